@@ -1,0 +1,98 @@
+"""What can go wrong, and the exit status that says so.
+
+Every error of the package derives from `PlaystreamError` and has an exit status of its own, which the command line
+ends with. The statuses keep clear of Ansible's (0 to 8, 99, 250), the shell's (126 and up) and ssh's (255). The table
+in docs/errors.md is generated from these classes.
+
+A message says what was expected, what came, the likely cause, and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+CANCELED_EXIT_STATUS = 254
+"""Exit status of a job that was canceled or ran into a time limit, as in ansible-runner."""
+
+USAGE_EXIT_STATUS = 2
+"""Exit status of a command line that could not be understood."""
+
+
+class PlaystreamError(Exception):
+    """Base of every error that playstream raises on purpose."""
+
+    exit_status: ClassVar[int] = 70
+
+
+class ConfigurationError(PlaystreamError):
+    """The input is wrong: an argument, a file in `env/`, a missing playbook. Nothing has run."""
+
+    exit_status = 1
+
+
+class UnsafePath(PlaystreamError):
+    """A path in a tree would leave the directory that the tree is unpacked into, or is no path at all."""
+
+    exit_status = 77
+
+
+class ProtocolError(PlaystreamError):
+    """The rules of the stream were broken."""
+
+    exit_status = 78
+
+
+class LocalProtocolError(ProtocolError):
+    """This side was asked to send what the protocol does not allow: a defect of the caller."""
+
+    exit_status = 79
+
+
+class RemoteProtocolError(ProtocolError):
+    """What was received is not a valid stream: damaged, foreign, or of a version this side does not speak."""
+
+    exit_status = 76
+
+
+class IncompleteStream(RemoteProtocolError):
+    """The stream ended before its End record: the other side died or the link was cut."""
+
+    exit_status = 75
+
+
+class LinkError(PlaystreamError):
+    """The bytes could not be carried: the other end went away or the link refused them."""
+
+    exit_status = 74
+
+
+class JobError(PlaystreamError):
+    """The job could not be run or supervised."""
+
+    exit_status = 71
+
+
+class ExecutableNotFound(JobError):
+    """The program that runs the job is not on this host's PATH."""
+
+    exit_status = 127
+
+
+class WorkerError(PlaystreamError):
+    """The worker failed and said so with a Failure record."""
+
+    exit_status = 72
+
+
+class CallbackError(PlaystreamError):
+    """A handler of the caller's raised."""
+
+    exit_status = 73
+
+
+def error_classes() -> list[type[PlaystreamError]]:
+    """Every error class, base first, in the order of definition."""
+    found: list[type[PlaystreamError]] = [PlaystreamError]
+    for cls in found:
+        found.extend(cls.__subclasses__())
+    return found

@@ -1,0 +1,149 @@
+"""The files of a private data directory's `env/`: read, checked, and never written.
+
+They travel inside the Job and not in the tree, so that their secrets are never on the worker's disk.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from playstream.pipeline.errors import ConfigurationError
+
+ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline")
+"""The names in `env/` that playstream reads."""
+
+_TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFiles:
+    """What `env/` holds; empty where a file is missing."""
+
+    envvars: Mapping[str, str] = field(default_factory=dict)
+    extravars: Mapping[str, Any] = field(default_factory=dict)
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cmdline: tuple[str, ...] = ()
+
+
+def read_env_files(private_data_dir: Path) -> EnvFiles:
+    """Read `env/` of a private data directory. Each file may be YAML, JSON or a FIFO.
+
+    Raises:
+        ConfigurationError: a file cannot be read or does not hold what it should; names the file and the line.
+    """
+    env = private_data_dir / "env"
+    return EnvFiles(
+        envvars=check_envvars(str(env / "envvars"), _read_mapping(env / "envvars")),
+        extravars=_read_mapping(env / "extravars"),
+        passwords=check_passwords(str(env / "passwords"), _read_mapping(env / "passwords")),
+        settings=check_settings(str(env / "settings"), _read_mapping(env / "settings")),
+        cmdline=split_words(str(env / "cmdline"), _read_text(env / "cmdline") or ""),
+    )
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x} at "
+                                 f"position {error.start}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
+    if text is None or not text.strip():
+        return {}
+    try:
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigurationError(f"{path}{where}: not valid YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path}: expected names with values, got {_kind_of(values)}")
+    for name in values:
+        if not isinstance(name, str):
+            raise ConfigurationError(f"{path}: expected text as a name, got {name!r}; put it in quotes")
+    return values
+
+
+def _kind_of(value: object) -> str:
+    return {"list": "a list", "str": "text"}.get(type(value).__name__, type(value).__name__)
+
+
+def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables as text. `source` names the file or argument in errors.
+
+    Raises:
+        ConfigurationError: a name or value cannot be in an environment.
+    """
+    checked: dict[str, str] = {}
+    for name, value in values.items():
+        if not name or "=" in name or "\0" in name:
+            raise ConfigurationError(f"{source}: {name!r} cannot name an environment variable")
+        if isinstance(value, (dict, list)) or value is None:
+            raise ConfigurationError(f"{source}: {name}: expected text or a number, got {_kind_of(value)}")
+        text = str(value)
+        if "\0" in text:
+            raise ConfigurationError(f"{source}: {name}: a NUL character cannot be in the environment")
+        checked[name] = text
+    return checked
+
+
+def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Prompts, as regular expressions, with their answers.
+
+    Raises:
+        ConfigurationError: an expression does not compile, or an answer is not text. Answers are never shown.
+    """
+    checked: dict[str, str] = {}
+    for pattern, answer in values.items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigurationError(f"{source}: {pattern!r} is not a regular expression: {error}") from None
+        if isinstance(answer, (dict, list)) or answer is None:
+            raise ConfigurationError(f"{source}: the answer to {pattern!r}: expected text, got {_kind_of(answer)}")
+        checked[pattern] = str(answer)
+    return checked
+
+
+def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings; those that playstream knows have the right type. Others are kept for plugins.
+
+    Raises:
+        ConfigurationError: a value is of the wrong type.
+    """
+    for name in _TIME_LIMITS:
+        value = values.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+            raise ConfigurationError(f"{source}: {name}: expected seconds as a number, 0 for no limit, got {value!r}")
+    return dict(values)
+
+
+def split_words(source: str, text: str) -> tuple[str, ...]:
+    """Words of a command line, split as a shell splits them; nothing is expanded.
+
+    Raises:
+        ConfigurationError: a quote is not closed.
+    """
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{source}: {text.strip()!r} cannot be split into words: {error}") from None

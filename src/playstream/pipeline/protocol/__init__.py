@@ -1,0 +1,46 @@
+"""The protocol, sans IO: records to bytes and bytes to records, specified in docs/protocol.md.
+
+Files, clocks, sockets, threads and processes do not belong here; whoever has bytes feeds them in.
+"""
+
+from playstream.pipeline.protocol.connection import NEED_DATA, NeedData, Noise, Receiver, Sender
+from playstream.pipeline.protocol.records import (
+    Cancel,
+    End,
+    Event,
+    Failure,
+    FileData,
+    FileEntry,
+    FileType,
+    Heartbeat,
+    Job,
+    Log,
+    LogLevel,
+    Record,
+    Status,
+    StatusName,
+    TreeEnd,
+)
+
+__all__ = [
+    "NEED_DATA",
+    "Cancel",
+    "End",
+    "Event",
+    "Failure",
+    "FileData",
+    "FileEntry",
+    "FileType",
+    "Heartbeat",
+    "Job",
+    "Log",
+    "LogLevel",
+    "NeedData",
+    "Noise",
+    "Receiver",
+    "Record",
+    "Sender",
+    "Status",
+    "StatusName",
+    "TreeEnd",
+]

@@ -1,0 +1,157 @@
+"""Records to bytes and back: the native dialect's content.
+
+Content is a sequence of records, each with a small header; a record may span frames.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
+from playstream.pipeline.protocol import fieldtypes
+from playstream.pipeline.protocol.frames import MAX_CONTENT, SHOWN
+from playstream.pipeline.protocol.records import (
+    Cancel,
+    End,
+    Event,
+    Failure,
+    FileData,
+    FileEntry,
+    FileType,
+    Heartbeat,
+    Job,
+    Log,
+    Record,
+    Status,
+    TreeEnd,
+)
+
+
+class Kind(IntEnum):
+    """The number of each kind of record on the wire."""
+
+    JOB = 1
+    STATUS = 2
+    EVENT = 3
+    FILE_ENTRY = 4
+    FILE_DATA = 5
+    TREE_END = 6
+    LOG = 7
+    HEARTBEAT = 8
+    CANCEL = 9
+    FAILURE = 10
+    END = 11
+
+
+IGNORABLE = 0x01
+"""Flag of a record that a receiver may skip when it does not know the kind."""
+
+RECORD = struct.Struct("<BBI")
+_EVENT = struct.Struct("<Q")
+_ENTRY = struct.Struct("<BHqQIHH")
+
+MAX_RECORD = 1 << 26
+"""Bytes of payload of one record that a receiver accepts unless it is told otherwise."""
+
+_JSON_KINDS: dict[Kind, type] = {
+    Kind.JOB: Job,
+    Kind.STATUS: Status,
+    Kind.TREE_END: TreeEnd,
+    Kind.LOG: Log,
+    Kind.HEARTBEAT: Heartbeat,
+    Kind.CANCEL: Cancel,
+    Kind.FAILURE: Failure,
+    Kind.END: End,
+}
+_KIND_OF: dict[type, Kind] = {cls: kind for kind, cls in _JSON_KINDS.items()}
+_IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT}
+
+
+def encode(record: Record) -> bytes:
+    """The content bytes of one record.
+
+    Raises:
+        LocalProtocolError: a value does not fit its field, or is not JSON.
+    """
+    if type(record) is FileData:
+        return RECORD.pack(Kind.FILE_DATA, 0, len(record.data)) + record.data
+    if type(record) is FileEntry:
+        return _encode_entry(record)
+    if type(record) is Event:
+        return RECORD.pack(Kind.EVENT, 0, _EVENT.size + len(record.json)) + _EVENT.pack(record.counter) + record.json
+    kind = _KIND_OF[type(record)]
+    payload = fieldtypes.encode_fields(record)
+    return RECORD.pack(kind, IGNORABLE if kind in _IGNORABLE_KINDS else 0, len(payload)) + payload
+
+
+def _encode_entry(entry: FileEntry) -> bytes:
+    path, target = entry.path, entry.target
+    try:
+        return b"".join((
+            RECORD.pack(Kind.FILE_ENTRY, 0, _ENTRY.size + len(path) + len(target)),
+            _ENTRY.pack(
+                entry.type, entry.mode, entry.mtime_ns, entry.size, entry.link, len(path), len(target)
+            ),
+            path,
+            target,
+        ))
+    except struct.error as error:
+        raise LocalProtocolError(f"{entry!r} does not fit the wire: {error}") from None
+
+
+def check_size(kind: int, size: int, max_record: int) -> None:
+    """Refuse a record whose header announces too much.
+
+    Raises:
+        RemoteProtocolError: the record is over its limit.
+    """
+    limit = MAX_CONTENT if kind == Kind.FILE_DATA else max_record
+    if size > limit:
+        raise RemoteProtocolError(
+            f"a record of kind {kind} announces {size} bytes, at most {limit} are accepted. "
+            "The sender is broken, or its limit for records is higher than this side's"
+        )
+
+
+def decode(kind: int, flags: int, payload: bytes) -> Record | None:
+    """The record of one payload; None for an unknown kind that may be skipped.
+
+    Raises:
+        RemoteProtocolError: the payload is not what its kind asks for, or the kind is unknown and critical.
+    """
+    if kind == Kind.FILE_DATA:
+        return FileData(payload)
+    if kind == Kind.FILE_ENTRY:
+        return _decode_entry(payload)
+    if kind == Kind.EVENT:
+        return _decode_event(payload)
+    cls = _JSON_KINDS.get(kind)  # type: ignore[call-overload]
+    if cls is not None:
+        return fieldtypes.decode_fields(cls, payload)
+    if flags & IGNORABLE:
+        return None
+    raise RemoteProtocolError(
+        f"a record of unknown kind {kind} came, which may not be skipped. The other side is newer; update this side"
+    )
+
+
+def _decode_event(payload: bytes) -> Event:
+    if len(payload) < _EVENT.size:
+        raise RemoteProtocolError(f"an event of {len(payload)} bytes is too short to hold its counter: {payload!r}")
+    return Event(_EVENT.unpack_from(payload)[0], payload[_EVENT.size :])
+
+
+def _decode_entry(payload: bytes) -> FileEntry:
+    if len(payload) < _ENTRY.size:
+        raise RemoteProtocolError(f"a file entry of {len(payload)} bytes is too short: {payload!r}")
+    type_, mode, mtime_ns, size, link, path_size, target_size = _ENTRY.unpack_from(payload)
+    names = _ENTRY.size + path_size
+    if len(payload) != names + target_size or not 1 <= type_ <= 4 or mode > 0o7777:
+        raise RemoteProtocolError(
+            f"a file entry is not well formed (type {type_}, mode {mode:o}, names of {path_size} and {target_size} "
+            f"bytes in a payload of {len(payload)}): {payload[:SHOWN]!r}"
+        )
+    return FileEntry(
+        payload[_ENTRY.size : names], FileType(type_), mode, mtime_ns, size, link, payload[names:]
+    )

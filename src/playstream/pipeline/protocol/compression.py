@@ -1,0 +1,84 @@
+"""One zstd stream for each direction, flushed at the end of each frame.
+
+One stream, so that repetitive events compress against each other; flushed, so that they arrive live.
+"""
+
+from __future__ import annotations
+
+import zstandard
+
+from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.protocol.frames import MAX_CONTENT
+
+MAX_WINDOW = 1 << 23
+"""Bytes of history that a stream may ask its receiver to keep."""
+_OUTPUT_STEP = MAX_CONTENT + 1
+"""Bytes of output that the decompressor asks memory for. One more than a frame may hold: when zstd fills it the frame
+is over its budget, and when it does not zstd has given out everything (a full buffer may hide more inside)."""
+
+
+class Compressor:
+    """Turns the content of frames into payloads."""
+
+    def __init__(self, level: int) -> None:
+        self._stream = zstandard.ZstdCompressor(level=level).compressobj()
+
+    def compress(self, content: bytes) -> bytes:
+        """The payload of one frame: decompressing it gives all of `content`."""
+        started = self._stream.compress(content)
+        return started + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+
+class _BudgetExceeded(Exception):
+    """The payload is larger inside than its frame announced."""
+
+
+class _Output:
+    """Where the decompressor writes, in steps of at most _OUTPUT_STEP bytes; refuses what is over the budget."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.budget = 0
+
+    def write(self, data: bytes) -> int:
+        self.budget -= len(data)
+        if self.budget < 0:
+            raise _BudgetExceeded
+        self.pieces.append(data)
+        return len(data)
+
+
+class Decompressor:
+    """Turns payloads back into content."""
+
+    def __init__(self) -> None:
+        self._output = _Output()
+        stream = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        self._stream = stream.stream_writer(self._output, write_size=_OUTPUT_STEP)  # type: ignore[arg-type]
+
+    def decompress(self, payload: bytes, content_size: int) -> bytes:
+        """The content of one frame, which must be `content_size` bytes.
+
+        Raises:
+            RemoteProtocolError: not zstd, or more or less than announced. At most `content_size` bytes and one step
+                of the decompressor are ever held.
+        """
+        self._output.budget = content_size
+        try:
+            self._stream.write(payload)
+        except _BudgetExceeded:
+            raise RemoteProtocolError(
+                f"a payload of {len(payload)} bytes holds more than the {content_size} bytes of content that its "
+                "frame announced. The sender is broken or hostile"
+            ) from None
+        except zstandard.ZstdError as error:
+            raise RemoteProtocolError(
+                f"a payload of {len(payload)} bytes is not valid zstd ({error}). The sender is broken or hostile"
+            ) from None
+        pieces, self._output.pieces = self._output.pieces, []
+        if self._output.budget:
+            raise RemoteProtocolError(
+                f"a payload of {len(payload)} bytes holds {self._output.budget} bytes of content less than the "
+                f"{content_size} that its frame announced. The sender is broken or hostile"
+            )
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,178 @@
+"""The fields of the JSON records: their types, checked in both directions.
+
+Errors never show a payload: a Job holds secrets.
+
+The other side is not trusted: JSON that is too deep, doubles a key, or holds NaN or a value of another type is a
+RemoteProtocolError that names the field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from typing import Any, cast
+
+from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
+from playstream.pipeline.protocol.records import Job, LogLevel, Record, StatusName
+
+_Check = Callable[[Any], Any]
+
+
+class _Mismatch(Exception):
+    """A value is not of its field's type; the text is what was expected."""
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise _Mismatch("text")
+    return value
+
+
+def _whole_number(value: Any) -> int:
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise _Mismatch("a whole number of 64 bits")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise _Mismatch("true or false")
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise _Mismatch("an object")
+    return value
+
+
+def _strings_by_name(value: Any) -> dict[str, str]:
+    if type(value) is not dict or not all(type(item) is str for item in value.values()):
+        raise _Mismatch("an object of texts")
+    return value
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if type(value) is not list or not all(type(item) is str for item in value):
+        raise _Mismatch("a list of texts")
+    return tuple(value)
+
+
+def _digest(value: Any) -> bytes:
+    if type(value) is str and len(value) == 64:
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            pass
+    raise _Mismatch("64 hexadecimal digits")
+
+
+def _status(value: Any) -> StatusName:
+    try:
+        return StatusName(value)
+    except ValueError:
+        raise _Mismatch("one of " + ", ".join(name.value for name in StatusName)) from None
+
+
+def _level(value: Any) -> LogLevel:
+    try:
+        return LogLevel(value)
+    except ValueError:
+        raise _Mismatch("one of " + ", ".join(name.value for name in LogLevel)) from None
+
+
+_CHECKS: dict[str, _Check] = {
+    "str": _string,
+    "int": _whole_number,
+    "bool": _boolean,
+    "bytes": _digest,
+    "Mapping[str, Any]": _object,
+    "Mapping[str, str]": _strings_by_name,
+    "tuple[str, ...]": _strings,
+    "StatusName": _status,
+    "LogLevel": _level,
+}
+_OPTIONAL = " | None"
+
+
+def _default(item: Field[Any]) -> Any:
+    if item.default is not MISSING:
+        return item.default
+    return item.default_factory() if item.default_factory is not MISSING else MISSING
+
+
+def encode_fields(record: Record) -> bytes:
+    """JSON of a record; a field that has its default is left out, so that an older receiver need not know it.
+
+    Raises:
+        LocalProtocolError: a value is not of its field's type, or is not JSON.
+    """
+    values: dict[str, Any] = {}
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if value == _default(item) and type(value) is type(_default(item)):
+            continue
+        values[item.name] = value.hex() if isinstance(value, bytes) else value
+    try:
+        return json.dumps(values, allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LocalProtocolError(f"{record!r} cannot be sent as JSON: {error}") from None
+
+
+def decode_fields(cls: type, payload: bytes) -> Record:
+    """The record of class `cls` that `payload` holds.
+
+    Raises:
+        RemoteProtocolError: not the JSON of such a record.
+    """
+    name = cls.__name__
+    values = _load_object(name, payload)
+    arguments: dict[str, Any] = {}
+    for item in fields(cls):
+        if item.name in values:
+            arguments[item.name] = _check_field(name, item, values.pop(item.name))
+        elif _default(item) is MISSING:
+            raise RemoteProtocolError(f"a {name} record lacks its field {item.name!r}")
+    if values and cls is Job:
+        # What this side does not know would change what runs, so it cannot be left out in silence.
+        raise RemoteProtocolError(
+            f"the job has arguments that this side does not know: {', '.join(sorted(values))}. "
+            "The sender is newer; update playstream here, or leave the arguments out"
+        )
+    return cast(Record, cls(**arguments))
+
+
+def _check_field(name: str, item: Field[Any], value: Any) -> Any:
+    kind = str(item.type)
+    if kind.endswith(_OPTIONAL):
+        if value is None:
+            return None
+        kind = kind[: -len(_OPTIONAL)]
+    try:
+        return _CHECKS[kind](value)
+    except _Mismatch as mismatch:
+        raise RemoteProtocolError(
+            f"field {item.name!r} of a {name} record: expected {mismatch}, got {type(value).__name__}"
+        ) from None
+
+
+def _load_object(name: str, payload: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(payload.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"a {name} record of {len(payload)} bytes is not valid JSON: {error}") from None
+    if type(values) is not dict:
+        raise RemoteProtocolError(f"a {name} record must be a JSON object, got {type(values).__name__}")
+    return values
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key comes twice in one object")
+    return values
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON value")

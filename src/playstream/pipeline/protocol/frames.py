@@ -1,0 +1,116 @@
+"""Preamble and frames: the fixed bytes around the compressed content.
+
+Layouts and limits are specified in docs/protocol.md; a change here is a change of the protocol.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from playstream.pipeline.errors import RemoteProtocolError
+
+MAJOR = 1
+MINOR = 0
+
+MAGIC = b"\xf5\x00playstream\r\n\x1a\n"
+"""0xF5 never occurs in UTF-8 and NUL in no text, so no login banner holds it; CR LF shows a terminal on the way."""
+MAGIC_START = MAGIC[:-4]
+PREAMBLE = struct.Struct("<16sBBH")
+PREAMBLE_SIZE = PREAMBLE.size
+
+MARKER = b"\xf5\x00PS"
+HEADER = struct.Struct("<4sIIII")
+CHECKSUM = struct.Struct("<I")
+HEADER_SIZE = HEADER.size + CHECKSUM.size
+
+MAX_CONTENT = 1 << 20
+"""Bytes of content that one frame may decompress to: the budget that makes a decompression bomb harmless."""
+MAX_PAYLOAD = MAX_CONTENT + (1 << 16)
+"""Bytes of payload of one frame. zstd adds at most a few bytes a block to content it cannot compress."""
+MAX_NOISE = 1 << 20
+"""Bytes of foreign text in a row that are skipped before the stream counts as no stream."""
+SHOWN = 128
+"""Bytes of what came that an error message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """What stands before each payload."""
+
+    sequence: int
+    """0, 1, 2 … in each direction."""
+    payload_size: int
+    content_size: int
+    payload_crc: int
+
+
+def encode_preamble() -> bytes:
+    """The first bytes of each direction."""
+    return PREAMBLE.pack(MAGIC, MAJOR, MINOR, 0)
+
+
+def decode_preamble(data: bytes) -> int:
+    """Check a preamble; return the minor version.
+
+    Raises:
+        RemoteProtocolError: changed on the way, or of another major version.
+    """
+    magic, major, minor, _reserved = PREAMBLE.unpack(data)
+    if magic != MAGIC:
+        raise RemoteProtocolError(
+            f"the stream was changed on the way: expected {MAGIC!r}, got {magic!r}. "
+            "Likely a terminal is in between and rewrites line endings; call ssh without -t"
+        )
+    if major != MAJOR:
+        older = "the other" if major < MAJOR else "this"
+        raise RemoteProtocolError(
+            f"the other side speaks version {major} of the protocol, this side version {MAJOR}. "
+            f"Update playstream on {older} side"
+        )
+    return int(minor)
+
+
+def encode_frame(sequence: int, payload: bytes, content_size: int) -> bytes:
+    """Header and payload of one frame, to be written with one write."""
+    header = HEADER.pack(MARKER, sequence, len(payload), content_size, zlib.crc32(payload))
+    return b"".join((header, CHECKSUM.pack(zlib.crc32(header)), payload))
+
+
+def decode_header(data: bytes, offset: int) -> FrameHeader:
+    """Check a frame's header, which begins at byte `offset` of the stream.
+
+    Raises:
+        RemoteProtocolError: damaged, or announcing more than the protocol allows.
+    """
+    fields = data[: HEADER.size]
+    (checksum,) = CHECKSUM.unpack_from(data, HEADER.size)
+    expected = zlib.crc32(fields)
+    if checksum != expected:
+        raise RemoteProtocolError(
+            f"frame header damaged at byte {offset}: expected checksum {expected:08x}, got {checksum:08x} in "
+            f"{data!r}. Something on the way changed the stream"
+        )
+    _marker, sequence, payload_size, content_size, payload_crc = HEADER.unpack(fields)
+    if payload_size > MAX_PAYLOAD or content_size > MAX_CONTENT:
+        raise RemoteProtocolError(
+            f"frame {sequence} at byte {offset} announces {payload_size} bytes of payload and {content_size} of "
+            f"content; at most {MAX_PAYLOAD} and {MAX_CONTENT} are allowed. The sender is broken or hostile"
+        )
+    return FrameHeader(sequence, payload_size, content_size, payload_crc)
+
+
+def check_payload(header: FrameHeader, payload: bytes, offset: int) -> None:
+    """Compare a payload, which begins at byte `offset` of the stream, with its header's checksum.
+
+    Raises:
+        RemoteProtocolError: the payload was damaged.
+    """
+    checksum = zlib.crc32(payload)
+    if checksum != header.payload_crc:
+        raise RemoteProtocolError(
+            f"payload of frame {header.sequence} damaged at byte {offset}: expected checksum "
+            f"{header.payload_crc:08x}, got {checksum:08x}; it begins {payload[:SHOWN]!r}. Something on the way "
+            "changed the stream, or printed into it"
+        )

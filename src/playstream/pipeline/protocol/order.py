@@ -1,0 +1,125 @@
+"""Which record may follow which: one table for each direction, for the sender and the receiver alike.
+
+docs/protocol.md shows these tables; tests/pipeline/protocol/test_order.py walks them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from playstream.pipeline.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from playstream.pipeline.protocol.records import (
+    Cancel,
+    End,
+    Event,
+    Failure,
+    FileData,
+    FileEntry,
+    Heartbeat,
+    Job,
+    Log,
+    Record,
+    Status,
+    TreeEnd,
+)
+
+
+class Direction(str, Enum):
+    """Who sends."""
+
+    JOB = "job"
+    """From transmit to the worker."""
+    RESULT = "result"
+    """From the worker to process."""
+
+
+class State(str, Enum):
+    """Where a direction stands."""
+
+    START = "start"
+    TREE = "tree"
+    """A tree has begun and its TreeEnd has not come."""
+    READY = "ready"
+    """The job has come whole; only Cancel and End can follow."""
+    RUNNING = "running"
+    FINISHED = "finished"
+    """A terminal status or a failure has come; the artifacts may follow."""
+    COMPLETE = "complete"
+    """The artifacts have come; only End can follow."""
+    CLOSED = "closed"
+
+
+_TREE_RECORDS = {FileEntry: State.TREE, FileData: State.TREE}
+
+TABLE: dict[Direction, dict[State, dict[type, State]]] = {
+    Direction.JOB: {
+        State.START: {Job: State.READY, Failure: State.FINISHED},
+        State.TREE: {**_TREE_RECORDS, TreeEnd: State.READY, Failure: State.FINISHED},
+        State.READY: {Cancel: State.READY, End: State.CLOSED},
+        State.FINISHED: {End: State.CLOSED},
+        State.CLOSED: {},
+    },
+    Direction.RESULT: {
+        State.START: {Status: State.RUNNING, Failure: State.FINISHED},
+        State.RUNNING: {Status: State.RUNNING, Event: State.RUNNING, Failure: State.FINISHED},
+        State.FINISHED: {**_TREE_RECORDS, Failure: State.FINISHED, End: State.CLOSED},
+        State.TREE: {**_TREE_RECORDS, TreeEnd: State.COMPLETE, Failure: State.FINISHED},
+        State.COMPLETE: {Failure: State.FINISHED, End: State.CLOSED},
+        State.CLOSED: {},
+    },
+}
+"""(direction, state, record) to the next state. A Job with a tree leads to TREE and a terminal Status to FINISHED
+instead; Log and Heartbeat may come in every state but CLOSED and change nothing."""
+
+_HINTS: dict[tuple[Direction, type], str] = {
+    (Direction.RESULT, Job): "This is the output of `playstream transmit`; put `playstream worker` in between",
+    (Direction.JOB, Status): "This is the output of `playstream worker`; it belongs into `playstream process`",
+}
+
+
+class Order:
+    """Follows one direction through its table."""
+
+    def __init__(self, direction: Direction, *, receiving: bool) -> None:
+        self.direction = direction
+        self.state = State.START
+        self.events = 0
+        self._error: type[ProtocolError] = RemoteProtocolError if receiving else LocalProtocolError
+
+    def follow(self, record: Record) -> None:
+        """Take the step that `record` asks for.
+
+        Raises:
+            RemoteProtocolError: when receiving: the record may not come here.
+            LocalProtocolError: when sending: the record may not be sent here.
+        """
+        state = self._next_state(record)
+        if isinstance(record, Event):
+            if record.counter != self.events + 1:
+                raise self._error(
+                    f"event {self.events + 1} was expected, event {record.counter} came: events were lost, doubled or "
+                    "put out of order by the sender"
+                )
+            self.events = record.counter
+        self.state = state
+
+    def _next_state(self, record: Record) -> State:
+        if isinstance(record, (Log, Heartbeat)) and self.state is not State.CLOSED:
+            return self.state
+        state = TABLE[self.direction][self.state].get(type(record))
+        if state is None:
+            raise self._error(self._explain(record))
+        if isinstance(record, Job) and record.tree:
+            return State.TREE
+        if isinstance(record, Status) and record.status.terminal:
+            return State.FINISHED
+        return state
+
+    def _explain(self, record: Record) -> str:
+        allowed = sorted(kind.__name__ for kind in TABLE[self.direction][self.state])
+        text = (
+            f"a {type(record).__name__} record came in state {self.state.value!r} of the {self.direction.value} "
+            f"stream, where {', '.join(allowed) or 'nothing'} may come"
+        )
+        hint = _HINTS.get((self.direction, type(record)))
+        return f"{text}. {hint}" if hint else text

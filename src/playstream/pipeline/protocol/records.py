@@ -1,0 +1,204 @@
+"""The records: what the stages say to one another.
+
+Stages exchange these objects, as they are within one process and as bytes between two. They hold data and no
+behaviour; `codec` knows their bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any, TypeAlias
+
+
+class StatusName(str, Enum):
+    """The states of a job, in ansible-runner's words."""
+
+    UNSTARTED = "unstarted"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+    @property
+    def terminal(self) -> bool:
+        """True if no other status can follow."""
+        return self not in {StatusName.UNSTARTED, StatusName.STARTING, StatusName.RUNNING}
+
+
+class FileType(IntEnum):
+    """What a FileEntry stands for; the numbers are the wire's."""
+
+    DIRECTORY = 1
+    FILE = 2
+    SYMLINK = 3
+    HARDLINK = 4
+
+
+class LogLevel(str, Enum):
+    """How much a Log record matters to a person."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be run. Paths are relative to the private data directory; nothing here names a path of the sender.
+
+    `pipeline.job` makes one from a caller's arguments and checks it. Exactly one of `playbook`, `module` and `role`
+    is set.
+    """
+
+    ident: str
+    tree: bool = False
+    """True if the private data directory follows as a tree."""
+    playbook: str | None = None
+    """Relative to `project_dir`."""
+    module: str | None = None
+    module_args: str | None = None
+    role: str | None = None
+    role_vars: Mapping[str, Any] = field(default_factory=dict)
+    role_skip_facts: bool = False
+    hosts: str | None = None
+    """Host pattern of a module or a role."""
+    project_dir: str = "project"
+    inventory: tuple[str, ...] = ()
+    """Each is a path below the private data directory or a host list (it has a comma)."""
+    roles_path: tuple[str, ...] = ()
+    limit: str | None = None
+    tags: str | None = None
+    skip_tags: str | None = None
+    forks: int | None = None
+    verbosity: int = 0
+    cmdline: tuple[str, ...] = ()
+    """Further words for Ansible's command line."""
+    extravars: Mapping[str, Any] = field(default_factory=dict)
+    envvars: Mapping[str, str] = field(default_factory=dict)
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    """Regular expression of a prompt to its answer."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    omit_event_data: bool = False
+    only_failed_event_data: bool = False
+
+    def __repr__(self) -> str:
+        """Without the values that may be secret."""
+        what = self.playbook or self.module or self.role
+        return f"Job(ident={self.ident!r}, {what!r}, tree={self.tree})"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The job's state has changed. `starting` carries the command, its redacted environment and its directory."""
+
+    status: StatusName
+    created: str
+    """When, ISO 8601 in UTC."""
+    rc: int | None = None
+    """Return code of Ansible, with a terminal status; 128 + N when signal N ended it."""
+    command: tuple[str, ...] | None = None
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+    explanation: str | None = None
+    """For people: why it was canceled, which limit fired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the job: the JSON object that the callback plugin wrote, untouched."""
+
+    counter: int
+    """1, 2, 3 … without gaps."""
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One entry of a tree. The entries of a directory follow the directory; the root has the empty path.
+
+    A file's content follows as FileData records that add up to exactly `size` bytes.
+    """
+
+    path: bytes
+    type: FileType
+    mode: int
+    """Permission bits, at most 0o7777."""
+    mtime_ns: int
+    """Nanoseconds since 1970 in UTC; may be negative."""
+    size: int = 0
+    """Bytes of content of a FILE; 0 for every other type."""
+    link: int = 0
+    """Of a FILE: the number that later HARDLINK entries call it by; of a HARDLINK: the file it is another name of.
+    0 means none."""
+    target: bytes = b""
+    """What a SYMLINK points to."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileData:
+    """A piece of the content of the FILE entry before it."""
+
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"FileData({len(self.data)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEnd:
+    """The tree is complete."""
+
+    entries: int
+    size: int
+    """Bytes of file content in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line for people, from the sending stage."""
+
+    level: LogLevel
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The sender is alive and has nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End the job."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The sending stage could not do its work."""
+
+    error: str
+    """Name of the error's class."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last record. What it says is what came before it, or something was lost."""
+
+    records: int
+    """Records before this one."""
+    events: int
+    """Event records among them."""
+    digest: bytes
+    """SHA-256 of the content of the stream before this record."""
+
+
+Record: TypeAlias = (
+    Job | Status | Event | FileEntry | FileData | TreeEnd | Log | Heartbeat | Cancel | Failure | End
+)
