@@ -49,6 +49,19 @@ def read_env_files(private_data_dir: Path) -> EnvFiles:
     )
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as JSON can carry it: dates stay text, and Ansible's own tags become what its JSON reader understands."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - overrides a class attribute of the base
+        first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_constructor("!vault", lambda loader, node: {"__ansible_vault": loader.construct_scalar(node)})
+_Loader.add_constructor("!unsafe", lambda loader, node: {"__ansible_unsafe": loader.construct_scalar(node)})
+
+
 def _read_text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
@@ -62,24 +75,32 @@ def _read_text(path: Path) -> str | None:
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
-    text = _read_text(path)
-    if text is None or not text.strip():
+    return parse_mapping(str(path), _read_text(path) or "")
+
+
+def parse_mapping(source: str, text: str) -> dict[str, Any]:
+    """Names with values, from YAML or JSON; empty text is no names. `source` names the file or argument in errors.
+
+    Raises:
+        ConfigurationError: it is something else; names the line.
+    """
+    if not text.strip():
         return {}
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigurationError(f"{path}{where}: not valid YAML: {error.problem}") from None
+        raise ConfigurationError(f"{source}{where}: not valid YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+        raise ConfigurationError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigurationError(f"{path}: expected names with values, got {_kind_of(values)}")
+        raise ConfigurationError(f"{source}: expected names with values, got {_kind_of(values)}")
     for name in values:
         if not isinstance(name, str):
-            raise ConfigurationError(f"{path}: expected text as a name, got {name!r}; put it in quotes")
+            raise ConfigurationError(f"{source}: expected text as a name, got {name!r}; put it in quotes")
     return values
 
 

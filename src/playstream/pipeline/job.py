@@ -9,7 +9,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def make_job(private_data_dir: Path, arguments: Arguments, *, tree: bool) -> Job
     files = inputs.EnvFiles() if arguments.suppress_env_files else inputs.read_env_files(private_data_dir)
     project = _relative("project_dir", arguments.project_dir or "project", private_data_dir)
     return Job(
-        ident=_check_ident(arguments.ident),
+        ident=check_ident(arguments.ident) if arguments.ident else str(uuid.uuid4()),
         tree=tree,
         playbook=_find_playbook(arguments.playbook, private_data_dir / project, look=tree),
         module=arguments.module,
@@ -105,6 +105,18 @@ def make_job(private_data_dir: Path, arguments: Arguments, *, tree: bool) -> Job
     )
 
 
+def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
+    """The job with what `env/` adds where the job is run; what the job already says wins, name by name."""
+    return replace(
+        job,
+        cmdline=job.cmdline or files.cmdline,
+        extravars={**files.extravars, **job.extravars},
+        envvars={**files.envvars, **job.envvars},
+        passwords={**files.passwords, **job.passwords},
+        settings={**files.settings, **job.settings},
+    )
+
+
 def _check_directory(directory: Path) -> None:
     if not directory.exists():
         raise ConfigurationError(
@@ -124,12 +136,15 @@ def _check_numbers(arguments: Arguments) -> None:
         raise ConfigurationError(f"verbosity: expected 0 to 7, got {arguments.verbosity}")
 
 
-def _check_ident(ident: str | None) -> str:
-    if not ident:
-        return str(uuid.uuid4())
-    if "/" in ident or "\0" in ident or ident in {".", ".."} or len(os.fsencode(ident)) > 200:
+def check_ident(ident: str) -> str:
+    """A run's name, known to be usable as a directory's.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if not ident or "/" in ident or "\0" in ident or ident in {".", ".."} or len(os.fsencode(ident)) > 200:
         raise ConfigurationError(
-            f"ident {ident!r} cannot name a directory: expected at most 200 bytes, without a slash, and not . or .."
+            f"ident {ident!r} cannot name a directory: expected 1 to 200 bytes, without a slash, and not . or .."
         )
     return ident
 

@@ -1,0 +1,44 @@
+"""How a running stage is told to stop, from a signal handler or another thread."""
+
+from __future__ import annotations
+
+import os
+
+
+class Cancellation:
+    """A request to stop, which also wakes whoever waits in a select.
+
+    `request` is safe in a signal handler: it sets an attribute and writes one byte to a pipe.
+    """
+
+    def __init__(self) -> None:
+        self._read_end, self.wake = os.pipe()
+        for fd in (self._read_end, self.wake):
+            os.set_blocking(fd, False)
+        self.reason: str | None = None
+        """Why, for people; None while there is no request."""
+
+    def request(self, reason: str) -> None:
+        """Ask for the end; the first reason stays."""
+        if self.reason is None:
+            self.reason = reason
+        try:
+            os.write(self.wake, b"c")
+        except BlockingIOError:
+            pass  # the pipe is full, so the waiting side wakes up anyway
+
+    def fileno(self) -> int:
+        """Readable when something has changed."""
+        return self._read_end
+
+    def acknowledge(self) -> None:
+        """Take the wake-ups that have come."""
+        try:
+            os.read(self._read_end, 4096)
+        except BlockingIOError:
+            pass  # another wake-up took them along
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self._read_end)
+        os.close(self.wake)

@@ -1,0 +1,85 @@
+"""Standard input and output as a link.
+
+A stage that speaks the protocol on its standard streams claims them before anything else, after execnet: a stray
+print of a library can then not harm the stream.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+
+from playstream.pipeline.errors import LinkError
+
+READ_SIZE = 1 << 18
+"""Bytes asked for with one read."""
+_PIPE_SIZE = 1 << 20
+"""Bytes that a pipe should hold, instead of Linux' 64 KiB."""
+
+
+def claim_input() -> int:
+    """Take standard input: a private descriptor for it; descriptor 0 becomes /dev/null."""
+    claimed = _duplicate(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return claimed
+
+
+def claim_output() -> int:
+    """Take standard output: a private descriptor for it; descriptor 1 becomes standard error."""
+    claimed = _duplicate(1)
+    os.dup2(2, 1)
+    return claimed
+
+
+def _duplicate(fd: int) -> int:
+    try:
+        claimed = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    except OSError:
+        name = ("input", "output")[fd]
+        raise LinkError(f"standard {name} is closed; connect it to the stage {('before', 'after')[fd]}") from None
+    enlarge_pipe(claimed)
+    return claimed
+
+
+def enlarge_pipe(fd: int) -> None:
+    """Let a pipe hold more, if `fd` is one: fewer switches between the two ends."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+    except (OSError, AttributeError):
+        pass  # not a pipe, over the user's limit, or not Linux: it works with what there is
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; an empty `data` writes nothing.
+
+    Raises:
+        LinkError: the reader has gone, or the file cannot take more.
+    """
+    view = memoryview(data)
+    while view:
+        try:
+            written = os.write(fd, view)
+        except BrokenPipeError:
+            raise LinkError("the next stage has gone: it ended, or was ended, before this one was done") from None
+        except OSError as error:
+            raise LinkError(f"the stream cannot be written: {error.strerror}") from None
+        view = view[written:]
+
+
+def read_chunks(fd: int) -> Iterator[bytes]:
+    """Pieces of what comes, as it comes, until the end of the file.
+
+    Raises:
+        LinkError: the descriptor cannot be read.
+    """
+    while True:
+        try:
+            data = os.read(fd, READ_SIZE)
+        except OSError as error:
+            raise LinkError(f"the stream cannot be read: {error.strerror}") from None
+        if not data:
+            return
+        yield data

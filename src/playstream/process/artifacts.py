@@ -1,0 +1,166 @@
+"""The artifacts of one run: a private directory, written relative to its handle.
+
+The layout is ansible-runner's: job_events/<counter>-<uuid>.json, stdout, stderr, rc, status, command, fact_cache/.
+Files that come as a tree are unpacked beside and moved into place, so that a stream that breaks off damages nothing
+that was there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from playstream.pipeline.errors import JobError
+from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
+from playstream.pipeline.tree import Unpacker
+
+_OWN_FILES = ("stdout", "stderr", "rc", "status", "command")
+_OWN_DIRECTORIES = ("job_events", "fact_cache")
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class ArtifactDir:
+    """Writes the artifacts of one run. They take the place of an earlier run's in the same directory.
+
+    Raises:
+        JobError: the directory cannot be made or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._incoming: Path | None = None
+        self._unpacker: Unpacker | None = None
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._clear()
+            (path / "job_events").mkdir(mode=0o700)
+            self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._events = os.open("job_events", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
+            self._stdout = os.open("stdout", _CREATE, 0o600, dir_fd=self._root)
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def _trouble(self, error: OSError) -> JobError:
+        return JobError(
+            f"the artifacts cannot be written to {str(self.path)!r}: {error.strerror}. Free space there, or see its "
+            "owner and mode"
+        )
+
+    def _clear(self) -> None:
+        for name in _OWN_FILES:
+            (self.path / name).unlink(missing_ok=True)
+        for name in _OWN_DIRECTORIES:
+            if (self.path / name).is_dir():
+                shutil.rmtree(self.path / name)
+
+    def write_event(self, counter: int, uuid: str, json_text: bytes) -> None:
+        """Keep one event. `uuid` has been checked to be a plain word.
+
+        Raises:
+            JobError: it cannot be written.
+        """
+        try:
+            fd = os.open(f"{counter}-{uuid}.json", _CREATE, 0o600, dir_fd=self._events)
+            _write_and_close(fd, json_text)
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def append_stdout(self, text: bytes) -> None:
+        """Keep output as it comes; the worker's own copy takes its place at the end.
+
+        Raises:
+            JobError: it cannot be written.
+        """
+        try:
+            _write(self._stdout, text)
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def write_command(self, command: Sequence[str], cwd: str, env: Mapping[str, str]) -> None:
+        """Keep what was run, as JSON.
+
+        Raises:
+            JobError: it cannot be written.
+        """
+        self._replace("command", json.dumps({"command": list(command), "cwd": cwd, "env": dict(env)}).encode())
+
+    def write_outcome(self, status: str, rc: int | None) -> None:
+        """Keep how the run ended; `rc` is left out when it is not known.
+
+        Raises:
+            JobError: it cannot be written.
+        """
+        self._replace("status", status.encode())
+        if rc is not None:
+            self._replace("rc", str(rc).encode())
+
+    def _replace(self, name: str, data: bytes) -> None:
+        try:
+            try:
+                os.unlink(name, dir_fd=self._root)
+            except FileNotFoundError:
+                pass
+            _write_and_close(os.open(name, _CREATE, 0o600, dir_fd=self._root), data)
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def receive(self, record: FileEntry | FileData | TreeEnd) -> None:
+        """Take a record of the worker's artifact tree.
+
+        Raises:
+            UnsafePath: an entry would leave the directory.
+            RemoteProtocolError: the tree is not well formed.
+            JobError: it cannot be written.
+        """
+        if self._unpacker is None:
+            try:
+                self._incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=self.path))
+            except OSError as error:
+                raise self._trouble(error) from None
+            self._unpacker = Unpacker(self._incoming, trusted=False)
+        self._unpacker.receive(record)
+        if isinstance(record, TreeEnd):
+            self._move_incoming(replace=True)
+
+    def _move_incoming(self, *, replace: bool) -> None:
+        """Put what was unpacked into place; without `replace` only what is not there yet."""
+        if self._incoming is None or self._unpacker is None:
+            return
+        self._unpacker.close()
+        try:
+            for item in sorted(self._incoming.iterdir()):
+                place = self.path / item.name
+                if item.name in {"job_events", "command"} or (place.exists() and not replace):
+                    continue
+                if place.is_dir() and not place.is_symlink():
+                    shutil.rmtree(place)
+                item.replace(place)
+            shutil.rmtree(self._incoming)
+        except OSError as error:
+            raise self._trouble(error) from None
+        self._incoming = None
+
+    def close(self) -> None:
+        """Keep what has come of an unfinished tree, and close the handles."""
+        try:
+            self._move_incoming(replace=False)
+        finally:
+            for fd in (self._stdout, self._events, self._root):
+                os.close(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _write_and_close(fd: int, data: bytes) -> None:
+    try:
+        _write(fd, data)
+    finally:
+        os.close(fd)

@@ -1,0 +1,49 @@
+"""The JSON of one event, checked: it comes from a host that is not trusted."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.protocol import Event
+
+_UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
+"""A uuid; Ansible's tasks that run again get `_2` and so on behind theirs."""
+_SHOWN = 128
+
+
+def parse_event(record: Event) -> dict[str, Any]:
+    """The event as a dict, with `counter`, `uuid`, `stdout`, `start_line` and `end_line` known to be of their types.
+
+    Raises:
+        RemoteProtocolError: it is not an event, or not the one its record says it is.
+    """
+    try:
+        event = json.loads(record.json)
+    except (ValueError, RecursionError) as error:
+        raise RemoteProtocolError(
+            f"event {record.counter} is not valid JSON ({error}): {record.json[:_SHOWN]!r}. Likely another process "
+            "wrote into the job's event pipe"
+        ) from None
+    if type(event) is not dict:
+        raise RemoteProtocolError(f"event {record.counter}: expected an object, got {record.json[:_SHOWN]!r}")
+    uuid = event.get("uuid")
+    if type(uuid) is not str or not _UUID.fullmatch(uuid):
+        raise RemoteProtocolError(f"event {record.counter}: expected a uuid, got {str(uuid)[:_SHOWN]!r}")
+    if event.get("counter") != record.counter:
+        raise RemoteProtocolError(
+            f"event {record.counter} calls itself {event.get('counter')!r}: events were lost or doubled on the worker"
+        )
+    for name, kind in (("stdout", str), ("start_line", int), ("end_line", int)):
+        if type(event.get(name)) is not kind:
+            raise RemoteProtocolError(f"event {record.counter}: {name}: expected {kind.__name__}, got "
+                                      f"{type(event.get(name)).__name__}")
+    return event
+
+
+def displayed_text(event: dict[str, Any]) -> str | None:
+    """The lines that the event put on the terminal, without the last line end; None when there were none."""
+    text: str = event["stdout"]
+    return text if text or event["end_line"] > event["start_line"] else None

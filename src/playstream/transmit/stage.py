@@ -1,0 +1,58 @@
+"""A job and its tree as records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.inputs import ENV_FILES
+from playstream.pipeline.job import Arguments, make_job
+from playstream.pipeline.protocol import Failure, Record
+from playstream.pipeline.tree import Ignore, check_readable, pack
+
+
+class Transmitter:
+    """One job on its way to a worker.
+
+    Args:
+        private_data_dir: directory with `project/`, `inventory/` and `env/`.
+        arguments: what to run.
+        exclude: patterns in gitignore syntax of what is not sent, besides `.playstreamignore` and `artifacts/`.
+        only_arguments: send no tree; the worker has a private data directory of its own.
+
+    Raises:
+        ConfigurationError: the job could not run as asked. Nothing has been sent.
+    """
+
+    def __init__(
+        self,
+        private_data_dir: Path,
+        arguments: Arguments,
+        *,
+        exclude: Sequence[str] = (),
+        only_arguments: bool = False,
+    ) -> None:
+        self._directory = private_data_dir
+        self.job = make_job(private_data_dir, arguments, tree=not only_arguments)
+        self._ignore: Ignore | None = None
+        if not only_arguments:
+            # The files in env/ that playstream reads travel in the job, never as files on the worker's disk.
+            own = [f"/env/{name}" for name in ENV_FILES]
+            self._ignore = Ignore.for_directory(private_data_dir, [*exclude, *own])
+            check_readable(private_data_dir, self._ignore)
+
+    def records(self) -> Iterator[Record]:
+        """The job, then its tree.
+
+        Raises:
+            PlaystreamError: the directory could not be packed to its end; a Failure record has gone before.
+        """
+        yield self.job
+        if self._ignore is None:
+            return
+        try:
+            yield from pack(self._directory, ignore=self._ignore)
+        except PlaystreamError as error:
+            yield Failure(type(error).__name__, str(error))
+            raise

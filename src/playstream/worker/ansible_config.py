@@ -1,0 +1,66 @@
+"""What the user's ansible.cfg says of the few settings that playstream adds to.
+
+An environment variable replaces what ansible.cfg says, so what is added has to be added to that. The order of the
+files is the one in Ansible's documentation ("Ansible Configuration Settings").
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class AnsibleConfig:
+    """The settings of one ansible.cfg, or of none."""
+
+    path: Path | None
+    values: Mapping[str, str]
+
+    def get(self, name: str) -> str | None:
+        """The text of `name` in section `[defaults]`."""
+        return self.values.get(name)
+
+    def get_paths(self, name: str) -> list[str] | None:
+        """A list of directories, relative ones taken from the file's own directory, as Ansible does."""
+        text = self.get(name)
+        if text is None or self.path is None:
+            return None
+        base = self.path.parent
+        return [str(base / os.path.expandvars(Path(item.strip()).expanduser())) for item in text.split(":") if item]
+
+
+def find_ansible_config(env: Mapping[str, str], cwd: Path) -> AnsibleConfig:
+    """The ansible.cfg that Ansible will use when it is started with `env` in `cwd`."""
+    home = Path(env.get("HOME") or "~").expanduser()
+    places = [cwd / "ansible.cfg", home / ".ansible.cfg", Path("/etc/ansible/ansible.cfg")]
+    if _world_writable(cwd):
+        del places[0]  # Ansible does not trust it there either
+    named = env.get("ANSIBLE_CONFIG")
+    if named:
+        path = Path(os.path.expandvars(named)).expanduser()
+        places.insert(0, path / "ansible.cfg" if path.is_dir() else cwd / path)
+    for path in places:
+        if path.is_file() and os.access(path, os.R_OK):
+            return AnsibleConfig(path, _read_defaults(path))
+    return AnsibleConfig(None, {})
+
+
+def _world_writable(directory: Path) -> bool:
+    try:
+        return bool(directory.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return False
+
+
+def _read_defaults(path: Path) -> Mapping[str, str]:
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
+    try:
+        parser.read(path, encoding="utf-8")
+        return dict(parser["defaults"])
+    except (configparser.Error, KeyError, UnicodeDecodeError):
+        return {}  # Ansible reads the same file and explains what is wrong with it

@@ -1,0 +1,145 @@
+"""Events on their way from the callback plugin to the outbox.
+
+The plugin numbers its events and counts their lines itself, so they are passed on as they are. What was on the
+terminal before the plugin was loaded (a playbook that does not parse, a prompt for a password) becomes `verbose`
+events here, and the plugin is told where to go on counting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+from playstream.pipeline.links.stdio import enlarge_pipe
+from playstream.pipeline.protocol import Event, Log, LogLevel, Record
+from playstream.worker.command import Paths
+
+_READ_SIZE = 1 << 18
+_MAX_LINE = 60 << 20
+"""Bytes of one event; larger ones are dropped with a Log record. Below the protocol's limit for a record."""
+_MAX_TEXT = 1 << 16
+"""Bytes of text without a line end that become one `verbose` event."""
+_LAST_READS = 64
+"""Reads after Ansible's end. A pipe holds far less; what a process left behind goes on writing is not waited for."""
+_HELLO = b'{"playstream":'
+
+
+class EventSource:
+    """The reading end of the plugin's pipe.
+
+    Args:
+        paths: where the two FIFOs are made.
+        ident: the job's, for the events made here.
+        emit: takes each record.
+        drain_terminal: reads what is on the terminal now, which calls `text`.
+    """
+
+    def __init__(
+        self, paths: Paths, ident: str, emit: Callable[[Record], None], drain_terminal: Callable[[], None]
+    ) -> None:
+        os.mkfifo(paths.events, 0o600)
+        os.mkfifo(paths.origin, 0o600)
+        # Open for both ends, so that opening never waits and the end of a writer is no end of file.
+        self._pipe = os.open(paths.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        enlarge_pipe(self._pipe)
+        self._origin = os.open(paths.origin, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._ident = ident
+        self._emit = emit
+        self._drain_terminal = drain_terminal
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._text = b""
+        self._counter = 0
+        self._line = 0
+        self.plugin_loaded = False
+
+    def fileno(self) -> int:
+        """The pipe, to wait for events."""
+        return self._pipe
+
+    def text(self, data: bytes) -> None:
+        """Output of the terminal; of interest only until the plugin is there."""
+        if self.plugin_loaded:
+            return
+        *lines, self._text = (self._text + data).split(b"\n")
+        for line in lines:
+            self._emit_text(line + b"\n")
+        while len(self._text) > _MAX_TEXT:
+            self._emit_text(self._text[:_MAX_TEXT])
+            self._text = self._text[_MAX_TEXT:]
+
+    def read(self) -> bool:
+        """Pass on what is in the pipe; False when nothing was there."""
+        try:
+            data = os.read(self._pipe, _READ_SIZE)
+        except BlockingIOError:
+            return False
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._pieces.append(line)
+            self._take_line(b"".join(self._pieces))
+            self._pieces.clear()
+            self._size = 0
+        if rest:
+            self._size += len(rest)
+            if self._size <= _MAX_LINE:
+                self._pieces.append(rest)
+        return True
+
+    def _take_line(self, line: bytes) -> None:
+        if self._size > _MAX_LINE:
+            self._emit(Log(LogLevel.ERROR, f"an event of {self._size} bytes was dropped: at most {_MAX_LINE} travel"))
+        elif line.startswith(_HELLO) and not self.plugin_loaded:
+            self._welcome()
+        else:
+            self._counter += 1
+            self._emit(Event(self._counter, line))
+
+    def _welcome(self) -> None:
+        self._drain_terminal()
+        self._flush_text()
+        self.plugin_loaded = True
+        os.write(self._origin, f"[{self._counter}, {self._line}]\n".encode())
+
+    def _flush_text(self) -> None:
+        if self._text:
+            self._emit_text(self._text)
+            self._text = b""
+
+    def _emit_text(self, text: bytes) -> None:
+        self._counter += 1
+        start = self._line
+        self._line += text.count(b"\n")
+        event = {
+            "uuid": str(uuid.uuid4()),
+            "counter": self._counter,
+            "stdout": text.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r"),
+            "start_line": start,
+            "end_line": self._line,
+            "runner_ident": self._ident,
+            "event": "verbose",
+            "pid": os.getpid(),
+            "created": datetime.now(timezone.utc).isoformat(),
+            "parent_uuid": "",
+            "event_data": {},
+        }
+        self._emit(Event(self._counter, json.dumps(event).encode()))
+
+    def finish(self) -> None:
+        """Pass on what is left once Ansible has ended."""
+        for _ in range(_LAST_READS):
+            if not self.read():
+                break
+        if self._pieces:
+            self._emit(Log(LogLevel.WARNING, f"Ansible ended in the middle of an event; its {self._size} bytes are "
+                                             "dropped"))
+            self._pieces.clear()
+        self._flush_text()
+
+    def close(self) -> None:
+        """Close the pipes."""
+        os.close(self._pipe)
+        os.close(self._origin)

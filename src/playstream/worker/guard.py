@@ -1,0 +1,195 @@
+"""The guard: the small process between the worker and Ansible that outlives the worker and leaves nothing behind.
+
+The worker starts it with this file's path, never imports it. It starts Ansible on the worker's terminal, is the
+parent that orphaned descendants come back to (a child subreaper, prctl(2)), reports how Ansible ended, and ends
+every descendant when told to or when the worker's end of the socket closes, however the worker died. In the latter
+case it also removes the spool.
+
+Only the standard library, and little of it: its start-up is part of every run.
+
+Socket on descriptor 0. From the worker: one line of JSON, {"argv", "env", "cwd", "tty", "spool", "grace"}; later the
+line "terminate". To the worker, lines of JSON: {"started": pid} or {"failed": why}; {"exited": wait status}; after
+"terminate" {"reaped": count of processes}.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+_PR_SET_CHILD_SUBREAPER = 36
+_KILL_SECONDS = 3.0
+"""How long to go on killing what does not die, such as a process in uninterruptible sleep."""
+_RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
+
+
+class _Guard:
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._input = b""
+        self._child = 0
+        self._exited = False
+        self._wake, wake_end = os.pipe()
+        for fd in (self._wake, wake_end):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+
+    def run(self) -> None:
+        line = self._read_line()
+        if line is None:
+            return
+        order: dict[str, Any] = json.loads(line)
+        try:
+            self._child = _spawn(order)
+        except OSError as error:
+            self._tell({"failed": f"{order['argv'][0]}: {error.strerror}"})
+            return
+        self._tell({"started": self._child})
+        while True:
+            line = self._read_line()
+            if line is None:
+                self._end_descendants(order["grace"])
+                shutil.rmtree(order["spool"], ignore_errors=True)
+                return
+            if line == b"terminate":
+                self._tell({"reaped": self._end_descendants(order["grace"])})
+            elif line == b"leave":
+                return
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            self._channel.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            pass  # the worker has died; the next read says so
+
+    def _read_line(self) -> bytes | None:
+        """The next line of the worker's, None when it has gone; reaps meanwhile."""
+        while b"\n" not in self._input:
+            readable, _, _ = select.select([self._channel, self._wake], [], [])
+            self._reap()
+            if self._channel in readable:
+                try:
+                    data = self._channel.recv(65536)
+                except OSError:
+                    data = b""
+                if not data:
+                    return None
+                self._input += data
+        line, _, self._input = self._input.partition(b"\n")
+        return line
+
+    def _reap(self) -> None:
+        try:
+            os.read(self._wake, 4096)
+        except BlockingIOError:
+            pass
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._child and not self._exited:
+                self._exited = True
+                self._tell({"exited": status})
+
+    def _end_descendants(self, grace: float) -> int:
+        """TERM, grace, KILL, until no descendant is left. The number of processes that were signalled."""
+        signalled = set(_signal_descendants(signal.SIGTERM))
+        _signal_descendants(signal.SIGCONT)
+        now = time.monotonic()
+        while _descendants(os.getpid()) and time.monotonic() < now + grace:
+            self._pause()
+        while time.monotonic() < now + grace + _KILL_SECONDS:
+            # Each round finds what was forked since the one before.
+            killed = _signal_descendants(signal.SIGKILL)
+            if not killed:
+                break
+            signalled.update(killed)
+            self._pause()
+        self._reap()
+        return len(signalled)
+
+    def _pause(self) -> None:
+        select.select([self._wake], [], [], 0.02)
+        self._reap()
+
+
+def _spawn(order: dict[str, Any]) -> int:
+    """Start the job in a session of its own, its controlling terminal the worker's."""
+    argv: list[str] = order["argv"]
+    # posix_spawn knows no directory; the guard has no use for one, and relative names are resolved from it.
+    os.chdir(order["cwd"])
+    return os.posix_spawnp(
+        argv[0],
+        argv,
+        order["env"],
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, order["tty"], os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, 0, 1),
+            (os.POSIX_SPAWN_DUP2, 0, 2),
+        ],
+        setsid=True,
+        setsigdef=_RESET_SIGNALS,
+        setsigmask=[],
+    )
+
+
+def _descendants(ancestor: int) -> list[int]:
+    """Every living process below `ancestor`, read from /proc; zombies do not count."""
+    children: dict[int, list[int]] = {}
+    zombies = set()
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - pathlib would double the start-up
+                stat = file.read()
+        except OSError:
+            continue
+        state, parent = stat[stat.rindex(b")") + 2 :].split()[:2]
+        children.setdefault(int(parent), []).append(int(name))
+        if state in (b"Z", b"X"):
+            zombies.add(int(name))
+    found: list[int] = []
+    pending = [ancestor]
+    while pending:
+        below = children.get(pending.pop(), [])
+        pending.extend(below)
+        found.extend(pid for pid in below if pid not in zombies)
+    return found
+
+
+def _signal_descendants(number: signal.Signals) -> list[int]:
+    """Signal every descendant; return those that could be signalled."""
+    signalled = []
+    for pid in _descendants(os.getpid()):
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue  # gone already, or changed to a user that only root may signal
+        signalled.append(pid)
+    return signalled
+
+
+def main() -> NoReturn:
+    """Run as a program; see the module's docstring."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _Guard(socket.socket(fileno=0)).run()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The worker's side of the guard: starts it, talks to it, knows what it knows.
+
+`guard.py` is the program; it says why there is one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.errors import JobError
+from playstream.worker.command import SPOOL_VARIABLE, Command
+
+GRACE_SECONDS = 1.5
+"""Between TERM and KILL. With what the kill itself takes, a cancelled job has ended within 2 seconds."""
+_PROGRAM = Path(__file__).with_name("guard.py")
+
+
+class Guardian:
+    """One job's guard.
+
+    Args:
+        command: what it starts.
+        tty: name of the terminal's slave.
+        spool: the spool's directory, which the guard removes if this process dies.
+        lock: descriptor of the spool's lock, which the guard shares.
+
+    Raises:
+        JobError: the guard cannot be started.
+    """
+
+    def __init__(self, command: Command, *, tty: str, spool: Path, lock: int) -> None:
+        self._spool = spool
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            self._pid = _spawn(theirs.fileno(), lock)
+        self._input = b""
+        self._terminating = False
+        self._exited = False
+        self.finished = False
+        """True when Ansible has ended, and, if it was terminated, every process of the job."""
+        self.rc: int | None = None
+        """Ansible's return code; 128 + N when signal N ended it; None while it is not known."""
+        self._tell({
+            "argv": command.argv,
+            "env": dict(command.env),
+            "cwd": str(command.cwd),
+            "tty": tty,
+            "spool": str(spool),
+            "grace": GRACE_SECONDS,
+        })
+
+    def fileno(self) -> int:
+        """The channel, to wait for news."""
+        return self._channel.fileno()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self._send(json.dumps(message).encode())
+
+    def _send(self, line: bytes) -> None:
+        try:
+            self._channel.sendall(line + b"\n")
+        except OSError:
+            pass  # the guard has died; reading says so
+
+    def read(self) -> None:
+        """Take news that is there.
+
+        Raises:
+            JobError: Ansible could not be started.
+        """
+        try:
+            data = self._channel.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._lost()
+            return
+        *lines, self._input = (self._input + data).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+
+    def _take(self, news: dict[str, Any]) -> None:
+        if "failed" in news:
+            raise JobError(f"Ansible could not be started: {news['failed']}")
+        if "exited" in news:
+            self._exited = True
+            code = os.waitstatus_to_exitcode(news["exited"])
+            self.rc = 128 - code if code < 0 else code
+        self.finished = self._exited and not self._terminating or "reaped" in news
+
+    def terminate(self) -> None:
+        """End every process of the job: TERM, grace, KILL. `finished` says when that is done."""
+        self._terminating = True
+        self._send(b"terminate")
+
+    def _lost(self) -> None:
+        """The guard was killed: without it, the job's processes are known by their environment."""
+        kill_marked(self._spool)
+        self.finished = True
+
+    def close(self) -> None:
+        """Let the guard go. What a finished job left running on purpose goes on; an unfinished job is ended."""
+        if self.finished:
+            self._send(b"leave")
+        self._channel.close()
+        try:
+            os.waitpid(self._pid, 0)
+        except ChildProcessError:
+            pass  # the embedding program reaps all its children itself
+
+
+def _spawn(channel: int, lock: int) -> int:
+    try:
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            return os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", str(_PROGRAM)],
+                {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, channel, 0),
+                    (os.POSIX_SPAWN_DUP2, null, 1),
+                    (os.POSIX_SPAWN_DUP2, 2, 2),
+                    (os.POSIX_SPAWN_DUP2, lock, 3),
+                ],
+                setsid=True,
+                setsigdef=[signal.SIGPIPE],
+                setsigmask=[],
+            )
+        finally:
+            os.close(null)
+    except OSError as error:
+        raise JobError(f"the guard process cannot be started with {sys.executable}: {error.strerror}") from None
+
+
+def kill_marked(spool: Path) -> list[int]:
+    """SIGKILL every process that belongs to the job of `spool`, told by its environment; return their ids."""
+    mark = f"{SPOOL_VARIABLE}={spool}".encode()
+    killed: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed.append(int(entry.name))
+        except OSError:
+            continue  # it has ended, or is another user's
+    return killed

@@ -1,0 +1,100 @@
+"""The incoming direction of a worker: the job, its tree, and what comes while it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from playstream.pipeline.errors import LinkError, PlaystreamError, WorkerError
+from playstream.pipeline.links.stdio import READ_SIZE
+from playstream.pipeline.protocol import (
+    NEED_DATA,
+    Cancel,
+    Failure,
+    FileData,
+    FileEntry,
+    Job,
+    Log,
+    LogLevel,
+    Noise,
+    Receiver,
+    Record,
+    TreeEnd,
+)
+from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.tree import Unpacker
+
+
+class Intake:
+    """Reads the job stream from a descriptor, a piece at a time.
+
+    Args:
+        fd: the link.
+        target: the directory to unpack the tree into.
+        emit: takes Log records for the other side.
+    """
+
+    def __init__(self, fd: int, target: Path, emit: Callable[[Record], None]) -> None:
+        self._fd = fd
+        self._emit = emit
+        self._receiver = Receiver(Direction.JOB)
+        self._unpacker = Unpacker(target, trusted=True, replace=True)
+        self.job: Job | None = None
+        self.ready = False
+        """True when the job and its tree are there."""
+        self.open = True
+        """False when nothing more can come."""
+        self.cancel_reason: str | None = None
+
+    def fileno(self) -> int:
+        """The link, to wait for input."""
+        return self._fd
+
+    def read(self) -> None:
+        """Take what is there; waits when nothing is.
+
+        Raises:
+            PlaystreamError: the stream is bad, ended early, or its sender failed.
+        """
+        try:
+            data = os.read(self._fd, READ_SIZE)
+        except OSError as error:
+            self.open = False
+            raise LinkError(f"the stream cannot be read: {error.strerror}") from None
+        if not data:
+            self.open = False
+            self._receiver.receive_eof()
+            return
+        try:
+            self._receiver.receive_data(data)
+            while (record := self._receiver.next_record()) is not NEED_DATA:
+                self._take(record)
+        except PlaystreamError:
+            self.open = False
+            raise
+        if self._receiver.closed:
+            self.open = False
+
+    def _take(self, record: Record | Noise) -> None:
+        if isinstance(record, (FileEntry, FileData)):
+            self._unpacker.receive(record)
+        elif isinstance(record, TreeEnd):
+            self._unpacker.receive(record)
+            self.ready = True
+        elif isinstance(record, Job):
+            self.job = record
+            self.ready = not record.tree
+        elif isinstance(record, Cancel):
+            self.cancel_reason = record.reason
+        elif isinstance(record, Failure):
+            raise WorkerError(f"transmit failed, so there is no job to run: {record.message}")
+        elif isinstance(record, Log):
+            self._emit(record)
+        elif isinstance(record, Noise):
+            self._emit(Log(LogLevel.WARNING, f"the worker skipped {record.size} bytes that are not part of the stream: "
+                                             f"{record.data!r}"))
+
+    def close(self) -> None:
+        """Close what the tree left open."""
+        self._unpacker.close()

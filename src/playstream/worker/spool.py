@@ -1,0 +1,122 @@
+"""The spool: the private directory that a job lives in on the worker's host.
+
+A spool is owned by whoever holds a lock (flock) on it: the worker, and its guard, which shares the lock. The kernel
+drops the lock with the last of them, so a spool without a holder is a leftover, which the next worker removes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from playstream.pipeline.errors import JobError
+
+PREFIX = "playstream-"
+
+
+class Spool:
+    """A new spool in the directory for temporary files, or around a directory of the user's.
+
+    Args:
+        private_data_dir: use this directory for the job's tree and artifacts. Made if it is missing; kept afterwards
+            unless `delete`.
+        delete: empty `private_data_dir` before, and remove it with the spool.
+
+    Raises:
+        JobError: the directories cannot be made.
+    """
+
+    def __init__(self, private_data_dir: Path | None = None, *, delete: bool = False) -> None:
+        self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()))
+        self._delete: Path | None = None
+        try:
+            self.run_dir = self.root / "run"
+            self.run_dir.mkdir(mode=0o700)
+            self.private_data_dir = self.root / "data"
+            if private_data_dir is not None:
+                self.private_data_dir = private_data_dir.absolute()
+                if delete:
+                    self._delete = self.private_data_dir
+                    _empty(self.private_data_dir)
+            self.private_data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            self.remove()
+            raise JobError(
+                f"{error.filename} cannot be made: {error.strerror}. Choose another --private-data-dir, or another "
+                "TMPDIR"
+            ) from None
+
+    def artifact_dir(self, ident: str) -> Path:
+        """Make and return the directory for the artifacts of the job `ident`, private and empty."""
+        artifacts = self.private_data_dir / "artifacts"
+        directory = artifacts / ident
+        artifacts.mkdir(mode=0o700, exist_ok=True)
+        if directory.exists():
+            shutil.rmtree(directory)
+        directory.mkdir(mode=0o700)
+        return directory
+
+    def remove(self) -> None:
+        """Remove what the spool made, and the user's directory if that was asked for; drop the lock."""
+        if self._delete is not None:
+            shutil.rmtree(self._delete, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)
+        os.close(self.lock)
+
+
+def _make_locked_directory(base: Path) -> tuple[Path, int]:
+    while True:
+        try:
+            root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        except OSError as error:
+            raise JobError(f"no spool can be made in {base}: {error.strerror}. Set TMPDIR to another place") from None
+        try:
+            lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # a sweeping worker took it for a leftover before it was locked
+        if _lock(lock) and root.exists():
+            return root, lock
+        os.close(lock)
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _empty(directory: Path) -> None:
+    if not directory.exists():
+        return
+    for item in directory.iterdir():
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        else:
+            item.unlink()
+
+
+def sweep() -> list[Path]:
+    """Remove the spools of this user's dead workers; return those removed."""
+    removed = []
+    base = Path(tempfile.gettempdir())
+    for root in base.glob(PREFIX + "*"):
+        try:
+            fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            status = os.fstat(fd)
+            # The mode tells a spool from another thing of that name; the owner keeps root out of others' spools.
+            private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
+            if private and _lock(fd):
+                shutil.rmtree(root, ignore_errors=True)
+                removed.append(root)
+        finally:
+            os.close(fd)
+    return removed

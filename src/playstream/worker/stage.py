@@ -1,0 +1,177 @@
+"""The worker stage from the first byte read to the End record written."""
+
+from __future__ import annotations
+
+import os
+import selectors
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, PlaystreamError
+from playstream.pipeline.inputs import read_env_files
+from playstream.pipeline.job import add_env_files
+from playstream.pipeline.links.stdio import write_all
+from playstream.pipeline.protocol import Failure, Job, Sender, Status, StatusName
+from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.tree import pack
+from playstream.pipeline.cancellation import Cancellation
+from playstream.worker.command import Command, Paths, make_command
+from playstream.worker.events import EventSource
+from playstream.worker.guardian import Guardian, kill_marked
+from playstream.worker.intake import Intake
+from playstream.worker.outbox import Outbox
+from playstream.worker.spool import Spool, sweep
+from playstream.worker.supervise import Outcome, Supervisor
+from playstream.worker.terminal import Terminal
+from playstream.worker.transcript import Transcript
+
+DEFAULT_KEEPALIVE_SECONDS = 15.0
+"""Silence after which a heartbeat is sent. Below the 30 to 60 seconds after which common load balancers and NAT
+gateways forget an idle connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What the worker's own side decides."""
+
+    private_data_dir: Path | None = None
+    """Unpack here instead of in the spool."""
+    delete: bool = False
+    """Empty `private_data_dir` before the job and remove it afterwards."""
+    keepalive_seconds: float = DEFAULT_KEEPALIVE_SECONDS
+    """0 for no heartbeats."""
+
+
+class Worker:
+    """Serves one job.
+
+    Args:
+        input_fd: where the job comes from.
+        output_fd: where the results go.
+        options: see WorkerOptions.
+        cancellation: asks for the end of the job.
+    """
+
+    def __init__(self, input_fd: int, output_fd: int, options: WorkerOptions, cancellation: Cancellation) -> None:
+        self._input = input_fd
+        self._options = options
+        self._cancellation = cancellation
+        self._outbox = Outbox(
+            Sender(Direction.RESULT),
+            lambda data: write_all(output_fd, data),
+            keepalive_seconds=options.keepalive_seconds,
+            wake=cancellation.wake,
+        )
+
+    def run(self) -> int:
+        """Serve the job; return the exit status: Ansible's, or 254 when it was canceled or timed out.
+
+        Raises:
+            PlaystreamError: the job could not be served. The other side has been told with a Failure record.
+        """
+        try:
+            for spool in sweep():
+                kill_marked(spool)
+            exit_status = self._serve()
+        except (PlaystreamError, OSError) as caught:
+            error = caught if isinstance(caught, PlaystreamError) else _explain(caught)
+            self._outbox.put(Failure(type(error).__name__, str(error)))
+            self._outbox.close()
+            raise error from None
+        self._outbox.close()
+        if self._outbox.error is not None:
+            raise self._outbox.error
+        return exit_status
+
+    def _serve(self) -> int:
+        spool = Spool(self._options.private_data_dir, delete=self._options.delete)
+        try:
+            intake = Intake(self._input, spool.private_data_dir, self._outbox.put)
+            try:
+                job = self._receive(intake)
+                if job is None:
+                    self._put_status(StatusName.CANCELED, explanation=self._cancellation.reason)
+                    return CANCELED_EXIT_STATUS
+                return self._run_job(job, spool, intake)
+            finally:
+                intake.close()
+        finally:
+            spool.remove()
+
+    def _receive(self, intake: Intake) -> Job | None:
+        """The whole job, or None when it was canceled before it had come."""
+        with selectors.PollSelector() as selector:
+            selector.register(intake, selectors.EVENT_READ)
+            selector.register(self._cancellation, selectors.EVENT_READ)
+            while not intake.ready:
+                selector.select()
+                if self._cancellation.reason is not None:
+                    return None
+                if self._outbox.error is not None:
+                    raise self._outbox.error
+                self._cancellation.acknowledge()
+                intake.read()
+        return intake.job
+
+    def _run_job(self, job: Job, spool: Spool, intake: Intake) -> int:
+        if not job.tree:
+            job = add_env_files(job, read_env_files(spool.private_data_dir))
+        paths = Paths(spool.private_data_dir, spool.run_dir, spool.artifact_dir(job.ident), spool.root)
+        outcome = self._supervise(job, make_command(job, paths), paths, spool.lock, intake)
+        self._put_status(outcome.status, rc=outcome.rc, explanation=outcome.explanation)
+        _write_results(paths.artifact_dir, outcome)
+        for record in pack(paths.artifact_dir):
+            self._outbox.put_when_room(record)
+        if outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}:
+            return CANCELED_EXIT_STATUS
+        return outcome.rc or 0
+
+    def _supervise(self, job: Job, command: Command, paths: Paths, lock: int, intake: Intake) -> Outcome:
+        self._put_status(StatusName.STARTING, command=command)
+        closers: list[Callable[[], None]] = []
+        try:
+            terminal = Terminal(job.passwords)
+            closers.append(terminal.close)
+            transcript = Transcript(paths.artifact_dir)
+            closers.append(transcript.close)
+            events = EventSource(paths, job.ident, self._outbox.put, lambda: _drain(supervisor))
+            closers.append(events.close)
+            guardian = Guardian(command, tty=terminal.name, spool=paths.spool, lock=lock)
+            closers.append(guardian.close)
+            supervisor = Supervisor(
+                job, guardian, terminal, events, transcript, self._outbox, self._cancellation, intake
+            )
+            self._put_status(StatusName.RUNNING)
+            return supervisor.run()
+        finally:
+            for close in reversed(closers):
+                close()
+
+    def _put_status(
+        self, status: StatusName, *, rc: int | None = None, command: Command | None = None,
+        explanation: str | None = None,
+    ) -> None:
+        record = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc, explanation=explanation)
+        if command is not None:
+            record = replace(record, command=command.argv, env=command.redacted_env, cwd=str(command.cwd))
+        self._outbox.put(record)
+
+
+def _explain(error: OSError) -> JobError:
+    where = f"{error.filename}: " if error.filename else ""
+    return JobError(f"the worker's host refused something the job needs: {where}{error.strerror}")
+
+
+def _drain(supervisor: Supervisor) -> None:
+    while supervisor.read_terminal():
+        pass
+
+
+def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
+    """The small artifacts. `stderr` is empty: on a terminal it is part of `stdout`."""
+    for name, text in (("rc", str(outcome.rc)), ("status", outcome.status.value), ("stderr", "")):
+        fd = os.open(artifact_dir / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(text)

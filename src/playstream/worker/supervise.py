@@ -1,0 +1,189 @@
+"""Running Ansible: start it, watch it, end it, and know how it ended.
+
+One loop waits for everything at once: the terminal, the events, the guard, the link, a cancellation and the clock.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playstream.pipeline.errors import JobError, PlaystreamError
+from playstream.pipeline.protocol import Job, StatusName
+from playstream.pipeline.cancellation import Cancellation
+from playstream.worker.events import EventSource
+from playstream.worker.guardian import Guardian
+from playstream.worker.intake import Intake
+from playstream.worker.outbox import Outbox
+from playstream.worker.terminal import Terminal
+from playstream.worker.transcript import Transcript
+
+_LAST_READS = 64
+"""Reads of the terminal after Ansible's end, 64 KiB each; what a process left behind goes on writing is not waited
+for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended."""
+
+    status: StatusName
+    rc: int | None
+    explanation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """Why the job is being ended before it is done."""
+
+    status: StatusName
+    explanation: str
+
+
+class Supervisor:
+    """Watches one started job until it has ended."""
+
+    def __init__(
+        self,
+        job: Job,
+        guardian: Guardian,
+        terminal: Terminal,
+        events: EventSource,
+        transcript: Transcript,
+        outbox: Outbox,
+        cancellation: Cancellation,
+        intake: Intake,
+    ) -> None:
+        self._guardian = guardian
+        self._terminal = terminal
+        self._events = events
+        self._transcript = transcript
+        self._outbox = outbox
+        self._cancellation = cancellation
+        self._intake = intake
+        self._ending: _Ending | None = None
+        now = time.monotonic()
+        self._idle_timeout = _seconds(job.settings.get("idle_timeout"))
+        self._job_timeout = _seconds(job.settings.get("job_timeout"))
+        self._started = self._last_output = now
+        self._selector = selectors.PollSelector()
+        self._reading = False
+
+    def run(self) -> Outcome:
+        """Wait for the end of the job.
+
+        Raises:
+            JobError: the guard could not start it, or was killed.
+        """
+        with self._selector:
+            self._register(self._guardian, self._guardian.read)
+            self._register(self._cancellation, self._cancellation.acknowledge)
+            if self._intake.open:
+                self._register(self._intake, self._read_intake)
+            while not self._guardian.finished:
+                self._read_output(not self._outbox.full or not self._events.plugin_loaded)
+                for key, _ in self._selector.select(self._time_left()):
+                    key.data()
+                self._check()
+        self._drain()
+        return self._outcome()
+
+    def _register(self, source: Any, read: Callable[[], object]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, read)
+
+    def _read_output(self, wanted: bool) -> None:
+        """Read Ansible's output, or leave it where it is while the link is slow, so that Ansible waits too."""
+        if wanted is self._reading:
+            return
+        self._reading = wanted
+        for source, read in ((self._terminal, self.read_terminal), (self._events, self._read_events)):
+            if wanted:
+                self._register(source, read)
+            else:
+                self._selector.unregister(source)
+
+    def read_terminal(self) -> bool:
+        """Take output that is there; False when there was none."""
+        data = self._terminal.read()
+        if not data:
+            return False
+        self._last_output = time.monotonic()
+        self._transcript.write(data)
+        self._events.text(data)
+        return True
+
+    def _read_events(self) -> None:
+        if self._events.read():
+            self._last_output = time.monotonic()
+
+    def _read_intake(self) -> None:
+        try:
+            self._intake.read()
+        except PlaystreamError as error:
+            self._end(StatusName.ERROR, f"the link to the sender failed while the job ran: {error}")
+        if not self._intake.open:
+            self._selector.unregister(self._intake)
+
+    def _check(self) -> None:
+        """See whether something asks for the end of the job."""
+        now = time.monotonic()
+        if self._cancellation.reason is not None:
+            self._end(StatusName.CANCELED, self._cancellation.reason)
+        elif self._intake.cancel_reason is not None:
+            self._end(StatusName.CANCELED, self._intake.cancel_reason)
+        elif self._outbox.error is not None:
+            self._end(StatusName.CANCELED, f"results could not be delivered: {self._outbox.error}")
+        elif self._transcript.error is not None:
+            self._end(StatusName.ERROR, self._transcript.error)
+        elif self._job_timeout is not None and now >= self._started + self._job_timeout:
+            self._end(StatusName.TIMEOUT, f"the job ran for longer than job_timeout, {self._job_timeout:g} seconds")
+        elif self._idle_timeout is not None and now >= self._last_output + self._idle_timeout:
+            self._end(StatusName.TIMEOUT,
+                      f"the job printed nothing for idle_timeout, {self._idle_timeout:g} seconds")
+
+    def _time_left(self) -> float | None:
+        """Seconds until a limit may be reached; None when there is none, or it has been."""
+        if self._ending is not None:
+            return None
+        limits = []
+        if self._job_timeout is not None:
+            limits.append(self._started + self._job_timeout)
+        if self._idle_timeout is not None:
+            limits.append(self._last_output + self._idle_timeout)
+        return max(0.0, min(limits) - time.monotonic()) if limits else None
+
+    def _end(self, status: StatusName, explanation: str) -> None:
+        if self._ending is None:
+            self._ending = _Ending(status, explanation)
+            self._guardian.terminate()
+
+    def _drain(self) -> None:
+        for _ in range(_LAST_READS):
+            if not self.read_terminal():
+                break
+        self._events.finish()
+
+    def _outcome(self) -> Outcome:
+        rc = self._guardian.rc
+        if self._ending is not None:
+            return Outcome(self._ending.status, rc, self._ending.explanation)
+        if rc is None:
+            raise JobError(
+                "the guard process of the job was killed, so how Ansible ended is not known; its processes have been "
+                "ended. Likely somebody, or the kernel for want of memory, sent it SIGKILL"
+            )
+        if rc == 0:
+            return Outcome(StatusName.SUCCESSFUL, 0)
+        return Outcome(StatusName.FAILED, rc, _explain(rc))
+
+
+def _explain(rc: int) -> str | None:
+    return f"Ansible was ended by signal {rc - 128}" if rc > 128 and rc != 250 else None
+
+
+def _seconds(value: Any) -> float | None:
+    """A time limit of the settings; 0 is none."""
+    return float(value) if value else None
