@@ -1,0 +1,57 @@
+# Each target does its own set-up: a machine with Debian 12, python3 with venv, make, and apt-get as root is enough.
+# As another user the Debian packages named below have to be there already.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEBIAN_PACKAGES := openssh-server openssh-client zstd
+DEMO := examples/demo
+
+.PHONY: help demo test lint check-types check-imports pytest test-matrix bench fuzz clean packages
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ansible,dev]'
+	touch $@
+
+packages:
+	@missing=$$(for package in $(DEBIAN_PACKAGES); do \
+		dpkg-query --show --showformat='$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+		echo "installing from Debian: $$missing"; \
+		apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $$missing >/dev/null; \
+	fi
+
+demo: $(VENV)/installed  ## Run the pipeline on examples/demo and show its result
+	@export PATH="$(CURDIR)/$(BIN):$$PATH"; set -x; \
+	playstream transmit $(DEMO) -p site.yml | playstream worker | playstream process $(DEMO)
+	@echo "status: $$(cat $(DEMO)/artifacts/status), rc: $$(cat $(DEMO)/artifacts/rc), events: $$(ls $(DEMO)/artifacts/job_events | wc -l), artifacts in $(DEMO)/artifacts"
+
+test: $(VENV)/installed packages lint check-types check-imports pytest  ## Everything that has to pass before a commit
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+
+check-types: $(VENV)/installed
+	$(BIN)/mypy
+
+check-imports: $(VENV)/installed
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/installed packages
+	$(BIN)/python -m pytest
+
+test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
+	$(BIN)/python tests/matrix/run.py
+
+bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zstd
+	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/installed  ## The protocol's and the tree's property tests, with many more examples
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/pipeline --timeout 3600
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis $(DEMO)/artifacts

@@ -1,0 +1,50 @@
+"""What all tests share: hypothesis' profiles, private data directories, and the stages as processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.stages import Stages
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=60)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+LOCAL_HOSTS = """\
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter="{{ ansible_playbook_python }}"
+
+[local]
+"""
+
+MakeDir = Callable[..., Path]
+
+
+@pytest.fixture
+def private_data_dir(tmp_path: Path) -> MakeDir:
+    """Makes a private data directory: playbooks by name, and the names of local hosts."""
+
+    def make(playbooks: dict[str, str], hosts: tuple[str, ...] = ("node1",), name: str = "demo") -> Path:
+        directory = tmp_path / name
+        (directory / "project").mkdir(parents=True)
+        (directory / "inventory").mkdir()
+        (directory / "inventory" / "hosts").write_text(LOCAL_HOSTS + "\n".join(hosts) + "\n")
+        for playbook, text in playbooks.items():
+            (directory / "project" / playbook).write_text(text)
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Stages:
+    """The three stages as operating-system processes, with a directory for temporary files of their own."""
+    spools = tmp_path / "tmp"
+    spools.mkdir()
+    return Stages(spools)

@@ -1,0 +1,39 @@
+"""Looking at processes, for tests that must leave none behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def marked_processes(spools: Path) -> list[int]:
+    """Living processes whose environment names a spool below `spools`: the processes of jobs."""
+    mark = b"PLAYSTREAM_SPOOL=" + os.fsencode(spools)
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            environment = (entry / "environ").read_bytes()
+            state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
+        except OSError:
+            continue
+        if mark in environment and state != b"Z":
+            found.append(int(entry.name))
+    return found
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until `condition` holds.
+
+    Raises:
+        AssertionError: it does not in time.
+    """
+    deadline = time.monotonic() + seconds
+    pause = 0.002
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen within {seconds} seconds"
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)
