@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.conftest import MakeDir
 from tests.pipeline_e2e.sshd import BANNER, Sshd
-from tests.stages import Run, Stages
+from tests.processes import marked_processes, wait_until
+from tests.stages import LIMIT_SECONDS, Run, Stages
 
 FILES = {"stdout", "stderr", "rc", "status", "command", "job_events", "fact_cache"}
 
@@ -34,7 +35,7 @@ def check_run(run: Run) -> None:
     shown = "".join(event["stdout"] + "\r\n" for event in events if event["end_line"] > event["start_line"])
     assert shown.encode() == (run.artifacts / "stdout").read_bytes()
     assert run.stdout == shown.replace("\r\n", "\n")
-    assert "hello from a file that travelled – 你好" in run.stdout
+    assert "hello from a file that travelled: 你好" in run.stdout
     facts = json.loads((run.artifacts / "fact_cache" / "node1").read_text())
     assert facts["ansible_os_family"] == "Debian"
     check_privacy(run.artifacts)
@@ -152,3 +153,22 @@ def test_delete_empties_before_and_removes_after(stages: Stages, rich_dir: Path,
     assert "site.yml" in run.stdout
     assert "old.yml" not in run.stdout
     assert not place.exists()
+
+
+def test_the_death_of_the_ssh_client_ends_the_remote_job(
+    stages: Stages, private_data_dir: MakeDir, sshd: Sshd
+) -> None:
+    directory = private_data_dir(
+        {"slow.yml": "- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 600}]\n"}
+    )
+    job = stages.transmit(directory, "-p", "slow.yml")
+    worker = stages.start("worker", "--keepalive-seconds", "0", prefix=(*sshd.command, "exec"))
+    assert worker.stdin is not None
+    worker.stdin.write(job)
+    worker.stdin.close()
+    worker.stdin = None
+    wait_until(lambda: marked_processes(stages.temporary))
+    worker.kill()
+    worker.communicate(timeout=LIMIT_SECONDS)
+    wait_until(lambda: not marked_processes(stages.temporary), 5)
+    wait_until(lambda: not stages.leftovers(), 5)

@@ -108,8 +108,9 @@ def test_a_live_workers_spool_is_left_alone(fake_ansible: Stages, misbehaving: P
     assert fake_ansible.leftovers() == []
 
 
-def test_a_reader_that_goes_away_ends_the_job(fake_ansible: Stages, misbehaving: Path) -> None:
-    worker = start_worker(fake_ansible, misbehaving, "flood-for-ever")
+@pytest.mark.parametrize("behaviour", ["hang", "flood-for-ever"])
+def test_a_reader_that_goes_away_ends_the_job(fake_ansible: Stages, misbehaving: Path, behaviour: str) -> None:
+    worker = start_worker(fake_ansible, misbehaving, behaviour)
     assert worker.stdout is not None
     assert worker.stdout.read(100)
     worker.stdout.close()

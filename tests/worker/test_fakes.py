@@ -98,7 +98,8 @@ def test_extra_variables_stay_off_the_command_line(fake_ansible: Stages, misbeha
     (misbehaving / "env").mkdir()
     (misbehaving / "env" / "extravars").write_text("word: s3cret\nlist: [1, 2]\n")
     (misbehaving / "env" / "cmdline").write_text("--diff -e 'a=b c'\n")
-    run = run_fake(fake_ansible, misbehaving, "arguments", "--limit", "node1", "--forks", "3", "-v", "-v", "--tags", "x")
+    words = ("--limit", "node1", "--forks", "3", "-v", "-v", "--tags", "x")
+    run = run_fake(fake_ansible, misbehaving, "arguments", *words)
     assert "s3cret" not in run.stdout
     for word in ("'--limit', 'node1'", "'--forks', '3'", "'-vv'", "'--tags', 'x'", "'--diff', '-e', 'a=b c'"):
         assert word in run.stdout

@@ -5,6 +5,7 @@ They travel inside the Job and not in the tree, so that their secrets are never 
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -58,8 +59,16 @@ class _Loader(yaml.SafeLoader):
     }
 
 
-_Loader.add_constructor("!vault", lambda loader, node: {"__ansible_vault": loader.construct_scalar(node)})
-_Loader.add_constructor("!unsafe", lambda loader, node: {"__ansible_unsafe": loader.construct_scalar(node)})
+def _construct_vault(loader: _Loader, node: yaml.ScalarNode) -> dict[str, Any]:
+    return {"__ansible_vault": loader.construct_scalar(node)}
+
+
+def _construct_unsafe(loader: _Loader, node: yaml.ScalarNode) -> dict[str, Any]:
+    return {"__ansible_unsafe": loader.construct_scalar(node)}
+
+
+_Loader.add_constructor("!vault", _construct_vault)
+_Loader.add_constructor("!unsafe", _construct_unsafe)
 
 
 def _read_text(path: Path) -> str | None:
@@ -101,7 +110,20 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
     for name in values:
         if not isinstance(name, str):
             raise ConfigurationError(f"{source}: expected text as a name, got {name!r}; put it in quotes")
-    return values
+    return check_json(source, values)
+
+
+def check_json(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, known to be what JSON can carry to the worker.
+
+    Raises:
+        ConfigurationError: a value is of another kind, not a finite number, or contains itself.
+    """
+    try:
+        json.dumps(values, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{source}: a value cannot travel as JSON: {error}") from None
+    return dict(values)
 
 
 def _kind_of(value: object) -> str:
@@ -155,7 +177,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
             raise ConfigurationError(f"{source}: {name}: expected seconds as a number, 0 for no limit, got {value!r}")
-    return dict(values)
+    return check_json(source, values)
 
 
 def split_words(source: str, text: str) -> tuple[str, ...]:

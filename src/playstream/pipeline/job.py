@@ -84,7 +84,7 @@ def make_job(private_data_dir: Path, arguments: Arguments, *, tree: bool) -> Job
         module=arguments.module,
         module_args=arguments.module_args,
         role=_find_role(arguments, private_data_dir, project, look=tree),
-        role_vars=dict(arguments.role_vars),
+        role_vars=inputs.check_json("role_vars", arguments.role_vars),
         role_skip_facts=arguments.role_skip_facts,
         hosts=None if arguments.playbook else arguments.hosts or "all",
         project_dir=project,
@@ -96,7 +96,7 @@ def make_job(private_data_dir: Path, arguments: Arguments, *, tree: bool) -> Job
         forks=arguments.forks,
         verbosity=arguments.verbosity,
         cmdline=files.cmdline if arguments.cmdline is None else inputs.split_words("cmdline", arguments.cmdline),
-        extravars={**files.extravars, **arguments.extravars},
+        extravars={**files.extravars, **inputs.check_json("extravars", arguments.extravars)},
         envvars=inputs.check_envvars("envvars", {**files.envvars, **arguments.envvars}),
         passwords=inputs.check_passwords("passwords", {**files.passwords, **arguments.passwords}),
         settings=inputs.check_settings("settings", {**files.settings, **arguments.settings}),
@@ -151,9 +151,8 @@ def check_ident(ident: str) -> str:
 
 def _relative(name: str, path: str, directory: Path) -> str:
     """`path` relative to the private data directory, which it must not leave."""
-    base = os.path.abspath(directory)  # noqa: PTH100 - lexical: links inside the directory are the user's own
-    relative = os.path.relpath(os.path.normpath(os.path.join(base, path)), base)  # noqa: PTH118
-    if relative.split(os.sep)[0] == os.pardir:
+    relative = _below(directory, path)
+    if relative is None:
         raise ConfigurationError(
             f"{name} {path!r} is outside the private data directory {str(directory)!r}, so it would not reach the "
             "worker. Move it into the directory"
@@ -161,12 +160,18 @@ def _relative(name: str, path: str, directory: Path) -> str:
     return relative
 
 
+def _below(directory: Path, path: str) -> str | None:
+    """`path`, taken from `directory`, relative to it; None when it leaves it. By its text: links are the user's own."""
+    base = os.path.abspath(directory)
+    relative = os.path.relpath(os.path.join(base, path), base)
+    return None if relative.split(os.sep)[0] == os.pardir else relative
+
+
 def _find_playbook(playbook: str | None, project: Path, *, look: bool) -> str | None:
     if playbook is None:
         return None
-    relative = os.path.relpath(os.path.normpath(os.path.join(os.path.abspath(project), playbook)),  # noqa: PTH118,PTH100
-                               os.path.abspath(project))  # noqa: PTH100
-    if relative.split(os.sep)[0] == os.pardir:
+    relative = _below(project, playbook)
+    if relative is None:
         raise ConfigurationError(f"playbook {playbook!r} is outside the project {str(project)!r}; move it there")
     if not look:
         return relative

@@ -138,7 +138,7 @@ def _inventory(job: Job, paths: Paths) -> list[str]:
 
 def _write_private(path: Path, value: Any) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "w", encoding="utf-8") as file:
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
         json.dump(value, file)
 
 

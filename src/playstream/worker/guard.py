@@ -76,9 +76,9 @@ class _Guard:
     def _read_line(self) -> bytes | None:
         """The next line of the worker's, None when it has gone; reaps meanwhile."""
         while b"\n" not in self._input:
-            readable, _, _ = select.select([self._channel, self._wake], [], [])
+            readable, _, _ = select.select([self._channel.fileno(), self._wake], [], [])
             self._reap()
-            if self._channel in readable:
+            if self._channel.fileno() in readable:
                 try:
                     data = self._channel.recv(65536)
                 except OSError:

@@ -92,7 +92,7 @@ class Guardian:
             self._exited = True
             code = os.waitstatus_to_exitcode(news["exited"])
             self.rc = 128 - code if code < 0 else code
-        self.finished = self._exited and not self._terminating or "reaped" in news
+        self.finished = "reaped" in news or (self._exited and not self._terminating)
 
     def terminate(self) -> None:
         """End every process of the job: TERM, grace, KILL. `finished` says when that is done."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import selectors
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, PlaystreamError
 from playstream.pipeline.inputs import read_env_files
 from playstream.pipeline.job import add_env_files
@@ -16,14 +16,14 @@ from playstream.pipeline.links.stdio import write_all
 from playstream.pipeline.protocol import Failure, Job, Sender, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree import pack
-from playstream.pipeline.cancellation import Cancellation
 from playstream.worker.command import Command, Paths, make_command
 from playstream.worker.events import EventSource
 from playstream.worker.guardian import Guardian, kill_marked
 from playstream.worker.intake import Intake
 from playstream.worker.outbox import Outbox
+from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, sweep
-from playstream.worker.supervise import Outcome, Supervisor
+from playstream.worker.supervise import READER_GONE, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 
@@ -56,6 +56,7 @@ class Worker:
 
     def __init__(self, input_fd: int, output_fd: int, options: WorkerOptions, cancellation: Cancellation) -> None:
         self._input = input_fd
+        self._output = output_fd
         self._options = options
         self._cancellation = cancellation
         self._outbox = Outbox(
@@ -102,17 +103,20 @@ class Worker:
 
     def _receive(self, intake: Intake) -> Job | None:
         """The whole job, or None when it was canceled before it had come."""
-        with selectors.PollSelector() as selector:
-            selector.register(intake, selectors.EVENT_READ)
-            selector.register(self._cancellation, selectors.EVENT_READ)
-            while not intake.ready:
-                selector.select()
-                if self._cancellation.reason is not None:
-                    return None
-                if self._outbox.error is not None:
-                    raise self._outbox.error
-                self._cancellation.acknowledge()
-                intake.read()
+        poller = Poller()
+        poller.watch(intake, intake.read)
+        poller.watch(self._cancellation, self._cancellation.acknowledge)
+        poller.watch_hangup(self._output, lambda: self._cancellation.request(READER_GONE))
+        while not intake.ready:
+            try:
+                poller.wait(None)
+            except PlaystreamError:
+                if self._cancellation.reason is None:
+                    raise
+            if self._cancellation.reason is not None:
+                return None
+            if self._outbox.error is not None:
+                raise self._outbox.error
         return intake.job
 
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> int:
@@ -141,7 +145,7 @@ class Worker:
             guardian = Guardian(command, tty=terminal.name, spool=paths.spool, lock=lock)
             closers.append(guardian.close)
             supervisor = Supervisor(
-                job, guardian, terminal, events, transcript, self._outbox, self._cancellation, intake
+                job, guardian, terminal, events, transcript, self._outbox, self._cancellation, intake, self._output
             )
             self._put_status(StatusName.RUNNING)
             return supervisor.run()
@@ -173,5 +177,5 @@ def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
     """The small artifacts. `stderr` is empty: on a terminal it is part of `stdout`."""
     for name, text in (("rc", str(outcome.rc)), ("status", outcome.status.value), ("stderr", "")):
         fd = os.open(artifact_dir / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)

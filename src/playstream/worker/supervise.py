@@ -5,25 +5,25 @@ One loop waits for everything at once: the terminal, the events, the guard, the 
 
 from __future__ import annotations
 
-import selectors
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import JobError, PlaystreamError
 from playstream.pipeline.protocol import Job, StatusName
-from playstream.pipeline.cancellation import Cancellation
 from playstream.worker.events import EventSource
 from playstream.worker.guardian import Guardian
 from playstream.worker.intake import Intake
 from playstream.worker.outbox import Outbox
+from playstream.worker.poller import Poller
 from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 
 _LAST_READS = 64
 """Reads of the terminal after Ansible's end, 64 KiB each; what a process left behind goes on writing is not waited
 for."""
+READER_GONE = "the next stage has gone, so there is nobody to give results to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Supervisor:
         outbox: Outbox,
         cancellation: Cancellation,
         intake: Intake,
+        output_fd: int,
     ) -> None:
         self._guardian = guardian
         self._terminal = terminal
@@ -69,8 +70,9 @@ class Supervisor:
         self._idle_timeout = _seconds(job.settings.get("idle_timeout"))
         self._job_timeout = _seconds(job.settings.get("job_timeout"))
         self._started = self._last_output = now
-        self._selector = selectors.PollSelector()
+        self._poller = Poller()
         self._reading = False
+        self._output_fd = output_fd
 
     def run(self) -> Outcome:
         """Wait for the end of the job.
@@ -78,21 +80,17 @@ class Supervisor:
         Raises:
             JobError: the guard could not start it, or was killed.
         """
-        with self._selector:
-            self._register(self._guardian, self._guardian.read)
-            self._register(self._cancellation, self._cancellation.acknowledge)
-            if self._intake.open:
-                self._register(self._intake, self._read_intake)
-            while not self._guardian.finished:
-                self._read_output(not self._outbox.full or not self._events.plugin_loaded)
-                for key, _ in self._selector.select(self._time_left()):
-                    key.data()
-                self._check()
+        self._poller.watch(self._guardian, self._guardian.read)
+        self._poller.watch(self._cancellation, self._cancellation.acknowledge)
+        self._poller.watch_hangup(self._output_fd, lambda: self._end(StatusName.CANCELED, READER_GONE))
+        if self._intake.open:
+            self._poller.watch(self._intake, self._read_intake)
+        while not self._guardian.finished:
+            self._read_output(not self._outbox.full or not self._events.plugin_loaded)
+            self._poller.wait(self._time_left())
+            self._check()
         self._drain()
         return self._outcome()
-
-    def _register(self, source: Any, read: Callable[[], object]) -> None:
-        self._selector.register(source, selectors.EVENT_READ, read)
 
     def _read_output(self, wanted: bool) -> None:
         """Read Ansible's output, or leave it where it is while the link is slow, so that Ansible waits too."""
@@ -101,9 +99,9 @@ class Supervisor:
         self._reading = wanted
         for source, read in ((self._terminal, self.read_terminal), (self._events, self._read_events)):
             if wanted:
-                self._register(source, read)
+                self._poller.watch(source, read)
             else:
-                self._selector.unregister(source)
+                self._poller.unwatch(source)
 
     def read_terminal(self) -> bool:
         """Take output that is there; False when there was none."""
@@ -125,7 +123,7 @@ class Supervisor:
         except PlaystreamError as error:
             self._end(StatusName.ERROR, f"the link to the sender failed while the job ran: {error}")
         if not self._intake.open:
-            self._selector.unregister(self._intake)
+            self._poller.unwatch(self._intake)
 
     def _check(self) -> None:
         """See whether something asks for the end of the job."""

@@ -118,7 +118,7 @@ class Order:
     def _explain(self, record: Record) -> str:
         allowed = sorted(kind.__name__ for kind in TABLE[self.direction][self.state])
         text = (
-            f"a {type(record).__name__} record came in state {self.state.value!r} of the {self.direction.value} "
+            f"{type(record).__name__} came in state {self.state.value!r} of the {self.direction.value} "
             f"stream, where {', '.join(allowed) or 'nothing'} may come"
         )
         hint = _HINTS.get((self.direction, type(record)))

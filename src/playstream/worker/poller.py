@@ -1,0 +1,58 @@
+"""Waiting for several things at once, after selectors, and for a reader's end too.
+
+poll(2) tells the writing end of a pipe or socket that its reader has gone even when nothing is written; the standard
+library's selectors cannot ask for that alone.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Protocol
+
+
+class HasFileno(Protocol):
+    """Something with a descriptor."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+
+class Poller:
+    """Calls back when something is readable, or has hung up."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._callbacks: dict[int, Callable[[], object]] = {}
+
+    def watch(self, source: HasFileno, callback: Callable[[], object]) -> None:
+        """Call `callback` whenever `source` is readable or at its end."""
+        self._register(source.fileno(), select.POLLIN, callback)
+
+    def watch_hangup(self, fd: int, callback: Callable[[], object]) -> None:
+        """Call `callback` once, when the other end of `fd` has been closed for good."""
+
+        def once() -> None:
+            self._unregister(fd)
+            callback()
+
+        self._register(fd, 0, once)
+
+    def unwatch(self, source: HasFileno) -> None:
+        """Call back no more."""
+        self._unregister(source.fileno())
+
+    def _register(self, fd: int, events: int, callback: Callable[[], object]) -> None:
+        self._poll.register(fd, events)
+        self._callbacks[fd] = callback
+
+    def _unregister(self, fd: int) -> None:
+        self._poll.unregister(fd)
+        del self._callbacks[fd]
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait until something happens, at most `seconds`, and call back."""
+        for fd, _events in self._poll.poll(None if seconds is None else int(seconds * 1000) + 1):
+            callback = self._callbacks.get(fd)
+            if callback is not None:
+                callback()
