@@ -16,9 +16,12 @@ from tests.conftest import MakeDir
 from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_records
 
 AS_SOMEBODY_ELSE = """
-import gettext, locale, os, sys  # the first two are imported late, which somebody else may not be able to
-from playstream.cli import main
-if os.geteuid() == 0:  # root may read everything
+import os, sys
+from playstream.cli.main import main, make_parser
+import playstream.interface.transmit
+make_parser()
+# Everything is loaded: somebody else may not be able to read this Python. Root may read everything, so it is not asked.
+if os.geteuid() == 0:
     os.setresuid(65534, 65534, 65534)
 sys.exit(main(["transmit", sys.argv[1], "-p", "site.yml"]))
 """

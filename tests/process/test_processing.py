@@ -121,7 +121,7 @@ def test_a_failure_of_the_worker(stages: Stages, tmp_path: Path) -> None:
 
 def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: Path) -> None:
     """Through the stage as a library: hundreds of cuts. The command line adds the one line on standard error."""
-    from playstream.interface import process  # noqa: PLC0415 - this test alone runs the stage in this process
+    from playstream.interface.process import process  # noqa: PLC0415 - this test alone runs the stage in this process
 
     stream = encode(WHOLE)
     for cut in range(0, len(stream), 3):
@@ -225,7 +225,7 @@ def test_a_signal_ends_it_and_keeps_what_came(stages: Stages, tmp_path: Path, nu
     assert process.stdin is not None
     process.stdin.write(encode([STARTING, event(1)], end=False))
     process.stdin.flush()
-    wait_until(lambda: (tmp_path / "artifacts" / "job_events" / "1-0000-1.json").exists())
+    wait_until((tmp_path / "artifacts" / "job_events" / "1-0000-1.json").exists)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
     assert (process.returncode, stdout) == (254, b"line 1\n")

@@ -6,13 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from playstream import interface
-from playstream.cli.signals import cancel_on_signals
 from playstream.cli.subcommand import Subcommands
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job import check_ident
-from playstream.pipeline.links.stdio import claim_input
-from playstream.pipeline.protocol import LogLevel
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -30,6 +25,12 @@ def add_parser(subcommands: Subcommands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.interface.process import process  # noqa: PLC0415
+    from playstream.pipeline.ident import check_ident  # noqa: PLC0415
+    from playstream.pipeline.links.stdio import claim_input  # noqa: PLC0415
+    from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
+
     if sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
     artifact_dir: Path = options.private_data_dir / "artifacts"
@@ -45,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"playstream process: {level.value}: {message}", file=sys.stderr)
 
     output.reconfigure(errors="replace")  # type: ignore[union-attr]
-    result = interface.process(
+    result = process(
         claim_input(), artifact_dir, show=show, log=log, idle=output.flush, cancellation=cancel_on_signals()
     )
     if result.explanation:

@@ -6,12 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from playstream import interface
 from playstream.cli.subcommand import Subcommands
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.inputs import parse_mapping
-from playstream.pipeline.job import Arguments
-from playstream.pipeline.links.stdio import claim_output
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -54,6 +50,11 @@ def add_parser(subcommands: Subcommands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from playstream.interface.transmit import transmit  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.pipeline.inputs import parse_mapping  # noqa: PLC0415
+    from playstream.pipeline.job import Arguments  # noqa: PLC0415
+    from playstream.pipeline.links.stdio import claim_output  # noqa: PLC0415
+
     if sys.stdout.isatty():
         raise ConfigurationError(
             "standard output is a terminal, and a stream is not for reading. Pipe it into a worker: playstream "
@@ -81,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
         only_failed_event_data=options.only_failed_event_data,
         suppress_env_files=options.omit_env_files,
     )
-    interface.transmit(
+    transmit(
         options.private_data_dir,
         arguments,
         claim_output(),

@@ -15,6 +15,7 @@ from typing import Any
 
 from playstream.pipeline import inputs
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.ident import check_ident
 from playstream.pipeline.protocol import Job
 
 _COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
@@ -134,19 +135,6 @@ def _check_numbers(arguments: Arguments) -> None:
         raise ConfigurationError(f"forks: expected a whole number from 1, got {arguments.forks}")
     if not 0 <= arguments.verbosity <= 7:
         raise ConfigurationError(f"verbosity: expected 0 to 7, got {arguments.verbosity}")
-
-
-def check_ident(ident: str) -> str:
-    """A run's name, known to be usable as a directory's.
-
-    Raises:
-        ConfigurationError: it is not.
-    """
-    if not ident or "/" in ident or "\0" in ident or ident in {".", ".."} or len(os.fsencode(ident)) > 200:
-        raise ConfigurationError(
-            f"ident {ident!r} cannot name a directory: expected 1 to 200 bytes, without a slash, and not . or .."
-        )
-    return ident
 
 
 def _relative(name: str, path: str, directory: Path) -> str:

@@ -1,82 +1,23 @@
-"""Each stage joined to its two ends."""
+"""The process stage joined to its input."""
 
 from __future__ import annotations
 
 import os
 import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import LinkError, PlaystreamError
-from playstream.pipeline.job import Arguments
-from playstream.pipeline.links.stdio import READ_SIZE, write_all
-from playstream.pipeline.protocol import NEED_DATA, FileData, FileEntry, LogLevel, Receiver, Sender
+from playstream.pipeline.links.stdio import READ_SIZE
+from playstream.pipeline.protocol import NEED_DATA, LogLevel, Receiver
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Processor, Result
-from playstream.transmit import Transmitter
-from playstream.worker import Worker, WorkerOptions
 
 INTERRUPTED_SECONDS = 5.0
 """How long `process` goes on reading after it was asked to stop. In a shell's pipeline the same signal has reached
 the worker, which sends how the job ended and its artifacts; those are worth waiting for."""
-
-
-def transmit(
-    private_data_dir: Path,
-    arguments: Arguments,
-    output_fd: int,
-    *,
-    exclude: Sequence[str] = (),
-    only_arguments: bool = False,
-) -> None:
-    """Write a job and its private data directory to a descriptor, as a stream for `work`.
-
-    Args:
-        private_data_dir: directory with `project/`, `inventory/` and `env/`.
-        arguments: what to run.
-        output_fd: where the stream goes; not closed.
-        exclude: patterns, in gitignore syntax, of what is not sent.
-        only_arguments: send no tree.
-
-    Raises:
-        ConfigurationError: the job could not run as asked; nothing has been written.
-        LinkError: the reader has gone.
-    """
-    transmitter = Transmitter(private_data_dir, arguments, exclude=exclude, only_arguments=only_arguments)
-    sender = Sender(Direction.JOB)
-    try:
-        for record in transmitter.records():
-            data = sender.send(record, flush=not isinstance(record, (FileEntry, FileData)))
-            if data:
-                write_all(output_fd, data)
-    except LinkError:
-        raise
-    except PlaystreamError:
-        write_all(output_fd, sender.end())
-        raise
-    write_all(output_fd, sender.end())
-
-
-def work(
-    input_fd: int, output_fd: int, *, options: WorkerOptions | None = None, cancellation: Cancellation | None = None
-) -> int:
-    """Serve the job that comes on one descriptor, with the results on another.
-
-    Args:
-        input_fd: where the stream of `transmit` comes from.
-        output_fd: where the stream for `process` goes.
-        options: what this side decides; see WorkerOptions.
-        cancellation: asks for the end of the job.
-
-    Returns:
-        Ansible's exit status, or 254 when the job was canceled or timed out.
-
-    Raises:
-        PlaystreamError: the job could not be served; the other side has been told.
-    """
-    return Worker(input_fd, output_fd, options or WorkerOptions(), cancellation or Cancellation()).run()
 
 
 def process(

@@ -1,0 +1,26 @@
+"""The worker stage joined to its two ends."""
+
+from __future__ import annotations
+
+from playstream.pipeline.cancellation import Cancellation
+from playstream.worker import Worker, WorkerOptions
+
+
+def work(
+    input_fd: int, output_fd: int, *, options: WorkerOptions | None = None, cancellation: Cancellation | None = None
+) -> int:
+    """Serve the job that comes on one descriptor, with the results on another.
+
+    Args:
+        input_fd: where the stream of `transmit` comes from.
+        output_fd: where the stream for `process` goes.
+        options: what this side decides; see WorkerOptions.
+        cancellation: asks for the end of the job.
+
+    Returns:
+        Ansible's exit status, or 254 when the job was canceled or timed out.
+
+    Raises:
+        PlaystreamError: the job could not be served; the other side has been told.
+    """
+    return Worker(input_fd, output_fd, options or WorkerOptions(), cancellation or Cancellation()).run()
