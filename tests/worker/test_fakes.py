@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from playstream.pipeline.protocol import End, Event, FileEntry, Status
 from tests.processes import marked_processes, wait_until
-from tests.stages import Run, Stages, read_records
+from tests.stages import LIMIT_SECONDS, Run, Stages, read_records
 
 
 def run_fake(stages: Stages, directory: Path, behaviour: str, *words: str) -> Run:
@@ -84,14 +88,25 @@ def test_time_limits_end_the_job(fake_ansible: Stages, misbehaving: Path) -> Non
         assert marked_processes(fake_ansible.temporary) == []
 
 
-def test_an_ansible_that_is_missing_is_127(fake_ansible: Stages, misbehaving: Path, tmp_path: Path) -> None:
-    (misbehaving / "env").mkdir()
-    (misbehaving / "env" / "envvars").write_text(f"PATH: {tmp_path}\n")
-    run = run_fake(fake_ansible, misbehaving, "quiet")
-    assert run.exit_statuses == (0, 127, 127)
-    assert "ansible-playbook was not found" in run.stderr
-    assert run.text("status") == "error"
-    assert not (run.artifacts / "rc").exists()
+def test_an_ansible_that_is_missing_is_127(
+    stages: Stages, misbehaving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker runs on a Python that has no Ansible beside it: a link to this one, told where its modules are."""
+    python = tmp_path / "elsewhere" / "python"
+    python.parent.mkdir()
+    python.symlink_to(Path(sys.executable).resolve())
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    command = [str(python), "-m", "playstream", "worker"]
+    job = stages.transmit(misbehaving, "-p", "quiet.yml")
+    env = {**stages.env, "PATH": str(tmp_path)}
+    worker = subprocess.run(command, input=job, capture_output=True, env=env, check=False, timeout=LIMIT_SECONDS)
+    assert worker.returncode == 127
+    assert b"ansible-playbook was not found" in worker.stderr
+    done = stages.call("process", misbehaving, stdin=worker.stdout)
+    assert done.returncode == 127
+    assert (misbehaving / "artifacts" / "status").read_text() == "error"
+    assert not (misbehaving / "artifacts" / "rc").exists()
 
 
 def test_extra_variables_stay_off_the_command_line(fake_ansible: Stages, misbehaving: Path) -> None:

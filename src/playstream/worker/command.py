@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,11 +92,13 @@ def make_command(job: Job, paths: Paths) -> Command:
 
 
 def _find_executable(name: str, env: Mapping[str, str]) -> str:
-    found = shutil.which(name, path=env.get("PATH"))
+    # A worker started by its path (ssh host /opt/venv/bin/playstream worker) has its Ansible beside it.
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=env.get("PATH", os.defpath)) or shutil.which(name, path=beside)
     if found is None:
         raise ExecutableNotFound(
-            f"{name} was not found on this host (PATH is {env.get('PATH')!r}). Install ansible-core where the worker "
-            "runs, for example with pip install 'playstream[ansible]'"
+            f"{name} was not found on this host, neither on PATH ({env.get('PATH')!r}) nor in {beside!r}. Install "
+            "ansible-core where the worker runs, for example with pip install 'playstream[ansible]'"
         )
     return found
 
