@@ -33,13 +33,14 @@ class Intake:
         fd: the link.
         target: the directory to unpack the tree into.
         emit: takes Log records for the other side.
+        replace: entries take the place of files that are there.
     """
 
-    def __init__(self, fd: int, target: Path, emit: Callable[[Record], None]) -> None:
+    def __init__(self, fd: int, target: Path, emit: Callable[[Record], None], *, replace: bool) -> None:
         self._fd = fd
         self._emit = emit
         self._receiver = Receiver(Direction.JOB)
-        self._unpacker = Unpacker(target, trusted=True, replace=True)
+        self._unpacker = Unpacker(target, trusted=True, replace=replace)
         self.job: Job | None = None
         self.ready = False
         """True when the job and its tree are there."""

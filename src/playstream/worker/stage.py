@@ -89,7 +89,8 @@ class Worker:
     def _serve(self) -> int:
         spool = Spool(self._options.private_data_dir, delete=self._options.delete)
         try:
-            intake = Intake(self._input, spool.private_data_dir, self._outbox.put)
+            ours = self._options.private_data_dir is None
+            intake = Intake(self._input, spool.private_data_dir, self._outbox.put, replace=not ours)
             try:
                 job = self._receive(intake)
                 if job is None:

@@ -1,0 +1,184 @@
+"""Creating one entry in an open directory, without following a link or writing through an existing file.
+
+`fd` is always the directory's; names are single components. With `replace`, a file, symlink or special file of that
+name gives way; a directory never does. All functions raise OSError, besides what they say.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from playstream.pipeline.errors import JobError, RemoteProtocolError, UnsafePath
+from playstream.pipeline.tree.paths import printable
+
+FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# Passing through a directory needs no permission to list it.
+_PASSAGE_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_NEXT_STEP = {
+    errno.ENOSPC: "free space there or choose another --private-data-dir",
+    errno.EDQUOT: "free space there or choose another --private-data-dir",
+    errno.EROFS: "choose another --private-data-dir",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.EMLINK: "choose a --private-data-dir on a file system that allows more hard links",
+    errno.ENAMETOOLONG: "choose a --private-data-dir on a file system that takes names of 255 bytes",
+}
+_OTHER_NEXT_STEP = "check the permissions of the directory and its file system, or choose another --private-data-dir"
+
+_T = TypeVar("_T")
+
+
+def cannot_write(target: Path, path: bytes, error: OSError) -> JobError:
+    """The error for an entry of the tree, or with an empty path for `target` itself, that this host cannot write."""
+    what = f"{printable(path)} below {target}" if path else f"{target}"
+    return JobError(f"cannot write {what}: {error.strerror}; {_NEXT_STEP.get(error.errno or 0, _OTHER_NEXT_STEP)}")
+
+
+def open_target(target: Path) -> int:
+    """A descriptor of the directory that a tree is unpacked into. It may be a symlink: the caller chose it."""
+    return os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def kept_permissions(fd: int) -> int:
+    """The permission bits that a file created in the directory keeps: not in the umask or a default ACL.
+
+    0 if that cannot be found out; then every mode has to be set after creation. An unnamed file is made and looked
+    at, since the umask can be read only by changing it, which would be seen by other threads.
+    """
+    try:
+        probe = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o777, dir_fd=fd)
+    except (AttributeError, OSError):  # no such thing on this system, or on this file system
+        return 0
+    try:
+        return os.fstat(probe).st_mode & 0o777
+    finally:
+        os.close(probe)
+
+
+def create_file(fd: int, name: bytes, path: bytes, mode: int, replace: bool) -> int:
+    """Create an empty file; the descriptor to write it with. For the error messages `path` is that of the entry."""
+    return _create(fd, name, path, replace, lambda: os.open(name, FILE_FLAGS, mode, dir_fd=fd))
+
+
+def create_symlink(fd: int, name: bytes, path: bytes, target: bytes, mtime_ns: int, replace: bool) -> None:
+    """Create a symlink and set its modification time, in nanoseconds since 1970."""
+    _create(fd, name, path, replace, lambda: os.symlink(target, name, dir_fd=fd))
+    os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=fd, follow_symlinks=False)
+
+
+def create_directory(fd: int, name: bytes, path: bytes, replace: bool) -> int:
+    """Create a directory with mode 0700, or enter an existing one if `replace`; the descriptor of it.
+
+    Raises UnsafePath if something else has the name.
+    """
+    existed = False
+    try:
+        os.mkdir(name, 0o700, dir_fd=fd)
+    except FileExistsError as error:
+        if not replace:
+            raise _duplicate(path) from error
+        existed = True
+    try:
+        directory = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
+    except OSError as error:
+        if existed and not _is(stat.S_ISDIR, fd, name):
+            raise _conflict(path, "a directory", "something else") from error
+        raise
+    if existed:
+        try:
+            _make_writable(directory)
+        except OSError:
+            os.close(directory)
+            raise
+    return directory
+
+
+def create_hard_link(root: int, source: list[bytes], fd: int, name: bytes, path: bytes, replace: bool) -> None:
+    """Make `name` another name of the regular file `source`, given by its components below the directory `root`.
+
+    Raises RemoteProtocolError if `source` is no regular file any more.
+    """
+    parent = _open_parent(root, source)
+    try:
+        # The stream may have replaced the file by a symlink, and a symlink with two names could leave the tree.
+        if not _is(stat.S_ISREG, parent, source[-1]):
+            raise _lost(path, source)
+        _create(
+            fd,
+            name,
+            path,
+            replace,
+            lambda: os.link(source[-1], name, src_dir_fd=parent, dst_dir_fd=fd, follow_symlinks=False),
+        )
+    except FileNotFoundError as error:
+        raise _lost(path, source) from error
+    finally:
+        os.close(parent)
+
+
+def _create(fd: int, name: bytes, path: bytes, replace: bool, create: Callable[[], _T]) -> _T:
+    try:
+        return create()
+    except FileExistsError as error:
+        if not replace:
+            raise _duplicate(path) from error
+    try:
+        os.unlink(name, dir_fd=fd)
+    except OSError as error:
+        if _is(stat.S_ISDIR, fd, name):
+            raise _conflict(path, "no directory", "a directory") from error
+        raise
+    return create()
+
+
+def _open_parent(root: int, components: list[bytes]) -> int:
+    """A descriptor of the directory that holds the entry, reached without following a link."""
+    fd = os.open(".", _PASSAGE_FLAGS, dir_fd=root)
+    for component in components[:-1]:
+        try:
+            below = os.open(component, _PASSAGE_FLAGS, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = below
+    return fd
+
+
+def _is(kind: Callable[[int], bool], fd: int, name: bytes) -> bool:
+    return kind(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+
+
+def _make_writable(fd: int) -> None:
+    """Let the owner create entries in a directory that exists; its final mode is set when it is left."""
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if mode & 0o700 != 0o700:
+        os.fchmod(fd, mode | 0o700)
+
+
+def _duplicate(path: bytes) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"the tree's entry {printable(path)} exists already: the stream names it twice, the directory was not empty, "
+        "or this file system takes two names that differ in case or Unicode form for one. Unpack into an empty "
+        "directory on a case-sensitive file system."
+    )
+
+
+def _conflict(path: bytes, expected: str, found: str) -> UnsafePath:
+    return UnsafePath(
+        f"the tree's entry {printable(path)} expects {expected} in its place, but {found} is there. Directories are "
+        "never removed to make room, nor links followed: remove what is there or unpack into an empty directory."
+    )
+
+
+def _lost(path: bytes, source: list[bytes]) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"the tree's entry {printable(path)} is another name of {printable(b'/'.join(source))}, which is no regular "
+        "file any more: a later entry of the stream took its place."
+    )

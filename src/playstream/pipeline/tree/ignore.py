@@ -1,0 +1,121 @@
+"""Which entries of a directory are not sent: gitignore patterns, by the library pathspec, and `artifacts`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from playstream.pipeline.errors import ConfigurationError
+
+IGNORE_FILE = ".playstreamignore"
+"""Name of the file with patterns, in the directory that is packed."""
+
+ARTIFACTS = b"artifacts"
+"""What a run leaves behind; never sent, whatever the patterns say and whether it is a directory or a link to one."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One pattern."""
+
+    ignore: bool
+    """False for a negated pattern."""
+    directories_only: bool
+    search: Callable[[str], re.Match[str] | None]
+
+
+class Ignore:
+    """Tells which entries are left out, as git does: the last pattern that matches an entry decides."""
+
+    def __init__(self, rules: Sequence[_Rule] = ()) -> None:
+        """Without rules only `artifacts` is ignored; callers use `for_directory`."""
+        self._last_first = tuple(reversed(rules))
+
+    @classmethod
+    def for_directory(cls, root: Path, exclude: Sequence[str]) -> Ignore:
+        """The patterns of the `.playstreamignore` in `root`, if there is one, then those of `exclude`.
+
+        Raises ConfigurationError, naming the file and line, if a pattern is invalid or the file cannot be read.
+        """
+        rules = list(_file_rules(root / IGNORE_FILE))
+        rules.extend(_rules(enumerate(exclude, 1), lambda _number, text: f"--exclude {text!r}"))
+        return cls(rules)
+
+    def ignored(self, path: bytes, is_directory: bool) -> bool:
+        """True if the entry is left out; for a directory, with all that is below it.
+
+        `path` is relative to the root, and its directory is not ignored itself. A symlink is not a directory.
+        """
+        if path == ARTIFACTS:
+            return True
+        if not self._last_first:
+            return False
+        text = _matchable(path.decode("utf-8", "surrogateescape"))
+        for rule in self._last_first:
+            if rule.directories_only and not is_directory:
+                continue
+            match = rule.search(text)
+            # The one group in pathspec's expressions is the slash after a directory that the pattern matches. That
+            # directory was asked about before, so only a match of the whole path counts.
+            if match is not None and match.lastindex is None:
+                return rule.ignore
+        return False
+
+
+def _file_rules(file: Path) -> Iterator[_Rule]:
+    try:
+        if not file.is_file():
+            return
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}. Make it readable or remove it.") from error
+    lines = content.removeprefix(_BYTE_ORDER_MARK).split(b"\n")
+    yield from _rules(_decoded(file, lines), lambda number, text: f"{file}, line {number}: {text!r}")
+
+
+def _decoded(file: Path, lines: Sequence[bytes]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, 1):
+        try:
+            yield number, line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(
+                f"{file}, line {number}: expected UTF-8, found {line[:80]!r}. Save the file as UTF-8."
+            ) from error
+
+
+def _rules(patterns: Iterator[tuple[int, str]], place: Callable[[int, str], str]) -> Iterator[_Rule]:
+    for number, text in patterns:
+        pattern = text if text.endswith("\\ ") else text.rstrip()
+        if not pattern or pattern.startswith("#"):
+            continue
+        try:
+            yield _rule(pattern)
+        except (ValueError, re.error) as error:
+            raise ConfigurationError(
+                f"{place(number, text)} is not a valid pattern ({error}). Patterns have the syntax of gitignore(5)."
+            ) from error
+
+
+def _rule(pattern: str) -> _Rule:
+    """Raises ValueError or re.error if the pattern is invalid."""
+    if "[:" in pattern:
+        # pathspec would take the letters of [[:alpha:]] literally and ignore the wrong files.
+        raise ValueError("named character classes are not supported")
+    # pathspec matches a directory's pattern with all that is below the directory. Packing asks about one entry at a
+    # time, so the slash is taken off here and compared with what the entry is.
+    directories_only = pattern.endswith("/")
+    compiled = list(GitIgnoreSpec.from_lines([_matchable(pattern.removesuffix("/"))]).patterns)
+    if len(compiled) != 1 or compiled[0].include is None or compiled[0].regex is None:
+        raise ValueError("it matches nothing")
+    return _Rule(compiled[0].include, directories_only, compiled[0].regex.search)
+
+
+def _matchable(text: str) -> str:
+    """Without newlines, which `$` and `.` treat in their own way; NUL, which no name has, stands for them."""
+    return text.replace("\n", "\0") if "\n" in text else text

@@ -1,0 +1,243 @@
+"""Packing a directory: one pass over it that yields records."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, Log, LogLevel, TreeEnd
+from playstream.pipeline.tree.ignore import Ignore
+from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable
+from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, open_root, unreadable
+
+SORTED_ENTRIES = 50_000
+"""Most entries of one directory that are put in order. They are held in memory, about 300 bytes each."""
+DATA_SIZE = 256 * 1024
+"""Most bytes of content in one FileData record."""
+
+# O_NONBLOCK: a FIFO that has taken a file's place must not block the run.
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+_PERMISSIONS = 0o7777
+
+_Record = FileEntry | FileData | Log | TreeEnd
+
+
+def pack(root: Path, *, ignore: Ignore | None = None) -> Iterator[FileEntry | FileData | Log | TreeEnd]:
+    """Yield the records of the directory `root`, depth first, names in the order of their bytes (those of a directory
+    with more than SORTED_ENTRIES as the file system has them), then a TreeEnd.
+
+    The root comes first, with the empty path; TreeEnd counts it. Symlinks are never followed, except `root` itself.
+    Sockets, FIFOs, devices and what vanishes meanwhile are left out with a Log record. A file that shrinks meanwhile
+    is filled up with zero bytes, with a Log record; of one that grows only the size at the beginning is sent.
+    Without `ignore` all is packed. Memory does not grow with the tree, except for the entries of the directories that
+    are open and for files with several names of which some are still to come.
+
+    Raises ConfigurationError, naming the entry, if one cannot be read or lies too deep, or if `root` is no directory.
+    """
+    packer = _Packer(root, ignore)
+    try:
+        yield from packer.records()
+    finally:
+        packer.close()
+
+
+@dataclass(slots=True)
+class _Directory:
+    """A directory that is being packed."""
+
+    fd: int
+    prefix: bytes
+    """What the paths of its entries begin with: empty or ending in a slash."""
+    entries: Iterator[tuple[bytes, os.DirEntry[str]]]
+    """Those still to come."""
+
+
+class _Packer:
+    """The state of one pass."""
+
+    def __init__(self, root: Path, ignore: Ignore | None) -> None:
+        self._root = root
+        self._ignore = ignore
+        self._open: list[_Directory] = []
+        self._links: dict[tuple[int, int], tuple[int, int]] = {}
+        """Device and inode of a file to its link number and how many of its names are still to come."""
+        self._link = 0
+        self._entries = 0
+        self._size = 0
+
+    def close(self) -> None:
+        """Close every directory that is open."""
+        for directory in self._open:
+            os.close(directory.fd)
+        self._open.clear()
+
+    def records(self) -> Iterator[_Record]:
+        """All records of the tree."""
+        yield self._enter(open_root(self._root), b"")
+        while self._open:
+            directory = self._open[-1]
+            fd, prefix = directory.fd, directory.prefix
+            too_deep = len(self._open) > MAX_DEPTH
+            for name, entry in directory.entries:
+                path = prefix + name
+                is_directory = entry.is_dir(follow_symlinks=False)
+                if self._ignore is not None and self._ignore.ignored(path, is_directory):
+                    continue
+                if too_deep or len(path) > MAX_PATH:
+                    raise self._too_deep(path)
+                if is_directory:
+                    record = self._subdirectory(fd, name, path)
+                    yield record
+                    if type(record) is FileEntry:
+                        break
+                elif entry.is_file(follow_symlinks=False):
+                    yield from self._file(fd, name, path)
+                elif entry.is_symlink():
+                    yield self._symlink(fd, name, path)
+                else:
+                    yield _skipped(path, "it is a socket, a FIFO or a device")
+            else:
+                self._open.pop()
+                os.close(fd)
+        yield TreeEnd(self._entries, self._size)
+
+    def _enter(self, fd: int, path: bytes) -> FileEntry:
+        """Make the directory the current one. `fd` is closed if that fails, and by `close` otherwise."""
+        try:
+            status = os.fstat(fd)
+            entries = _entries(fd)
+        except OSError as error:
+            os.close(fd)
+            raise unreadable(self._root, path, error.strerror or str(error)) from error
+        self._open.append(_Directory(fd, path + b"/" if path else b"", entries))
+        self._entries += 1
+        return FileEntry(path, FileType.DIRECTORY, status.st_mode & _PERMISSIONS, status.st_mtime_ns)
+
+    def _subdirectory(self, directory_fd: int, name: bytes, path: bytes) -> FileEntry | Log:
+        try:
+            fd = os.open(name, DIRECTORY_FLAGS, dir_fd=directory_fd)
+        except OSError as error:
+            return self._not_opened(path, error)
+        return self._enter(fd, path)
+
+    def _symlink(self, directory_fd: int, name: bytes, path: bytes) -> FileEntry | Log:
+        try:
+            status = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+            target = os.readlink(name, dir_fd=directory_fd)
+        except OSError as error:
+            return self._not_opened(path, error)
+        self._entries += 1
+        mode = status.st_mode & _PERMISSIONS
+        return FileEntry(path, FileType.SYMLINK, mode, status.st_mtime_ns, target=target)
+
+    def _file(self, directory_fd: int, name: bytes, path: bytes) -> Iterator[FileEntry | FileData | Log]:
+        try:
+            fd = os.open(name, _FILE_FLAGS, dir_fd=directory_fd)
+        except OSError as error:
+            yield self._not_opened(path, error)
+            return
+        try:
+            status = os.fstat(fd)
+            mode = status.st_mode
+            if not stat.S_ISREG(mode):
+                yield _skipped(path, "it has become something else")
+                return
+            link = 0
+            if status.st_nlink > 1:
+                link, known = self._number(status)
+                if known:
+                    self._entries += 1
+                    yield FileEntry(path, FileType.HARDLINK, mode & _PERMISSIONS, status.st_mtime_ns, 0, link)
+                    return
+            # The first piece is read before the entry is sent, so that a small file's size is always true.
+            size = status.st_size
+            wanted = min(size, DATA_SIZE)
+            data = self._read(fd, wanted, path) if wanted else b""
+            if len(data) < wanted:
+                size = len(data)
+            self._entries += 1
+            self._size += size
+            yield FileEntry(path, FileType.FILE, mode & _PERMISSIONS, status.st_mtime_ns, size, link)
+            if size:
+                yield FileData(data)
+                if size > DATA_SIZE:
+                    yield from self._rest(fd, size - DATA_SIZE, path)
+        finally:
+            os.close(fd)
+
+    def _rest(self, fd: int, left: int, path: bytes) -> Iterator[FileData | Log]:
+        """What follows the first piece of a file, in full even if the file has shrunk."""
+        missing = 0
+        while left:
+            wanted = min(left, DATA_SIZE)
+            data = self._read(fd, wanted, path)
+            if len(data) < wanted:
+                missing += wanted - len(data)
+                data = data.ljust(wanted, b"\0")
+            left -= wanted
+            yield FileData(data)
+        if missing:
+            message = f"{printable(path)} shrank while it was sent: its last {missing} bytes are sent as zeros"
+            yield Log(LogLevel.WARNING, message)
+
+    def _read(self, fd: int, wanted: int, path: bytes) -> bytes:
+        """As many bytes as wanted, fewer only at the end of the file."""
+        try:
+            data = os.read(fd, wanted)
+            while len(data) < wanted:
+                more = os.read(fd, wanted - len(data))
+                if not more:
+                    break
+                data += more
+        except OSError as error:
+            raise unreadable(self._root, path, error.strerror or str(error)) from error
+        return data
+
+    def _number(self, status: os.stat_result) -> tuple[int, bool]:
+        """The link number of a file with several names, and whether it was seen before."""
+        key = (status.st_dev, status.st_ino)
+        link, left = self._links.pop(key, (0, 0))
+        known = link != 0
+        if not known:
+            self._link += 1
+            link, left = self._link, status.st_nlink
+        if left > 1:
+            self._links[key] = (link, left - 1)
+        return link, known
+
+    def _not_opened(self, path: bytes, error: OSError) -> Log:
+        """Skip what has vanished or become something else; raise for all other reasons."""
+        # open() says ELOOP for a symlink and ENXIO for a socket; readlink() says EINVAL for anything but a symlink.
+        if isinstance(error, FileNotFoundError):
+            return _skipped(path, "it vanished")
+        if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EINVAL, errno.EISDIR}:
+            return _skipped(path, "it has become something else")
+        raise unreadable(self._root, path, error.strerror or str(error)) from error
+
+    def _too_deep(self, path: bytes) -> ConfigurationError:
+        return ConfigurationError(
+            f"{printable(path)} in {self._root} lies too deep: at most {MAX_DEPTH} components and {MAX_PATH} bytes "
+            "can be sent. Leave it out with --exclude or a line in .playstreamignore."
+        )
+
+
+def _entries(fd: int) -> Iterator[tuple[bytes, os.DirEntry[str]]]:
+    """The entries of a directory by name; of a very large one in the order of the file system. Raises OSError."""
+    found = ((os.fsencode(entry.name), entry) for entry in os.scandir(fd))
+    first = list(itertools.islice(found, SORTED_ENTRIES + 1))
+    if len(first) > SORTED_ENTRIES:
+        return itertools.chain(first, found)
+    # Names are unique, so sorting never compares the DirEntry objects.
+    first.sort()
+    return iter(first)
+
+
+def _skipped(path: bytes, reason: str) -> Log:
+    return Log(LogLevel.WARNING, f"{printable(path)} is not sent: {reason}")

@@ -1,0 +1,99 @@
+"""Which paths and symlink targets a tree may hold. Nothing here touches a file system."""
+
+from __future__ import annotations
+
+from playstream.pipeline.errors import UnsafePath
+
+MAX_PATH = 4096
+"""Longest path of an entry, in bytes: Linux's PATH_MAX."""
+
+MAX_NAME = 255
+"""Longest component of a path, in bytes: NAME_MAX of every usual file system."""
+
+MAX_DEPTH = 255
+"""Most components of a path. Packing and unpacking hold one file descriptor per level, and the usual limit is 1024."""
+
+MAX_TARGET = 4095
+"""Longest target of a symlink, in bytes: PATH_MAX without its NUL."""
+
+SPECIAL_NAMES = frozenset({b"", b".", b".."})
+"""What stands between two slashes without being a name."""
+
+_SHOWN = 200
+
+
+def printable(path: bytes) -> str:
+    """The path quoted for a message: control characters and undecodable bytes escaped, cut after 200 bytes."""
+    shown = repr(path[:_SHOWN].decode("utf-8", "surrogateescape"))
+    return f"{shown}…" if len(path) > _SHOWN else shown
+
+
+def split_path(path: bytes) -> list[bytes]:
+    """The components of an entry's path, at least one.
+
+    Raises UnsafePath if it is absolute or empty, has an empty, `.` or `..` component or a NUL, is longer than
+    `MAX_PATH` bytes or deeper than `MAX_DEPTH` components, or has a component longer than `MAX_NAME` bytes.
+    """
+    if len(path) > MAX_PATH:
+        raise UnsafePath(_refusal(path, f"it has {len(path)} bytes, more than {MAX_PATH}"))
+    if path.startswith(b"/"):
+        raise UnsafePath(_refusal(path, "it is absolute"))
+    if b"\0" in path:
+        raise UnsafePath(_refusal(path, "it holds a NUL"))
+    components = path.split(b"/")
+    if len(components) > MAX_DEPTH:
+        raise UnsafePath(_refusal(path, f"it is {len(components)} components deep, more than {MAX_DEPTH}"))
+    for component in components:
+        if component in SPECIAL_NAMES:
+            raise UnsafePath(_refusal(path, f"{printable(component)} is not the name of an entry"))
+        if len(component) > MAX_NAME:
+            raise UnsafePath(_refusal(path, f"a name in it has {len(component)} bytes, more than {MAX_NAME}"))
+    return components
+
+
+def check_target(path: bytes, target: bytes) -> None:
+    """Refuse what no file system takes as the target of the symlink `path`.
+
+    Raises UnsafePath if it is empty, holds a NUL or is longer than `MAX_TARGET` bytes.
+    """
+    if not target:
+        raise UnsafePath(_refusal(path, "it is a symlink without a target"))
+    if b"\0" in target:
+        raise UnsafePath(_refusal(path, "the symlink's target holds a NUL"))
+    if len(target) > MAX_TARGET:
+        raise UnsafePath(_refusal(path, f"the symlink's target has {len(target)} bytes, more than {MAX_TARGET}"))
+
+
+def check_target_stays(path: bytes, target: bytes) -> None:
+    """Refuse a symlink `path` whose target could leave the tree. `path` has passed `split_path`.
+
+    The rule: a target is relative, `..` stands only at its beginning, and not more often than there are directories
+    above the link. Why that is enough, although names in the target may be symlinks themselves: the kernel
+    resolves a link from the directory that holds it, and every directory of the tree is a real one, entered without
+    following links. The leading `..` therefore lead to a directory of the tree. From there each name leads down, or
+    to another link of the tree, for which the same holds. A `..` after a name is refused because that name may be a
+    link, and then `..` leads elsewhere than it seems. No symlink gets a second name (hard links are made to regular
+    files only), so none is resolved from a directory other than the one it was checked for.
+
+    Raises UnsafePath if the rule is broken.
+    """
+    if target.startswith(b"/"):
+        raise UnsafePath(_refusal(path, f"it is a symlink to the absolute path {printable(target)}"))
+    above = path.count(b"/")
+    named = False
+    for component in target.split(b"/"):
+        if component == b"..":
+            above -= 1
+            if named:
+                raise UnsafePath(_refusal(path, f"its symlink target {printable(target)} has '..' after a name"))
+            if above < 0:
+                raise UnsafePath(_refusal(path, f"its symlink target {printable(target)} leaves the tree"))
+        elif component not in SPECIAL_NAMES:
+            named = True
+
+
+def _refusal(path: bytes, reason: str) -> str:
+    return (
+        f"the tree holds the entry {printable(path)}, which is refused: {reason}. "
+        "playstream sends no such entry; do not trust the sender, or look for what altered the stream."
+    )

@@ -1,0 +1,86 @@
+"""Checking that a directory can be packed, before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.tree.ignore import Ignore
+from playstream.pipeline.tree.paths import printable
+
+ROOT_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+"""How the root is opened; it may be a symlink, since the user names it."""
+
+DIRECTORY_FLAGS = ROOT_FLAGS | os.O_NOFOLLOW
+
+
+def open_root(root: Path) -> int:
+    """A descriptor of the directory that is packed. Raises ConfigurationError if there is none that can be read."""
+    try:
+        return os.open(root, ROOT_FLAGS)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the directory {root}: {error.strerror}. "
+            f"Name an existing directory that user id {os.geteuid()} can read."
+        ) from error
+
+
+def unreadable(root: Path, path: bytes, reason: str) -> ConfigurationError:
+    """The error for an entry below `root` that cannot be read."""
+    return ConfigurationError(
+        f"cannot read {printable(path)} in {root}: {reason}. Make it readable for user id {os.geteuid()}, or leave it "
+        "out with --exclude or a line in .playstreamignore."
+    )
+
+
+def check_readable(root: Path, ignore: Ignore | None = None) -> None:
+    """Make sure that every file and directory that `pack(root, ignore=ignore)` would read can be read.
+
+    The superuser can read all, so nothing below the root is looked at for user id 0. What changes later is not seen.
+
+    Raises ConfigurationError for the first file or directory that cannot be read, or if `root` is no directory.
+    """
+    root_fd = open_root(root)
+    try:
+        if os.geteuid() != 0:
+            _check_below(root, root_fd, ignore)
+    finally:
+        os.close(root_fd)
+
+
+def _check_below(root: Path, root_fd: int, ignore: Ignore | None) -> None:
+    directories = _check_directory(root, root_fd, b"", ignore)
+    while directories:
+        path = directories.pop()
+        try:
+            fd = os.open(path, DIRECTORY_FLAGS, dir_fd=root_fd)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise unreadable(root, path, error.strerror or str(error)) from error
+        try:
+            directories += _check_directory(root, fd, path + b"/", ignore)
+        finally:
+            os.close(fd)
+
+
+def _check_directory(root: Path, fd: int, prefix: bytes, ignore: Ignore | None) -> list[bytes]:
+    """Check the files of one directory; returns the paths of the directories in it."""
+    directories = []
+    ignored = ignore.ignored if ignore is not None else None
+    access = os.access
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if not is_directory and not entry.is_file(follow_symlinks=False):
+                continue
+            name = os.fsencode(entry.name)
+            path = prefix + name
+            if ignored is not None and ignored(path, is_directory):
+                continue
+            if is_directory:
+                directories.append(path)
+            elif not access(name, os.R_OK, dir_fd=fd, effective_ids=True) and entry.is_file(follow_symlinks=False):
+                raise unreadable(root, path, "Permission denied")
+    return directories
