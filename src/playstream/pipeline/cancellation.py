@@ -12,8 +12,8 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
-        self._read_end, self.wake = os.pipe()
-        for fd in (self._read_end, self.wake):
+        self._read_end, self._write_end = os.pipe()
+        for fd in (self._read_end, self._write_end):
             os.set_blocking(fd, False)
         self.reason: str | None = None
         """Why, for people; None while there is no request."""
@@ -22,8 +22,12 @@ class Cancellation:
         """Ask for the end; the first reason stays."""
         if self.reason is None:
             self.reason = reason
+        self.wake()
+
+    def wake(self) -> None:
+        """Make whoever waits look around; safe in a signal handler."""
         try:
-            os.write(self.wake, b"c")
+            os.write(self._write_end, b"w")
         except BlockingIOError:
             pass  # the pipe is full, so the waiting side wakes up anyway
 
@@ -41,4 +45,4 @@ class Cancellation:
     def close(self) -> None:
         """Close the pipe."""
         os.close(self._read_end)
-        os.close(self.wake)
+        os.close(self._write_end)

@@ -13,6 +13,7 @@ from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, Playstrea
 from playstream.pipeline.inputs import read_env_files
 from playstream.pipeline.job import add_env_files
 from playstream.pipeline.links.stdio import write_all
+from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Failure, Job, Sender, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree import pack
@@ -59,11 +60,12 @@ class Worker:
         self._output = output_fd
         self._options = options
         self._cancellation = cancellation
+        self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
+            self._mailbox,
             Sender(Direction.RESULT),
             lambda data: write_all(output_fd, data),
             keepalive_seconds=options.keepalive_seconds,
-            wake=cancellation.wake,
         )
 
     def run(self) -> int:
@@ -78,19 +80,19 @@ class Worker:
             exit_status = self._serve()
         except (PlaystreamError, OSError) as caught:
             error = caught if isinstance(caught, PlaystreamError) else _explain(caught)
-            self._outbox.put(Failure(type(error).__name__, str(error)))
+            self._mailbox.put(Failure(type(error).__name__, str(error)))
             self._outbox.close()
             raise error from None
         self._outbox.close()
-        if self._outbox.error is not None:
-            raise self._outbox.error
+        if self._mailbox.error is not None:
+            raise self._mailbox.error
         return exit_status
 
     def _serve(self) -> int:
         spool = Spool(self._options.private_data_dir, delete=self._options.delete)
         try:
             ours = self._options.private_data_dir is None
-            intake = Intake(self._input, spool.private_data_dir, self._outbox.put, replace=not ours)
+            intake = Intake(self._input, spool.private_data_dir, self._mailbox.put, replace=not ours)
             try:
                 job = self._receive(intake)
                 if job is None:
@@ -116,8 +118,8 @@ class Worker:
                     raise
             if self._cancellation.reason is not None:
                 return None
-            if self._outbox.error is not None:
-                raise self._outbox.error
+            if self._mailbox.error is not None:
+                raise self._mailbox.error
         return intake.job
 
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> int:
@@ -128,7 +130,7 @@ class Worker:
         self._put_status(outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _write_results(paths.artifact_dir, outcome)
         for record in pack(paths.artifact_dir):
-            self._outbox.put_when_room(record)
+            self._mailbox.put_when_room(record)
         if outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}:
             return CANCELED_EXIT_STATUS
         return outcome.rc or 0
@@ -141,12 +143,12 @@ class Worker:
             closers.append(terminal.close)
             transcript = Transcript(paths.artifact_dir)
             closers.append(transcript.close)
-            events = EventSource(paths, job.ident, self._outbox.put, lambda: _drain(supervisor))
+            events = EventSource(paths, job.ident, self._mailbox.put, lambda: _drain(supervisor))
             closers.append(events.close)
             guardian = Guardian(command, tty=terminal.name, spool=paths.spool, lock=lock)
             closers.append(guardian.close)
             supervisor = Supervisor(
-                job, guardian, terminal, events, transcript, self._outbox, self._cancellation, intake, self._output
+                job, guardian, terminal, events, transcript, self._mailbox, self._cancellation, intake, self._output
             )
             self._put_status(StatusName.RUNNING)
             return supervisor.run()
@@ -161,7 +163,7 @@ class Worker:
         record = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc, explanation=explanation)
         if command is not None:
             record = replace(record, command=command.argv, env=command.redacted_env, cwd=str(command.cwd))
-        self._outbox.put(record)
+        self._mailbox.put(record)
 
 
 def _explain(error: OSError) -> JobError:

@@ -11,11 +11,11 @@ from typing import Any
 
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import JobError, PlaystreamError
+from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, StatusName
 from playstream.worker.events import EventSource
 from playstream.worker.guardian import Guardian
 from playstream.worker.intake import Intake
-from playstream.worker.outbox import Outbox
 from playstream.worker.poller import Poller
 from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
@@ -53,7 +53,7 @@ class Supervisor:
         terminal: Terminal,
         events: EventSource,
         transcript: Transcript,
-        outbox: Outbox,
+        mailbox: Mailbox,
         cancellation: Cancellation,
         intake: Intake,
         output_fd: int,
@@ -62,7 +62,7 @@ class Supervisor:
         self._terminal = terminal
         self._events = events
         self._transcript = transcript
-        self._outbox = outbox
+        self._mailbox = mailbox
         self._cancellation = cancellation
         self._intake = intake
         self._ending: _Ending | None = None
@@ -86,7 +86,7 @@ class Supervisor:
         if self._intake.open:
             self._poller.watch(self._intake, self._read_intake)
         while not self._guardian.finished:
-            self._read_output(not self._outbox.full or not self._events.plugin_loaded)
+            self._read_output(not self._mailbox.full or not self._events.plugin_loaded)
             self._poller.wait(self._time_left())
             self._check()
         self._drain()
@@ -132,8 +132,8 @@ class Supervisor:
             self._end(StatusName.CANCELED, self._cancellation.reason)
         elif self._intake.cancel_reason is not None:
             self._end(StatusName.CANCELED, self._intake.cancel_reason)
-        elif self._outbox.error is not None:
-            self._end(StatusName.CANCELED, f"results could not be delivered: {self._outbox.error}")
+        elif self._mailbox.error is not None:
+            self._end(StatusName.CANCELED, f"results could not be delivered: {self._mailbox.error}")
         elif self._transcript.error is not None:
             self._end(StatusName.ERROR, self._transcript.error)
         elif self._job_timeout is not None and now >= self._started + self._job_timeout:
