@@ -121,6 +121,26 @@ def test_a_reader_that_goes_away_ends_the_job(fake_ansible: Stages, misbehaving:
     assert marked_processes(fake_ansible.temporary) == []
 
 
+def test_a_slow_reader_makes_ansible_wait(fake_ansible: Stages, misbehaving: Path) -> None:
+    worker = start_worker(fake_ansible, misbehaving, "flood-for-ever")
+    (flooding,) = marked_processes(fake_ansible.temporary)
+    written = [0]
+
+    def blocked() -> bool:
+        io = Path(f"/proc/{flooding}/io").read_text().splitlines()
+        written.append(int(next(line for line in io if line.startswith("wchar:")).split()[1]))
+        return written[-1] > 1 << 20 and len(set(written[-5:])) == 1
+
+    wait_until(blocked)
+    status = Path(f"/proc/{worker.pid}/status").read_text()
+    peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
+    assert peak < 64 << 10
+    worker.terminate()
+    stdout, _ = worker.communicate(timeout=LIMIT_SECONDS)
+    assert worker.returncode == 254
+    assert last_status(stdout).status is StatusName.CANCELED
+
+
 def send_job(worker: subprocess.Popen[bytes], sender: Sender, *records: Record) -> None:
     assert worker.stdin is not None
     for record in records:

@@ -42,6 +42,10 @@ class Poller:
         """Call back no more."""
         self._unregister(source.fileno())
 
+    def watches(self, source: HasFileno) -> bool:
+        """True while `source` is watched."""
+        return source.fileno() in self._callbacks
+
     def _register(self, fd: int, events: int, callback: Callable[[], object]) -> None:
         self._poll.register(fd, events)
         self._callbacks[fd] = callback

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
@@ -14,19 +11,15 @@ from playstream.pipeline.inputs import read_env_files
 from playstream.pipeline.job import add_env_files
 from playstream.pipeline.links.stdio import write_all
 from playstream.pipeline.mailbox import Mailbox
-from playstream.pipeline.protocol import Failure, Job, Sender, Status, StatusName
+from playstream.pipeline.protocol import Failure, Job, Sender, StatusName
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.tree import pack
-from playstream.worker.command import Command, Paths, make_command
-from playstream.worker.events import EventSource
-from playstream.worker.guardian import Guardian, kill_marked
+from playstream.worker.execution import Execution, put_status
+from playstream.worker.guardian import kill_marked
 from playstream.worker.intake import Intake
 from playstream.worker.outbox import Outbox
 from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, sweep
-from playstream.worker.supervise import READER_GONE, Outcome, Supervisor
-from playstream.worker.terminal import Terminal
-from playstream.worker.transcript import Transcript
+from playstream.worker.supervise import READER_GONE, Link
 
 DEFAULT_KEEPALIVE_SECONDS = 15.0
 """Silence after which a heartbeat is sent. Below the 30 to 60 seconds after which common load balancers and NAT
@@ -96,7 +89,7 @@ class Worker:
             try:
                 job = self._receive(intake)
                 if job is None:
-                    self._put_status(StatusName.CANCELED, explanation=self._cancellation.reason)
+                    put_status(self._mailbox, StatusName.CANCELED, explanation=self._cancellation.reason)
                     return CANCELED_EXIT_STATUS
                 return self._run_job(job, spool, intake)
             finally:
@@ -125,60 +118,13 @@ class Worker:
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> int:
         if not job.tree:
             job = add_env_files(job, read_env_files(spool.private_data_dir))
-        paths = Paths(spool.private_data_dir, spool.run_dir, spool.artifact_dir(job.ident), spool.root)
-        outcome = self._supervise(job, make_command(job, paths), paths, spool.lock, intake)
-        self._put_status(outcome.status, rc=outcome.rc, explanation=outcome.explanation)
-        _write_results(paths.artifact_dir, outcome)
-        for record in pack(paths.artifact_dir):
-            self._mailbox.put_when_room(record)
+        link = Link(intake, self._output)
+        outcome = Execution(job, spool, self._mailbox, self._cancellation, link).run()
         if outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}:
             return CANCELED_EXIT_STATUS
         return outcome.rc or 0
-
-    def _supervise(self, job: Job, command: Command, paths: Paths, lock: int, intake: Intake) -> Outcome:
-        self._put_status(StatusName.STARTING, command=command)
-        closers: list[Callable[[], None]] = []
-        try:
-            terminal = Terminal(job.passwords)
-            closers.append(terminal.close)
-            transcript = Transcript(paths.artifact_dir)
-            closers.append(transcript.close)
-            events = EventSource(paths, job.ident, self._mailbox.put, lambda: _drain(supervisor))
-            closers.append(events.close)
-            guardian = Guardian(command, tty=terminal.name, spool=paths.spool, lock=lock)
-            closers.append(guardian.close)
-            supervisor = Supervisor(
-                job, guardian, terminal, events, transcript, self._mailbox, self._cancellation, intake, self._output
-            )
-            self._put_status(StatusName.RUNNING)
-            return supervisor.run()
-        finally:
-            for close in reversed(closers):
-                close()
-
-    def _put_status(
-        self, status: StatusName, *, rc: int | None = None, command: Command | None = None,
-        explanation: str | None = None,
-    ) -> None:
-        record = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc, explanation=explanation)
-        if command is not None:
-            record = replace(record, command=command.argv, env=command.redacted_env, cwd=str(command.cwd))
-        self._mailbox.put(record)
 
 
 def _explain(error: OSError) -> JobError:
     where = f"{error.filename}: " if error.filename else ""
     return JobError(f"the worker's host refused something the job needs: {where}{error.strerror}")
-
-
-def _drain(supervisor: Supervisor) -> None:
-    while supervisor.read_terminal():
-        pass
-
-
-def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
-    """The small artifacts. `stderr` is empty: on a terminal it is part of `stdout`."""
-    for name, text in (("rc", str(outcome.rc)), ("status", outcome.status.value), ("stderr", "")):
-        fd = os.open(artifact_dir / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)

@@ -6,6 +6,7 @@ One loop waits for everything at once: the terminal, the events, the guard, the 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from playstream.pipeline.protocol import Job, StatusName
 from playstream.worker.events import EventSource
 from playstream.worker.guardian import Guardian
 from playstream.worker.intake import Intake
-from playstream.worker.poller import Poller
+from playstream.worker.poller import HasFileno, Poller
 from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 
@@ -24,6 +25,14 @@ _LAST_READS = 64
 """Reads of the terminal after Ansible's end, 64 KiB each; what a process left behind goes on writing is not waited
 for."""
 READER_GONE = "the next stage has gone, so there is nobody to give results to"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The two ends that a job came over."""
+
+    intake: Intake
+    output_fd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,7 @@ class Supervisor:
         transcript: Transcript,
         mailbox: Mailbox,
         cancellation: Cancellation,
-        intake: Intake,
-        output_fd: int,
+        link: Link | None,
     ) -> None:
         self._guardian = guardian
         self._terminal = terminal
@@ -64,15 +72,13 @@ class Supervisor:
         self._transcript = transcript
         self._mailbox = mailbox
         self._cancellation = cancellation
-        self._intake = intake
         self._ending: _Ending | None = None
         now = time.monotonic()
         self._idle_timeout = _seconds(job.settings.get("idle_timeout"))
         self._job_timeout = _seconds(job.settings.get("job_timeout"))
         self._started = self._last_output = now
         self._poller = Poller()
-        self._reading = False
-        self._output_fd = output_fd
+        self._link = link
 
     def run(self) -> Outcome:
         """Wait for the end of the job.
@@ -82,26 +88,24 @@ class Supervisor:
         """
         self._poller.watch(self._guardian, self._guardian.read)
         self._poller.watch(self._cancellation, self._cancellation.acknowledge)
-        self._poller.watch_hangup(self._output_fd, lambda: self._end(StatusName.CANCELED, READER_GONE))
-        if self._intake.open:
-            self._poller.watch(self._intake, self._read_intake)
+        if self._link is not None:
+            self._watch_link(self._link)
         while not self._guardian.finished:
-            self._read_output(not self._mailbox.full or not self._events.plugin_loaded)
+            room = not self._mailbox.full
+            self._watch_output(self._terminal, self.read_terminal, room)
+            # The plugin's hello is always heard: it waits for the answer.
+            self._watch_output(self._events, self._read_events, room or not self._events.plugin_loaded)
             self._poller.wait(self._time_left())
             self._check()
         self._drain()
         return self._outcome()
 
-    def _read_output(self, wanted: bool) -> None:
+    def _watch_output(self, source: HasFileno, read: Callable[[], object], wanted: bool) -> None:
         """Read Ansible's output, or leave it where it is while the link is slow, so that Ansible waits too."""
-        if wanted is self._reading:
-            return
-        self._reading = wanted
-        for source, read in ((self._terminal, self.read_terminal), (self._events, self._read_events)):
-            if wanted:
-                self._poller.watch(source, read)
-            else:
-                self._poller.unwatch(source)
+        if wanted and not self._poller.watches(source):
+            self._poller.watch(source, read)
+        elif not wanted and self._poller.watches(source):
+            self._poller.unwatch(source)
 
     def read_terminal(self) -> bool:
         """Take output that is there; False when there was none."""
@@ -117,21 +121,26 @@ class Supervisor:
         if self._events.read():
             self._last_output = time.monotonic()
 
-    def _read_intake(self) -> None:
+    def _watch_link(self, link: Link) -> None:
+        self._poller.watch_hangup(link.output_fd, lambda: self._end(StatusName.CANCELED, READER_GONE))
+        if link.intake.open:
+            self._poller.watch(link.intake, lambda: self._read_intake(link.intake))
+
+    def _read_intake(self, intake: Intake) -> None:
         try:
-            self._intake.read()
+            intake.read()
         except PlaystreamError as error:
             self._end(StatusName.ERROR, f"the link to the sender failed while the job ran: {error}")
-        if not self._intake.open:
-            self._poller.unwatch(self._intake)
+        if intake.cancel_reason is not None:
+            self._end(StatusName.CANCELED, intake.cancel_reason)
+        if not intake.open:
+            self._poller.unwatch(intake)
 
     def _check(self) -> None:
         """See whether something asks for the end of the job."""
         now = time.monotonic()
         if self._cancellation.reason is not None:
             self._end(StatusName.CANCELED, self._cancellation.reason)
-        elif self._intake.cancel_reason is not None:
-            self._end(StatusName.CANCELED, self._intake.cancel_reason)
         elif self._mailbox.error is not None:
             self._end(StatusName.CANCELED, f"results could not be delivered: {self._mailbox.error}")
         elif self._transcript.error is not None:
