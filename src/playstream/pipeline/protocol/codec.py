@@ -1,6 +1,7 @@
 """Records to bytes and back: the native dialect's content.
 
-Content is a sequence of records, each with a small header; a record may span frames.
+Content is a sequence of records, each with a small header; a record may span frames. Errors never show a payload: it
+may be that of a Job, which holds secrets.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from enum import IntEnum
 
 from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
 from playstream.pipeline.protocol import fieldtypes
-from playstream.pipeline.protocol.frames import MAX_CONTENT, SHOWN
+from playstream.pipeline.protocol.frames import MAX_CONTENT
 from playstream.pipeline.protocol.records import (
     Cancel,
     End,
@@ -53,6 +54,9 @@ _ENTRY = struct.Struct("<BHqQIHH")
 
 MAX_RECORD = 1 << 26
 """Bytes of payload of one record that a receiver accepts unless it is told otherwise."""
+MAX_MESSAGE = 1 << 22
+"""Bytes of payload of a JSON record other than Job. JSON takes up to 25 times its bytes once it is parsed, and a
+process stage does not trust its worker."""
 
 _JSON_KINDS: dict[Kind, type] = {
     Kind.JOB: Job,
@@ -66,30 +70,52 @@ _JSON_KINDS: dict[Kind, type] = {
 }
 _KIND_OF: dict[type, Kind] = {cls: kind for kind, cls in _JSON_KINDS.items()}
 _IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT}
+_MESSAGE_KINDS = frozenset(_JSON_KINDS) - {Kind.JOB}
+_MAX_SIZE = (1 << 32) - 1
+"""What the size field of a record's header can hold."""
+_MAX_MODE = 0o7777
+_FILE_TYPES = frozenset(FileType)
 
 
 def encode(record: Record) -> bytes:
     """The content bytes of one record.
 
     Raises:
-        LocalProtocolError: a value does not fit its field, or is not JSON.
+        LocalProtocolError: a value does not fit its field, is not JSON, or is more than any receiver takes.
     """
     if type(record) is FileData:
-        return RECORD.pack(Kind.FILE_DATA, 0, len(record.data)) + record.data
+        return _header(Kind.FILE_DATA, len(record.data)) + record.data
     if type(record) is FileEntry:
         return _encode_entry(record)
     if type(record) is Event:
-        return RECORD.pack(Kind.EVENT, 0, _EVENT.size + len(record.json)) + _EVENT.pack(record.counter) + record.json
+        return _encode_event(record)
     kind = _KIND_OF[type(record)]
     payload = fieldtypes.encode_fields(record)
-    return RECORD.pack(kind, IGNORABLE if kind in _IGNORABLE_KINDS else 0, len(payload)) + payload
+    return _header(kind, len(payload)) + payload
+
+
+def _header(kind: Kind, size: int) -> bytes:
+    limit = _limit(kind, _MAX_SIZE)
+    if size > limit:
+        raise LocalProtocolError(f"a {kind.name} record of {size} bytes cannot be sent: at most {limit} are accepted")
+    return RECORD.pack(kind, IGNORABLE if kind in _IGNORABLE_KINDS else 0, size)
+
+
+def _encode_event(event: Event) -> bytes:
+    try:
+        counter = _EVENT.pack(event.counter)
+    except struct.error as error:
+        raise LocalProtocolError(f"an event with counter {event.counter} cannot be sent: {error}") from None
+    return _header(Kind.EVENT, _EVENT.size + len(event.json)) + counter + event.json
 
 
 def _encode_entry(entry: FileEntry) -> bytes:
     path, target = entry.path, entry.target
+    if entry.type not in _FILE_TYPES or entry.mode > _MAX_MODE:
+        raise LocalProtocolError(f"{entry!r} cannot be sent: expected a FileType and a mode of at most 0o7777")
     try:
         return b"".join((
-            RECORD.pack(Kind.FILE_ENTRY, 0, _ENTRY.size + len(path) + len(target)),
+            _header(Kind.FILE_ENTRY, _ENTRY.size + len(path) + len(target)),
             _ENTRY.pack(
                 entry.type, entry.mode, entry.mtime_ns, entry.size, entry.link, len(path), len(target)
             ),
@@ -97,7 +123,13 @@ def _encode_entry(entry: FileEntry) -> bytes:
             target,
         ))
     except struct.error as error:
-        raise LocalProtocolError(f"{entry!r} does not fit the wire: {error}") from None
+        raise LocalProtocolError(f"{entry!r} cannot be sent: {error}") from None
+
+
+def _limit(kind: int, max_record: int) -> int:
+    if kind == Kind.FILE_DATA:
+        return MAX_CONTENT
+    return min(max_record, MAX_MESSAGE) if kind in _MESSAGE_KINDS else max_record
 
 
 def check_size(kind: int, size: int, max_record: int) -> None:
@@ -106,7 +138,7 @@ def check_size(kind: int, size: int, max_record: int) -> None:
     Raises:
         RemoteProtocolError: the record is over its limit.
     """
-    limit = MAX_CONTENT if kind == Kind.FILE_DATA else max_record
+    limit = _limit(kind, max_record)
     if size > limit:
         raise RemoteProtocolError(
             f"a record of kind {kind} announces {size} bytes, at most {limit} are accepted. "
@@ -138,19 +170,19 @@ def decode(kind: int, flags: int, payload: bytes) -> Record | None:
 
 def _decode_event(payload: bytes) -> Event:
     if len(payload) < _EVENT.size:
-        raise RemoteProtocolError(f"an event of {len(payload)} bytes is too short to hold its counter: {payload!r}")
+        raise RemoteProtocolError(f"an event of {len(payload)} bytes is too short to hold its counter")
     return Event(_EVENT.unpack_from(payload)[0], payload[_EVENT.size :])
 
 
 def _decode_entry(payload: bytes) -> FileEntry:
     if len(payload) < _ENTRY.size:
-        raise RemoteProtocolError(f"a file entry of {len(payload)} bytes is too short: {payload!r}")
+        raise RemoteProtocolError(f"a file entry of {len(payload)} bytes is too short for its fixed fields")
     type_, mode, mtime_ns, size, link, path_size, target_size = _ENTRY.unpack_from(payload)
     names = _ENTRY.size + path_size
-    if len(payload) != names + target_size or not 1 <= type_ <= 4 or mode > 0o7777:
+    if len(payload) != names + target_size or type_ not in _FILE_TYPES or mode > _MAX_MODE:
         raise RemoteProtocolError(
             f"a file entry is not well formed (type {type_}, mode {mode:o}, names of {path_size} and {target_size} "
-            f"bytes in a payload of {len(payload)}): {payload[:SHOWN]!r}"
+            f"bytes in a payload of {len(payload)}). The sender is broken or hostile"
         )
     return FileEntry(
         payload[_ENTRY.size : names], FileType(type_), mode, mtime_ns, size, link, payload[names:]

@@ -10,7 +10,8 @@ import zstandard
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol.frames import MAX_CONTENT
 
-MAX_WINDOW = 1 << 23
+_MAX_WINDOW_LOG = 23
+MAX_WINDOW = 1 << _MAX_WINDOW_LOG
 """Bytes of history that a stream may ask its receiver to keep."""
 _OUTPUT_STEP = MAX_CONTENT + 1
 """Bytes of output that the decompressor asks memory for. One more than a frame may hold: when zstd fills it the frame
@@ -21,7 +22,11 @@ class Compressor:
     """Turns the content of frames into payloads."""
 
     def __init__(self, level: int) -> None:
-        self._stream = zstandard.ZstdCompressor(level=level).compressobj()
+        compressor = zstandard.ZstdCompressor(level=level)
+        if zstandard.ZstdCompressionParameters.from_level(level).window_log > _MAX_WINDOW_LOG:
+            parameters = zstandard.ZstdCompressionParameters.from_level(level, window_log=_MAX_WINDOW_LOG)
+            compressor = zstandard.ZstdCompressor(compression_params=parameters)
+        self._stream = compressor.compressobj()
 
     def compress(self, content: bytes) -> bytes:
         """The payload of one frame: decompressing it gives all of `content`."""

@@ -7,11 +7,11 @@ NEED_DATA comes back.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
 
-from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
+from playstream.pipeline.errors import IncompleteStream, LocalProtocolError, RemoteProtocolError
 from playstream.pipeline.protocol import codec, frames
 from playstream.pipeline.protocol.compression import Compressor, Decompressor
 from playstream.pipeline.protocol.order import Direction, Order, State
@@ -37,7 +37,7 @@ class Noise:
     """Foreign bytes that were skipped: a login banner, a warning of some program. Not a record."""
 
     data: bytes
-    """The first 128 of them."""
+    """The first 128 of them. None between the frames of a job: they may be the rest of one, with secrets inside."""
     size: int
     """How many there were."""
     offset: int
@@ -66,8 +66,10 @@ class Sender:
         """The bytes to write for `record`: whole frames, or nothing yet when `flush` is False and little has gathered.
 
         Raises:
-            LocalProtocolError: the record may not be sent here, or cannot be encoded.
+            LocalProtocolError: the record may not be sent here, cannot be encoded, or is an End.
         """
+        if isinstance(record, End):
+            raise LocalProtocolError("End is sent by end(), which knows its counts and its digest")
         encoded = codec.encode(record)
         self._order.follow(record)
         self._records += 1
@@ -99,9 +101,16 @@ class Sender:
         return start + frame if start else frame
 
     def end(self) -> bytes:
-        """The last bytes: whatever is pending, and the End record in a frame of its own."""
+        """The last bytes: whatever is pending, and the End record in a frame of its own.
+
+        Raises:
+            LocalProtocolError: the stream may not end here.
+        """
+        end = End(self._records, self._order.events, b"")
+        self._order.follow(end)
         before = self.flush()
-        return before + self.send(End(self._records, self._order.events, self._digest.digest()))
+        self._pending.append(codec.encode(replace(end, digest=self._digest.digest())))
+        return before + self.flush()
 
 
 class Receiver:
@@ -109,6 +118,8 @@ class Receiver:
 
     def __init__(self, direction: Direction, *, max_record: int = codec.MAX_RECORD) -> None:
         self._order = Order(direction, receiving=True)
+        self._show = direction is Direction.RESULT
+        """Whether errors may show bytes of the stream. A job's may be secret: zstd leaves short texts as they are."""
         self._decompressor = Decompressor()
         self._max_record = max_record
         self._buffer = bytearray()
@@ -137,8 +148,8 @@ class Receiver:
         return self._order.state is State.CLOSED
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came. What follows End is dropped: it is a logout message at best."""
-        if not self.closed:
+        """Take bytes as they came. What follows End or an error is dropped: it is a logout message at best."""
+        if not self.closed and self._failed is None:
             self._buffer += data
 
     def next_record(self) -> Record | Noise | Literal[NeedData.NEED_DATA]:
@@ -182,10 +193,10 @@ class Receiver:
                 "the stream is empty: expected the output of the stage before, got nothing. Likely that stage "
                 "could not start; see what it printed"
             )
-        if self._token is frames.MAGIC_START and self._sequence == 0:
-            shown = (self._noise_start + bytes(self._buffer))[: frames.SHOWN]
+        if self._token is frames.MAGIC_START and not self._buffer.startswith(frames.MAGIC_START):
+            noise = self._noise_start + bytes(self._buffer[: frames.SHOWN])
             return (
-                f"no playstream stream came, only {received} bytes of other output, beginning {shown!r}. Likely the "
+                f"no playstream stream came, only {received} bytes of other output{self._beginning(noise)}. Likely the "
                 "command that should write the stream failed, or is not playstream"
             )
         return (
@@ -194,24 +205,28 @@ class Receiver:
             "cut; what came before is kept"
         )
 
+    def _beginning(self, noise: bytes) -> str:
+        return f", beginning {noise[: frames.SHOWN]!r}" if self._show else ""
+
     def _skip_noise(self) -> Noise | None:
         """Drop what stands before the next preamble or frame."""
         found = self._buffer.find(self._token)
         skip = found if found >= 0 else len(self._buffer) - self._started_token()
         if skip:
-            shown = min(skip, frames.SHOWN - len(self._noise_start))
-            self._noise_start += bytes(self._buffer[:shown])
+            more = min(skip, frames.SHOWN - len(self._noise_start))
+            self._noise_start += bytes(self._buffer[:more])
             self._noise_size += skip
             self._consume(skip)
         if self._noise_size > frames.MAX_NOISE:
             wanted = "a preamble" if self._token is frames.MAGIC_START else f"frame {self._sequence}"
             raise RemoteProtocolError(
-                f"{self._noise_size} bytes that are no stream, beginning {self._noise_start!r}: expected {wanted} "
+                f"{self._noise_size} bytes that are no stream{self._beginning(self._noise_start)}: expected {wanted} "
                 f"within {frames.MAX_NOISE}. Likely another program writes to the same pipe"
             )
         if found < 0 or not self._noise_size:
             return None
-        noise = Noise(self._noise_start, self._noise_size, self._offset - self._noise_size)
+        shown = self._noise_start if self._show or self._token is frames.MAGIC_START else b""
+        noise = Noise(shown, self._noise_size, self._offset - self._noise_size)
         self._noise_start, self._noise_size = b"", 0
         return noise
 
@@ -238,7 +253,7 @@ class Receiver:
             return True
         if len(self._buffer) < frames.HEADER_SIZE:
             return False
-        header = frames.decode_header(bytes(self._buffer[: frames.HEADER_SIZE]), self._offset)
+        header = frames.decode_header(bytes(self._buffer[: frames.HEADER_SIZE]), self._offset, show=self._show)
         if header.sequence != self._sequence:
             raise RemoteProtocolError(
                 f"frame {self._sequence} was expected at byte {self._offset}, frame {header.sequence} came: frames "
@@ -249,7 +264,7 @@ class Receiver:
         self._consume(frames.HEADER_SIZE)
         offset = self._offset
         payload = self._consume(header.payload_size)
-        frames.check_payload(header, payload, offset)
+        frames.check_payload(header, payload, offset, show=self._show)
         self._take_content(self._decompressor.decompress(payload, header.content_size))
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         return True

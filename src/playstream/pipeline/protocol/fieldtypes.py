@@ -9,6 +9,7 @@ RemoteProtocolError that names the field.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from typing import Any, cast
@@ -62,9 +63,11 @@ def _strings(value: Any) -> tuple[str, ...]:
 def _digest(value: Any) -> bytes:
     if type(value) is str and len(value) == 64:
         try:
-            return bytes.fromhex(value)
+            digest = bytes.fromhex(value)
         except ValueError:
-            pass
+            digest = b""
+        if len(digest) == 32:  # fromhex skips spaces
+            return digest
     raise _Mismatch("64 hexadecimal digits")
 
 
@@ -115,9 +118,11 @@ def encode_fields(record: Record) -> bytes:
             continue
         values[item.name] = value.hex() if isinstance(value, bytes) else value
     try:
-        return json.dumps(values, allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise LocalProtocolError(f"{record!r} cannot be sent as JSON: {error}") from None
+        payload = json.dumps(values, allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode()
+        decode_fields(type(record), payload)  # what this side would not take must not be sent
+    except (TypeError, ValueError, RecursionError, RemoteProtocolError) as error:
+        raise LocalProtocolError(f"{record!r} cannot be sent: {error}") from None
+    return payload
 
 
 def decode_fields(cls: type, payload: bytes) -> Record:
@@ -137,10 +142,16 @@ def decode_fields(cls: type, payload: bytes) -> Record:
     if values and cls is Job:
         # What this side does not know would change what runs, so it cannot be left out in silence.
         raise RemoteProtocolError(
-            f"the job has arguments that this side does not know: {', '.join(sorted(values))}. "
+            f"the job has arguments that this side does not know: {_shown(sorted(values))}. "
             "The sender is newer; update playstream here, or leave the arguments out"
         )
     return cast(Record, cls(**arguments))
+
+
+def _shown(names: list[str]) -> str:
+    """The first names for a message, without what is no argument's name: it may be long, or hold control characters."""
+    shown = [name if name.isidentifier() and len(name) <= 64 else "(not a name)" for name in names[:8]]
+    return ", ".join(shown) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _check_field(name: str, item: Field[Any], value: Any) -> Any:
@@ -159,7 +170,12 @@ def _check_field(name: str, item: Field[Any], value: Any) -> Any:
 
 def _load_object(name: str, payload: bytes) -> dict[str, Any]:
     try:
-        values = json.loads(payload.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        values = json.loads(
+            payload.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"a {name} record of {len(payload)} bytes is not valid JSON: {error}") from None
     if type(values) is not dict:
@@ -172,6 +188,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) != len(pairs):
         raise ValueError("a key comes twice in one object")
     return values
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
 
 
 def _refuse_constant(constant: str) -> None:

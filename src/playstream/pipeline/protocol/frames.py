@@ -78,8 +78,8 @@ def encode_frame(sequence: int, payload: bytes, content_size: int) -> bytes:
     return b"".join((header, CHECKSUM.pack(zlib.crc32(header)), payload))
 
 
-def decode_header(data: bytes, offset: int) -> FrameHeader:
-    """Check a frame's header, which begins at byte `offset` of the stream.
+def decode_header(data: bytes, offset: int, *, show: bool) -> FrameHeader:
+    """Check a frame's header, which begins at byte `offset` of the stream; an error has its bytes if `show` is True.
 
     Raises:
         RemoteProtocolError: damaged, or announcing more than the protocol allows.
@@ -89,8 +89,8 @@ def decode_header(data: bytes, offset: int) -> FrameHeader:
     expected = zlib.crc32(fields)
     if checksum != expected:
         raise RemoteProtocolError(
-            f"frame header damaged at byte {offset}: expected checksum {expected:08x}, got {checksum:08x} in "
-            f"{data!r}. Something on the way changed the stream"
+            f"frame header damaged at byte {offset}: expected checksum {expected:08x}, got {checksum:08x}"
+            f"{f' in {data!r}' if show else ''}. Something on the way changed the stream"
         )
     _marker, sequence, payload_size, content_size, payload_crc = HEADER.unpack(fields)
     if payload_size > MAX_PAYLOAD or content_size > MAX_CONTENT:
@@ -101,8 +101,10 @@ def decode_header(data: bytes, offset: int) -> FrameHeader:
     return FrameHeader(sequence, payload_size, content_size, payload_crc)
 
 
-def check_payload(header: FrameHeader, payload: bytes, offset: int) -> None:
+def check_payload(header: FrameHeader, payload: bytes, offset: int, *, show: bool) -> None:
     """Compare a payload, which begins at byte `offset` of the stream, with its header's checksum.
+
+    An error has the beginning of the payload if `show` is True.
 
     Raises:
         RemoteProtocolError: the payload was damaged.
@@ -111,6 +113,6 @@ def check_payload(header: FrameHeader, payload: bytes, offset: int) -> None:
     if checksum != header.payload_crc:
         raise RemoteProtocolError(
             f"payload of frame {header.sequence} damaged at byte {offset}: expected checksum "
-            f"{header.payload_crc:08x}, got {checksum:08x}; it begins {payload[:SHOWN]!r}. Something on the way "
-            "changed the stream, or printed into it"
+            f"{header.payload_crc:08x}, got {checksum:08x}{f'; it begins {payload[:SHOWN]!r}' if show else ''}. "
+            "Something on the way changed the stream, or printed into it"
         )

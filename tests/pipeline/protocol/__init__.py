@@ -1,0 +1,1 @@
+"""Tests of the protocol, without IO: `strategies` is what hypothesis generates, `wire` makes and takes streams."""
