@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from playstream.pipeline.errors import LinkError, PlaystreamError
 from playstream.pipeline.job import Arguments
 from playstream.pipeline.links.stdio import write_all
-from playstream.pipeline.protocol import FileData, FileEntry, Sender
+from playstream.pipeline.protocol import Sender
 from playstream.pipeline.protocol.order import Direction
 from playstream.transmit import Transmitter
+
+_AHEAD = 4
+"""Pieces of content, 1 MiB each, that packing may be ahead of compressing."""
 
 
 def transmit(
@@ -36,14 +41,56 @@ def transmit(
     """
     transmitter = Transmitter(private_data_dir, arguments, exclude=exclude, only_arguments=only_arguments)
     sender = Sender(Direction.JOB)
+    writer = _Writer(sender, output_fd)
     try:
         for record in transmitter.records():
-            data = sender.send(record, flush=not isinstance(record, (FileEntry, FileData)))
-            if data:
-                write_all(output_fd, data)
+            for content in sender.collect(record):
+                writer.put(content)
     except LinkError:
         raise
     except PlaystreamError:
-        write_all(output_fd, sender.end())
+        writer.finish()
         raise
-    write_all(output_fd, sender.end())
+    writer.finish()
+
+
+class _Writer:
+    """Compresses and writes in a thread, while the caller packs: each is about half of the work."""
+
+    def __init__(self, sender: Sender, output_fd: int) -> None:
+        self._sender = sender
+        self._output_fd = output_fd
+        self._contents: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+        self._error: LinkError | None = None
+        self._thread = threading.Thread(target=self._run, name="playstream-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, content: bytes) -> None:
+        """Send a piece of content.
+
+        Raises:
+            LinkError: the reader has gone.
+        """
+        if self._error is not None:
+            raise self._error
+        self._contents.put(content)
+
+    def finish(self) -> None:
+        """Send the End record when all else is written.
+
+        Raises:
+            LinkError: the reader has gone.
+        """
+        self._contents.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        write_all(self._output_fd, self._sender.end())
+
+    def _run(self) -> None:
+        while (content := self._contents.get()) is not None:
+            if self._error is None:
+                try:
+                    write_all(self._output_fd, self._sender.frame(content))
+                except LinkError as error:
+                    self._error = error  # and go on emptying the queue, so that nobody waits for room

@@ -1,8 +1,9 @@
 """What can go wrong, and the exit status that says so.
 
 Every error of the package derives from `PlaystreamError` and has an exit status of its own, which the command line
-ends with. The statuses keep clear of Ansible's (0 to 8, 99, 250), the shell's (126 and up) and ssh's (255). The table
-in docs/errors.md is generated from these classes.
+ends with. They keep clear of Ansible's (0 to 8, 99, 250), the shell's (126 and up) and ssh's (255), but for two that
+mean the same there: 1 for bad input and 127 for a missing program, as with ansible-runner. The table in docs/errors.md
+is generated from these classes.
 
 A message says what was expected, what came, the likely cause, and what to do next.
 """

@@ -93,8 +93,9 @@ class Intake:
         elif isinstance(record, Log):
             self._emit(record)
         elif isinstance(record, Noise):
-            self._emit(Log(LogLevel.WARNING, f"the worker skipped {record.size} bytes that are not part of the stream: "
-                                             f"{record.data!r}"))
+            shown = f": {record.data!r}" if record.data else ""
+            self._emit(Log(LogLevel.WARNING, f"the worker skipped {record.size} bytes that are not part of the "
+                                             f"stream{shown}"))
 
     def close(self) -> None:
         """Close what the tree left open."""

@@ -3,7 +3,7 @@
 Files, clocks, sockets, threads and processes do not belong here; whoever has bytes feeds them in.
 """
 
-from playstream.pipeline.protocol.connection import NEED_DATA, NeedData, Noise, Receiver, Sender
+from playstream.pipeline.protocol.receiver import NEED_DATA, NeedData, Noise, Receiver
 from playstream.pipeline.protocol.records import (
     Cancel,
     End,
@@ -21,6 +21,7 @@ from playstream.pipeline.protocol.records import (
     StatusName,
     TreeEnd,
 )
+from playstream.pipeline.protocol.sender import Sender
 
 __all__ = [
     "NEED_DATA",

@@ -1,0 +1,112 @@
+"""The outgoing end of one direction: records to bytes.
+
+It writes nothing; whoever has a link writes what `send` returns, each frame with one write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from playstream.pipeline.errors import LocalProtocolError
+from playstream.pipeline.protocol import codec, frames
+from playstream.pipeline.protocol.compression import Compressor
+from playstream.pipeline.protocol.order import Direction, Order, State
+from playstream.pipeline.protocol.records import End, Record
+
+DEFAULT_LEVEL = 1
+"""zstd level. Measured on this project's benchmark tree, level 1 packs 1.8 times as fast as zstd's own default of 3
+and gives 1.2 times its size; on a stream of events the two are within 10 % of one another."""
+
+
+class Sender:
+    """One direction, outgoing.
+
+    `send` does everything. A sender with much to send may do the two halves of it in two threads, in the same order:
+    `collect` turns records into content, `frame` compresses content, which is where the time goes.
+    """
+
+    def __init__(self, direction: Direction, *, level: int = DEFAULT_LEVEL) -> None:
+        self._order = Order(direction, receiving=False)
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+        self._records = 0
+        self._compressor = Compressor(level)
+        self._digest = hashlib.sha256()
+        self._sequence = 0
+        self._started = False
+
+    @property
+    def state(self) -> State:
+        """Where this direction stands."""
+        return self._order.state
+
+    def send(self, record: Record, *, flush: bool = True) -> bytes:
+        """The bytes to write for `record`: whole frames, or nothing yet when `flush` is False and little has gathered.
+
+        Raises:
+            LocalProtocolError: the record may not be sent here, cannot be encoded, or is an End.
+        """
+        full = [self.frame(content) for content in self.collect(record)]
+        if flush:
+            full.append(self.flush())
+        return b"".join(full)
+
+    def flush(self) -> bytes:
+        """The bytes of all that was sent and not yet given out, the preamble included."""
+        return b"".join([self._start(), *(self.frame(content) for content in self.take_pending())])
+
+    def collect(self, record: Record) -> list[bytes]:
+        """Take a record; the pieces of content, for `frame`, that are full now. Usually there are none.
+
+        Raises:
+            LocalProtocolError: the record may not be sent here, cannot be encoded, or is an End.
+        """
+        if isinstance(record, End):
+            raise LocalProtocolError("End is sent by end(), which knows its counts and its digest")
+        encoded = codec.encode(record)
+        self._order.follow(record)
+        self._records += 1
+        contents: list[bytes] = []
+        for start in range(0, len(encoded), frames.MAX_CONTENT):
+            piece = encoded if len(encoded) <= frames.MAX_CONTENT else encoded[start : start + frames.MAX_CONTENT]
+            if self._pending_size + len(piece) > frames.MAX_CONTENT:
+                contents += self.take_pending()
+            self._pending.append(piece)
+            self._pending_size += len(piece)
+        return contents
+
+    def take_pending(self) -> list[bytes]:
+        """What was collected and is not full: a piece of content for `frame`, or none."""
+        if not self._pending:
+            return []
+        content = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_size = 0
+        return [content]
+
+    def frame(self, content: bytes) -> bytes:
+        """The frame of one piece of content; before the first, the preamble."""
+        start = self._start()
+        self._digest.update(content)
+        frame = frames.encode_frame(self._sequence, self._compressor.compress(content), len(content))
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        return start + frame if start else frame
+
+    def _start(self) -> bytes:
+        """The preamble, the first time."""
+        if self._started:
+            return b""
+        self._started = True
+        return frames.encode_preamble()
+
+    def end(self) -> bytes:
+        """The last bytes: whatever is pending, and the End record in a frame of its own.
+
+        Raises:
+            LocalProtocolError: the stream may not end here.
+        """
+        end = End(self._records, self._order.events, b"")
+        self._order.follow(end)
+        before = self.flush()
+        return before + self.frame(codec.encode(replace(end, digest=self._digest.digest())))
