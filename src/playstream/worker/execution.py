@@ -14,6 +14,7 @@ from playstream.pipeline.protocol import Job, Status, StatusName
 from playstream.pipeline.tree import pack
 from playstream.worker.command import Command, Paths, make_command
 from playstream.worker.events import EventSource
+from playstream.worker.fact_cache import simplify_fact_cache
 from playstream.worker.guardian import Guardian
 from playstream.worker.spool import Spool
 from playstream.worker.supervise import Link, Outcome, Supervisor
@@ -52,6 +53,7 @@ class Execution:
         outcome = self._supervise(make_command(self._job, self._paths))
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _write_results(self._paths.artifact_dir, outcome)
+        simplify_fact_cache(self._paths.artifact_dir / "fact_cache")
         for record in pack(self._paths.artifact_dir):
             self._mailbox.put_when_room(record)
         return outcome

@@ -1,0 +1,51 @@
+"""Facts come back as clients know them, whatever ansible-core writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playstream.worker.fact_cache import simplify_fact_cache, untag
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text().filter(lambda key: key != "__ansible_type"), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def tag(value: Any) -> Any:
+    """As ansible-core 2.19 writes a value that has tags, at every level."""
+    if isinstance(value, dict):
+        value = {key: tag(item) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = [tag(item) for item in value]
+    return {"value": value, "tags": [{"path": "x", "__ansible_type": "Origin"}], "__ansible_type": "_AnsibleTagged"}
+
+
+@given(plain)
+def test_tags_are_taken_off_at_every_level(value: Any) -> None:
+    assert untag(tag(value)) == value
+    assert untag(value) == value
+
+
+def test_files_get_the_names_and_contents_that_clients_know(tmp_path: Path) -> None:
+    facts = {"os": "Debian", "when": {"__ansible_type": "datetime", "iso8601": "2026-11-21T00:00:00"}}
+    (tmp_path / "s1_node_1").write_text(json.dumps({"__payload__": json.dumps(tag(facts))}))
+    others = {"node2": "{}", "s1_notjson": "x", "s1_list": "[]", "s1_none": '{"a": 1}', "s1_bad": '{"__payload__": 7}'}
+    for name, text in others.items():
+        (tmp_path / name).write_text(text)
+    simplify_fact_cache(tmp_path)
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert json.loads(found.pop("node_1")) == {"os": "Debian", "when": "2026-11-21T00:00:00"}
+    assert found == others
+
+
+def test_a_run_without_facts_has_no_cache(tmp_path: Path) -> None:
+    simplify_fact_cache(tmp_path / "missing")
+    assert list(tmp_path.iterdir()) == []
