@@ -1,0 +1,92 @@
+"""The command line of the benchmark: python -m benchmarks --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.figures import Row
+from benchmarks.inputs import Inputs
+from benchmarks.report import describe_machine, format_table, write_json
+from benchmarks.rows_events import process_rows, run_rows
+from benchmarks.rows_memory import large_memory_rows, memory_rows
+from benchmarks.rows_tree import transmit_rows, unpack_rows, worker_rows
+from benchmarks.storage import default_scratch, file_system_of
+from benchmarks.toolbox import CACHE, make_toolbox
+
+_DEFAULT_RUNS = 5
+_FEWER_RUNS = 3
+"""Of rows whose runs take minutes or whose figures hardly differ between runs."""
+
+ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
+    "transmit": (transmit_rows, _DEFAULT_RUNS),
+    "worker": (worker_rows, _DEFAULT_RUNS),
+    "unpack": (unpack_rows, _DEFAULT_RUNS),
+    "memory": (memory_rows, _FEWER_RUNS),
+    "process": (process_rows, _DEFAULT_RUNS),
+    "run": (run_rows, _FEWER_RUNS),
+}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="playstream beside ansible-runner, tar and zstd, in the same run."
+    )
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW",
+                        help=f"only these: {', '.join(ROWS)}")
+    parser.add_argument("--runs", type=int, metavar="N",
+                        help=f"runs of each row; {_DEFAULT_RUNS}, and {_FEWER_RUNS} of memory and run when left out")
+    parser.add_argument("--large", action="store_true", help="peak memory on a tree with 1 GiB more, too")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="X",
+                        help="all inputs X times as large, to try the benchmark out; targets are not looked at")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, too")
+    parser.add_argument("--scratch", type=Path, default=default_scratch(), metavar="DIR",
+                        help="where both sides unpack, in a directory that is removed afterwards (%(default)s)")
+    parser.add_argument("--runner-venv", type=Path, metavar="DIR",
+                        help="an environment with ansible-runner; made in .cache/bench when left out")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit status, which says nothing of the targets."""
+    options = make_parser().parse_args(argv)
+    try:
+        for folder in (CACHE, options.scratch):
+            folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="work-", dir=CACHE) as work,
+            tempfile.TemporaryDirectory(prefix="playstream-bench-", dir=options.scratch.absolute()) as scratch,
+        ):
+            rows = _measure(options, Path(work), Path(scratch))
+            machine = {**describe_machine(), "unpacked to": file_system_of(Path(scratch))}
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    print(format_table(rows, targets=options.scale == 1))
+    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    if options.json is not None:
+        write_json(options.json, machine, rows)
+    return 0
+
+
+def _measure(options: argparse.Namespace, work: Path, scratch: Path) -> list[Row]:
+    inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale)
+    rows: list[Row] = []
+    for name in options.rows:
+        measure, runs = ROWS[name]
+        print(f"measuring {name}", file=sys.stderr, flush=True)
+        found = measure(inputs, options.runs or runs)
+        print(format_table(found, targets=options.scale == 1), file=sys.stderr, flush=True)
+        rows += found
+    if options.large:
+        rows += large_memory_rows(inputs, 1)
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
