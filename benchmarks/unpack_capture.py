@@ -1,4 +1,4 @@
-"""Unpack the tree of a capture of `playstream transmit`, as the worker's intake does, and run nothing.
+"""Unpack the tree of a capture of `playstream transmit`, with the worker's own intake, and run nothing.
 
 Usage: python -m benchmarks.unpack_capture CAPTURE TARGET
 """
@@ -9,28 +9,19 @@ import os
 import sys
 from pathlib import Path
 
-from playstream.pipeline.links.stdio import READ_SIZE
-from playstream.pipeline.protocol import NEED_DATA, FileData, FileEntry, Receiver, TreeEnd
-from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.tree import Unpacker
+from playstream.worker.intake import Intake
 
 
 def unpack(capture: Path, target: Path) -> None:
     """Unpack below `target`, which is made."""
     target.mkdir()
-    receiver = Receiver(Direction.JOB)
     fd = os.open(capture, os.O_RDONLY | os.O_CLOEXEC)
+    intake = Intake(fd, target, lambda _record: None, replace=False)
     try:
-        with Unpacker(target, trusted=True, replace=True) as unpacker:
-            while not unpacker.complete:
-                data = os.read(fd, READ_SIZE)
-                if not data:
-                    receiver.receive_eof()
-                receiver.receive_data(data)
-                while (record := receiver.next_record()) is not NEED_DATA:
-                    if isinstance(record, (FileEntry, FileData, TreeEnd)):
-                        unpacker.receive(record)
+        while not intake.ready:
+            intake.read()
     finally:
+        intake.close()
         os.close(fd)
 
 

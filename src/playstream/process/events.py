@@ -12,6 +12,9 @@ from playstream.pipeline.protocol import Event
 _UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 """A uuid; Ansible's tasks that run again get `_2` and so on behind theirs."""
 _SHOWN = 128
+_DECODER = json.JSONDecoder()
+"""Used without the search for white space and the guess of the encoding that json.loads does: half of its time on an
+event of 600 bytes."""
 
 
 def parse_event(record: Event) -> dict[str, Any]:
@@ -21,14 +24,15 @@ def parse_event(record: Event) -> dict[str, Any]:
         RemoteProtocolError: it is not an event, or not the one its record says it is.
     """
     try:
-        event = json.loads(record.json)
+        text = record.json.decode("utf-8")
+        event, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(
             f"event {record.counter} is not valid JSON ({error}): {record.json[:_SHOWN]!r}. Likely another process "
             "wrote into the job's event pipe"
         ) from None
-    if type(event) is not dict:
-        raise RemoteProtocolError(f"event {record.counter}: expected an object, got {record.json[:_SHOWN]!r}")
+    if type(event) is not dict or end != len(text):
+        raise RemoteProtocolError(f"event {record.counter}: expected one object, got {record.json[:_SHOWN]!r}")
     uuid = event.get("uuid")
     if type(uuid) is not str or not _UUID.fullmatch(uuid):
         raise RemoteProtocolError(f"event {record.counter}: expected a uuid, got {str(uuid)[:_SHOWN]!r}")

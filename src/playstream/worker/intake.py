@@ -23,7 +23,7 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.tree import Unpacker
+from playstream.worker.unpacking import Parts, Unpacking
 
 
 class Intake:
@@ -40,7 +40,8 @@ class Intake:
         self._fd = fd
         self._emit = emit
         self._receiver = Receiver(Direction.JOB)
-        self._unpacker = Unpacker(target, trusted=True, replace=replace)
+        self._unpacking = Unpacking(target, replace=replace)
+        self._parts: Parts = []
         self.job: Job | None = None
         self.ready = False
         """True when the job and its tree are there."""
@@ -71,6 +72,7 @@ class Intake:
             self._receiver.receive_data(data)
             while (record := self._receiver.next_record()) is not NEED_DATA:
                 self._take(record)
+            self._unpack()
         except PlaystreamError:
             self.open = False
             raise
@@ -79,9 +81,10 @@ class Intake:
 
     def _take(self, record: Record | Noise) -> None:
         if isinstance(record, (FileEntry, FileData)):
-            self._unpacker.receive(record)
+            self._parts.append(record)
         elif isinstance(record, TreeEnd):
-            self._unpacker.receive(record)
+            self._parts.append(record)
+            self._unpack()
             self.ready = True
         elif isinstance(record, Job):
             self.job = record
@@ -97,6 +100,11 @@ class Intake:
             self._emit(Log(LogLevel.WARNING, f"the worker skipped {record.size} bytes that are not part of the "
                                              f"stream{shown}"))
 
+    def _unpack(self) -> None:
+        if self._parts:
+            parts, self._parts = self._parts, []
+            self._unpacking.put(parts)
+
     def close(self) -> None:
         """Close what the tree left open."""
-        self._unpacker.close()
+        self._unpacking.close()

@@ -35,7 +35,7 @@ class RawStream:
         size = len(content) if announced is None else announced
         self.data += frames.encode_frame(self._sequence, payload, size)
         self._sequence += 1
-        self._digest.update(content)
+        self._digest.update(payload)
         return self
 
     def records(self, *records: Record) -> RawStream:

@@ -3,7 +3,8 @@
 Files, clocks, sockets, threads and processes do not belong here; whoever has bytes feeds them in.
 """
 
-from playstream.pipeline.protocol.receiver import NEED_DATA, NeedData, Noise, Receiver
+from playstream.pipeline.protocol.frame_reader import Noise
+from playstream.pipeline.protocol.receiver import NEED_DATA, NeedData, Receiver
 from playstream.pipeline.protocol.records import (
     Cancel,
     End,

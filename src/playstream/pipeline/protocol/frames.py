@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from playstream.pipeline.errors import RemoteProtocolError
 
@@ -35,8 +35,7 @@ SHOWN = 128
 """Bytes of what came that an error message shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """What stands before each payload."""
 
     sequence: int

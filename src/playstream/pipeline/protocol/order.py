@@ -71,6 +71,8 @@ TABLE: dict[Direction, dict[State, dict[type, State]]] = {
 """(direction, state, record) to the next state. A Job with a tree leads to TREE and a terminal Status to FINISHED
 instead; Log and Heartbeat may come in every state but CLOSED and change nothing."""
 
+_ALWAYS = frozenset((Log, Heartbeat))
+
 _HINTS: dict[tuple[Direction, type], str] = {
     (Direction.RESULT, Job): "This is the output of `playstream transmit`; put `playstream worker` in between",
     (Direction.JOB, Status): "This is the output of `playstream worker`; it belongs into `playstream process`",
@@ -82,9 +84,13 @@ class Order:
 
     def __init__(self, direction: Direction, *, receiving: bool) -> None:
         self.direction = direction
-        self.state = State.START
         self.events = 0
         self._error: type[ProtocolError] = RemoteProtocolError if receiving else LocalProtocolError
+        self._enter(State.START)
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._next = TABLE[self.direction][state]
 
     def follow(self, record: Record) -> None:
         """Take the step that `record` asks for.
@@ -93,27 +99,28 @@ class Order:
             RemoteProtocolError: when receiving: the record may not come here.
             LocalProtocolError: when sending: the record may not be sent here.
         """
-        state = self._next_state(record)
-        if isinstance(record, Event):
-            if record.counter != self.events + 1:
-                raise self._error(
-                    f"event {self.events + 1} was expected, event {record.counter} came: events were lost, doubled or "
-                    "put out of order by the sender"
-                )
-            self.events = record.counter
-        self.state = state
-
-    def _next_state(self, record: Record) -> State:
-        if isinstance(record, (Log, Heartbeat)) and self.state is not State.CLOSED:
-            return self.state
-        state = TABLE[self.direction][self.state].get(type(record))
+        kind = type(record)
+        state = self._next.get(kind)
         if state is None:
-            raise self._error(self._explain(record))
-        if isinstance(record, Job) and record.tree:
-            return State.TREE
-        if isinstance(record, Status) and record.status.terminal:
-            return State.FINISHED
-        return state
+            if self.state is State.CLOSED or kind not in _ALWAYS:
+                raise self._error(self._explain(record))
+            return
+        if isinstance(record, Event):
+            self._count(record)
+        elif isinstance(record, Job):
+            state = State.TREE if record.tree else state
+        elif isinstance(record, Status):
+            state = State.FINISHED if record.status.terminal else state
+        if state is not self.state:
+            self._enter(state)
+
+    def _count(self, event: Event) -> None:
+        if event.counter != self.events + 1:
+            raise self._error(
+                f"event {self.events + 1} was expected, event {event.counter} came: events were lost, doubled or put "
+                "out of order by the sender"
+            )
+        self.events = event.counter
 
     def _explain(self, record: Record) -> str:
         allowed = sorted(kind.__name__ for kind in TABLE[self.direction][self.state])

@@ -5,14 +5,12 @@ It reads nothing. After h11: whoever has bytes calls `receive_data` and asks for
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
 from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
-from playstream.pipeline.protocol import codec, frames
-from playstream.pipeline.protocol.compression import Decompressor
+from playstream.pipeline.protocol import codec
+from playstream.pipeline.protocol.frame_reader import FrameReader, Noise
 from playstream.pipeline.protocol.order import Direction, Order, State
 from playstream.pipeline.protocol.records import End, Record
 
@@ -27,39 +25,18 @@ NEED_DATA: Final = NeedData.NEED_DATA
 """What `next_record` returns when it has no whole record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """Foreign bytes that were skipped: a login banner, a warning of some program. Not a record."""
-
-    data: bytes
-    """The first 128 of them. None between the frames of a job: they may be the rest of one, with secrets inside."""
-    size: int
-    """How many there were."""
-    offset: int
-    """Where they began, in bytes from the start of the stream."""
-
-
 class Receiver:
     """One direction, incoming. Any bytes whatever give records, Noise or RemoteProtocolError."""
 
     def __init__(self, direction: Direction, *, max_record: int = codec.MAX_RECORD) -> None:
         self._order = Order(direction, receiving=True)
-        self._show = direction is Direction.RESULT
-        """Whether errors may show bytes of the stream. A job's may be secret: zstd leaves short texts as they are."""
-        self._decompressor = Decompressor()
+        self._frames = FrameReader(show=direction is Direction.RESULT)
         self._max_record = max_record
-        self._buffer = bytearray()
-        self._offset = 0
-        """Where the buffer begins, in bytes from the start of the stream."""
-        self._token = frames.MAGIC_START
-        self._noise_start = b""
-        self._noise_size = 0
-        self._digest = hashlib.sha256()
-        self._digest_before = self._digest.digest()
-        self._sequence = 0
         self._content = bytearray()
         self._position = 0
+        """Up to where the content has been read."""
         self._frame_start = 0
+        """Where the content of the last frame begins."""
         self._records = 0
         self._failed: RemoteProtocolError | None = None
 
@@ -76,7 +53,7 @@ class Receiver:
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came. What follows End or an error is dropped: it is a logout message at best."""
         if not self.closed and self._failed is None:
-            self._buffer += data
+            self._frames.receive_data(data)
 
     def next_record(self) -> Record | Noise | Literal[NeedData.NEED_DATA]:
         """The next record, noise that was skipped, or NEED_DATA.
@@ -91,17 +68,56 @@ class Receiver:
                 record = self._next_from_content()
                 if record is not None:
                     return record
-                noise = self._skip_noise()
-                if noise is not None:
-                    return noise
-                if not self._next_frame():
+                content = self._frames.next()
+                if isinstance(content, Noise):
+                    return content
+                if content is None:
                     break
+                self._take_content(content)
         except RemoteProtocolError as error:
             self._failed = error
-            self._buffer.clear()
+            self._frames.clear()
             self._content.clear()
             raise
         return NEED_DATA
+
+    def _take_content(self, content: bytes) -> None:
+        del self._content[: self._position]
+        self._position = 0
+        self._frame_start = len(self._content)
+        self._content += content
+
+    def _next_from_content(self) -> Record | None:
+        content = self._content
+        while True:
+            position = self._position
+            start = position + codec.RECORD.size
+            if len(content) < start:
+                return None
+            kind, flags, size = codec.RECORD.unpack_from(content, position)
+            codec.check_size(kind, size, self._max_record)
+            end = start + size
+            if len(content) < end:
+                return None
+            record = codec.decode(kind, flags, bytes(content[start:end]))
+            self._position = end
+            if record is None:
+                self._records += 1
+                continue
+            if type(record) is End:
+                self._check_end(record, alone=position == self._frame_start and end == len(content))
+            self._records += 1
+            self._order.follow(record)
+            return record
+
+    def _check_end(self, end: End, *, alone: bool) -> None:
+        digest = self._frames.digest_before
+        if not alone or (self._records, self._order.events, digest) != (end.records, end.events, end.digest):
+            raise RemoteProtocolError(
+                f"the End record says {end.records} records, {end.events} events and digest {end.digest.hex()[:16]}…, "
+                f"but {self._records}, {self._order.events} and {digest.hex()[:16]}… came"
+                f"{'' if alone else ', in the same frame'}. Part of the stream was lost or changed"
+            )
 
     def receive_eof(self) -> None:
         """The other side will send no more.
@@ -113,121 +129,19 @@ class Receiver:
             raise IncompleteStream(self._explain_eof())
 
     def _explain_eof(self) -> str:
-        received = self._offset + len(self._buffer)
-        if received == 0:
+        if self._frames.received == 0:
             return (
                 "the stream is empty: expected the output of the stage before, got nothing. Likely that stage "
                 "could not start; see what it printed"
             )
-        if self._token is frames.MAGIC_START and not self._buffer.startswith(frames.MAGIC_START):
-            noise = self._noise_start + bytes(self._buffer[: frames.SHOWN])
+        foreign = self._frames.explain_foreign()
+        if foreign is not None:
             return (
-                f"no playstream stream came, only {received} bytes of other output{self._beginning(noise)}. Likely the "
-                "command that should write the stream failed, or is not playstream"
+                f"no playstream stream came, only {foreign}. Likely the command that should write the stream failed, "
+                "or is not playstream"
             )
         return (
-            f"the stream ended after {received} bytes and {self._records} records, in state "
+            f"the stream ended after {self._frames.received} bytes and {self._records} records, in state "
             f"{self.state.value!r}, before its End record. Likely the sending side was killed or the connection was "
             "cut; what came before is kept"
         )
-
-    def _beginning(self, noise: bytes) -> str:
-        return f", beginning {noise[: frames.SHOWN]!r}" if self._show else ""
-
-    def _skip_noise(self) -> Noise | None:
-        """Drop what stands before the next preamble or frame."""
-        found = self._buffer.find(self._token)
-        skip = found if found >= 0 else len(self._buffer) - self._started_token()
-        if skip:
-            more = min(skip, frames.SHOWN - len(self._noise_start))
-            self._noise_start += bytes(self._buffer[:more])
-            self._noise_size += skip
-            self._consume(skip)
-        if self._noise_size > frames.MAX_NOISE:
-            wanted = "a preamble" if self._token is frames.MAGIC_START else f"frame {self._sequence}"
-            raise RemoteProtocolError(
-                f"{self._noise_size} bytes that are no stream{self._beginning(self._noise_start)}: expected {wanted} "
-                f"within {frames.MAX_NOISE}. Likely another program writes to the same pipe"
-            )
-        if found < 0 or not self._noise_size:
-            return None
-        shown = self._noise_start if self._show or self._token is frames.MAGIC_START else b""
-        noise = Noise(shown, self._noise_size, self._offset - self._noise_size)
-        self._noise_start, self._noise_size = b"", 0
-        return noise
-
-    def _started_token(self) -> int:
-        """How many bytes at the end of the buffer may be the beginning of what is looked for."""
-        for size in range(min(len(self._token) - 1, len(self._buffer)), 0, -1):
-            if self._buffer.endswith(self._token[:size]):
-                return size
-        return 0
-
-    def _consume(self, size: int) -> bytes:
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        self._offset += size
-        return data
-
-    def _next_frame(self) -> bool:
-        """Take the preamble or a whole frame from the buffer, if it is there."""
-        if self._token is frames.MAGIC_START:
-            if len(self._buffer) < frames.PREAMBLE_SIZE:
-                return False
-            frames.decode_preamble(self._consume(frames.PREAMBLE_SIZE))
-            self._token = frames.MARKER
-            return True
-        if len(self._buffer) < frames.HEADER_SIZE:
-            return False
-        header = frames.decode_header(bytes(self._buffer[: frames.HEADER_SIZE]), self._offset, show=self._show)
-        if header.sequence != self._sequence:
-            raise RemoteProtocolError(
-                f"frame {self._sequence} was expected at byte {self._offset}, frame {header.sequence} came: frames "
-                "were lost, doubled or put out of order on the way"
-            )
-        if len(self._buffer) < frames.HEADER_SIZE + header.payload_size:
-            return False
-        self._consume(frames.HEADER_SIZE)
-        offset = self._offset
-        payload = self._consume(header.payload_size)
-        frames.check_payload(header, payload, offset, show=self._show)
-        self._take_content(self._decompressor.decompress(payload, header.content_size))
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        return True
-
-    def _take_content(self, content: bytes) -> None:
-        del self._content[: self._position]
-        self._position = 0
-        self._frame_start = len(self._content)
-        self._content += content
-        self._digest_before = self._digest.digest()
-        self._digest.update(content)
-
-    def _next_from_content(self) -> Record | None:
-        while True:
-            start = self._position + codec.RECORD.size
-            if len(self._content) < start:
-                return None
-            kind, flags, size = codec.RECORD.unpack_from(self._content, self._position)
-            codec.check_size(kind, size, self._max_record)
-            end = start + size
-            if len(self._content) < end:
-                return None
-            record = codec.decode(kind, flags, bytes(memoryview(self._content)[start:end]))
-            alone = self._position == self._frame_start and end == len(self._content)
-            self._position = end
-            if isinstance(record, End):
-                self._check_end(record, alone)
-            self._records += 1
-            if record is not None:
-                self._order.follow(record)
-                return record
-
-    def _check_end(self, end: End, alone: bool) -> None:
-        came = (self._records, self._order.events, self._digest_before)
-        if not alone or came != (end.records, end.events, end.digest):
-            raise RemoteProtocolError(
-                f"the End record says {end.records} records, {end.events} events and digest {end.digest.hex()[:16]}…, "
-                f"but {came[0]}, {came[1]} and {came[2].hex()[:16]}… came{'' if alone else ', in the same frame'}. "
-                "Part of the stream was lost or changed"
-            )

@@ -196,7 +196,7 @@ class End:
     events: int
     """Event records among them."""
     digest: bytes
-    """SHA-256 of the content of the stream before this record."""
+    """SHA-256 of the payloads of all frames before this record's."""
 
 
 Record: TypeAlias = (

@@ -88,8 +88,9 @@ class Sender:
     def frame(self, content: bytes) -> bytes:
         """The frame of one piece of content; before the first, the preamble."""
         start = self._start()
-        self._digest.update(content)
-        frame = frames.encode_frame(self._sequence, self._compressor.compress(content), len(content))
+        payload = self._compressor.compress(content)
+        self._digest.update(payload)
+        frame = frames.encode_frame(self._sequence, payload, len(content))
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         return start + frame if start else frame
 

@@ -1,0 +1,163 @@
+"""The outer layer of the incoming end: bytes to the content of frames, and what stood between them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.protocol import frames
+from playstream.pipeline.protocol.compression import Decompressor
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Foreign bytes that were skipped: a login banner, a warning of some program. Not a record."""
+
+    data: bytes
+    """The first 128 of them. None between the frames of a job: they may be the rest of one, with secrets inside."""
+    size: int
+    """How many there were."""
+    offset: int
+    """Where they began, in bytes from the start of the stream."""
+
+
+class FrameReader:
+    """Takes bytes, gives the content of one frame after the other.
+
+    Args:
+        show: whether errors may show bytes of the stream. A job's may be secret: zstd leaves short texts as they are.
+    """
+
+    def __init__(self, *, show: bool) -> None:
+        self._show = show
+        self._decompressor = Decompressor()
+        self._buffer = bytearray()
+        self._position = 0
+        """Up to where the buffer has been read."""
+        self._dropped = 0
+        """Bytes of the stream before the buffer."""
+        self._token = frames.MAGIC_START
+        self._noise_start = b""
+        self._noise_size = 0
+        self._sequence = 0
+        self._digest = hashlib.sha256()
+        self._last_payload = b""
+
+    @property
+    def digest_before(self) -> bytes:
+        """SHA-256 of the payloads of all frames before the last one that was given out."""
+        return self._digest.digest()
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come in all."""
+        return self._dropped + len(self._buffer)
+
+    @property
+    def _offset(self) -> int:
+        """Where reading stands, in bytes from the start of the stream."""
+        return self._dropped + self._position
+
+    @property
+    def _available(self) -> int:
+        return len(self._buffer) - self._position
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came."""
+        if self._position:
+            del self._buffer[: self._position]
+            self._dropped += self._position
+            self._position = 0
+        self._buffer += data
+
+    def clear(self) -> None:
+        """Drop what has not been read."""
+        self._dropped += len(self._buffer)
+        self._buffer.clear()
+        self._position = 0
+
+    def next(self) -> bytes | Noise | None:
+        """The content of the next frame, or noise that was skipped; None when neither is whole.
+
+        Raises:
+            RemoteProtocolError: what has come is not a valid stream.
+        """
+        if not self._buffer.startswith(self._token, self._position) or self._noise_size:
+            noise = self._skip_noise()
+            if noise is not None:
+                return noise
+        if self._token is frames.MAGIC_START:
+            if self._available < frames.PREAMBLE_SIZE:
+                return None
+            frames.decode_preamble(self._consume(frames.PREAMBLE_SIZE))
+            self._token = frames.MARKER
+            return self.next()
+        return self._next_content()
+
+    def _next_content(self) -> bytes | None:
+        start = self._position + frames.HEADER_SIZE
+        if len(self._buffer) < start:
+            return None
+        header = frames.decode_header(bytes(self._buffer[self._position : start]), self._offset, show=self._show)
+        if header.sequence != self._sequence:
+            raise RemoteProtocolError(
+                f"frame {self._sequence} was expected at byte {self._offset}, frame {header.sequence} came: frames "
+                "were lost, doubled or put out of order on the way"
+            )
+        if len(self._buffer) < start + header.payload_size:
+            return None
+        self._position = start
+        offset = self._offset
+        payload = self._consume(header.payload_size)
+        frames.check_payload(header, payload, offset, show=self._show)
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        # One frame late: the digest that End carries is that of what stands before it.
+        self._digest.update(self._last_payload)
+        self._last_payload = payload
+        return self._decompressor.decompress(payload, header.content_size)
+
+    def _consume(self, size: int) -> bytes:
+        end = self._position + size
+        with memoryview(self._buffer) as view:
+            data = bytes(view[self._position : end])
+        self._position = end
+        return data
+
+    def _skip_noise(self) -> Noise | None:
+        """Drop what stands before the next preamble or frame."""
+        found = self._buffer.find(self._token, self._position)
+        skip = found - self._position if found >= 0 else self._available - self._started_token()
+        if skip:
+            skipped = self._consume(skip)
+            self._noise_start += skipped[: frames.SHOWN - len(self._noise_start)]
+            self._noise_size += skip
+        if self._noise_size > frames.MAX_NOISE:
+            wanted = "a preamble" if self._token is frames.MAGIC_START else f"frame {self._sequence}"
+            raise RemoteProtocolError(
+                f"{self._noise_size} bytes that are no stream{self._beginning(self._noise_start)}: expected {wanted} "
+                f"within {frames.MAX_NOISE}. Likely another program writes to the same pipe"
+            )
+        if found < 0 or not self._noise_size:
+            return None
+        shown = self._noise_start if self._show or self._token is frames.MAGIC_START else b""
+        noise = Noise(shown, self._noise_size, self._offset - self._noise_size)
+        self._noise_start, self._noise_size = b"", 0
+        return noise
+
+    def _started_token(self) -> int:
+        """How many bytes at the end of the buffer may be the beginning of what is looked for."""
+        for size in range(min(len(self._token) - 1, self._available), 0, -1):
+            if self._buffer.endswith(self._token[:size]):
+                return size
+        return 0
+
+    def _beginning(self, noise: bytes) -> str:
+        return f", beginning {noise[: frames.SHOWN]!r}" if self._show else ""
+
+    def explain_foreign(self) -> str | None:
+        """What came instead of a stream, for people; None when a stream has begun."""
+        if self._token is frames.MARKER or self._buffer.startswith(frames.MAGIC_START, self._position):
+            return None
+        noise = self._noise_start + bytes(self._buffer[self._position :][: frames.SHOWN])
+        return f"{self.received} bytes of other output{self._beginning(noise)}"
