@@ -13,6 +13,7 @@ from playstream.pipeline.protocol import (
     NEED_DATA,
     Cancel,
     End,
+    Failure,
     FileEntry,
     Job,
     Receiver,
@@ -164,10 +165,13 @@ def test_a_sender_that_dies_while_the_job_runs_ends_it(fake_ansible: Stages, mis
     worker = fake_ansible.start("worker", "--private-data-dir", misbehaving)
     send_job(worker, Sender(Direction.JOB), Job("a", playbook="hang.yml"))
     wait_until(lambda: marked_processes(fake_ansible.temporary))
-    stdout, _ = worker.communicate(timeout=LIMIT_SECONDS)
+    stdout, stderr = worker.communicate(timeout=LIMIT_SECONDS)
     status = last_status(stdout)
     assert status.status is StatusName.ERROR
     assert "ended after" in (status.explanation or "")
+    assert worker.returncode == 75
+    assert len(stderr.splitlines()) == 1
+    assert isinstance(read_records(stdout)[-2], Failure)
     assert marked_processes(fake_ansible.temporary) == []
 
 

@@ -71,6 +71,7 @@ def _feed(processor: Processor, input_fd: int, cancellation: Cancellation, idle:
                     return
             if any(key.fd == input_fd for key, _ in ready):
                 _feed_once(processor, receiver, input_fd)
+                processor.flush()
                 idle()
 
 

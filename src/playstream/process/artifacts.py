@@ -40,7 +40,7 @@ class ArtifactDir:
             (path / "job_events").mkdir(mode=0o700)
             self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._events = os.open("job_events", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
-            self._stdout = os.open("stdout", _CREATE, 0o600, dir_fd=self._root)
+            self._stdout = os.fdopen(os.open("stdout", _CREATE, 0o600, dir_fd=self._root), "wb")
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -76,7 +76,18 @@ class ArtifactDir:
             JobError: it cannot be written.
         """
         try:
-            _write(self._stdout, text)
+            self._stdout.write(text)
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def flush(self) -> None:
+        """Write out what is buffered of the output.
+
+        Raises:
+            JobError: it cannot be written.
+        """
+        try:
+            self._stdout.flush()
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -122,6 +133,7 @@ class ArtifactDir:
             except OSError as error:
                 raise self._trouble(error) from None
             self._unpacker = Unpacker(self._incoming, trusted=False)
+            self.flush()
         self._unpacker.receive(record)
         if isinstance(record, TreeEnd):
             self._move_incoming(replace=True)
@@ -147,20 +159,19 @@ class ArtifactDir:
     def close(self) -> None:
         """Keep what has come of an unfinished tree, and close the handles."""
         try:
+            self._stdout.close()
             self._move_incoming(replace=False)
+        except OSError as error:
+            raise self._trouble(error) from None
         finally:
-            for fd in (self._stdout, self._events, self._root):
+            for fd in (self._events, self._root):
                 os.close(fd)
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _write_and_close(fd: int, data: bytes) -> None:
     try:
-        _write(fd, data)
+        written = os.write(fd, data)
+        while written < len(data):
+            written += os.write(fd, memoryview(data)[written:])
     finally:
         os.close(fd)

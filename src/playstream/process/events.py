@@ -12,6 +12,7 @@ from playstream.pipeline.protocol import Event
 _UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 """A uuid; Ansible's tasks that run again get `_2` and so on behind theirs."""
 _SHOWN = 128
+_SHOWN_FIELDS = ("stdout", "start_line", "end_line")
 _DECODER = json.JSONDecoder()
 """Used without the search for white space and the guess of the encoding that json.loads does: half of its time on an
 event of 600 bytes."""
@@ -40,10 +41,11 @@ def parse_event(record: Event) -> dict[str, Any]:
         raise RemoteProtocolError(
             f"event {record.counter} calls itself {event.get('counter')!r}: events were lost or doubled on the worker"
         )
-    for name, kind in (("stdout", str), ("start_line", int), ("end_line", int)):
-        if type(event.get(name)) is not kind:
-            raise RemoteProtocolError(f"event {record.counter}: {name}: expected {kind.__name__}, got "
-                                      f"{type(event.get(name)).__name__}")
+    if tuple(type(event.get(name)) for name in _SHOWN_FIELDS) != (str, int, int):
+        got = ", ".join(type(event.get(name)).__name__ for name in _SHOWN_FIELDS)
+        raise RemoteProtocolError(
+            f"event {record.counter}: expected text and two numbers as {', '.join(_SHOWN_FIELDS)}, got {got}"
+        )
     return event
 
 

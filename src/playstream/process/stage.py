@@ -98,6 +98,14 @@ class Processor:
         if record.status.terminal:
             self.rc = record.rc
 
+    def flush(self) -> None:
+        """Write out what is buffered; called when nothing more is there to receive.
+
+        Raises:
+            JobError: the artifacts cannot be written.
+        """
+        self._artifacts.flush()
+
     def finish(self, error: PlaystreamError | None = None, *, interrupted: str | None = None) -> Result:
         """Write how the run ended.
 

@@ -38,7 +38,7 @@ class Transmitter:
         self._ignore: Ignore | None = None
         if not only_arguments:
             # The files in env/ that playstream reads travel in the job, never as files on the worker's disk.
-            own = [f"/env/{name}" for name in ENV_FILES]
+            own = [f"/env/{name}" for name in ENV_FILES] if (private_data_dir / "env").exists() else []
             self._ignore = Ignore.for_directory(private_data_dir, [*exclude, *own])
             check_readable(private_data_dir, self._ignore)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from playstream.pipeline.errors import LinkError, PlaystreamError, WorkerError
-from playstream.pipeline.links.stdio import READ_SIZE
+from playstream.pipeline.errors import PlaystreamError, WorkerError
+from playstream.pipeline.links.read_ahead import EndOfFile, ReadAhead
 from playstream.pipeline.protocol import (
     NEED_DATA,
     Cancel,
@@ -23,11 +22,11 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
-from playstream.worker.unpacking import Parts, Unpacking
+from playstream.pipeline.tree import Unpacker
 
 
 class Intake:
-    """Reads the job stream from a descriptor, a piece at a time.
+    """Takes the job stream from a descriptor, a piece at a time.
 
     Args:
         fd: the link.
@@ -37,11 +36,10 @@ class Intake:
     """
 
     def __init__(self, fd: int, target: Path, emit: Callable[[Record], None], *, replace: bool) -> None:
-        self._fd = fd
         self._emit = emit
         self._receiver = Receiver(Direction.JOB)
-        self._unpacking = Unpacking(target, replace=replace)
-        self._parts: Parts = []
+        self._unpacker = Unpacker(target, trusted=True, replace=replace)
+        self._reader = ReadAhead(fd, self._receiver.frames)
         self.job: Job | None = None
         self.ready = False
         """True when the job and its tree are there."""
@@ -50,41 +48,37 @@ class Intake:
         self.cancel_reason: str | None = None
 
     def fileno(self) -> int:
-        """The link, to wait for input."""
-        return self._fd
+        """To wait for input."""
+        return self._reader.fileno()
 
     def read(self) -> None:
-        """Take what is there; waits when nothing is.
+        """Take what has come; waits when nothing has.
 
         Raises:
             PlaystreamError: the stream is bad, ended early, or its sender failed.
         """
         try:
-            data = os.read(self._fd, READ_SIZE)
-        except OSError as error:
-            self.open = False
-            raise LinkError(f"the stream cannot be read: {error.strerror}") from None
-        if not data:
-            self.open = False
-            self._receiver.receive_eof()
-            return
-        try:
-            self._receiver.receive_data(data)
-            while (record := self._receiver.next_record()) is not NEED_DATA:
-                self._take(record)
-            self._unpack()
+            piece = self._reader.take()
+            if isinstance(piece, EndOfFile):
+                self.open = False
+                self._receiver.receive_eof()
+            elif isinstance(piece, Noise):
+                self._report(piece)
+            else:
+                self._receiver.records.receive_frame(piece)
+                while (record := self._receiver.records.next_record()) is not NEED_DATA:
+                    self._take(record)
         except PlaystreamError:
             self.open = False
             raise
         if self._receiver.closed:
             self.open = False
 
-    def _take(self, record: Record | Noise) -> None:
+    def _take(self, record: Record) -> None:
         if isinstance(record, (FileEntry, FileData)):
-            self._parts.append(record)
+            self._unpacker.receive(record)
         elif isinstance(record, TreeEnd):
-            self._parts.append(record)
-            self._unpack()
+            self._unpacker.receive(record)
             self.ready = True
         elif isinstance(record, Job):
             self.job = record
@@ -95,16 +89,13 @@ class Intake:
             raise WorkerError(f"transmit failed, so there is no job to run: {record.message}")
         elif isinstance(record, Log):
             self._emit(record)
-        elif isinstance(record, Noise):
-            shown = f": {record.data!r}" if record.data else ""
-            self._emit(Log(LogLevel.WARNING, f"the worker skipped {record.size} bytes that are not part of the "
-                                             f"stream{shown}"))
 
-    def _unpack(self) -> None:
-        if self._parts:
-            parts, self._parts = self._parts, []
-            self._unpacking.put(parts)
+    def _report(self, noise: Noise) -> None:
+        shown = f": {noise.data!r}" if noise.data else ""
+        message = f"the worker skipped {noise.size} bytes that are not part of the stream{shown}"
+        self._emit(Log(LogLevel.WARNING, message))
 
     def close(self) -> None:
-        """Close what the tree left open."""
-        self._unpacking.close()
+        """Stop reading, and close what the tree left open."""
+        self._reader.close()
+        self._unpacker.close()

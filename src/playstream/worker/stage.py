@@ -120,6 +120,8 @@ class Worker:
             job = add_env_files(job, read_env_files(spool.private_data_dir))
         link = Link(intake, self._output)
         outcome = Execution(job, spool, self._mailbox, self._cancellation, link).run()
+        if outcome.error is not None:
+            raise outcome.error
         if outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}:
             return CANCELED_EXIT_STATUS
         return outcome.rc or 0

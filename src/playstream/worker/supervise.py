@@ -42,6 +42,8 @@ class Outcome:
     status: StatusName
     rc: int | None
     explanation: str | None = None
+    error: PlaystreamError | None = None
+    """With status `error`: what to tell the other side and to exit with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class _Ending:
 
     status: StatusName
     explanation: str
+    error: PlaystreamError | None = None
 
 
 class Supervisor:
@@ -130,7 +133,7 @@ class Supervisor:
         try:
             intake.read()
         except PlaystreamError as error:
-            self._end(StatusName.ERROR, f"the link to the sender failed while the job ran: {error}")
+            self._end(StatusName.ERROR, f"the link to the sender failed while the job ran: {error}", error)
         if intake.cancel_reason is not None:
             self._end(StatusName.CANCELED, intake.cancel_reason)
         if not intake.open:
@@ -144,7 +147,7 @@ class Supervisor:
         elif self._mailbox.error is not None:
             self._end(StatusName.CANCELED, f"results could not be delivered: {self._mailbox.error}")
         elif self._transcript.error is not None:
-            self._end(StatusName.ERROR, self._transcript.error)
+            self._end(StatusName.ERROR, self._transcript.error, JobError(self._transcript.error))
         elif self._job_timeout is not None and now >= self._started + self._job_timeout:
             self._end(StatusName.TIMEOUT, f"the job ran for longer than job_timeout, {self._job_timeout:g} seconds")
         elif self._idle_timeout is not None and now >= self._last_output + self._idle_timeout:
@@ -162,9 +165,9 @@ class Supervisor:
             limits.append(self._last_output + self._idle_timeout)
         return max(0.0, min(limits) - time.monotonic()) if limits else None
 
-    def _end(self, status: StatusName, explanation: str) -> None:
+    def _end(self, status: StatusName, explanation: str, error: PlaystreamError | None = None) -> None:
         if self._ending is None:
-            self._ending = _Ending(status, explanation)
+            self._ending = _Ending(status, explanation, error)
             self._guardian.terminate()
 
     def _drain(self) -> None:
@@ -176,7 +179,7 @@ class Supervisor:
     def _outcome(self) -> Outcome:
         rc = self._guardian.rc
         if self._ending is not None:
-            return Outcome(self._ending.status, rc, self._ending.explanation)
+            return Outcome(self._ending.status, rc, self._ending.explanation, self._ending.error)
         if rc is None:
             raise JobError(
                 "the guard process of the job was killed, so how Ansible ended is not known; its processes have been "

@@ -3,8 +3,9 @@
 Files, clocks, sockets, threads and processes do not belong here; whoever has bytes feeds them in.
 """
 
-from playstream.pipeline.protocol.frame_reader import Noise
-from playstream.pipeline.protocol.receiver import NEED_DATA, NeedData, Receiver
+from playstream.pipeline.protocol.frame_reader import Frame, FrameReader, Noise
+from playstream.pipeline.protocol.receiver import Receiver
+from playstream.pipeline.protocol.record_reader import NEED_DATA, NeedData
 from playstream.pipeline.protocol.records import (
     Cancel,
     End,
@@ -33,6 +34,8 @@ __all__ = [
     "FileData",
     "FileEntry",
     "FileType",
+    "Frame",
+    "FrameReader",
     "Heartbeat",
     "Job",
     "Log",

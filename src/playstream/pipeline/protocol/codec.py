@@ -74,7 +74,7 @@ _MESSAGE_KINDS = frozenset(_JSON_KINDS) - {Kind.JOB}
 _MAX_SIZE = (1 << 32) - 1
 """What the size field of a record's header can hold."""
 _MAX_MODE = 0o7777
-_FILE_TYPES = frozenset(FileType)
+_FILE_TYPES = {int(type_): type_ for type_ in FileType}
 
 
 def encode(record: Record) -> bytes:
@@ -185,5 +185,5 @@ def _decode_entry(payload: bytes) -> FileEntry:
             f"bytes in a payload of {len(payload)}). The sender is broken or hostile"
         )
     return FileEntry(
-        payload[_ENTRY.size : names], FileType(type_), mode, mtime_ns, size, link, payload[names:]
+        payload[_ENTRY.size : names], _FILE_TYPES[type_], mode, mtime_ns, size, link, payload[names:]
     )

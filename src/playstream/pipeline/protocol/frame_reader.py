@@ -1,9 +1,9 @@
-"""The outer layer of the incoming end: bytes to the content of frames, and what stood between them."""
+"""The outer layer of the incoming end: bytes to frames, and what stood between them."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import frames
@@ -22,8 +22,15 @@ class Noise:
     """Where they began, in bytes from the start of the stream."""
 
 
+class Frame(NamedTuple):
+    """One frame, checked and decompressed."""
+
+    payload: bytes
+    content: bytes
+
+
 class FrameReader:
-    """Takes bytes, gives the content of one frame after the other.
+    """Takes bytes, gives one frame after the other.
 
     Args:
         show: whether errors may show bytes of the stream. A job's may be secret: zstd leaves short texts as they are.
@@ -41,13 +48,6 @@ class FrameReader:
         self._noise_start = b""
         self._noise_size = 0
         self._sequence = 0
-        self._digest = hashlib.sha256()
-        self._last_payload = b""
-
-    @property
-    def digest_before(self) -> bytes:
-        """SHA-256 of the payloads of all frames before the last one that was given out."""
-        return self._digest.digest()
 
     @property
     def received(self) -> int:
@@ -77,8 +77,8 @@ class FrameReader:
         self._buffer.clear()
         self._position = 0
 
-    def next(self) -> bytes | Noise | None:
-        """The content of the next frame, or noise that was skipped; None when neither is whole.
+    def next(self) -> Frame | Noise | None:
+        """The next frame, or noise that was skipped; None when neither is whole.
 
         Raises:
             RemoteProtocolError: what has come is not a valid stream.
@@ -93,9 +93,9 @@ class FrameReader:
             frames.decode_preamble(self._consume(frames.PREAMBLE_SIZE))
             self._token = frames.MARKER
             return self.next()
-        return self._next_content()
+        return self._next_frame()
 
-    def _next_content(self) -> bytes | None:
+    def _next_frame(self) -> Frame | None:
         start = self._position + frames.HEADER_SIZE
         if len(self._buffer) < start:
             return None
@@ -112,10 +112,7 @@ class FrameReader:
         payload = self._consume(header.payload_size)
         frames.check_payload(header, payload, offset, show=self._show)
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        # One frame late: the digest that End carries is that of what stands before it.
-        self._digest.update(self._last_payload)
-        self._last_payload = payload
-        return self._decompressor.decompress(payload, header.content_size)
+        return Frame(payload, self._decompressor.decompress(payload, header.content_size))
 
     def _consume(self, size: int) -> bytes:
         end = self._position + size

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from playstream.pipeline.errors import ConfigurationError
 
 IGNORE_FILE = ".playstreamignore"
@@ -110,6 +108,8 @@ def _rule(pattern: str) -> _Rule:
     # pathspec matches a directory's pattern with all that is below the directory. Packing asks about one entry at a
     # time, so the slash is taken off here and compared with what the entry is.
     directories_only = pattern.endswith("/")
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - most trees are packed without patterns of their own
+
     compiled = list(GitIgnoreSpec.from_lines([_matchable(pattern.removesuffix("/"))]).patterns)
     if len(compiled) != 1 or compiled[0].include is None or compiled[0].regex is None:
         raise ValueError("it matches nothing")

@@ -1,0 +1,100 @@
+"""Reading a link in a thread: checked and decompressed content waits while its taker is busy.
+
+For large frames what the thread does runs outside of Python's lock, so it takes nothing from the taker's time. Small
+frames are better read by the taker itself: two threads that hand each of 3,000 frames of events over took twice as
+long as one.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import threading
+
+from playstream.pipeline.errors import LinkError, PlaystreamError
+from playstream.pipeline.links.stdio import READ_SIZE
+from playstream.pipeline.protocol import Frame, FrameReader, Noise
+
+_AHEAD = 4
+"""Frames, of 1 MiB at most, that wait for their taker."""
+
+
+class EndOfFile:
+    """What `take` returns when the other side has closed the link."""
+
+
+class ReadAhead:
+    """The frames of a link, read in a thread until `close`.
+
+    Args:
+        fd: the link; not closed.
+        frames: turns what comes into content; used by the thread alone.
+    """
+
+    def __init__(self, fd: int, frames: FrameReader) -> None:
+        self._fd = fd
+        self._frames = frames
+        self._pieces: queue.Queue[Frame | Noise | PlaystreamError | EndOfFile] = queue.Queue(_AHEAD)
+        self._news, self._tell = os.pipe()
+        self._stopped, self._stop = os.pipe()
+        self._stopping = False
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+        self._poll.register(self._stopped, select.POLLIN)
+        self._thread = threading.Thread(target=self._run, name="playstream-reader", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        """Readable when `take` has something."""
+        return self._news
+
+    def take(self) -> Frame | Noise | EndOfFile:
+        """The next frame, noise, or the end of the file; waits for it.
+
+        Raises:
+            PlaystreamError: the link failed, or what came is no stream. Nothing follows.
+        """
+        os.read(self._news, 1)
+        piece = self._pieces.get()
+        if isinstance(piece, PlaystreamError):
+            raise piece
+        return piece
+
+    def _run(self) -> None:
+        try:
+            while self._wait():
+                data = os.read(self._fd, READ_SIZE)
+                if not data:
+                    self._put(EndOfFile())
+                    return
+                self._frames.receive_data(data)
+                while (piece := self._frames.next()) is not None:
+                    if not self._put(piece):
+                        return
+        except OSError as error:
+            self._put(LinkError(f"the stream cannot be read: {error.strerror}"))
+        except PlaystreamError as error:
+            self._put(error)
+
+    def _wait(self) -> bool:
+        """Wait for input; False when nobody wants it any more."""
+        return all(fd != self._stopped for fd, _events in self._poll.poll())
+
+    def _put(self, piece: Frame | Noise | PlaystreamError | EndOfFile) -> bool:
+        """Hand a piece over; False when nobody wants it any more."""
+        self._pieces.put(piece)
+        os.write(self._tell, b"p")
+        return not self._stopping
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stopping = True
+        os.write(self._stop, b"s")
+        while self._thread.is_alive():
+            try:
+                self._pieces.get_nowait()  # the thread may be waiting for room
+            except queue.Empty:
+                self._thread.join(0.01)
+        for fd in (self._news, self._tell, self._stopped, self._stop):
+            os.close(fd)

@@ -1,0 +1,130 @@
+"""The inner layer of the incoming end: the content of frames to records."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import Enum
+from typing import Final, Literal
+
+from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.protocol import codec
+from playstream.pipeline.protocol.frame_reader import Frame
+from playstream.pipeline.protocol.order import Direction, Order, State
+from playstream.pipeline.protocol.records import End, Record
+
+
+class NeedData(Enum):
+    """The type of NEED_DATA."""
+
+    NEED_DATA = "NEED_DATA"
+
+
+NEED_DATA: Final = NeedData.NEED_DATA
+"""What `next_record` returns when it has no whole record."""
+
+
+class RecordReader:
+    """Takes the content of one frame after the other, gives records in a valid order.
+
+    Args:
+        direction: which one.
+        max_record: bytes of payload of one record that are accepted.
+    """
+
+    def __init__(self, direction: Direction, max_record: int) -> None:
+        self._order = Order(direction, receiving=True)
+        self._max_record = max_record
+        self._digest = hashlib.sha256()
+        self._last_payload = b""
+        self._content = b""
+        self._position = 0
+        """Up to where the content has been read."""
+        self._frame_start = 0
+        """Where the content of the last frame begins."""
+        self._started: list[bytes] = []
+        """Content of a record that is not whole, to be joined once."""
+        self._missing = 0
+        """Bytes that it lacks at least."""
+        self._records = 0
+
+    @property
+    def state(self) -> State:
+        """Where this direction stands; CLOSED after End."""
+        return self._order.state
+
+    @property
+    def count(self) -> int:
+        """Records that have come."""
+        return self._records
+
+    def clear(self) -> None:
+        """Drop what has not been read."""
+        self._content = b""
+        self._position = 0
+        self._started.clear()
+
+    def receive_frame(self, frame: Frame) -> None:
+        """Take one frame, after NEED_DATA."""
+        # One frame late: the digest that End carries is that of what stands before it.
+        self._digest.update(self._last_payload)
+        self._last_payload, content = frame
+        if self._started:
+            self._started.append(content)
+            self._missing -= len(content)
+            if self._missing > 0:
+                return
+            self._content = b"".join(self._started)
+            self._frame_start = len(self._content) - len(content)
+            self._started.clear()
+        else:
+            self._content = content
+            self._frame_start = 0
+        self._position = 0
+
+    def _keep(self, missing: int) -> None:
+        """Put what has been read of a record aside until the rest of it comes."""
+        if self._position < len(self._content):
+            self._started.append(self._content[self._position :])
+        self._missing = missing
+        self._content = b""
+        self._position = 0
+
+    def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
+        """The next record, or NEED_DATA.
+
+        Raises:
+            RemoteProtocolError: the content is not valid.
+        """
+        content = self._content
+        while True:
+            position = self._position
+            start = position + codec.RECORD.size
+            if len(content) < start:
+                if content:
+                    self._keep(start - len(content))
+                return NEED_DATA
+            kind, flags, size = codec.RECORD.unpack_from(content, position)
+            codec.check_size(kind, size, self._max_record)
+            end = start + size
+            if len(content) < end:
+                self._keep(end - len(content))
+                return NEED_DATA
+            record = codec.decode(kind, flags, content[start:end])
+            self._position = end
+            if record is None:
+                self._records += 1
+                continue
+            if type(record) is End:
+                self._check_end(record, alone=position == self._frame_start and end == len(content))
+            self._records += 1
+            self._order.follow(record)
+            return record
+
+    def _check_end(self, end: End, *, alone: bool) -> None:
+        digest = self._digest.digest()
+        if not alone or (self._records, self._order.events, digest) != (end.records, end.events, end.digest):
+            raise RemoteProtocolError(
+                f"the End record says {end.records} records, {end.events} events and digest {end.digest.hex()[:16]}…, "
+                f"but {self._records}, {self._order.events} and {digest.hex()[:16]}… came"
+                f"{'' if alone else ', in the same frame'}. Part of the stream was lost or changed"
+            )
