@@ -7,19 +7,20 @@ that was there.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
-from playstream.pipeline.tree import Unpacker
+from playstream.pipeline.tree.unpack import Unpacker
 
 _OWN_FILES = ("stdout", "stderr", "rc", "status", "command")
-_OWN_DIRECTORIES = ("job_events", "fact_cache")
+_INCOMING = ".incoming"
+_OWN_DIRECTORIES = ("job_events", "fact_cache", _INCOMING)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -32,7 +33,7 @@ class ArtifactDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._incoming: Path | None = None
+        self._incoming = path / _INCOMING
         self._unpacker: Unpacker | None = None
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,7 +66,11 @@ class ArtifactDir:
         """
         try:
             fd = os.open(f"{counter}-{uuid}.json", _CREATE, 0o600, dir_fd=self._events)
-            _write_and_close(fd, json_text)
+            try:
+                if os.write(fd, json_text) < len(json_text):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(fd)
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -115,7 +120,8 @@ class ArtifactDir:
                 os.unlink(name, dir_fd=self._root)
             except FileNotFoundError:
                 pass
-            _write_and_close(os.open(name, _CREATE, 0o600, dir_fd=self._root), data)
+            with os.fdopen(os.open(name, _CREATE, 0o600, dir_fd=self._root), "wb") as file:
+                file.write(data)
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -128,21 +134,22 @@ class ArtifactDir:
             JobError: it cannot be written.
         """
         if self._unpacker is None:
+            self.flush()
             try:
-                self._incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=self.path))
+                self._incoming.mkdir(mode=0o700)
             except OSError as error:
                 raise self._trouble(error) from None
             self._unpacker = Unpacker(self._incoming, trusted=False)
-            self.flush()
         self._unpacker.receive(record)
         if isinstance(record, TreeEnd):
             self._move_incoming(replace=True)
 
     def _move_incoming(self, *, replace: bool) -> None:
         """Put what was unpacked into place; without `replace` only what is not there yet."""
-        if self._incoming is None or self._unpacker is None:
+        if self._unpacker is None:
             return
         self._unpacker.close()
+        self._unpacker = None
         try:
             for item in sorted(self._incoming.iterdir()):
                 place = self.path / item.name
@@ -154,7 +161,6 @@ class ArtifactDir:
             shutil.rmtree(self._incoming)
         except OSError as error:
             raise self._trouble(error) from None
-        self._incoming = None
 
     def close(self) -> None:
         """Keep what has come of an unfinished tree, and close the handles."""
@@ -168,10 +174,3 @@ class ArtifactDir:
                 os.close(fd)
 
 
-def _write_and_close(fd: int, data: bytes) -> None:
-    try:
-        written = os.write(fd, data)
-        while written < len(data):
-            written += os.write(fd, memoryview(data)[written:])
-    finally:
-        os.close(fd)

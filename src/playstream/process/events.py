@@ -41,7 +41,8 @@ def parse_event(record: Event) -> dict[str, Any]:
         raise RemoteProtocolError(
             f"event {record.counter} calls itself {event.get('counter')!r}: events were lost or doubled on the worker"
         )
-    if tuple(type(event.get(name)) for name in _SHOWN_FIELDS) != (str, int, int):
+    get = event.get
+    if type(get("stdout")) is not str or type(get("start_line")) is not int or type(get("end_line")) is not int:
         got = ", ".join(type(event.get(name)).__name__ for name in _SHOWN_FIELDS)
         raise RemoteProtocolError(
             f"event {record.counter}: expected text and two numbers as {', '.join(_SHOWN_FIELDS)}, got {got}"

@@ -67,7 +67,7 @@ class Processor:
             UnsafePath: an artifact would leave its directory.
             JobError: the artifacts cannot be written.
         """
-        if isinstance(record, Event):
+        if type(record) is Event:
             self._take_event(record)
         elif isinstance(record, (FileEntry, FileData, TreeEnd)):
             self._artifacts.receive(record)

@@ -9,7 +9,9 @@ from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.inputs import ENV_FILES
 from playstream.pipeline.job import Arguments, make_job
 from playstream.pipeline.protocol import Failure, Record
-from playstream.pipeline.tree import Ignore, check_readable, pack
+from playstream.pipeline.tree.ignore import Ignore
+from playstream.pipeline.tree.pack import pack
+from playstream.pipeline.tree.readable import check_readable
 
 
 class Transmitter:

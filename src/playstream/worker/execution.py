@@ -11,7 +11,7 @@ from pathlib import Path
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, Status, StatusName
-from playstream.pipeline.tree import pack
+from playstream.pipeline.tree.pack import pack
 from playstream.worker.command import Command, Paths, make_command
 from playstream.worker.events import EventSource
 from playstream.worker.fact_cache import simplify_fact_cache

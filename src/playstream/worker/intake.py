@@ -22,7 +22,7 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.tree import Unpacker
+from playstream.pipeline.tree.unpack import Unpacker
 
 
 class Intake:

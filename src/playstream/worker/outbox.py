@@ -15,9 +15,9 @@ from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Heartbeat, Sender
 
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.025
 """Between two flushes at least. Frames of one event each are 1.4 times as large and take 2.5 times as long to receive
-(docs/protocol.md, "Why two layers"), and nobody sees a hundredth of a second."""
+(docs/protocol.md, "Why two layers"), and nobody sees a fortieth of a second."""
 
 
 class Outbox:

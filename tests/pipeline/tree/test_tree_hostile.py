@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError, UnsafePath
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, TreeEnd
-from playstream.pipeline.tree import Unpacker
 from playstream.pipeline.tree.paths import check_target_stays
+from playstream.pipeline.tree.unpack import Unpacker
 
 MakeArena = Callable[[], AbstractContextManager[Path]]
 Part = FileEntry | FileData | TreeEnd

@@ -8,7 +8,8 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol.records import FileEntry
-from playstream.pipeline.tree import IGNORE_FILE, Ignore, pack
+from playstream.pipeline.tree.ignore import IGNORE_FILE, Ignore
+from playstream.pipeline.tree.pack import pack
 
 
 def sent(root: Path, *exclude: str) -> set[str]:

@@ -13,9 +13,12 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, Log, LogLevel, TreeEnd
-from playstream.pipeline.tree import DATA_SIZE, MAX_DEPTH, Ignore, check_readable, pack
+from playstream.pipeline.tree.ignore import Ignore
+from playstream.pipeline.tree.pack import DATA_SIZE, pack
+from playstream.pipeline.tree.paths import MAX_DEPTH
+from playstream.pipeline.tree.readable import check_readable
 
-pack_module = importlib.import_module("playstream.pipeline.tree.pack")  # its function hides it in the package
+pack_module = importlib.import_module("playstream.pipeline.tree.pack")  # "from … import pack" is its function
 
 
 def entries(root: Path) -> list[FileEntry]:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from playstream.pipeline.errors import UnsafePath
-from playstream.pipeline.tree import MAX_DEPTH, MAX_NAME, MAX_PATH, printable, split_path
-from playstream.pipeline.tree.paths import check_target, check_target_stays
+from playstream.pipeline.tree.paths import (
+    MAX_DEPTH,
+    MAX_NAME,
+    MAX_PATH,
+    check_target,
+    check_target_stays,
+    printable,
+    split_path,
+)
 
 
 @pytest.mark.parametrize(

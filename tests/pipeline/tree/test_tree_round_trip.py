@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, Log, TreeEnd
-from playstream.pipeline.tree import DATA_SIZE, MAX_DEPTH, Unpacker, pack
+from playstream.pipeline.tree.pack import DATA_SIZE, pack
+from playstream.pipeline.tree.paths import MAX_DEPTH
+from playstream.pipeline.tree.unpack import Unpacker
 
 Snapshot = dict[bytes, tuple[int, int, int, bytes, bytes]]
 TakeSnapshot = Callable[[Path], Snapshot]

@@ -11,7 +11,7 @@ import pytest
 
 from playstream.pipeline.errors import JobError, LocalProtocolError, RemoteProtocolError, UnsafePath
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, TreeEnd
-from playstream.pipeline.tree import TreeLimits, Unpacker
+from playstream.pipeline.tree.unpack import TreeLimits, Unpacker
 
 ROOT = FileEntry(b"", FileType.DIRECTORY, 0o777, 0)
 

@@ -15,7 +15,10 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.tree import Ignore, Unpacker, check_readable, pack
+from playstream.pipeline.tree.ignore import Ignore
+from playstream.pipeline.tree.pack import pack
+from playstream.pipeline.tree.readable import check_readable
+from playstream.pipeline.tree.unpack import Unpacker
 
 action, root, *exclude = sys.argv[1:]
 if os.geteuid() == 0:

@@ -7,7 +7,9 @@ may be that of a Job, which holds secrets.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 
 from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
 from playstream.pipeline.protocol import fieldtypes
@@ -132,18 +134,17 @@ def _limit(kind: int, max_record: int) -> int:
     return min(max_record, MAX_MESSAGE) if kind in _MESSAGE_KINDS else max_record
 
 
-def check_size(kind: int, size: int, max_record: int) -> None:
-    """Refuse a record whose header announces too much.
+def size_limits(max_record: int) -> dict[int, int]:
+    """The most bytes of payload of each kind of record; an unknown kind may have `max_record`."""
+    return {int(kind): _limit(kind, max_record) for kind in Kind}
 
-    Raises:
-        RemoteProtocolError: the record is over its limit.
-    """
-    limit = _limit(kind, max_record)
-    if size > limit:
-        raise RemoteProtocolError(
-            f"a record of kind {kind} announces {size} bytes, at most {limit} are accepted. "
-            "The sender is broken, or its limit for records is higher than this side's"
-        )
+
+def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
+    """The error for a record whose header announces too much."""
+    return RemoteProtocolError(
+        f"a record of kind {kind} announces {size} bytes, at most {limit} are accepted. "
+        "The sender is broken, or its limit for records is higher than this side's"
+    )
 
 
 def decode(kind: int, flags: int, payload: bytes) -> Record | None:
@@ -152,15 +153,9 @@ def decode(kind: int, flags: int, payload: bytes) -> Record | None:
     Raises:
         RemoteProtocolError: the payload is not what its kind asks for, or the kind is unknown and critical.
     """
-    if kind == Kind.FILE_DATA:
-        return FileData(payload)
-    if kind == Kind.FILE_ENTRY:
-        return _decode_entry(payload)
-    if kind == Kind.EVENT:
-        return _decode_event(payload)
-    cls = _JSON_KINDS.get(kind)  # type: ignore[call-overload]
-    if cls is not None:
-        return fieldtypes.decode_fields(cls, payload)
+    decoder = _DECODERS.get(kind)
+    if decoder is not None:
+        return decoder(payload)
     if flags & IGNORABLE:
         return None
     raise RemoteProtocolError(
@@ -187,3 +182,11 @@ def _decode_entry(payload: bytes) -> FileEntry:
     return FileEntry(
         payload[_ENTRY.size : names], _FILE_TYPES[type_], mode, mtime_ns, size, link, payload[names:]
     )
+
+
+_DECODERS: dict[int, Callable[[bytes], Record]] = {
+    Kind.FILE_DATA: FileData,
+    Kind.FILE_ENTRY: _decode_entry,
+    Kind.EVENT: _decode_event,
+    **{kind: partial(fieldtypes.decode_fields, cls) for kind, cls in _JSON_KINDS.items()},
+}

@@ -34,6 +34,7 @@ class RecordReader:
     def __init__(self, direction: Direction, max_record: int) -> None:
         self._order = Order(direction, receiving=True)
         self._max_record = max_record
+        self._limits = codec.size_limits(max_record)
         self._digest = hashlib.sha256()
         self._last_payload = b""
         self._content = b""
@@ -104,7 +105,9 @@ class RecordReader:
                     self._keep(start - len(content))
                 return NEED_DATA
             kind, flags, size = codec.RECORD.unpack_from(content, position)
-            codec.check_size(kind, size, self._max_record)
+            limit = self._limits.get(kind, self._max_record)
+            if size > limit:
+                raise codec.too_large(kind, size, limit)
             end = start + size
             if len(content) < end:
                 self._keep(end - len(content))
