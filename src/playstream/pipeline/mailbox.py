@@ -55,12 +55,12 @@ class Mailbox:
         """True while nothing is waiting."""
         return not self._records
 
-    def put(self, record: Record) -> None:
-        """Add a record; never waits."""
+    def put(self, *records: Record) -> None:
+        """Add records, waking the taker once; never waits."""
         with self._changed:
             if self.error is None:
-                self._records.append(record)
-                self._size += _cost(record)
+                self._records.extend(records)
+                self._size += sum(map(_cost, records))
                 self._changed.notify_all()
 
     def put_when_room(self, record: Record) -> None:

@@ -33,12 +33,12 @@ class EventSource:
     Args:
         paths: where the two FIFOs are made.
         ident: the job's, for the events made here.
-        emit: takes each record.
+        emit: takes records, one or more at a time.
         drain_terminal: reads what is on the terminal now, which calls `text`.
     """
 
     def __init__(
-        self, paths: Paths, ident: str, emit: Callable[[Record], None], drain_terminal: Callable[[], None]
+        self, paths: Paths, ident: str, emit: Callable[..., None], drain_terminal: Callable[[], None]
     ) -> None:
         os.mkfifo(paths.events, 0o600)
         os.mkfifo(paths.origin, 0o600)
@@ -71,32 +71,35 @@ class EventSource:
             self._emit_text(self._text[:_MAX_TEXT])
             self._text = self._text[_MAX_TEXT:]
 
-    def read(self) -> bool:
-        """Pass on what is in the pipe; False when nothing was there."""
+    def read(self) -> int:
+        """Pass on what is in the pipe; the number of bytes that were there."""
         try:
             data = os.read(self._pipe, _READ_SIZE)
         except BlockingIOError:
-            return False
+            return 0
         *lines, rest = data.split(b"\n")
+        records: list[Record] = []
         for line in lines:
             self._pieces.append(line)
-            self._take_line(b"".join(self._pieces))
+            records += self._take_line(b"".join(self._pieces))
             self._pieces.clear()
             self._size = 0
+        if records:
+            self._emit(*records)
         if rest:
             self._size += len(rest)
             if self._size <= _MAX_LINE:
                 self._pieces.append(rest)
-        return True
+        return len(data)
 
-    def _take_line(self, line: bytes) -> None:
+    def _take_line(self, line: bytes) -> list[Record]:
         if self._size > _MAX_LINE:
-            self._emit(Log(LogLevel.ERROR, f"an event of {self._size} bytes was dropped: at most {_MAX_LINE} travel"))
-        elif line.startswith(_HELLO) and not self.plugin_loaded:
+            return [Log(LogLevel.ERROR, f"an event of {self._size} bytes was dropped: at most {_MAX_LINE} travel")]
+        if line.startswith(_HELLO) and not self.plugin_loaded:
             self._welcome()
-        else:
-            self._counter += 1
-            self._emit(Event(self._counter, line))
+            return []
+        self._counter += 1
+        return [Event(self._counter, line)]
 
     def _welcome(self) -> None:
         self._drain_terminal()
