@@ -48,6 +48,7 @@ test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every s
 	$(BIN)/python tests/matrix/run.py
 
 bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zstd
+	$(BIN)/python -m compileall -q src  # as an installed package is, and as the peers are
 	$(BIN)/python -m benchmarks
 
 fuzz: $(VENV)/installed  ## The protocol's and the tree's property tests, with many more examples

@@ -88,6 +88,16 @@ def test_a_whole_stream(stages: Stages, tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
 
+def test_output_that_nobody_reads_changes_nothing(stages: Stages, tmp_path: Path) -> None:
+    process = stages.start("process", tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, stderr = process.communicate(encode(WHOLE), timeout=LIMIT_SECONDS)
+    assert (process.returncode, stderr) == (0, b"")
+    assert set(files(tmp_path / "artifacts" / "job_events")) == {"1-0000-1.json", "2-0000-2.json"}
+
+
 def test_quiet_shows_nothing(stages: Stages, tmp_path: Path) -> None:
     done = stages.call("process", tmp_path, "-q", stdin=encode(WHOLE))
     assert (done.returncode, done.stdout) == (0, b"")

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from playstream.cli.subcommand import Subcommands
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, LinkError
+from playstream.pipeline.links.stdio import claim_input, write_all
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -24,11 +25,34 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.set_defaults(run=_run, name="process")
 
 
+class _Output:
+    """Ansible's output on its way to standard output, until nobody reads it any more."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        self._lines: list[str] = []
+
+    def show(self, text: str) -> None:
+        """Take lines without their last line end."""
+        if self._fd is not None:
+            self._lines.append(text)
+
+    def flush(self) -> None:
+        """Write what was taken. Whether somebody reads it makes no difference to the run that is being rebuilt."""
+        if self._fd is None or not self._lines:
+            return
+        text = "\n".join(self._lines).replace("\r\n", "\n") + "\n"
+        self._lines.clear()
+        try:
+            write_all(self._fd, text.encode(sys.stdout.encoding, "replace"))
+        except LinkError:
+            self._fd = None
+
+
 def _run(options: argparse.Namespace) -> int:
     from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.interface.process import process  # noqa: PLC0415
     from playstream.pipeline.ident import check_ident  # noqa: PLC0415
-    from playstream.pipeline.links.stdio import claim_input  # noqa: PLC0415
     from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
 
     if sys.stdin.isatty():
@@ -36,18 +60,13 @@ def _run(options: argparse.Namespace) -> int:
     artifact_dir: Path = options.private_data_dir / "artifacts"
     if options.ident is not None:
         artifact_dir /= check_ident(options.ident)
-    output = sys.stdout
-
-    def show(text: str) -> None:
-        if not options.quiet:
-            output.write(text.replace("\r\n", "\n") + "\n")
+    output = _Output(None if options.quiet else sys.stdout.fileno())
 
     def log(level: LogLevel, message: str) -> None:
         print(f"playstream process: {level.value}: {message}", file=sys.stderr)
 
-    output.reconfigure(errors="replace")  # type: ignore[union-attr]
     result = process(
-        claim_input(), artifact_dir, show=show, log=log, idle=output.flush, cancellation=cancel_on_signals()
+        claim_input(), artifact_dir, show=output.show, log=log, idle=output.flush, cancellation=cancel_on_signals()
     )
     if result.explanation:
         print(f"playstream process: {result.status.value}: {result.explanation}", file=sys.stderr)

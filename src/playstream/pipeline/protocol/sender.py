@@ -15,8 +15,8 @@ from playstream.pipeline.protocol.order import Direction, Order, State
 from playstream.pipeline.protocol.records import End, Record
 
 DEFAULT_LEVEL = 1
-"""zstd level. Measured on this project's benchmark tree, level 1 packs 1.8 times as fast as zstd's own default of 3
-and gives 1.2 times its size; on a stream of events the two are within 10 % of one another."""
+"""zstd level. On the benchmark's tree level 3, zstd's own default, takes half as much processor time again and gives
+7 % fewer bytes; level -1 saves 4 % of the time and gives 18 % more."""
 
 
 class Sender:
