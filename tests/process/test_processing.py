@@ -168,6 +168,12 @@ def test_a_broken_stream_is_one_clear_line(
     assert files(tmp_path / "artifacts")["status"] == b"error"
 
 
+def test_what_came_before_the_damage_is_shown(stages: Stages, tmp_path: Path) -> None:
+    stream = encode(WHOLE)
+    done = stages.call("process", tmp_path, stdin=stream[:-1] + bytes([stream[-1] ^ 1]))
+    assert (done.returncode, done.stdout) == (76, b"line 1\nline 2\n")
+
+
 def test_the_output_of_transmit_is_not_a_result(stages: Stages, tmp_path: Path) -> None:
     job = stages.transmit(tmp_path, "-m", "ping")
     done = stages.call("process", tmp_path, stdin=job)

@@ -70,9 +70,11 @@ def _feed(processor: Processor, input_fd: int, cancellation: Cancellation, idle:
                 if now >= stop_at:
                     return
             if any(key.fd == input_fd for key, _ in ready):
-                _feed_once(processor, receiver, input_fd)
-                processor.flush()
-                idle()
+                try:
+                    _feed_once(processor, receiver, input_fd)
+                finally:
+                    processor.flush()
+                    idle()
 
 
 def _feed_once(processor: Processor, receiver: Receiver, input_fd: int) -> None:
