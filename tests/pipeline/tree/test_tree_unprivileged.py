@@ -13,6 +13,7 @@ import pytest
 
 PROGRAM = """
 import os, sys
+import pathspec  # before this Python may no longer be readable
 from pathlib import Path
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.tree.ignore import Ignore
