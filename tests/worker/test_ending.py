@@ -24,7 +24,7 @@ from playstream.pipeline.protocol import (
 )
 from playstream.pipeline.protocol.order import Direction
 from tests.processes import marked_processes, wait_until
-from tests.stages import LIMIT_SECONDS, Stages, read_records
+from tests.stages import LIMIT_SECONDS, Stages, read_events, read_records
 
 
 def start_worker(stages: Stages, directory: Path, behaviour: str, count: int = 1) -> subprocess.Popen[bytes]:
@@ -201,3 +201,28 @@ def test_heartbeats_come_while_nothing_happens(fake_ansible: Stages, misbehaving
     worker.terminate()
     worker.communicate(timeout=LIMIT_SECONDS)
     assert worker.returncode == 254
+
+
+def test_process_tells_that_the_worker_was_killed_and_keeps_what_came(fake_ansible: Stages, misbehaving: Path) -> None:
+    worker = fake_ansible.start("worker")
+    process = fake_ansible.start("process", misbehaving, stdin=worker.stdout)
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    assert worker.stderr is not None
+    assert process.stdout is not None
+    worker.stdout.close()
+    worker.stdin.write(fake_ansible.transmit(misbehaving, "-p", "hang.yml"))
+    worker.stdin.close()
+    assert process.stdout.readline() == b"waiting\n"
+    worker.kill()
+    _, stderr = process.communicate(timeout=LIMIT_SECONDS)
+    worker.stderr.close()
+    worker.wait(LIMIT_SECONDS)
+    assert process.returncode == 75
+    assert stderr.decode().startswith("playstream process: error: the stream ended after")
+    assert len(stderr.splitlines()) == 1
+    artifacts = misbehaving / "artifacts"
+    assert (artifacts / "status").read_text() == "error"
+    assert (artifacts / "stdout").read_bytes() == b"waiting\r\n"
+    assert [event["stdout"] for event in read_events(artifacts)] == ["waiting"]
+    wait_until(lambda: not marked_processes(fake_ansible.temporary), 5)
