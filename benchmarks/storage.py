@@ -1,8 +1,8 @@
 """Where programs unpack to, so that they are compared and not the disk.
 
-On an ext4 disk, where trees of 20,000 files were made and deleted by each run before, `tar x` took from 0.3 to 5 seconds
-of system time on the same tree; the likely reason is that ext4 searches past the inodes it has freed of late. Memory has
-no such history.
+On an ext4 disk, where trees of 20,000 files were made and deleted by each run before, `tar x` took from 0.3 to 5
+seconds of system time on the same tree; the likely reason is that ext4 searches past the inodes it has freed of late.
+Memory has no such history.
 """
 
 from __future__ import annotations
