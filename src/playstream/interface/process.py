@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import LinkError, PlaystreamError
-from playstream.pipeline.links.stdio import READ_SIZE
+from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.links.stdio import read_some
 from playstream.pipeline.protocol import NEED_DATA, LogLevel, Receiver
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Processor, Result
@@ -78,10 +77,7 @@ def _feed(processor: Processor, input_fd: int, cancellation: Cancellation, idle:
 
 
 def _feed_once(processor: Processor, receiver: Receiver, input_fd: int) -> None:
-    try:
-        data = os.read(input_fd, READ_SIZE)
-    except OSError as error:
-        raise LinkError(f"the stream cannot be read: {error.strerror}") from None
+    data = read_some(input_fd)
     if not data:
         receiver.receive_eof()
     receiver.receive_data(data)

@@ -12,8 +12,8 @@ import queue
 import select
 import threading
 
-from playstream.pipeline.errors import LinkError, PlaystreamError
-from playstream.pipeline.links.stdio import READ_SIZE
+from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.links.stdio import read_some
 from playstream.pipeline.protocol import Frame, FrameReader, Noise
 
 _AHEAD = 4
@@ -64,7 +64,7 @@ class ReadAhead:
     def _run(self) -> None:
         try:
             while self._wait():
-                data = os.read(self._fd, READ_SIZE)
+                data = read_some(self._fd)
                 if not data:
                     self._put(EndOfFile())
                     return
@@ -72,8 +72,6 @@ class ReadAhead:
                 while (piece := self._frames.next()) is not None:
                     if not self._put(piece):
                         return
-        except OSError as error:
-            self._put(LinkError(f"the stream cannot be read: {error.strerror}"))
         except PlaystreamError as error:
             self._put(error)
 

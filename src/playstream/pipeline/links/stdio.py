@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
 
 from playstream.pipeline.errors import LinkError
 
@@ -69,17 +68,13 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[written:]
 
 
-def read_chunks(fd: int) -> Iterator[bytes]:
-    """Pieces of what comes, as it comes, until the end of the file.
+def read_some(fd: int) -> bytes:
+    """What has come, at most READ_SIZE bytes; waits for it. Empty at the end of the file.
 
     Raises:
         LinkError: the descriptor cannot be read.
     """
-    while True:
-        try:
-            data = os.read(fd, READ_SIZE)
-        except OSError as error:
-            raise LinkError(f"the stream cannot be read: {error.strerror}") from None
-        if not data:
-            return
-        yield data
+    try:
+        return os.read(fd, READ_SIZE)
+    except OSError as error:
+        raise LinkError(f"the stream cannot be read: {error.strerror}") from None
