@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inputs import parse_mapping, read_env_files, split_words
 from playstream.pipeline.job import Arguments, make_job
+from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.protocol import NEED_DATA, Receiver, Sender
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir
@@ -51,7 +52,7 @@ def directory(private_data_dir: MakeDir) -> Path:
 ])
 def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
-        make_job(directory, Arguments(**arguments), tree=True)
+        make_job(directory, Arguments(**arguments), Delivery.TREE)
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), [
@@ -69,9 +70,9 @@ def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: s
 def test_wrong_files_in_env(directory: Path, name: str, text: str, expected: str) -> None:
     (directory / "env" / name).write_text(text)
     with pytest.raises(ConfigurationError, match=expected) as caught:
-        make_job(directory, Arguments(playbook="site.yml"), tree=True)
+        make_job(directory, Arguments(playbook="site.yml"), Delivery.TREE)
     assert "secret-word" not in str(caught.value)
-    assert make_job(directory, Arguments(playbook="site.yml", suppress_env_files=True), tree=True).envvars == {}
+    assert make_job(directory, Arguments(playbook="site.yml", suppress_env_files=True), Delivery.TREE).envvars == {}
 
 
 def test_a_file_in_env_that_is_not_text(directory: Path) -> None:
@@ -87,7 +88,7 @@ def test_a_file_in_env_that_is_not_text(directory: Path) -> None:
 def test_a_missing_directory(tmp_path: Path, make: Callable[[Path], object], expected: str) -> None:
     make(tmp_path / "demo")
     with pytest.raises(ConfigurationError, match=expected):
-        make_job(tmp_path / "demo", Arguments(playbook="site.yml"), tree=True)
+        make_job(tmp_path / "demo", Arguments(playbook="site.yml"), Delivery.TREE)
 
 
 def test_arguments_win_over_files_name_by_name(directory: Path) -> None:
@@ -95,7 +96,7 @@ def test_arguments_win_over_files_name_by_name(directory: Path) -> None:
     (directory / "env" / "envvars").write_text('{"X": 1, "Y": "file"}')
     (directory / "env" / "cmdline").write_text("--diff")
     arguments = Arguments(playbook="site.yml", extravars={"b": 3}, envvars={"Y": "argument"}, cmdline="--check")
-    job = make_job(directory, arguments, tree=True)
+    job = make_job(directory, arguments, Delivery.TREE)
     assert job.extravars == {"a": 1, "b": 3}
     assert job.envvars == {"X": "1", "Y": "argument"}
     assert job.cmdline == ("--check",)
@@ -105,7 +106,7 @@ def test_paths_in_the_job_are_relative(directory: Path) -> None:
     arguments = Arguments(
         playbook=str(directory / "project" / "site.yml"), inventory=[str(directory / "inventory"), "a,b"]
     )
-    job = make_job(directory, arguments, tree=True)
+    job = make_job(directory, arguments, Delivery.TREE)
     assert job.playbook == "site.yml"
     assert job.inventory == ("inventory", "a,b")
     assert str(directory) not in repr(job)
@@ -148,7 +149,8 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.text(min_size=1), json_values, max_size=4), st.text(min_size=1))
 def test_a_job_travels_unchanged(extravars: dict[str, Any], module_args: str) -> None:
-    job = make_job(Path("/nowhere"), Arguments(module="ping", module_args=module_args, extravars=extravars), tree=False)
+    arguments = Arguments(module="ping", module_args=module_args, extravars=extravars)
+    job = make_job(Path("/nowhere"), arguments, Delivery.ARGUMENTS)
     receiver = Receiver(Direction.JOB)
     receiver.receive_data(Sender(Direction.JOB).send(job))
     received = receiver.next_record()

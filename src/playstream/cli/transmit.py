@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
         role_skip_facts=options.role_skip_facts,
         hosts=options.hosts,
         project_dir=options.project_dir,
-        inventory=options.inventory,
+        inventory=options.inventory or None,
         roles_path=options.roles_path,
         limit=options.limit,
         tags=options.tags,

@@ -6,7 +6,6 @@ They travel inside the Job and not in the tree, so that their secrets are never 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +15,16 @@ from typing import Any
 import yaml
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.passwords import check_passwords
 
-ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline")
+ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_key")
 """The names in `env/` that playstream reads."""
 
-_TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout")
+_TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
+_SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
+_NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
+_MAX_KEY = 1 << 15
+"""Characters of a private key; it has to fit into a pipe. An RSA key of 16,384 bits has 13,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class EnvFiles:
     passwords: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     cmdline: tuple[str, ...] = ()
+    ssh_key: str | None = None
 
 
 def read_env_files(private_data_dir: Path) -> EnvFiles:
@@ -47,7 +52,18 @@ def read_env_files(private_data_dir: Path) -> EnvFiles:
         passwords=check_passwords(str(env / "passwords"), _read_mapping(env / "passwords")),
         settings=check_settings(str(env / "settings"), _read_mapping(env / "settings")),
         cmdline=split_words(str(env / "cmdline"), _read_text(env / "cmdline") or ""),
+        ssh_key=check_ssh_key(str(env / "ssh_key"), _read_text(env / "ssh_key")),
     )
+
+
+def read_command_file(private_data_dir: Path) -> tuple[str, ...]:
+    """The words of the file `args`, which take the place of the whole command line; none when there is no file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a quote is not closed.
+    """
+    path = private_data_dir / "args"
+    return split_words(str(path), _read_text(path) or "")
 
 
 class _Loader(yaml.SafeLoader):
@@ -149,24 +165,6 @@ def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
     return checked
 
 
-def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """Prompts, as regular expressions, with their answers.
-
-    Raises:
-        ConfigurationError: an expression does not compile, or an answer is not text. Answers are never shown.
-    """
-    checked: dict[str, str] = {}
-    for pattern, answer in values.items():
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ConfigurationError(f"{source}: {pattern!r} is not a regular expression: {error}") from None
-        if isinstance(answer, (dict, list)) or answer is None:
-            raise ConfigurationError(f"{source}: the answer to {pattern!r}: expected text, got {_kind_of(answer)}")
-        checked[pattern] = str(answer)
-    return checked
-
-
 def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings; those that playstream knows have the right type. Others are kept for plugins.
 
@@ -177,7 +175,33 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
             raise ConfigurationError(f"{source}: {name}: expected seconds as a number, 0 for no limit, got {value!r}")
+    for name in _SWITCHES:
+        value = values.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise ConfigurationError(f"{source}: {name}: expected true or false, got {value!r}")
+    for name in _NAMES:
+        value = values.get(name)
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"{source}: {name}: expected text, got {_kind_of(value)}")
     return check_json(source, values)
+
+
+def check_ssh_key(source: str, text: str | None) -> str | None:
+    """A private key, ended by a line end, without which ssh-add refuses it; None for none or an empty text.
+
+    Raises:
+        ConfigurationError: it is no private key. It is never shown.
+    """
+    if text is None or not text.strip():
+        return None
+    if not text.lstrip().startswith("-----BEGIN ") or "PRIVATE KEY" not in text:
+        raise ConfigurationError(
+            f"{source}: expected a private key, which begins with -----BEGIN … PRIVATE KEY-----. A public key or a "
+            "path is no private key: give the text of the file"
+        )
+    if len(text) > _MAX_KEY:
+        raise ConfigurationError(f"{source}: expected a private key of at most {_MAX_KEY} characters, got {len(text)}")
+    return text.strip().replace("\r\n", "\n") + "\n"
 
 
 def split_words(source: str, text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.inputs import ENV_FILES
 from playstream.pipeline.job import Arguments, make_job
+from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.pack import pack
@@ -36,7 +37,9 @@ class Transmitter:
         only_arguments: bool = False,
     ) -> None:
         self._directory = private_data_dir
-        self.job = make_job(private_data_dir, arguments, tree=not only_arguments)
+        self.job = make_job(
+            private_data_dir, arguments, Delivery.ARGUMENTS if only_arguments else Delivery.TREE
+        )
         self._ignore: Ignore | None = None
         if not only_arguments:
             # The files in env/ that playstream reads travel in the job, never as files on the worker's disk.

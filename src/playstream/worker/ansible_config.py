@@ -34,14 +34,19 @@ class AnsibleConfig:
         return [str(base / os.path.expandvars(Path(item.strip()).expanduser())) for item in text.split(":") if item]
 
 
-def find_ansible_config(env: Mapping[str, str], cwd: Path) -> AnsibleConfig:
-    """The ansible.cfg that Ansible will use when it is started with `env` in `cwd`."""
+def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool = False) -> AnsibleConfig:
+    """The ansible.cfg that Ansible will use when it is started with `env` in `cwd`.
+
+    With `only_project`, files elsewhere are left out: they are this host's and not those of the job's container.
+    """
     home = Path(env.get("HOME") or "~").expanduser()
     places = [cwd / "ansible.cfg", home / ".ansible.cfg", Path("/etc/ansible/ansible.cfg")]
     if _world_writable(cwd):
         del places[0]  # Ansible does not trust it there either
     named = env.get("ANSIBLE_CONFIG")
-    if named:
+    if only_project:
+        places = places[:1] if places[0].parent == cwd else []
+    elif named:
         path = Path(os.path.expandvars(named)).expanduser()
         places.insert(0, path / "ansible.cfg" if path.is_dir() else cwd / path)
     for path in places:

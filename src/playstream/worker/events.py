@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 
 from playstream.pipeline.links.stdio import enlarge_pipe
 from playstream.pipeline.protocol import Event, Log, LogLevel, Record
-from playstream.worker.command import Paths
+from playstream.worker.paths import Paths
 
 _READ_SIZE = 1 << 18
 _MAX_LINE = 60 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -12,14 +13,16 @@ from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, Status, StatusName
 from playstream.pipeline.tree.pack import pack
-from playstream.worker.command import Command, Paths, make_command
+from playstream.worker.command import Command
+from playstream.worker.console import Console
+from playstream.worker.environment import fact_cache_dir
 from playstream.worker.events import EventSource
 from playstream.worker.fact_cache import simplify_fact_cache
 from playstream.worker.guardian import Guardian
+from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
 from playstream.worker.supervise import Link, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
-from playstream.worker.transcript import Transcript
 
 
 class Execution:
@@ -31,17 +34,28 @@ class Execution:
         mailbox: takes the records: statuses and events, then the artifacts.
         cancellation: asks for the end of the job.
         link: what to watch besides, when the job came over one.
+        launch: the job made ready, if that has been done; with changes of the caller's, maybe.
+        console: what the command runs on; a terminal of its own when None. Closed at the end.
     """
 
     def __init__(
-        self, job: Job, spool: Spool, mailbox: Mailbox, cancellation: Cancellation, link: Link | None = None
+        self,
+        job: Job,
+        spool: Spool,
+        mailbox: Mailbox,
+        cancellation: Cancellation,
+        *,
+        link: Link | None = None,
+        launch: Launch | None = None,
+        console: Console | None = None,
     ) -> None:
         self._job = job
-        self._lock = spool.lock
-        self._paths = Paths(spool.private_data_dir, spool.run_dir, spool.artifact_dir(job.ident), spool.root)
+        self._spool = spool
         self._mailbox = mailbox
         self._cancellation = cancellation
         self._link = link
+        self._launch = launch
+        self._console = console
 
     def run(self) -> Outcome:
         """Run the job to its end.
@@ -50,28 +64,36 @@ class Execution:
             PlaystreamError: it could not be run or watched.
             OSError: this host refused something the job needs.
         """
-        outcome = self._supervise(make_command(self._job, self._paths))
+        launch = self._launch or prepare(self._job, self._spool)
+        try:
+            outcome = self._supervise(launch)
+        finally:
+            for directory in launch.remove:
+                shutil.rmtree(directory, ignore_errors=True)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
-        _write_results(self._paths.artifact_dir, outcome)
-        simplify_fact_cache(self._paths.artifact_dir / "fact_cache")
-        for record in pack(self._paths.artifact_dir):
+        _write_results(launch.paths.artifact_dir, outcome)
+        simplify_fact_cache(fact_cache_dir(self._job, launch.paths))
+        for record in pack(launch.paths.artifact_dir):
             self._mailbox.put_when_room(record)
         return outcome
 
-    def _supervise(self, command: Command) -> Outcome:
-        put_status(self._mailbox, StatusName.STARTING, command=command)
+    def _supervise(self, launch: Launch) -> Outcome:
+        put_status(self._mailbox, StatusName.STARTING, command=launch.command)
         with ExitStack() as closing:
-            terminal = Terminal(self._job.passwords)
-            closing.callback(terminal.close)
-            transcript = Transcript(self._paths.artifact_dir)
-            closing.callback(transcript.close)
-            events = EventSource(self._paths, self._job.ident, self._mailbox.put, lambda: _drain(supervisor))
+            console = self._console or Terminal(self._job.passwords)
+            closing.callback(console.close)
+            events = EventSource(
+                launch.paths, self._job.ident, self._mailbox.put,
+                lambda: supervisor.drain_console(),  # noqa: PLW0108 - there is no supervisor yet
+            )
             closing.callback(events.close)
-            guardian = Guardian(command, tty=terminal.name, spool=self._paths.spool, lock=self._lock)
+            guardian = Guardian(launch, console, lock=self._spool.lock)
             closing.callback(guardian.close)
             supervisor = Supervisor(
-                self._job, guardian, terminal, events, transcript, self._mailbox, self._cancellation, self._link
+                self._job, guardian, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,
+                self._link,
             )
+            closing.callback(supervisor.close)
             put_status(self._mailbox, StatusName.RUNNING)
             return supervisor.run()
 
@@ -91,16 +113,13 @@ def put_status(
     mailbox.put(record)
 
 
-def _drain(supervisor: Supervisor) -> None:
-    while supervisor.read_terminal():
-        pass
-
-
 def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
-    """The small artifacts; no `rc` when it is not known. `stderr` is empty: on a terminal it is part of `stdout`."""
-    texts = {"status": outcome.status.value, "stderr": ""}
+    """The small artifacts; no `rc` when it is not known. On a terminal `stderr` is empty, being part of `stdout`."""
+    texts = {"status": outcome.status.value}
     if outcome.rc is not None:
         texts["rc"] = str(outcome.rc)
+    if not (artifact_dir / "stderr").exists():
+        texts["stderr"] = ""
     for name, text in texts.items():
         fd = os.open(artifact_dir / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8") as file:

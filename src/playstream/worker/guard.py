@@ -3,13 +3,15 @@
 The worker starts it with this file's path, never imports it. It starts Ansible on the worker's terminal, is the
 parent that orphaned descendants come back to (a child subreaper, prctl(2)), reports how Ansible ended, and ends
 every descendant when told to or when the worker's end of the socket closes, however the worker died. In the latter
-case it also removes the spool.
+case it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh) is
+known by the run directory's name on its command line and ends with Ansible.
 
 Only the standard library, and little of it: its start-up is part of every run.
 
-Socket on descriptor 0. From the worker: one line of JSON, {"argv", "env", "cwd", "tty", "spool", "grace"}; later the
-line "terminate". To the worker, lines of JSON: {"started": pid} or {"failed": why}; {"exited": wait status}; after
-"terminate" {"reaped": count of processes}.
+Descriptors: 0 a socket, 3 the lock, 4 to 6 the command's standard input, output and error when it has no terminal. From
+the worker: one line of JSON, {"argv", "env", "cwd", "tty", "run_dir", "remove", "cleanup", "grace"}; later the line
+"terminate" or "leave". To the worker, lines of JSON: {"started": pid} or {"failed": why}; {"exited": wait status};
+after "terminate" {"reaped": count of processes}.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from typing import Any, NoReturn
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_SECONDS = 3.0
 """How long to go on killing what does not die, such as a process in uninterruptible sleep."""
+_CLEANUP_SECONDS = 10.0
+_LOCK = 3
+_GIVEN = (4, 5, 6)
 _RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
 
 
@@ -37,6 +42,7 @@ class _Guard:
         self._input = b""
         self._child = 0
         self._exited = False
+        self._signaled = False
         self._wake, wake_end = os.pipe()
         for fd in (self._wake, wake_end):
             os.set_blocking(fd, False)
@@ -60,11 +66,18 @@ class _Guard:
             line = self._read_line()
             if line is None:
                 self._end_descendants(order["grace"])
-                shutil.rmtree(order["spool"], ignore_errors=True)
+                self._clean_up(order)
+                for directory in order["remove"]:
+                    shutil.rmtree(directory, ignore_errors=True)
                 return
             if line == b"terminate":
-                self._tell({"reaped": self._end_descendants(order["grace"])})
+                reaped = self._end_descendants(order["grace"])
+                self._clean_up(order)
+                self._tell({"reaped": reaped})
             elif line == b"leave":
+                _end_servants(order["run_dir"])
+                if self._signaled:
+                    self._clean_up(order)
                 return
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -103,6 +116,7 @@ class _Guard:
                 return
             if pid == self._child and not self._exited:
                 self._exited = True
+                self._signaled = os.WIFSIGNALED(status)
                 self._tell({"exited": status})
 
     def _end_descendants(self, grace: float) -> int:
@@ -122,6 +136,20 @@ class _Guard:
         self._reap()
         return len(signalled)
 
+    def _clean_up(self, order: dict[str, Any]) -> None:
+        """Run the commands that end what is not below this process, such as a container."""
+        for words in order["cleanup"]:
+            try:
+                os.posix_spawnp(
+                    words[0], words, order["env"], file_actions=_standard_descriptors(os.devnull),
+                    setsigdef=_RESET_SIGNALS,
+                )
+            except OSError:
+                continue  # the program is gone, and so is what it ran
+            end = time.monotonic() + _CLEANUP_SECONDS
+            while _descendants(os.getpid()) and time.monotonic() < end:
+                self._pause()
+
     def _pause(self) -> None:
         select.select([self._wake], [], [], 0.02)
         self._reap()
@@ -132,19 +160,34 @@ def _spawn(order: dict[str, Any]) -> int:
     argv: list[str] = order["argv"]
     # posix_spawn knows no directory; the guard has no use for one, and relative names are resolved from it.
     os.chdir(order["cwd"])
-    return os.posix_spawnp(
-        argv[0],
-        argv,
-        order["env"],
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, order["tty"], os.O_RDWR, 0),
-            (os.POSIX_SPAWN_DUP2, 0, 1),
-            (os.POSIX_SPAWN_DUP2, 0, 2),
-        ],
-        setsid=True,
-        setsigdef=_RESET_SIGNALS,
-        setsigmask=[],
+    if order["tty"] is None:
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(_GIVEN)]
+    else:
+        actions = _standard_descriptors(order["tty"])
+    pid = os.posix_spawnp(
+        argv[0], argv, order["env"], file_actions=actions, setsid=True, setsigdef=_RESET_SIGNALS, setsigmask=[]
     )
+    if order["tty"] is None:
+        for fd in _GIVEN:
+            os.close(fd)
+    return pid
+
+
+def _standard_descriptors(path: str) -> list[tuple[Any, ...]]:
+    return [
+        (os.POSIX_SPAWN_OPEN, 0, path, os.O_RDWR, 0),
+        (os.POSIX_SPAWN_DUP2, 0, 1),
+        (os.POSIX_SPAWN_DUP2, 0, 2),
+    ]
+
+
+def _keep_to_oneself() -> None:
+    """Processes started here do not inherit what the worker gave, but for what they are meant to have."""
+    for fd in (_LOCK, *_GIVEN):
+        try:
+            os.set_inheritable(fd, False)
+        except OSError:
+            continue  # there is a terminal, so it was not given
 
 
 def _descendants(ancestor: int) -> list[int]:
@@ -184,9 +227,22 @@ def _signal_descendants(number: signal.Signals) -> list[int]:
     return signalled
 
 
+def _end_servants(run_dir: str) -> None:
+    """End what served the run, known by the name of the run directory in its command line."""
+    mark = run_dir.encode()
+    for pid in _descendants(os.getpid()):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - as above
+                if mark in file.read():
+                    os.kill(pid, signal.SIGTERM)
+        except OSError:
+            continue  # it has ended, or is another user's
+
+
 def main() -> NoReturn:
     """Run as a program; see the module's docstring."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _keep_to_oneself()
     _Guard(socket.socket(fileno=0)).run()
     sys.exit(0)
 

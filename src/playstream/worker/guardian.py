@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import JobError
-from playstream.worker.command import SPOOL_VARIABLE, Command
+from playstream.worker.console import Console
+from playstream.worker.environment import SPOOL_VARIABLE
+from playstream.worker.launch import Launch
 
 GRACE_SECONDS = 1.5
 """Between TERM and KILL. With what the kill itself takes, a cancelled job has ended within 2 seconds."""
+_FIRST_FREE = 10
 _PROGRAM = Path(__file__).with_name("guard.py")
 
 
@@ -25,20 +30,20 @@ class Guardian:
     """One job's guard.
 
     Args:
-        command: what it starts.
-        tty: name of the terminal's slave.
-        spool: the spool's directory, which the guard removes if this process dies.
+        launch: what it starts; the guard removes the spool if this process dies.
+        console: what the command runs on.
         lock: descriptor of the spool's lock, which the guard shares.
 
     Raises:
         JobError: the guard cannot be started.
     """
 
-    def __init__(self, command: Command, *, tty: str, spool: Path, lock: int) -> None:
-        self._spool = spool
+    def __init__(self, launch: Launch, console: Console, *, lock: int) -> None:
+        self._spool = launch.paths.spool
         self._channel, theirs = socket.socketpair()
         with theirs:
-            self._pid = _spawn(theirs.fileno(), lock)
+            self._pid = _spawn([theirs.fileno(), lock, *(console.descriptors or ())])
+        console.started()
         self._input = b""
         self._terminating = False
         self._exited = False
@@ -46,12 +51,15 @@ class Guardian:
         """True when Ansible has ended, and, if it was terminated, every process of the job."""
         self.rc: int | None = None
         """Ansible's return code; 128 + N when signal N ended it; None while it is not known."""
+        command = launch.command
         self._tell({
             "argv": command.argv,
             "env": dict(command.env),
             "cwd": str(command.cwd),
-            "tty": tty,
-            "spool": str(spool),
+            "tty": console.tty,
+            "run_dir": str(launch.paths.run_dir),
+            "remove": [str(path) for path in (self._spool, *launch.remove)],
+            "cleanup": [list(words) for words in launch.cleanup],
             "grace": GRACE_SECONDS,
         })
 
@@ -115,7 +123,11 @@ class Guardian:
             pass  # the embedding program reaps all its children itself
 
 
-def _spawn(channel: int, lock: int) -> int:
+def _spawn(descriptors: Sequence[int]) -> int:
+    """Start the guard: `descriptors` are its channel, the lock and what the command gets; see guard.py."""
+    # What the guard is given is numbered from 3 on. Numbers above that range come first, so that giving one of them
+    # its new number takes none from those that follow.
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for fd in descriptors]
     try:
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
@@ -124,10 +136,10 @@ def _spawn(channel: int, lock: int) -> int:
                 [sys.executable, "-I", "-S", str(_PROGRAM)],
                 {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
                 file_actions=[
-                    (os.POSIX_SPAWN_DUP2, channel, 0),
+                    (os.POSIX_SPAWN_DUP2, moved[0], 0),
                     (os.POSIX_SPAWN_DUP2, null, 1),
                     (os.POSIX_SPAWN_DUP2, 2, 2),
-                    (os.POSIX_SPAWN_DUP2, lock, 3),
+                    *((os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(moved[1:], 3)),
                 ],
                 setsid=True,
                 setsigdef=[signal.SIGPIPE],
@@ -135,6 +147,8 @@ def _spawn(channel: int, lock: int) -> int:
             )
         finally:
             os.close(null)
+            for fd in moved:
+                os.close(fd)
     except OSError as error:
         raise JobError(f"the guard process cannot be started with {sys.executable}: {error.strerror}") from None
 

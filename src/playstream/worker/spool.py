@@ -25,13 +25,16 @@ class Spool:
         private_data_dir: use this directory for the job's tree and artifacts. Made if it is missing; kept afterwards
             unless `delete`.
         delete: empty `private_data_dir` before, and remove it with the spool.
+        in_place: `private_data_dir` is only read; artifacts go into the spool.
 
     Raises:
         JobError: the directories cannot be made.
     """
 
-    def __init__(self, private_data_dir: Path | None = None, *, delete: bool = False) -> None:
-        self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()))
+    def __init__(
+        self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False
+    ) -> None:
+        self.root, self.lock = make_locked_directory()
         self._delete: Path | None = None
         try:
             self.run_dir = self.root / "run"
@@ -43,6 +46,7 @@ class Spool:
                     self._delete = self.private_data_dir
                     _empty(self.private_data_dir)
             self.private_data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._artifacts = (self.root if in_place else self.private_data_dir) / "artifacts"
         except OSError as error:
             self.remove()
             raise JobError(
@@ -52,9 +56,8 @@ class Spool:
 
     def artifact_dir(self, ident: str) -> Path:
         """Make and return the directory for the artifacts of the job `ident`, private and empty."""
-        artifacts = self.private_data_dir / "artifacts"
-        directory = artifacts / ident
-        artifacts.mkdir(mode=0o700, exist_ok=True)
+        directory = self._artifacts / ident
+        self._artifacts.mkdir(mode=0o700, exist_ok=True)
         if directory.exists():
             shutil.rmtree(directory)
         directory.mkdir(mode=0o700)
@@ -68,7 +71,13 @@ class Spool:
         os.close(self.lock)
 
 
-def _make_locked_directory(base: Path) -> tuple[Path, int]:
+def make_locked_directory() -> tuple[Path, int]:
+    """A new private directory and the descriptor of the lock on it, whose closing gives it to the next sweep.
+
+    Raises:
+        JobError: it cannot be made.
+    """
+    base = Path(tempfile.gettempdir())
     while True:
         try:
             root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))

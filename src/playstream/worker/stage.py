@@ -119,7 +119,7 @@ class Worker:
         if not job.tree:
             job = add_env_files(job, read_env_files(spool.private_data_dir))
         link = Link(intake, self._output)
-        outcome = Execution(job, spool, self._mailbox, self._cancellation, link).run()
+        outcome = Execution(job, spool, self._mailbox, self._cancellation, link=link).run()
         if outcome.error is not None:
             raise outcome.error
         if outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}:

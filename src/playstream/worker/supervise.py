@@ -8,17 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import JobError, PlaystreamError
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, StatusName
+from playstream.worker.console import Console, Source
 from playstream.worker.events import EventSource
 from playstream.worker.guardian import Guardian
 from playstream.worker.intake import Intake
 from playstream.worker.poller import HasFileno, Poller
-from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 
 _LAST_READS = 64
@@ -67,17 +69,21 @@ class Supervisor:
         self,
         job: Job,
         guardian: Guardian,
-        terminal: Terminal,
+        console: Console,
         events: EventSource,
-        transcript: Transcript,
+        artifact_dir: Path,
         mailbox: Mailbox,
         cancellation: Cancellation,
         link: Link | None,
     ) -> None:
         self._guardian = guardian
-        self._terminal = terminal
+        self._console = console
         self._events = events
-        self._transcript = transcript
+        # Without a file the output is only the events'; pipes have no events, so they always have their files.
+        kept = console.tty is None or not job.settings.get("suppress_output_file")
+        self._transcripts = {
+            source.name: Transcript(artifact_dir / source.name if kept else None) for source in console.sources
+        }
         self._mailbox = mailbox
         self._cancellation = cancellation
         self._ending: _Ending | None = None
@@ -104,7 +110,8 @@ class Supervisor:
         while not self._guardian.finished:
             self._output_size = 0
             wanted = not self._mailbox.full and time.monotonic() >= self._rest_until
-            self._watch_output(self._terminal, self.read_terminal, wanted)
+            for source in self._console.sources:
+                self._watch_output(source, partial(self._read, source), wanted and not source.ended)
             # The plugin's hello is always heard: it waits for the answer.
             self._watch_output(self._events, self._read_events, wanted or not self._events.plugin_loaded)
             self._poller.wait(self._time_left())
@@ -121,15 +128,28 @@ class Supervisor:
         elif not wanted and self._poller.watches(source):
             self._poller.unwatch(source)
 
-    def read_terminal(self) -> bool:
+    def _read(self, source: Source) -> bool:
         """Take output that is there; False when there was none."""
-        data = self._terminal.read()
+        data = source.read()
         if not data:
             return False
         self._note_output(len(data))
-        self._transcript.write(data)
-        self._events.text(data)
+        self._transcripts[source.name].write(data)
+        if self._console.tty is not None:
+            self._events.text(data)
         return True
+
+    def drain_console(self) -> None:
+        """Take all the output that is there."""
+        for source in self._console.sources:
+            for _ in range(_LAST_READS):
+                if source.ended or not self._read(source):
+                    break
+
+    def close(self) -> None:
+        """Close the artifacts of the output."""
+        for transcript in self._transcripts.values():
+            transcript.close()
 
     def _read_events(self) -> None:
         self._note_output(self._events.read())
@@ -161,8 +181,8 @@ class Supervisor:
             self._end(StatusName.CANCELED, self._cancellation.reason)
         elif self._mailbox.error is not None:
             self._end(StatusName.CANCELED, f"results could not be delivered: {self._mailbox.error}")
-        elif self._transcript.error is not None:
-            self._end(StatusName.ERROR, self._transcript.error, JobError(self._transcript.error))
+        elif (trouble := next(filter(None, (item.error for item in self._transcripts.values())), None)) is not None:
+            self._end(StatusName.ERROR, trouble, JobError(trouble))
         elif self._job_timeout is not None and now >= self._started + self._job_timeout:
             self._end(StatusName.TIMEOUT, f"the job ran for longer than job_timeout, {self._job_timeout:g} seconds")
         elif self._idle_timeout is not None and now >= self._last_output + self._idle_timeout:
@@ -187,9 +207,7 @@ class Supervisor:
             self._guardian.terminate()
 
     def _drain(self) -> None:
-        for _ in range(_LAST_READS):
-            if not self.read_terminal():
-                break
+        self.drain_console()
         self._events.finish()
 
     def _outcome(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""The `stdout` artifact: all that was on the terminal, as it was."""
+"""The artifacts `stdout` and `stderr`: all that was on the terminal or in the pipes, as it was."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 
 class Transcript:
-    """Writes the terminal's output to `<artifact_dir>/stdout`, 0600."""
+    """Writes output to `path`, 0600; to nothing when it is None."""
 
-    def __init__(self, artifact_dir: Path) -> None:
-        self._path = artifact_dir / "stdout"
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    def __init__(self, path: Path | None) -> None:
+        self._path = path or Path(os.devnull)
+        exclusive = os.O_CREAT | os.O_EXCL if path is not None else 0
+        self._fd = os.open(self._path, os.O_WRONLY | exclusive | os.O_CLOEXEC, 0o600)
         self.error: str | None = None
         """Why writing has stopped; for people."""
 

@@ -59,6 +59,7 @@ _BY_TYPE: dict[str, SearchStrategy[Any]] = {
     "Mapping[str, Any]": st.dictionaries(TEXT, VALUES, max_size=3),
     "Mapping[str, str]": st.dictionaries(TEXT, TEXT, max_size=3),
     "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
+    "tuple[Mapping[str, Any], ...]": st.lists(st.dictionaries(TEXT, VALUES, max_size=3), max_size=2).map(tuple),
     "StatusName": st.sampled_from(StatusName),
     "LogLevel": st.sampled_from(LogLevel),
 }

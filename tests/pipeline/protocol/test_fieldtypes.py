@@ -51,6 +51,7 @@ WRONG: dict[str, list[Any]] = {
     "Mapping[str, Any]": [[], "", None, 1],
     "Mapping[str, str]": [[], "", None, {"a": 1}, {"a": None}, {"a": {}}],
     "tuple[str, ...]": ["a", {}, None, [1], [None], [["a"]]],
+    "tuple[Mapping[str, Any], ...]": ["a", {}, None, [1], [[]], [{}, None]],
     "StatusName": ["runing", "", 1, None, [], {}, ["running"]],
     "LogLevel": ["debug", 1, None, [], {}],
 }

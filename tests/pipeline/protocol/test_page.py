@@ -40,6 +40,7 @@ TYPES = {
     "Mapping[str, Any]": "object",
     "Mapping[str, str]": "object of texts",
     "tuple[str, ...]": "list of texts",
+    "tuple[Mapping[str, Any], ...]": "list of objects",
     "StatusName": "status name",
     "LogLevel": "level",
 }

@@ -60,6 +60,12 @@ def _strings(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _objects(value: Any) -> tuple[dict[str, Any], ...]:
+    if type(value) is not list or not all(type(item) is dict for item in value):
+        raise _Mismatch("a list of objects")
+    return tuple(value)
+
+
 def _digest(value: Any) -> bytes:
     if type(value) is str and len(value) == 64:
         try:
@@ -93,6 +99,7 @@ _CHECKS: dict[str, _Check] = {
     "Mapping[str, Any]": _object,
     "Mapping[str, str]": _strings_by_name,
     "tuple[str, ...]": _strings,
+    "tuple[Mapping[str, Any], ...]": _objects,
     "StatusName": _status,
     "LogLevel": _level,
 }

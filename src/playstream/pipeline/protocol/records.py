@@ -49,10 +49,10 @@ class LogLevel(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be run. Paths are relative to the private data directory; nothing here names a path of the sender.
+    """What is to be run. Paths are relative to the private data directory; absolute ones are of the worker's host.
 
-    `pipeline.job` makes one from a caller's arguments and checks it. Exactly one of `playbook`, `module` and `role`
-    is set.
+    `pipeline.job` makes one from a caller's arguments and checks it. Exactly one of `playbook`, `plays`, `module`,
+    `role` and `command` is set.
     """
 
     ident: str
@@ -60,6 +60,12 @@ class Job:
     """True if the private data directory follows as a tree."""
     playbook: str | None = None
     """Relative to `project_dir`."""
+    plays: tuple[Mapping[str, Any], ...] = ()
+    """A playbook that is no file."""
+    command: tuple[str, ...] = ()
+    """A whole command line, in place of one made from the other fields."""
+    binary: str | None = None
+    """The program to run in place of ansible or ansible-playbook."""
     module: str | None = None
     module_args: str | None = None
     role: str | None = None
@@ -68,8 +74,10 @@ class Job:
     hosts: str | None = None
     """Host pattern of a module or a role."""
     project_dir: str = "project"
-    inventory: tuple[str, ...] = ()
-    """Each is a path below the private data directory or a host list (it has a comma)."""
+    inventory: tuple[str, ...] | None = None
+    """Each is a path or a host list (it has a comma). None for `inventory/`, if there is one."""
+    inventory_contents: tuple[str, ...] = ()
+    """Inventories that are no files: texts in any of Ansible's formats."""
     roles_path: tuple[str, ...] = ()
     limit: str | None = None
     tags: str | None = None
@@ -81,14 +89,16 @@ class Job:
     extravars: Mapping[str, Any] = field(default_factory=dict)
     envvars: Mapping[str, str] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict)
-    """Regular expression of a prompt to its answer."""
+    """Regular expression of a prompt, or one of the names that `pipeline.passwords` knows, to its answer."""
+    ssh_key: str | None = None
+    """A private key for the run's own ssh-agent."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     omit_event_data: bool = False
     only_failed_event_data: bool = False
 
     def __repr__(self) -> str:
         """Without the values that may be secret."""
-        what = self.playbook or self.module or self.role
+        what = self.playbook or self.module or self.role or self.command[:1] or "plays"
         return f"Job(ident={self.ident!r}, {what!r}, tree={self.tree})"
 
 

@@ -1,0 +1,198 @@
+"""Where the things that a job names are: playbook, role, inventory. Looked up once, before anything is sent or runs."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+
+_COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
+"""namespace.collection.name: a playbook or role that Ansible finds in a collection."""
+_INVENTORY_TEXT = re.compile(r"[\n=\[]|\S\s+\S")
+"""What the text of an inventory has and the name of one has not: lines, variables, groups."""
+_ROLE_PLACES = ("~/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles")
+"""Ansible's default for roles_path."""
+_CONFIG_FILES = ("~/.ansible.cfg", "/etc/ansible/ansible.cfg")
+
+
+class Delivery(Enum):
+    """How the private data directory gets to where the job runs."""
+
+    TREE = "tree"
+    """It travels with the job, so what the job needs has to be in it."""
+    ARGUMENTS = "arguments"
+    """It does not: the worker has a directory of its own, and paths are not looked for here."""
+    IN_PLACE = "in place"
+    """The job runs here, and may use what lies outside of the directory."""
+
+
+class Lookup:
+    """Finds things relative to a private data directory.
+
+    Args:
+        private_data_dir: the directory; None for a job that has none, whose paths are the current directory's.
+        project_dir: the directory of playbooks, in place of `project`.
+        delivery: how the directory gets to where the job runs.
+
+    Raises:
+        ConfigurationError: `project_dir` would not reach the worker.
+    """
+
+    def __init__(self, private_data_dir: Path | None, project_dir: str | None, delivery: Delivery) -> None:
+        self._directory = private_data_dir
+        self._base = Path.cwd() if private_data_dir is None else Path(os.path.abspath(private_data_dir))
+        self._anywhere = delivery is Delivery.IN_PLACE
+        self._look = delivery is not Delivery.ARGUMENTS
+        self._has_project = private_data_dir is not None or bool(project_dir)
+        self.project_dir = self.relative("project_dir", project_dir) if project_dir else "project"
+        """Relative to the private data directory, or absolute."""
+
+    def relative(self, name: str, path: str) -> str:
+        """`path` relative to the private data directory; where the job runs in place it may be outside and absolute.
+
+        Raises:
+            ConfigurationError: it would not reach the worker.
+        """
+        full = os.path.join(self._base, os.path.expanduser(path))
+        if self._directory is None:
+            return full
+        relative = _below(self._base, full)
+        if relative is not None:
+            return relative
+        if self._anywhere:
+            return os.path.abspath(full)
+        raise ConfigurationError(
+            f"{name} {path!r} is outside the private data directory {str(self._directory)!r}, so it would not reach "
+            "the worker. Move it into the directory"
+        )
+
+    def playbook(self, playbook: str | None) -> str | None:
+        """The playbook relative to the project.
+
+        Raises:
+            ConfigurationError: it is not in the project.
+        """
+        if playbook is None:
+            return None
+        if not self._has_project:
+            raise ConfigurationError(
+                f"playbook {playbook!r}: expected a private_data_dir with it, or a project_dir, to find it in. A "
+                "playbook that is no file can be given as a list of plays"
+            )
+        project = self._base / self.project_dir
+        relative = _below(project, os.path.join(project, playbook))
+        if relative is None:
+            raise ConfigurationError(f"playbook {playbook!r} is outside the project {str(project)!r}; move it there")
+        if not self._look:
+            return relative
+        path = project / relative
+        if not path.exists():
+            if _COLLECTION_NAME.fullmatch(playbook):
+                return playbook
+            raise ConfigurationError(
+                f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project)}"
+            )
+        if not path.is_file():
+            raise ConfigurationError(f"playbook {playbook!r} in {str(project)!r} is not a file")
+        if not os.access(path, os.R_OK):
+            raise ConfigurationError(f"playbook {str(path)!r} may not be read by this user; see its mode and owner")
+        return relative
+
+    def role(self, role: str | None, roles_path: Sequence[str]) -> str | None:
+        """The role, which has to be where Ansible will look for it.
+
+        Raises:
+            ConfigurationError: it is not there.
+        """
+        if role is None or not self._look or _COLLECTION_NAME.fullmatch(role) or Path(role).is_absolute():
+            return role
+        project = self._base / self.project_dir
+        places = [project / "roles", *(self._base / Path(path).expanduser() for path in roles_path)]
+        places.append(self._base / "roles")
+        if any((place / role).is_dir() for place in places) or (self._anywhere and self._elsewhere(project, role)):
+            return role
+        raise ConfigurationError(
+            f"role {role!r} was not found in {', '.join(str(place) for place in places)}; put it there or name its "
+            "place with roles_path"
+        )
+
+    def _elsewhere(self, project: Path, role: str) -> bool:
+        """Whether this host's own roles may have it; where a configuration says where roles are, Ansible knows."""
+        configs = [project / "ansible.cfg", *(Path(path).expanduser() for path in _CONFIG_FILES)]
+        if os.environ.get("ANSIBLE_CONFIG") or any(path.is_file() for path in configs):
+            return True
+        places = os.environ.get("ANSIBLE_ROLES_PATH", ":".join(_ROLE_PLACES)).split(":")
+        return any((Path(place).expanduser() / role).is_dir() for place in places if place)
+
+    def inventory(
+        self, items: Sequence[str | Mapping[str, Any]] | None
+    ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+        """The paths and host lists among `items`, and the texts of those that are no files. None stays None.
+
+        Raises:
+            ConfigurationError: there is no such inventory, or it would not reach the worker.
+        """
+        if items is None:
+            return None, ()
+        named: list[str] = []
+        contents: list[str] = []
+        for item in items:
+            if isinstance(item, str) and not self._is_content(item):
+                named.append(item if "," in item else self._find_inventory(item))
+            else:
+                contents.append(item if isinstance(item, str) else _dump_inventory(item))
+        return tuple(named), tuple(contents)
+
+    def _is_content(self, item: str) -> bool:
+        if _INVENTORY_TEXT.search(item):
+            return "\n" in item or not (self._base / item).exists()
+        return item == "localhost" or _is_address(item)
+
+    def _find_inventory(self, item: str) -> str:
+        if not item:
+            raise ConfigurationError("inventory: expected a path, hosts, or an inventory's text, got an empty text")
+        relative = self.relative("inventory", item)
+        if self._look and not (self._base / relative).exists():
+            in_inventory = f"inventory/{item}"
+            if (self._base / in_inventory).exists():
+                return self.relative("inventory", in_inventory)
+            raise ConfigurationError(
+                f"inventory {item!r} was not found in {str(self._base)!r}. A list of hosts needs a comma: "
+                f"{item + ','!r}"
+            )
+        return relative
+
+
+def _below(directory: Path, path: str) -> str | None:
+    """`path` relative to `directory`; None when it leaves it. By its text: links are the user's own."""
+    relative = os.path.relpath(path, directory)
+    return None if relative.split(os.sep)[0] == os.pardir else relative
+
+
+def _list_playbooks(project: Path) -> str:
+    if not project.is_dir():
+        return ", which does not exist: playbooks belong into project/ of the private data directory"
+    names = sorted(item.name for item in project.iterdir() if item.suffix in {".yml", ".yaml"})
+    return f"; there are: {', '.join(names[:10])}" if names else ", which holds no playbook"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _dump_inventory(value: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"inventory: a value cannot travel as JSON: {error}") from None

@@ -1,0 +1,66 @@
+"""Passwords: those with a name, which need no regular expression, and those that answer a prompt of the user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+
+_ALIASES = {"ssh": "ssh", "conn_pass": "ssh", "become": "become", "become_pass": "become", "vault": "vault"}
+"""What the names mean. `conn_pass` and `become_pass` are what Ansible's own code calls the two."""
+_VAULT_ID = re.compile(r"vault:([A-Za-z0-9_.-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """Passwords by what they are for; the representation does not show them."""
+
+    ssh: str | None = field(default=None, repr=False)
+    become: str | None = field(default=None, repr=False)
+    vaults: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Vault ID to password; the empty ID is the default vault's."""
+    prompts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Regular expression of a prompt to its answer."""
+
+
+def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
+    """Tell the named passwords from the regular expressions."""
+    named: dict[str, str] = {}
+    vaults: dict[str, str] = {}
+    prompts: dict[str, str] = {}
+    for name, answer in passwords.items():
+        vault = _VAULT_ID.fullmatch(name)
+        if vault:
+            vaults[vault[1]] = answer
+        elif _ALIASES.get(name) == "vault":
+            vaults[""] = answer
+        elif name in _ALIASES:
+            named[_ALIASES[name]] = answer
+        else:
+            prompts[name] = answer
+    return Passwords(named.get("ssh"), named.get("become"), vaults, prompts)
+
+
+def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Names or prompts, as regular expressions, with their answers. `source` names the file or argument in errors.
+
+    Raises:
+        ConfigurationError: an expression does not compile, or an answer is not text. Answers are never shown.
+    """
+    checked: dict[str, str] = {}
+    for pattern, answer in values.items():
+        if not isinstance(pattern, str):
+            raise ConfigurationError(f"{source}: expected a text as a prompt or name, got {type(pattern).__name__}")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigurationError(f"{source}: {pattern!r} is not a regular expression: {error}") from None
+        if isinstance(answer, (dict, list, bool)) or answer is None:
+            raise ConfigurationError(
+                f"{source}: the answer to {pattern!r}: expected text, got {type(answer).__name__}"
+            )
+        checked[pattern] = str(answer)
+    return checked

@@ -1,0 +1,80 @@
+"""The words of the command line: the job's arguments as Ansible's options."""
+
+from __future__ import annotations
+
+from playstream.pipeline.errors import JobError
+from playstream.pipeline.passwords import sort_passwords
+from playstream.pipeline.protocol import Job
+from playstream.worker.paths import Paths
+from playstream.worker.run_files import Seen, write_extravars, write_inventories, write_playbook
+
+
+def make_command_line(job: Job, paths: Paths, seen: Seen) -> list[str]:
+    """Write what the command line names into the run directory and put the words together.
+
+    Raises:
+        JobError: the playbook is not on this host.
+    """
+    if job.command:
+        return list(job.command)
+    words = [job.binary or ("ansible" if job.module else "ansible-playbook")]
+    words += _options(job, paths, seen)
+    if job.module:
+        words += [job.hosts or "all", "-m", job.module]
+        if job.module_args:
+            words += ["-a", job.module_args]
+    elif job.role or job.plays:
+        words.append(str(seen(write_playbook(job, paths, seen))))
+    else:
+        words.append(_check_playbook(job, paths))
+    return words
+
+
+def _check_playbook(job: Job, paths: Paths) -> str:
+    playbook = job.playbook or ""
+    if not (paths.project / playbook).exists() and not job.tree and playbook.count(".") < 2:
+        raise JobError(
+            f"playbook {playbook!r} is not in {str(paths.project)!r} on the worker, and no tree was sent. Transmit "
+            "without --only-transmit-kwargs, or give the worker the --private-data-dir that holds it"
+        )
+    return playbook
+
+
+def _options(job: Job, paths: Paths, seen: Seen) -> list[str]:
+    words: list[str] = []
+    for item in _inventory(job, paths, seen):
+        words += ["-i", item]
+    for option, value in (("--limit", job.limit), ("--tags", job.tags), ("--skip-tags", job.skip_tags)):
+        if value is not None and not (job.module and option != "--limit"):
+            words += [option, value]
+    if job.forks is not None:
+        words += ["--forks", str(job.forks)]
+    if job.verbosity:
+        words.append("-" + "v" * job.verbosity)
+    if job.extravars:
+        words += ["-e", f"@{seen(write_extravars(job, paths))}"]
+    return [*words, *_asked_passwords(job), *job.cmdline]
+
+
+def _inventory(job: Job, paths: Paths, seen: Seen) -> list[str]:
+    if job.inventory is None and not job.inventory_contents:
+        default = paths.private_data_dir / "inventory"
+        return [str(seen(default))] if default.exists() else []
+    named = [
+        item if "," in item else str(seen(paths.private_data_dir / item)) for item in job.inventory or ()
+    ]
+    return named + [str(seen(path)) for path in write_inventories(job, paths)]
+
+
+def _asked_passwords(job: Job) -> list[str]:
+    """Options that make Ansible ask for the passwords that have a name; `worker.prompts` answers."""
+    passwords = sort_passwords(job.passwords)
+    given = set(job.cmdline)
+    words: list[str] = []
+    if passwords.ssh is not None and not given & {"-k", "--ask-pass"}:
+        words.append("--ask-pass")
+    if passwords.become is not None and not given & {"-K", "--ask-become-pass"}:
+        words.append("--ask-become-pass")
+    for vault_id in passwords.vaults:
+        words += ["--vault-id", f"{vault_id}@prompt"]
+    return words

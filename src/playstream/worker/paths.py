@@ -1,0 +1,52 @@
+"""The places of one job on the worker's host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PLUGIN_DIR = Path(__file__).parent.parent / "plugin" / "callback"
+"""Added to Ansible's callback path; the plugin is never imported here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things are. All but the private data directory and the project lie in the spool, which is private."""
+
+    private_data_dir: Path
+    project: Path
+    """Directory of the playbooks; need not exist."""
+    run_dir: Path
+    """Private to this run: the pipes, the extra variables, a playbook that is no file."""
+    artifact_dir: Path
+    spool: Path
+
+    @property
+    def events(self) -> Path:
+        """The FIFO that the callback plugin writes events into."""
+        return self.run_dir / "events"
+
+    @property
+    def origin(self) -> Path:
+        """The FIFO that tells the plugin where its counting starts."""
+        return self.run_dir / "origin"
+
+    @property
+    def agent(self) -> Path:
+        """The socket of the run's own ssh-agent."""
+        return self.run_dir / "agent"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The FIFO that the private key goes through to the agent."""
+        return self.run_dir / "ssh_key"
+
+    @property
+    def control(self) -> Path:
+        """Directory of the sockets of the run's own ssh connections."""
+        return self.run_dir / "cp"
+
+    @property
+    def cwd(self) -> Path:
+        """Where Ansible is started."""
+        return self.project if self.project.is_dir() else self.private_data_dir

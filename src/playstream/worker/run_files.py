@@ -1,0 +1,69 @@
+"""What is written for one run: extra variables, playbooks and inventories that are no files of the user's.
+
+All of it goes into the run directory, which only this user can read and which is removed with the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.protocol import Job
+from playstream.worker.paths import Paths
+
+Seen = Callable[[Path], Path]
+"""Tells what a path of this host is called where the job runs: another name inside a container."""
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Write a new file that only this user can read, and return its path."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def write_extravars(job: Job, paths: Paths) -> Path:
+    """The extra variables. A file and not words of the command line, which every user of the host can see."""
+    return write_private(paths.run_dir / "extravars.json", json.dumps(job.extravars))
+
+
+def write_inventories(job: Job, paths: Paths) -> list[Path]:
+    """The inventories that came as texts, a file for each."""
+    return [
+        write_private(paths.run_dir / f"inventory-{number}", text if text.endswith("\n") else text + "\n")
+        for number, text in enumerate(job.inventory_contents, 1)
+    ]
+
+
+def write_playbook(job: Job, paths: Paths, seen: Seen) -> Path:
+    """A playbook for plays that came as data, or for a role.
+
+    Ansible looks for roles, files, templates and group_vars beside the playbook. So that it finds the project's, the
+    playbook's directory has a link to each entry of the project.
+    """
+    plays = list(job.plays) or [_role_play(job)]
+    directory = paths.run_dir / "project"
+    directory.mkdir(mode=0o700)
+    names = _link_entries(paths.project, directory, seen)
+    name = "main.json"
+    while name in names:
+        name = f"_{name}"
+    return write_private(directory / name, json.dumps(plays))
+
+
+def _link_entries(source: Path, target: Path, seen: Seen) -> Sequence[str]:
+    if not source.is_dir():
+        return []
+    names = [entry.name for entry in source.iterdir()]
+    for name in names:
+        (target / name).symlink_to(seen(source / name))
+    return names
+
+
+def _role_play(job: Job) -> Mapping[str, Any]:
+    role = {"role": job.role, **({"vars": job.role_vars} if job.role_vars else {})}
+    return {"hosts": job.hosts or "all", "gather_facts": not job.role_skip_facts, "roles": [role]}
