@@ -118,7 +118,7 @@ def test_the_exit_status_is_the_jobs(
     assert done.stderr.decode() == f"playstream process: {status.value}: because\n"
     kept = files(tmp_path / "artifacts")
     assert kept["status"] == status.value.encode()
-    assert kept.get("rc") == (None if rc is None else str(rc).encode())
+    assert kept["rc"] == str(expected).encode()
 
 
 def test_a_failure_of_the_worker(stages: Stages, tmp_path: Path) -> None:
@@ -132,6 +132,11 @@ def test_a_failure_of_the_worker(stages: Stages, tmp_path: Path) -> None:
 def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: Path) -> None:
     """Through the stage as a library: hundreds of cuts. The command line adds the one line on standard error."""
     from playstream.interface.process import process  # noqa: PLC0415 - this test alone runs the stage in this process
+    from playstream.process import Observer  # noqa: PLC0415
+
+    class Watcher(Observer):
+        def __init__(self, shown: list[str]) -> None:
+            self.show = shown.append  # type: ignore[method-assign]
 
     stream = encode(WHOLE)
     for cut in range(0, len(stream), 3):
@@ -139,7 +144,7 @@ def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: 
         capture.write_bytes(stream[:cut])
         shown: list[str] = []
         with capture.open("rb") as file:
-            result = process(file.fileno(), tmp_path / str(cut), show=shown.append, log=lambda _level, _line: None)
+            result = process(file.fileno(), tmp_path / str(cut), Watcher(shown))
         assert result.status is StatusName.ERROR
         assert result.exit_status == 75
         events = read_events(tmp_path / str(cut))
@@ -247,6 +252,16 @@ def test_a_signal_ends_it_and_keeps_what_came(stages: Stages, tmp_path: Path, nu
     assert (process.returncode, stdout) == (254, b"line 1\n")
     assert stderr.decode() == f"playstream process: canceled: canceled by {number.name}\n"
     assert files(tmp_path / "artifacts")["status"] == b"canceled"
+
+
+def test_output_is_not_held_in_memory_without_end(stages: Stages, tmp_path: Path) -> None:
+    """50 KB of stream that hold 180 MB of output, read at once."""
+    text = "x" * 900_000
+    stream = encode([STARTING, *(event(number, stdout=text) for number in range(1, 201)), SUCCESSFUL])
+    process = stages.start("process", tmp_path, prefix=("sh", "-c", 'ulimit -v 150000; exec "$@"', "sh"))
+    stdout, stderr = process.communicate(stream, timeout=LIMIT_SECONDS)
+    assert (process.returncode, stderr) == (0, b"")
+    assert len(stdout) == 200 * (len(text) + 1)
 
 
 def test_artifacts_that_cannot_be_written(stages: Stages, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from playstream._version import __version__
 from playstream.cli import process, transmit, worker
@@ -13,15 +15,34 @@ from playstream.pipeline.errors import PlaystreamError
 _INTERRUPTED_EXIT_STATUS = 130
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Help as wide as the terminal.
+
+    argparse wants a formatter for every argument that it is told of, and loads shutil for the terminal's width: 2 ms.
+    """
+    try:
+        width = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns or 80
+    except (OSError, ValueError):
+        width = 80
+    return argparse.HelpFormatter(prog, width=width - 2)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser, and its subcommands' parsers, with `_formatter`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_formatter)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="playstream",
         description="Run Ansible anywhere a byte pipe reaches.",
         epilog="example: playstream transmit demo -p site.yml | ssh host playstream worker | playstream process demo",
     )
     parser.add_argument("--version", action="version", version=f"playstream {__version__}")
-    subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
+    subcommands = parser.add_subparsers(metavar="COMMAND", required=True, prog="playstream")
     for module in (transmit, worker, process):
         module.add_parser(subcommands)
     return parser

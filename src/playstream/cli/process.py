@@ -25,17 +25,27 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.set_defaults(run=_run, name="process")
 
 
+_MOST_HELD = 1 << 20
+
+
 class _Output:
     """Ansible's output on its way to standard output, until nobody reads it any more."""
 
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
         self._lines: list[str] = []
+        self._held = 0
 
     def show(self, text: str) -> None:
-        """Take lines without their last line end."""
+        """Take lines without their last line end.
+
+        They are held for one write, but not without end: what was read at once may be gigabytes when it is unpacked.
+        """
         if self._fd is not None:
             self._lines.append(text)
+            self._held += len(text)
+            if self._held > _MOST_HELD:
+                self.flush()
 
     def flush(self) -> None:
         """Write what was taken. Whether somebody reads it makes no difference to the run that is being rebuilt."""
@@ -43,6 +53,7 @@ class _Output:
             return
         text = "\n".join(self._lines).replace("\r\n", "\n") + "\n"
         self._lines.clear()
+        self._held = 0
         try:
             write_all(self._fd, text.encode(sys.stdout.encoding, "replace"))
         except LinkError:
@@ -54,6 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     from playstream.interface.process import process  # noqa: PLC0415
     from playstream.pipeline.ident import check_ident  # noqa: PLC0415
     from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
+    from playstream.process import Observer  # noqa: PLC0415
 
     if sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
@@ -62,12 +74,14 @@ def _run(options: argparse.Namespace) -> int:
         artifact_dir /= check_ident(options.ident)
     output = _Output(None if options.quiet else sys.stdout.fileno())
 
-    def log(level: LogLevel, message: str) -> None:
-        print(f"playstream process: {level.value}: {message}", file=sys.stderr)
+    class Viewer(Observer):
+        show = staticmethod(output.show)
+        idle = staticmethod(output.flush)
 
-    result = process(
-        claim_input(), artifact_dir, show=output.show, log=log, idle=output.flush, cancellation=cancel_on_signals()
-    )
+        def log(self, level: LogLevel, message: str) -> None:
+            print(f"playstream process: {level.value}: {message}", file=sys.stderr)
+
+    result = process(claim_input(), artifact_dir, Viewer(), cancellation=cancel_on_signals())
     if result.explanation:
         print(f"playstream process: {result.status.value}: {result.explanation}", file=sys.stderr)
     return result.exit_status

@@ -19,7 +19,7 @@ _AHEAD = 4
 
 
 def transmit(
-    private_data_dir: Path,
+    private_data_dir: Path | None,
     arguments: Arguments,
     output_fd: int,
     *,
@@ -29,7 +29,8 @@ def transmit(
     """Write a job and its private data directory to a descriptor, as a stream for `work`.
 
     Args:
-        private_data_dir: directory with `project/`, `inventory/` and `env/`.
+        private_data_dir: directory with `project/`, `inventory/` and `env/`; None, with `only_arguments`, for a job
+            that needs none.
         arguments: what to run.
         output_fd: where the stream goes; not closed.
         exclude: patterns, in gitignore syntax, of what is not sent.

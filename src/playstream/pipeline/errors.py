@@ -25,8 +25,11 @@ class PlaystreamError(Exception):
     exit_status: ClassVar[int] = 70
 
 
-class ConfigurationError(PlaystreamError):
-    """The input is wrong: an argument, a file in `env/`, a missing playbook. Nothing has run."""
+class ConfigurationError(PlaystreamError, ValueError):
+    """The input is wrong: an argument, a file in `env/`, a missing playbook. Nothing has run.
+
+    It is a ValueError too, which is what ansible-runner raises when the private data directory is missing.
+    """
 
     exit_status = 1
 

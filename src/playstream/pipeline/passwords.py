@@ -9,7 +9,15 @@ from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
 
-_ALIASES = {"ssh": "ssh", "conn_pass": "ssh", "become": "become", "become_pass": "become", "vault": "vault"}
+_ALIASES = {
+    "ssh": "ssh",
+    "conn_pass": "ssh",
+    "become": "become",
+    "become_pass": "become",
+    "vault": "vault",
+    "ssh_key": "ssh_key",
+    "ssh_key_passphrase": "ssh_key",
+}
 """What the names mean. `conn_pass` and `become_pass` are what Ansible's own code calls the two."""
 _VAULT_ID = re.compile(r"vault:([A-Za-z0-9_.-]+)")
 
@@ -20,6 +28,8 @@ class Passwords:
 
     ssh: str | None = field(default=None, repr=False)
     become: str | None = field(default=None, repr=False)
+    ssh_key: str | None = field(default=None, repr=False)
+    """The passphrase of the job's private key."""
     vaults: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Vault ID to password; the empty ID is the default vault's."""
     prompts: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -41,7 +51,7 @@ def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
             named[_ALIASES[name]] = answer
         else:
             prompts[name] = answer
-    return Passwords(named.get("ssh"), named.get("become"), vaults, prompts)
+    return Passwords(named.get("ssh"), named.get("become"), named.get("ssh_key"), vaults, prompts)
 
 
 def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:

@@ -1,8 +1,4 @@
-"""The process stage: a worker's records in, artifacts and a result out.
+from playstream.process.observer import Observer
+from playstream.process.stage import Output, Processor, Result
 
-It does not trust the worker: no path, file name or format string comes from the stream. It runs nothing.
-"""
-
-from playstream.process.stage import Processor, Result
-
-__all__ = ["Processor", "Result"]
+__all__ = ["Observer", "Output", "Processor", "Result"]

@@ -8,40 +8,53 @@ that was there.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.unpack import Unpacker
 
 _OWN_FILES = ("stdout", "stderr", "rc", "status", "command")
 _INCOMING = ".incoming"
 _OWN_DIRECTORIES = ("job_events", "fact_cache", _INCOMING)
+_STDOUT_BUFFER = 1 << 16
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class ArtifactDir:
     """Writes the artifacts of one run. They take the place of an earlier run's in the same directory.
 
+    A lock on the directory (flock) is held until `close`.
+
+    Args:
+        path: the directory; made if it is missing.
+        keep_stdout: False for no artifact `stdout`.
+        own_stdout: True if what is appended here is `stdout`, and not the worker's file.
+
     Raises:
+        ConfigurationError: another run is writing there.
         JobError: the directory cannot be made or written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_stdout: bool = True, own_stdout: bool = False) -> None:
         self.path = path
+        self._not_taken = {"job_events", "command", *(["stdout"] if own_stdout else [])}
+        """Names in the worker's tree that are passed over."""
         self._incoming = path / _INCOMING
         self._unpacker: Unpacker | None = None
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._claim()
             self._clear()
             (path / "job_events").mkdir(mode=0o700)
-            self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._events = os.open("job_events", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
-            self._stdout = os.fdopen(os.open("stdout", _CREATE, 0o600, dir_fd=self._root), "wb")
+            stdout = os.open("stdout", _CREATE, 0o600, dir_fd=self._root) if keep_stdout else os.open(os.devnull, 1)
+            self._stdout = os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", "")
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -51,21 +64,30 @@ class ArtifactDir:
             "owner and mode"
         )
 
+    def _claim(self) -> None:
+        try:
+            fcntl.flock(self._root, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._root)
+            raise ConfigurationError(
+                f"another run is writing its artifacts to {str(self.path)!r}; give this one an ident of its own"
+            ) from None
+
     def _clear(self) -> None:
         for name in _OWN_FILES:
             (self.path / name).unlink(missing_ok=True)
         for name in _OWN_DIRECTORIES:
             if (self.path / name).is_dir():
-                shutil.rmtree(self.path / name)
+                _remove_tree(self.path / name)
 
-    def write_event(self, counter: int, uuid: str, json_text: bytes) -> None:
-        """Keep one event. `uuid` has been checked to be a plain word.
+    def write_event(self, name: str, json_text: bytes) -> None:
+        """Keep one event in the file `name`, a plain word.
 
         Raises:
             JobError: it cannot be written.
         """
         try:
-            fd = os.open(f"{counter}-{uuid}.json", _CREATE, 0o600, dir_fd=self._events)
+            fd = os.open(name, _CREATE, 0o600, dir_fd=self._events)
             try:
                 if os.write(fd, json_text) < len(json_text):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -74,14 +96,14 @@ class ArtifactDir:
         except OSError as error:
             raise self._trouble(error) from None
 
-    def append_stdout(self, text: bytes) -> None:
-        """Keep output as it comes; the worker's own copy takes its place at the end.
+    def append_stdout(self, text: str) -> None:
+        """Keep lines of output as they come; the worker's own copy takes their place at the end.
 
         Raises:
             JobError: it cannot be written.
         """
         try:
-            self._stdout.write(text)
+            self._stdout.write(f"{text}\r\n")
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -153,12 +175,12 @@ class ArtifactDir:
         try:
             for item in sorted(self._incoming.iterdir()):
                 place = self.path / item.name
-                if item.name in {"job_events", "command"} or (place.exists() and not replace):
+                if item.name in self._not_taken or (place.exists() and not replace):
                     continue
                 if place.is_dir() and not place.is_symlink():
-                    shutil.rmtree(place)
+                    _remove_tree(place)
                 item.replace(place)
-            shutil.rmtree(self._incoming)
+            _remove_tree(self._incoming)
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -174,3 +196,11 @@ class ArtifactDir:
                 os.close(fd)
 
 
+def _remove_tree(directory: Path) -> None:
+    """Remove a directory with all that is in it."""
+    try:
+        directory.rmdir()
+    except OSError:
+        import shutil  # noqa: PLC0415 - 2 ms of a start, for what is seldom needed
+
+        shutil.rmtree(directory)

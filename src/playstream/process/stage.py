@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, WorkerError, error_classes
 from playstream.pipeline.protocol import (
@@ -21,7 +24,10 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.process.artifacts import ArtifactDir
-from playstream.process.events import displayed_text, parse_event
+from playstream.process.events import displayed_text, event_file_name, parse_event
+from playstream.process.observer import Observer
+
+_ENDED_HERE = {StatusName.CANCELED, StatusName.TIMEOUT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +42,51 @@ class Result:
     """What a command that shows this result ends with."""
 
 
+class Output(Enum):
+    """What is shown, and kept as the artifact `stdout`."""
+
+    TEXT = "text"
+    """Ansible's output."""
+    JSON = "json"
+    """The events, one a line."""
+
+
 class Processor:
     """Takes the records of one run.
 
     Args:
         artifact_dir: where the artifacts go.
-        show: takes each piece of Ansible's output, a text without its last line end.
-        log: takes each line for people.
+        observer: is told what happens. What it raises comes out of `receive` and `finish`.
+        output: what is shown and kept.
+        keep_stdout: False for no artifact `stdout`.
 
     Raises:
         JobError: the artifacts cannot be written.
     """
 
     def __init__(
-        self, artifact_dir: Path, *, show: Callable[[str], None], log: Callable[[LogLevel, str], None]
+        self, artifact_dir: Path, observer: Observer, *, output: Output = Output.TEXT, keep_stdout: bool = True
     ) -> None:
-        self._artifacts = ArtifactDir(artifact_dir)
-        self._show = show
-        self._log = log
+        self._artifacts = ArtifactDir(
+            artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON
+        )
+        self._observer = observer
+        self._json = output is Output.JSON
         self.status = StatusName.UNSTARTED
         self.rc: int | None = None
         self.explanation: str | None = None
         self._failure: Failure | None = None
+        self._last_counter = 0
+        self._received = 0
+
+    @property
+    def missing_events(self) -> int:
+        """How many numbers are missing among those of the events."""
+        return self._last_counter - self._received
+
+    def mute(self) -> None:
+        """Tell the observer nothing more."""
+        self._observer = Observer()
 
     def receive(self, record: Record | Noise) -> None:
         """Take one record.
@@ -69,34 +98,61 @@ class Processor:
         """
         if type(record) is Event:
             self._take_event(record)
-        elif isinstance(record, (FileEntry, FileData, TreeEnd)):
+        else:
+            self._take_other(record)
+
+    def _take_other(self, record: Record | Noise) -> None:
+        if isinstance(record, (FileEntry, FileData, TreeEnd)):
             self._artifacts.receive(record)
         elif isinstance(record, Status):
             self._take_status(record)
         elif isinstance(record, Failure):
             self._failure = record
-            self.status = StatusName.ERROR
-            self.explanation = record.message
         elif isinstance(record, Log):
-            self._log(record.level, record.message)
+            self._observer.log(record.level, record.message)
         elif isinstance(record, Noise):
-            self._log(LogLevel.WARNING, f"skipped {record.size} bytes that are not part of the stream: {record.data!r}")
+            self._observer.log(
+                LogLevel.WARNING, f"skipped {record.size} bytes that are not part of the stream: {record.data!r}"
+            )
 
     def _take_event(self, record: Event) -> None:
         event = parse_event(record)
-        self._artifacts.write_event(record.counter, event["uuid"], record.json)
+        self._received += 1
+        self._last_counter = record.counter
         text = displayed_text(event)
-        if text is not None:
-            self._artifacts.append_stdout(text.encode("utf-8", "replace") + b"\r\n")
-            self._show(text)
+        observer = self._observer
+        try:
+            keep = observer.event(event)
+        except BaseException:
+            self._keep_event(record, event, text)
+            raise
+        if keep:
+            self._keep_event(record, event, text)
+            self._observer.kept(event_file_name(record.counter, event["uuid"]), event)
+        elif text is not None or self._json:
+            self._keep_output(record.json, text)
+
+    def _keep_event(self, record: Event, event: dict[str, Any], text: str | None) -> None:
+        content = json.dumps(event).encode() if self._observer.changes_events else record.json
+        self._artifacts.write_event(event_file_name(record.counter, event["uuid"]), content)
+        if text is not None or self._json:
+            self._keep_output(content, text)
+
+    def _keep_output(self, content: bytes, text: str | None) -> None:
+        shown = content.decode() if self._json else text or ""
+        self._artifacts.append_stdout(shown)
+        self._observer.show(shown)
 
     def _take_status(self, record: Status) -> None:
-        self.status = record.status
-        self.explanation = record.explanation
         if record.command is not None:
             self._artifacts.write_command(record.command, record.cwd or "", record.env or {})
-        if record.status.terminal:
-            self.rc = record.rc
+        if record.status in _ENDED_HERE:
+            # How Ansible took to being ended says nothing; the number is ansible-runner's.
+            record = replace(record, rc=CANCELED_EXIT_STATUS)
+        self.status = record.status
+        self.explanation = record.explanation
+        self.rc = record.rc
+        self._observer.status(record)
 
     def flush(self) -> None:
         """Write out what is buffered; called when nothing more is there to receive.
@@ -105,6 +161,7 @@ class Processor:
             JobError: the artifacts cannot be written.
         """
         self._artifacts.flush()
+        self._observer.idle()
 
     def finish(self, error: PlaystreamError | None = None, *, interrupted: str | None = None) -> Result:
         """Write how the run ended.
@@ -116,20 +173,29 @@ class Processor:
         Raises:
             JobError: the artifacts cannot be written.
         """
-        if error is not None and interrupted is None:
-            self.status = StatusName.ERROR
-            self.explanation = str(error)
-        elif interrupted is not None and not self.status.terminal:
-            self.status = StatusName.CANCELED
-            self.explanation = interrupted
         try:
+            self._settle(error, interrupted)
             self._artifacts.write_outcome(self.status.value, self.rc)
         finally:
             self._artifacts.close()
+            self._observer.idle()
         return Result(self.status, self.rc, self.explanation, self._artifacts.path, self._exit_status(error))
 
+    def _settle(self, error: PlaystreamError | None, interrupted: str | None) -> None:
+        """Give the run a last status where the stream did not."""
+        status, explanation = self.status, self.explanation
+        if error is not None and interrupted is None:
+            status, explanation = StatusName.ERROR, str(error)
+        elif interrupted is not None and not status.terminal:
+            status, explanation = StatusName.CANCELED, interrupted
+        elif self._failure is not None:
+            status, explanation = StatusName.ERROR, self._failure.message
+        if (status, explanation) != (self.status, self.explanation):
+            now = datetime.now(timezone.utc).isoformat()
+            self._take_status(Status(status, now, rc=self.rc, explanation=explanation))
+
     def _exit_status(self, error: PlaystreamError | None) -> int:
-        if self.status in {StatusName.CANCELED, StatusName.TIMEOUT}:
+        if self.status in _ENDED_HERE:
             return CANCELED_EXIT_STATUS
         if error is not None:
             return error.exit_status

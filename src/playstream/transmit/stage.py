@@ -19,7 +19,8 @@ class Transmitter:
     """One job on its way to a worker.
 
     Args:
-        private_data_dir: directory with `project/`, `inventory/` and `env/`.
+        private_data_dir: directory with `project/`, `inventory/` and `env/`; None, with `only_arguments`, for a job
+            that needs none.
         arguments: what to run.
         exclude: patterns in gitignore syntax of what is not sent, besides `.playstreamignore` and `artifacts/`.
         only_arguments: send no tree; the worker has a private data directory of its own.
@@ -30,7 +31,7 @@ class Transmitter:
 
     def __init__(
         self,
-        private_data_dir: Path,
+        private_data_dir: Path | None,
         arguments: Arguments,
         *,
         exclude: Sequence[str] = (),
@@ -41,7 +42,7 @@ class Transmitter:
             private_data_dir, arguments, Delivery.ARGUMENTS if only_arguments else Delivery.TREE
         )
         self._ignore: Ignore | None = None
-        if not only_arguments:
+        if private_data_dir is not None and not only_arguments:
             # The files in env/ that playstream reads travel in the job, never as files on the worker's disk.
             own = [f"/env/{name}" for name in ENV_FILES] if (private_data_dir / "env").exists() else []
             self._ignore = Ignore.for_directory(private_data_dir, [*exclude, *own])
@@ -54,7 +55,7 @@ class Transmitter:
             PlaystreamError: the directory could not be packed to its end; a Failure record has gone before.
         """
         yield self.job
-        if self._ignore is None:
+        if self._ignore is None or self._directory is None:
             return
         try:
             yield from pack(self._directory, ignore=self._ignore)

@@ -18,7 +18,25 @@ from playstream.pipeline.errors import JobError
 PREFIX = "playstream-"
 
 
-class Spool:
+class PrivateDirectory:
+    """A new directory that only this user can read, removed by the next sweep when this process has died.
+
+    Raises:
+        JobError: it cannot be made.
+    """
+
+    def __init__(self) -> None:
+        self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()))
+        self._owner = os.getpid()
+
+    def remove(self) -> None:
+        """Remove it and drop the lock. In a process that was forked from the owner it does nothing."""
+        if os.getpid() == self._owner:
+            shutil.rmtree(self.root, ignore_errors=True)
+            os.close(self.lock)
+
+
+class Spool(PrivateDirectory):
     """A new spool in the directory for temporary files, or around a directory of the user's.
 
     Args:
@@ -34,7 +52,7 @@ class Spool:
     def __init__(
         self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False
     ) -> None:
-        self.root, self.lock = make_locked_directory()
+        super().__init__()
         self._delete: Path | None = None
         try:
             self.run_dir = self.root / "run"
@@ -67,17 +85,10 @@ class Spool:
         """Remove what the spool made, and the user's directory if that was asked for; drop the lock."""
         if self._delete is not None:
             shutil.rmtree(self._delete, ignore_errors=True)
-        shutil.rmtree(self.root, ignore_errors=True)
-        os.close(self.lock)
+        super().remove()
 
 
-def make_locked_directory() -> tuple[Path, int]:
-    """A new private directory and the descriptor of the lock on it, whose closing gives it to the next sweep.
-
-    Raises:
-        JobError: it cannot be made.
-    """
-    base = Path(tempfile.gettempdir())
+def _make_locked_directory(base: Path) -> tuple[Path, int]:
     while True:
         try:
             root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))

@@ -163,10 +163,20 @@ def decode(kind: int, flags: int, payload: bytes) -> Record | None:
     )
 
 
+def decode_event(content: bytes, start: int, end: int) -> Event:
+    """The event whose payload is `content[start:end]`, which is copied once.
+
+    Raises:
+        RemoteProtocolError: it is too short.
+    """
+    text = start + _EVENT.size
+    if text > end:
+        raise RemoteProtocolError(f"an event of {end - start} bytes is too short to hold its counter")
+    return Event(_EVENT.unpack_from(content, start)[0], content[text:end])
+
+
 def _decode_event(payload: bytes) -> Event:
-    if len(payload) < _EVENT.size:
-        raise RemoteProtocolError(f"an event of {len(payload)} bytes is too short to hold its counter")
-    return Event(_EVENT.unpack_from(payload)[0], payload[_EVENT.size :])
+    return decode_event(payload, 0, len(payload))
 
 
 def _decode_entry(payload: bytes) -> FileEntry:

@@ -51,22 +51,19 @@ class Receiver:
         if self._failed is not None:
             raise self._failed
         try:
-            while not self.closed:
-                record = self.records.next_record()
-                if record is not NEED_DATA:
-                    return record
-                frame = self.frames.next()
+            while (record := self.records.next_record()) is NEED_DATA:
+                frame = None if self.closed else self.frames.next()
+                if frame is None:
+                    return NEED_DATA
                 if isinstance(frame, Noise):
                     return frame
-                if frame is None:
-                    break
                 self.records.receive_frame(frame)
         except RemoteProtocolError as error:
             self._failed = error
             self.frames.clear()
             self.records.clear()
             raise
-        return NEED_DATA
+        return record
 
     def receive_eof(self) -> None:
         """The other side will send no more.

@@ -1,0 +1,90 @@
+"""Keyword arguments, checked against the annotations of their TypedDict."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import types
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import IO, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from playstream.pipeline.errors import ConfigurationError
+
+
+def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[str, Any]:
+    """The options that were given, without those that are None.
+
+    Args:
+        given: keyword arguments.
+        kind: the TypedDict that they should fit.
+        function: the function's name, for errors.
+
+    Raises:
+        ConfigurationError: one has an unknown name, or a value of a wrong type.
+    """
+    hints = _hints(kind)
+    for name, value in given.items():
+        if name not in hints:
+            raise ConfigurationError(f"{function}() has no parameter {name!r}{_suggest(name, hints)}")
+        if value is not None and not _fits(value, hints[name]):
+            raise ConfigurationError(f"{name}: expected {_describe(hints[name])}, got {_shown(value)}")
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _suggest(name: str, hints: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, hints, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ". docs/python.md lists them"
+
+
+def _shown(value: Any) -> str:
+    """A value's type, and not the value, which may be a secret."""
+    return repr(value) if isinstance(value, bool) else type(value).__name__
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, item) for item in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin is IO or origin is Callable or getattr(hint, "_is_protocol", False):
+        return hasattr(value, "read") or hasattr(value, "write") if origin is IO else callable(value)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return _fits_generic(value, origin, arguments) if origin is not None else isinstance(value, hint)
+
+
+def _fits_generic(value: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
+    if origin is Mapping:
+        return isinstance(value, Mapping)
+    if origin is Sequence:
+        plain = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        return plain and all(_fits(item, arguments[0]) for item in value)
+    if origin is type(None):
+        return value is None
+    return callable(value) if origin.__name__ == "Callable" else isinstance(value, origin)
+
+
+def _describe(hint: Any) -> str:
+    """A type in words."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_describe(item) for item in arguments if item is not type(None))
+    if origin is Literal:
+        return " or ".join(repr(item) for item in arguments)
+    if origin is Sequence:
+        return f"a list of ({_describe(arguments[0])})"
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Mapping: "a dict",
+             os.PathLike: "a path", IO: "a file object"}
+    known = words.get(origin or hint)
+    return known if known is not None else "a function"

@@ -1,0 +1,145 @@
+"""run_command(): any command line, with Ansible's own programs first in mind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from playstream.interface.checks import check_options
+from playstream.interface.config import CommandConfig
+from playstream.interface.logs import set_up_logging
+from playstream.interface.options import CommandOptions
+from playstream.interface.runner import Runner
+from playstream.interface.running import start, take_handlers
+from playstream.pipeline.errors import ConfigurationError
+from playstream.worker.pipes import Pipes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_WITHOUT_TERMINAL = {"ansible-config", "ansible-doc", "ansible-galaxy"}
+"""Programs that ask nothing, and whose output is for programs: a terminal would wrap its lines."""
+_DESCRIPTOR_OPTIONS = ("input_fd", "output_fd", "error_fd")
+
+
+def init_command(
+    executable_cmd: str, cmdline_args: Sequence[str] | None = None, **options: Unpack[CommandOptions]
+) -> Runner:
+    """Make everything ready for a command and start nothing.
+
+    Args:
+        executable_cmd: the program.
+        cmdline_args: its arguments.
+        options: as those of run_command().
+
+    Raises:
+        ConfigurationError: an option is wrong.
+        ExecutableNotFound: there is no such program.
+    """
+    if not isinstance(executable_cmd, str) or not executable_cmd:
+        raise ConfigurationError(f"executable_cmd: expected the name of a program, got {executable_cmd!r}")
+    words = list(cmdline_args or ())
+    if isinstance(cmdline_args, str) or not all(isinstance(word, str) for word in words):
+        raise ConfigurationError("cmdline_args: expected a list of texts")
+    given = check_options(options, CommandOptions, "run_command")
+    handlers = take_handlers(given)
+    set_up_logging(given)
+    console = _make_console(executable_cmd, given)
+    given.setdefault("quiet", console is not None)
+    config = CommandConfig(executable_cmd, words, console, **_remaining(given))
+    config.prepare()
+    return Runner(config, **handlers)
+
+
+def _remaining(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in {*_DESCRIPTOR_OPTIONS, "runner_mode"}}
+
+
+def _make_console(executable: str, given: Mapping[str, Any]) -> Pipes | None:
+    """Pipes for mode `subprocess`; None for a terminal."""
+    mode = given.get("runner_mode")
+    if mode is None:
+        asks_nothing = executable.rpartition("/")[2] in _WITHOUT_TERMINAL
+        mode = "subprocess" if asks_nothing or "input_fd" in given else "pexpect"
+    if mode == "pexpect":
+        for name in _DESCRIPTOR_OPTIONS:
+            if name in given and name != "output_fd":
+                raise ConfigurationError(
+                    f"{name}: expected runner_mode='subprocess' with it; on a terminal (pexpect) there is only one "
+                    "stream"
+                )
+        return None
+    return Pipes(*(_number(name, given.get(name)) for name in _DESCRIPTOR_OPTIONS))
+
+
+def _number(name: str, file: IO[Any] | int | None) -> int | None:
+    if file is None or isinstance(file, int):
+        return file
+    try:
+        return file.fileno()
+    except (AttributeError, OSError, ValueError):
+        raise ConfigurationError(
+            f"{name}: expected a file with a descriptor, got {type(file).__name__}. An object in memory cannot be "
+            "given to a process; leave it out and use what run_command() returns"
+        ) from None
+
+
+def run_command(
+    executable_cmd: str, cmdline_args: Sequence[str] | None = None, **options: Unpack[CommandOptions]
+) -> tuple[str, str, int | None]:
+    """Run a command and wait for its end. No shell has a part in it.
+
+    Args:
+        executable_cmd: the program, such as `ansible-playbook`.
+        cmdline_args: its arguments.
+        options: `input_fd`, `output_fd`, `error_fd`: files for the command to use as its own; `runner_mode`; and
+            those that run() has for environment, passwords, isolation and handlers.
+
+    Returns:
+        Its output, its errors (on a terminal, mode `pexpect`, they are in the output), and its return code. Output
+        that went to `output_fd` or `error_fd` is not repeated here.
+
+    Raises:
+        ConfigurationError: an option is wrong.
+        ExecutableNotFound: there is no such program.
+
+    Example:
+        >>> out, err, rc = run_command("ansible-doc", ["--list", "--json"])  # doctest: +SKIP
+    """
+    runner = init_command(executable_cmd, cmdline_args, **options)
+    runner.run()
+    return read_output(runner)
+
+
+def read_output(runner: Runner) -> tuple[str, str, int | None]:
+    """What a command that has ended left."""
+    texts = []
+    for name in ("stdout", "stderr"):
+        path = runner.artifact_path / name
+        texts.append(path.read_bytes().decode("utf-8", "replace") if path.exists() else "")
+    return texts[0], texts[1], runner.rc
+
+
+def run_command_async(
+    executable_cmd: str, cmdline_args: Sequence[str] | None = None, **options: Unpack[CommandOptions]
+) -> tuple[threading.Thread, Runner]:
+    """Start a command in a thread of its own.
+
+    Args:
+        executable_cmd: the program.
+        cmdline_args: its arguments.
+        options: as those of run_command().
+
+    Returns:
+        The thread, and the run: its `stdout` and `stderr` are open files.
+
+    Raises:
+        ConfigurationError: an option is wrong.
+        ExecutableNotFound: there is no such program.
+
+    Example:
+        >>> thread, runner = run_command_async("ansible", ["--version"])  # doctest: +SKIP
+        >>> thread.join()  # doctest: +SKIP
+    """
+    return start(init_command(executable_cmd, cmdline_args, **options))

@@ -1,0 +1,257 @@
+"""RunnerConfig: what is to be run, made ready, and open to change until it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playstream.interface.arguments import make_arguments
+from playstream.interface.checks import check_options
+from playstream.interface.options import JobOptions, SharedOptions, StrPath
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.ident import check_ident
+from playstream.pipeline.job import make_job
+from playstream.pipeline.lookup import Delivery
+from playstream.pipeline.mailbox import Mailbox
+from playstream.pipeline.protocol import Job
+from playstream.worker.command import Command
+from playstream.worker.console import Console
+from playstream.worker.environment import fact_cache_dir
+from playstream.worker.execution import Execution
+from playstream.worker.guardian import kill_marked
+from playstream.worker.launch import Launch, prepare
+from playstream.worker.spool import PrivateDirectory, Spool, sweep
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class RunnerConfig:
+    """What is to be run. `prepare()` makes it ready; `command`, `env` and `cwd` may be changed before it runs.
+
+    Args:
+        private_data_dir: directory with `project/`, `inventory/` and `env/`; only read. None for a job from memory.
+        options: as those of run(); handlers are the Runner's.
+
+    Raises:
+        ConfigurationError: an option has an unknown name or a wrong type.
+
+    Example:
+        >>> config = RunnerConfig(private_data_dir="demo", playbook="site.yml")
+        >>> config.prepare()  # doctest: +SKIP
+        >>> config.env["ANSIBLE_FORCE_COLOR"] = "1"  # doctest: +SKIP
+        >>> Runner(config=config).run()  # doctest: +SKIP
+        ('successful', 0)
+    """
+
+    _options_type: type = JobOptions
+
+    def __init__(self, private_data_dir: StrPath | None = None, **options: Unpack[JobOptions]) -> None:
+        self._configure(private_data_dir, options)
+
+    def _configure(self, private_data_dir: StrPath | None, options: Mapping[str, Any]) -> None:
+        self.options = check_options(options, self._options_type, type(self).__name__)
+        """The options that were given, checked, without those that are None."""
+        self.private_data_dir = os.path.abspath(private_data_dir) if private_data_dir else None
+        """Absolute path; None for a job from memory."""
+        self._job_options = dict(self.options)
+        if private_data_dir:
+            self._job_options["private_data_dir"] = private_data_dir
+        if "ident" not in self.options:
+            self._job_options["ident"] = str(uuid.uuid4())
+        self.ident = str(self._job_options["ident"])
+        """Name of the run."""
+        self.command: list[str] = []
+        """What is started; known after `prepare()`."""
+        self.env: dict[str, str] = {}
+        """The environment of the command; known after `prepare()`."""
+        self.cwd = ""
+        """The directory that the command is started in; known after `prepare()`."""
+        self.settings: dict[str, Any] = dict(self.options.get("settings", {}))
+        """Settings; after `prepare()` with those of `env/settings`."""
+        self.quiet = bool(self.options.get("quiet", False))
+        self.json_mode = bool(self.options.get("json_mode", False))
+        self.rotate_artifacts = int(self.options.get("rotate_artifacts", 0))
+        self.check_job_event_data = bool(self.options.get("check_job_event_data", False))
+        self.suppress_ansible_output = bool(self.options.get("suppress_ansible_output", self.quiet))
+        self.suppress_output_file = bool(self.options.get("suppress_output_file", False))
+        self._temporary: PrivateDirectory | None = None
+        self._artifact_base = self._find_artifact_base()
+        self._job: Job | None = None
+        self._spool: Spool | None = None
+        self._launch: Launch | None = None
+        self._finalizers: list[weakref.finalize[..., Any]] = []
+
+    def _find_artifact_base(self) -> Path:
+        """Where artifact directories are. A run from memory leaves them nowhere: they go with this object."""
+        check_ident(self.ident or "x")
+        if "artifact_dir" in self.options:
+            return Path(os.path.abspath(self.options["artifact_dir"]))
+        if self.private_data_dir is not None:
+            return Path(self.private_data_dir) / "artifacts"
+        self._temporary = PrivateDirectory()
+        weakref.finalize(self, self._temporary.remove)
+        return self._temporary.root / "artifacts"
+
+    @property
+    def artifact_dir(self) -> str:
+        """The directory of this run's artifacts."""
+        return str(self._artifact_base / self.ident) if self.ident else str(self._artifact_base)
+
+    @property
+    def project_dir(self) -> str:
+        """The directory of the playbooks."""
+        project = self.options.get("project_dir") or "project"
+        return os.path.join(self.private_data_dir or os.getcwd(), project)
+
+    @property
+    def playbook(self) -> Any:
+        """The playbook as it was given: a path, or plays."""
+        return self.options.get("playbook")
+
+    @property
+    def inventory(self) -> Any:
+        """The inventory as it was given."""
+        return self.options.get("inventory")
+
+    @property
+    def fact_cache_type(self) -> str:
+        """Which plugin keeps the facts; '' for the one of Ansible's configuration."""
+        kind = self.options.get("fact_cache_type", self.settings.get("fact_cache_type", "jsonfile"))
+        return str(kind or "")
+
+    @property
+    def fact_cache(self) -> str | None:
+        """The directory of the facts in the artifacts; None when they are not kept as files."""
+        name = self.options.get("fact_cache") or self.settings.get("fact_cache") or "fact_cache"
+        return os.path.join(self.artifact_dir, name) if self.fact_cache_type == "jsonfile" else None
+
+    @property
+    def idle_timeout(self) -> float | None:
+        """Seconds without output after which the job is ended; None for never."""
+        return self.settings.get("idle_timeout")
+
+    @property
+    def job_timeout(self) -> float | None:
+        """Seconds after which the job is ended; None for never."""
+        return self.settings.get("job_timeout")
+
+    @property
+    def prepared(self) -> bool:
+        """True when the command is known and has not been run yet."""
+        return self._launch is not None
+
+    def prepare(self) -> None:
+        """Check everything, and make a private place with what the run needs.
+
+        Raises:
+            ConfigurationError: the job could not run as asked; names the argument, or the file and line.
+            ExecutableNotFound: Ansible is not on the PATH.
+            JobError: the private place cannot be made.
+        """
+        self._discard()
+        directory = None if self.private_data_dir is None else Path(self.private_data_dir)
+        arguments = make_arguments(self._job_options, command=self._command_words())
+        job = make_job(directory, arguments, Delivery.IN_PLACE)
+        for spool in sweep():
+            kill_marked(spool)
+        self._spool = Spool(directory, in_place=True)
+        self._finalizers = [weakref.finalize(self, self._spool.remove)]
+        self._job = job
+        try:
+            self._launch = prepare(job, self._spool)
+        except BaseException:
+            self._discard()
+            raise
+        self._finalizers += [
+            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True) for path in self._launch.remove
+        ]
+        command = self._launch.command
+        self.command, self.env, self.cwd = list(command.argv), dict(command.env), str(command.cwd)
+        self.settings = dict(job.settings)
+        self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
+        self.suppress_output_file = bool(self.settings.get("suppress_output_file", False))
+
+    def _command_words(self) -> Sequence[str]:
+        """A whole command line, when that is what is run."""
+        return ()
+
+    def _make_console(self) -> Console | None:
+        """What the command runs on; None for a terminal of its own."""
+        return None
+
+    def _discard(self) -> None:
+        """Remove what an earlier `prepare()` made."""
+        for finalizer in self._finalizers:
+            finalizer()
+        self._finalizers = []
+        self._launch = self._spool = self._job = None
+
+    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
+        """The run itself, with what was changed since `prepare()`. Used by Runner, which calls `release` afterwards.
+
+        Raises:
+            ConfigurationError: it was not prepared, or the command is empty.
+        """
+        if self._job is None or self._spool is None or self._launch is None:
+            raise ConfigurationError("the configuration is not prepared; call prepare() before the run")
+        if not self.command:
+            raise ConfigurationError("command: expected at least the name of a program, got an empty list")
+        command = Command(
+            tuple(map(str, self.command)), {str(k): str(v) for k, v in self.env.items()}, Path(self.cwd)
+        )
+        self._take_facts(fact_cache_dir(self._job, self._launch.paths))
+        return Execution(
+            self._job, self._spool, mailbox, cancellation,
+            launch=replace(self._launch, command=command), console=self._make_console(),
+        )
+
+    def _take_facts(self, target: Path) -> None:
+        """Facts that are in the artifacts already are known to this run."""
+        if self.fact_cache is not None and Path(self.fact_cache).is_dir():
+            shutil.copytree(self.fact_cache, target)
+
+    def release(self) -> None:
+        """Remove what the run needed."""
+        self._discard()
+
+
+class CommandConfig(RunnerConfig):
+    """A command line to run: any program, with Ansible's own first in mind.
+
+    Args:
+        executable_cmd: the program.
+        cmdline_args: its arguments.
+        console: what it runs on; a terminal when None.
+        private_data_dir: as RunnerConfig's.
+        options: as those of run_command().
+    """
+
+    _options_type = SharedOptions
+
+    def __init__(
+        self,
+        executable_cmd: str,
+        cmdline_args: Sequence[str] = (),
+        console: Console | None = None,
+        private_data_dir: StrPath | None = None,
+        **options: Unpack[SharedOptions],
+    ) -> None:
+        self._words = [executable_cmd, *cmdline_args]
+        self._console = console
+        self._configure(private_data_dir, options)
+        # A command runs where the caller is.
+        self._job_options.setdefault("project_dir", os.fspath(options.get("host_cwd") or os.getcwd()))
+
+    def _command_words(self) -> Sequence[str]:
+        return self._words
+
+    def _make_console(self) -> Console | None:
+        return self._console

@@ -1,0 +1,74 @@
+"""The events of a run, read from its artifacts while it goes on and afterwards."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_EVENT_FILE = re.compile(r"(\d+)-.+\.json")
+
+
+class EventLog:
+    """Names of the events that are kept, in their order; readers wait for more without asking again and again."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._changed = threading.Condition()
+        self._writer: int | None = None
+        self.begun = False
+        """True when the run that writes has begun, or is about to."""
+        self._ended = False
+
+    def begin(self) -> None:
+        """Readers wait for what comes."""
+        self.begun = True
+
+    def write_from_here(self) -> None:
+        """This thread adds the events, so a reader in it, such as an event handler, must not wait for more."""
+        self._writer = threading.get_ident()
+
+    def add(self, name: str) -> None:
+        """An event has been written to its file."""
+        with self._changed:
+            self._names.append(name)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """No more events come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def read(self, artifact_dir: Path) -> Iterator[dict[str, Any]]:
+        """Every event; while the run goes on, each as soon as it is there, until the end of the run."""
+        directory = artifact_dir / "job_events"
+        if not self.begun:
+            self._names = _list_events(directory)
+            self._ended = True
+        position = 0
+        while True:
+            with self._changed:
+                while position == len(self._names) and self._may_wait():
+                    self._changed.wait()
+                names = self._names[position:]
+            if not names:
+                return
+            position += len(names)
+            for name in names:
+                event: dict[str, Any] = json.loads((directory / name).read_bytes())
+                yield event
+
+    def _may_wait(self) -> bool:
+        return not self._ended and threading.get_ident() != self._writer
+
+
+def _list_events(directory: Path) -> list[str]:
+    """The events of a run that ended earlier."""
+    if not directory.is_dir():
+        return []
+    found = [match for match in map(_EVENT_FILE.fullmatch, (path.name for path in directory.iterdir())) if match]
+    return [match[0] for match in sorted(found, key=lambda match: int(match[1]))]

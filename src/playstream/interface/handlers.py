@@ -1,0 +1,105 @@
+"""The caller's functions that are called while a job runs, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playstream.interface.options import (
+    ArtifactsHandler,
+    CancelCallback,
+    EventHandler,
+    FinishedCallback,
+    StatusHandler,
+)
+from playstream.pipeline.errors import CallbackError
+
+POLL_SECONDS = 0.5
+"""How often the cancel callback is asked; the contract says at least once a second."""
+_logger = logging.getLogger("playstream")
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """The caller's functions; see `options` for what each takes. All are called in the thread of the run."""
+
+    event_handler: EventHandler | None = None
+    status_handler: StatusHandler | None = None
+    cancel_callback: CancelCallback | None = None
+    artifacts_handler: ArtifactsHandler | None = None
+    finished_callback: FinishedCallback | None = None
+
+    def event(self, event: dict[str, Any]) -> bool:
+        """Show an event; True if it is to be kept. What the handler raises is raised, but for OSError."""
+        if self.event_handler is None:
+            return True
+        try:
+            return bool(self.event_handler(event))
+        except OSError as error:
+            _logger.warning("the event handler failed on event %s, which is kept: %s", event.get("counter"), error)
+            return True
+
+    def status(self, data: dict[str, Any], config: object) -> None:
+        """Show a status. What the handler raises is raised."""
+        if self.status_handler is not None:
+            self.status_handler(data, runner_config=config)
+
+    def artifacts(self, artifact_dir: str) -> None:
+        """Say that the artifacts are there.
+
+        Raises:
+            CallbackError: the handler raised.
+        """
+        if self.artifacts_handler is not None:
+            _call("artifacts_handler", self.artifacts_handler, artifact_dir)
+
+    def finished(self, runner: object) -> None:
+        """Say that all is done.
+
+        Raises:
+            CallbackError: the callback raised.
+        """
+        if self.finished_callback is not None:
+            _call("finished_callback", self.finished_callback, runner)
+
+
+class CancelPoll:
+    """Asks the cancel callback every POLL_SECONDS, however often it is reminded.
+
+    Args:
+        callback: the caller's; None for never.
+        cancel: called once when it says so.
+    """
+
+    def __init__(self, callback: CancelCallback | None, cancel: Callable[[str], None]) -> None:
+        self._callback = callback
+        self._cancel = cancel
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        """Ask, if it is time.
+
+        Raises:
+            CallbackError: the callback raised.
+        """
+        now = time.monotonic()
+        if self._callback is None or now < self._next:
+            return
+        self._next = now + POLL_SECONDS
+        if _call("cancel_callback", self._callback):
+            self._callback = None
+            self._cancel("the cancel callback asked for it")
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._callback = None
+
+
+def _call(name: str, function: Callable[..., object], *arguments: object) -> object:
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise CallbackError(f"{name} raised {type(error).__name__}: {error}") from error

@@ -1,0 +1,94 @@
+"""A run on this host: the worker's part in a thread, the process stage's in the caller's, records in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import JobError, PlaystreamError
+from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
+from playstream.pipeline.protocol import Failure
+from playstream.process import Processor
+from playstream.worker.execution import Execution
+
+_POLL_SECONDS = 0.25
+"""How long to wait for a record before looking around."""
+
+MakeExecution = Callable[[Mailbox, Cancellation], Execution]
+
+
+class LocalRun:
+    """Drives one execution to its end.
+
+    Args:
+        make_execution: makes the worker's part.
+        processor: takes the records, in the thread that calls `run`.
+        cancellation: asks for the end of the job.
+        poll: called between records; may raise.
+    """
+
+    def __init__(
+        self, make_execution: MakeExecution, processor: Processor, cancellation: Cancellation, poll: Callable[[], None]
+    ) -> None:
+        self._mailbox = Mailbox(cancellation.wake)
+        self._execution = make_execution(self._mailbox, cancellation)
+        self._processor = processor
+        self._cancellation = cancellation
+        self._poll = poll
+        self._crash: BaseException | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> BaseException | None:
+        """Run to the end, whatever happens on the way.
+
+        Returns:
+            What the caller's functions or the processor raised first, or None. The job was ended because of it, and
+            what came before is kept.
+        """
+        thread = threading.Thread(target=self._execute, name="playstream-execution", daemon=True)
+        thread.start()
+        while not self._step():
+            pass
+        thread.join()
+        return self._error or self._crash
+
+    def _step(self) -> bool:
+        """Take one record; True when there will be no more."""
+        try:
+            record = self._mailbox.take(_POLL_SECONDS)
+            if record is NOTHING_MORE:
+                return True
+            if record is not NOTHING_YET:
+                self._processor.receive(record)
+                if self._mailbox.empty:
+                    self._processor.flush()
+            self._poll()
+        except BaseException as error:  # noqa: BLE001 - kept, and raised by the caller when the job has ended
+            self._fail(error)
+        return False
+
+    def _fail(self, error: BaseException) -> None:
+        """End the job. What still comes is kept, unless keeping it is what failed."""
+        if self._error is None:
+            self._error = error
+            self._processor.mute()
+            self._cancellation.request(f"a function of the caller's raised {type(error).__name__}")
+        else:
+            self._mailbox.fail(JobError(f"the results cannot be kept: {error}"))
+
+    def _execute(self) -> None:
+        """The worker's part, in its thread."""
+        try:
+            outcome = self._execution.run()
+            if outcome.error is not None:
+                self._mailbox.put(Failure(type(outcome.error).__name__, str(outcome.error)))
+        except PlaystreamError as error:
+            self._mailbox.put(Failure(type(error).__name__, str(error)))
+        except OSError as error:
+            refused = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+            self._mailbox.put(Failure("JobError", f"this host refused something the job needs: {refused}"))
+        except BaseException as error:  # noqa: BLE001 - a defect: raised in the caller's thread
+            self._crash = error
+        finally:
+            self._mailbox.close()

@@ -1,0 +1,136 @@
+"""What a run has left: output, events, statistics and facts, read from its artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from playstream.interface.event_log import EventLog
+from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.ident import check_ident
+
+_STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
+
+
+class Results:
+    """The results of one run. `Runner` is one; they can be read while the run goes on."""
+
+    def __init__(self) -> None:
+        self._log = EventLog()
+        self._stats: dict[str, Any] | None = None
+
+    @property
+    def _artifact_dir(self) -> Path:
+        raise NotImplementedError
+
+    @property
+    def _fact_cache_dir(self) -> Path:
+        raise NotImplementedError
+
+    @property
+    def artifact_path(self) -> Path:
+        """The directory of the artifacts."""
+        return self._artifact_dir
+
+    @property
+    def stdout(self) -> TextIO:
+        """Ansible's output so far, as an open file; to be closed by the caller.
+
+        Raises:
+            JobError: there is none: the run has not started, or was asked to keep none.
+
+        Example:
+            >>> with runner.stdout as output:  # doctest: +SKIP
+            ...     print(output.read())
+        """
+        return self._open("stdout")
+
+    @property
+    def stderr(self) -> TextIO:
+        """What a command in mode `subprocess` wrote to standard error, as an open file; empty on a terminal.
+
+        Raises:
+            JobError: there is none.
+        """
+        return self._open("stderr")
+
+    def _open(self, name: str) -> TextIO:
+        try:
+            return (self._artifact_dir / name).open(encoding="utf-8", errors="replace", newline="")
+        except OSError as error:
+            raise JobError(
+                f"{name} of this run is not there: {self._artifact_dir / name}: {error.strerror}. It is written when "
+                "the run starts, and not with suppress_output_file"
+            ) from None
+
+    @property
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Each event of the run that was kept, in order. While the run goes on it waits for the next, without spinning.
+
+        Example:
+            >>> for event in runner.events:  # doctest: +SKIP
+            ...     print(event["event"])
+        """
+        return self._log.read(self._artifact_dir)
+
+    @property
+    def stats(self) -> dict[str, Any] | None:
+        """Counts by host from the run's last event: `ok`, `changed`, `failures`, `dark` (unreachable), `skipped`,
+        `rescued`, `ignored`, `processed`. None when there was no such event, or the event handler did not keep it.
+
+        Example:
+            >>> runner.stats["failures"]  # doctest: +SKIP
+            {'node1': 2}
+        """
+        if self._stats is None and not self._log.begun:
+            self._stats = next((e["event_data"] for e in self.events if e.get("event") == "playbook_on_stats"), None)
+        if self._stats is None:
+            return None
+        return {name: self._stats.get(name, {}) for name in _STATS}
+
+    def host_events(self, host: str) -> Iterator[dict[str, Any]]:
+        """Each event that is of one host.
+
+        Args:
+            host: its name in the inventory.
+        """
+        return (event for event in self.events if event.get("event_data", {}).get("host") == host)
+
+    def get_fact_cache(self, host: str) -> dict[str, Any]:
+        """The facts that are known of a host; empty when there are none.
+
+        Args:
+            host: its name in the inventory.
+
+        Raises:
+            ConfigurationError: the facts are not kept as files.
+        """
+        path = self._fact_cache_dir / check_ident(host)
+        try:
+            facts: dict[str, Any] = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        return facts
+
+    def set_fact_cache(self, host: str, data: dict[str, Any]) -> None:
+        """Give a host facts for the run that is to come.
+
+        Args:
+            host: its name in the inventory.
+            data: the facts; JSON-able.
+
+        Raises:
+            ConfigurationError: the facts are not kept as files, or cannot be JSON.
+        """
+        directory = self._fact_cache_dir
+        try:
+            text = json.dumps(data)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"facts of {host!r}: a value cannot be JSON: {error}") from None
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(directory / check_ident(host), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)

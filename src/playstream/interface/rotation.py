@@ -1,0 +1,50 @@
+"""Keeping only the newest artifact directories."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+_MARKS = ("job_events", "status", "stdout")
+"""One of these tells a run's directory from another thing in the same place."""
+
+
+def rotate(base: Path, keep: int) -> list[Path]:
+    """Remove the oldest artifact directories below `base`, by their time of change.
+
+    Links such as `latest`, files, directories that are no run's, and runs that go on are left alone.
+
+    Args:
+        base: directory of artifact directories.
+        keep: how many may stay; 0 for all.
+
+    Returns:
+        Those that were removed.
+    """
+    if keep < 1 or not base.is_dir():
+        return []
+    runs = [path for path in base.iterdir() if not path.is_symlink() and any((path / name).exists() for name in _MARKS)]
+    runs.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    removed = []
+    for path in runs[keep:]:
+        if not _in_use(path):
+            shutil.rmtree(path, ignore_errors=True)
+            removed.append(path)
+    return removed
+
+
+def _in_use(path: Path) -> bool:
+    """Whether a run writes there: it holds a lock on the directory."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

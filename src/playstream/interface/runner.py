@@ -1,0 +1,225 @@
+"""Runner: one run, from its start to its results."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playstream.interface.config import RunnerConfig
+from playstream.interface.display import Display
+from playstream.interface.handlers import CancelPoll, Handlers
+from playstream.interface.local import LocalRun
+from playstream.interface.observer import RunObserver
+from playstream.interface.results import Results
+from playstream.interface.rotation import rotate
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream, PlaystreamError
+from playstream.pipeline.protocol import Status, StatusName
+from playstream.process import Output, Processor, Result
+
+if TYPE_CHECKING:
+    from playstream.interface.options import (
+        ArtifactsHandler,
+        CancelCallback,
+        EventHandler,
+        FinishedCallback,
+        StatusHandler,
+    )
+
+
+class Runner(Results):
+    """Runs what a RunnerConfig says, and gives its results. `run()` and its relatives make one.
+
+    Args:
+        config: what to run; prepared by `run` if it is not.
+        cancel_callback: asked at least once a second; true cancels the job.
+        event_handler: takes each event; false keeps it off the disk.
+        status_handler: takes each status, with `runner_config=config`.
+        artifacts_handler: takes the path of the artifact directory when everything is in it.
+        finished_callback: takes this object when all is done.
+
+    Attributes:
+        config: the configuration.
+        status: `unstarted`, `starting`, `running`, `successful`, `failed`, `canceled`, `timeout` or `error`.
+        rc: Ansible's return code; 128 + N when signal N ended it, 254 when the job was canceled or timed out, None
+            while it is not known.
+        explanation: for people: why it was canceled, which limit fired, what went wrong.
+
+    Example:
+        >>> runner = Runner(RunnerConfig(private_data_dir="demo", playbook="site.yml"))  # doctest: +SKIP
+        >>> runner.run()  # doctest: +SKIP
+        ('successful', 0)
+    """
+
+    def __init__(
+        self,
+        config: RunnerConfig,
+        cancel_callback: CancelCallback | None = None,
+        *,
+        event_handler: EventHandler | None = None,
+        status_handler: StatusHandler | None = None,
+        artifacts_handler: ArtifactsHandler | None = None,
+        finished_callback: FinishedCallback | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self._handlers = Handlers(
+            event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback
+        )
+        self.status: str = StatusName.UNSTARTED.value
+        self.rc: int | None = None
+        self.explanation: str | None = None
+        self._cancellation: Cancellation | None = None
+        self._cancel_reason: str | None = None
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+
+    @property
+    def _artifact_dir(self) -> Path:
+        return Path(self.config.artifact_dir)
+
+    @property
+    def _fact_cache_dir(self) -> Path:
+        if self.config.fact_cache is None:
+            raise ConfigurationError(
+                f"facts are kept by the cache plugin {self.config.fact_cache_type!r}; only those of jsonfile can be "
+                "read and written here"
+            )
+        return Path(self.config.fact_cache)
+
+    @property
+    def errored(self) -> bool:
+        """True if the job could not be run or watched to its end."""
+        return self.status == StatusName.ERROR.value
+
+    @property
+    def canceled(self) -> bool:
+        """True if the job was canceled."""
+        return self.status == StatusName.CANCELED.value
+
+    @property
+    def timed_out(self) -> bool:
+        """True if a time limit ended the job; `explanation` says which."""
+        return self.status == StatusName.TIMEOUT.value
+
+    def cancel(self, reason: str = "canceled by the caller") -> None:
+        """End the job; from any thread. Nothing happens when it has ended.
+
+        Args:
+            reason: for people; becomes `explanation`.
+        """
+        with self._lock:
+            self._cancel_reason = self._cancel_reason or reason
+            if self._cancellation is not None:
+                self._cancellation.request(reason)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of a run that goes on in another thread.
+
+        Args:
+            timeout: seconds; None for as long as it takes.
+
+        Returns:
+            True if it has ended.
+        """
+        return self._done.wait(timeout)
+
+    def expect_events(self) -> None:
+        """Whoever reads `events` waits for the run that is about to begin in another thread."""
+        self._log.begin()
+
+    def note_event(self, name: str, event: dict[str, Any]) -> None:
+        """An event has been kept. Called by the run itself."""
+        if event.get("event") == "playbook_on_stats":
+            self._stats = event.get("event_data", {})
+        self._log.add(name)
+
+    def note_status(self, status: Status) -> None:
+        """The job has a new status. Called by the run itself."""
+        self.rc = status.rc
+        self.explanation = status.explanation
+        self.status = status.status.value
+
+    def run(self) -> tuple[str, int | None]:
+        """Run the job to its end in this thread. Handlers are called here too.
+
+        Returns:
+            `status` and `rc`.
+
+        Raises:
+            ConfigurationError: the job could not run as asked; nothing has run.
+            CallbackError: a cancel callback, artifacts handler or finished callback raised. What an event handler or
+                a status handler raises comes as it is. The job has been ended, and what came before is kept.
+            JobError: the artifacts cannot be written.
+            IncompleteStream: events are missing, with `check_job_event_data`.
+        """
+        self._log.begin()
+        self._log.write_from_here()
+        cancellation = Cancellation()
+        with self._lock:
+            self._cancellation = cancellation
+            if self._cancel_reason is not None:
+                cancellation.request(self._cancel_reason)
+        try:
+            self._run(cancellation)
+        finally:
+            with self._lock:
+                self._cancellation = None
+            cancellation.close()
+            self._log.end()
+            self._done.set()
+        return self.status, self.rc
+
+    def _run(self, cancellation: Cancellation) -> None:
+        observer = RunObserver(self, self._handlers, Display(shown=not self.config.suppress_ansible_output))
+        output = Output.JSON if self.config.json_mode else Output.TEXT
+        try:
+            self._prepare()
+            processor = Processor(
+                self._artifact_dir, observer, output=output, keep_stdout=not self.config.suppress_output_file
+            )
+            poll = CancelPoll(self._handlers.cancel_callback, cancellation.request)
+            error = self._drive(processor, cancellation, poll)
+            self._take(processor.finish(_as_result(error), interrupted=cancellation.reason if error is None else None))
+            rotate(self._artifact_dir.parent, self.config.rotate_artifacts if self.config.ident else 0)
+        finally:
+            self.config.release()
+        self._conclude(error, processor)
+
+    def _take(self, result: Result) -> None:
+        """How the run ended, whether or not a status said so."""
+        self.rc, self.explanation, self.status = result.rc, result.explanation, result.status.value
+
+    def fail(self, error: BaseException) -> None:
+        """What `run` raised becomes the status, where there is nobody to raise it to."""
+        self.explanation = str(_as_result(error))
+        self.status = StatusName.ERROR.value
+
+    def _prepare(self) -> None:
+        if not self.config.prepared:
+            self.config.prepare()
+
+    def _drive(self, processor: Processor, cancellation: Cancellation, poll: CancelPoll) -> BaseException | None:
+        """Give the processor every record of the run; return what was raised on the way."""
+        return LocalRun(self.config.make_execution, processor, cancellation, poll).run()
+
+    def _conclude(self, error: BaseException | None, processor: Processor) -> None:
+        """Tell the last handlers, and raise what was raised."""
+        try:
+            self._handlers.artifacts(self.config.artifact_dir)
+        finally:
+            self._handlers.finished(self)
+        if error is not None:
+            raise error
+        if self.config.check_job_event_data and processor.missing_events:
+            raise IncompleteStream(
+                f"{processor.missing_events} events of the run are missing, though it ended with status {self.status}"
+            )
+
+
+def _as_result(error: BaseException | None) -> PlaystreamError | None:
+    """What was raised, as what the run ended with."""
+    if error is None or isinstance(error, PlaystreamError):
+        return error
+    return CallbackError(f"a function of the caller's raised {type(error).__name__}: {error}")

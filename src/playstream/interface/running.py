@@ -1,0 +1,121 @@
+"""run() and its relatives: a run in one call."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from playstream.interface.checks import check_options
+from playstream.interface.config import RunnerConfig
+from playstream.interface.logs import set_up_logging
+from playstream.interface.options import RunOptions
+from playstream.interface.runner import Runner
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+HANDLER_OPTIONS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
+_logger = logging.getLogger("playstream")
+
+
+def init_runner(**options: Unpack[RunOptions]) -> Runner:
+    """Make everything ready for a run and start nothing.
+
+    Args:
+        options: as those of run().
+
+    Returns:
+        The unstarted run; its `run()` starts it.
+
+    Raises:
+        ConfigurationError: the job could not run as asked.
+        ExecutableNotFound: Ansible is not on the PATH.
+
+    Example:
+        >>> runner = init_runner(private_data_dir="demo", playbook="site.yml")  # doctest: +SKIP
+        >>> runner.status  # doctest: +SKIP
+        'unstarted'
+    """
+    if options.get("streamer"):
+        from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
+
+        return init_stage(options)
+    given = check_options(options, RunOptions, "run")
+    handlers = take_handlers(given)
+    set_up_logging(given)
+    directory = given.pop("private_data_dir", None)
+    config = RunnerConfig(directory, **given)
+    config.prepare()
+    return Runner(config, **handlers)
+
+
+def run(**options: Unpack[RunOptions]) -> Runner:
+    """Run a playbook, a module or a role, and wait for its end.
+
+    Args:
+        options: what to run and how; `playstream.interface.options` and docs/python.md list them. With
+            `streamer='transmit'`, `'worker'` or `'process'` one stage is done, on the file objects `_input` and
+            `_output` (standard input and output by default).
+
+    Returns:
+        The run, with `status`, `rc`, `events`, `stats`, `stdout` and more. A job that fails is no exception.
+
+    Raises:
+        ConfigurationError: the job could not run as asked; nothing has run.
+        ExecutableNotFound: Ansible is not on the PATH.
+        CallbackError: a cancel callback, artifacts handler or finished callback raised.
+        JobError: the artifacts cannot be written.
+
+    Example:
+        >>> r = run(private_data_dir="demo", playbook="site.yml")  # doctest: +SKIP
+        >>> print(f"{r.status}: {r.rc}")  # doctest: +SKIP
+        successful: 0
+    """
+    runner = init_runner(**options)
+    runner.run()
+    return runner
+
+
+def run_async(**options: Unpack[RunOptions]) -> tuple[threading.Thread, Runner]:
+    """Start a run in a thread of its own. Handlers are called in that thread.
+
+    Args:
+        options: as those of run().
+
+    Returns:
+        The thread, and the run, which can be looked at while it goes on. What a handler raises ends the run with
+        status `error` and is in `explanation`.
+
+    Raises:
+        ConfigurationError: the job could not run as asked; nothing has run.
+        ExecutableNotFound: Ansible is not on the PATH.
+
+    Example:
+        >>> thread, runner = run_async(private_data_dir="demo", playbook="site.yml")  # doctest: +SKIP
+        >>> for event in runner.events:  # doctest: +SKIP
+        ...     print(event["event"])
+    """
+    return start(init_runner(**options))
+
+
+def start(runner: Runner) -> tuple[threading.Thread, Runner]:
+    """Run `runner` in a thread."""
+    runner.expect_events()
+    thread = threading.Thread(target=_run_in_thread, args=(runner,), name=f"playstream-{runner.config.ident}")
+    thread.start()
+    return thread, runner
+
+
+def _run_in_thread(runner: Runner) -> None:
+    """There is nobody to raise an error to: it becomes the run's status."""
+    try:
+        runner.run()
+    except Exception as error:  # noqa: BLE001 - the caller's own functions may raise anything
+        runner.fail(error)
+        _logger.warning("run %s: %s", runner.config.ident, runner.explanation)
+
+
+def take_handlers(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the handlers out of `options`."""
+    return {name: options.pop(name) for name in HANDLER_OPTIONS if name in options}

@@ -1,0 +1,186 @@
+"""run(streamer=…): one stage of a pipeline, on file objects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playstream.interface.arguments import make_arguments
+from playstream.interface.checks import check_options
+from playstream.interface.config import RunnerConfig
+from playstream.interface.handlers import CancelPoll
+from playstream.interface.options import JobOptions, RunOptions
+from playstream.interface.process import feed
+from playstream.interface.runner import Runner
+from playstream.interface.running import take_handlers
+from playstream.interface.transmit import transmit
+from playstream.interface.work import work
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.links.files import reading, writing
+from playstream.pipeline.links.stdio import claim_input, claim_output
+from playstream.pipeline.protocol import Status, StatusName
+from playstream.process import Processor
+from playstream.worker import DEFAULT_KEEPALIVE_SECONDS, WorkerOptions
+
+
+def init_stage(options: Mapping[str, Any]) -> Runner:
+    """Make one stage ready.
+
+    Args:
+        options: as those of run(), with `streamer`. The process stage ignores those that it does not know.
+
+    Raises:
+        ConfigurationError: an option is wrong.
+    """
+    streamer = options.get("streamer")
+    if streamer == "process":
+        options = {name: value for name, value in options.items() if name in RunOptions.__annotations__}
+    given = check_options(options, RunOptions, "run")
+    handlers = take_handlers(given)
+    if streamer == "transmit":
+        return _Transmit(given)
+    if streamer == "worker":
+        return _Work(given)
+    return ProcessRunner(ProcessConfig(given), **handlers)
+
+
+class _Stage(Runner):
+    """A stage whose results are at the other end of its link."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__(_StageConfig(options))
+        self._options = options
+
+
+class _Transmit(_Stage):
+    """Sends a job."""
+
+    def run(self) -> tuple[str, int | None]:
+        """Write the job and its tree.
+
+        Raises:
+            ConfigurationError: the job could not run as asked; nothing has been written.
+            LinkError: the reader has gone.
+        """
+        directory = self._options.get("private_data_dir")
+        with _output(self._options) as output_fd:
+            transmit(
+                None if directory is None else Path(directory),
+                make_arguments(self._options),
+                output_fd,
+                only_arguments=bool(self._options.get("only_transmit_kwargs")) or directory is None,
+            )
+        return self.status, self.rc
+
+
+class _Work(_Stage):
+    """Serves a job."""
+
+    def run(self) -> tuple[str, int | None]:
+        """Read the job, run it, write its results.
+
+        Raises:
+            PlaystreamError: the job could not be served; the other side has been told.
+        """
+        directory = self._options.get("private_data_dir")
+        worker_options = WorkerOptions(
+            None if directory is None else Path(directory),
+            keepalive_seconds=self._options.get("keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
+        )
+        cancellation = Cancellation()
+        try:
+            with _input(self._options) as input_fd, _output(self._options) as output_fd:
+                self.rc = work(input_fd, output_fd, options=worker_options, cancellation=cancellation)
+        finally:
+            cancellation.close()
+        self.status = (StatusName.SUCCESSFUL if self.rc == 0 else StatusName.FAILED).value
+        return self.status, self.rc
+
+
+class _StageConfig(RunnerConfig):
+    """The configuration of a stage that makes nothing ready here."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        given = {name: value for name, value in options.items() if name in JobOptions.__annotations__}
+        self._configure(options.get("private_data_dir"), given)
+        self.stage_options = dict(options)
+
+    @property
+    def prepared(self) -> bool:
+        return True
+
+    def prepare(self) -> None:
+        """Nothing is needed."""
+
+
+class ProcessConfig(_StageConfig):
+    """What is known of a run elsewhere: `command`, `cwd` and `env` come with its status `starting`."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(options)
+        if self.private_data_dir is None and "artifact_dir" not in options:
+            raise ConfigurationError("private_data_dir: expected the directory that the artifacts go to, got none")
+        self.ident = str(options.get("ident", ""))
+
+    @property
+    def artifact_dir(self) -> str:
+        """The directory of the artifacts: `artifact_dir` as it was given, else `artifacts` and the run's name."""
+        if "artifact_dir" in self.options:
+            return str(self._artifact_base)
+        return str(self._artifact_base / self.ident)
+
+
+class ProcessRunner(Runner):
+    """Rebuilds a run from its stream."""
+
+    def __init__(self, config: ProcessConfig, **handlers: Any) -> None:
+        super().__init__(config, **handlers)
+        self._options = config.stage_options
+
+    def note_status(self, status: Status) -> None:
+        super().note_status(status)
+        if status.command is not None:
+            self.config.command = list(status.command)
+            self.config.env = dict(status.env or {})
+            self.config.cwd = status.cwd or ""
+
+    def _drive(self, processor: Processor, cancellation: Cancellation, poll: CancelPoll) -> BaseException | None:
+        try:
+            with _input(self._options) as input_fd:
+                feed(processor, input_fd, cancellation, poll)
+        except BaseException as error:  # noqa: BLE001 - raised when the artifacts have been finished
+            processor.mute()
+            return error
+        return None
+
+
+@contextmanager
+def _input(options: Mapping[str, Any]) -> Iterator[int]:
+    """Where the stage reads; standard input is claimed, so that nothing else reads there."""
+    if "_input" in options:
+        with reading(options["_input"]) as fd:
+            yield fd
+    else:
+        fd = claim_input()
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def _output(options: Mapping[str, Any]) -> Iterator[int]:
+    """Where the stage writes; standard output is claimed, so that nothing else writes there."""
+    if "_output" in options:
+        with writing(options["_output"]) as fd:
+            yield fd
+    else:
+        fd = claim_output()
+        try:
+            yield fd
+        finally:
+            os.close(fd)

@@ -1,0 +1,96 @@
+"""Python file objects as links: their descriptor where they have one, a pipe and a thread where they have not."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from playstream.pipeline.errors import LinkError, PlaystreamError
+from playstream.pipeline.links.stdio import READ_SIZE, read_some, write_all
+
+
+@contextmanager
+def reading(file: IO[bytes]) -> Iterator[int]:
+    """A descriptor with what is left to read in `file`."""
+    fd = _descriptor(file)
+    if fd is not None and _stands_where_it_says(file, fd):
+        yield fd
+        return
+    reading_end, writing_end = os.pipe()
+    thread = threading.Thread(target=_pump_in, args=(file, writing_end), name="playstream-input", daemon=True)
+    thread.start()
+    try:
+        yield reading_end
+    finally:
+        # The thread may wait for input that never comes; nobody waits for it.
+        os.close(reading_end)
+
+
+@contextmanager
+def writing(file: IO[bytes]) -> Iterator[int]:
+    """A descriptor that leads into `file`.
+
+    Raises:
+        LinkError: the file would not take what was written; raised at the end.
+    """
+    fd = _descriptor(file)
+    if fd is not None:
+        file.flush()
+        yield fd
+        return
+    reading_end, writing_end = os.pipe()
+    failed: list[BaseException] = []
+    thread = threading.Thread(target=_pump_out, args=(reading_end, file, failed), name="playstream-output", daemon=True)
+    thread.start()
+    try:
+        yield writing_end
+    finally:
+        os.close(writing_end)
+        thread.join()
+    if failed:
+        raise LinkError(f"the stream cannot be written to {file!r}: {failed[0]}")
+
+
+def _descriptor(file: Any) -> int | None:
+    try:
+        fd = file.fileno()
+    except (AttributeError, OSError, io.UnsupportedOperation):
+        return None
+    return fd if isinstance(fd, int) and fd >= 0 else None
+
+
+def _stands_where_it_says(file: Any, fd: int) -> bool:
+    """Whether the descriptor gives what the file object would. Otherwise that may hold bytes it has read already."""
+    if isinstance(file, io.RawIOBase):
+        return True
+    try:
+        os.lseek(fd, file.tell(), os.SEEK_SET)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _pump_in(file: Any, fd: int) -> None:
+    read = getattr(file, "read1", None) or file.read
+    try:
+        while data := read(READ_SIZE):
+            write_all(fd, data)
+    except (PlaystreamError, OSError, ValueError):
+        pass  # the stage has ended, or the file was closed: the stream ends here, which its reader will notice
+    finally:
+        os.close(fd)
+
+
+def _pump_out(fd: int, file: IO[bytes], failed: list[BaseException]) -> None:
+    try:
+        while data := read_some(fd):
+            file.write(data)
+            file.flush()
+    except BaseException as error:  # noqa: BLE001 - reported by the thread that opened the link
+        failed.append(error)
+    finally:
+        os.close(fd)
