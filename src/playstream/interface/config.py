@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.interface.arguments import make_arguments
 from playstream.interface.checks import check_options
+from playstream.interface.command_mounts import find_mounts
 from playstream.interface.options import JobOptions, SharedOptions, StrPath
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import ConfigurationError
@@ -166,7 +167,7 @@ class RunnerConfig:
         self._finalizers = [weakref.finalize(self, self._spool.remove)]
         self._job = job
         try:
-            self._launch = prepare(job, self._spool)
+            self._launch = prepare(job, self._spool, tty=self._make_console() is None)
         except BaseException:
             self._discard()
             raise
@@ -247,8 +248,12 @@ class CommandConfig(RunnerConfig):
         self._words = [executable_cmd, *cmdline_args]
         self._console = console
         self._configure(private_data_dir, options)
-        # A command runs where the caller is.
-        self._job_options.setdefault("project_dir", os.fspath(options.get("host_cwd") or os.getcwd()))
+        # A command runs where the caller is, and in a container finds what it finds there.
+        cwd = os.path.abspath(options.get("host_cwd") or os.getcwd())
+        self._job_options.setdefault("project_dir", cwd)
+        self._job_options.setdefault("host_cwd", cwd)
+        mounts = [*find_mounts(cmdline_args, cwd), *(options.get("container_volume_mounts") or ())]
+        self._job_options["container_volume_mounts"] = mounts
 
     def _command_words(self) -> Sequence[str]:
         return self._words

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.passwords import check_passwords
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_key")
@@ -183,6 +184,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"{source}: {name}: expected text, got {_kind_of(value)}")
+    read_isolation(source, values)
     return check_json(source, values)
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.protocol import Job
 from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import make_command_line
 from playstream.worker.environment import make_environment
+from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
 from playstream.worker.paths import PLUGIN_DIR, Paths
 from playstream.worker.spool import Spool
 
@@ -27,13 +29,21 @@ class Launch:
     """Commands that end what may be left, such as a container."""
     remove: Sequence[Path] = ()
     """Directories that were made for the job outside of the spool."""
+    sandbox: Sandbox | None = None
+    """What the command runs inside of."""
 
 
-def prepare(job: Job, spool: Spool) -> Launch:
+def prepare(job: Job, spool: Spool, *, tty: bool = True) -> Launch:
     """Write what the job needs into its spool and put its command together.
 
+    Args:
+        job: what to run.
+        spool: where it lives.
+        tty: True if it will run on a terminal, False if with pipes.
+
     Raises:
-        ExecutableNotFound: Ansible is not on the job's PATH.
+        ExecutableNotFound: Ansible, or what is to isolate it, is not on this host.
+        ConfigurationError: a path that the isolation names is not on this host.
         JobError: the playbook is not on this host, or a directory cannot be made.
     """
     project = spool.private_data_dir / job.project_dir
@@ -46,15 +56,36 @@ def prepare(job: Job, spool: Spool) -> Launch:
         spool=spool.root,
     )
     try:
-        env = make_environment(job, paths, PLUGIN_DIR, _same, inherit=True)
-        words = make_command_line(job, paths, _same)
-        words[0] = find_executable(words[0], env, paths.cwd)
+        sandbox = _make_sandbox(job, paths, tty=tty)
+        command = _make_command(job, paths, sandbox)
     except BaseException:
         if copied is not None:
             shutil.rmtree(copied, ignore_errors=True)
         raise
     keep = copied is None or job.settings.get("directory_isolation_cleanup") is False
-    return Launch(Command(tuple(words), env, paths.cwd), paths, remove=() if keep or copied is None else (copied,))
+    return Launch(
+        command,
+        paths,
+        cleanup=() if sandbox is None else sandbox.cleanup,
+        remove=() if keep or copied is None else (copied,),
+        sandbox=sandbox,
+    )
+
+
+def _make_sandbox(job: Job, paths: Paths, *, tty: bool) -> Sandbox | None:
+    isolation = read_isolation("settings", job.settings)
+    return None if isolation is None else make_sandbox(isolation, paths, job.ident, tty=tty)
+
+
+def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None) -> Command:
+    if sandbox is None:
+        env = make_environment(job, paths, PLUGIN_DIR, _same, inherit=True)
+        words = make_command_line(job, paths, _same)
+        words[0] = find_executable(words[0], env, paths.cwd)
+        return Command(tuple(words), env, paths.cwd)
+    env = make_environment(job, paths, PLUGIN_DIR, sandbox.seen, inherit=sandbox.inherits_env)
+    words = make_command_line(job, paths, sandbox.seen)
+    return sandbox.enclose(Command(tuple(words), env, sandbox.seen(paths.cwd)))
 
 
 def _same(path: Path) -> Path:

@@ -1,0 +1,138 @@
+"""A job in a file system view of its own, made with bubblewrap (bwrap)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from playstream.pipeline.isolation import Isolation
+from playstream.worker.command import Command
+from playstream.worker.paths import PLUGIN_DIR, Paths
+
+_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/usr", "/opt")
+"""Read-only inside, where they exist; of the rest of the host nothing is there that is not asked for."""
+_WHOLE = (Path("/"), Path("/home"), Path("/root"), Path("/tmp"), Path("/var"))  # noqa: S108 - none of these is used
+"""Never taken for an installation's directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bind:
+    option: str
+    source: str
+    place: str
+
+
+class Bubblewrap:
+    """See `Sandbox`, of which this is one.
+
+    Args:
+        isolation: what the settings ask for.
+        executable: path of bwrap.
+        paths: the job's places on this host.
+    """
+
+    inherits_env = True
+    cleanup: tuple[tuple[str, ...], ...] = ()
+    """Nothing: every process inside ends with bwrap, and what was made lies in the spool."""
+
+    def __init__(self, isolation: Isolation, executable: str, paths: Paths) -> None:
+        self._isolation = isolation
+        self._executable = executable
+        self._paths = paths
+        self._room = paths.spool / "sandbox"
+        self._made = 0
+
+    def seen(self, path: Path) -> Path:
+        """The same place, without links: those outside are not there inside."""
+        return Path(os.path.realpath(path))
+
+    def share(self) -> None:
+        """Nothing: inside, the job's user is the worker's."""
+
+    def enclose(self, command: Command) -> Command:
+        """The bwrap command that runs `command`.
+
+        Raises:
+            OSError: the private directories cannot be made.
+        """
+        self._room.mkdir(mode=0o700, exist_ok=True)
+        words = [self._executable, "--die-with-parent", "--unshare-pid"]
+        for name in _SYSTEM:
+            if os.path.islink(name):
+                words += ["--symlink", os.readlink(name), name]
+            elif os.path.isdir(name):
+                words += ["--ro-bind", name, name]
+        # The host's terminals with the rest of /dev: the job's own is one of them.
+        words += ["--dev-bind", "/dev", "/dev", "--proc", "/proc"]
+        program, binds = _find_program(command)
+        binds = [*self._private_places(command), *binds, *self._asked_places(), *self._job_places()]
+        # What lies deeper is mounted later; of two at one place the later in the list wins.
+        for bind in sorted(binds, key=lambda bind: bind.place.rstrip("/").count("/")):
+            words += [bind.option, bind.source, bind.place]
+        words += ["--chdir", os.path.realpath(command.cwd), program, *command.argv[1:]]
+        return Command(tuple(words), command.env, command.cwd)
+
+    def _private_places(self, command: Command) -> list[_Bind]:
+        """Empty directories of the job's own, in the spool: for temporary files, and a home in place of the user's."""
+        places = {"/tmp", os.path.realpath(self._isolation.isolation_path)}  # noqa: S108 - private inside
+        home = command.env.get("HOME", "")
+        if home.startswith("/") and os.path.realpath(home) != "/":
+            places.add(os.path.realpath(home))
+        return [_Bind("--bind", str(self._make_empty(directory=True)), place) for place in sorted(places)]
+
+    def _asked_places(self) -> list[_Bind]:
+        """Hidden, read-only and shown paths, in the order in which they win; those that do not exist are left out."""
+        isolation = self._isolation
+        hidden = [
+            _Bind("--bind", str(self._make_empty(directory=os.path.isdir(path))), path)
+            for path in _existing(isolation.hide_paths)
+        ]
+        read_only = [_Bind("--ro-bind", path, path) for path in _existing(isolation.ro_paths)]
+        shown = [_Bind("--bind", path, path) for path in _existing(isolation.show_paths)]
+        return hidden + read_only + shown
+
+    def _job_places(self) -> list[_Bind]:
+        paths = self._paths
+        binds = [_Bind("--ro-bind", *_same(PLUGIN_DIR)), _Bind("--bind", *_same(paths.private_data_dir))]
+        if paths.project.is_dir() and not paths.project.is_relative_to(paths.private_data_dir):
+            binds.append(_Bind("--bind", *_same(paths.project)))
+        return [*binds, _Bind("--bind", *_same(paths.artifact_dir)), _Bind("--bind", *_same(paths.run_dir))]
+
+    def _make_empty(self, *, directory: bool) -> Path:
+        self._made += 1
+        path = self._room / str(self._made)
+        if directory:
+            path.mkdir(mode=0o700)
+        else:
+            path.touch(mode=0o600)
+        return path
+
+
+def _same(path: Path) -> tuple[str, str]:
+    real = os.path.realpath(path)
+    return real, real
+
+
+def _existing(given: tuple[str, ...]) -> list[str]:
+    paths = {os.path.realpath(os.path.expanduser(os.path.expandvars(path))) for path in given}
+    return sorted(path for path in paths if os.path.exists(path))
+
+
+def _find_program(command: Command) -> tuple[str, list[_Bind]]:
+    """The program without links, and what it is installed in: a virtual environment and the Python it is made from."""
+    found = shutil.which(command.argv[0], path=command.env.get("PATH", os.defpath))
+    program = os.path.realpath(found) if found else command.argv[0]
+    environments = {Path(program).parent.parent, Path(sys.prefix), Path(sys.base_prefix)}
+    for directory in sorted(environments):
+        python = directory / "bin" / "python3"
+        if python.exists():
+            environments.add(python.resolve().parent.parent)
+    binds = [
+        _Bind("--ro-bind", *_same(path))
+        for path in sorted(environments)
+        if path.is_dir() and path not in _WHOLE and not any(path.is_relative_to(place) for place in _SYSTEM)
+    ]
+    return program, binds

@@ -1,0 +1,173 @@
+"""A job in a container of podman's or docker's."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+import subprocess
+from pathlib import Path
+
+from playstream.pipeline.isolation import Isolation
+from playstream.worker.command import Command
+from playstream.worker.environment import SPOOL_VARIABLE
+from playstream.worker.isolation import mounts
+from playstream.worker.isolation.environment import pass_variables
+from playstream.worker.isolation.registry import Login, write_login
+from playstream.worker.paths import PLUGIN_DIR, Paths
+
+SPOOL_LABEL = "playstream.spool"
+IDENT_LABEL = "playstream.ident"
+
+# An image's user may have no home, or one that is not its own: podman gives `--user 1234` the working directory, docker
+# gives it /. Ansible and ssh then cannot keep their files. And a container's terminal echoes, whatever is set on the
+# one outside, so the answer to a prompt would become part of the output.
+_START = f'test -w "$HOME" || export HOME={mounts.HOME_INSIDE}; exec "$@"'
+_START_ON_TERMINAL = f"stty -echo 2>/dev/null; {_START}"
+# What looks for ~user and not for HOME (Ansible's local connection, ssh) finds the same in the line that podman adds to
+# /etc/passwd for a user that the image does not know.
+_PASSWD_ENTRY = f"$USERNAME:*:$UID:$GID:$NAME:{mounts.HOME_INSIDE}:/bin/sh"
+_FIRST_WITH_PASSWD_ENTRY = (4, 2)
+
+
+class Container:
+    """See `Sandbox`, of which this is one.
+
+    Args:
+        isolation: what the settings ask for.
+        executable: path of podman or docker.
+        paths: the job's places on this host.
+        ident: the job's.
+        tty: True if the job's standard streams are a terminal.
+
+    Raises:
+        ConfigurationError: a path that is to be mounted is missing, or must not be mounted.
+        JobError: a path of the job's cannot be mounted.
+        OSError: a file of the sandbox's cannot be written.
+    """
+
+    inherits_env = False
+
+    def __init__(self, isolation: Isolation, executable: str, paths: Paths, ident: str, *, tty: bool) -> None:
+        self._isolation = isolation
+        self._executable = executable
+        self._paths = paths
+        self._ident = ident
+        self._tty = tty
+        self._podman = isolation.engine == "podman"
+        self.name = f"playstream_{re.sub('[^A-Za-z0-9_-]', '_', ident)[:64]}_{secrets.token_hex(4)}"
+        """Unlike ansible-runner's, not of the ident alone: two runs of one ident do not get in each other's way."""
+        job_mounts = mounts.list_job_mounts(paths, ident)
+        self._host_cwd = mounts.mount_host_cwd(isolation)
+        asked = mounts.list_asked_mounts(isolation)
+        self._mounts = [*job_mounts, *([self._host_cwd] if self._host_cwd else []), *asked]
+        self._login = Login()
+        if isolation.auth is not None:
+            self._login = write_login(isolation.engine, isolation.auth, paths.spool / "registry")
+        mounts.copy_plugin(paths.run_dir)
+        (paths.run_dir / mounts.HOME_INSIDE.name).mkdir()
+
+    @property
+    def cleanup(self) -> tuple[tuple[str, ...], ...]:
+        """Remove the container, however far it came. podman's stop timeout of 0 makes that immediate."""
+        ignore = ("--ignore",) if self._podman else ()
+        commands: list[tuple[str, ...]] = [
+            (self._executable, *self._login.global_options, "rm", "--force", *ignore, self.name)
+        ]
+        if self._podman and os.geteuid() != 0:
+            # Without root, the image's users other than root are ids of a range that only podman can act as; what they
+            # have written is given back to the worker, which could neither read nor remove it.
+            places = (self._paths.run_dir, self._paths.artifact_dir, self._paths.private_data_dir)
+            owned = [str(place) for place in places if place.is_relative_to(self._paths.spool)]
+            commands.append((self._executable, "unshare", "chown", "--recursive", "--no-dereference", "0:0", *owned))
+        return tuple(commands)
+
+    def seen(self, path: Path) -> Path:
+        """A path of this host as the job sees it; the same path when it is not mounted."""
+        if path == PLUGIN_DIR or path.is_relative_to(PLUGIN_DIR):
+            return mounts.PLUGIN_DIR_INSIDE / path.relative_to(PLUGIN_DIR)
+        found = [(mount, inside) for mount in self._mounts if (inside := mount.seen(path)) is not None]
+        if found:
+            # The deepest mount is the one that is seen.
+            return max(found, key=lambda pair: len(pair[0].host))[1]
+        if path.is_relative_to(self._paths.private_data_dir):
+            return mounts.INSIDE / path.relative_to(self._paths.private_data_dir)
+        return path
+
+    def enclose(self, command: Command) -> Command:
+        """The engine's command that runs `command` in a new container."""
+        workdir = self._isolation.workdir or (self._host_cwd.inside if self._host_cwd else str(command.cwd))
+        variables, env = pass_variables(
+            {**self._default_env(), **command.env},
+            {**os.environ, **self._login.env, SPOOL_VARIABLE: str(self._paths.spool)},
+        )
+        words = [self._executable, *self._login.global_options, "run", "--rm"]
+        words += ["--tty"] if self._tty else []
+        words += ["--interactive", "--workdir", workdir]
+        for mount in self._mounts:
+            words += mount.words
+        words += [*self._login.options, *variables]
+        words += ["--quiet"] if self._podman else [f"--user={os.getuid()}"]
+        if self._podman and _read_version(self._executable) >= _FIRST_WITH_PASSWD_ENTRY:
+            words.append(f"--passwd-entry={_PASSWD_ENTRY}")
+        words += ["--name", self.name]
+        words += ["--label", f"{IDENT_LABEL}={self._ident}", "--label", f"{SPOOL_LABEL}={self._paths.spool}"]
+        # The output is ours already: a copy of the engine's own would be secrets left on its disk.
+        words += ["--stop-timeout=0", "--log-driver=none"]
+        words += [*self._isolation.options, self._isolation.image]
+        start = _START_ON_TERMINAL if self._tty else _START
+        words += ["/bin/sh", "-c", start, "sh", *command.argv]
+        return Command(tuple(words), env, Path.cwd())
+
+    def _default_env(self) -> dict[str, str]:
+        # As ansible-runner does: with fuse-overlayfs extended attributes fail, and Ansible then falls back.
+        return {"ANSIBLE_UNSAFE_WRITES": "1"} if self._podman else {}
+
+    def share(self) -> None:
+        """Open the run directory and the artifacts to every user; see `Sandbox.share`.
+
+        On the host nobody else gets there: the spool is of mode 0700. Artifacts in a directory of the user's that
+        others may enter stay closed; only root inside can write facts there then, as with ansible-runner. No directory
+        is sticky: in such a one the kernel keeps users from opening each other's pipes (fs.protected_fifos).
+        """
+        fact_cache = self._paths.artifact_dir / "fact_cache"
+        fact_cache.mkdir(mode=0o700, exist_ok=True)
+        if _is_private(self._paths.artifact_dir.parent):
+            self._paths.artifact_dir.chmod(0o777)
+            fact_cache.chmod(0o777)
+        _open_tree(self._paths.run_dir)
+        # Sockets are made in the run directory: an ssh-agent's, shared connections.
+        for directory in (self._paths.run_dir, self._paths.run_dir / mounts.HOME_INSIDE.name):
+            directory.chmod(0o777)
+        if self._paths.private_data_dir.is_relative_to(self._paths.spool):
+            for item in self._paths.private_data_dir.iterdir():
+                if item.is_dir() and not item.is_symlink() and item.name != "artifacts":
+                    item.chmod(stat.S_IMODE(item.stat().st_mode) | 0o055)
+
+
+def _read_version(podman: str) -> tuple[int, ...]:
+    """As numbers; (0,) when podman does not tell, which it will do again when it is started."""
+    try:
+        done = subprocess.run([podman, "--version"], check=False, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return (0,)
+    found = re.search(r"(\d+)\.(\d+)", done.stdout)
+    return tuple(int(number) for number in found.groups()) if found else (0,)
+
+
+def _is_private(directory: Path) -> bool:
+    return any(not item.stat().st_mode & 0o011 for item in (directory, *directory.parents))
+
+
+def _open_tree(directory: Path) -> None:
+    """Let every user read what is in a directory, and write into its pipes."""
+    for item in directory.iterdir():
+        kind = item.lstat().st_mode
+        if stat.S_ISFIFO(kind):
+            item.chmod(0o666)
+        elif stat.S_ISREG(kind):
+            item.chmod(0o644)
+        elif stat.S_ISDIR(kind):
+            _open_tree(item)
+    directory.chmod(0o755)

@@ -1,0 +1,138 @@
+"""What of the host a container sees, and where."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.inputs import ENV_FILES
+from playstream.pipeline.isolation import Isolation, split_mount
+from playstream.worker.paths import PLUGIN_DIR, Paths
+
+INSIDE = Path("/runner")
+"""The private data directory, as in ansible-runner."""
+RUN_DIR_INSIDE = INSIDE / ".playstream"
+PLUGIN_DIR_INSIDE = RUN_DIR_INSIDE / "callback"
+HOME_INSIDE = RUN_DIR_INSIDE / "home"
+
+_NOT_SHOWN = {"artifacts", RUN_DIR_INSIDE.name, *(f"env/{name}" for name in ENV_FILES)}
+"""Of the private data directory: artifacts of other jobs, and the secrets that reach the job another way."""
+_TOO_MUCH = ("/", "/home", "/usr")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One directory or file of the host in the container; `host` may also name a volume of the engine's."""
+
+    host: str
+    inside: str
+    options: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As the engine's options."""
+        return "--volume", ":".join(filter(None, (self.host, self.inside, self.options)))
+
+    def seen(self, path: Path) -> Path | None:
+        """A path of the host as it is inside, None when it is not of this mount."""
+        return Path(self.inside) / path.relative_to(self.host) if path.is_relative_to(self.host) else None
+
+
+def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
+    """The job's own places.
+
+    The private data directory is mounted item by item. As a whole it would have to be open to every user that an image
+    may have, and the engine would make the places of the other mounts in it, in a directory that may be the user's.
+    `Z` gives them the label that SELinux wants of a container's files.
+
+    Raises:
+        JobError: a path cannot be written as the engine's option.
+    """
+    mounts = [Mount(str(paths.run_dir), str(RUN_DIR_INSIDE), "Z"),
+              Mount(str(paths.artifact_dir), str(INSIDE / "artifacts" / ident), "Z")]
+    mounts += [Mount(str(item), str(INSIDE / name), "Z") for name, item in _list_items(paths)]
+    if not paths.project.is_relative_to(paths.private_data_dir) and paths.project.is_dir():
+        # A copy, in place of the one in the private data directory.
+        project = Mount(str(paths.project), str(INSIDE / "project"), "Z")
+        mounts = [mount for mount in mounts if mount.inside != project.inside] + [project]
+    for mount in mounts:
+        if ":" in mount.host:
+            raise JobError(
+                f"{mount.host!r} cannot be mounted into a container, for the colon in its name. Rename it, or leave it "
+                "out of the job with --exclude"
+            )
+    return mounts
+
+
+def _list_items(paths: Paths) -> Iterator[tuple[str, Path]]:
+    """The private data directory's items, those of `env/` one by one, by their names in it."""
+    for item in sorted([*paths.private_data_dir.iterdir(), *paths.private_data_dir.glob("env/*")]):
+        name = str(item.relative_to(paths.private_data_dir))
+        if name not in _NOT_SHOWN and name != "env" and (item.is_dir() or item.is_file()) and _may_follow(item, paths):
+            yield name, item
+
+
+def _may_follow(item: Path, paths: Paths) -> bool:
+    """A link of the user's own directory is followed; one that was sent must not bring files of this host inside."""
+    sent = paths.private_data_dir.is_relative_to(paths.spool)
+    return not sent or item.resolve().is_relative_to(paths.private_data_dir.resolve())
+
+
+def list_asked_mounts(isolation: Isolation) -> list[Mount]:
+    """What the settings mount.
+
+    Raises:
+        ConfigurationError: a path is missing on this host, or is one of those never mounted.
+    """
+    return [_expand(mount) for mount in isolation.volume_mounts]
+
+
+def mount_host_cwd(isolation: Isolation) -> Mount | None:
+    """The caller's working directory at its own path; None when it is not asked for, or not there.
+
+    Raises:
+        ConfigurationError: it is one of those never mounted.
+    """
+    if isolation.host_cwd is None or isolation.workdir is not None:
+        return None
+    path = os.path.abspath(isolation.host_cwd)
+    if not os.path.exists(path):
+        return None  # that of another machine: the job starts in its project instead
+    _check_not_too_much("host_cwd", path)
+    return Mount(path, path)
+
+
+def _expand(text: str) -> Mount:
+    host, inside, options = split_mount("container_volume_mounts", text)
+    path = os.path.expanduser(os.path.expandvars(host))
+    if "/" not in path and path not in (".", ".."):
+        return Mount(path, inside, options)  # a volume of the engine's
+    path = os.path.abspath(path)
+    _check_not_too_much("container_volume_mounts", path)
+    if not os.path.exists(path):
+        raise ConfigurationError(
+            f"container_volume_mounts: {text!r}: expected a path of the worker's host, but {path!r} does not exist "
+            "there. Make it, or take the mount out"
+        )
+    return Mount(path, inside, options)
+
+
+def _check_not_too_much(key: str, path: str) -> None:
+    if path in _TOO_MUCH or (os.path.dirname(path) in _TOO_MUCH and os.path.isfile(path)):
+        raise ConfigurationError(
+            f"{key}: {path!r} is not mounted into containers: it is a whole system's. Name a directory below it"
+        )
+
+
+def copy_plugin(run_dir: Path) -> None:
+    """Put the callback plugin where any user of an image can read it; site-packages may be closed to others.
+
+    Raises:
+        OSError: it cannot be copied.
+    """
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PLUGIN_DIR, run_dir / PLUGIN_DIR_INSIDE.name, ignore=ignore, copy_function=shutil.copyfile)
