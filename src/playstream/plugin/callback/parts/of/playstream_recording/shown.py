@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hears everything that ansible displays."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import termios
+from collections.abc import Callable
+from os import getpid
+from threading import get_ident
+from typing import Any
+
+from ansible import constants as C  # noqa: N812 - ansible's own name for it
+from ansible.utils.display import Display
+
+from .recorder import Kind, Recorder
+
+
+def listen(recorder: Recorder) -> None:
+    """Tell the recorder of everything that is displayed from now on."""
+    from ansible.executor.task_queue_manager import TaskQueueManager  # noqa: PLC0415 - only when recording
+
+    sys.stdout = stdout = _Tee(sys.stdout, recorder)
+    sys.stderr = _Tee(sys.stderr, recorder)
+    for name in ("deprecated", "warning", "error"):
+        # Where the method has a half that runs after the hand-over from a worker, it is the half to wrap: the
+        # other one looks at its caller's frame, and is never called for what a worker displays.
+        half = "_" + name if hasattr(Display, "_" + name) else name
+        setattr(Display, half, _of_kind(recorder, {name: True}, getattr(Display, half)))
+    Display.system_warning = _of_kind(recorder, {"system_warning": True}, Display.system_warning)
+    if C.DEFAULT_DEBUG:  # else it displays nothing, ten times for each task
+        Display.debug = _of_kind(recorder, {"debug": True}, Display.debug)
+    half = "_verbose_display" if hasattr(Display, "_verbose_display") else "verbose"
+    setattr(Display, half, _verbose(recorder, getattr(Display, half)))
+    Display.display = recorder.captured(Display.display)
+    Display.prompt = staticmethod(recorder.captured(_echoed(recorder, stdout, Display.prompt)))
+    if hasattr(TaskQueueManager, "send_callback"):
+        TaskQueueManager.send_callback = recorder.captured(TaskQueueManager.send_callback)
+
+
+class _Tee:
+    """Stands in for sys.stdout or sys.stderr and tells the recorder what was written.
+
+    It takes no lock: it runs under Display's own, and workers are forked while other threads write.
+    """
+
+    __slots__ = ("_crlf", "_recorder", "_stream")
+
+    def __init__(self, stream: Any, recorder: Recorder) -> None:
+        self._stream = stream
+        self._recorder = recorder
+        self._crlf = _makes_crlf(stream)
+
+    def write(self, text: str) -> Any:
+        written = self._stream.write(text)
+        recorder = self._recorder
+        if not recorder.stopped and getpid() == recorder.pid:
+            if self._crlf:
+                text = text.replace("\n", "\r\n")
+            showing = recorder.showings.get(get_ident())
+            (recorder.strays if showing is None else showing[0]).append(text)
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def shown(self, text: str) -> str:
+        """As the terminal gets it."""
+        return text.replace("\n", "\r\n") if self._crlf else text
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _makes_crlf(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty() and termios.tcgetattr(stream.fileno())[1] & termios.ONLCR)
+    except (OSError, ValueError, AttributeError, termios.error):
+        return False
+
+
+def _of_kind(recorder: Recorder, kind: Kind, shown: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(shown)
+    def of_kind(*args: Any, **kwargs: Any) -> Any:
+        return _show(recorder, kind, shown, *args, **kwargs)
+
+    return of_kind
+
+
+def _verbose(recorder: Recorder, shown: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(shown)
+    def verbose(display: Any, msg: str, host: Any = None, caplevel: int = 2) -> Any:
+        if display.verbosity <= caplevel:
+            return shown(display, msg, host=host, caplevel=caplevel)
+        kind = {"verbose": True, "verbosity": caplevel + 1}
+        if host is not None:
+            kind["remote_addr"] = host
+        return _show(recorder, kind, shown, display, msg, host=host, caplevel=caplevel)
+
+    return verbose
+
+
+def _show(recorder: Recorder, kind: Kind, shown: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Let what `shown` displays be an event of that kind; the outermost kind counts."""
+    thread = get_ident()
+    if thread in recorder.kinds or thread in recorder.showings:
+        return shown(*args, **kwargs)
+    recorder.kinds[thread] = kind
+    try:
+        return shown(*args, **kwargs)
+    finally:
+        recorder.kinds.pop(thread, None)
+
+
+def _echoed(recorder: Recorder, stdout: _Tee, prompt: Callable[..., Any]) -> Callable[..., Any]:
+    """The C library writes the prompt and the terminal echoes the answer, both past sys.stdout."""
+
+    @functools.wraps(prompt)
+    def echoed(msg: str, private: bool = False) -> Any:
+        showing = recorder.showings.get(get_ident())
+        before = len(showing[0]) if showing else 0
+        shown = msg
+        try:
+            answer = prompt(msg, private=private)
+            shown = f"{msg}\n" if private else f"{msg}{answer}\n"
+        finally:
+            if showing and len(showing[0]) == before:
+                showing[0].append(stdout.shown(shown))
+        return answer
+
+    return echoed

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values as JSON text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
+from json import encoder as json_encoder
+from time import gmtime, strftime, time_ns
+from typing import Any
+
+quote: Callable[[str], str] = json_encoder.encode_basestring_ascii
+"""A text as a JSON string."""
+
+
+def text_of(value: object) -> str:
+    """The value as text, whatever its own way to become text does."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - an undefined template variable raises whatever it likes
+        return f"<{type(value).__name__}>"
+
+
+def _default(value: Any) -> object:
+    """What json cannot write by itself. Never raises."""
+    try:
+        ciphertext = getattr(value, "_ciphertext", None)
+        if ciphertext is not None:
+            return {"__ansible_vault": _default(ciphertext) if isinstance(ciphertext, bytes) else text_of(ciphertext)}
+        if isinstance(value, (dt.date, dt.time)):
+            return value.isoformat()
+        if isinstance(value, (bytes, bytearray)):
+            return bytes(value).decode("utf-8", "surrogateescape")
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, Set):
+            return sorted(value, key=text_of)
+        if isinstance(value, Sequence):
+            return list(value)
+    except Exception:  # noqa: BLE001 - the object's own methods may raise anything
+        return text_of(value)
+    return text_of(value)
+
+
+def _plain(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """A copy that json surely accepts: text keys, finite numbers, no cycles."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 4096 else hex(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else text_of(value)
+    if id(value) in above or len(above) > 100:
+        return "..."
+    above = (*above, id(value))
+    if isinstance(value, dict):
+        return {str(key) if isinstance(key, str) else text_of(key): _plain(item, above) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, above) for item in value]
+    return _plain(_default(value), above)
+
+
+def _encoder() -> Callable[[Any, int], Sequence[str]]:
+    """What JSONEncoder makes anew for each value that it is given."""
+    try:
+        make: Any = json_encoder.c_make_encoder  # type: ignore[attr-defined]
+        made: Callable[[Any, int], Sequence[str]] = make(None, _default, quote, None, ":", ",", False, False, False)
+    except (AttributeError, TypeError):  # a Python without it, or with another one
+        encoder = json.JSONEncoder(allow_nan=False, check_circular=False, default=_default, separators=(",", ":"))
+        return lambda value, _level: (encoder.encode(value),)
+    return made
+
+
+_chunks = _encoder()
+
+
+def encode(value: Any) -> str:
+    """Any value as JSON."""
+    try:
+        return "".join(_chunks(value, 0))
+    except (TypeError, ValueError, RecursionError):
+        return "".join(_chunks(_plain(value), 0))
+
+
+def members(fields: Mapping[str, Any]) -> str:
+    """The fields as they stand inside an object, each with a comma behind it."""
+    return encode(fields)[1:-1] + "," if fields else ""
+
+
+def microseconds() -> int:
+    """The time now, since 1970."""
+    return time_ns() // 1000
+
+
+_second = 0, ""
+
+
+def iso_of(when: int) -> str:
+    """That time in UTC, as datetime.isoformat() has it."""
+    global _second  # noqa: PLW0603 - most events come within the second of the one before
+    second, rest = divmod(when, 1000000)
+    known, text = _second
+    if known != second:
+        text = strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
+        _second = second, text
+    return f"{text}.{rest:06d}+00:00"
