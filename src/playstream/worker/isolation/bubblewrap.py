@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.isolation import Isolation
-from playstream.worker.command import Command
+from playstream.worker.command import Command, find_executable
 from playstream.worker.paths import PLUGIN_DIR, Paths
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/usr", "/opt")
@@ -56,6 +57,7 @@ class Bubblewrap:
         """The bwrap command that runs `command`.
 
         Raises:
+            ExecutableNotFound: the program is not on this host.
             OSError: the private directories cannot be made.
         """
         self._room.mkdir(mode=0o700, exist_ok=True)
@@ -65,10 +67,15 @@ class Bubblewrap:
                 words += ["--symlink", os.readlink(name), name]
             elif os.path.isdir(name):
                 words += ["--ro-bind", name, name]
+        # Names are looked up through a file that may be a link to where nothing else is shown.
+        resolver = os.path.realpath("/etc/resolv.conf")
+        if os.path.isfile(resolver) and not resolver.startswith("/etc/"):
+            words += ["--ro-bind", resolver, resolver]
         # The host's terminals with the rest of /dev: the job's own is one of them.
         words += ["--dev-bind", "/dev", "/dev", "--proc", "/proc"]
-        program, binds = _find_program(command)
-        binds = [*self._private_places(command), *binds, *self._asked_places(), *self._job_places()]
+        program = _find_program(command)
+        installed = _list_installations((program, *command.argv[1:]))
+        binds = [*self._private_places(command), *installed, *self._asked_places(), *self._job_places()]
         # What lies deeper is mounted later; of two at one place the later in the list wins.
         for bind in sorted(binds, key=lambda bind: bind.place.rstrip("/").count("/")):
             words += [bind.option, bind.source, bind.place]
@@ -77,17 +84,17 @@ class Bubblewrap:
 
     def _private_places(self, command: Command) -> list[_Bind]:
         """Empty directories of the job's own, in the spool: for temporary files, and a home in place of the user's."""
-        places = {"/tmp", os.path.realpath(self._isolation.isolation_path)}  # noqa: S108 - private inside
+        places = dict.fromkeys(["/tmp", os.path.realpath(self._isolation.isolation_path)], 0o1777)  # noqa: S108 - private
         home = command.env.get("HOME", "")
         if home.startswith("/") and os.path.realpath(home) != "/":
-            places.add(os.path.realpath(home))
-        return [_Bind("--bind", str(self._make_empty(directory=True)), place) for place in sorted(places)]
+            places[os.path.realpath(home)] = 0o700
+        return [_Bind("--bind", str(self._make_empty(stat.S_IFDIR | mode)), place) for place, mode in places.items()]
 
     def _asked_places(self) -> list[_Bind]:
         """Hidden, read-only and shown paths, in the order in which they win; those that do not exist are left out."""
         isolation = self._isolation
         hidden = [
-            _Bind("--bind", str(self._make_empty(directory=os.path.isdir(path))), path)
+            _Bind("--bind", str(self._make_empty(stat.S_IFDIR | 0o700 if os.path.isdir(path) else 0o600)), path)
             for path in _existing(isolation.hide_paths)
         ]
         read_only = [_Bind("--ro-bind", path, path) for path in _existing(isolation.ro_paths)]
@@ -101,13 +108,15 @@ class Bubblewrap:
             binds.append(_Bind("--bind", *_same(paths.project)))
         return [*binds, _Bind("--bind", *_same(paths.artifact_dir)), _Bind("--bind", *_same(paths.run_dir))]
 
-    def _make_empty(self, *, directory: bool) -> Path:
+    def _make_empty(self, mode: int) -> Path:
+        """An empty directory or file in the spool, by its type and permissions."""
         self._made += 1
         path = self._room / str(self._made)
-        if directory:
-            path.mkdir(mode=0o700)
+        if stat.S_ISDIR(mode):
+            path.mkdir()
         else:
-            path.touch(mode=0o600)
+            path.touch()
+        path.chmod(stat.S_IMODE(mode))
         return path
 
 
@@ -121,18 +130,31 @@ def _existing(given: tuple[str, ...]) -> list[str]:
     return sorted(path for path in paths if os.path.exists(path))
 
 
-def _find_program(command: Command) -> tuple[str, list[_Bind]]:
-    """The program without links, and what it is installed in: a virtual environment and the Python it is made from."""
-    found = shutil.which(command.argv[0], path=command.env.get("PATH", os.defpath))
-    program = os.path.realpath(found) if found else command.argv[0]
-    environments = {Path(program).parent.parent, Path(sys.prefix), Path(sys.base_prefix)}
-    for directory in sorted(environments):
+def _find_program(command: Command) -> str:
+    """The program by the name that it has inside."""
+    found = find_executable(command.argv[0], command.env, command.cwd)
+    directory, name = os.path.split(found)
+    if not directory.startswith("/"):
+        return found
+    directory = os.path.realpath(directory)
+    if directory.startswith(_SYSTEM) or os.path.exists(os.path.join(directory, "python3")):
+        # Its own name counts: a virtual environment's python, one of busybox's many.
+        return os.path.join(directory, name)
+    return os.path.realpath(found)  # such as pipx' link in ~/.local/bin
+
+
+def _list_installations(words: Sequence[str]) -> list[_Bind]:
+    """What Ansible is installed in, read-only: virtual environments, and the Pythons that they are made from."""
+    directories = {Path(sys.prefix), Path(sys.base_prefix)}
+    # Ansible need not be the first word: an ssh-agent may be what starts it.
+    directories.update(Path(word).parent.parent for word in words if word.startswith("/") and os.access(word, os.X_OK))
+    found = set()
+    for directory in directories:
         python = directory / "bin" / "python3"
         if python.exists():
-            environments.add(python.resolve().parent.parent)
-    binds = [
+            found |= {directory, python.resolve().parent.parent}
+    return [
         _Bind("--ro-bind", *_same(path))
-        for path in sorted(environments)
-        if path.is_dir() and path not in _WHOLE and not any(path.is_relative_to(place) for place in _SYSTEM)
+        for path in sorted(found)
+        if path not in _WHOLE and not any(path.is_relative_to(place) for place in _SYSTEM)
     ]
-    return program, binds

@@ -13,6 +13,7 @@ from playstream.pipeline.isolation import Isolation
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
 from playstream.worker.isolation import mounts
+from playstream.worker.isolation.caller import find_callers_ssh
 from playstream.worker.isolation.environment import pass_variables
 from playstream.worker.isolation.registry import Login, write_login
 from playstream.worker.paths import PLUGIN_DIR, Paths
@@ -40,6 +41,7 @@ class Container:
         paths: the job's places on this host.
         ident: the job's.
         tty: True if the job's standard streams are a terminal.
+        caller: True for a command of the caller's own, which is to have the caller's ssh.
 
     Raises:
         ConfigurationError: a path that is to be mounted is missing, or must not be mounted.
@@ -49,7 +51,9 @@ class Container:
 
     inherits_env = False
 
-    def __init__(self, isolation: Isolation, executable: str, paths: Paths, ident: str, *, tty: bool) -> None:
+    def __init__(
+        self, isolation: Isolation, executable: str, paths: Paths, ident: str, *, tty: bool, caller: bool = False
+    ) -> None:
         self._isolation = isolation
         self._executable = executable
         self._paths = paths
@@ -60,8 +64,11 @@ class Container:
         """Unlike ansible-runner's, not of the ident alone: two runs of one ident do not get in each other's way."""
         job_mounts = mounts.list_job_mounts(paths, ident)
         self._host_cwd = mounts.mount_host_cwd(isolation)
+        host_cwd = [] if self._host_cwd is None else [self._host_cwd]
+        ssh, self._callers_env = find_callers_ssh() if caller else ([], {})
+        self._for_caller = caller
         asked = mounts.list_asked_mounts(isolation)
-        self._mounts = [*job_mounts, *([self._host_cwd] if self._host_cwd else []), *asked]
+        self._mounts = mounts.merge([*job_mounts, *host_cwd, *ssh, *asked])
         self._login = Login()
         if isolation.auth is not None:
             self._login = write_login(isolation.engine, isolation.auth, paths.spool / "registry")
@@ -99,7 +106,7 @@ class Container:
         """The engine's command that runs `command` in a new container."""
         workdir = self._isolation.workdir or (self._host_cwd.inside if self._host_cwd else str(command.cwd))
         variables, env = pass_variables(
-            {**self._default_env(), **command.env},
+            {**self._default_env(), **self._callers_env, **command.env},
             {**os.environ, **self._login.env, SPOOL_VARIABLE: str(self._paths.spool)},
         )
         words = [self._executable, *self._login.global_options, "run", "--rm"]
@@ -111,6 +118,8 @@ class Container:
         words += ["--quiet"] if self._podman else [f"--user={os.getuid()}"]
         if self._podman and _read_version(self._executable) >= _FIRST_WITH_PASSWD_ENTRY:
             words.append(f"--passwd-entry={_PASSWD_ENTRY}")
+        if self._podman and self._for_caller:
+            words += ["--group-add=root", "--ipc=host"]
         words += ["--name", self.name]
         words += ["--label", f"{IDENT_LABEL}={self._ident}", "--label", f"{SPOOL_LABEL}={self._paths.spool}"]
         # The output is ours already: a copy of the engine's own would be secrets left on its disk.

@@ -121,8 +121,13 @@ def _expand(text: str) -> Mount:
     return Mount(path, inside, options)
 
 
+def merge(mounts: list[Mount]) -> list[Mount]:
+    """Of several mounts at one place the last: the engines refuse two, and what is asked for comes last."""
+    return list({mount.inside.rstrip("/"): mount for mount in mounts}.values())
+
+
 def _check_not_too_much(key: str, path: str) -> None:
-    if path in _TOO_MUCH or (os.path.dirname(path) in _TOO_MUCH and os.path.isfile(path)):
+    if path in _TOO_MUCH:
         raise ConfigurationError(
             f"{key}: {path!r} is not mounted into containers: it is a whole system's. Name a directory below it"
         )

@@ -53,7 +53,9 @@ class Sandbox(Protocol):
         """
 
 
-def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = True) -> Sandbox:
+def make_sandbox(
+    isolation: Isolation, paths: Paths, ident: str, *, tty: bool = True, caller: bool = False
+) -> Sandbox:
     """The sandbox for one job.
 
     Args:
@@ -61,6 +63,8 @@ def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = 
         paths: the job's places on this host; all exist.
         ident: the job's.
         tty: True if the job's standard streams are a terminal, False if they are pipes.
+        caller: True with `run_command`: in a container the command has the caller's ~/.ssh and ssh-agent, as with
+            ansible-runner.
 
     Raises:
         ExecutableNotFound: the engine is not on this host.
@@ -77,7 +81,7 @@ def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = 
         )
     executable = os.path.abspath(executable)
     if isolation.containerized:
-        return Container(isolation, executable, paths, ident, tty=tty)
+        return Container(isolation, executable, paths, ident, tty=tty, caller=caller)
     return Bubblewrap(isolation, executable, paths)
 
 

@@ -1,0 +1,84 @@
+"""podman with storage, an image and a configuration of the tests' own: the user's are not touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.worker.isolation.image import import_image
+
+_CONTAINERS_CONF = """\
+[containers]
+# Of a machine's own defaults, podman would raise the limits; inside another container it may not.
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+# Needs no systemd.
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+"""
+_STORAGE_CONF = """\
+[storage]
+driver = "{driver}"
+graphroot = "{directory}/images"
+runroot = "{directory}/run"
+"""
+
+
+@pytest.fixture(scope="session")
+def podman_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What makes podman use the tests' storage, in which the image is."""
+    if shutil.which("podman") is None or shutil.which("runc") is None:
+        pytest.fail("podman or runc is missing; apt-get install podman runc")
+    directory = tmp_path_factory.mktemp("podman")
+    (directory / "containers.conf").write_text(_CONTAINERS_CONF)
+    env = {
+        "CONTAINERS_CONF": str(directory / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
+    }
+    for driver in ("overlay", "vfs"):
+        (directory / "storage.conf").write_text(_STORAGE_CONF.format(driver=driver, directory=directory))
+        if podman(env, "info").returncode == 0:
+            break
+    import_image(directory, {**os.environ, **env})
+    yield env
+    # `podman system reset` would take the networks of the host's user along. What overlay has mounted on itself is
+    # unmounted, so that pytest can remove the directory.
+    podman(env, "rm", "--all", "--force", "--time=0")
+    podman(env, "rmi", "--all", "--force")
+    subprocess.run(["umount", directory / "images" / "overlay"], check=False, capture_output=True)
+
+
+@pytest.fixture
+def podman_storage(podman_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The same, in this process' environment."""
+    for name, value in podman_env.items():
+        monkeypatch.setenv(name, value)
+    return podman_env
+
+
+def podman(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run podman in the tests' storage."""
+    return subprocess.run(
+        ["podman", *words], env={**os.environ, **env}, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+def list_containers(env: dict[str, str]) -> list[str]:
+    """Names of all containers, running or not."""
+    return podman(env, "ps", "--all", "--format", "{{.Names}}").stdout.split()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory with a file in it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "private").write_text("of the host\n")
+    monkeypatch.setenv("HOME", str(home))
+    return home

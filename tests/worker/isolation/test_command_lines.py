@@ -1,0 +1,224 @@
+"""What is started on the host, and what of the job's is on its command line and in its environment."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import itertools
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
+from playstream.pipeline.isolation import Isolation, RegistryAuth
+from playstream.worker.command import Command
+from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
+from playstream.worker.paths import PLUGIN_DIR
+from tests.worker.isolation.inside import IDENT, make_paths
+
+_FAKE = """\
+#!{python} -S
+import json, os, sys
+print(json.dumps({{"argv": sys.argv[1:], "env": dict(os.environ)}}))
+"""
+AUTH = RegistryAuth("quay.io", "me", "sesame", verify_ssl=False)
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH on which podman and docker only tell what they were started with."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    for name in ("podman", "docker"):
+        (directory / name).write_text(_FAKE.format(python=sys.executable))
+        (directory / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory))
+    return directory
+
+
+def enclose(sandbox: Sandbox, env: dict[str, str] | None = None) -> Command:
+    return sandbox.enclose(Command(("ansible", "--version"), env or {}, Path("/runner/project")))
+
+
+def start(command: Command) -> tuple[list[str], dict[str, str]]:
+    """The words and the environment that a fake engine was started with."""
+    done = subprocess.run(command.argv, env=command.env, cwd=command.cwd, check=True, capture_output=True)
+    told = json.loads(done.stdout)
+    return told["argv"], told["env"]
+
+
+def test_the_words_for_docker(tmp_path: Path, engines: Path) -> None:
+    paths = make_paths(tmp_path)
+    isolation = Isolation("docker", image="ee", options=("--cap-add=ALL",), auth=AUTH, workdir="/work")
+    sandbox = make_sandbox(isolation, paths, IDENT, tty=False)
+    command = enclose(sandbox, {"B": "2", "A": "1"})
+    argv, env = start(command)
+    name = argv[argv.index("--name") + 1]
+    assert argv == [
+        f"--config={paths.spool}/registry", "run", "--rm", "--interactive", "--workdir", "/work",
+        "--volume", f"{paths.run_dir}:/runner/.playstream:Z",
+        "--volume", f"{paths.artifact_dir}:/runner/artifacts/{IDENT}:Z",
+        "--volume", f"{paths.private_data_dir}/inventory:/runner/inventory:Z",
+        "--volume", f"{paths.private_data_dir}/project:/runner/project:Z",
+        "--env", "A", "--env", "B", f"--user={os.getuid()}", "--name", name,
+        "--label", f"playstream.ident={IDENT}", "--label", f"playstream.spool={paths.spool}",
+        "--stop-timeout=0", "--log-driver=none", "--cap-add=ALL", "ee",
+        "/bin/sh", "-c", 'test -w "$HOME" || export HOME=/runner/.playstream/home; exec "$@"', "sh",
+        "ansible", "--version",
+    ]  # fmt: skip
+    assert (env["A"], env["B"]) == ("1", "2")
+    assert sandbox.cleanup == ((str(engines / "docker"), f"--config={paths.spool}/registry", "rm", "--force", name),)
+    assert name.startswith("playstream_job_1_")
+    config = paths.spool / "registry" / "config.json"
+    assert json.loads(config.read_text()) == {"auths": {"quay.io": {"auth": base64.b64encode(b"me:sesame").decode()}}}
+    assert (stat.S_IMODE(config.stat().st_mode), stat.S_IMODE(config.parent.stat().st_mode)) == (0o600, 0o700)
+
+
+def test_the_words_that_are_podmans_own(tmp_path: Path, engines: Path) -> None:
+    paths = make_paths(tmp_path)
+    sandbox = make_sandbox(Isolation(image="ee", auth=AUTH), paths, IDENT)
+    command = enclose(sandbox)
+    argv, env = start(command)
+    assert argv[:4] == ["run", "--rm", "--tty", "--interactive"]
+    assert {"--quiet", f"--authfile={paths.spool}/registry/auth.json"} <= set(argv)
+    assert not any(word.startswith("--user") for word in argv), "the image's user, as in ansible-runner"
+    config = paths.spool / "registry" / "registries.conf"
+    assert env["CONTAINERS_REGISTRIES_CONF"] == str(config)
+    assert config.read_text() == '[[registry]]\nlocation = "quay.io"\ninsecure = true\n'
+    assert sandbox.cleanup[0][1:4] == ("rm", "--force", "--ignore")
+    assert not any("sesame" in word for word in command.argv)
+
+
+@pytest.mark.parametrize("engine", ["podman", "docker"])
+def test_variables_travel_without_changing_the_engine(
+    engine: str, tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///ours")
+    engines_own = {"PATH": "/bin", "HOME": "/", "DOCKER_HOST": "theirs", "LD_LIBRARY_PATH": "/", "XDG_CONFIG_HOME": "/",
+                   "CONTAINER_HOST": "x", "REGISTRY_AUTH_FILE": "/x", "TMPDIR": "/x", "GOGC": "1", "PODMAN_X": "*"}
+    others = {"SECRET": "line 1\nline 2", "GOOGLE_API_KEY": "g", "DOCKER_PASSWORD": "d", "CONTAINER_TOKEN": "t",
+              "EMPTY": "", "PATHS": "p", "http_proxy": "http://me:sesame@proxy"}
+    sandbox = make_sandbox(Isolation(engine, image="ee"), make_paths(tmp_path), IDENT)
+    argv, env = start(enclose(sandbox, {**engines_own, **others}))
+    passed = {word for before, word in itertools.pairwise(argv) if before == "--env"}
+    by_value = {f"{name}={value}" for name, value in engines_own.items()}
+    assert passed - {"ANSIBLE_UNSAFE_WRITES"} == by_value | set(others)
+    assert others.items() <= env.items()
+    for name in engines_own:
+        assert env.get(name) == os.environ.get(name)
+
+
+def test_what_may_be_mounted(tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    (tmp_path / "keys").mkdir()
+    given = ("~/keys:/a", "$PLACE/keys:/b:ro", f"{tmp_path}/keys/../keys/:/c", "a_volume:/d")
+    command = enclose(make_sandbox(Isolation(image="ee", volume_mounts=given), make_paths(tmp_path), IDENT))
+    keys = tmp_path / "keys"
+    assert {f"{keys}:/a", f"{keys}:/b:ro", f"{keys}:/c", "a_volume:/d"} <= set(command.argv)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"volume_mounts": ("/nowhere/at/all:/a",)}, "'/nowhere/at/all' does not exist there"),
+        ({"volume_mounts": ("/:/a",)}, "'/' is not mounted into containers"),
+        ({"volume_mounts": ("/home/:/a",)}, "'/home' is not mounted into containers"),
+        ({"host_cwd": "/usr"}, "host_cwd: '/usr' is not mounted into containers"),
+    ],
+)
+def test_what_may_not_be_mounted(settings: dict[str, str], message: str, tmp_path: Path, engines: Path) -> None:
+    isolation = dataclasses.replace(Isolation(image="ee"), **settings)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=message):
+        make_sandbox(isolation, make_paths(tmp_path), IDENT)
+
+
+def test_the_working_directory(tmp_path: Path, engines: Path) -> None:
+    def workdir(**settings: str) -> str:
+        isolation = dataclasses.replace(Isolation(image="ee"), **settings)  # type: ignore[arg-type]
+        directory = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        directory.mkdir()
+        argv = enclose(make_sandbox(isolation, make_paths(directory), IDENT)).argv
+        return argv[argv.index("--workdir") + 1]
+
+    assert workdir() == "/runner/project"
+    assert workdir(host_cwd=str(engines)) == str(engines)
+    assert workdir(host_cwd="/nowhere") == "/runner/project"
+    assert workdir(host_cwd=str(engines), workdir="/work") == "/work"
+
+
+def test_a_copy_of_the_project_takes_its_place(tmp_path: Path, engines: Path) -> None:
+    copy = tmp_path / "copy" / "project"
+    copy.mkdir(parents=True)
+    paths = dataclasses.replace(make_paths(tmp_path), project=copy)
+    sandbox = make_sandbox(Isolation(image="ee"), paths, IDENT)
+    assert sandbox.seen(copy / "site.yml") == Path("/runner/project/site.yml")
+    mounted = [word for word in enclose(sandbox).argv if ":/runner/project" in word]
+    assert mounted == [f"{copy}:/runner/project:Z"]
+
+
+def test_a_colon_cannot_be_mounted(tmp_path: Path, engines: Path) -> None:
+    paths = make_paths(tmp_path)
+    (paths.private_data_dir / "a:b").mkdir()
+    with pytest.raises(JobError, match="for the colon in its name"):
+        make_sandbox(Isolation(image="ee"), paths, IDENT)
+
+
+@pytest.mark.parametrize("executable", ["podman", "docker", "bwrap", "/nowhere/podman"])
+def test_a_missing_engine_is_named(executable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ExecutableNotFound, match=f"its executable '{executable}' was not found on this host"):
+        make_sandbox(Isolation(executable, image="ee"), make_paths(tmp_path), IDENT)
+
+
+def test_sharing_opens_the_run_directory_and_keeps_the_spool_closed(tmp_path: Path, engines: Path) -> None:
+    paths = make_paths(tmp_path)
+    paths.project.chmod(0o700)
+    sandbox = make_sandbox(Isolation(image="ee"), paths, IDENT)
+    os.mkfifo(paths.events, 0o600)
+    (paths.run_dir / "extravars.json").touch(0o600)
+    sandbox.share()
+    modes = {str(item.relative_to(paths.run_dir)): stat.S_IMODE(item.stat().st_mode)
+             for item in (paths.run_dir, *paths.run_dir.rglob("*"))}
+    plugin = [str(item.relative_to(PLUGIN_DIR)) for item in PLUGIN_DIR.rglob("*.py")]
+    assert plugin
+    for name in plugin:
+        assert modes[f"callback/{name}"] == 0o644
+    assert modes["callback"] == 0o755
+    assert (modes["."], modes["home"], modes["events"], modes["extravars.json"]) == (0o777, 0o777, 0o666, 0o644)
+    for directory in (paths.artifact_dir, paths.artifact_dir / "fact_cache"):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o777
+    assert stat.S_IMODE(paths.project.stat().st_mode) == 0o755
+    assert stat.S_IMODE(paths.spool.stat().st_mode) == 0o700
+
+
+def test_artifacts_that_others_could_reach_stay_closed(engines: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        made = make_paths(Path(directory))
+        paths = dataclasses.replace(made, spool=Path(directory) / "elsewhere")
+        for item in (paths.artifact_dir.parent, *paths.artifact_dir.parent.parents):
+            if item.is_relative_to(directory):
+                item.chmod(0o755)
+        make_sandbox(Isolation(image="ee"), paths, IDENT).share()
+        assert stat.S_IMODE(paths.artifact_dir.stat().st_mode) == 0o700
+
+
+def test_a_callers_command_has_the_callers_ssh(
+    tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / "agent").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    argv, env = start(enclose(make_sandbox(Isolation(image="ee"), make_paths(tmp_path), IDENT, caller=True)))
+    assert {
+        f"{tmp_path}/.ssh:/home/runner/.ssh", f"{tmp_path}/.ssh:/root/.ssh", f"{tmp_path}/agent:{tmp_path}/agent",
+        f"SSH_AUTH_SOCK={tmp_path}/agent", "--group-add=root", "--ipc=host",
+    } <= set(argv)  # fmt: skip
+    assert env["SSH_AUTH_SOCK"] == str(tmp_path / "agent")
