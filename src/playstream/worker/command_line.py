@@ -75,6 +75,10 @@ def _asked_passwords(job: Job) -> list[str]:
         words.append("--ask-pass")
     if passwords.become is not None and not given & {"-K", "--ask-become-pass"}:
         words.append("--ask-become-pass")
+    asked = {word.removeprefix("--vault-id=").removesuffix("@prompt") for word in given if word.endswith("@prompt")}
+    if given & {"-J", "--ask-vault-pass", "--ask-vault-password"}:
+        asked.add("")
     for vault_id in passwords.vaults:
-        words += ["--vault-id", f"{vault_id}@prompt"]
+        if vault_id not in asked:
+            words += ["--vault-id", f"{vault_id}@prompt"]
     return words

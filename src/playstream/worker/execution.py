@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -21,6 +22,7 @@ from playstream.worker.fact_cache import simplify_fact_cache
 from playstream.worker.guardian import Guardian
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
+from playstream.worker.ssh_agent import KeyPipe
 from playstream.worker.supervise import Link, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
 
@@ -36,6 +38,7 @@ class Execution:
         link: what to watch besides, when the job came over one.
         launch: the job made ready, if that has been done; with changes of the caller's, maybe.
         console: what the command runs on; a terminal of its own when None. Closed at the end.
+        remove_on_death: directories that the guard removes if this process dies, besides the spool.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Execution:
         link: Link | None = None,
         launch: Launch | None = None,
         console: Console | None = None,
+        remove_on_death: Sequence[Path] = (),
     ) -> None:
         self._job = job
         self._spool = spool
@@ -56,6 +60,7 @@ class Execution:
         self._link = link
         self._launch = launch
         self._console = console
+        self._remove_on_death = remove_on_death
 
     def run(self) -> Outcome:
         """Run the job to its end.
@@ -87,7 +92,12 @@ class Execution:
                 lambda: supervisor.drain_console(),  # noqa: PLW0108 - there is no supervisor yet
             )
             closing.callback(events.close)
-            guardian = Guardian(launch, console, lock=self._spool.lock)
+            if self._job.ssh_key:
+                closing.callback(KeyPipe(launch.paths.ssh_key, self._job.ssh_key).close)
+            if launch.sandbox is not None:
+                launch.sandbox.share()
+            guarded = replace(launch, remove=(*launch.remove, *self._remove_on_death))
+            guardian = Guardian(guarded, console, lock=self._spool.lock)
             closing.callback(guardian.close)
             supervisor = Supervisor(
                 self._job, guardian, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,

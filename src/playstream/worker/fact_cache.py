@@ -13,8 +13,34 @@ from pathlib import Path
 from typing import Any
 
 _NAME = re.compile(r"s\d+_(?P<host>.+)", re.DOTALL)
+_PREFIX = "s1_"
 _PAYLOAD = "__payload__"
 _TYPE = "__ansible_type"
+
+
+def restore_fact_cache(source: Path, target: Path) -> None:
+    """Let Ansible know the facts in `source`, which has the layout that clients know. `target` becomes its cache.
+
+    Each host's are written in both layouts, since which one this host's Ansible reads is its own affair.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    if not source.is_dir():
+        return
+    target.mkdir(mode=0o700, parents=True)
+    for path in source.iterdir():
+        if not path.is_file():
+            continue
+        facts = path.read_text(encoding="utf-8")
+        _write(target / path.name, facts)
+        _write(target / f"{_PREFIX}{path.name}", json.dumps({_PAYLOAD: facts}))
+
+
+def _write(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def simplify_fact_cache(directory: Path) -> None:
@@ -29,9 +55,10 @@ def simplify_fact_cache(directory: Path) -> None:
         name = _NAME.fullmatch(path.name)
         facts = _read_facts(path) if name and path.is_file() else None
         if name and facts is not None:
-            fd = os.open(directory / name["host"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump(facts, file)
+            plain = directory / name["host"]
+            # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
+            if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+                _write(plain, json.dumps(facts))
             path.unlink()
 
 

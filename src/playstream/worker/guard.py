@@ -25,6 +25,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -42,7 +43,6 @@ class _Guard:
         self._input = b""
         self._child = 0
         self._exited = False
-        self._signaled = False
         self._wake, wake_end = os.pipe()
         for fd in (self._wake, wake_end):
             os.set_blocking(fd, False)
@@ -75,9 +75,8 @@ class _Guard:
                 self._clean_up(order)
                 self._tell({"reaped": reaped})
             elif line == b"leave":
-                _end_servants(order["run_dir"])
-                if self._signaled:
-                    self._clean_up(order)
+                self._end_servants(order["run_dir"], order["grace"])
+                self._clean_up(order)
                 return
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -116,7 +115,6 @@ class _Guard:
                 return
             if pid == self._child and not self._exited:
                 self._exited = True
-                self._signaled = os.WIFSIGNALED(status)
                 self._tell({"exited": status})
 
     def _end_descendants(self, grace: float) -> int:
@@ -135,6 +133,18 @@ class _Guard:
             self._pause()
         self._reap()
         return len(signalled)
+
+    def _end_servants(self, run_dir: str, grace: float) -> None:
+        """TERM, grace, KILL for what served the run, until none of it is left."""
+        start = time.monotonic()
+        told: set[int] = set()
+        while (servants := set(_servants(run_dir))) and time.monotonic() < start + grace + _KILL_SECONDS:
+            if time.monotonic() < start + grace:
+                _signal(servants - told, signal.SIGTERM)
+                told |= servants
+            else:
+                _signal(servants, signal.SIGKILL)
+            self._pause()
 
     def _clean_up(self, order: dict[str, Any]) -> None:
         """Run the commands that end what is not below this process, such as a container."""
@@ -217,8 +227,12 @@ def _descendants(ancestor: int) -> list[int]:
 
 def _signal_descendants(number: signal.Signals) -> list[int]:
     """Signal every descendant; return those that could be signalled."""
+    return _signal(_descendants(os.getpid()), number)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> list[int]:
     signalled = []
-    for pid in _descendants(os.getpid()):
+    for pid in pids:
         try:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
@@ -227,16 +241,18 @@ def _signal_descendants(number: signal.Signals) -> list[int]:
     return signalled
 
 
-def _end_servants(run_dir: str) -> None:
-    """End what served the run, known by the name of the run directory in its command line."""
-    mark = run_dir.encode()
+def _servants(run_dir: str) -> list[int]:
+    """What served the run, known by the name of the run directory in its command line."""
+    mark = os.fsencode(run_dir)
+    found = []
     for pid in _descendants(os.getpid()):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - as above
                 if mark in file.read():
-                    os.kill(pid, signal.SIGTERM)
+                    found.append(pid)
         except OSError:
-            continue  # it has ended, or is another user's
+            continue  # it has ended
+    return found
 
 
 def main() -> NoReturn:

@@ -154,16 +154,30 @@ def _spawn(descriptors: Sequence[int]) -> int:
 
 
 def kill_marked(spool: Path) -> list[int]:
-    """SIGKILL every process that belongs to the job of `spool`, told by its environment; return their ids."""
+    """SIGKILL every process that belongs to the job of `spool`; return their ids.
+
+    They are told by their environment. An ssh-agent's is hidden, and ssh's shared connections have written over theirs;
+    these name the run directory on their command line.
+    """
     mark = f"{SPOOL_VARIABLE}={spool}".encode()
+    socket = os.fsencode(spool / "run") + b"/"
     killed: list[int] = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
+            if mark in _read(entry / "environ").split(b"\0") or (
+                _read(entry / "comm").strip() in (b"ssh", b"ssh-agent") and socket in _read(entry / "cmdline")
+            ):
                 os.kill(int(entry.name), signal.SIGKILL)
                 killed.append(int(entry.name))
         except OSError:
             continue  # it has ended, or is another user's
     return killed
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # the process has ended, or hides it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from playstream.worker.command_line import make_command_line
 from playstream.worker.environment import make_environment
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
 from playstream.worker.paths import PLUGIN_DIR, Paths
+from playstream.worker.run_files import Seen
 from playstream.worker.spool import Spool
+from playstream.worker.ssh_agent import wrap_in_agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,14 @@ class Launch:
     """What the command runs inside of."""
 
 
-def prepare(job: Job, spool: Spool, *, tty: bool = True) -> Launch:
+def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -> Launch:
     """Write what the job needs into its spool and put its command together.
 
     Args:
         job: what to run.
         spool: where it lives.
         tty: True if it will run on a terminal, False if with pipes.
+        caller: True if the command is the caller's own, who has it run where he is, with his keys.
 
     Raises:
         ExecutableNotFound: Ansible, or what is to isolate it, is not on this host.
@@ -56,7 +59,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True) -> Launch:
         spool=spool.root,
     )
     try:
-        sandbox = _make_sandbox(job, paths, tty=tty)
+        sandbox = _make_sandbox(job, paths, tty=tty, caller=caller)
         command = _make_command(job, paths, sandbox)
     except BaseException:
         if copied is not None:
@@ -72,20 +75,31 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True) -> Launch:
     )
 
 
-def _make_sandbox(job: Job, paths: Paths, *, tty: bool) -> Sandbox | None:
+def _make_sandbox(job: Job, paths: Paths, *, tty: bool, caller: bool) -> Sandbox | None:
     isolation = read_isolation("settings", job.settings)
-    return None if isolation is None else make_sandbox(isolation, paths, job.ident, tty=tty)
+    return None if isolation is None else make_sandbox(
+        isolation, paths, job.ident, tty=tty, caller=caller
+    )
 
 
 def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None) -> Command:
-    if sandbox is None:
-        env = make_environment(job, paths, PLUGIN_DIR, _same, inherit=True)
-        words = make_command_line(job, paths, _same)
+    seen: Seen = _same if sandbox is None else sandbox.seen
+    on_this_host = sandbox is None or sandbox.inherits_env
+    env = make_environment(job, paths, PLUGIN_DIR, seen, inherit=on_this_host)
+    words = make_command_line(job, paths, seen)
+    if on_this_host:
         words[0] = find_executable(words[0], env, paths.cwd)
-        return Command(tuple(words), env, paths.cwd)
-    env = make_environment(job, paths, PLUGIN_DIR, sandbox.seen, inherit=sandbox.inherits_env)
-    words = make_command_line(job, paths, sandbox.seen)
-    return sandbox.enclose(Command(tuple(words), env, sandbox.seen(paths.cwd)))
+    if job.ssh_key:
+        words = _give_key(words, job.ssh_key, paths, seen, env)
+        if on_this_host:
+            words[0] = find_executable(words[0], env, paths.cwd)
+    command = Command(tuple(words), env, seen(paths.cwd))
+    return command if sandbox is None else sandbox.enclose(command)
+
+
+def _give_key(words: Sequence[str], key: str, paths: Paths, seen: Seen, env: Mapping[str, str]) -> list[str]:
+    socket, fifo = str(seen(paths.agent)), str(seen(paths.ssh_key))
+    return wrap_in_agent(words, socket=socket, fifo=fifo, size=len(key.encode()), env=env)
 
 
 def _same(path: Path) -> Path:

@@ -21,6 +21,7 @@ from playstream.worker.events import EventSource
 from playstream.worker.guardian import Guardian
 from playstream.worker.intake import Intake
 from playstream.worker.poller import HasFileno, Poller
+from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 
 _LAST_READS = 64
@@ -31,6 +32,8 @@ _LITTLE = 1 << 13
 _REST_SECONDS = 0.1
 """How long. On 2 cores that Ansible keeps busy, reading each of 10,000 events as it came took the worker 1.6 seconds of
 processor time and process 0.6; reading them so, 0.3 and 0.4. The first event after a pause is still read at once."""
+_PROMPT_SECONDS = 5.0
+"""pexpect_timeout when the settings have none."""
 READER_GONE = "the next stage has gone, so there is nobody to give results to"
 
 
@@ -90,6 +93,9 @@ class Supervisor:
         now = time.monotonic()
         self._idle_timeout = _seconds(job.settings.get("idle_timeout"))
         self._job_timeout = _seconds(job.settings.get("job_timeout"))
+        self._terminal = console if isinstance(console, Terminal) else None
+        prompt_timeout = job.settings.get("pexpect_timeout")
+        self._prompt_timeout = _seconds(_PROMPT_SECONDS if prompt_timeout is None else prompt_timeout)
         self._started = self._last_output = now
         self._poller = Poller()
         self._output_size = 0
@@ -188,6 +194,8 @@ class Supervisor:
         elif self._idle_timeout is not None and now >= self._last_output + self._idle_timeout:
             self._end(StatusName.TIMEOUT,
                       f"the job printed nothing for idle_timeout, {self._idle_timeout:g} seconds")
+        elif self._terminal is not None and (trouble := self._terminal.attend(self._prompt_timeout)) is not None:
+            self._end(StatusName.TIMEOUT, trouble)
 
     def _time_left(self) -> float | None:
         """Seconds until a limit may be reached; None when there is none, or it has been."""
@@ -199,6 +207,8 @@ class Supervisor:
             limits.append(self._started + self._job_timeout)
         if self._idle_timeout is not None:
             limits.append(self._last_output + self._idle_timeout)
+        if self._terminal is not None and (due := self._terminal.due(self._prompt_timeout)) is not None:
+            limits.append(due)
         return max(0.0, min(limits) - now) if limits else None
 
     def _end(self, status: StatusName, explanation: str, error: PlaystreamError | None = None) -> None:

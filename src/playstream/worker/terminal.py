@@ -7,23 +7,46 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
+import select
 import struct
 import termios
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pexpect.expect
 import pexpect.fdpexpect
 
 from playstream.worker.console import READ_SIZE, Source
+from playstream.worker.prompts import MAX_REPEATS, WINDOW, Tail, explain_refused, explain_unanswered, list_replies
+from playstream.worker.terminal_readers import may_be_read
 
 _ROWS, _COLUMNS = 24, 80
-_PROMPT_WINDOW = 4096
-"""Bytes at the end of the output in which a prompt is looked for: a flood of output costs no more than this."""
+_MIN_PAUSE = 1.0
+"""Seconds at least between two looks at a quiet terminal."""
+_KEY_STEP = 0.1
+"""Seconds between two looks at whether a program waits for keys."""
+_KEY_PATIENCE = 2.0
+"""Seconds after which an answer is typed even if it does not."""
+
+
+@dataclass(slots=True)
+class _Typing:
+    """An answer that is typed when the program has got ready for it."""
+
+    answer: bytes
+    look_at: float
+    give_up_at: float
+    raw: bool = False
+    """True when the terminal handed over single keys at the last look."""
 
 
 class Terminal:
-    """A pseudo-terminal: its master is here, its slave is opened by the guard through `tty`."""
+    """A pseudo-terminal: its master is here, its slave is opened by the guard through `tty`.
+
+    Args:
+        passwords: names, or regular expressions of prompts, with the answers.
+    """
 
     name = "stdout"
     descriptors: tuple[int, int, int] | None = None
@@ -33,15 +56,18 @@ class Terminal:
         self._master, self._slave = os.openpty()
         self.tty: str | None = os.ttyname(self._slave)
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-        # Without echo an answer to a prompt does not become part of the output.
-        attributes = termios.tcgetattr(self._slave)
-        attributes[3] &= ~termios.ECHO
-        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
+        self._stop_echo()
         os.set_blocking(self._master, False)
         self._keyboard = pexpect.fdpexpect.fdspawn(self._master)
-        self._answers = [answer.encode() for answer in passwords.values()]
-        self._prompts = pexpect.expect.searcher_re([re.compile(prompt.encode(), re.MULTILINE) for prompt in passwords])
+        self._replies = list_replies(passwords)
+        self._prompts = pexpect.expect.searcher_re([reply.prompt for reply in self._replies])
         self._unmatched = b""
+        self._tail = Tail()
+        self._typing: _Typing | None = None
+        self._last_prompt = b""
+        self._repeats = 0
+        self._refused: str | None = None
+        self._quiet_since = self._looked_at = time.monotonic()
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -62,16 +88,104 @@ class Terminal:
         except OSError:
             # Nothing there, or (EIO) no process has the terminal open any more: both mean that nothing came.
             return b""
-        if self._answers:
+        self._quiet_since = time.monotonic()
+        self._tail.add(data)
+        if self._replies:
             self._answer(data)
         return data
 
     def _answer(self, data: bytes) -> None:
-        self._unmatched = (self._unmatched + data)[-_PROMPT_WINDOW:]
-        which = self._prompts.search(self._unmatched, len(self._unmatched))
-        if which >= 0:
-            self._unmatched = self._unmatched[self._prompts.end :]
-            self._keyboard.sendline(self._answers[which])
+        self._unmatched = (self._unmatched + data)[-WINDOW:]
+        while (which := self._prompts.search(self._unmatched, len(self._unmatched))) >= 0:
+            start, end = self._prompts.start, self._prompts.end
+            if start == end:
+                return  # nothing is no prompt
+            text, between = self._unmatched[start:end], self._unmatched[:start]
+            self._unmatched = self._unmatched[end:]
+            self._tail.clear()
+            again = text == self._last_prompt and not between.strip()
+            self._repeats = self._repeats + 1 if again else 1
+            self._last_prompt = text
+            if self._repeats > MAX_REPEATS:
+                self._refused = text.decode("utf-8", "replace").strip("\r\n")
+                return
+            answer = self._replies[which].answer
+            if b"\n" in text or b"\n" in self._unmatched:
+                # A prompt that is a whole line is likely a pause's, which throws away what was typed before it began
+                # to look for keys.
+                now = time.monotonic()
+                self._typing = _Typing(answer, now + _KEY_STEP, now + _KEY_PATIENCE)
+            else:
+                self._type(answer)
+
+    def _type(self, answer: bytes) -> None:
+        self._stop_echo()
+        try:
+            self._keyboard.sendline(answer)
+        except OSError:
+            pass  # so much has been typed that nobody reads; then nobody waits for this either
+
+    def _stop_echo(self) -> None:
+        """Keep answers out of the output. Ansible's pause module switches echoing on."""
+        attributes = termios.tcgetattr(self._slave)
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
+
+    @property
+    def _raw(self) -> bool:
+        return not termios.tcgetattr(self._slave)[3] & termios.ICANON
+
+    def due(self, patience: float | None) -> float | None:
+        """When `attend` has something to do, on the monotonic clock; None for never. Arguments as there."""
+        if self._refused is not None:
+            return 0.0
+        if self._typing is not None:
+            return self._typing.look_at
+        if patience is None:
+            return None
+        return max(self._quiet_since + patience, self._looked_at + max(patience, _MIN_PAUSE))
+
+    def attend(self, patience: float | None) -> str | None:
+        """Do what is due: type an answer, look whether a prompt waits in vain.
+
+        Args:
+            patience: seconds that a prompt may wait for an answer; None for any time.
+
+        Returns:
+            Why the job cannot go on; None when it can.
+        """
+        if self._refused is not None:
+            return explain_refused(self._refused)
+        now = time.monotonic()
+        due = self.due(patience)
+        if due is None or now < due:
+            return None
+        if self._typing is not None:
+            self._attend_typing(self._typing, now)
+        if patience is None or self._typing is not None:
+            return None
+        self._looked_at = now
+        prompt = self._tail.prompt(raw=self._raw)
+        if prompt is None or now < self._quiet_since + patience + prompt.patience or self._has_output():
+            return None
+        if not (prompt.pause or may_be_read(os.ttyname(self._slave))):
+            return None
+        return explain_unanswered(prompt, patience)
+
+    def _attend_typing(self, typing: _Typing, now: float) -> None:
+        raw = self._raw
+        if (raw and typing.raw) or now >= typing.give_up_at:
+            self._typing = None
+            self._type(typing.answer)
+        else:
+            typing.raw = raw
+            typing.look_at = now + _KEY_STEP
+
+    def _has_output(self) -> bool:
+        """True while output waits that was not read, because the link is slow."""
+        poll = select.poll()
+        poll.register(self._master, select.POLLIN)
+        return any(events & select.POLLIN for _, events in poll.poll(0))
 
     def close(self) -> None:
         """Give the terminal back; what still runs on it gets SIGHUP from the kernel."""

@@ -1,0 +1,163 @@
+"""Prompts: Ansible's own and ssh's, what answers them, and how one that nobody answers looks.
+
+Policy alone: the terminal reads and types.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from playstream.pipeline.passwords import sort_passwords
+
+MAX_REPEATS: Final = 10
+"""Times in a row that the same prompt is answered."""
+WINDOW: Final = 4096
+"""Bytes at the end of the output in which a prompt is looked for: a flood of output costs no more than this."""
+_SHOWN = 200
+"""Characters of a prompt that a message shows."""
+
+# Ansible writes each of its prompts at the start of a line; ssh's may stand behind other output. All are answered at
+# the very end of the output only: there they are prompts, further up they are text that somebody printed.
+_SSH = rb"^SSH password: ?\Z|'s password: ?\Z|^\([^()\s]+@[^()\s]+\) Password: ?\Z"
+# Ansible names the become method there when agnostic_become_prompt is off.
+_BECOME = rb"^(?!SSH )[A-Z][A-Z0-9_.-]* password(?:\[defaults to SSH password\])?: ?\Z"
+_SSH_KEY = rb"^Enter passphrase for [^\r\n]*: ?\Z"
+# An empty passphrase makes ssh-add give up, so that the job ends with its message.
+_SSH_KEY_REFUSED = rb"^Bad passphrase, try again for [^\r\n]*: ?\Z"
+_VAULT = rb"^(?:(?:Confirm )?[Nn]ew )?[Vv]ault password%s: ?\Z"
+_ANY_VAULT = re.compile(rb"^(?:(?:Confirm )?[Nn]ew )?[Vv]ault password(?: \(([^\r\n]*)\))?: ?\Z", re.MULTILINE)
+
+_CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][0-9A-Za-z]|\x1b[=>78]")
+_LINE_END = re.compile(r"[\r\n]")
+_TIMED_PAUSE = re.compile(r"^Pausing for (\d+) seconds", re.MULTILINE)
+_PAUSE = re.compile(r"^\[.*\]\n(?:.*\n){0,20}?(?P<prompt>.*:)\n\s*\Z", re.MULTILINE)
+"""What Ansible's pause module prints: the task's name, and the prompt, which may have lines, with a colon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is typed when the output shows a prompt; the representation does not show it."""
+
+    prompt: re.Pattern[bytes]
+    answer: bytes = field(repr=False)
+
+
+def list_replies(passwords: Mapping[str, str]) -> list[Reply]:
+    """What to type at which prompt: the user's regular expressions first, then those of the named passwords.
+
+    Args:
+        passwords: names, or regular expressions as ansible-runner takes them, with their answers; checked before.
+    """
+    named = sort_passwords(passwords)
+    replies = [_reply(prompt.encode(), answer) for prompt, answer in named.prompts.items()]
+    if named.ssh is not None:
+        replies.append(_reply(_SSH, named.ssh))
+    if named.become is not None:
+        replies.append(_reply(_BECOME, named.become))
+    if named.ssh_key is not None:
+        replies += [_reply(_SSH_KEY, named.ssh_key), _reply(_SSH_KEY_REFUSED, "")]
+    replies += [_reply(_VAULT % _vault_label(vault_id, named.vaults), answer)
+                for vault_id, answer in named.vaults.items()]
+    return replies
+
+
+def _reply(prompt: bytes, answer: str) -> Reply:
+    return Reply(re.compile(prompt, re.MULTILINE), answer.encode())
+
+
+def _vault_label(vault_id: str, others: Mapping[str, str]) -> bytes:
+    """The ID as the prompt shows it. The default vault has the ID `default`, which --ask-vault-pass does not show."""
+    label = rb" \(" + re.escape(vault_id.encode()) + rb"\)"
+    if vault_id == "":
+        return rb"" if "default" in others else rb"(?: \(default\))?"
+    if vault_id == "default" and "" not in others:
+        return b"(?:" + label + b")?"
+    return label
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What looks like a prompt."""
+
+    text: str
+    patience: float = 0.0
+    """Seconds that it says it waits for by itself."""
+    pause: bool = False
+    """True for that of Ansible's pause module, which looks for keys and does not wait in read(2)."""
+
+
+class Tail:
+    """The end of the output, from the last prompt on that was answered."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def add(self, data: bytes) -> None:
+        """Output that has come."""
+        self._data = (self._data + data)[-WINDOW:]
+
+    def clear(self) -> None:
+        """The prompt at the end has been answered."""
+        self._data = b""
+
+    def prompt(self, *, raw: bool) -> Prompt | None:
+        """What looks like a prompt at the end of the output, None for nothing.
+
+        Args:
+            raw: the terminal hands over each key at once, as Ansible's pause module has it. Its prompt is a whole line.
+        """
+        text = _CONTROL.sub(b"", self._data).decode("utf-8", "replace")
+        last = _LINE_END.split(text)[-1]
+        if last.strip():
+            asks = last.isprintable() and last.rstrip()[-1] in ":?>]" and any(map(str.isalnum, last))
+            return Prompt(last[-_SHOWN:]) if asks else None
+        found = _PAUSE.search(text.replace("\r", "")) if raw else None
+        if found is None:
+            return None
+        timed = _TIMED_PAUSE.findall(text)
+        return Prompt(found["prompt"][-_SHOWN:], float(timed[-1]) if timed else 0.0, pause=True)
+
+
+def explain_unanswered(prompt: Prompt, seconds: float) -> str:
+    """Why a job was ended at a prompt, and what to do.
+
+    Args:
+        prompt: what nobody answered.
+        seconds: pexpect_timeout.
+    """
+    return (f"the prompt {prompt.text!r} was not answered for pexpect_timeout, {seconds:g} seconds: "
+            f"{_advise(prompt)}")
+
+
+def explain_refused(text: str) -> str:
+    """Why a job was ended at a prompt that came again after every answer."""
+    return (f"the prompt {text[-_SHOWN:]!r} came again after each of {MAX_REPEATS} answers: the password given for it "
+            "seems to be wrong")
+
+
+def _advise(prompt: Prompt) -> str:
+    data = prompt.text.encode()
+    if vault := _ANY_VAULT.search(data):
+        vault_id = (vault[1] or b"default").decode()
+        return _name("password", "vault" if vault_id == "default" else f"vault:{vault_id}")
+    for expression, what, name in (
+        (_SSH, "password", "ssh"), (_BECOME, "password", "become"), (_SSH_KEY, "passphrase", "ssh_key"),
+    ):
+        if re.search(expression, data, re.MULTILINE):
+            return _name(what, name)
+    if re.search(_SSH_KEY_REFUSED, data):
+        return "the passphrase given for the private key is wrong"
+    if "continue connecting" in prompt.text:
+        return ("ssh does not know the host's key. Put it into known_hosts where the worker runs, or switch the check "
+                "off with the environment variable ANSIBLE_HOST_KEY_CHECKING=False")
+    answer = "give an answer with passwords={…}, where the key is a regular expression that matches it"
+    if prompt.pause:
+        return f"{answer}, or give the pause seconds"
+    return answer
+
+
+def _name(what: str, name: str) -> str:
+    return f"give the {what} with passwords={{{name!r}: …}}, or with a regular expression that matches the prompt"
