@@ -55,4 +55,4 @@ fuzz: $(VENV)/installed  ## The protocol's and the tree's property tests, with m
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/pipeline --timeout 3600
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis $(DEMO)/artifacts
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/artifacts

@@ -17,8 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENVS = ROOT / ".cache" / "matrix"
-TESTS = ("tests/plugin", "tests/worker", "tests/pipeline_e2e")
-TOOLS = ("pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100")
+TESTS = ("tests/plugin", "tests/events", "tests/worker", "tests/pipeline_e2e")
+TOOLS = ("pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "jsonschema>=4.18")
 OURS = (3, 10)  # the oldest Python that playstream itself runs on
 
 # ansible-core: the oldest and the newest Python that its controller supports.

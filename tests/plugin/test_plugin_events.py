@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.plugin.conftest import Run
+    from pathlib import Path
+
+    from tests.plugin.conftest import Ansible, Run
 
 ENDED = {"host", "remote_addr", "start", "end", "duration"}
 PLAYBOOK = {"playbook", "playbook_uuid", "uuid"}
@@ -195,3 +197,12 @@ def test_strategy_free_keeps_results_with_their_tasks(site: Run) -> None:
     assert done["counter"] < ok["counter"]
     assert ok["parent_uuid"] == site.named("playbook_on_task_start", name="free one")[0]["uuid"]
     assert ok["event_data"]["task_action"] == "command"
+
+
+def test_a_name_that_is_a_number_is_text(ansible: Ansible, tmp_path: Path) -> None:
+    playbook = tmp_path / "numbers.yml"
+    playbook.write_text("- {name: 3, hosts: h1, gather_facts: false, tasks: [{name: 7, debug: {msg: x}}]}\n")
+    run = ansible.playbook(str(playbook))
+    task, result = run.one("playbook_on_task_start"), run.one("runner_on_ok")
+    assert (task["event_data"]["task"], task["event_data"]["name"], result["event_data"]["task"]) == ("7", "7", "7")
+    assert run.one("playbook_on_play_start")["event_data"]["play"] == "3"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 
 from playstream.pipeline.links.stdio import enlarge_pipe
@@ -24,6 +24,7 @@ _MAX_TEXT = 1 << 16
 """Bytes of text without a line end that become one `verbose` event."""
 _LAST_READS = 64
 """Reads after Ansible's end. A pipe holds far less; what a process left behind goes on writing is not waited for."""
+_ID_VARIABLES = ("JOB_ID", "AD_HOC_COMMAND_ID", "PROJECT_UPDATE_ID")
 _HELLO = b'{"playstream":'
 
 
@@ -33,12 +34,18 @@ class EventSource:
     Args:
         paths: where the two FIFOs are made.
         ident: the job's, for the events made here.
+        env: the job's environment: numbers of AWX's in it go into the events made here, as the plugin does.
         emit: takes records, one or more at a time.
         drain_terminal: reads what is on the terminal now, which calls `text`.
     """
 
     def __init__(
-        self, paths: Paths, ident: str, emit: Callable[..., None], drain_terminal: Callable[[], None]
+        self,
+        paths: Paths,
+        ident: str,
+        env: Mapping[str, str],
+        emit: Callable[..., None],
+        drain_terminal: Callable[[], None],
     ) -> None:
         os.mkfifo(paths.events, 0o600)
         os.mkfifo(paths.origin, 0o600)
@@ -47,6 +54,7 @@ class EventSource:
         enlarge_pipe(self._pipe)
         self._origin = os.open(paths.origin, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._ident = ident
+        self._ids = {name.lower(): int(env[name]) for name in _ID_VARIABLES if env.get(name, "").isdecimal()}
         self._emit = emit
         self._drain_terminal = drain_terminal
         self._pieces: list[bytes] = []
@@ -116,18 +124,19 @@ class EventSource:
         self._counter += 1
         start = self._line
         self._line += text.count(b"\n")
+        own = str(uuid.uuid4())
         event = {
-            "uuid": str(uuid.uuid4()),
+            "uuid": own,
             "counter": self._counter,
             "stdout": text.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r"),
             "start_line": start,
             "end_line": self._line,
             "runner_ident": self._ident,
             "event": "verbose",
+            **self._ids,
             "pid": os.getpid(),
-            "created": datetime.now(timezone.utc).isoformat(),
-            "parent_uuid": "",
-            "event_data": {},
+            "created": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+            "event_data": {"verbose": True, "uuid": own},
         }
         self._emit(Event(self._counter, json.dumps(event).encode()))
 

@@ -88,7 +88,7 @@ class Execution:
             console = self._console or Terminal(self._job.passwords)
             closing.callback(console.close)
             events = EventSource(
-                launch.paths, self._job.ident, self._mailbox.put,
+                launch.paths, self._job.ident, launch.command.env, self._mailbox.put,
                 lambda: supervisor.drain_console(),  # noqa: PLW0108 - there is no supervisor yet
             )
             closing.callback(events.close)

@@ -121,7 +121,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _context(self, recorder: recording.Recorder, task: Any) -> recording.Context:
         """The task's fields, which are nearly always the same for each host."""
         key = task._uuid
-        name = task.name or task.action
+        name = str(task.name or task.action)
         context = self._tasks.get(key)
         if context is None or context.fields["task"] != name:
             about = {"task": name, "task_uuid": key, "task_action": task.action}
@@ -154,7 +154,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         recorder.context = self._context(recorder, task)
         if not recorder.adhoc:
             own = self._unique(str(task._uuid))
-            data = {"name": task.get_name(), "is_conditional": is_conditional}
+            data = {"name": str(task.get_name()), "is_conditional": is_conditional}
             recorder.record("playbook_on_task_start", recording.members(data), recorder.context, own)
 
     def _host_result(  # noqa: PLR0912 - each further function costs page faults; see the package
@@ -255,7 +255,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         hosts = getattr(play, "hosts", "")
         pattern = ",".join(hosts) if isinstance(hosts, list) else hosts
         own = self._unique(str(play._uuid))
-        name = play.get_name().strip() or pattern
+        name = str(play.get_name()).strip() or pattern
         self._enter(recorder, recorder.playbook, {"play": name, "play_uuid": own, "play_pattern": pattern})
         data = recording.members({"name": name, "pattern": pattern})
         recorder.record("playbook_on_play_start", data, recorder.context, own)
