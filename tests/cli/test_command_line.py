@@ -41,7 +41,7 @@ def directory(private_data_dir: MakeDir) -> Path:
     (("transmit", "DIR", "-p", "nope.yml"), 1, "there are: site.yml"),
     (("transmit", "DIR", "-p", "site.yml", "--forks", "0"), 1, "forks: expected a whole number from 1"),
     (("transmit", "DIR", "-r", "nope"), 1, "role 'nope' was not found"),
-    (("transmit", "DIR", "-m", "ping", "--role-vars", "[1"), 1, "--role-vars, line 1"),
+    (("transmit", "DIR", "-r", "ping", "--role-vars", "[1"), 1, "--role-vars, line 1"),
     (("worker", "--keepalive-seconds", "-1"), 1, "--keepalive-seconds: expected seconds from 0"),
     (("worker", "--keepalive-seconds", "nan"), 1, "--keepalive-seconds: expected seconds from 0"),
     (("worker", "--delete"), 1, "--delete: expected --private-data-dir with it"),

@@ -6,46 +6,42 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from playstream._version import __version__
-from playstream.cli import process, transmit, worker
-from playstream.pipeline.errors import PlaystreamError
+from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
+from playstream.cli.output import complain
+from playstream.cli.parser import VERSION, Parser, join_dashed_values
+from playstream.cli.subcommand import COMMANDS, set_up
+from playstream.pipeline.errors import JobError, PlaystreamError
 
 _INTERRUPTED_EXIT_STATUS = 130
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Help as wide as the terminal.
-
-    argparse wants a formatter for every argument that it is told of, and loads shutil for the terminal's width: 2 ms.
-    """
-    try:
-        width = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns or 80
-    except (OSError, ValueError):
-        width = 80
-    return argparse.HelpFormatter(prog, width=width - 2)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser, and its subcommands' parsers, with `_formatter`."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options, formatter_class=_formatter)
-
-
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The parser of the whole command line."""
-    parser = _Parser(
+    parser = Parser(
         prog="playstream",
+        usage="%(prog)s [FLAGS] COMMAND [FLAGS] …",
         description="Run Ansible anywhere a byte pipe reaches.",
-        epilog="example: playstream transmit demo -p site.yml | ssh host playstream worker | playstream process demo",
+        epilog="A flag of a command may stand before its name too. playstream COMMAND --help lists them. Example: "
+        "playstream transmit demo -p site.yml | ssh host playstream worker | playstream process demo",
     )
-    parser.add_argument("--version", action="version", version=f"playstream {__version__}")
-    subcommands = parser.add_subparsers(metavar="COMMAND", required=True, prog="playstream")
-    for module in (transmit, worker, process):
-        module.add_parser(subcommands)
+    parser.add_argument("--version", **VERSION)
+    parser.add_commands(((name, line, set_up(name)) for name, line in COMMANDS.items()), required=True)
     return parser
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What the words after the program's name say.
+
+    Raises:
+        SystemExit: they cannot be understood, or ask for help or the version, which has been given.
+    """
+    parser = make_parser()
+    if words and words[0].startswith("-"):
+        parser.forward(GENERIC)
+        for command in COMMAND_FLAGS:
+            parser.forward(flags_of(command))
+    return parser.parse_args(join_dashed_values(words))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,12 +53,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status; docs/errors.md lists those of errors.
     """
-    arguments = make_parser().parse_args(argv)
+    arguments = parse(sys.argv[1:] if argv is None else list(argv))
     try:
+        return _run(arguments)
+    finally:
+        _flush()
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        if arguments.debug or arguments.logfile:
+            from playstream.interface.logs import set_up_logging  # noqa: PLC0415 - loaded only where it is asked for
+
+            set_up_logging({"debug": arguments.debug, "logfile": arguments.logfile})
         return int(arguments.run(arguments))
     except PlaystreamError as error:
-        print(f"playstream {arguments.name}: {error}", file=sys.stderr)
+        complain(arguments.name, error)
         return error.exit_status
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        complain(arguments.name, f"this host refused something that is needed: {where}{error.strerror or error}")
+        return JobError.exit_status
     except KeyboardInterrupt:
-        print(f"playstream {arguments.name}: interrupted", file=sys.stderr)
+        complain(arguments.name, "interrupted")
         return _INTERRUPTED_EXIT_STATUS
+
+
+def _flush() -> None:
+    """Write what is left for standard output. That nobody reads it any more is no error."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain at its end

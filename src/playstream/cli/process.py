@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playstream.cli.subcommand import Subcommands
+from playstream.cli.output import complain, make_progress
+from playstream.cli.parser import Parser
 from playstream.pipeline.errors import ConfigurationError, LinkError
 from playstream.pipeline.links.stdio import claim_input, write_all
 
+if TYPE_CHECKING:
+    from playstream.cli.progress import Progress
 
-def add_parser(subcommands: Subcommands) -> None:
-    """Add this subcommand to the command line."""
-    parser = subcommands.add_parser(
-        "process",
-        help="rebuild a run from the stream on standard input",
-        description="Show the run that comes on standard input and write its artifacts. Ends with Ansible's exit "
-        "status; with 254 when the job was canceled or timed out.",
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.description = (
+        "Show the run that comes on standard input and write its artifacts. Ends with Ansible's exit status; with 254 "
+        "when the job was canceled or timed out."
     )
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the artifacts go to DIR/artifacts")
-    parser.add_argument("-i", "--ident", help="the artifacts go to DIR/artifacts/IDENT")
-    parser.add_argument("-q", "--quiet", action="store_true", help="do not show Ansible's output")
-    parser.set_defaults(run=_run, name="process")
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the artifacts go to DIR/artifacts, or to "
+                        "DIR/artifacts/IDENT with -i")
+    parser.add_flags("process")
 
 
 _MOST_HELD = 1 << 20
 
 
 class _Output:
-    """Ansible's output on its way to standard output, until nobody reads it any more."""
+    """Ansible's output on its way to standard output, until nobody reads it any more.
 
-    def __init__(self, fd: int | None) -> None:
-        self._fd = fd
+    Args:
+        write: takes the text, and raises LinkError when nobody reads it; None for showing nothing.
+    """
+
+    def __init__(self, write: Callable[[str], object] | None) -> None:
+        self._write = write
         self._lines: list[str] = []
         self._held = 0
 
@@ -41,7 +49,7 @@ class _Output:
 
         They are held for one write, but not without end: what was read at once may be gigabytes when it is unpacked.
         """
-        if self._fd is not None:
+        if self._write is not None:
             self._lines.append(text)
             self._held += len(text)
             if self._held > _MOST_HELD:
@@ -49,39 +57,66 @@ class _Output:
 
     def flush(self) -> None:
         """Write what was taken. Whether somebody reads it makes no difference to the run that is being rebuilt."""
-        if self._fd is None or not self._lines:
+        if self._write is None or not self._lines:
             return
         text = "\n".join(self._lines).replace("\r\n", "\n") + "\n"
         self._lines.clear()
         self._held = 0
         try:
-            write_all(self._fd, text.encode(sys.stdout.encoding, "replace"))
+            self._write(text)
         except LinkError:
-            self._fd = None
+            self._write = None
 
 
-def _run(options: argparse.Namespace) -> int:
+def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callable[[str], object] | None:
+    """What puts text on standard output."""
+    if flags.quiet or sys.stdout is None:
+        return None
+    if progress is not None:
+        return lambda text: print(text, end="")  # on what is sys.stdout by then: the display's
+    fd, encoding = sys.stdout.fileno(), sys.stdout.encoding
+    return lambda text: write_all(fd, text.encode(encoding, "replace"))
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Rebuild the run; return the exit status."""
     from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.interface.process import process  # noqa: PLC0415
     from playstream.pipeline.ident import check_ident  # noqa: PLC0415
     from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
-    from playstream.process import Observer  # noqa: PLC0415
+    from playstream.process import Observer, Output  # noqa: PLC0415
 
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
-    artifact_dir: Path = options.private_data_dir / "artifacts"
-    if options.ident is not None:
-        artifact_dir /= check_ident(options.ident)
-    output = _Output(None if options.quiet else sys.stdout.fileno())
+    artifact_dir = Path(flags.artifact_dir) if flags.artifact_dir else flags.private_data_dir / "artifacts"
+    if flags.ident is not None:
+        artifact_dir /= check_ident(flags.ident)
+    progress = None if flags.quiet or flags.json or flags.debug else make_progress()
+    output = _Output(_make_write(flags, progress))
 
     class Viewer(Observer):
         show = staticmethod(output.show)
         idle = staticmethod(output.flush)
+        if progress is not None:
+            event = staticmethod(progress.event)
 
         def log(self, level: LogLevel, message: str) -> None:
-            print(f"playstream process: {level.value}: {message}", file=sys.stderr)
+            if flags.debug or flags.logfile:
+                _log(level.value, message)
+            if not (flags.debug or flags.quiet):
+                complain("process", f"{level.value}: {message}")
 
-    result = process(claim_input(), artifact_dir, Viewer(), cancellation=cancel_on_signals())
+    with progress or nullcontext():
+        result = process(
+            claim_input(), artifact_dir, Viewer(), cancellation=cancel_on_signals(),
+            output=Output.JSON if flags.json else Output.TEXT,
+        )
     if result.explanation:
-        print(f"playstream process: {result.status.value}: {result.explanation}", file=sys.stderr)
+        complain("process", f"{result.status.value}: {result.explanation}")
     return result.exit_status
+
+
+def _log(level: str, message: str) -> None:
+    import logging  # noqa: PLC0415 - seldom asked for
+
+    logging.getLogger("playstream").log(logging.getLevelName(level.upper()), "%s", message)

@@ -1,0 +1,36 @@
+"""`playstream adhoc`: a module on hosts, without a private data directory."""
+
+from __future__ import annotations
+
+import argparse
+
+from playstream.cli.parser import Parser
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s HOSTS [-m MODULE] [-a ARGS] [FLAGS]"
+    parser.description = (
+        "Run a module on hosts, from this directory, as `ansible` does. Ends with Ansible's exit status; with 254 when "
+        "the job was canceled."
+    )
+    parser.add_argument("host_pattern", metavar="HOSTS", help="host pattern, such as all, or a group's name")
+    parser.add_flags("adhoc")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Run the module; return the exit status."""
+    import os  # noqa: PLC0415 - only what this subcommand needs is loaded
+
+    from playstream.cli.local_run import run_here  # noqa: PLC0415
+    from playstream.cli.untied import untied_options  # noqa: PLC0415
+    from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
+
+    module = flags.module or os.environ.get("RUNNER_MODULE") or "command"
+    if module == "command" and not flags.module_args:
+        raise ConfigurationError("expected a module (-m NAME), or a command (-a 'WORDS'), got neither")
+    options = untied_options(flags)
+    options |= {"host_pattern": flags.host_pattern, "module": module, "project_dir": os.getcwd()}
+    if flags.module_args:
+        options["module_args"] = flags.module_args
+    return run_here(flags, options)

@@ -1,0 +1,32 @@
+"""`playstream is-alive`: say whether a run goes on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from playstream.cli.parser import Parser
+from playstream.cli.stop import LIKE_START, SHOWN
+
+_NOBODY_EXIT_STATUS = 1
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
+    parser.description = "Say whether a run that start or run has begun goes on. Ends with 0 if so, with 1 if not."
+    parser.epilog = LIKE_START
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the private data directory of the run")
+    parser.add_flags("is-alive", shown=SHOWN)
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Look for the run; return the exit status."""
+    from playstream.cli.ongoing import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
+
+    found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    if not flags.quiet:
+        names = ", ".join(f"{item.ident} (process {item.pid or 'unknown'})" for item in found)
+        which = "run" if flags.ident is None else f"run {flags.ident!r}"
+        print(f"alive: {names}" if found else f"no {which} goes on in {flags.private_data_dir}")
+    return 0 if found else _NOBODY_EXIT_STATUS

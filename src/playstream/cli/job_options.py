@@ -1,0 +1,155 @@
+"""What is to be run, from flags, as the keyword arguments of `playstream.run`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+
+_AS_THEY_ARE = (
+    "module_args", "role_skip_facts", "hosts", "limit", "tags", "skip_tags", "forks", "cmdline", "project_dir",
+    "suppress_env_files", "omit_event_data", "only_failed_event_data",
+)
+_ISOLATION = (
+    "process_isolation", "process_isolation_executable", "process_isolation_path", "process_isolation_hide_paths",
+    "process_isolation_show_paths", "process_isolation_ro_paths", "directory_isolation_base_path", "container_image",
+    "container_volume_mounts", "container_options",
+)
+_WHAT = {"playbook": "RUNNER_PLAYBOOK", "module": "RUNNER_MODULE", "role": "RUNNER_ROLE"}
+_ASSIGNMENT = re.compile(r"""\s*([A-Za-z_]\w*)=((?:"[^"]*"|'[^']*'|[^\s"'])*)(?=\s|$)""")
+
+
+def job_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """What the flags of `run` and its relatives ask for; what was not given is left out.
+
+    Args:
+        flags: with `private_data_dir`, and `usage_error` for a command line without anything to run.
+
+    Raises:
+        ConfigurationError: flags contradict each other, or a value cannot be read.
+        SystemExit: there is nothing to run.
+    """
+    what = find_what(flags)
+    if not what and not os.path.exists(flags.private_data_dir / "args"):
+        flags.usage_error("one of the arguments -p/--playbook -m/--module -r/--role is required")
+    _check_belonging(flags, what)
+    options = {name: getattr(flags, name) for name in _AS_THEY_ARE if getattr(flags, name)}
+    options |= what
+    options |= {
+        "private_data_dir": flags.private_data_dir,
+        "ident": flags.ident,
+        "forks": flags.forks,
+        "verbosity": flags.verbosity,
+        "binary": flags.binary or os.environ.get("RUNNER_BINARY") or None,
+        "inventory": None if flags.inventory is None else [
+            _find_inventory(flags.private_data_dir, item) for item in flags.inventory
+        ],
+        "roles_path": [path for item in flags.roles_path or () for path in item.split(":") if path] or None,
+        "role_vars": parse_variables("--role-vars", flags.role_vars) if flags.role_vars else None,
+        **isolation_options(flags),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def isolation_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """The flags of containers and of bwrap that were given."""
+    return {name: getattr(flags, name) for name in _ISOLATION if getattr(flags, name)}
+
+
+def find_what(flags: argparse.Namespace) -> dict[str, str]:
+    """The playbook, module or role; the environment says it when no flag does.
+
+    Raises:
+        ConfigurationError: the environment says two things.
+    """
+    given = {name: getattr(flags, name) for name in _WHAT if getattr(flags, name)}
+    if given:
+        return given
+    found = {name: os.environ[variable] for name, variable in _WHAT.items() if os.environ.get(variable)}
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"expected one of {', '.join(_WHAT.values())} in the environment, got "
+            f"{' and '.join(_WHAT[name] for name in found)}. Unset the others, or say -p, -m or -r"
+        )
+    return found
+
+
+def _check_belonging(flags: argparse.Namespace, what: dict[str, str]) -> None:
+    """Flags of a module or a role are for these alone."""
+    kind = next(iter(what), "file args")
+    for name, value, kinds in (
+        ("--hosts", flags.hosts, ("module", "role")),
+        ("--args", flags.module_args, ("module",)),
+        ("--role-vars", flags.role_vars, ("role",)),
+        ("--role-skip-facts", flags.role_skip_facts, ("role",)),
+        ("--tags", flags.tags, ("playbook", "role")),
+        ("--skip-tags", flags.skip_tags, ("playbook", "role")),
+    ):
+        if value and kind not in kinds:
+            raise ConfigurationError(f"{name} is for a {' or '.join(kinds)}, and what is run is a {kind}; leave it out")
+
+
+def _find_inventory(directory: Path, item: str) -> str:
+    """An inventory as it was given, or the absolute path of what is here and not in the private data directory."""
+    known = any(os.path.exists(place / item) for place in (directory, directory / "inventory"))
+    return item if known or "," in item or not os.path.exists(item) else os.path.abspath(item)
+
+
+def parse_variables(source: str, text: str) -> dict[str, Any]:
+    """Names with values: `name=value name=value` as ansible-runner has it, or YAML or JSON.
+
+    In the first form a value is what it is in Python (a number, True, a quoted text), else text.
+
+    Args:
+        source: the flag, for errors.
+        text: its value.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    from playstream.pipeline.inputs import parse_mapping  # noqa: PLC0415 - loads a YAML parser
+
+    if not _ASSIGNMENT.match(text):
+        return parse_mapping(source, text)
+    return {name: _literal(value) for name, value in split_assignments(source, text)}
+
+
+def split_assignments(source: str, text: str) -> list[tuple[str, str]]:
+    """`name=value name='two words'` in its parts, with the quotes.
+
+    Raises:
+        ConfigurationError: something between is no assignment.
+    """
+    found = []
+    position = 0
+    while text[position:].strip():
+        match = _ASSIGNMENT.match(text, position)
+        if match is None:
+            raise ConfigurationError(
+                f"{source}: expected name=value, with quotes around a value that has spaces, at "
+                f"{text[position:].strip()!r}"
+            )
+        found.append((match[1], match[2]))
+        position = match.end()
+    return found
+
+
+def _literal(text: str) -> Any:
+    import ast  # noqa: PLC0415 - 5 ms of a start, for what is seldom needed
+
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def roles_path_in(directory: Path, environment: str | None) -> Sequence[str]:
+    """Those directories of ANSIBLE_ROLES_PATH that are in a private data directory, so that they travel with it."""
+    base = os.path.abspath(directory)
+    paths = [os.path.abspath(os.path.expanduser(path)) for path in (environment or "").split(":") if path]
+    return [path for path in paths if os.path.commonpath([base, path]) == base]

@@ -1,0 +1,89 @@
+"""A run in this process: shown, stopped by signals, and answered with an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playstream.cli.logs import show_warnings
+from playstream.cli.ongoing import noted
+from playstream.cli.output import PlainOutput, complain, make_progress, open_missing_streams, shows_colours
+from playstream.cli.signals import call_when_canceled, cancel_on_signals
+from playstream.interface.running import init_runner
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError
+
+if TYPE_CHECKING:
+    from playstream.cli.progress import Progress
+    from playstream.interface.runner import Runner
+
+_logger = logging.getLogger("playstream")
+
+
+def run_here(
+    flags: argparse.Namespace,
+    options: dict[str, Any],
+    places: Sequence[Path] = (),
+    report: Callable[[str], None] = lambda _ident: None,
+) -> int:
+    """Run a job to its end.
+
+    Args:
+        flags: what is shown and logged.
+        options: as those of `playstream.run`.
+        places: where the run is noted while it goes on, as `ongoing.bases` gives them.
+        report: called with the run's name when all has been checked and the run is about to start.
+
+    Returns:
+        Ansible's exit status; 254 when the job was canceled or timed out; 71 when it could not be run to its end.
+
+    Raises:
+        PlaystreamError: nothing has run; or the artifacts cannot be written.
+    """
+    open_missing_streams()
+    cancellation = cancel_on_signals()
+    show_warnings(flags)
+    progress = None if flags.quiet or flags.json or flags.debug else make_progress()
+    options |= {"json_mode": flags.json, "status_handler": _log_status}
+    if flags.quiet:
+        options |= {"quiet": True, "suppress_ansible_output": True}
+    if progress is not None:
+        options["event_handler"] = progress.event
+    runner = init_runner(**options)
+    call_when_canceled(cancellation, runner.cancel)
+    with noted(places, runner.config.ident):
+        report(runner.config.ident)
+        with _shown(progress, json=flags.json):
+            runner.run()
+    if runner.explanation:
+        complain(flags.name, f"{runner.status}: {runner.explanation}")
+    return _exit_status(runner)
+
+
+def _shown(progress: Progress | None, *, json: bool) -> AbstractContextManager[object]:
+    """What stands in the place of standard output while the run goes on."""
+    if progress is not None:
+        return progress
+    if not json and not shows_colours(sys.stdout):
+        from contextlib import redirect_stdout  # noqa: PLC0415
+
+        return redirect_stdout(PlainOutput(sys.stdout))
+    return nullcontext()
+
+
+def _log_status(data: dict[str, Any], *, runner_config: Any) -> None:  # noqa: ARG001 - the interface gives it
+    _logger.info("run %s: %s", data["runner_ident"], data["status"])
+    if "command" in data:
+        _logger.debug("in %s: %s", data["cwd"], data["command"])
+
+
+def _exit_status(runner: Runner) -> int:
+    if runner.canceled or runner.timed_out:
+        return CANCELED_EXIT_STATUS
+    if runner.errored or runner.rc is None:
+        return JobError.exit_status
+    return runner.rc

@@ -1,0 +1,28 @@
+"""Warnings of a run in this process, as lines on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from playstream.cli.output import complain
+
+
+class _Lines(logging.Handler):
+    """Writes to whatever standard error is at the time: the live display puts itself in its place."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(logging.WARNING)
+        self._command = name
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(self._command, f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+def show_warnings(flags: argparse.Namespace) -> None:
+    """Show warnings, unless `--quiet` says not to; with `--debug` they are shown among the rest."""
+    logger = logging.getLogger("playstream")
+    if flags.quiet and not flags.debug:
+        logger.addHandler(logging.NullHandler())
+    elif not flags.debug:
+        logger.addHandler(_Lines(flags.name))

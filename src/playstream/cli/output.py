@@ -1,0 +1,88 @@
+"""Standard output and error for people: no colours where there is no terminal, no error when nobody reads it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from playstream.cli.progress import Progress
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, movements of the cursor
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
+    r"|\x1b[@-Z\\^_`-~]|\x1b[ -/]+[0-~]|\x1b[0-?]|\x1b"
+)
+_FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
+_NO = {"", "0", "false", "no", "off", "n", "f"}
+
+
+def complain(command: str, message: object) -> None:
+    """A line on standard error. That nobody reads it is no error.
+
+    Args:
+        command: the subcommand that says it.
+        message: what it says.
+    """
+    try:
+        print(f"playstream {command}: {message}", file=sys.stderr)
+    except OSError:
+        pass  # the exit status says it too
+
+
+def strip_escapes(text: str) -> str:
+    """`text` without colours and other orders to a terminal."""
+    return _ESCAPES.sub("", text) if "\x1b" in text else text
+
+
+def shows_colours(stream: TextIO) -> bool:
+    """True if Ansible's colours are to be shown: on a terminal, or when ANSIBLE_FORCE_COLOR or FORCE_COLOR says so."""
+    forced = any(os.environ.get(name, "").lower() not in _NO for name in _FORCING)
+    return forced or (stream.isatty() and "NO_COLOR" not in os.environ)
+
+
+def make_progress() -> Progress | None:
+    """The live display, where standard output is a terminal that can show it and the library rich is there."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    try:
+        from playstream.cli.progress import Progress, can_move  # noqa: PLC0415 - the library is an extra
+    except ImportError:
+        return None
+    return Progress(sys.stdout) if can_move() else None
+
+
+class PlainOutput(io.TextIOBase):
+    """A text stream that writes to another, without orders to a terminal.
+
+    Args:
+        stream: the other.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # the base's is an attribute that cannot be set
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        self._stream.write(strip_escapes(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def open_missing_streams() -> None:
+    """Put /dev/null in the place of standard streams that are closed, so that no file takes their numbers."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as we live
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115

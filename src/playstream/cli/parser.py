@@ -1,0 +1,150 @@
+"""Parsers of the command line: flags before and after the subcommand, and no more loaded than is used.
+
+A flag before the subcommand's name means what it means after it: its words are moved there, so that one parser checks
+and joins them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import Any
+
+from playstream._version import __version__
+from playstream.cli.flags import COMMAND_FLAGS, DASHED_VALUES, GENERIC, WHAT, Flag, flags_of, takes_value
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Help as wide as the terminal.
+
+    argparse wants a formatter for every argument that it is told of, and loads shutil for the terminal's width: 2 ms.
+    """
+    try:
+        width = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns or 80
+    except (OSError, ValueError):
+        width = 80
+    return argparse.HelpFormatter(prog, width=width - 2)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of the program's words or of a subcommand's.
+
+    Args:
+        options: those of ArgumentParser.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_formatter)
+        self.received: list[str] = []
+        """Words of flags that stood before this subcommand's name."""
+        self.forwarded: list[str] = []
+        """The same for the subcommands of this parser."""
+        self.command: str | None = None
+        """The subcommand that this is the parser of."""
+        self.setup: Callable[[Parser], None] | None = None
+        """Adds what the subcommand takes; called when it is chosen."""
+
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As the base's; a subcommand's parser leaves no word unknown."""
+        if self.command is None or args is None:
+            return super().parse_known_args(args, namespace)
+        if self.setup is not None:
+            self.setup(self)
+            self.setup = None
+        words = [*self.received, *args]
+        found, unknown = super().parse_known_args(words, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_hint(unknown)}")
+        if "words" not in found:
+            found.words = words
+        return found, unknown
+
+    def add_flags(self, command: str, *, shown: Container[str] | None = None) -> None:
+        """Add the flags of a subcommand.
+
+        Args:
+            command: its name in COMMAND_FLAGS.
+            shown: the last names of those that the help shows; None for all.
+        """
+        for title, group in COMMAND_FLAGS[command]:
+            place: Any = self.add_argument_group(title)
+            if group is WHAT:
+                place = place.add_mutually_exclusive_group()
+            for names, words in group:
+                changes: dict[str, Any] = {}
+                if shown is not None and names[-1] not in shown:
+                    changes["help"] = argparse.SUPPRESS
+                if group is GENERIC and " " in command:
+                    changes["default"] = argparse.SUPPRESS  # the parser above has said it, and maybe heard a value
+                place.add_argument(*names, **{**words, **changes})
+        self.add_argument("--version", **VERSION)
+
+    def add_commands(self, commands: Iterable[tuple[str, str, Callable[[Parser], None]]], *, required: bool) -> None:
+        """Add subcommands.
+
+        Args:
+            commands: the name, a line of help, and what sets the parser up, of each.
+            required: False if the parser is of use without one.
+        """
+        actions = self.add_subparsers(metavar="COMMAND", required=required, prog=self.prog, parser_class=Parser)
+        for name, line, setup in commands:
+            parser = actions.add_parser(name, help=line)
+            parser.command = f"{self.command} {name}" if self.command else name
+            parser.received = self.forwarded
+            parser.setup = setup
+
+    def forward(self, definitions: Iterable[Flag]) -> None:
+        """Take flags that are a subcommand's. Of several values each is given with a flag of its own.
+
+        Args:
+            definitions: the flags; those that are known here already are passed over.
+        """
+        for names, words in definitions:
+            for name in names:
+                if name not in self._option_string_actions:
+                    self.add_argument(
+                        name, action=_Forward, nargs=None if takes_value((names, words)) else 0, const=self.forwarded,
+                        dest=argparse.SUPPRESS, default=argparse.SUPPRESS, help=argparse.SUPPRESS,
+                    )
+
+
+class _Forward(argparse.Action):
+    """Puts a flag among the words for the subcommand; `const` is the list of them."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,  # noqa: ARG002
+        option_string: str | None = None,
+    ) -> None:
+        name = option_string or ""
+        if self.nargs == 0:
+            self.const.append(name)
+        elif name.startswith("--"):
+            self.const.append(f"{name}={values}")
+        else:
+            self.const.extend([name + values] if values else [name, values])
+
+
+VERSION: dict[str, Any] = {
+    "action": "version", "version": f"playstream {__version__}", "help": "show the version, and run nothing",
+}
+
+
+def join_dashed_values(words: Iterable[str]) -> list[str]:
+    """Give flags of DASHED_VALUES their values: argparse would take `--check` in `--cmdline --check` for a flag."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in DASHED_VALUES:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _hint(unknown: Sequence[str]) -> str:
+    """Which subcommands know the first of the flags that this one does not."""
+    name = unknown[0].partition("=")[0]
+    if not name.startswith("-"):
+        return ""
+    knowing = [command for command in COMMAND_FLAGS if any(name in names for names, _ in flags_of(command))]
+    return f" ({name} is a flag of {', '.join(knowing)})" if knowing else ""

@@ -1,0 +1,35 @@
+"""`playstream playbook`: a playbook file, without a private data directory."""
+
+from __future__ import annotations
+
+import argparse
+
+from playstream.cli.parser import Parser
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s FILE [FLAGS]"
+    parser.description = (
+        "Run a playbook file in its directory, whose ansible.cfg and roles are used. Ends with Ansible's exit status; "
+        "with 254 when the job was canceled."
+    )
+    parser.add_argument("playbook", metavar="FILE", help="the playbook, or NAMESPACE.NAME.PLAYBOOK of a "
+                        "collection")
+    parser.add_flags("playbook")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Run the playbook; return the exit status."""
+    import os  # noqa: PLC0415 - only what this subcommand needs is loaded
+
+    from playstream.cli.local_run import run_here  # noqa: PLC0415
+    from playstream.cli.untied import untied_options  # noqa: PLC0415
+
+    directory, name = os.path.split(os.path.abspath(os.path.expanduser(flags.playbook)))
+    options = untied_options(flags)
+    options |= {"playbook": name, "project_dir": directory}
+    for option in ("tags", "skip_tags"):
+        if getattr(flags, option):
+            options[option] = getattr(flags, option)
+    return run_here(flags, options)

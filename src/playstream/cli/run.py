@@ -1,0 +1,59 @@
+"""`playstream run`: a job on this host, watched until its end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from playstream.cli.flags import REPORT
+from playstream.cli.parser import Parser
+
+DESCRIPTION = (
+    "Run a playbook, a module or a role, show Ansible's output, and keep the results in DIR/artifacts/IDENT. "
+    "Ends with Ansible's exit status; with 254 when the job was canceled or timed out."
+)
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
+    parser.description = DESCRIPTION
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="with project/, inventory/ and env/; only "
+                        "artifacts/ is written")
+    parser.add_flags("run")
+    for names, words in REPORT:
+        parser.add_argument(*names, **words, help=argparse.SUPPRESS)
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Run the job; return the exit status."""
+    from playstream.cli.job_options import job_options  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.cli.local_run import run_here  # noqa: PLC0415
+    from playstream.cli.ongoing import bases  # noqa: PLC0415
+    from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
+
+    report_to: int | None = flags.report_to
+    if report_to is not None:
+        flags.name = "start"
+
+    def report(ident: str) -> None:
+        """Tell `start`, which waits for it, and let it go."""
+        if report_to is not None:
+            os.write(report_to, ident.encode() + b"\n")
+            os.close(report_to)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stderr.fileno())
+            os.close(null)
+
+    if flags.rotate_artifacts is not None and flags.rotate_artifacts < 0:
+        raise ConfigurationError(f"--rotate-artifacts: expected a number from 0, got {flags.rotate_artifacts}")
+    options = job_options(flags)
+    options |= {
+        name: value
+        for name, value in (("artifact_dir", flags.artifact_dir), ("rotate_artifacts", flags.rotate_artifacts))
+        if value is not None
+    }
+    return run_here(flags, options, bases(flags.private_data_dir, flags.artifact_dir), report)

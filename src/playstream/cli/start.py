@@ -1,0 +1,58 @@
+"""`playstream start`: a run in the background."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from playstream.cli.parser import Parser
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
+    parser.description = (
+        "Run a playbook, a module or a role in the background. Returns when the job has been checked and started. The "
+        "results are in DIR/artifacts/IDENT; see stop and is-alive. Nothing is shown of the run, so --json only says "
+        "what the artifact stdout holds, and --debug needs --logfile."
+    )
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="with project/, inventory/ and env/; only "
+                        "artifacts/ is written")
+    parser.add_flags("start")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Start `playstream run` in a session of its own and wait until it has checked the job."""
+    import fcntl  # noqa: PLC0415 - only what this subcommand needs is loaded
+    import os  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    ready, tell = os.pipe()
+    complaints, complain = os.pipe()
+    # Numbers above those that they get in the new process, so that none is overwritten before it is copied.
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (tell, complain)]
+    # -P: what lies in the current directory is not playstream.
+    options = ["-P"] if sys.version_info >= (3, 11) else []
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, *options, "-m", "playstream", "run", "--report-to", "3", *flags.words],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, moved[1], 2),
+            (os.POSIX_SPAWN_DUP2, moved[0], 3),
+        ],
+        setsid=True,
+    )
+    for fd in (tell, complain, *moved):
+        os.close(fd)
+    with os.fdopen(complaints, encoding="utf-8", errors="replace") as file:
+        sys.stderr.write(file.read())
+    with os.fdopen(ready, encoding="utf-8") as file:
+        report = file.read()
+    if not report:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if not flags.quiet:
+        print(f"started {report.strip()}")
+    return 0

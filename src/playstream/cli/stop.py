@@ -1,0 +1,60 @@
+"""`playstream stop`: end a run that goes on."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from playstream.cli.output import complain
+from playstream.cli.parser import Parser
+from playstream.pipeline.errors import ConfigurationError, JobError
+
+SHOWN = frozenset({"--ident", "--artifact-dir", "--quiet", "--debug", "--logfile"})
+LIKE_START = (
+    "The other flags of start are accepted and change nothing, so that its command line can be used again with another "
+    "word in front."
+)
+_LIMIT_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
+_NOBODY_EXIT_STATUS = 1
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
+    parser.description = (
+        "End a run that start or run has begun, and wait for its end, at most 10 seconds. Ends with 1 when there is "
+        "none."
+    )
+    parser.epilog = LIKE_START
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the private data directory of the run")
+    parser.add_flags("stop", shown=SHOWN)
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Signal the run and wait; return the exit status."""
+    from playstream.cli.ongoing import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
+
+    found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    if not found:
+        complain("stop", f"no run{_named(flags.ident)} goes on in {flags.private_data_dir}")
+        return _NOBODY_EXIT_STATUS
+    if len(found) > 1:
+        raise ConfigurationError(f"several runs go on; say which with -i: {', '.join(item.ident for item in found)}")
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    found[0].ask_to_end()
+    while found[0].goes_on():
+        if time.monotonic() > deadline:
+            raise JobError(
+                f"run {found[0].ident!r} (process {found[0].pid}) was asked to end and has not within "
+                f"{_LIMIT_SECONDS:.0f} seconds"
+            )
+        time.sleep(_LOOK_SECONDS)
+    if not flags.quiet:
+        print(f"stopped {found[0].ident}")
+    return 0
+
+
+def _named(ident: str | None) -> str:
+    return "" if ident is None else f" {ident!r}"

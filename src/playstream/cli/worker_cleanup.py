@@ -1,0 +1,55 @@
+"""`playstream worker cleanup`: remove what jobs have left on a worker's host."""
+
+from __future__ import annotations
+
+import argparse
+
+from playstream.cli.output import complain
+from playstream.cli.parser import Parser
+from playstream.pipeline.errors import ConfigurationError, JobError
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.description = (
+        "Remove directories that jobs have left, and container images. A directory that a job is using stays. Ends "
+        "with a line (changed: True) or (changed: False)."
+    )
+    parser.epilog = "Several words may be given as several words, or as one with spaces or commas."
+    parser.add_flags("worker cleanup")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Remove what is asked for; return the exit status."""
+    from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list  # noqa: PLC0415
+
+    for name, given in (("--private-data-dir", flags.private_data_dir), ("--delete", flags.delete),
+                        ("--keepalive-seconds", flags.keepalive_seconds), ("--worker-info", flags.worker_info)):
+        if given:
+            raise ConfigurationError(f"{name} is for serving a job, and cleanup serves none; leave it out")
+    if flags.grace_period < 0:
+        raise ConfigurationError(f"--grace-period: expected minutes from 0, got {flags.grace_period}")
+    executable = flags.process_isolation_executable or "podman"
+    changed, complete = False, True
+    if flags.file_pattern:
+        done = remove_directories(
+            flags.file_pattern, exclude=split_list(flags.exclude_strings or ()), grace_minutes=flags.grace_period
+        )
+        for path, reason in done.kept:
+            print(f"kept {path}: {reason}")
+        for path, reason in done.failed:
+            complain("worker cleanup", f"{path} cannot be removed: {reason}")
+        if done.removed:
+            print(f"directories removed: {len(done.removed)}, of pattern {flags.file_pattern}")
+        changed |= bool(done.removed)
+        complete = not done.failed
+    if images := split_list(flags.remove_images or ()):
+        count = remove_images(images, executable)
+        if count:
+            print(f"images removed: {count}")
+        changed |= bool(count)
+    if flags.image_prune and prune_images(executable):
+        print("images without a name removed")
+        changed = True
+    print(f"(changed: {changed})")
+    return 0 if complete else JobError.exit_status

@@ -1,0 +1,94 @@
+"""What this host has to run jobs with: processors, memory, and a name of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+from playstream._version import __version__
+
+_UUID_FILE = ".ansible_runner_uuid"
+"""In the home directory. ansible-runner's name: a host keeps its identity when it changes from one to the other."""
+_MEMORY_FILE = Path("/proc/meminfo")
+
+
+def worker_info() -> dict[str, Any]:
+    """`cpu_count`, `mem_in_bytes`, `runner_version`, `uuid` and `errors`; what is not known is None.
+
+    The numbers are the whole machine's, as ansible-runner's are; limits of a container or cgroup are not in them.
+
+    Example:
+        >>> sorted(worker_info())
+        ['cpu_count', 'errors', 'mem_in_bytes', 'runner_version', 'uuid']
+    """
+    errors: list[str] = []
+    info: dict[str, Any] = {"cpu_count": cpu_count(), "errors": errors, "runner_version": __version__}
+    for name, find in (("mem_in_bytes", memory_bytes), ("uuid", host_uuid)):
+        try:
+            info[name] = find()
+        except (OSError, ValueError) as error:
+            info[name] = None
+            errors.append(f"{name} is not known: {error}")
+    return info
+
+
+def cpu_count() -> int:
+    """Processors of this host."""
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> int:
+    """Bytes of memory of this host.
+
+    Raises:
+        OSError: the kernel does not say.
+        ValueError: the kernel says it in another form.
+    """
+    match = re.search(r"^MemTotal:\s+(\d+) kB", _MEMORY_FILE.read_text(encoding="ascii"), re.MULTILINE)
+    if match is None:
+        raise ValueError(f"expected a line MemTotal in {_MEMORY_FILE}")
+    return int(match[1]) * 1024
+
+
+def host_uuid(path: Path | None = None) -> str:
+    """The name of this host and user, made when it is asked for the first time.
+
+    Args:
+        path: the file that keeps it; None for the one in the home directory.
+
+    Raises:
+        OSError: it can be neither read nor kept.
+        ValueError: the file holds something else.
+    """
+    try:
+        path = path or Path.home() / _UUID_FILE
+    except RuntimeError as error:  # no home directory
+        raise OSError(str(error)) from None
+    try:
+        return _read_uuid(path)
+    except FileNotFoundError:
+        pass
+    fd, temporary = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+    try:
+        with os.fdopen(fd, "w", encoding="ascii") as file:
+            file.write(str(uuid.uuid4()))
+        # A link, unlike a rename, leaves alone what another process has made meanwhile.
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(temporary)
+    return _read_uuid(path)
+
+
+def _read_uuid(path: Path) -> str:
+    text = path.read_text(encoding="utf-8").strip()
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        raise ValueError(f"expected a uuid in {str(path)!r}; remove the file, and a new one is made") from None
+    return text

@@ -1,0 +1,246 @@
+"""Removing what jobs have left on this host: directories that nobody uses any more, and container images."""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
+from playstream.worker.guardian import kill_marked
+from playstream.worker.spool import PREFIX
+
+DEFAULT_GRACE_MINUTES = 60
+_NEVER = (
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
+    "/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib",
+    "/tmp", "/var/tmp", "/dev/shm",  # noqa: S108 - never removed
+)
+_NOTHING_BELOW = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
+_NO_SPACE_FREED = re.compile(r"total reclaimed space:\s*0\s*B", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Removal:
+    """What became of the directories that a pattern names."""
+
+    removed: list[Path] = field(default_factory=list)
+    kept: list[tuple[Path, str]] = field(default_factory=list)
+    """With the reason. Those that the caller's own words or the grace period keep are not listed."""
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    """With the reason; some of it may be gone."""
+
+
+def split_list(words: Iterable[str]) -> list[str]:
+    """Words that were given one by one, or several in one with spaces, commas or quotes.
+
+    Example:
+        >>> split_list(["a b", "c,d", '"e"', ""])
+        ['a', 'b', 'c', 'd', 'e']
+    """
+    return [part for word in words for part in re.split(r"[\s,\"']+", word) if part]
+
+
+def remove_directories(
+    pattern: str, *, exclude: Sequence[str] = (), grace_minutes: float = DEFAULT_GRACE_MINUTES
+) -> Removal:
+    """Remove the directories whose paths match, unless a job uses them. Files and links are left alone.
+
+    Args:
+        pattern: as the shell's, such as `/tmp/awx_*`.
+        exclude: texts; a directory whose path contains one stays.
+        grace_minutes: a directory that was changed within this time stays; 0 for no such time.
+
+    Raises:
+        ConfigurationError: the pattern names a directory of the system. Nothing has been removed.
+    """
+    paths = [Path(os.path.abspath(name)) for name in sorted(glob.glob(pattern))]
+    _refuse_system_directories(pattern, paths)
+    done = Removal()
+    oldest = time.time() - grace_minutes * 60
+    candidates = []
+    for path in paths:
+        if path.is_symlink() or not path.is_dir() or any(word in str(path) for word in exclude):
+            continue
+        if not grace_minutes or path.stat().st_mtime <= oldest:
+            candidates.append(path)
+    used = _in_use_by_processes(candidates) if candidates else {}
+    for path in candidates:
+        _remove(path, used.get(path), done)
+    return done
+
+
+def _refuse_system_directories(pattern: str, paths: Sequence[Path]) -> None:
+    never = {Path(name).resolve() for name in (*_NEVER, tempfile.gettempdir(), os.path.expanduser("~"))}
+    never |= {parent for path in never for parent in path.parents}
+    below = [Path(name).resolve() for name in _NOTHING_BELOW]
+    refused = []
+    for path in paths:
+        real = path.resolve()
+        if real in never or any(real.is_relative_to(place) for place in below) or os.path.ismount(real):
+            refused.append(str(path))
+    if refused:
+        raise ConfigurationError(
+            f"the pattern {pattern!r} names directories of the system: {', '.join(refused[:5])}. Nothing was removed; "
+            "give a pattern that names only private data directories, such as '/tmp/awx_*'"
+        )
+
+
+def _remove(path: Path, pid: int | None, done: Removal) -> None:
+    """Remove one directory, holding its lock so that no job takes it meanwhile."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if path.exists():
+            done.failed.append((path, str(error.strerror)))
+        return
+    try:
+        if not _try_lock(fd) or any(_locked(item) for item in _lockable(path)):
+            done.kept.append((path, "a job uses it"))
+        elif pid is not None:
+            done.kept.append((path, f"process {pid} uses it"))
+        else:
+            _remove_tree(path, done)
+    finally:
+        os.close(fd)
+
+
+def _remove_tree(path: Path, done: Removal) -> None:
+    if path.name.startswith(PREFIX):
+        kill_marked(path)  # a spool: its worker is dead, and what it left running belongs to nobody
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return  # another cleanup was faster
+    except OSError as error:
+        done.failed.append((path, str(error.strerror or error)))
+        return
+    done.removed.append(path)
+
+
+def _lockable(path: Path) -> Iterator[Path]:
+    """What a run locks in its private data directory: its artifacts, and the note that it goes on."""
+    for pattern in ("artifacts", "artifacts/*", "artifacts/.running/*"):
+        for item in path.glob(pattern):
+            if not item.is_symlink():
+                yield item
+
+
+def _locked(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _try_lock(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
+
+
+def _in_use_by_processes(paths: Sequence[Path]) -> dict[Path, int]:
+    """Those of `paths` that a process is in or has a file open below, as Ansible is in its project."""
+    places = {str(path.resolve()): path for path in paths}
+    used: dict[Path, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            for target in _places_of(entry):
+                for place, path in places.items():
+                    if target == place or target.startswith(place + "/"):
+                        used.setdefault(path, int(entry.name))
+    return used
+
+
+def _places_of(process: Path) -> Iterator[str]:
+    try:
+        links = [process / "cwd", process / "root", *(process / "fd").iterdir()]
+    except OSError:
+        return  # it has ended, or is another user's
+    for link in links:
+        try:
+            yield os.readlink(link)
+        except OSError:
+            continue
+
+
+def remove_images(images: Sequence[str], executable: str) -> int:
+    """Take names from container images, so that a prune removes those that have none left.
+
+    Containers that run are left alone.
+
+    Args:
+        images: names with or without a tag.
+        executable: podman or docker, or the path of one.
+
+    Returns:
+        How many names were taken away.
+
+    Raises:
+        ConfigurationError: a name is none.
+        ExecutableNotFound: the engine is not on this host.
+        JobError: the engine refuses; says why.
+    """
+    for image in images:
+        if image.startswith("-"):
+            raise ConfigurationError(f"--remove-images: expected the name of an image, got {image!r}")
+    engine = _find_engine(executable)
+    count = 0
+    for image in images:
+        for name in sorted(set(_call(engine, "images", "--format", "{{.Repository}}:{{.Tag}}", image).split())):
+            if name.startswith("<none>"):
+                continue
+            # podman's rmi would end containers of the image; docker's only takes the name away.
+            _call(engine, *(["untag", name] if Path(engine).name == "podman" else ["rmi", "--force", name]))
+            count += 1
+    return count
+
+
+def prune_images(executable: str) -> bool:
+    """Remove the images that have no name and no container.
+
+    Returns:
+        True if there were any.
+
+    Raises:
+        ExecutableNotFound: the engine is not on this host.
+        JobError: the engine refuses; says why.
+    """
+    output = _call(_find_engine(executable), "image", "prune", "--force")
+    return bool(output) and not _NO_SPACE_FREED.fullmatch(output)
+
+
+def _find_engine(executable: str) -> str:
+    if Path(executable).name not in {"podman", "docker"}:
+        raise ConfigurationError(f"--process-isolation-executable: expected podman or docker, got {executable!r}")
+    found = shutil.which(executable)
+    if found is None:
+        raise ExecutableNotFound(f"{executable!r} was not found on this host; it is needed to remove images")
+    return found
+
+
+def _call(*words: str) -> str:
+    try:
+        done = subprocess.run(words, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise JobError(f"{words[0]} cannot be started: {error.strerror}") from None
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        raise JobError(f"{' '.join(words)} failed: {reason[0]}")
+    return done.stdout.decode("utf-8", "replace").strip()

@@ -1,0 +1,55 @@
+"""Private data directories for runs on this host, and a fake Ansible that hangs on request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeDir
+from tests.stages import Stages
+
+FAKES = Path(__file__).parent.parent / "worker" / "fakes"
+SITE = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: greet
+      ansible.builtin.debug:
+        msg: hello {{ inventory_hostname }}
+    - name: change
+      ansible.builtin.debug:
+        msg: changed
+      changed_when: true
+    - name: break
+      ansible.builtin.fail:
+        msg: broken
+      when: broken is defined
+"""
+GREET = """\
+- ansible.builtin.debug:
+    msg: "{{ who }} {{ n + 1 }}"
+"""
+
+
+@pytest.fixture
+def directory(private_data_dir: MakeDir) -> Path:
+    """A private data directory with the playbook site.yml and the role greet."""
+    found = private_data_dir({"site.yml": SITE})
+    tasks = found / "roles" / "greet" / "tasks" / "main.yml"
+    tasks.parent.mkdir(parents=True)
+    tasks.write_text(GREET)
+    return found
+
+
+@pytest.fixture
+def fakes(stages: Stages) -> Stages:
+    """Stages that find a fake ansible-playbook, which does what the playbook's name says."""
+    stages.path_before.append(FAKES)
+    return stages
+
+
+@pytest.fixture
+def hanging(private_data_dir: MakeDir, fakes: Stages) -> Path:
+    """A private data directory whose playbook hang.yml never ends."""
+    return private_data_dir({"hang.yml": "[]\n"}, name="hanging")

@@ -1,0 +1,101 @@
+"""start, stop and is-alive: a run is known by the lock that its process holds, and by nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.processes import marked_processes, wait_until
+from tests.stages import LIMIT_SECONDS, Stages
+
+
+def words_of(done: subprocess.CompletedProcess[bytes]) -> tuple[int, str]:
+    return done.returncode, (done.stdout + done.stderr).decode().strip()
+
+
+def stop_all(stages: Stages, directory: Path, *idents: str) -> None:
+    for ident in idents:
+        assert stages.call("stop", directory, "-i", ident).returncode == 0
+
+
+def test_a_run_in_the_background(fakes: Stages, hanging: Path) -> None:
+    began = time.monotonic()
+    assert words_of(fakes.call("start", hanging, "-p", "hang.yml", "-i", "one")) == (0, "started one")
+    assert time.monotonic() - began < 5
+    status, line = words_of(fakes.call("is-alive", hanging))
+    assert status == 0
+    assert line.startswith("alive: one (process ")
+    pid = int(line.rstrip(")").split()[-1])
+    assert os.getsid(pid) == pid
+    assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
+    assert words_of(fakes.call("is-alive", hanging, "-i", "two")) == (1, f"no run 'two' goes on in {hanging}")
+    wait_until(lambda: b"waiting" in (hanging / "artifacts/one/stdout").read_bytes())
+    assert words_of(fakes.call("stop", hanging, "-p", "hang.yml", "-i", "one")) == (0, "stopped one")
+    assert (hanging / "artifacts" / "one" / "status").read_text() == "canceled"
+    assert words_of(fakes.call("-q", "is-alive", hanging)) == (1, "")
+    assert words_of(fakes.call("stop", hanging)) == (1, f"playstream stop: no run goes on in {hanging}")
+    assert [path.name for path in (hanging / "artifacts").iterdir()] == ["one"]
+    assert marked_processes(fakes.temporary) == []
+    assert fakes.leftovers() == []
+
+
+def test_a_run_that_ends_by_itself(stages: Stages, directory: Path) -> None:
+    done = stages.call("-q", "start", directory, "-p", "site.yml", "-i", "x", "--artifact-dir", directory / "kept")
+    assert words_of(done) == (0, "")
+    wait_until(lambda: stages.call("is-alive", directory, "-q").returncode == 1)
+    assert (directory / "kept" / "x" / "status").read_text() == "successful"
+    assert not (directory / "artifacts").exists()
+
+
+def test_several_runs_have_to_be_told_apart(fakes: Stages, hanging: Path) -> None:
+    for ident in ("a", "b"):
+        assert fakes.call("start", hanging, "-p", "hang.yml", "-i", ident).returncode == 0
+    status, line = words_of(fakes.call("stop", hanging))
+    assert (status, line) == (1, "playstream stop: several runs go on; say which with -i: a, b")
+    assert fakes.call("is-alive", hanging).returncode == 0
+    stop_all(fakes, hanging, "a", "b")
+
+
+def test_a_run_in_the_foreground_is_known_too(fakes: Stages, hanging: Path) -> None:
+    process = fakes.start("run", hanging, "-p", "hang.yml", "-i", "x")
+    wait_until(lambda: fakes.call("is-alive", hanging, "-i", "x").returncode == 0)
+    stop_all(fakes, hanging, "x")
+    _, stderr = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, stderr) == (254, b"playstream run: canceled: canceled by SIGTERM\n")
+
+
+def test_a_killed_run_is_not_alive_and_its_number_is_not_signalled(fakes: Stages, hanging: Path) -> None:
+    process = fakes.start("run", hanging, "-p", "hang.yml", "-i", "x")
+    note = hanging / "artifacts" / ".running" / "@x"
+    wait_until(note.exists)
+    process.kill()
+    process.communicate(timeout=LIMIT_SECONDS)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        note.write_text(f'{{"pid": {other.pid}, "ident": "x"}}')
+        assert fakes.call("is-alive", hanging).returncode == 1
+        assert fakes.call("stop", hanging).returncode == 1
+        assert other.poll() is None
+        other.send_signal(signal.SIGKILL)
+    wait_until(lambda: marked_processes(fakes.temporary) == [])
+    assert fakes.call("start", hanging, "-p", "hang.yml", "-i", "y").returncode == 0
+    stop_all(fakes, hanging, "y")
+    assert not note.parent.exists()
+
+
+def test_a_note_must_not_send_the_signal_elsewhere(fakes: Stages, hanging: Path) -> None:
+    """Whoever may write the note may hold its lock too: a process of another user is not signalled."""
+    if os.geteuid() != 0:
+        return  # only root could signal it
+    note = hanging / "artifacts" / ".running" / "@x"
+    note.parent.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"], user=65534) as other:
+        note.write_text(f'{{"pid": {other.pid}, "ident": "x"}}')
+        with subprocess.Popen(["flock", str(note), "sleep", "60"], start_new_session=True) as holder:
+            wait_until(lambda: fakes.call("is-alive", hanging, "-q").returncode == 0)
+            assert b"(process unknown)" in fakes.call("is-alive", hanging).stdout
+            os.killpg(holder.pid, signal.SIGTERM)
+        assert other.poll() is None
+        other.kill()

@@ -1,0 +1,161 @@
+"""Flags: all of ansible-runner's are known, before the subcommand as after it, and none is passed over in silence."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playstream.cli.flags import COMMAND_FLAGS, flags_of, takes_value
+from playstream.cli.job_options import job_options, parse_variables
+from playstream.cli.main import parse
+from playstream.pipeline.errors import ConfigurationError
+
+RUN = (
+    ("--debug",), ("--logfile", "l"), ("-b", "x"), ("--binary", "x"), ("-i", "7"), ("--ident", "7"),
+    ("--rotate-artifacts", "3"), ("--artifact-dir", "a"), ("--project-dir", "p"), ("--inventory", "h"), ("-j",),
+    ("--json",), ("--omit-event-data",), ("--only-failed-event-data",), ("--omit-env-files",), ("-q",), ("--quiet",),
+    ("-v",), ("-vvvv",), ("-p", "s"), ("--playbook", "s"), ("-m", "ping"), ("--module", "ping"), ("-r", "r"),
+    ("--role", "r"), ("--limit", "l"), ("--cmdline", "-e a=b"), ("--cmdline", "--check"), ("--hosts", "h"),
+    ("--forks", "4"), ("--roles-path", "r"), ("--role-vars", "a=b"), ("--role-skip-facts",), ("-a", "x=y"),
+    ("--args", "x=y"), ("--container-image", "i"), ("--container-volume-mount", "/a:/b"),
+    ("--container-option", "--network=none"),
+)
+ISOLATION = (
+    ("--process-isolation",), ("--process-isolation-executable", "bwrap"), ("--process-isolation-path", "/t"),
+    ("--process-isolation-hide-paths=/a",), ("--process-isolation-show-paths=/a",),
+    ("--process-isolation-ro-paths=/a",), ("--directory-isolation-base-path", "/b"),
+)
+WORKER = (("--private-data-dir", "d"), ("--worker-info",), ("--delete",), ("--keepalive-seconds", "3"), ("--debug",),
+          ("--logfile", "l"))
+CLEANUP = (
+    ("--file-pattern", "/tmp/a*"), ("--exclude-strings=a b",), ("--remove-images=i",), ("--grace-period", "0"),
+    ("--image-prune",), ("--process-isolation-executable", "docker"),
+)
+CONTRACT = {
+    ("run", "DIR"): RUN + ISOLATION,
+    ("start", "DIR"): RUN + ISOLATION,
+    ("transmit", "DIR"): RUN,
+    ("stop", "DIR"): RUN,
+    ("is-alive", "DIR"): RUN,
+    ("worker",): WORKER,
+    ("worker", "cleanup"): CLEANUP,
+    ("process", "DIR"): (("-i", "7"), ("--ident", "7"), ("--debug",), ("--logfile", "l")),
+}
+CASES = [(command, flag) for command, flags in CONTRACT.items() for flag in flags]
+
+
+def values(words: tuple[str, ...]) -> dict[str, Any]:
+    found = vars(parse(words))
+    return {name: value for name, value in found.items() if name not in {"words", "usage_error", "for_cleanup"}}
+
+
+@pytest.mark.parametrize(("command", "flag"), CASES, ids=" ".join)
+def test_a_flag_means_the_same_before_and_after_the_subcommand(command: tuple[str, ...], flag: tuple[str, ...]) -> None:
+    after = values((*command, *flag))
+    assert after != values(command)
+    assert values((*flag, *command)) == after
+    if command == ("worker", "cleanup"):
+        assert values(("worker", *flag, "cleanup")) == after
+
+
+def test_what_is_given_on_both_sides_is_joined() -> None:
+    found = parse([
+        "-v", "--inventory", "a,", "--roles-path=r", "-q", "--ident=1", "run", "DIR", "-vv", "--inventory", "b,", "-p",
+        "s", "--ident", "2", "--roles-path", "s", "--process-isolation-ro-paths", "/a", "/b",
+        "--process-isolation-ro-paths", "/c",
+    ])
+    assert (found.verbosity, found.inventory, found.roles_path) == (3, ["a,", "b,"], ["r", "s"])
+    assert (found.quiet, found.ident, found.playbook) == (True, "2", "s")
+    assert found.process_isolation_ro_paths == ["/a", "/b", "/c"]
+
+
+def test_a_flag_has_a_value_everywhere_or_nowhere() -> None:
+    """Before the subcommand's name it is not known yet whose it is."""
+    kinds: dict[str, bool] = {}
+    for command in COMMAND_FLAGS:
+        for definition in flags_of(command):
+            for name in definition[0]:
+                assert kinds.setdefault(name, takes_value(definition)) == takes_value(definition), name
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (("process", "DIR", "-p", "x"), "arguments: -p x (-p is a flag of run, start, stop, is-alive, transmit)"),
+    (("--delete", "run", "DIR"), "--delete is a flag of worker)"),
+    (("--file-pattern", "x", "process", "DIR"), "--file-pattern is a flag of worker cleanup)"),
+    (("--nonsense", "run", "DIR"), "unrecognized arguments: --nonsense"),
+    (("run", "DIR", "-p", "a", "-m", "b"), "not allowed with argument"),
+    (("-p", "a", "run", "DIR", "-m", "b"), "not allowed with argument"),
+    (("run", "DIR", "--forks", "x"), "invalid int value"),
+    (("nonsense",), "invalid choice"),
+    (("worker", "nonsense"), "invalid choice"),
+])
+def test_what_cannot_be_understood(words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse(words)
+    assert stopped.value.code == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [*COMMAND_FLAGS, ""])
+def test_every_subcommand_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse([*command.split(), "--help"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: playstream {command}".rstrip())
+
+
+def options(*words: str) -> dict[str, Any]:
+    found: argparse.Namespace = parse(["run", "DIR", *words])
+    return job_options(found)
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (("-p", "s", "--hosts", "h"), "--hosts is for a module or role"),
+    (("-p", "s", "-a", "x"), "--args is for a module"),
+    (("-m", "s", "--role-vars", "a=b"), "--role-vars is for a role"),
+    (("-p", "s", "--role-skip-facts"), "--role-skip-facts is for a role"),
+    (("-m", "s", "--tags", "x"), "--tags is for a playbook or role"),
+    (("-r", "s", "--role-vars", "a=b c"), "--role-vars: expected name=value"),
+    (("-r", "s", "--role-vars", "a"), "--role-vars: expected names with values"),
+])
+def test_a_flag_that_would_do_nothing_is_an_error(words: tuple[str, ...], expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=expected):
+        options(*words)
+
+
+def test_the_environment_says_what_is_run_when_no_flag_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNNER_PLAYBOOK", "env.yml")
+    monkeypatch.setenv("RUNNER_BINARY", "/opt/ansible-playbook")
+    assert options()["playbook"] == "env.yml"
+    assert options()["binary"] == "/opt/ansible-playbook"
+    assert options("-b", "x")["binary"] == "x"
+    assert "playbook" not in options("-m", "ping")
+    monkeypatch.setenv("RUNNER_ROLE", "r")
+    with pytest.raises(ConfigurationError, match="got RUNNER_PLAYBOOK and RUNNER_ROLE"):
+        options()
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("a=1 b=two c=True d='x y' e=\"1\" f=", {"a": 1, "b": "two", "c": True, "d": "x y", "e": "1", "f": ""}),
+    ("a=[1,2] b={'c':1}", {"a": [1, 2], "b": {"c": 1}}),
+    ("a=b=c", {"a": "b=c"}),
+    ('{"a": [1, 2]}', {"a": [1, 2]}),
+    ("a: 1", {"a": 1}),
+    ("{a: x=y}", {"a": "x=y"}),
+])
+def test_variables_in_every_notation(text: str, expected: dict[str, Any]) -> None:
+    assert parse_variables("--role-vars", text) == expected
+
+
+def test_an_inventory_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DIR/inventory/mine", "here/hosts"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    given = ["inventory", "mine", "here/hosts", "a,b", "nowhere"]
+    words = [word for item in given for word in ("--inventory", item)]
+    assert options("-p", "s", *words)["inventory"] == ["inventory", "mine", str(tmp_path / "here/hosts"), "a,b",
+                                                      "nowhere"]
