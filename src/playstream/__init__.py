@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from playstream.interface.commands import run_command as run_command
     from playstream.interface.commands import run_command_async as run_command_async
     from playstream.interface.config import RunnerConfig as RunnerConfig
+    from playstream.interface.documentation import get_plugin_docs as get_plugin_docs
+    from playstream.interface.documentation import get_plugin_docs_async as get_plugin_docs_async
+    from playstream.interface.documentation import get_plugin_list as get_plugin_list
+    from playstream.interface.documentation import get_role_argspec as get_role_argspec
+    from playstream.interface.documentation import get_role_list as get_role_list
     from playstream.interface.inquiries import get_ansible_config as get_ansible_config
     from playstream.interface.inquiries import get_inventory as get_inventory
-    from playstream.interface.inquiries import get_plugin_docs as get_plugin_docs
-    from playstream.interface.inquiries import get_plugin_docs_async as get_plugin_docs_async
-    from playstream.interface.inquiries import get_plugin_list as get_plugin_list
-    from playstream.interface.inquiries import get_role_argspec as get_role_argspec
-    from playstream.interface.inquiries import get_role_list as get_role_list
     from playstream.interface.runner import Runner as Runner
     from playstream.interface.running import init_runner as init_runner
     from playstream.interface.running import run as run
@@ -43,10 +43,10 @@ _PLACES = {
     "playstream.interface.asynchronous": ("EventStream", "arun", "stream"),
     "playstream.interface.commands": ("run_command", "run_command_async"),
     "playstream.interface.config": ("RunnerConfig",),
-    "playstream.interface.inquiries": (
-        "get_ansible_config", "get_inventory", "get_plugin_docs", "get_plugin_docs_async", "get_plugin_list",
-        "get_role_argspec", "get_role_list",
+    "playstream.interface.documentation": (
+        "get_plugin_docs", "get_plugin_docs_async", "get_plugin_list", "get_role_argspec", "get_role_list",
     ),
+    "playstream.interface.inquiries": ("get_ansible_config", "get_inventory"),
     "playstream.interface.runner": ("Runner",),
     "playstream.interface.running": ("init_runner", "run", "run_async"),
     "playstream.pipeline.errors": ("CallbackError", "ConfigurationError", "PlaystreamError"),
@@ -60,15 +60,17 @@ __all__ = [  # noqa: PLE0604 - the names of _PLACES
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "interface":
-        return import_module("playstream.interface")
-    place = _PLACE_OF.get(name)
-    if place is None:
-        raise AttributeError(f"module 'playstream' has no attribute {name!r}")
-    value = getattr(import_module(place), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # for a type checker there are the names above, and no others
+
+    def __getattr__(name: str) -> Any:
+        if name == "interface":
+            return import_module("playstream.interface")
+        place = _PLACE_OF.get(name)
+        if place is None:
+            raise AttributeError(f"module 'playstream' has no attribute {name!r}")
+        value = getattr(import_module(place), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

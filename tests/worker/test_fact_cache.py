@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.worker.fact_cache import simplify_fact_cache, untag
+from playstream.worker.fact_cache import restore_fact_cache, simplify_fact_cache, untag
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -49,3 +50,20 @@ def test_files_get_the_names_and_contents_that_clients_know(tmp_path: Path) -> N
 def test_a_run_without_facts_has_no_cache(tmp_path: Path) -> None:
     simplify_fact_cache(tmp_path / "missing")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_facts_that_were_offered_and_then_changed(tmp_path: Path) -> None:
+    """Whichever of the two layouts this host's Ansible wrote to holds what is true at the end."""
+    given, cache = tmp_path / "given", tmp_path / "cache"
+    given.mkdir()
+    for name in ("old", "new", "same"):
+        (given / name).write_text('{"colour": "red"}')
+    restore_fact_cache(given, cache)
+    later = (cache / "s1_same").stat().st_mtime_ns + 10**9
+    for name, text in (("old", '{"colour": "blue"}'), ("s1_new", json.dumps({"__payload__": '{"colour": "blue"}'}))):
+        (cache / name).write_text(text)
+        os.utime(cache / name, ns=(later, later))
+    simplify_fact_cache(cache)
+    assert {path.name: json.loads(path.read_text())["colour"] for path in cache.iterdir()} == {
+        "old": "blue", "new": "blue", "same": "red",
+    }

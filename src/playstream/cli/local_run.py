@@ -15,7 +15,7 @@ from playstream.cli.ongoing import noted
 from playstream.cli.output import PlainOutput, complain, make_progress, open_missing_streams, shows_colours
 from playstream.cli.signals import call_when_canceled, cancel_on_signals
 from playstream.interface.running import init_runner
-from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError
+from playstream.pipeline.errors import JobError
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
@@ -82,8 +82,4 @@ def _log_status(data: dict[str, Any], *, runner_config: Any) -> None:  # noqa: A
 
 
 def _exit_status(runner: Runner) -> int:
-    if runner.canceled or runner.timed_out:
-        return CANCELED_EXIT_STATUS
-    if runner.errored or runner.rc is None:
-        return JobError.exit_status
-    return runner.rc
+    return JobError.exit_status if runner.exit_status is None else runner.exit_status

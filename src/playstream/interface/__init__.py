@@ -6,12 +6,34 @@ The functions are loaded when they are first used, so that a program loads only 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from playstream.interface.asynchronous import EventStream as EventStream
+    from playstream.interface.asynchronous import arun as arun
+    from playstream.interface.asynchronous import stream as stream
+    from playstream.interface.commands import run_command as run_command
+    from playstream.interface.commands import run_command_async as run_command_async
+    from playstream.interface.config import RunnerConfig as RunnerConfig
+    from playstream.interface.documentation import get_plugin_docs as get_plugin_docs
+    from playstream.interface.documentation import get_plugin_docs_async as get_plugin_docs_async
+    from playstream.interface.documentation import get_plugin_list as get_plugin_list
+    from playstream.interface.documentation import get_role_argspec as get_role_argspec
+    from playstream.interface.documentation import get_role_list as get_role_list
+    from playstream.interface.inquiries import get_ansible_config as get_ansible_config
+    from playstream.interface.inquiries import get_inventory as get_inventory
+    from playstream.interface.runner import Runner as Runner
+    from playstream.interface.running import init_runner as init_runner
+    from playstream.interface.running import run as run
+    from playstream.interface.running import run_async as run_async
+    from playstream.pipeline.errors import CallbackError as CallbackError
+    from playstream.pipeline.errors import ConfigurationError as ConfigurationError
+    from playstream.pipeline.errors import PlaystreamError as PlaystreamError
+else:
 
-def __getattr__(name: str) -> Any:
-    import playstream  # noqa: PLC0415 - it knows where each public name is
+    def __getattr__(name: str) -> Any:
+        import playstream  # noqa: PLC0415 - it knows where each public name is
 
-    if name in playstream.__all__ and name != "interface":
-        return getattr(playstream, name)
-    raise AttributeError(f"module 'playstream.interface' has no attribute {name!r}")
+        if name in playstream.__all__ and name != "interface":
+            return getattr(playstream, name)
+        raise AttributeError(f"module 'playstream.interface' has no attribute {name!r}")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import CancelledError
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from playstream.interface.runner import Runner
@@ -17,19 +18,21 @@ from playstream.interface.running import init_runner
 from playstream.pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from playstream.interface.options import RunOptions
 
 _AHEAD = 256
 """Events that may wait for the event loop."""
+_Queue = asyncio.Queue["dict[str, Any] | None"]
 
 
 class EventStream:
     """The events of one run, and the run. Made by stream().
 
-    The job starts with the first event that is asked for. Leaving the loop early, or cancelling its task, ends the
-    job; both return when it has ended.
+    The job starts with the first event that is asked for. Cancelling the task that iterates ends the job, and so does
+    leaving the loop early: `aclose()`, or the end of an `async with`, returns when it has ended; after a mere `break`
+    the event loop ends it as soon as it comes to it.
 
     Attributes:
         runner: the run; None until it has been made ready.
@@ -38,36 +41,72 @@ class EventStream:
     def __init__(self, options: RunOptions) -> None:
         self._options = options
         self.runner: Runner | None = None
-        self._iterator: AsyncIterator[dict[str, Any]] | None = None
+        self._begun = False
+        self._run: _Run | None = None
+        self._queue: _Queue = asyncio.Queue(_AHEAD)
 
-    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        """The iterator; there is one."""
-        if self._iterator is None:
-            self._iterator = self._events()
-        return self._iterator
+    def __aiter__(self) -> AsyncGenerator[dict[str, Any], None]:
+        """The iterator; there is one.
 
-    async def _events(self) -> AsyncIterator[dict[str, Any]]:
+        Raises:
+            ConfigurationError: it was asked for before.
+        """
+        if self._begun:
+            raise ConfigurationError("a stream of events is iterated over once; call stream() for another run")
+        self._begun = True
+        # Not held by this object: an iterator that nobody holds is closed by the event loop, which ends the job.
+        return self._events()
+
+    async def __aenter__(self) -> Self:
+        """Nothing starts yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the job if it goes on."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the job if it goes on, and return when it has ended."""
+        if self._run is not None:
+            await self._end(self._run)
+
+    async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_AHEAD)
+        queue = self._queue
         handler = self._options.get("event_handler")
 
         def hand_over(event: dict[str, Any]) -> bool:
             keep = True if handler is None else bool(handler(event))
             try:
-                asyncio.run_coroutine_threadsafe(queue.put(event), loop).result()
+                # A copy, since the event is written to its file while the other thread has it.
+                asyncio.run_coroutine_threadsafe(queue.put({**event}), loop).result()
             except (RuntimeError, CancelledError):
                 pass  # nobody reads any more
             return keep
 
         options: RunOptions = {"quiet": True, **self._options, "event_handler": hand_over}
-        self.runner = runner = await asyncio.to_thread(lambda: init_runner(**options))
-        task = asyncio.create_task(_run(runner))
-        task.add_done_callback(lambda _: _end(queue))
+        self.runner = await asyncio.to_thread(lambda: init_runner(**options))
+        self._run = run = _Run(self.runner)
+        run.done.add_done_callback(lambda _: _wake(queue))
         try:
-            while (event := await _next(queue, task)) is not None:
+            while (event := await _next(queue, run)) is not None:
                 yield event
         finally:
-            await _finish(runner, task, queue)
+            await self._end(run)
+        run.done.result()
+
+    async def _end(self, run: _Run) -> None:
+        """Wait for the end of the run, which is canceled if it goes on."""
+        if not run.done.done():
+            run.runner.cancel("nobody reads its events any more")
+        emptying = asyncio.ensure_future(_empty(self._queue))  # the run may be waiting for room
+        try:
+            await run.ended()
+        finally:
+            emptying.cancel()
+            run.join()
 
 
 def stream(**options: Unpack[RunOptions]) -> EventStream:
@@ -77,10 +116,10 @@ def stream(**options: Unpack[RunOptions]) -> EventStream:
         options: as those of run(); `quiet` is true when left out.
 
     Returns:
-        An asynchronous iterator of events, with the run as its `runner`.
+        An asynchronous iterator of events, with the run as its `runner`. It is a context manager too.
 
     Raises:
-        ConfigurationError: when iterating; the job could not run as asked.
+        ConfigurationError: when iterating; the job could not run as asked. At once, with `streamer`.
 
     Example:
         >>> async def show():  # doctest: +SKIP
@@ -113,52 +152,72 @@ async def arun(**options: Unpack[RunOptions]) -> Runner:
         'successful'
     """
     runner = await asyncio.to_thread(lambda: init_runner(**options))
-    task = asyncio.create_task(_run(runner))
+    run = _Run(runner)
     try:
-        await asyncio.shield(task)
+        await asyncio.shield(run.done)
     except asyncio.CancelledError:
         runner.cancel("the asyncio task was canceled")
-        await asyncio.wait([task])
+        await run.ended()
         raise
+    finally:
+        run.join()
     return runner
 
 
-async def _run(runner: Runner) -> None:
-    """Run in a thread of its own: a pool's threads are few, and a job may take hours."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+class _Run:
+    """A run in a thread of its own: a pool's threads are few, and a job may take hours.
 
-    def work() -> None:
+    `done` is a future and no task, so that a loop that cancels all its tasks does not lose it.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.runner = runner
+        runner.expect_events()
+        self._thread = threading.Thread(target=self._work, name=f"playstream-{runner.config.ident}", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        error: BaseException | None = None
         try:
-            runner.run()
-        except BaseException as error:  # noqa: BLE001 - raised where the task is awaited
-            loop.call_soon_threadsafe(_set_exception, done, error)
+            self.runner.run()
+        except BaseException as caught:  # noqa: BLE001 - raised where the future is awaited
+            error = caught
+        try:
+            self._loop.call_soon_threadsafe(self._settle, error)
+        except RuntimeError:
+            pass  # the loop was closed
+
+    def _settle(self, error: BaseException | None) -> None:
+        if error is None:
+            self.done.set_result(None)
         else:
-            loop.call_soon_threadsafe(_set_result, done)
+            self.done.set_exception(error)
 
-    runner.expect_events()
-    threading.Thread(target=work, name=f"playstream-{runner.config.ident}", daemon=True).start()
-    await done
+    async def ended(self) -> None:
+        """Return when the run has ended, however often this task is cancelled meanwhile. Raises nothing of the run."""
+        while not self.done.done():
+            try:
+                await asyncio.wait([self.done])
+            except asyncio.CancelledError:
+                continue
+        self.done.exception()
+
+    def join(self) -> None:
+        """Wait for the last steps of the thread, if the run has ended."""
+        if self.done.done():
+            self._thread.join()
 
 
-def _set_exception(future: asyncio.Future[None], error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)
-
-
-def _set_result(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-async def _next(queue: asyncio.Queue[dict[str, Any] | None], task: asyncio.Task[None]) -> dict[str, Any] | None:
+async def _next(queue: _Queue, run: _Run) -> dict[str, Any] | None:
     """The next event; None when the run has ended and all its events have been taken."""
-    if task.done() and queue.empty():
+    if run.done.done() and queue.empty():
         return None
     return await queue.get()
 
 
-def _end(queue: asyncio.Queue[dict[str, Any] | None]) -> None:
+def _wake(queue: _Queue) -> None:
     """Wake a reader that waits. One that does not, because the queue is full, sees that the run has ended."""
     try:
         queue.put_nowait(None)
@@ -166,13 +225,6 @@ def _end(queue: asyncio.Queue[dict[str, Any] | None]) -> None:
         pass
 
 
-async def _finish(runner: Runner, task: asyncio.Task[None], queue: asyncio.Queue[dict[str, Any] | None]) -> None:
-    """End the job if it goes on, and raise what the run raised."""
-    if not task.done():
-        runner.cancel("nobody reads its events any more")
-    while not task.done():
-        # The run may be waiting for room in the queue.
-        while not queue.empty():
-            queue.get_nowait()
-        await asyncio.wait([task], timeout=0.05)
-    await task
+async def _empty(queue: _Queue) -> None:
+    while True:
+        await queue.get()

@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import IO, Any, Literal, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 from playstream.pipeline.errors import ConfigurationError
 
@@ -30,6 +31,11 @@ def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[s
         if value is not None and not _fits(value, hints[name]):
             raise ConfigurationError(f"{name}: expected {_describe(hints[name])}, got {_shown(value)}")
     return {name: value for name, value in given.items() if value is not None}
+
+
+def select_options(given: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Those of the options that the TypedDict `kind` has."""
+    return {name: value for name, value in given.items() if name in kind.__annotations__}
 
 
 @cache
@@ -85,6 +91,6 @@ def _describe(hint: Any) -> str:
     if origin is Sequence:
         return f"a list of ({_describe(arguments[0])})"
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Mapping: "a dict",
-             os.PathLike: "a path", IO: "a file object"}
+             os.PathLike: "a path", IO: "a file object", UUID: "a UUID"}
     known = words.get(origin or hint)
     return known if known is not None else "a function"

@@ -6,14 +6,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from playstream.interface.checks import check_options
-from playstream.interface.config import CommandConfig
+from playstream.interface.checks import check_options, select_options
+from playstream.interface.command_config import CommandConfig, Descriptors
 from playstream.interface.logs import set_up_logging
-from playstream.interface.options import CommandOptions
+from playstream.interface.options import CommandOptions, SharedOptions
 from playstream.interface.runner import Runner
 from playstream.interface.running import start, take_handlers
 from playstream.pipeline.errors import ConfigurationError
-from playstream.worker.pipes import Pipes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -45,38 +44,38 @@ def init_command(
     given = check_options(options, CommandOptions, "run_command")
     handlers = take_handlers(given)
     set_up_logging(given)
-    console = _make_console(executable_cmd, given)
-    given.setdefault("quiet", console is not None)
-    config = CommandConfig(executable_cmd, words, console, **_remaining(given))
+    descriptors = _find_descriptors(executable_cmd, given)
+    given.setdefault("quiet", descriptors is not None)
+    directory = given.get("private_data_dir")
+    config = CommandConfig(executable_cmd, words, descriptors, directory, **select_options(given, SharedOptions))
     config.prepare()
     return Runner(config, **handlers)
 
 
-def _remaining(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name not in {*_DESCRIPTOR_OPTIONS, "runner_mode"}}
-
-
-def _make_console(executable: str, given: Mapping[str, Any]) -> Pipes | None:
-    """Pipes for mode `subprocess`; None for a terminal."""
+def _find_descriptors(executable: str, given: Mapping[str, Any]) -> Descriptors | None:
+    """The caller's descriptors for mode `subprocess`; None for a terminal."""
     mode = given.get("runner_mode")
     if mode is None:
         asks_nothing = executable.rpartition("/")[2] in _WITHOUT_TERMINAL
-        mode = "subprocess" if asks_nothing or "input_fd" in given else "pexpect"
+        mode = "subprocess" if asks_nothing or given.keys() & set(_DESCRIPTOR_OPTIONS) else "pexpect"
     if mode == "pexpect":
         for name in _DESCRIPTOR_OPTIONS:
-            if name in given and name != "output_fd":
+            if name in given:
                 raise ConfigurationError(
                     f"{name}: expected runner_mode='subprocess' with it; on a terminal (pexpect) there is only one "
                     "stream"
                 )
         return None
-    return Pipes(*(_number(name, given.get(name)) for name in _DESCRIPTOR_OPTIONS))
+    stdin, stdout, stderr = (_number(name, given.get(name)) for name in _DESCRIPTOR_OPTIONS)
+    return stdin, stdout, stderr
 
 
 def _number(name: str, file: IO[Any] | int | None) -> int | None:
     if file is None or isinstance(file, int):
         return file
     try:
+        if name != "input_fd":
+            file.flush()  # what the caller has written comes before what the command writes
         return file.fileno()
     except (AttributeError, OSError, ValueError):
         raise ConfigurationError(
@@ -114,11 +113,13 @@ def run_command(
 
 def read_output(runner: Runner) -> tuple[str, str, int | None]:
     """What a command that has ended left."""
-    texts = []
-    for name in ("stdout", "stderr"):
+    config = runner.config
+    texts = {"stdout": "", "stderr": ""}
+    # Where the output is the caller's, the artifact holds what events say of it.
+    for name in config.outputs if isinstance(config, CommandConfig) else texts:
         path = runner.artifact_path / name
-        texts.append(path.read_bytes().decode("utf-8", "replace") if path.exists() else "")
-    return texts[0], texts[1], runner.rc
+        texts[name] = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+    return texts["stdout"], texts["stderr"], runner.rc
 
 
 def run_command_async(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.interface.arguments import make_arguments
 from playstream.interface.checks import check_options
-from playstream.interface.command_mounts import find_mounts
-from playstream.interface.options import JobOptions, SharedOptions, StrPath
+from playstream.interface.options import JobOptions, StrPath
+from playstream.interface.standard_streams import fill_standard_streams
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import check_ident
@@ -26,6 +26,7 @@ from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.execution import Execution
+from playstream.worker.fact_cache import restore_fact_cache
 from playstream.worker.guardian import kill_marked
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import PrivateDirectory, Spool, sweep
@@ -53,6 +54,7 @@ class RunnerConfig:
     """
 
     _options_type: type = JobOptions
+    _is_command = False
 
     def __init__(self, private_data_dir: StrPath | None = None, **options: Unpack[JobOptions]) -> None:
         self._configure(private_data_dir, options)
@@ -81,25 +83,34 @@ class RunnerConfig:
         self.json_mode = bool(self.options.get("json_mode", False))
         self.rotate_artifacts = int(self.options.get("rotate_artifacts", 0))
         self.check_job_event_data = bool(self.options.get("check_job_event_data", False))
-        self.suppress_ansible_output = bool(self.options.get("suppress_ansible_output", self.quiet))
+        self.suppress_ansible_output = self.quiet or bool(self.options.get("suppress_ansible_output"))
         self.suppress_output_file = bool(self.options.get("suppress_output_file", False))
         self._temporary: PrivateDirectory | None = None
-        self._artifact_base = self._find_artifact_base()
+        check_ident(self.ident or "x")
         self._job: Job | None = None
         self._spool: Spool | None = None
         self._launch: Launch | None = None
         self._finalizers: list[weakref.finalize[..., Any]] = []
 
-    def _find_artifact_base(self) -> Path:
+    @property
+    def artifact_base(self) -> Path | None:
+        """Where this run's artifacts have a directory among others; None when `ident` is ''."""
+        return self._artifact_base if self.ident else None
+
+    @property
+    def _artifact_base(self) -> Path:
         """Where artifact directories are. A run from memory leaves them nowhere: they go with this object."""
-        check_ident(self.ident or "x")
         if "artifact_dir" in self.options:
             return Path(os.path.abspath(self.options["artifact_dir"]))
         if self.private_data_dir is not None:
             return Path(self.private_data_dir) / "artifacts"
-        self._temporary = PrivateDirectory()
-        weakref.finalize(self, self._temporary.remove)
-        return self._temporary.root / "artifacts"
+        return self._make_temporary().root / "artifacts"
+
+    def _make_temporary(self) -> PrivateDirectory:
+        if self._temporary is None:
+            self._temporary = PrivateDirectory()
+            weakref.finalize(self, self._temporary.remove)
+        return self._temporary
 
     @property
     def artifact_dir(self) -> str:
@@ -109,7 +120,7 @@ class RunnerConfig:
     @property
     def project_dir(self) -> str:
         """The directory of the playbooks."""
-        project = self.options.get("project_dir") or "project"
+        project = self._job_options.get("project_dir") or "project"
         return os.path.join(self.private_data_dir or os.getcwd(), project)
 
     @property
@@ -158,16 +169,19 @@ class RunnerConfig:
             JobError: the private place cannot be made.
         """
         self._discard()
+        fill_standard_streams()
         directory = None if self.private_data_dir is None else Path(self.private_data_dir)
         arguments = make_arguments(self._job_options, command=self._command_words())
-        job = make_job(directory, arguments, Delivery.IN_PLACE)
+        job = self._adapt(make_job(directory, arguments, Delivery.IN_PLACE))
+        if directory is None and "artifact_dir" not in self.options:
+            self._make_temporary()  # now, before there are more threads
         for spool in sweep():
             kill_marked(spool)
         self._spool = Spool(directory, in_place=True)
         self._finalizers = [weakref.finalize(self, self._spool.remove)]
         self._job = job
         try:
-            self._launch = prepare(job, self._spool, tty=self._make_console() is None)
+            self._launch = prepare(job, self._spool, tty=self._on_terminal, caller=self._is_command)
         except BaseException:
             self._discard()
             raise
@@ -177,12 +191,20 @@ class RunnerConfig:
         command = self._launch.command
         self.command, self.env, self.cwd = list(command.argv), dict(command.env), str(command.cwd)
         self.settings = dict(job.settings)
-        self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
+        self.suppress_ansible_output = self.quiet or bool(self.settings.get("suppress_ansible_output"))
         self.suppress_output_file = bool(self.settings.get("suppress_output_file", False))
 
     def _command_words(self) -> Sequence[str]:
         """A whole command line, when that is what is run."""
         return ()
+
+    def _adapt(self, job: Job) -> Job:
+        """The job, with what its kind makes different."""
+        return job
+
+    @property
+    def _on_terminal(self) -> bool:
+        return True
 
     def _make_console(self) -> Console | None:
         """What the command runs on; None for a terminal of its own."""
@@ -199,64 +221,26 @@ class RunnerConfig:
         """The run itself, with what was changed since `prepare()`. Used by Runner, which calls `release` afterwards.
 
         Raises:
-            ConfigurationError: it was not prepared, or the command is empty.
+            ConfigurationError: it was not prepared, or the command is empty, or its directory is not there.
         """
         if self._job is None or self._spool is None or self._launch is None:
             raise ConfigurationError("the configuration is not prepared; call prepare() before the run")
         if not self.command:
             raise ConfigurationError("command: expected at least the name of a program, got an empty list")
+        if self._launch.sandbox is None and not os.path.isdir(self.cwd):
+            raise ConfigurationError(f"cwd: expected a directory to start the command in, got {self.cwd!r}")
         command = Command(
             tuple(map(str, self.command)), {str(k): str(v) for k, v in self.env.items()}, Path(self.cwd)
         )
-        self._take_facts(fact_cache_dir(self._job, self._launch.paths))
+        if self.fact_cache is not None:
+            # Facts that are in the artifacts already are known to this run.
+            restore_fact_cache(Path(self.fact_cache), fact_cache_dir(self._job, self._launch.paths))
         return Execution(
             self._job, self._spool, mailbox, cancellation,
             launch=replace(self._launch, command=command), console=self._make_console(),
+            remove_on_death=() if self._temporary is None else (self._temporary.root,),
         )
-
-    def _take_facts(self, target: Path) -> None:
-        """Facts that are in the artifacts already are known to this run."""
-        if self.fact_cache is not None and Path(self.fact_cache).is_dir():
-            shutil.copytree(self.fact_cache, target)
 
     def release(self) -> None:
         """Remove what the run needed."""
         self._discard()
-
-
-class CommandConfig(RunnerConfig):
-    """A command line to run: any program, with Ansible's own first in mind.
-
-    Args:
-        executable_cmd: the program.
-        cmdline_args: its arguments.
-        console: what it runs on; a terminal when None.
-        private_data_dir: as RunnerConfig's.
-        options: as those of run_command().
-    """
-
-    _options_type = SharedOptions
-
-    def __init__(
-        self,
-        executable_cmd: str,
-        cmdline_args: Sequence[str] = (),
-        console: Console | None = None,
-        private_data_dir: StrPath | None = None,
-        **options: Unpack[SharedOptions],
-    ) -> None:
-        self._words = [executable_cmd, *cmdline_args]
-        self._console = console
-        self._configure(private_data_dir, options)
-        # A command runs where the caller is, and in a container finds what it finds there.
-        cwd = os.path.abspath(options.get("host_cwd") or os.getcwd())
-        self._job_options.setdefault("project_dir", cwd)
-        self._job_options.setdefault("host_cwd", cwd)
-        mounts = [*find_mounts(cmdline_args, cwd), *(options.get("container_volume_mounts") or ())]
-        self._job_options["container_volume_mounts"] = mounts
-
-    def _command_words(self) -> Sequence[str]:
-        return self._words
-
-    def _make_console(self) -> Console | None:
-        return self._console

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from playstream.pipeline.errors import JobError
+
 _EVENT_FILE = re.compile(r"(\d+)-.+\.json")
 
 
@@ -21,7 +23,8 @@ class EventLog:
         self._writer: int | None = None
         self.begun = False
         """True when the run that writes has begun, or is about to."""
-        self._ended = False
+        self.ended = False
+        """True when no more events come."""
 
     def begin(self) -> None:
         """Readers wait for what comes."""
@@ -40,15 +43,21 @@ class EventLog:
     def end(self) -> None:
         """No more events come."""
         with self._changed:
-            self._ended = True
+            self.ended = True
             self._changed.notify_all()
 
     def read(self, artifact_dir: Path) -> Iterator[dict[str, Any]]:
-        """Every event; while the run goes on, each as soon as it is there, until the end of the run."""
+        """Every event; while the run goes on, each as soon as it is there, until the end of the run.
+
+        Before the run begins, they are those of an earlier one in the same directory.
+
+        Raises:
+            JobError: an event's file has been removed or damaged.
+        """
         directory = artifact_dir / "job_events"
         if not self.begun:
-            self._names = _list_events(directory)
-            self._ended = True
+            yield from (_read_event(directory / name) for name in _list_events(directory))
+            return
         position = 0
         while True:
             with self._changed:
@@ -59,11 +68,23 @@ class EventLog:
                 return
             position += len(names)
             for name in names:
-                event: dict[str, Any] = json.loads((directory / name).read_bytes())
-                yield event
+                yield _read_event(directory / name)
 
     def _may_wait(self) -> bool:
-        return not self._ended and threading.get_ident() != self._writer
+        return not self.ended and threading.get_ident() != self._writer
+
+
+def _read_event(path: Path) -> dict[str, Any]:
+    try:
+        event: dict[str, Any] = json.loads(path.read_bytes())
+    except OSError as error:
+        raise JobError(
+            f"event {path.name} of this run cannot be read: {error.strerror}. Its artifacts in {str(path.parent)!r} "
+            "were changed or removed, by another run of the same ident or by rotate_artifacts, maybe"
+        ) from None
+    except ValueError as error:
+        raise JobError(f"event {str(path)!r} was damaged, it is no JSON any more: {error}") from None
+    return event
 
 
 def _list_events(directory: Path) -> list[str]:

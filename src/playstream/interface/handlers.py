@@ -89,13 +89,11 @@ class CancelPoll:
         if self._callback is None or now < self._next:
             return
         self._next = now + POLL_SECONDS
-        if _call("cancel_callback", self._callback):
-            self._callback = None
+        callback, self._callback = self._callback, None  # one that raises is not asked again
+        if _call("cancel_callback", callback):
             self._cancel("the cancel callback asked for it")
-
-    def stop(self) -> None:
-        """Ask no more."""
-        self._callback = None
+        else:
+            self._callback = callback
 
 
 def _call(name: str, function: Callable[..., object], *arguments: object) -> object:

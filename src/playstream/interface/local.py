@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import JobError, PlaystreamError
+from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Failure
 from playstream.process import Processor
@@ -16,6 +16,10 @@ _POLL_SECONDS = 0.25
 """How long to wait for a record before looking around."""
 
 MakeExecution = Callable[[Mailbox, Cancellation], Execution]
+INTERRUPTED = "interrupted from the keyboard"
+Poll = Callable[[], None]
+OF_THE_RECORDS = (ProtocolError, LinkError, UnsafePath)
+"""What is wrong with records: the run ends with status `error`, and what can be kept of the rest is kept."""
 
 
 class LocalRun:
@@ -23,24 +27,22 @@ class LocalRun:
 
     Args:
         make_execution: makes the worker's part.
-        processor: takes the records, in the thread that calls `run`.
         cancellation: asks for the end of the job.
-        poll: called between records; may raise.
     """
 
-    def __init__(
-        self, make_execution: MakeExecution, processor: Processor, cancellation: Cancellation, poll: Callable[[], None]
-    ) -> None:
+    def __init__(self, make_execution: MakeExecution, cancellation: Cancellation) -> None:
         self._mailbox = Mailbox(cancellation.wake)
         self._execution = make_execution(self._mailbox, cancellation)
-        self._processor = processor
         self._cancellation = cancellation
-        self._poll = poll
         self._crash: BaseException | None = None
         self._error: BaseException | None = None
 
-    def run(self) -> BaseException | None:
+    def run(self, processor: Processor, poll: Poll) -> BaseException | None:
         """Run to the end, whatever happens on the way.
+
+        Args:
+            processor: takes the records, in this thread.
+            poll: called between records; may raise.
 
         Returns:
             What the caller's functions or the processor raised first, or None. The job was ended because of it, and
@@ -48,22 +50,22 @@ class LocalRun:
         """
         thread = threading.Thread(target=self._execute, name="playstream-execution", daemon=True)
         thread.start()
-        while not self._step():
+        while not self._step(processor, poll):
             pass
         thread.join()
         return self._error or self._crash
 
-    def _step(self) -> bool:
+    def _step(self, processor: Processor, poll: Poll) -> bool:
         """Take one record; True when there will be no more."""
         try:
             record = self._mailbox.take(_POLL_SECONDS)
             if record is NOTHING_MORE:
                 return True
             if record is not NOTHING_YET:
-                self._processor.receive(record)
+                processor.receive(record)
                 if self._mailbox.empty:
-                    self._processor.flush()
-            self._poll()
+                    processor.flush()
+            poll()
         except BaseException as error:  # noqa: BLE001 - kept, and raised by the caller when the job has ended
             self._fail(error)
         return False
@@ -72,9 +74,10 @@ class LocalRun:
         """End the job. What still comes is kept, unless keeping it is what failed."""
         if self._error is None:
             self._error = error
-            self._processor.mute()
-            self._cancellation.request(f"a function of the caller's raised {type(error).__name__}")
-        else:
+            self._cancellation.request(
+                INTERRUPTED if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+            )
+        elif not isinstance(error, OF_THE_RECORDS):
             self._mailbox.fail(JobError(f"the results cannot be kept: {error}"))
 
     def _execute(self) -> None:

@@ -31,6 +31,13 @@ class RunObserver(Observer):
         self._runner = runner
         self._handlers = handlers
         self._display = display
+        self.error: BaseException | None = None
+        """What one of the caller's functions raised."""
+
+    def mute(self) -> None:
+        """Tell the caller's functions nothing more. The runner goes on being told."""
+        self._handlers = Handlers()
+        self._display = Display(shown=False)
 
     def show(self, text: str) -> None:
         self._display.show(text)
@@ -42,7 +49,11 @@ class RunObserver(Observer):
         _logger.log(_LEVELS[level], "%s", message)
 
     def event(self, event: dict[str, Any]) -> bool:
-        return self._handlers.event(event)
+        try:
+            return self._handlers.event(event)
+        except BaseException as error:
+            self._give_up(error)
+            raise
 
     def kept(self, name: str, event: dict[str, Any]) -> None:
         self._runner.note_event(name, event)
@@ -55,4 +66,12 @@ class RunObserver(Observer):
             data |= {"command": list(status.command), "env": dict(status.env or {}), "cwd": status.cwd}
         if status.explanation is not None:
             data["job_explanation"] = status.explanation
-        self._handlers.status(data, config)
+        try:
+            self._handlers.status(data, config)
+        except BaseException as error:
+            self._give_up(error)
+            raise
+
+    def _give_up(self, error: BaseException) -> None:
+        self.error = error
+        self.mute()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, Literal, Protocol, TypedDict, Union
+from uuid import UUID
 
 StrPath = Union[str, "os.PathLike[str]"]
 EventHandler = Callable[[dict[str, Any]], object]
@@ -30,7 +31,7 @@ class StatusHandler(Protocol):
 class SharedOptions(TypedDict, total=False):
     """What is the same for a job and a command. None is the same as left out."""
 
-    ident: str | int | None
+    ident: str | int | UUID | None
     """Name of the run and of its artifact directory; a new uuid when None. '' for no directory of its own."""
     project_dir: StrPath | None
     """Directory of the playbooks; `project` of the private data directory when None."""
@@ -155,7 +156,7 @@ class CommandOptions(SharedOptions, HandlerOptions, total=False):
     error_fd: IO[Any] | int | None
     runner_mode: Literal["pexpect", "subprocess"] | None
     """`pexpect` on a terminal, `subprocess` with pipes. `subprocess` by default for ansible-config, ansible-doc,
-    ansible-galaxy, and when `input_fd` is given; else `pexpect`."""
+    ansible-galaxy, and when one of the descriptors is given; else `pexpect`."""
 
 
 SETTING_OPTIONS = (

@@ -70,11 +70,15 @@ class Results:
     def events(self) -> Iterator[dict[str, Any]]:
         """Each event of the run that was kept, in order. While the run goes on it waits for the next, without spinning.
 
+        Raises:
+            JobError: when iterating; an event's file has been removed or damaged.
+
         Example:
             >>> for event in runner.events:  # doctest: +SKIP
             ...     print(event["event"])
         """
-        return self._log.read(self._artifact_dir)
+        # A generator, which holds this object: the artifacts of a run from memory go with it.
+        yield from self._log.read(self._artifact_dir)
 
     @property
     def stats(self) -> dict[str, Any] | None:

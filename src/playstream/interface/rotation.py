@@ -11,40 +11,36 @@ _MARKS = ("job_events", "status", "stdout")
 """One of these tells a run's directory from another thing in the same place."""
 
 
-def rotate(base: Path, keep: int) -> list[Path]:
+def rotate(base: Path | None, keep: int) -> list[Path]:
     """Remove the oldest artifact directories below `base`, by their time of change.
 
     Links such as `latest`, files, directories that are no run's, and runs that go on are left alone.
 
     Args:
-        base: directory of artifact directories.
+        base: directory of artifact directories; None for none.
         keep: how many may stay; 0 for all.
 
     Returns:
         Those that were removed.
     """
-    if keep < 1 or not base.is_dir():
+    if base is None or keep < 1 or not base.is_dir():
         return []
     runs = [path for path in base.iterdir() if not path.is_symlink() and any((path / name).exists() for name in _MARKS)]
     runs.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    removed = []
-    for path in runs[keep:]:
-        if not _in_use(path):
-            shutil.rmtree(path, ignore_errors=True)
-            removed.append(path)
-    return removed
+    return [path for path in runs[keep:] if _remove(path)]
 
 
-def _in_use(path: Path) -> bool:
-    """Whether a run writes there: it holds a lock on the directory."""
+def _remove(path: Path) -> bool:
+    """Remove it, unless a run writes there: that holds a lock on the directory, as this does meanwhile."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        return True
+        return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
     except BlockingIOError:
-        return True
+        return False
     finally:
         os.close(fd)
-    return False
+    return True

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.display import Display
+from playstream.interface.event_log import EventLog
 from playstream.interface.handlers import CancelPoll, Handlers
-from playstream.interface.local import LocalRun
+from playstream.interface.local import INTERRUPTED, OF_THE_RECORDS, LocalRun
 from playstream.interface.observer import RunObserver
 from playstream.interface.results import Results
 from playstream.interface.rotation import rotate
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     )
 
 
+Drive = Callable[[Processor, CancelPoll], "BaseException | None"]
+
+
 class Runner(Results):
     """Runs what a RunnerConfig says, and gives its results. `run()` and its relatives make one.
 
@@ -41,10 +46,12 @@ class Runner(Results):
 
     Attributes:
         config: the configuration.
-        status: `unstarted`, `starting`, `running`, `successful`, `failed`, `canceled`, `timeout` or `error`.
+        status: `unstarted`, `starting`, `running`, `successful`, `failed`, `canceled`, `timeout` or `error`. The last
+            five mean that the artifacts are complete.
         rc: Ansible's return code; 128 + N when signal N ended it, 254 when the job was canceled or timed out, None
             while it is not known.
         explanation: for people: why it was canceled, which limit fired, what went wrong.
+        exit_status: what a command that shows this run ends with; docs/errors.md. None while it goes on.
 
     Example:
         >>> runner = Runner(RunnerConfig(private_data_dir="demo", playbook="site.yml"))  # doctest: +SKIP
@@ -70,9 +77,11 @@ class Runner(Results):
         self.status: str = StatusName.UNSTARTED.value
         self.rc: int | None = None
         self.explanation: str | None = None
+        self.exit_status: int | None = None
         self._cancellation: Cancellation | None = None
         self._cancel_reason: str | None = None
         self._lock = threading.Lock()
+        self._under_way = threading.Event()
         self._done = threading.Event()
 
     @property
@@ -125,8 +134,24 @@ class Runner(Results):
         """
         return self._done.wait(timeout)
 
+    def wait_for_start(self, timeout: float) -> bool:
+        """Wait until a run in another thread is running, or has ended.
+
+        Args:
+            timeout: seconds.
+
+        Returns:
+            True if it is.
+        """
+        return self._under_way.wait(timeout)
+
     def expect_events(self) -> None:
         """Whoever reads `events` waits for the run that is about to begin in another thread."""
+        if self._log.ended:  # an earlier run of this object
+            self._log = EventLog()
+            self._done.clear()
+            self._under_way.clear()
+        self._stats = None
         self._log.begin()
 
     def note_event(self, name: str, event: dict[str, Any]) -> None:
@@ -137,9 +162,11 @@ class Runner(Results):
 
     def note_status(self, status: Status) -> None:
         """The job has a new status. Called by the run itself."""
-        self.rc = status.rc
-        self.explanation = status.explanation
-        self.status = status.status.value
+        # A last status is told by `status` when the artifacts are complete: clients poll it and then read them.
+        if not status.status.terminal:
+            self.status = status.status.value
+        if status.status is not StatusName.STARTING:
+            self._under_way.set()
 
     def run(self) -> tuple[str, int | None]:
         """Run the job to its end in this thread. Handlers are called here too.
@@ -154,7 +181,7 @@ class Runner(Results):
             JobError: the artifacts cannot be written.
             IncompleteStream: events are missing, with `check_job_event_data`.
         """
-        self._log.begin()
+        self.expect_events()
         self._log.write_from_here()
         cancellation = Cancellation()
         with self._lock:
@@ -165,31 +192,42 @@ class Runner(Results):
             self._run(cancellation)
         finally:
             with self._lock:
-                self._cancellation = None
+                self._cancellation = self._cancel_reason = None
             cancellation.close()
             self._log.end()
             self._done.set()
+            self._under_way.set()
         return self.status, self.rc
 
     def _run(self, cancellation: Cancellation) -> None:
-        observer = RunObserver(self, self._handlers, Display(shown=not self.config.suppress_ansible_output))
-        output = Output.JSON if self.config.json_mode else Output.TEXT
+        error: BaseException | None
         try:
             self._prepare()
+            drive = self._make_drive(cancellation)
+            observer = RunObserver(self, self._handlers, Display(shown=not self.config.suppress_ansible_output))
             processor = Processor(
-                self._artifact_dir, observer, output=output, keep_stdout=not self.config.suppress_output_file
+                self._artifact_dir, observer, output=Output.JSON if self.config.json_mode else Output.TEXT,
+                keep_stdout=not self.config.suppress_output_file,
             )
-            poll = CancelPoll(self._handlers.cancel_callback, cancellation.request)
-            error = self._drive(processor, cancellation, poll)
-            self._take(processor.finish(_as_result(error), interrupted=cancellation.reason if error is None else None))
-            rotate(self._artifact_dir.parent, self.config.rotate_artifacts if self.config.ident else 0)
+            error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))
+            if isinstance(error, CallbackError):
+                observer.mute()
+            try:
+                self._take(_finish(processor, error, cancellation))
+            except Exception as caught:  # noqa: BLE001 - the caller's status handler may raise anything
+                error = error or caught
+                self.fail(error)
+            rotate(self.config.artifact_base, self.config.rotate_artifacts)
         finally:
             self.config.release()
+        if error is not None and error is not observer.error and isinstance(error, OF_THE_RECORDS):
+            error = None  # the status says it
         self._conclude(error, processor)
 
     def _take(self, result: Result) -> None:
         """How the run ended, whether or not a status said so."""
-        self.rc, self.explanation, self.status = result.rc, result.explanation, result.status.value
+        self.rc, self.explanation, self.exit_status = result.rc, result.explanation, result.exit_status
+        self.status = result.status.value
 
     def fail(self, error: BaseException) -> None:
         """What `run` raised becomes the status, where there is nobody to raise it to."""
@@ -200,9 +238,9 @@ class Runner(Results):
         if not self.config.prepared:
             self.config.prepare()
 
-    def _drive(self, processor: Processor, cancellation: Cancellation, poll: CancelPoll) -> BaseException | None:
-        """Give the processor every record of the run; return what was raised on the way."""
-        return LocalRun(self.config.make_execution, processor, cancellation, poll).run()
+    def _make_drive(self, cancellation: Cancellation) -> Drive:
+        """What gives the processor every record of the run, and returns what was raised on the way."""
+        return LocalRun(self.config.make_execution, cancellation).run
 
     def _conclude(self, error: BaseException | None, processor: Processor) -> None:
         """Tell the last handlers, and raise what was raised."""
@@ -216,6 +254,12 @@ class Runner(Results):
             raise IncompleteStream(
                 f"{processor.missing_events} events of the run are missing, though it ended with status {self.status}"
             )
+
+
+def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:
+    if isinstance(error, KeyboardInterrupt):
+        return processor.finish(interrupted=INTERRUPTED)
+    return processor.finish(_as_result(error), interrupted=cancellation.reason if error is None else None)
 
 
 def _as_result(error: BaseException | None) -> PlaystreamError | None:

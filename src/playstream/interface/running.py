@@ -6,16 +6,18 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from playstream.interface.checks import check_options
+from playstream.interface.checks import check_options, select_options
 from playstream.interface.config import RunnerConfig
 from playstream.interface.logs import set_up_logging
-from playstream.interface.options import RunOptions
+from playstream.interface.options import JobOptions, RunOptions
 from playstream.interface.runner import Runner
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 HANDLER_OPTIONS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
+_START_SECONDS = 1.0
+"""How long a run may take to start before run_async() returns: a status handler may be slow."""
 _logger = logging.getLogger("playstream")
 
 
@@ -44,8 +46,8 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
     given = check_options(options, RunOptions, "run")
     handlers = take_handlers(given)
     set_up_logging(given)
-    directory = given.pop("private_data_dir", None)
-    config = RunnerConfig(directory, **given)
+    # The rest is logging's, or one stage's alone, and means nothing to a run on this host.
+    config = RunnerConfig(given.get("private_data_dir"), **select_options(given, JobOptions))
     config.prepare()
     return Runner(config, **handlers)
 
@@ -84,8 +86,9 @@ def run_async(**options: Unpack[RunOptions]) -> tuple[threading.Thread, Runner]:
         options: as those of run().
 
     Returns:
-        The thread, and the run, which can be looked at while it goes on. What a handler raises ends the run with
-        status `error` and is in `explanation`.
+        The thread, and the run, which can be looked at while it goes on; its status is `running` by now, unless it
+        has ended or takes more than a second to start. What a handler raises ends the run with status `error` and is
+        in `explanation`.
 
     Raises:
         ConfigurationError: the job could not run as asked; nothing has run.
@@ -104,6 +107,8 @@ def start(runner: Runner) -> tuple[threading.Thread, Runner]:
     runner.expect_events()
     thread = threading.Thread(target=_run_in_thread, args=(runner,), name=f"playstream-{runner.config.ident}")
     thread.start()
+    # Programs poll `while runner.status == "running"` from here on.
+    runner.wait_for_start(_START_SECONDS)
     return thread, runner
 
 

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from playstream.interface.arguments import make_arguments
-from playstream.interface.checks import check_options
+from playstream.interface.checks import check_options, select_options
 from playstream.interface.config import RunnerConfig
 from playstream.interface.handlers import CancelPoll
 from playstream.interface.options import JobOptions, RunOptions
 from playstream.interface.process import feed
-from playstream.interface.runner import Runner
+from playstream.interface.runner import Drive, Runner
 from playstream.interface.running import take_handlers
 from playstream.interface.transmit import transmit
 from playstream.interface.work import work
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.inputs import read_settings
 from playstream.pipeline.links.files import reading, writing
 from playstream.pipeline.links.stdio import claim_input, claim_output
 from playstream.pipeline.protocol import Status, StatusName
@@ -38,7 +39,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     """
     streamer = options.get("streamer")
     if streamer == "process":
-        options = {name: value for name, value in options.items() if name in RunOptions.__annotations__}
+        options = select_options(options, RunOptions)
     given = check_options(options, RunOptions, "run")
     handlers = take_handlers(given)
     if streamer == "transmit":
@@ -105,7 +106,7 @@ class _StageConfig(RunnerConfig):
     """The configuration of a stage that makes nothing ready here."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        given = {name: value for name, value in options.items() if name in JobOptions.__annotations__}
+        given = select_options(options, JobOptions)
         self._configure(options.get("private_data_dir"), given)
         self.stage_options = dict(options)
 
@@ -125,13 +126,20 @@ class ProcessConfig(_StageConfig):
         if self.private_data_dir is None and "artifact_dir" not in options:
             raise ConfigurationError("private_data_dir: expected the directory that the artifacts go to, got none")
         self.ident = str(options.get("ident", ""))
+        if self.private_data_dir is not None and not options.get("suppress_env_files"):
+            self.settings = {**read_settings(Path(self.private_data_dir)), **self.settings}
+
+    @property
+    def artifact_base(self) -> Path | None:
+        """None where the artifacts have no directory of their own among others."""
+        return None if "artifact_dir" in self.options else super().artifact_base
 
     @property
     def artifact_dir(self) -> str:
         """The directory of the artifacts: `artifact_dir` as it was given, else `artifacts` and the run's name."""
         if "artifact_dir" in self.options:
             return str(self._artifact_base)
-        return str(self._artifact_base / self.ident)
+        return super().artifact_dir
 
 
 class ProcessRunner(Runner):
@@ -148,14 +156,16 @@ class ProcessRunner(Runner):
             self.config.env = dict(status.env or {})
             self.config.cwd = status.cwd or ""
 
-    def _drive(self, processor: Processor, cancellation: Cancellation, poll: CancelPoll) -> BaseException | None:
-        try:
-            with _input(self._options) as input_fd:
-                feed(processor, input_fd, cancellation, poll)
-        except BaseException as error:  # noqa: BLE001 - raised when the artifacts have been finished
-            processor.mute()
-            return error
-        return None
+    def _make_drive(self, cancellation: Cancellation) -> Drive:
+        def drive(processor: Processor, poll: CancelPoll) -> BaseException | None:
+            try:
+                with _input(self._options) as input_fd:
+                    feed(processor, input_fd, cancellation, poll)
+            except BaseException as error:  # noqa: BLE001 - raised when the artifacts have been finished
+                return error
+            return None
+
+        return drive
 
 
 @contextmanager

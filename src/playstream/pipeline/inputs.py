@@ -51,10 +51,20 @@ def read_env_files(private_data_dir: Path) -> EnvFiles:
         envvars=check_envvars(str(env / "envvars"), _read_mapping(env / "envvars")),
         extravars=_read_mapping(env / "extravars"),
         passwords=check_passwords(str(env / "passwords"), _read_mapping(env / "passwords")),
-        settings=check_settings(str(env / "settings"), _read_mapping(env / "settings")),
+        settings=read_settings(private_data_dir),
         cmdline=split_words(str(env / "cmdline"), _read_text(env / "cmdline") or ""),
         ssh_key=check_ssh_key(str(env / "ssh_key"), _read_text(env / "ssh_key")),
     )
+
+
+def read_settings(private_data_dir: Path) -> dict[str, Any]:
+    """Read `env/settings`.
+
+    Raises:
+        ConfigurationError: it cannot be read or does not hold what it should; names the file and the line.
+    """
+    path = private_data_dir / "env" / "settings"
+    return check_settings(str(path), _read_mapping(path))
 
 
 def read_command_file(private_data_dir: Path) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class Lookup:
         self._base = Path.cwd() if private_data_dir is None else Path(os.path.abspath(private_data_dir))
         self._anywhere = delivery is Delivery.IN_PLACE
         self._look = delivery is not Delivery.ARGUMENTS
-        self._has_project = private_data_dir is not None or bool(project_dir)
+        self._has_project = private_data_dir is not None or bool(project_dir) or not self._look
         self.project_dir = self.relative("project_dir", project_dir) if project_dir else "project"
         """Relative to the private data directory, or absolute."""
 
@@ -61,7 +61,7 @@ class Lookup:
             ConfigurationError: it would not reach the worker.
         """
         full = os.path.join(self._base, os.path.expanduser(path))
-        if self._directory is None:
+        if self._directory is None and self._anywhere:
             return full
         relative = _below(self._base, full)
         if relative is not None:

@@ -46,6 +46,7 @@ class ArtifactDir:
         """Names in the worker's tree that are passed over."""
         self._incoming = path / _INCOMING
         self._unpacker: Unpacker | None = None
+        self._root = self._events = -1
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -56,7 +57,16 @@ class ArtifactDir:
             stdout = os.open("stdout", _CREATE, 0o600, dir_fd=self._root) if keep_stdout else os.open(os.devnull, 1)
             self._stdout = os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", "")
         except OSError as error:
+            self._close_handles()
             raise self._trouble(error) from None
+        except ConfigurationError:
+            self._close_handles()
+            raise
+
+    def _close_handles(self) -> None:
+        for fd in (self._events, self._root):
+            if fd >= 0:
+                os.close(fd)
 
     def _trouble(self, error: OSError) -> JobError:
         return JobError(
@@ -68,7 +78,6 @@ class ArtifactDir:
         try:
             fcntl.flock(self._root, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._root)
             raise ConfigurationError(
                 f"another run is writing its artifacts to {str(self.path)!r}; give this one an ident of its own"
             ) from None
@@ -192,8 +201,7 @@ class ArtifactDir:
         except OSError as error:
             raise self._trouble(error) from None
         finally:
-            for fd in (self._events, self._root):
-                os.close(fd)
+            self._close_handles()
 
 
 def _remove_tree(directory: Path) -> None:

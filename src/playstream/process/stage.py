@@ -84,10 +84,6 @@ class Processor:
         """How many numbers are missing among those of the events."""
         return self._last_counter - self._received
 
-    def mute(self) -> None:
-        """Tell the observer nothing more."""
-        self._observer = Observer()
-
     def receive(self, record: Record | Noise) -> None:
         """Take one record.
 
@@ -128,13 +124,14 @@ class Processor:
             raise
         if keep:
             self._keep_event(record, event, text)
-            self._observer.kept(event_file_name(record.counter, event["uuid"]), event)
         elif text is not None or self._json:
             self._keep_output(record.json, text)
 
     def _keep_event(self, record: Event, event: dict[str, Any], text: str | None) -> None:
-        content = json.dumps(event).encode() if self._observer.changes_events else record.json
-        self._artifacts.write_event(event_file_name(record.counter, event["uuid"]), content)
+        content = json.dumps(event, default=str).encode() if self._observer.changes_events else record.json
+        name = event_file_name(record.counter, event["uuid"])
+        self._artifacts.write_event(name, content)
+        self._observer.kept(name, event)
         if text is not None or self._json:
             self._keep_output(content, text)
 
@@ -174,8 +171,10 @@ class Processor:
             JobError: the artifacts cannot be written.
         """
         try:
-            self._settle(error, interrupted)
-            self._artifacts.write_outcome(self.status.value, self.rc)
+            try:
+                self._settle(error, interrupted)
+            finally:
+                self._artifacts.write_outcome(self.status.value, self.rc)
         finally:
             self._artifacts.close()
             self._observer.idle()

@@ -54,6 +54,7 @@ class Spool(PrivateDirectory):
     ) -> None:
         super().__init__()
         self._delete: Path | None = None
+        self._user_lock: int | None = None
         try:
             self.run_dir = self.root / "run"
             self.run_dir.mkdir(mode=0o700)
@@ -64,6 +65,8 @@ class Spool(PrivateDirectory):
                     self._delete = self.private_data_dir
                     _empty(self.private_data_dir)
             self.private_data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if private_data_dir is not None and not in_place:
+                self._user_lock = _lock_shared(self.private_data_dir)
             self._artifacts = (self.root if in_place else self.private_data_dir) / "artifacts"
         except OSError as error:
             self.remove()
@@ -85,6 +88,9 @@ class Spool(PrivateDirectory):
         """Remove what the spool made, and the user's directory if that was asked for; drop the lock."""
         if self._delete is not None:
             shutil.rmtree(self._delete, ignore_errors=True)
+        if self._user_lock is not None:
+            os.close(self._user_lock)
+            self._user_lock = None
         super().remove()
 
 
@@ -101,6 +107,16 @@ def _make_locked_directory(base: Path) -> tuple[Path, int]:
         if _lock(lock) and root.exists():
             return root, lock
         os.close(lock)
+
+
+def _lock_shared(directory: Path) -> int:
+    """A lock that tells `worker cleanup` that the directory is in use; other workers may use it too."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass  # somebody looks at it at this moment, or holds it for himself
+    return fd
 
 
 def _lock(fd: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import select
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +23,17 @@ def reading(file: IO[bytes]) -> Iterator[int]:
         yield fd
         return
     reading_end, writing_end = os.pipe()
-    thread = threading.Thread(target=_pump_in, args=(file, writing_end), name="playstream-input", daemon=True)
+    direct = fd if fd is not None and _is_plain(file) else None
+    pump, arguments = (_pump_in, (file, writing_end)) if direct is None else (_pump_fd, (file, direct, writing_end))
+    thread = threading.Thread(target=pump, args=arguments, name="playstream-input", daemon=True)
     thread.start()
     try:
         yield reading_end
     finally:
-        # The thread may wait for input that never comes; nobody waits for it.
+        # A thread in the file's own read may wait for input that never comes; nobody waits for it.
         os.close(reading_end)
+        if direct is not None:
+            thread.join()
 
 
 @contextmanager
@@ -72,6 +78,48 @@ def _stands_where_it_says(file: Any, fd: int) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def _is_plain(file: Any) -> bool:
+    """Whether the file only buffers what its descriptor gives: a pipe's or a socket's, but not that of TLS."""
+    if type(file) is not io.BufferedReader:
+        return False
+    raw = file.raw
+    socket = sys.modules.get("socket")
+    if socket is not None and type(raw) is socket.SocketIO:
+        return type(getattr(raw, "_sock", None)) is socket.socket
+    return type(raw) is io.FileIO
+
+
+def _pump_fd(file: io.BufferedReader, source: int, fd: int) -> None:
+    """Pass on what the file has buffered, and then what its descriptor gives, until the reader of `fd` has gone.
+
+    A thread inside of the file's own read would hold its lock, and its owner, who wants to close it, would wait for
+    input that never comes.
+    """
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    poll.register(fd, 0)  # tells when nobody reads there any more
+    try:
+        write_all(fd, _take_buffered(file, source))
+        while any(number == source for number, _ in poll.poll()):
+            data = read_some(source)
+            if not data:
+                break
+            write_all(fd, data)
+    except (PlaystreamError, OSError, ValueError):
+        pass  # as in _pump_in
+    finally:
+        os.close(fd)
+
+
+def _take_buffered(file: io.BufferedReader, source: int) -> bytes:
+    blocking = os.get_blocking(source)
+    os.set_blocking(source, False)
+    try:
+        return file.read1(len(file.peek()))
+    finally:
+        os.set_blocking(source, blocking)
 
 
 def _pump_in(file: Any, fd: int) -> None:

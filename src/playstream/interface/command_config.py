@@ -1,0 +1,86 @@
+"""CommandConfig: a command line to run, made ready as a RunnerConfig is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from playstream.interface.command_mounts import find_mounts
+from playstream.interface.config import RunnerConfig
+from playstream.interface.options import SharedOptions, StrPath
+from playstream.pipeline.protocol import Job
+from playstream.worker.console import Console
+from playstream.worker.pipes import Pipes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Descriptors = tuple["int | None", "int | None", "int | None"]
+"""Standard input, output and error; None for one that is read here."""
+
+
+class CommandConfig(RunnerConfig):
+    """A command line to run: any program, with Ansible's own first in mind.
+
+    Args:
+        executable_cmd: the program.
+        cmdline_args: its arguments.
+        descriptors: what it runs on; a terminal when None.
+        private_data_dir: as RunnerConfig's.
+        options: as those of run_command().
+    """
+
+    _options_type = SharedOptions
+    _is_command = True
+
+    def __init__(
+        self,
+        executable_cmd: str,
+        cmdline_args: Sequence[str] = (),
+        descriptors: Descriptors | None = None,
+        private_data_dir: StrPath | None = None,
+        **options: Unpack[SharedOptions],
+    ) -> None:
+        self._words = [executable_cmd, *cmdline_args]
+        self._descriptors = descriptors
+        self._pipes: Pipes | None = None
+        self._configure(private_data_dir, options)
+        # A command runs where the caller is, and in a container finds what it finds there.
+        cwd = os.path.abspath(options.get("host_cwd") or os.getcwd())
+        self._job_options.setdefault("project_dir", cwd)
+        self._job_options.setdefault("host_cwd", cwd)
+        mounts = [*find_mounts(cmdline_args, cwd), *(options.get("container_volume_mounts") or ())]
+        self._job_options["container_volume_mounts"] = mounts
+
+    @property
+    def outputs(self) -> list[str]:
+        """Which of `stdout` and `stderr` are read here, and not the caller's own descriptors."""
+        _, stdout, stderr = self._descriptors or (None, None, None)
+        return [name for name, given in (("stdout", stdout), ("stderr", stderr)) if given is None]
+
+    def _command_words(self) -> Sequence[str]:
+        return self._words
+
+    def _adapt(self, job: Job) -> Job:
+        limit = job.settings.get("subprocess_timeout")
+        if self._descriptors is None or not limit or job.settings.get("job_timeout"):
+            return job
+        return replace(job, settings={**job.settings, "job_timeout": limit})
+
+    @property
+    def _on_terminal(self) -> bool:
+        return self._descriptors is None
+
+    def _make_console(self) -> Console | None:
+        if self._descriptors is not None:
+            self._pipes = Pipes(*self._descriptors)
+        return self._pipes
+
+    def release(self) -> None:
+        """Remove what the run needed."""
+        super().release()
+        if self._pipes is not None:
+            self._pipes.close()
+            self._pipes = None

@@ -1,0 +1,129 @@
+"""Bad input is a ConfigurationError that names what is wrong, and nothing has run or been made."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import playstream
+from playstream.interface.options import RunOptions
+from playstream.pipeline.errors import ConfigurationError
+from tests.interface.programs import play
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    ({"playbok": "site.yml"}, r"run\(\) has no parameter 'playbok'; did you mean 'playbook'\?"),
+    ({"zzz": 1}, r"run\(\) has no parameter 'zzz'\. docs/python\.md lists them"),
+    ({"forks": "5"}, "forks: expected a whole number, got str"),
+    ({"forks": True}, "forks: expected a whole number, got True"),
+    ({"forks": 0}, "forks: expected a whole number from 1, got 0"),
+    ({"verbosity": 9}, "verbosity: expected 0 to 7, got 9"),
+    ({"quiet": 1}, "quiet: expected true or false, got int"),
+    ({"timeout": "1h"}, "timeout: expected a number, got str"),
+    ({"timeout": -1}, "timeout: expected seconds"),
+    ({"limit": ["a"]}, "limit: expected text, got list"),
+    ({"tags": [1]}, r"tags: expected text or a list of \(text\), got list"),
+    ({"extravars": 5}, "extravars: expected a dict or text or a path, got int"),
+    ({"extravars": "nope.yml"}, r"extravars: '.*nope\.yml' cannot be read: No such file"),
+    ({"extravars": {"a": object()}}, "extravars: a value cannot travel as JSON"),
+    ({"envvars": {"A": None}}, "envvars: A: expected text or a number"),
+    ({"passwords": {"(": "hunter2"}}, r"passwords: '\(' is not a regular expression"),
+    ({"passwords": {"^x": None}}, r"passwords: the answer to '\^x': expected text"),
+    ({"settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected seconds"),
+    ({"settings": {"suppress_output_file": "no"}}, "settings: suppress_output_file: expected true or false"),
+    ({"settings": []}, "settings: expected a dict, got list"),
+    ({"event_handler": "print"}, "event_handler: expected a function, got str"),
+    ({"status_handler": 1}, "status_handler: expected a function, got int"),
+    ({"inventory": 5}, "inventory: expected text or a path or a dict or a list of"),
+    ({"inventory": "nope"}, "inventory 'nope' was not found"),
+    ({"inventory": {"a": {1, 2}}}, "inventory: a value cannot travel as JSON"),
+    ({"playbook": "nope.yml"}, r"playbook 'nope\.yml' was not found in .*; there are: site\.yml"),
+    ({"playbook": "../inventory/hosts"}, "playbook .* is outside the project"),
+    ({"playbook": "/etc/passwd"}, "playbook .* is outside the project"),
+    ({"playbook": []}, "playbook: expected at least one play"),
+    ({"playbook": [1]}, "playbook: expected text or a path or a dict or a list of"),
+    ({"module": "ping"}, "expected one of playbook .* got playbook and module"),
+    ({"playbook": None}, "expected one of playbook .* got none"),
+    ({"playbook": None, "role": "nope"}, "role 'nope' was not found"),
+    ({"hosts": "a", "host_pattern": "b"}, "expected one of hosts and host_pattern, got both"),
+    ({"cmdline": "--diff 'x"}, "cmdline: .* No closing quotation"),
+    ({"ssh_key": "hunter2"}, "ssh_key: expected a private key"),
+    ({"ident": "a/b"}, "ident 'a/b' cannot name a directory"),
+    ({"ident": 1.5}, "ident: expected text or a whole number"),
+    ({"logfile": "/nonexistent/log"}, "logfile: '/nonexistent/log' cannot be written"),
+    ({"private_data_dir": "/nonexistent"}, "private data directory '/nonexistent' does not exist"),
+])
+def test_wrong_parameters(temporary: Path, demo: Path, options: dict[str, Any], expected: str) -> None:
+    told: list[object] = []
+    given = {"private_data_dir": demo, "playbook": "site.yml", "finished_callback": told.append, **options}
+    for function in (playstream.run, playstream.run_async, playstream.init_runner):
+        with pytest.raises(ConfigurationError, match=expected) as caught:
+            function(**given)
+        assert "hunter2" not in str(caught.value)
+        assert isinstance(caught.value, ValueError)
+    assert list(temporary.iterdir()) == []
+    assert not (demo / "artifacts").exists()
+    assert told == []
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), [
+    ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
+    ("extravars", '{"a": 1,\n "b" 2}\n', "env/extravars, line 2"),
+    ("passwords", "'[': hunter2\n", r"env/passwords: '\[' is not a regular expression"),
+    ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected seconds"),
+    ("settings", "- a\n", "env/settings: expected names with values, got a list"),
+    ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),
+    ("ssh_key", "hunter2", "env/ssh_key: expected a private key"),
+])
+def test_wrong_files(temporary: Path, demo: Path, name: str, text: str, expected: str) -> None:
+    (demo / "env").mkdir()
+    (demo / "env" / name).write_text(text)
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        playstream.run(private_data_dir=demo, playbook="site.yml")
+    assert "hunter2" not in str(caught.value)
+    assert list(temporary.iterdir()) == []
+    assert not (demo / "artifacts").exists()
+
+
+def test_a_job_from_memory_that_cannot_run_leaves_nothing(temporary: Path) -> None:
+    for options in ({"playbook": "x.yml"}, {"playbook": play(), "forks": 0}, {"module": "ping", "inventory": "nope"}):
+        with pytest.raises(ConfigurationError):
+            playstream.run(**options)
+        assert list(temporary.iterdir()) == []
+
+
+def test_none_is_the_same_as_left_out(demo: Path) -> None:
+    """For every parameter, since programs pass on what they may not have."""
+    nothing: dict[str, Any] = dict.fromkeys(RunOptions.__annotations__)
+    for base in RunOptions.__mro__:
+        nothing |= dict.fromkeys(getattr(base, "__annotations__", {}))
+    runner = playstream.init_runner(**{**nothing, "private_data_dir": demo, "playbook": "site.yml"})
+    assert runner.config.command[1:] == ["-i", str(demo / "inventory"), "site.yml"]
+
+
+@pytest.mark.parametrize("name", sorted(set(playstream.__all__) - {"__version__", "interface"}))
+def test_every_public_name_is_documented(name: str) -> None:
+    public = getattr(playstream, name)
+    text = inspect.getdoc(public) or ""
+    assert text, name
+    assert text.split("\n")[0].endswith((".", "?")), name
+    if inspect.isfunction(public):
+        for part in ("Args:", "Example:"):
+            assert part in text, (name, part)
+        if not name.endswith("_async") or name == "run_async":
+            assert "Raises:" in text, name
+    if inspect.isclass(public) and not issubclass(public, Exception):
+        for member, value in vars(public).items():
+            if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                assert inspect.getdoc(value), f"{name}.{member}"
+
+
+def test_names_that_there_are_not() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'runn'"):
+        _ = playstream.runn  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        _ = playstream.interface.nope  # type: ignore[attr-defined]
+    assert set(playstream.__all__) <= set(dir(playstream))
