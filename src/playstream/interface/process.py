@@ -13,6 +13,7 @@ from playstream.pipeline.links.stdio import read_some
 from playstream.pipeline.protocol import NEED_DATA, Receiver
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Output, Processor, Result
+from playstream.process.recording import RecordingReceiver, is_recording
 
 _LOOK_SECONDS = 0.5
 INTERRUPTED_SECONDS = 5.0
@@ -68,12 +69,12 @@ def feed(
     Raises:
         PlaystreamError: the stream is bad or ended early, or the artifacts cannot be written.
     """
-    receiver = Receiver(Direction.RESULT)
+    source = _Source(input_fd)
     stop_at: float | None = None
     poll = select.poll()  # the module selectors costs 0.6 ms of a start
     poll.register(input_fd, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
-    while not receiver.closed:
+    while not source.closed:
         ready = poll.poll(_patience(stop_at, look is not None))
         if look is not None:
             look()
@@ -85,7 +86,7 @@ def feed(
                 return
         if any(fd == input_fd for fd, _ in ready):
             try:
-                _feed_once(processor, receiver, input_fd)
+                source.feed(processor)
             finally:
                 processor.flush()
 
@@ -98,11 +99,37 @@ def _patience(stop_at: float | None, looking: bool) -> float | None:
     return min(waits) * 1000 if waits else None
 
 
-def _feed_once(processor: Processor, receiver: Receiver, input_fd: int) -> None:
-    data = read_some(input_fd)
-    if not data:
-        receiver.receive_eof()
-    receiver.receive_data(data)
-    next_record, take = receiver.next_record, processor.receive
-    while (record := next_record()) is not NEED_DATA:
-        take(record)
+class _Source:
+    """What comes on a descriptor, which its first bytes tell: a worker's stream or a recording."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._head = b""
+        self._receiver: Receiver | RecordingReceiver | None = None
+
+    @property
+    def closed(self) -> bool:
+        """True when nothing more is to come."""
+        return self._receiver is not None and self._receiver.closed
+
+    def feed(self, processor: Processor) -> None:
+        """Read once and give the processor what is complete."""
+        data = read_some(self._fd)
+        receiver = self._receiver or self._choose(data)
+        if receiver is None:
+            return
+        if not data:
+            receiver.receive_eof()
+        receiver.receive_data(self._head + data if self._head else data)
+        self._head = b""
+        next_record, take = receiver.next_record, processor.receive
+        while (record := next_record()) is not NEED_DATA:
+            take(record)
+
+    def _choose(self, data: bytes) -> Receiver | RecordingReceiver | None:
+        recording = is_recording(self._head + data)
+        if recording is None and data:
+            self._head += data
+            return None
+        self._receiver = RecordingReceiver() if recording else Receiver(Direction.RESULT)
+        return self._receiver

@@ -1,0 +1,120 @@
+"""A recording: the JSON lines that the callback plugin wrote on its own, taken for the stream of a worker.
+
+It has the events and nothing else, so how the run ended is told by its last event, the statistics.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
+from playstream.pipeline.protocol import NEED_DATA, Event, Record, Status, StatusName
+from playstream.pipeline.protocol.record_reader import NeedData
+
+_START = b'{"uuid":'
+"""How the plugin begins each line."""
+_MAX_LINE = 1 << 26
+"""Bytes of one event that are accepted, as on the wire."""
+_FAILED_HOSTS, _UNREACHABLE_HOSTS = 2, 4
+"""Ansible's return codes (ansible/executor/task_queue_manager.py), which it combines."""
+
+
+def is_recording(head: bytes) -> bool | None:
+    """Whether a stream that begins with `head` is a recording; None when more of it is needed to tell."""
+    if len(head) < len(_START) and _START.startswith(head):
+        return None
+    return head.startswith(_START)
+
+
+class RecordingReceiver:
+    """Takes the bytes of one recording and gives records, as `protocol.Receiver` does for a stream."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes] = deque()
+        self._rest: list[bytes] = []
+        self._rest_size = 0
+        self._counter = 0
+        self._stats: dict[str, Any] | None = None
+        self._end: Status | None = None
+        self.closed = False
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came.
+
+        Raises:
+            RemoteProtocolError: a line is too long.
+        """
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._lines.append(b"".join([*self._rest, line]))
+            self._rest, self._rest_size = [], 0
+        if rest:
+            self._rest.append(rest)
+            self._rest_size += len(rest)
+        if self._rest_size > _MAX_LINE:
+            raise RemoteProtocolError(
+                f"event {self._counter + 1} of the recording is longer than {_MAX_LINE} bytes, which no event is"
+            )
+
+    def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
+        """The next event, the last status, or NEED_DATA.
+
+        Raises:
+            RemoteProtocolError: events are missing, or belong to another run.
+        """
+        while self._lines:
+            line = self._lines.popleft()
+            if line:
+                return self._take(line)
+        if self._end is not None:
+            end, self._end = self._end, None
+            self.closed = True
+            return end
+        return NEED_DATA
+
+    def _take(self, line: bytes) -> Event:
+        try:
+            event = json.loads(line)
+            counter = event["counter"]
+            name = event["event"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise RemoteProtocolError(
+                f"line {self._counter + 1} of the recording is no event: {line[:128]!r}. Likely two programs wrote "
+                "into the file, or it was cut"
+            ) from None
+        if counter == 1 and self._counter:
+            raise RemoteProtocolError(
+                f"the recording holds more than one run: after event {self._counter} comes event 1 of another. The "
+                "first is kept. Give each run a file of its own with PLAYSTREAM_EVENTS"
+            )
+        if counter != self._counter + 1:
+            raise RemoteProtocolError(
+                f"events of the recording are missing: after event {self._counter} comes {str(counter)[:32]}"
+            )
+        self._counter = counter
+        if name == "playbook_on_stats":
+            data = event.get("event_data")
+            self._stats = data if isinstance(data, dict) else {}
+        return Event(counter, line)
+
+    def receive_eof(self) -> None:
+        """No more will come.
+
+        Raises:
+            IncompleteStream: the run's last event is not there.
+        """
+        if self._end is not None or self.closed:
+            return
+        if self._stats is None or self._rest:
+            raise IncompleteStream(
+                f"the recording ends after {self._counter} events, before the statistics that end a run. Likely "
+                "Ansible was killed, or its disk was full; what came before is kept"
+            )
+        rc = (_FAILED_HOSTS if self._stats.get("failures") else 0) | (
+            _UNREACHABLE_HOSTS if self._stats.get("dark") else 0
+        )
+        status = StatusName.FAILED if rc else StatusName.SUCCESSFUL
+        self._end = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc)
