@@ -175,6 +175,7 @@ COMMAND_FLAGS: dict[str, tuple[tuple[str, Group], ...]] = {
     "worker": (("serving", SERVING), _LOGGING),
     "worker cleanup": (("what is removed", CLEANUP), _LOGGING),
     "process": (("results", (*IDENT, *ARTIFACT_DIR)), _SHOWING, _LOGGING),
+    "plugin-path": (_LOGGING,),
     "adhoc": (("the module", LIKE_ANSIBLE_MODULE), *_UNTIED),
     "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_UNTIED),
 }

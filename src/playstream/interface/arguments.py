@@ -48,6 +48,12 @@ def make_arguments(options: Mapping[str, Any], *, command: Sequence[str] = ()) -
 
 def _playbook(options: Mapping[str, Any]) -> dict[str, Any]:
     playbook = options.get("playbook")
+    if "tasks" in options:
+        if playbook is not None:
+            raise ConfigurationError("expected one of playbook and tasks, got both")
+        return {"plays": (_play_of_tasks(options),)}
+    if "gather_facts" in options:
+        raise ConfigurationError("gather_facts: expected tasks with it; a play says for itself whether it gathers facts")
     if playbook is None:
         return {}
     if isinstance(playbook, (str, os.PathLike)):
@@ -56,6 +62,15 @@ def _playbook(options: Mapping[str, Any]) -> dict[str, Any]:
     if not plays:
         raise ConfigurationError("playbook: expected at least one play, got an empty list")
     return {"plays": tuple(plays)}
+
+
+def _play_of_tasks(options: Mapping[str, Any]) -> dict[str, Any]:
+    given = options["tasks"]
+    tasks = [given] if isinstance(given, Mapping) else list(given)
+    if not tasks:
+        raise ConfigurationError("tasks: expected at least one task, got an empty list")
+    facts = {"gather_facts": options["gather_facts"]} if "gather_facts" in options else {}
+    return {"hosts": _hosts(options) or "all", **facts, "tasks": tasks}
 
 
 def _hosts(options: Mapping[str, Any]) -> str | None:

@@ -100,10 +100,14 @@ class HandlerOptions(TypedDict, total=False):
 
 
 class JobOptions(SharedOptions, total=False):
-    """What is run: exactly one of `playbook`, `module` and `role`, and how."""
+    """What is run: exactly one of `playbook`, `tasks`, `module` and `role`, and how."""
 
     playbook: StrPath | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
     """Path relative to the project, a play, or a list of plays."""
+    tasks: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    """A task or a list of tasks, as in a playbook, in place of one; for the hosts of `hosts`."""
+    gather_facts: bool | None
+    """With `tasks`: whether facts are gathered first. Ansible's default, which is to gather them, when None."""
     inventory: StrPath | Mapping[str, Any] | Sequence[StrPath | Mapping[str, Any]] | None
     """Path, host list with a comma, text of an inventory, its data as a dict, or a list of these. `inventory` of the
     private data directory when None; an empty list for none."""
@@ -115,7 +119,7 @@ class JobOptions(SharedOptions, total=False):
     role_vars: Mapping[str, Any] | None
     role_skip_facts: bool
     hosts: str | None
-    """Hosts of a role; all when None."""
+    """Hosts of a role or of tasks; all when None."""
     roles_path: StrPath | Sequence[StrPath] | None
     binary: str | None
     """Program to run in place of ansible-playbook or ansible."""
