@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from playstream.interface.documentation import get_plugin_list as get_plugin_list
     from playstream.interface.documentation import get_role_argspec as get_role_argspec
     from playstream.interface.documentation import get_role_list as get_role_list
+    from playstream.interface.event_handler import EventHandler as EventHandler
     from playstream.interface.inquiries import get_ansible_config as get_ansible_config
     from playstream.interface.inquiries import get_inventory as get_inventory
+    from playstream.interface.run_code import RunCode as RunCode
     from playstream.interface.runner import Runner as Runner
     from playstream.interface.running import init_runner as init_runner
     from playstream.interface.running import run as run
@@ -46,8 +48,10 @@ _PLACES = {
     "playstream.interface.documentation": (
         "get_plugin_docs", "get_plugin_docs_async", "get_plugin_list", "get_role_argspec", "get_role_list",
     ),
+    "playstream.interface.event_handler": ("EventHandler",),
     "playstream.interface.inquiries": ("get_ansible_config", "get_inventory"),
     "playstream.interface.runner": ("Runner",),
+    "playstream.interface.run_code": ("RunCode",),
     "playstream.interface.running": ("init_runner", "run", "run_async"),
     "playstream.pipeline.errors": ("CallbackError", "ConfigurationError", "PlaystreamError"),
 }

@@ -14,7 +14,7 @@ HOSTS = {"all": {"hosts": {"node1": {"ansible_connection": "local", "ansible_pyt
 
 
 def test_tasks_and_their_results() -> None:
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"action": {"module": "shell", "args": "echo one"}, "register": "shell_out"},
         {"action": {"module": "debug", "args": {"msg": "{{ shell_out.stdout }}"}}},
         {"name": "by its short form", "command": "echo two"},
@@ -44,3 +44,35 @@ def test_one_task_and_facts_by_default() -> None:
 def test_what_cannot_be(options: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         playstream.run(**options)
+
+
+def test_the_seed_that_ran_tasks_by_hand() -> None:
+    """Seed 003: a result callback and a list of tasks, here a class and a call."""
+
+    class ResultCallback(playstream.EventHandler):
+        def __init__(self) -> None:
+            self.told: list[tuple[str, Any]] = []
+            self.statuses: list[str] = []
+
+        def runner_on_ok(self, event: dict[str, Any]) -> None:
+            data = event["event_data"]
+            self.told.append((data["host"], data["res"].get("stdout", data["res"].get("msg"))))
+
+        def on_status(self, data: dict[str, Any], runner_config: Any) -> None:  # noqa: ARG002
+            self.statuses.append(data["status"])
+
+    callback = ResultCallback()
+    runner = playstream.run(
+        hosts="node1", inventory=HOSTS, gather_facts=False, quiet=True, handler=callback,
+        tasks=[
+            {"action": {"module": "shell", "args": "echo here"}, "register": "shell_out"},
+            {"action": {"module": "debug", "args": {"msg": "{{ shell_out.stdout }}"}}},
+        ],
+    )
+    assert runner.run_code is playstream.RunCode.RUN_OK
+    assert callback.told == [("node1", "here"), ("node1", "here")]
+    assert callback.statuses == ["starting", "running", "successful"]
+    assert [result.status for result in runner.results.by_host["node1"]] == ["ok", "ok"]
+    summary = runner.summary()
+    assert (summary["ident"], summary["rc"]) == (runner.config.ident, 0)
+    assert summary["summary"]["node1"]["ok"] == 2

@@ -107,7 +107,8 @@ def test_a_run_of_plain_ansible(stages: Stages, tmp_path: Path, variables: list[
         **os.environ, "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR), "PLAYSTREAM_EVENTS": str(tmp_path / "events.jsonl"),
         "PLAYSTREAM_IDENT": "nightly-7",
     }
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "a,", "-c", "local", "site.yml", *variables]
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "-i", "a,", "-c", "local", "site.yml", *variables]
     assert subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False).returncode == rc
     recorded = (tmp_path / "events.jsonl").read_bytes()
     done = stages.call("process", tmp_path / "dir", stdin=recorded)

@@ -53,7 +53,7 @@ def _playbook(options: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigurationError("expected one of playbook and tasks, got both")
         return {"plays": (_play_of_tasks(options),)}
     if "gather_facts" in options:
-        raise ConfigurationError("gather_facts: expected tasks with it; a play says for itself whether it gathers facts")
+        raise ConfigurationError("gather_facts: expected tasks with it; a play says so itself")
     if playbook is None:
         return {}
     if isinstance(playbook, (str, os.PathLike)):

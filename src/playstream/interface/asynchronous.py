@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from playstream.interface.event_handler import spread_handler
 from playstream.interface.runner import Runner
 from playstream.interface.running import init_runner
 from playstream.pipeline.errors import ConfigurationError
@@ -75,7 +76,9 @@ class EventStream:
     async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
         loop = asyncio.get_running_loop()
         queue = self._queue
-        handler = self._options.get("event_handler")
+        given: dict[str, Any] = dict(self._options)
+        spread_handler(given)
+        handler = given.get("event_handler")
 
         def hand_over(event: dict[str, Any]) -> bool:
             keep = True if handler is None else bool(handler(event))
@@ -86,7 +89,7 @@ class EventStream:
                 pass  # nobody reads any more
             return keep
 
-        options: RunOptions = {"quiet": True, **self._options, "event_handler": hand_over}
+        options: dict[str, Any] = {"quiet": True, **given, "event_handler": hand_over}
         self.runner = await asyncio.to_thread(lambda: init_runner(**options))
         self._run = run = _Run(self.runner)
         run.done.add_done_callback(lambda _: _wake(queue))

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from playstream.interface.checks import check_options, select_options
 from playstream.interface.command_config import CommandConfig, Descriptors
+from playstream.interface.event_handler import spread_handler
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import CommandOptions, SharedOptions
 from playstream.interface.runner import Runner
@@ -42,6 +43,7 @@ def init_command(
     if isinstance(cmdline_args, str) or not all(isinstance(word, str) for word in words):
         raise ConfigurationError("cmdline_args: expected a list of texts")
     given = check_options(options, CommandOptions, "run_command")
+    spread_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
     descriptors = _find_descriptors(executable_cmd, given)

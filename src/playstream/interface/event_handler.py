@@ -28,13 +28,17 @@ _ANSIBLES_NAMES = {
 _CALLBACK_PREFIXES = ("runner_", "playbook_", "v2_")
 _ORDINARY = "__playstream_ordinary__"
 
+_NOT_PLAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class EventHandler:
-    """Takes the events of a run; subclass it and define methods that are named as the events, which are named as
-    Ansible's callbacks: `runner_on_ok(self, event)`, `runner_on_failed(self, event)` and so on. Each takes the event, a
-    dict. `on_event(self, event)` takes those that have no method, `on_status(self, data, runner_config)` the statuses.
+    """Takes the events of a run.
+
+    Subclass it and define methods that are named as the events, which are named as Ansible's callbacks:
+    `runner_on_ok(self, event)`, `runner_on_failed(self, event)` and so on. Each takes the event, a dict.
+    `on_event(self, event)` takes those that have no method, `on_status(self, data, runner_config)` the statuses.
 
     An instance goes to `run(handler=...)`, or wherever an event handler is expected: it is callable. The methods are
     called in the thread of the run.
@@ -76,7 +80,7 @@ class EventHandler:
                 _check_own(cls)
             elif not issubclass(base, EventHandler):
                 _check_foreign(cls, base)
-        cls._defined = frozenset(name for name in EVENT_NAMES if hasattr(cls, name))
+        cls._defined = frozenset(name for name in EVENT_NAMES if callable(getattr(cls, name, None)))
 
     @staticmethod
     def ordinary(function: _Function) -> _Function:
@@ -109,9 +113,8 @@ class EventHandler:
             True if it is to be kept.
         """
         name = event.get("event")
-        # A method of that name; not whatever an instance keeps under it.
         known = isinstance(name, str) and name in self._defined
-        result = getattr(self, name)(event) if known and name else self.on_event(event)
+        result = getattr(self, str(name))(event) if known else self.on_event(event)
         return result is None or bool(result)
 
     def on_event(self, event: dict[str, Any]) -> object:
@@ -146,11 +149,13 @@ def spread_handler(options: dict[str, Any]) -> None:
     handler, event_handler = options.pop("handler", None), options.get("event_handler")
     for name, value in (("handler", handler), ("event_handler", event_handler)):
         if isinstance(value, type) and issubclass(value, EventHandler):
-            raise ConfigurationError(f"{name}: expected an object, got the class {value.__name__}; write {value.__name__}()")
+            raise ConfigurationError(
+                f"{name}: expected an object, got the class {value.__name__}; write {value.__name__}()"
+            )
     if handler is not None:
         if not isinstance(handler, EventHandler):
             raise ConfigurationError(
-                f"handler: expected an instance of a subclass of playstream.EventHandler, got {type(handler).__name__}; "
+                f"handler: expected an object of a subclass of playstream.EventHandler, got {type(handler).__name__}; "
                 "a function goes to event_handler"
             )
         if event_handler is not None:
@@ -188,14 +193,12 @@ def _check_foreign(cls: type, base: type) -> None:
             raise _trouble(cls, name, _advice(name))
 
 
-def _check_method(cls: type, name: str, value: object, function: object) -> None:
+def _check_method(cls: type, name: str, value: object, function: Any) -> None:
     """That it can be called as it will be; else that would be seen when the event comes, if ever."""
     if not callable(function):
         raise _trouble(cls, name, f"is the name of an event, so it has to be a method, not {type(value).__name__}")
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        raise _trouble(cls, name, "has to be a plain method; nobody awaits or iterates over what it returns")
-    if inspect.isasyncgenfunction(function):
-        raise _trouble(cls, name, "has to be a plain method; nobody iterates over what it returns")
+    if any(is_other(function) for is_other in _NOT_PLAIN):
+        raise _trouble(cls, name, "has to be a plain method: nobody awaits it, or iterates over it")
     if not isinstance(function, FunctionType):
         return
     first = () if isinstance(value, staticmethod) else (None,)
@@ -225,4 +228,4 @@ def _advice(name: str) -> str:
 
 
 def _trouble(cls: type, name: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"{cls.__qualname__}.{name}: this {why}")
+    return ConfigurationError(f"{cls.__qualname__}.{name} {why}")

@@ -11,7 +11,7 @@ from typing import Any
 from playstream.interface.options import (
     ArtifactsHandler,
     CancelCallback,
-    EventHandler,
+    EventFunction,
     FinishedCallback,
     StatusHandler,
 )
@@ -26,7 +26,7 @@ _logger = logging.getLogger("playstream")
 class Handlers:
     """The caller's functions; see `options` for what each takes. All are called in the thread of the run."""
 
-    event_handler: EventHandler | None = None
+    event_handler: EventFunction | None = None
     status_handler: StatusHandler | None = None
     cancel_callback: CancelCallback | None = None
     artifacts_handler: ArtifactsHandler | None = None

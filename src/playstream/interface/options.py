@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, Literal, Protocol, TypedDict, Union
 from uuid import UUID
 
+from playstream.interface.event_handler import EventHandler
+
 StrPath = Union[str, "os.PathLike[str]"]
-EventHandler = Callable[[dict[str, Any]], object]
+EventFunction = Callable[[dict[str, Any]], object]
 """Takes an event; what it returns is true to keep the event on disk."""
 CancelCallback = Callable[[], object]
 """Asked at least once a second; what it returns is true to cancel the job."""
@@ -86,7 +88,9 @@ class HandlerOptions(TypedDict, total=False):
 
     private_data_dir: StrPath | None
     """Directory with `project/`, `inventory/` and `env/`. None for a job from memory."""
-    event_handler: EventHandler | None
+    event_handler: EventFunction | None
+    handler: EventHandler | None
+    """A handler with a method for each kind of event."""
     status_handler: StatusHandler | None
     cancel_callback: CancelCallback | None
     artifacts_handler: ArtifactsHandler | None

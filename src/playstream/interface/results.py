@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from playstream.interface.event_log import EventLog
 from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.ident import check_ident
+from playstream.process.task_results import TaskResults
 
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
 
@@ -94,6 +95,19 @@ class Results:
         if self._stats is None:
             return None
         return {name: self._stats.get(name, {}) for name in _STATS}
+
+    @property
+    def results(self) -> TaskResults:
+        """The results of tasks, by host and by task, of the events that were kept; read anew each time.
+
+        Raises:
+            JobError: an event's file has been removed or damaged.
+
+        Example:
+            >>> [result.task for result in runner.results.by_host["node1"]]  # doctest: +SKIP
+            ['Install nginx', 'Start nginx']
+        """
+        return TaskResults(self.events)
 
     def host_events(self, host: str) -> Iterator[dict[str, Any]]:
         """Each event that is of one host.

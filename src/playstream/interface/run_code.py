@@ -6,7 +6,9 @@ import enum
 
 
 class RunCode(enum.IntFlag):
-    """Ansible's return code in words. The names and values are those of its TaskQueueManager, without `RUN_` but in
+    """Ansible's return code in words.
+
+    The names and values are those of its TaskQueueManager, without `RUN_` but in
     `RUN_OK`; several may come together.
 
     `in` asks for one of them: `RunCode.FAILED_HOSTS in code`. `RUN_OK` is in nothing but itself, and so is what
@@ -43,7 +45,7 @@ class RunCode(enum.IntFlag):
 
         Returns:
             The flags that `rc` is made of, for 0 to 15. Two kinds of numbers mean something else: 5, which Ansible
-            ends with for options that exclude one another, is ERROR; and any other number, or None, is
+            ends with for options that make no sense together, is ERROR; and any other number, or None, is
             UNKNOWN_ERROR: 99 and 250 (Ansible was interrupted, or has a defect), 127 (no such program), 128 + N
             (signal N ended it), 254 (canceled, or a time limit), None (nobody knows).
 
@@ -72,10 +74,10 @@ class RunCode(enum.IntFlag):
 
     def __contains__(self, other: object) -> bool:
         if not isinstance(other, RunCode):
-            return NotImplemented
+            return False
         if not self or not other or RunCode.UNKNOWN_ERROR in (self.value, other.value):
             return self.value == other.value
-        return bool(self.value & other.value == other.value)
+        return not int(other) & ~int(self)
 
     def __str__(self) -> str:
         return "|".join(self.names)

@@ -15,16 +15,18 @@ from playstream.interface.local import INTERRUPTED, OF_THE_RECORDS, LocalRun
 from playstream.interface.observer import RunObserver
 from playstream.interface.results import Results
 from playstream.interface.rotation import rotate
+from playstream.interface.run_code import RunCode
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream, PlaystreamError
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Output, Processor, Result
+from playstream.process.summary import summarize
 
 if TYPE_CHECKING:
     from playstream.interface.options import (
         ArtifactsHandler,
         CancelCallback,
-        EventHandler,
+        EventFunction,
         FinishedCallback,
         StatusHandler,
     )
@@ -64,7 +66,7 @@ class Runner(Results):
         config: RunnerConfig,
         cancel_callback: CancelCallback | None = None,
         *,
-        event_handler: EventHandler | None = None,
+        event_handler: EventFunction | None = None,
         status_handler: StatusHandler | None = None,
         artifacts_handler: ArtifactsHandler | None = None,
         finished_callback: FinishedCallback | None = None,
@@ -111,6 +113,32 @@ class Runner(Results):
     def timed_out(self) -> bool:
         """True if a time limit ended the job; `explanation` says which."""
         return self.status == StatusName.TIMEOUT.value
+
+    @property
+    def run_code(self) -> RunCode | None:
+        """`rc` taken apart: which of Ansible's conditions it stands for. None while the run goes on.
+
+        Example:
+            >>> runner.run_code  # doctest: +SKIP
+            <RunCode.FAILED_HOSTS|UNREACHABLE_HOSTS: 6>
+        """
+        return RunCode.of(self.rc) if self._done.is_set() else None
+
+    def summary(self) -> dict[str, Any]:
+        """How the run ended, host by host and task by task, of the events that were kept; JSON-able.
+
+        Returns:
+            `ident`, `status`, `rc`, `summary` (counts by host), `task_summary` (results by host, each with task,
+            action, path, duration in seconds and res), `custom_stats`, `changed_facts`. docs/results.md shows one.
+
+        Raises:
+            JobError: an event's file has been removed or damaged.
+
+        Example:
+            >>> runner.summary()["summary"]["node1"]["failures"]  # doctest: +SKIP
+            0
+        """
+        return summarize(self.events, ident=self.config.ident, status=self.status, rc=self.rc)
 
     def cancel(self, reason: str = "canceled by the caller") -> None:
         """End the job; from any thread. Nothing happens when it has ended.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.interface.checks import check_options, select_options
 from playstream.interface.config import RunnerConfig
+from playstream.interface.event_handler import spread_handler
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import JobOptions, RunOptions
 from playstream.interface.runner import Runner
@@ -44,6 +45,7 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
 
         return init_stage(options)
     given = check_options(options, RunOptions, "run")
+    spread_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
     # The rest is logging's, or one stage's alone, and means nothing to a run on this host.

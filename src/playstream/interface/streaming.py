@@ -11,6 +11,7 @@ from typing import Any
 from playstream.interface.arguments import make_arguments
 from playstream.interface.checks import check_options, select_options
 from playstream.interface.config import RunnerConfig
+from playstream.interface.event_handler import spread_handler
 from playstream.interface.handlers import CancelPoll
 from playstream.interface.options import JobOptions, RunOptions
 from playstream.interface.process import feed
@@ -41,6 +42,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     if streamer == "process":
         options = select_options(options, RunOptions)
     given = check_options(options, RunOptions, "run")
+    spread_handler(given)
     handlers = take_handlers(given)
     if streamer == "transmit":
         return _Transmit(given)

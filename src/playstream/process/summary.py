@@ -1,0 +1,214 @@
+"""A run in one JSON object: counts, results, statistics and facts, made of its events in one pass.
+
+The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from playstream.process.task_results import TaskResult, TaskStatus, data_of, make_result, mapping_of
+
+_COUNTS = {
+    "ok": "ok", "changed": "changed", "failures": "failures", "unreachable": "dark", "skipped": "skipped",
+    "rescued": "rescued", "ignored": "ignored",
+}
+"""The counts of a host, and what Ansible's statistics call them."""
+_LISTS: Mapping[TaskStatus, str] = {
+    "ok": "ok", "failed": "failures", "skipped": "skipped", "unreachable": "unreachable"
+}
+_NO_SETTERS = ("debug", "setup", "gather_facts")
+"""Actions whose `ansible_facts` set nothing: Ansible leaves those of debug alone, and the others gather."""
+
+
+def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
+    """The summary of a run.
+
+    Args:
+        events: the events of the run, in their order. They are looked at one by one; of each only its result is held,
+            and not its `stdout`.
+        ident: name of the run.
+        status: how it ended.
+        rc: Ansible's return code; None when it is not known.
+
+    Returns:
+        As `Summary.as_dict`.
+
+    Example:
+        >>> event = {"event": "runner_on_ok", "event_data": {"host": "node1", "task": "Ping", "res": {"ping": "pong"}}}
+        >>> summary = summarize([event], ident="7", status="successful", rc=0)
+        >>> summary["summary"]["node1"]["ok"], summary["task_summary"]["node1"]["ok"][0]["res"]
+        (1, {'ping': 'pong'})
+    """
+    summary = Summary()
+    for event in events:
+        summary.add(event)
+    return summary.as_dict(ident=ident, status=status, rc=rc)
+
+
+class Summary:
+    """Takes the events of a run as they come, for its summary at the end.
+
+    Example:
+        >>> summary = Summary()
+        >>> summary.add({"event": "playbook_on_stats", "event_data": {"ok": {"node1": 2}, "processed": {"node1": 1}}})
+        >>> summary.as_dict(ident="7", status="successful", rc=0)["summary"]["node1"]["ok"]
+        2
+    """
+
+    def __init__(self) -> None:
+        self._stats: Mapping[str, Any] | None = None
+        self._seen: dict[str, dict[str, int]] = {}
+        self._tasks: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._custom: dict[str, Any] = {}
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take the next event.
+
+        Args:
+            event: any event; what it holds is not changed, but becomes part of the summary.
+        """
+        if event.get("event") == "playbook_on_stats":
+            self._stats = data_of(event) or None  # with omit_event_data it tells nothing
+            return
+        result = make_result(event)
+        if result is None:
+            return
+        _count(self._seen.setdefault(result.host, dict.fromkeys(_COUNTS, 0)), result)
+        lists = self._tasks.setdefault(result.host, {name: [] for name in _LISTS.values()})
+        lists[_LISTS[result.status]].append(_entry(result))
+        if result.status == "ok":
+            if facts := _facts_set(result):
+                self._facts.setdefault(result.host, {}).update(facts)
+            for part in _parts(result):
+                _add_custom(self._custom, part)
+
+    def as_dict(self, *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
+        """The summary of what has come so far.
+
+        Args:
+            ident: name of the run.
+            status: how it ended.
+            rc: Ansible's return code; None when it is not known.
+
+        Returns:
+            What can be written as JSON:
+
+            - `ident`, `status`, `rc`;
+            - `summary`: by host, the counts `ok`, `changed`, `failures`, `unreachable`, `skipped`, `rescued` and
+              `ignored`: Ansible's own, or without them, as when it was killed, those of the events. The latter have
+              nothing as `rescued`: such failures are among the `failures`;
+            - `task_summary`: by host, the lists `ok`, `failures`, `skipped` and `unreachable`, with the `task`,
+              `action`, `path`, `duration` and `res` of each result, and as `ignored` whether `ignore_errors` let a
+              failure pass;
+            - `custom_stats`: what `set_stats` set for the whole run;
+            - `changed_facts`: by host, the facts that tasks set, with their last values.
+        """
+        summary = {host: dict(counts) for host, counts in self._seen.items()}
+        custom: Mapping[str, Any] = self._custom
+        if self._stats is not None:
+            summary = _counts_of(self._stats, self._seen)
+            custom = mapping_of(self._stats, "artifact_data")
+        return {
+            "ident": ident,
+            "status": status,
+            "rc": rc,
+            "summary": summary,
+            "task_summary": {
+                host: {name: list(entries) for name, entries in lists.items()} for host, lists in self._tasks.items()
+            },
+            "custom_stats": dict(custom),
+            "changed_facts": {host: dict(facts) for host, facts in self._facts.items()},
+        }
+
+
+def _entry(result: TaskResult) -> dict[str, Any]:
+    return {
+        "task": result.task,
+        "action": result.action,
+        "path": result.path,
+        "duration": result.duration,
+        "res": result.res,
+        "ignored": result.ignored,
+    }
+
+
+def _count(counts: dict[str, int], result: TaskResult) -> None:
+    """Count as Ansible does, for whom a failure that is ignored is ok."""
+    name = "ok" if result.ignored else _LISTS[result.status]
+    counts[name] += 1
+    counts["ignored"] += result.ignored
+    counts["changed"] += name == "ok" and result.changed
+
+
+def _counts_of(stats: Mapping[str, Any], seen: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Ansible's statistics by host. In the order in which the hosts were seen: Ansible's is that of a race."""
+    tables = {name: mapping_of(stats, its_name) for name, its_name in _COUNTS.items()}
+    hosts = dict.fromkeys((*seen, *mapping_of(stats, "processed"), *(host for t in tables.values() for host in t)))
+    return {host: {name: _number(table.get(host)) for name, table in tables.items()} for host in hosts}
+
+
+def _number(value: object) -> int:
+    return value if type(value) is int and value > 0 else 0
+
+
+def _parts(result: TaskResult) -> Iterator[Mapping[str, Any]]:
+    """A task's result, or of a loop, those of its items."""
+    items = result.res.get("results")
+    if not isinstance(items, list):
+        yield result.res
+        return
+    for item in items:
+        if isinstance(item, dict) and not item.get("skipped"):
+            yield item
+
+
+def _facts_set(result: TaskResult) -> dict[str, Any]:
+    """The facts that a task set on its host."""
+    action = result.action.rpartition(".")[2]
+    if action in _NO_SETTERS or action.endswith("_facts"):
+        return {}
+    return {
+        name: value
+        for part in _parts(result)
+        for name, value in mapping_of(part, "ansible_facts").items()
+        if not name.startswith(("discovered_interpreter_", "_ansible_"))  # Ansible's own, with any first result
+    }
+
+
+def _add_custom(custom: dict[str, Any], res: Mapping[str, Any]) -> None:
+    """Do what set_stats asks for, as Ansible does. That of single hosts is no part of the whole run's."""
+    asked = mapping_of(res, "ansible_stats")
+    if asked.get("per_host", True):
+        return
+    for name, value in mapping_of(asked, "data").items():
+        if name in custom and asked.get("aggregate"):
+            custom[name] = _aggregate(custom[name], value)
+        else:
+            custom[name] = value
+
+
+def _aggregate(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return _merge(old, new)
+    if type(old) is type(new) and isinstance(old, (int, float, str, list)):
+        return old + new
+    return old
+
+
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, and where both have a mapping, both of these; without recursion, for however deep they are."""
+    merged = dict(old)
+    waiting: list[tuple[dict[str, Any], Mapping[str, Any]]] = [(merged, new)]
+    while waiting:
+        target, source = waiting.pop()
+        for name, value in source.items():
+            here = target.get(name)
+            if isinstance(here, dict) and isinstance(value, dict):
+                target[name] = inner = dict(here)
+                waiting.append((inner, value))
+            else:
+                target[name] = value
+    return merged

@@ -1,0 +1,249 @@
+"""What each task came to on each host, made of the events of a run.
+
+The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+TaskStatus = Literal["ok", "failed", "skipped", "unreachable"]
+
+_ENDS: Mapping[str, TaskStatus] = {
+    "runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_skipped": "skipped",
+    "runner_on_unreachable": "unreachable",
+}
+_ITEMS: Mapping[str, TaskStatus] = {
+    "runner_item_on_ok": "ok", "runner_item_on_failed": "failed", "runner_item_on_skipped": "skipped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What one item of a loop came to.
+
+    Attributes:
+        item: the item; None when `no_log` hides it.
+        status: `ok`, `failed` or `skipped`.
+        changed: True if it changed something.
+        res: what the module gave back.
+    """
+
+    item: Any = field(hash=False)
+    status: TaskStatus
+    changed: bool
+    res: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What a task came to on a host.
+
+    Attributes:
+        host: name of the host in the inventory.
+        task: name of the task; its action when it has no name.
+        action: the action as the playbook writes it, such as `copy`.
+        path: file and line of the task, as `path:line`; '' for a task that is in no file.
+        role: name of the task's role; None without one.
+        play: name of the play; None for a module that was run without a playbook.
+        status: `ok`, `failed`, `skipped` or `unreachable`.
+        ignored: True if it failed and the playbook lets that pass (`ignore_errors`). Whether a `rescue` dealt with a
+            failure is not known of single tasks; the counts of a summary say how often one did.
+        changed: True if it changed something. False when `no_log` hides it.
+        start: when it started on this host; None when unknown.
+        end: when it ended; None when unknown.
+        duration: seconds between the two; None when unknown.
+        res: what the module gave back; empty for a task that was skipped, and with `omit_event_data`. What `no_log`
+            hides is not there, but `censored`.
+        truncated: True if `res` was too long for an event, and only a few of its fields are left.
+        items: of a loop, one result for each item.
+        task_uuid: Ansible's name of the task, the same for all hosts; '' when unknown.
+    """
+
+    host: str
+    task: str
+    action: str
+    path: str
+    role: str | None
+    play: str | None
+    status: TaskStatus
+    ignored: bool
+    changed: bool
+    start: datetime | None
+    end: datetime | None
+    duration: float | None
+    res: Mapping[str, Any] = field(hash=False)
+    truncated: bool
+    items: tuple[ItemResult, ...] = field(hash=False)
+    task_uuid: str
+
+
+class TaskResults:
+    """The results of a run's tasks, in the order in which they came.
+
+    Args:
+        events: the events of a run; `add` takes more.
+
+    Example:
+        >>> results = TaskResults([{
+        ...     "event": "runner_on_ok",
+        ...     "event_data": {"host": "node1", "task": "Install nginx", "res": {"changed": True}},
+        ... }])
+        >>> [(result.host, result.status, result.changed) for result in results.by_task["Install nginx"]]
+        [('node1', 'ok', True)]
+    """
+
+    def __init__(self, events: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._all: list[TaskResult] = []
+        self._by_host: dict[str, list[TaskResult]] = {}
+        self._by_task: dict[str, list[TaskResult]] = {}
+        self._by_task_uuid: dict[str, list[TaskResult]] = {}
+        self._items: dict[tuple[str, str], list[ItemResult]] = {}
+        for event in events:
+            self.add(event)
+
+    def add(self, event: Mapping[str, Any]) -> TaskResult | None:
+        """Take the next event.
+
+        Args:
+            event: the run's next event, whatever it is; most make no result.
+
+        Returns:
+            The result, when the event ends a task on a host.
+        """
+        name = event.get("event")
+        if not isinstance(name, str) or (name not in _ENDS and name not in _ITEMS):
+            return None
+        data = data_of(event)
+        host = text_of(data, "host")
+        if not host:
+            return None  # with omit_event_data events tell nothing
+        key = (host, text_of(data, "task_uuid"))
+        if name in _ITEMS:
+            self._items.setdefault(key, []).append(_item_of(_ITEMS[name], res_of(data)))
+            return None
+        result = make_result(event, items=tuple(self._items.pop(key, ())))
+        if result is None:
+            return None
+        self._all.append(result)
+        self._by_host.setdefault(host, []).append(result)
+        self._by_task.setdefault(result.task, []).append(result)
+        self._by_task_uuid.setdefault(result.task_uuid, []).append(result)
+        return result
+
+    @property
+    def by_host(self) -> Mapping[str, list[TaskResult]]:
+        """The results of each host, by its name."""
+        return MappingProxyType(self._by_host)
+
+    @property
+    def by_task(self) -> Mapping[str, list[TaskResult]]:
+        """The results of the tasks of each name. Tasks that have the same name are in one list; `by_task_uuid` tells
+        them apart."""
+        return MappingProxyType(self._by_task)
+
+    @property
+    def by_task_uuid(self) -> Mapping[str, list[TaskResult]]:
+        """The results of each task, by its `task_uuid`."""
+        return MappingProxyType(self._by_task_uuid)
+
+    def __iter__(self) -> Iterator[TaskResult]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __repr__(self) -> str:
+        return f"<TaskResults: {len(self._all)} of {len(self._by_host)} hosts>"
+
+
+def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ()) -> TaskResult | None:
+    """The result that an event tells.
+
+    Args:
+        event: any event.
+        items: of a loop, the results of its items, which other events tell.
+
+    Returns:
+        The result; None when the event ends no task on a host.
+    """
+    name = event.get("event")
+    status = _ENDS.get(name) if isinstance(name, str) else None
+    data = data_of(event)
+    host = text_of(data, "host")
+    if status is None or not host:
+        return None
+    res = res_of(data)
+    return TaskResult(
+        host=host,
+        task=text_of(data, "task"),
+        action=text_of(data, "task_action"),
+        path=text_of(data, "task_path"),
+        role=text_of(data, "role") or None,
+        play=text_of(data, "play") or None,
+        status=status,
+        ignored=status == "failed" and data.get("ignore_errors") is True,
+        changed=_is_changed(res),
+        start=_time_of(data, "start"),
+        end=_time_of(data, "end"),
+        duration=_seconds_of(data, "duration"),
+        res=res,
+        truncated="res_truncated" in data,
+        items=items,
+        task_uuid=text_of(data, "task_uuid"),
+    )
+
+
+def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an event tells; empty when it is no mapping."""
+    return mapping_of(event, "event_data")
+
+
+def res_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result in an event's data; empty when it is none."""
+    return mapping_of(data, "res")
+
+
+def mapping_of(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A field that is a mapping; empty when it is none."""
+    value = mapping.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(mapping: Mapping[str, Any], name: str) -> str:
+    """A field that is text; '' when it is none."""
+    value = mapping.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _seconds_of(mapping: Mapping[str, Any], name: str) -> float | None:
+    value = mapping.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _time_of(mapping: Mapping[str, Any], name: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text_of(mapping, name))
+    except ValueError:
+        return None
+    # One without a zone could not be compared with the others.
+    return time if time.tzinfo is not None else None
+
+
+def _is_changed(res: Mapping[str, Any]) -> bool:
+    return res.get("changed") is True
+
+
+def _item_of(status: TaskStatus, res: Mapping[str, Any]) -> ItemResult:
+    return ItemResult(res.get(text_of(res, "ansible_loop_var")), status, _is_changed(res), res)
