@@ -119,3 +119,21 @@ def test_a_run_of_plain_ansible(stages: Stages, tmp_path: Path, variables: list[
     assert {event["runner_ident"] for event in events} == {"nightly-7"}
     assert (artifacts / "rc").read_text() == str(rc)
     assert b"PLAY RECAP" in done.stdout
+
+
+def test_the_summary_of_a_run(stages: Stages, tmp_path: Path) -> None:
+    recorded = line(1, "runner_on_ok", host="a", task="t", task_action="debug", res={"msg": "x"}) + line(
+        2, "playbook_on_stats", ok={"a": 1}, processed={"a": 1}
+    )
+    shown = stages.call("process", tmp_path, "--summary", "-", stdin=recorded)
+    assert shown.returncode == 0
+    summary = json.loads(shown.stdout)
+    assert (summary["status"], summary["rc"], summary["summary"]["a"]["ok"]) == ("successful", 0, 1)
+    assert summary["task_summary"]["a"]["ok"][0]["res"] == {"msg": "x"}
+    kept = stages.call("process", tmp_path, "-q", "-i", "x", "--summary", tmp_path / "file", stdin=recorded)
+    assert (kept.returncode, kept.stdout) == (0, b"")
+    assert {**summary, "ident": "x"} == json.loads((tmp_path / "file").read_text())
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    refused = stages.call("process", tmp_path, "-q", "--summary", "/nonexistent/x", stdin=recorded)
+    assert refused.returncode == 71
+    assert b"the summary cannot be written to '/nonexistent/x'" in refused.stderr

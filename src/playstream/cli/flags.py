@@ -54,6 +54,10 @@ RESULTS: Group = (
     flag("--rotate-artifacts", metavar="N", type=int, help="keep the artifacts of the newest N runs; 0, the default, "
          "for all"),
 )
+SUMMARY: Group = (
+    flag("--summary", metavar="FILE", help="write the run's summary as JSON to FILE; with - to standard output, in "
+         "place of Ansible's output"),
+)
 EVENTS: Group = (
     flag("--omit-event-data", action="store_true", help="events without their data"),
     flag("--only-failed-event-data", action="store_true", help="event data of failures only"),
@@ -174,7 +178,7 @@ COMMAND_FLAGS: dict[str, tuple[tuple[str, Group], ...]] = {
     "transmit": (*_JOB, ("what is sent", SENDING), ("results", RESULTS), _SHOWING, _LOGGING),
     "worker": (("serving", SERVING), _LOGGING),
     "worker cleanup": (("what is removed", CLEANUP), _LOGGING),
-    "process": (("results", (*IDENT, *ARTIFACT_DIR)), _SHOWING, _LOGGING),
+    "process": (("results", (*IDENT, *ARTIFACT_DIR, *SUMMARY)), _SHOWING, _LOGGING),
     "plugin-path": (_LOGGING,),
     "adhoc": (("the module", LIKE_ANSIBLE_MODULE), *_UNTIED),
     "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_UNTIED),

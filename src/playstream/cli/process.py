@@ -70,7 +70,7 @@ class _Output:
 
 def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callable[[str], object] | None:
     """What puts text on standard output."""
-    if flags.quiet or sys.stdout is None:
+    if flags.quiet or flags.summary == "-" or sys.stdout is None:
         return None
     if progress is not None:
         return lambda text: print(text, end="")  # on what is sys.stdout by then: the display's
@@ -91,7 +91,7 @@ def run(flags: argparse.Namespace) -> int:
     artifact_dir = Path(flags.artifact_dir) if flags.artifact_dir else flags.private_data_dir / "artifacts"
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)
-    progress = None if flags.quiet or flags.json or flags.debug else make_progress()
+    progress = None if flags.quiet or flags.json or flags.debug or flags.summary == "-" else make_progress()
     output = _Output(_make_write(flags, progress))
 
     class Viewer(Observer):
@@ -113,6 +113,10 @@ def run(flags: argparse.Namespace) -> int:
         )
     if result.explanation:
         complain("process", f"{result.status.value}: {result.explanation}")
+    if flags.summary:
+        from playstream.cli.summary import write_summary  # noqa: PLC0415
+
+        write_summary(flags.summary, result, flags.ident)
     return result.exit_status
 
 
