@@ -14,6 +14,7 @@ from benchmarks.inputs import Inputs
 from benchmarks.report import describe_machine, format_table, write_json
 from benchmarks.rows_events import process_rows, run_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
+from benchmarks.rows_store import store_rows
 from benchmarks.rows_tree import transmit_rows, unpack_rows, worker_rows
 from benchmarks.storage import default_scratch, file_system_of
 from benchmarks.toolbox import CACHE, make_toolbox
@@ -29,6 +30,7 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "memory": (memory_rows, _FEWER_RUNS),
     "process": (process_rows, _DEFAULT_RUNS),
     "run": (run_rows, _FEWER_RUNS),
+    "store": (store_rows, _DEFAULT_RUNS),
 }
 
 

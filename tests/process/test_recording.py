@@ -30,7 +30,7 @@ PLAY = """
 """
 
 
-def line(counter: int, name: str = "verbose", **data: Any) -> bytes:
+def line(counter: int, name: str = "verbose", /, **data: Any) -> bytes:
     event = {"uuid": f"u{counter}", "counter": counter, "stdout": "", "start_line": 0, "end_line": 0, "event": name}
     return json.dumps({**event, "event_data": data}, separators=(",", ":")).encode() + b"\n"
 

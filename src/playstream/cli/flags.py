@@ -58,6 +58,22 @@ SUMMARY: Group = (
     flag("--summary", metavar="FILE", help="write the run's summary as JSON to FILE; with - to standard output, in "
          "place of Ansible's output"),
 )
+STORE: Group = (
+    flag("--store", metavar="URL", help="write the run to this store at its end: sqlite:///FILE, or "
+         "postgresql://USER@HOST/DATABASE; or PLAYSTREAM_STORE"),
+)
+STORED: Group = (
+    flag("--store", metavar="URL", help="the store: sqlite:///FILE, or postgresql://USER@HOST/DATABASE; or "
+         "PLAYSTREAM_STORE"),
+    flag("--json", action="store_true", help="JSON in place of a table"),
+)
+WHICH: Group = (
+    flag("--host", metavar="NAME", help="runs in which this host had a part"),
+    flag("--task", metavar="NAME", help="runs that had a task of this name"),
+    flag("--status", metavar="WORD", help="runs that ended so; with --host or --task, in which those did"),
+    flag("--since", metavar="WHEN", help="runs that started since then: 7d, 12h, 2026-11-01, 2026-11-01T08:30"),
+    flag("--limit", metavar="N", type=int, help="so many at most"),
+)
 EVENTS: Group = (
     flag("--omit-event-data", action="store_true", help="events without their data"),
     flag("--only-failed-event-data", action="store_true", help="event data of failures only"),
@@ -171,15 +187,17 @@ _UNTIED: tuple[tuple[str, Group], ...] = (
 )
 
 COMMAND_FLAGS: dict[str, tuple[tuple[str, Group], ...]] = {
-    "run": (*_JOB, ("results", RESULTS), _SHOWING, _LOGGING),
-    "start": (*_JOB, ("results", RESULTS), _SHOWING, _LOGGING),
+    "run": (*_JOB, ("results", (*RESULTS, *STORE)), _SHOWING, _LOGGING),
+    "start": (*_JOB, ("results", (*RESULTS, *STORE)), _SHOWING, _LOGGING),
     "stop": (*_JOB, ("results", RESULTS), _SHOWING, _LOGGING),
     "is-alive": (*_JOB, ("results", RESULTS), _SHOWING, _LOGGING),
     "transmit": (*_JOB, ("what is sent", SENDING), ("results", RESULTS), _SHOWING, _LOGGING),
     "worker": (("serving", SERVING), _LOGGING),
     "worker cleanup": (("what is removed", CLEANUP), _LOGGING),
-    "process": (("results", (*IDENT, *ARTIFACT_DIR, *SUMMARY)), _SHOWING, _LOGGING),
+    "process": (("results", (*IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE)), _SHOWING, _LOGGING),
     "plugin-path": (_LOGGING,),
+    "runs": (("which runs", WHICH), ("the store", STORED), _LOGGING),
+    "show": (("the store", STORED), _LOGGING),
     "adhoc": (("the module", LIKE_ANSIBLE_MODULE), *_UNTIED),
     "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_UNTIED),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from playstream.pipeline.links.stdio import claim_input, write_all
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
+    from playstream.interface.storing import StoringObserver
 
 
 def set_up(parser: Parser) -> None:
@@ -86,6 +88,14 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
     from playstream.process import Observer, Output  # noqa: PLC0415
 
+    def make_storing(url: str | None, inner: Observer) -> StoringObserver | None:
+        url = url or os.environ.get("PLAYSTREAM_STORE")
+        if not url:
+            return None
+        from playstream.interface.storing import StoringObserver  # noqa: PLC0415
+
+        return StoringObserver(url, inner)
+
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
     artifact_dir = Path(flags.artifact_dir) if flags.artifact_dir else flags.private_data_dir / "artifacts"
@@ -106,11 +116,16 @@ def run(flags: argparse.Namespace) -> int:
             if not (flags.debug or flags.quiet):
                 complain("process", f"{level.value}: {message}")
 
+    viewer: Observer = Viewer()
+    storing = make_storing(flags.store, viewer)
     with progress or nullcontext():
         result = process(
-            claim_input(), artifact_dir, Viewer(), cancellation=cancel_on_signals(),
+            claim_input(), artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
             output=Output.JSON if flags.json else Output.TEXT,
         )
+    if storing is not None:
+        storing.save(flags.ident, result.status.value, result.rc, result.explanation)
+        storing.close()
     if result.explanation:
         complain("process", f"{result.status.value}: {result.explanation}")
     if flags.summary:

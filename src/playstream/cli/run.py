@@ -53,7 +53,10 @@ def run(flags: argparse.Namespace) -> int:
     options = job_options(flags)
     options |= {
         name: value
-        for name, value in (("artifact_dir", flags.artifact_dir), ("rotate_artifacts", flags.rotate_artifacts))
+        for name, value in (
+            ("artifact_dir", flags.artifact_dir), ("rotate_artifacts", flags.rotate_artifacts),
+            ("store", flags.store or os.environ.get("PLAYSTREAM_STORE")),
+        )
         if value is not None
     }
     return run_here(flags, options, bases(flags.private_data_dir, flags.artifact_dir), report)

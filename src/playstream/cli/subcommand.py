@@ -17,6 +17,8 @@ COMMANDS = {
     "transmit": "write a job and its private data directory to standard output",
     "worker": "run the job that comes on standard input",
     "process": "rebuild a run from the stream on standard input",
+    "runs": "list the runs of a store",
+    "show": "show one run of a store",
     "plugin-path": "print where the callback plugin is, for use without playstream",
 }
 

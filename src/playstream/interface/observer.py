@@ -23,16 +23,19 @@ class RunObserver(Observer):
     Args:
         runner: whose state it keeps.
         handlers: the caller's functions.
-        display: shows Ansible's output.
     """
 
-    def __init__(self, runner: Runner, handlers: Handlers, display: Display) -> None:
+    def __init__(self, runner: Runner, handlers: Handlers) -> None:
         self.changes_events = handlers.event_handler is not None
         self._runner = runner
         self._handlers = handlers
-        self._display = display
+        self._display = Display(shown=False)
         self.error: BaseException | None = None
         """What one of the caller's functions raised."""
+
+    def show_on(self, display: Display) -> None:
+        """Show Ansible's output there, which is known when the run has been made ready."""
+        self._display = display
 
     def mute(self) -> None:
         """Tell the caller's functions nothing more. The runner goes on being told."""

@@ -95,6 +95,8 @@ class HandlerOptions(TypedDict, total=False):
     cancel_callback: CancelCallback | None
     artifacts_handler: ArtifactsHandler | None
     finished_callback: FinishedCallback | None
+    store: str | None
+    """URL of a store that the run is written to at its end: `sqlite:///runs.db`, `postgresql://…`."""
     debug: bool
     """Log details of playstream's own work to standard error."""
     logfile: StrPath | None

@@ -16,6 +16,7 @@ from playstream.interface.observer import RunObserver
 from playstream.interface.results import Results
 from playstream.interface.rotation import rotate
 from playstream.interface.run_code import RunCode
+from playstream.interface.storing import StoringObserver
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream, PlaystreamError
 from playstream.pipeline.protocol import Status, StatusName
@@ -45,6 +46,7 @@ class Runner(Results):
         status_handler: takes each status, with `runner_config=config`.
         artifacts_handler: takes the path of the artifact directory when everything is in it.
         finished_callback: takes this object when all is done.
+        store: URL of a store that the run is written to at its end.
 
     Attributes:
         config: the configuration.
@@ -70,12 +72,14 @@ class Runner(Results):
         status_handler: StatusHandler | None = None,
         artifacts_handler: ArtifactsHandler | None = None,
         finished_callback: FinishedCallback | None = None,
+        store: str | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self._handlers = Handlers(
             event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback
         )
+        self._store = store
         self.status: str = StatusName.UNSTARTED.value
         self.rc: int | None = None
         self.explanation: str | None = None
@@ -228,13 +232,26 @@ class Runner(Results):
         return self.status, self.rc
 
     def _run(self, cancellation: Cancellation) -> None:
+        observer = RunObserver(self, self._handlers)
+        if self._store is None:
+            self._run_watched(cancellation, observer, observer)
+            return
+        storing = StoringObserver(self._store, observer)
+        try:
+            self._run_watched(cancellation, observer, storing)
+        finally:
+            storing.close()
+
+    def _run_watched(
+        self, cancellation: Cancellation, observer: RunObserver, watching: RunObserver | StoringObserver
+    ) -> None:
         error: BaseException | None
         try:
             self._prepare()
+            observer.show_on(Display(shown=not self.config.suppress_ansible_output))
             drive = self._make_drive(cancellation)
-            observer = RunObserver(self, self._handlers, Display(shown=not self.config.suppress_ansible_output))
             processor = Processor(
-                self._artifact_dir, observer, output=Output.JSON if self.config.json_mode else Output.TEXT,
+                self._artifact_dir, watching, output=Output.JSON if self.config.json_mode else Output.TEXT,
                 keep_stdout=not self.config.suppress_output_file,
             )
             error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))
@@ -245,6 +262,8 @@ class Runner(Results):
             except Exception as caught:  # noqa: BLE001 - the caller's status handler may raise anything
                 error = error or caught
                 self.fail(error)
+            if isinstance(watching, StoringObserver):
+                error = error or watching.try_to_save(self.config.ident, self.status, self.rc, self.explanation)
             rotate(self.config.artifact_base, self.config.rotate_artifacts)
         finally:
             self.config.release()

@@ -16,7 +16,9 @@ from playstream.interface.runner import Runner
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-HANDLER_OPTIONS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
+HANDLER_OPTIONS = (
+    "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",
+)
 _START_SECONDS = 1.0
 """How long a run may take to start before run_async() returns: a status handler may be slow."""
 _logger = logging.getLogger("playstream")

@@ -94,6 +94,12 @@ class CallbackError(PlaystreamError):
     exit_status = 73
 
 
+class StoreError(PlaystreamError):
+    """The store cannot be reached, read or written, or is of another version."""
+
+    exit_status = 69
+
+
 def error_classes() -> list[type[PlaystreamError]]:
     """Every error class, base first, in the order of definition."""
     found: list[type[PlaystreamError]] = [PlaystreamError]

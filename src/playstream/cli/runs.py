@@ -1,0 +1,43 @@
+"""`playstream runs`: what runs a store has."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from playstream.cli.parser import Parser
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s --store URL [FLAGS]"
+    parser.description = (
+        "List the runs of a store, the latest first. With --task or --host, --status may be what became of the task or "
+        "the host: ok, changed, failed, unreachable, skipped or ignored."
+    )
+    parser.add_flags("runs")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """List the runs; return the exit status."""
+    from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.process.store import as_json, list_runs, open_store, parse_since  # noqa: PLC0415
+
+    since = None if flags.since is None else parse_since(flags.since)
+    with open_store(find_store(flags.store), writable=False) as store:
+        found = list_runs(
+            store, host=flags.host, task=flags.task, status=flags.status, since=since, limit=flags.limit
+        )
+    if flags.json:
+        for item in found:
+            print(json.dumps(as_json(item)))
+        return 0
+    print(make_table(
+        ("STARTED", "IDENT", "STATUS", "RC", "PLAYBOOK", "HOSTS", "CHANGED", "FAILED", "UNREACHABLE"),
+        (
+            (item.started.astimezone().isoformat(" ", "seconds"), item.ident, item.status, item.rc, item.playbook,
+             item.hosts, item.counts.changed, item.counts.failures, item.counts.unreachable)
+            for item in found
+        ),
+    ))
+    return 0

@@ -1,0 +1,50 @@
+"""`playstream show`: one run of a store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from playstream.cli.parser import Parser
+from playstream.pipeline.errors import ConfigurationError
+
+
+def set_up(parser: Parser) -> None:
+    """Add what the subcommand takes."""
+    parser.usage = "%(prog)s IDENT --store URL [FLAGS]"
+    parser.description = "Show a run of a store: how it ended, its hosts and tasks. Of several of one name, the latest."
+    parser.add_argument("ident", metavar="IDENT", type=str, help="name of the run")
+    parser.add_flags("show")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Show the run; return the exit status."""
+    from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.process.store import as_json, iter_results, open_store, show_run  # noqa: PLC0415
+
+    with open_store(find_store(flags.store), writable=False) as store:
+        found = show_run(store, flags.ident)
+        if found is None:
+            raise ConfigurationError(f"the store has no run {flags.ident!r}; playstream runs lists them")
+        if flags.json:
+            results = [as_json(item) for item in iter_results(store, found.run.id)]
+            print(json.dumps({**as_json(found), "results": results}))
+            return 0
+    run_, counts = found.run, make_table(
+        ("HOST", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "RESCUED", "IGNORED"),
+        ((host.name, host.counts.ok, host.counts.changed, host.counts.failures, host.counts.unreachable,
+          host.counts.skipped, host.counts.rescued, host.counts.ignored) for host in found.hosts),
+    )
+    tasks = make_table(
+        ("TASK", "ACTION", "PATH", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "IGNORED"),
+        ((task.name, task.action, None if task.path is None else Path(task.path).name, task.ok, task.changed,
+          task.failures, task.unreachable, task.skipped, task.ignored) for task in found.tasks),
+    )
+    head = make_table(
+        ("IDENT", "STATUS", "RC", "STARTED", "ENDED", "PLAYBOOK", "EXPLANATION"),
+        [(run_.ident, run_.status, run_.rc, run_.started.astimezone().isoformat(" ", "seconds"),
+          run_.ended.astimezone().isoformat(" ", "seconds"), run_.playbook, run_.explanation)],
+    )
+    print(f"{head}\n\n{counts}\n\n{tasks}")
+    return 0

@@ -1,0 +1,84 @@
+"""A run on its way into a store, beside whoever else looks on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.protocol import LogLevel, Status, StatusName
+from playstream.process import Observer
+
+
+class StoringObserver(Observer):
+    """Collects a run for a store, and tells another observer all.
+
+    Args:
+        url: the store's; see `playstream.process.store.open_store`.
+        inner: the other observer.
+
+    Raises:
+        ConfigurationError: the URL cannot be read, or the packages for it are not installed.
+        StoreError: the store cannot be reached or written.
+    """
+
+    def __init__(self, url: str, inner: Observer) -> None:
+        from playstream.process.store import RunWriter, open_store  # noqa: PLC0415 - SQLAlchemy is an extra
+
+        self.changes_events = inner.changes_events
+        self._inner = inner
+        self._store = open_store(url)
+        self._writer = RunWriter(self._store)
+        self._started: str | None = None
+        self._ident = ""
+
+    def show(self, text: str) -> None:
+        self._inner.show(text)
+
+    def log(self, level: LogLevel, message: str) -> None:
+        self._inner.log(level, message)
+
+    def event(self, event: dict[str, Any]) -> bool:
+        self._ident = self._ident or str(event.get("runner_ident", ""))
+        self._writer.take(event)
+        return self._inner.event(event)
+
+    def kept(self, name: str, event: dict[str, Any]) -> None:
+        self._inner.kept(name, event)
+
+    def status(self, status: Status) -> None:
+        if status.status is StatusName.STARTING:
+            self._started = status.created
+        self._inner.status(status)
+
+    def idle(self) -> None:
+        self._inner.idle()
+
+    def save(self, ident: str | None, status: str, rc: int | None, explanation: str | None) -> None:
+        """Write the run that has ended, in one transaction.
+
+        Args:
+            ident: its name; that of its events when None or empty.
+            status: how it ended.
+            rc: Ansible's return code.
+            explanation: why it ended so.
+
+        Raises:
+            ConfigurationError: it has no name.
+            StoreError: the store cannot be written; nothing is half-written.
+        """
+        self._writer.save(ident or self._ident, status, rc, explanation, started=self._started)
+
+    def try_to_save(
+        self, ident: str | None, status: str, rc: int | None, explanation: str | None
+    ) -> PlaystreamError | None:
+        """As `save`; what it raises is returned, for those who have something to finish first."""
+        try:
+            self.save(ident, status, rc, explanation)
+        except PlaystreamError as error:
+            return error
+        return None
+
+    def close(self) -> None:
+        """Let the store go."""
+        self._writer.close()
+        self._store.close()

@@ -1,0 +1,112 @@
+"""Where a store is: its URL, read and checked, and shown without its password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from playstream.pipeline.errors import ConfigurationError
+
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+_SQLITE = ("sqlite", "sqlite+pysqlite")
+_EXPECTED = "expected sqlite:///FILE, the path of a file, or postgresql://USER:PASSWORD@HOST/DATABASE"
+_SECRET_OPTIONS = ("password", "sslpassword")
+"""Options of a PostgreSQL URL that hold a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A store's place."""
+
+    shown: str
+    """As it may be shown to people: without passwords and options."""
+    path: Path | None
+    """The file, of a SQLite store."""
+    url: URL = field(repr=False)
+    """For SQLAlchemy, with everything."""
+
+    def scrub(self, text: str) -> str:
+        """A text of the database's, in which none of the passwords is left."""
+        for secret in sorted(self._secrets(), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    def _secrets(self) -> Iterator[str]:
+        password = self.url.password
+        if password:
+            yield password
+            yield self.url.render_as_string(hide_password=False).partition("://")[2].rpartition("@")[0].partition(":")[2]
+        for name in _SECRET_OPTIONS:
+            found = self.url.query.get(name, ())
+            yield from filter(None, (found,) if isinstance(found, str) else found)
+
+
+def read_address(text: str) -> Address:
+    """Read a URL, or the path of a file, which is then a SQLite store.
+
+    Args:
+        text: such as `sqlite:///runs.db`, `runs.db` or `postgresql://me:secret@db.example.org/runs`.
+
+    Raises:
+        ConfigurationError: it is neither. What it says holds no part of the URL where a password may be.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return _file(text)
+    if scheme in _SQLITE:
+        return _sqlite(rest)
+    if scheme not in _POSTGRESQL:
+        shown = scheme if scheme.replace("+", "").isalnum() else "something else"
+        raise ConfigurationError(f"a store cannot be in {shown!r}: {_EXPECTED}")
+    return _postgresql(text, rest)
+
+
+def hide_password(text: str) -> str:
+    """A store's URL as it may be shown, such as `postgresql://me:***@db.example.org/runs`.
+
+    Raises:
+        ConfigurationError: it is no URL of a store.
+    """
+    return read_address(text).shown
+
+
+def _file(text: str) -> Address:
+    if not text or "\0" in text:
+        raise ConfigurationError(f"the store's URL is empty or has a NUL in it: {_EXPECTED}")
+    before, at, _ = text.partition("@")
+    if at and ":" in before:
+        raise ConfigurationError(f"the store's URL has no scheme: {_EXPECTED}")
+    return Address(f"sqlite:///{text}", Path(text), URL.create("sqlite", database=text))
+
+
+def _sqlite(rest: str) -> Address:
+    # Versions of SQLAlchemy differ in what a % means here. For us it is a character like others.
+    host, slash, path = rest.partition("/")
+    if host or "?" in path:
+        raise ConfigurationError("a SQLite store is a file on this host and takes no options: expected sqlite:///FILE")
+    if not slash or not path or path == ":memory:" or path.startswith("file:"):
+        raise ConfigurationError("a store in memory would be gone with this process: expected sqlite:///FILE")
+    return _file(path)
+
+
+def _postgresql(text: str, rest: str) -> Address:
+    if rest.count("@") > 1:
+        # SQLAlchemy would take a part of the password for the host, and show it.
+        raise ConfigurationError("the store's URL has more than one @; write %40 for those in its password")
+    url = _make(text).set(drivername="postgresql+psycopg")
+    shown = URL.create("postgresql", url.username, url.password, url.host, url.port, url.database)
+    return Address(shown.render_as_string(hide_password=True), None, url)
+
+
+def _make(text: str) -> URL:
+    try:
+        return make_url(text)
+    except (ArgumentError, ValueError):
+        # Their messages hold parts of the text.
+        raise ConfigurationError(
+            f"the store's URL cannot be read: {_EXPECTED}; write %3A, %2F and %40 for : / and @ in the password"
+        ) from None

@@ -1,0 +1,251 @@
+"""Asking a store: which runs there are, what a run did, what changed on a host. Each question has an index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.protocol import StatusName
+from playstream.process.store import schema
+from playstream.process.store.engine import Store
+from playstream.process.store.records import (
+    Counts,
+    HostRecord,
+    PlayRecord,
+    ResultRecord,
+    RunDetail,
+    RunRecord,
+    TaskRecord,
+)
+from playstream.process.store.schema import hosts, plays, results, runs, tasks
+from playstream.process.store.values import as_text
+
+OUTCOMES = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
+"""How a task may end on a host. `failed` includes what a `rescue` dealt with; `ignored` failed with ignore_errors."""
+STATUSES = tuple(name.value for name in StatusName)
+_SLACK = timedelta(days=1)
+"""By how much the clock that timed the results may be behind the one that timed the run."""
+_R = TypeVar("_R", PlayRecord, TaskRecord)
+
+
+def list_runs(
+    store: Store, *, host: str | None = None, task: str | None = None, status: str | None = None,
+    since: datetime | None = None, limit: int | None = None,
+) -> list[RunRecord]:
+    """Runs, the latest first.
+
+    Args:
+        store: which.
+        host: only runs in which this host had a part.
+        task: only runs that had a task of this name; also with its role, as Ansible shows it: `role : task`.
+        status: only runs that ended so. With `host` or `task` it is the outcome there where there is one of that name
+            (`ok`, `changed`, `failed`, `unreachable`, `skipped`, `ignored`): `task="deploy", status="failed"` gives
+            the runs in which that task failed on some host.
+        since: only runs that started at that time or later; with its zone.
+        limit: so many at most; all when left out.
+
+    Raises:
+        ConfigurationError: `status` is no such word, or `since` has no zone.
+        StoreError: the store cannot be read.
+    """
+    statement = runs_statement(host=host, task=task, status=status, since=since, limit=limit)
+    with store.read() as connection:
+        return [_run(row) for row in connection.execute(statement).mappings()]
+
+
+def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetail | None:
+    """A run with its plays, tasks and hosts; None if there is none of that name.
+
+    Args:
+        store: which.
+        ident: the run's name; the latest of several.
+        run_id: an earlier one's `RunRecord.id`.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    with store.read() as connection:
+        row = connection.execute(run_statement(ident, run_id)).mappings().first()
+        if row is None:
+            return None
+        run = _run(row)
+        of_plays, of_tasks, of_hosts, before = (connection.execute(part) for part in parts_statements(run))
+        return RunDetail(
+            run, before.scalar_one(),
+            tuple(_record(PlayRecord, row) for row in of_plays.mappings()),
+            tuple(_record(TaskRecord, row) for row in of_tasks.mappings()),
+            tuple(HostRecord(row["name"], _counts(row)) for row in of_hosts.mappings()),
+        )
+
+
+def iter_results(
+    store: Store, run_id: int, *, host: str | None = None, outcomes: tuple[str, ...] = ()
+) -> Iterator[ResultRecord]:
+    """The results of a run, by task and host, without holding them all.
+
+    Args:
+        store: which.
+        run_id: `RunRecord.id`.
+        host: only this host's.
+        outcomes: only those that ended so; all when empty.
+
+    Raises:
+        ConfigurationError: an outcome is none.
+        StoreError: the store cannot be read.
+    """
+    for outcome in outcomes:
+        _check("outcome", outcome, OUTCOMES)
+    yield from _results(store, results_statement(run_id, host, outcomes))
+
+
+def changed_on(
+    store: Store, host: str, since: datetime | None = None, *, limit: int | None = None
+) -> list[ResultRecord]:
+    """What changed on a host, over all runs, the latest first.
+
+    Args:
+        store: which.
+        host: its name in the inventory.
+        since: only what ended at that time or later; with its zone.
+        limit: so many at most; all when left out.
+
+    Raises:
+        ConfigurationError: `since` has no zone.
+        StoreError: the store cannot be read.
+    """
+    return list(_results(store, changed_statement(host, since, limit)))
+
+
+def runs_statement(
+    *, host: str | None = None, task: str | None = None, status: str | None = None, since: datetime | None = None,
+    limit: int | None = None,
+) -> Select[Any]:
+    """The statement of `list_runs`."""
+    statement = select(runs).order_by(runs.c.started.desc(), runs.c.id.desc()).limit(limit)
+    there = host is not None or task is not None
+    outcome = status if there and status in OUTCOMES else None
+    if status is not None and outcome is None:
+        _check("status", status, (*STATUSES, *OUTCOMES) if there else STATUSES)
+        statement = statement.where(runs.c.status == status)
+    if since is not None:
+        statement = statement.where(runs.c.started >= _zoned(since))
+    if there:
+        statement = statement.where(runs.c.id.in_(_runs_with(host, task, outcome, since)))
+    return statement
+
+
+def _runs_with(host: str | None, task: str | None, outcome: str | None, since: datetime | None) -> Select[Any]:
+    """Numbers of runs in which the host, or the task, or both together, had a part, or ended so."""
+    if task is None:
+        if outcome is None:
+            return select(hosts.c.run_id).where(hosts.c.name == _name(host, schema.HOST))
+        found = select(results.c.run_id).where(
+            results.c.host == _name(host, schema.HOST), results.c.outcome == outcome
+        )
+        return found if since is None else found.where(results.c.ended >= _zoned(since) - _SLACK)
+    if host is None:
+        statement = select(tasks.c.run_id).where(_is_task(task))
+        if outcome is None:
+            return statement
+        return statement.where(tasks.c["failures" if outcome == "failed" else outcome] > 0)
+    both = and_(results.c.run_id == tasks.c.run_id, results.c.task == tasks.c.number)
+    statement = select(results.c.run_id).select_from(tasks.join(results, both)).where(
+        _is_task(task), results.c.host == _name(host, schema.HOST)
+    )
+    return statement if outcome is None else statement.where(results.c.outcome == outcome)
+
+
+def _is_task(name: str) -> ColumnElement[bool]:
+    whole = tasks.c.name == _name(name, schema.NAME)
+    role, colon, rest = name.partition(" : ")
+    if not colon:
+        return whole
+    return or_(whole, and_(tasks.c.name == _name(rest, schema.NAME), tasks.c.role == _name(role, schema.NAME)))
+
+
+def run_statement(ident: str, run_id: int | None = None) -> Select[Any]:
+    """The statement for one run."""
+    statement = select(runs).where(runs.c.ident == _name(ident, schema.IDENT))
+    if run_id is not None:
+        statement = statement.where(runs.c.id == run_id)
+    return statement.order_by(runs.c.started.desc(), runs.c.id.desc()).limit(1)
+
+
+def parts_statements(run: RunRecord) -> tuple[Select[Any], Select[Any], Select[Any], Select[Any]]:
+    """The statements for a run's plays, tasks and hosts, and for how many runs of its ident came before."""
+    before = or_(runs.c.started < run.started, and_(runs.c.started == run.started, runs.c.id < run.id))
+    return (
+        select(plays).where(plays.c.run_id == run.id).order_by(plays.c.number),
+        select(tasks).where(tasks.c.run_id == run.id).order_by(tasks.c.number),
+        select(hosts).where(hosts.c.run_id == run.id).order_by(hosts.c.name),
+        select(func.count()).select_from(runs).where(runs.c.ident == run.ident, before),
+    )
+
+
+def results_statement(run_id: int, host: str | None, outcomes: tuple[str, ...]) -> Select[Any]:
+    """The statement of `iter_results`."""
+    statement = _result_columns().where(results.c.run_id == run_id)
+    if host is not None:
+        statement = statement.where(results.c.host == _name(host, schema.HOST))
+    if outcomes:
+        statement = statement.where(results.c.outcome.in_(outcomes))
+    return statement.order_by(results.c.task, results.c.host, results.c.number)
+
+
+def changed_statement(host: str, since: datetime | None, limit: int | None) -> Select[Any]:
+    """The statement of `changed_on`."""
+    statement = _result_columns().where(
+        results.c.host == _name(host, schema.HOST), results.c.outcome == "changed"
+    )
+    if since is not None:
+        statement = statement.where(results.c.ended >= _zoned(since))
+    return statement.order_by(results.c.ended.desc()).limit(limit)
+
+
+def _result_columns() -> Select[Any]:
+    both = and_(tasks.c.run_id == results.c.run_id, tasks.c.number == results.c.task)
+    of_results = [column for column in results.c if column.name not in {"task", "number"}]
+    of_tasks = [tasks.c.name.label("task"), tasks.c.role, tasks.c.action, tasks.c.path]
+    joined = results.join(tasks, both).join(runs, runs.c.id == results.c.run_id)
+    return select(*of_results, *of_tasks, runs.c.ident).select_from(joined)
+
+
+def _results(store: Store, statement: Select[Any]) -> Iterator[ResultRecord]:
+    with store.read() as connection:
+        for row in connection.execution_options(yield_per=500).execute(statement).mappings():
+            res = row["res"]
+            yield ResultRecord(**{**row, "res": None if res is None else json.loads(res)})
+
+
+def _run(row: RowMapping) -> RunRecord:
+    own: dict[str, Any] = {name: row[name] for name in RunRecord.__dataclass_fields__ if name != "counts"}
+    return RunRecord(**own, counts=_counts(row))
+
+
+def _counts(row: RowMapping) -> Counts:
+    return Counts(**{name: row[name] for name in schema.HOST_COUNTS})
+
+
+def _record(cls: type[_R], row: RowMapping) -> _R:
+    return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+def _name(text: str | None, limit: int) -> str:
+    """A name as it is in the store."""
+    return as_text(text, limit) or ""
+
+
+def _check(what: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise ConfigurationError(f"{word!r} is no {what}: expected one of {', '.join(dict.fromkeys(words))}")
+
+
+def _zoned(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ConfigurationError(f"the time {time.isoformat()} has no zone")
+    return time.astimezone(timezone.utc)

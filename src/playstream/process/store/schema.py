@@ -1,0 +1,144 @@
+"""The tables of a store.
+
+Everything of a run hangs on its row in `runs` and shares no row with other runs, so those who write at once never wait
+for one another's rows. Times are in UTC. Lengths are in characters; an index entry of PostgreSQL's holds at most 2,704
+bytes, which names of the lengths here never reach.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+VERSION = 1
+"""Of the schema. One more whenever a table changes, with a step in `migrate`."""
+
+IDENT, HOST, ACTION, NAME, PATH, EXPLANATION = 255, 255, 255, 500, 1000, 10_000
+"""How long texts may be; what is longer is cut."""
+
+RESULT_COUNTS = ("ok", "changed", "failures", "unreachable", "skipped", "ignored")
+"""Of a task: on how many hosts it ended how. Unlike Ansible's, `ok` does not count those that changed something."""
+HOST_COUNTS = ("ok", "changed", "failures", "unreachable", "skipped", "rescued", "ignored")
+"""Of a host, and of a run: Ansible's statistics, in which `ok` counts what changed something too."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time with its zone, which SQLite cannot keep: all are in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        value = value.astimezone(timezone.utc)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if dialect.name == "sqlite" else value.astimezone(timezone.utc)
+
+
+metadata = MetaData()
+
+
+def _counts(names: tuple[str, ...]) -> list[Column[int]]:
+    return [Column(name, Integer, nullable=False) for name in names]
+
+
+def _run() -> Column[int]:
+    return Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+
+
+version = Table("playstream_store", metadata, Column("version", Integer, nullable=False))
+"""One row: the version of the schema. The table's name says whose the others are."""
+
+runs = Table(
+    "runs", metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("ident", String(IDENT), nullable=False),
+    Column("digest", String(64), nullable=False, comment="SHA-256 of what tells the run's events from others"),
+    Column("status", String(32), nullable=False),
+    Column("rc", Integer),
+    Column("explanation", Text),
+    Column("playbook", String(PATH)),
+    Column("started", UtcTime, nullable=False),
+    Column("ended", UtcTime, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("results", BigInteger, nullable=False),
+    Column("hosts", Integer, nullable=False),
+    *_counts(HOST_COUNTS),
+    UniqueConstraint("ident", "digest", name="runs_by_ident"),
+    Index("runs_by_name", "ident", "started"),
+    Index("runs_by_start", "started"),
+    Index("runs_by_status", "status", "started"),
+)
+
+plays = Table(
+    "plays", metadata,
+    _run(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(NAME), nullable=False),
+    Column("pattern", String(NAME), nullable=False),
+    Column("started", UtcTime),
+)
+
+tasks = Table(
+    "tasks", metadata,
+    _run(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("play", Integer, comment="null for a module that was run without a playbook"),
+    Column("name", String(NAME), nullable=False),
+    Column("role", String(NAME)),
+    Column("action", String(ACTION), nullable=False),
+    Column("path", String(PATH)),
+    Column("started", UtcTime),
+    *_counts(RESULT_COUNTS),
+    ForeignKeyConstraint(["run_id", "play"], ["plays.run_id", "plays.number"], ondelete="CASCADE"),
+    Index("tasks_by_name", "name", "failures", "run_id"),
+)
+
+hosts = Table(
+    "hosts", metadata,
+    _run(),
+    Column("name", String(HOST), primary_key=True),
+    *_counts(HOST_COUNTS),
+    Index("hosts_by_name", "name", "run_id"),
+)
+
+results = Table(
+    "results", metadata,
+    _run(),
+    Column("task", Integer, primary_key=True, autoincrement=False),
+    Column("host", String(HOST), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="in the order of the events"),
+    Column("counter", BigInteger, comment="number of the event, as in the name of its file in job_events"),
+    Column("outcome", String(16), nullable=False, comment="ok, changed, failed, unreachable, skipped or ignored"),
+    Column("started", UtcTime),
+    Column("ended", UtcTime, nullable=False),
+    Column("duration", Float, comment="seconds"),
+    Column("res", Text, comment="JSON; null when there is none"),
+    Column("truncated", Boolean, nullable=False, comment="res is not the whole result"),
+    ForeignKeyConstraint(["run_id", "task"], ["tasks.run_id", "tasks.number"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["run_id", "host"], ["hosts.run_id", "hosts.name"], ondelete="CASCADE"),
+    Index("results_by_host", "host", "outcome", "ended"),
+)

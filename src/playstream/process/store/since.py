@@ -1,0 +1,40 @@
+"""Points in time as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from playstream.pipeline.errors import ConfigurationError
+
+_AGO = re.compile(r"([0-9]{1,9})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_since(text: str, now: datetime | None = None) -> datetime:
+    """A point in time, in UTC.
+
+    Args:
+        text: how long ago, as a number and one of `s m h d w` (`90m`, `12h`, `7d`), or a date or a date and time as in
+            ISO 8601 (`2026-11-01`, `2026-11-01T08:30`, `2026-11-01T08:30:00+01:00`). Without a zone it is this
+            host's; a date is its first moment.
+        now: what is counted back from, with its zone; the clock's time when left out.
+
+    Raises:
+        ConfigurationError: it is none of these, or out of the calendar's range.
+
+    Example:
+        >>> parse_since("12h", datetime(2026, 11, 21, 12, tzinfo=timezone.utc)).isoformat()
+        '2026-11-21T00:00:00+00:00'
+    """
+    text = text.strip()
+    try:
+        if ago := _AGO.fullmatch(text):
+            return (now or datetime.now(timezone.utc)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        # Python 3.10 does not know Z.
+        return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            f"{text[:100]!r} is no point in time: expected something like 7d, 12h, 30m, 2026-11-01 or "
+            "2026-11-01T08:30+01:00"
+        ) from None

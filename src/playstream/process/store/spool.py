@@ -1,0 +1,86 @@
+"""Rows that wait to be written: in memory as long as they are few, in a file without a name beyond that."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any
+
+from playstream.pipeline.errors import StoreError
+
+IN_MEMORY = 8 << 20
+"""Characters of rows that are kept in memory, as far as their texts go."""
+_OF_A_ROW = 300
+"""What a row costs beside its text."""
+
+Row = tuple[Any, ...]
+"""Of values that JSON knows."""
+
+
+class RowSpool:
+    """Keeps rows in their order.
+
+    Args:
+        in_memory: how many characters may stay in memory.
+    """
+
+    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+        self._in_memory = in_memory
+        self._rows: list[Row] = []
+        self._size = 0
+        self._file: IO[str] | None = None
+        self._failure: OSError | None = None
+        self.count = 0
+        """How many rows there are."""
+
+    def add(self, row: Row, size: int) -> None:
+        """Keep a row, whose texts have `size` characters. A full disk is told by `__iter__`: a run goes on."""
+        self._rows.append(row)
+        self.count += 1
+        self._size += size + _OF_A_ROW
+        if self._size > self._in_memory:
+            self._spill()
+
+    def _spill(self) -> None:
+        try:
+            if self._failure is None:
+                if self._file is None:
+                    self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - `close` does
+                self._file.writelines(json.dumps(row) + "\n" for row in self._rows)
+        except OSError as error:
+            self._failure = error
+        self._rows.clear()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each row, as often as one asks.
+
+        Raises:
+            StoreError: the file could not be written or read.
+        """
+        try:
+            if self._failure is not None:
+                raise self._failure
+            if self._file is not None:
+                self._file.seek(0)
+                for line in self._file:
+                    yield tuple(json.loads(line))
+                self._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise StoreError(
+                f"the run's results do not fit into {tempfile.gettempdir()!r} on their way to the store: "
+                f"{error.strerror}. Free space there, or set TMPDIR; nothing was written to the store"
+            ) from None
+        yield from self._rows
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._rows.clear()
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                pass  # what could not be written is not wanted any more

@@ -1,0 +1,68 @@
+"""Values of events, made fit for a column: a worker is not trusted, so each may be anything that JSON can say."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+
+_MOST_COUNTED = 2**31 - 1
+_LARGEST = 2**63 - 1
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+"""Times beyond these are no times of runs; further off, changing the zone would leave the calendar."""
+
+
+def as_text(value: object, limit: int) -> str | None:
+    """Text that every database takes, cut at `limit` characters; None if it is none.
+
+    PostgreSQL refuses NUL, and nothing can encode half of a surrogate pair.
+    """
+    if not isinstance(value, str):
+        return None
+    if len(value) > limit:
+        value = value[: limit - 1] + "…"
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in value else value
+
+
+def as_time(value: object) -> str | None:
+    """A time as ISO 8601 in UTC; None if it is none. One without a zone is in UTC."""
+    if isinstance(value, datetime):
+        time = value
+    elif not isinstance(value, str):
+        return None
+    else:
+        try:
+            time = datetime.fromisoformat(value[:-1] + "+00:00" if value.endswith("Z") else value)
+        except ValueError:
+            return None
+    if not _FIRST_YEAR < time.year < _LAST_YEAR:
+        return None
+    offset = time.utcoffset()
+    if not offset:
+        return time.replace(tzinfo=timezone.utc).isoformat()
+    return time.astimezone(timezone.utc).isoformat()
+
+
+def as_count(value: object) -> int:
+    """A count; 0 if it is none."""
+    if type(value) is not int:
+        return 0
+    return min(max(value, 0), _MOST_COUNTED)
+
+
+def as_integer(value: object) -> int | None:
+    """A number that fits into 64 bits; None if it does not."""
+    return value if type(value) is int and -_LARGEST <= value <= _LARGEST else None
+
+
+def as_rc(value: object) -> int | None:
+    """A return code; None if it is none."""
+    return value if type(value) is int and abs(value) <= _MOST_COUNTED else None
+
+
+def as_seconds(value: object) -> float | None:
+    """A duration in seconds; None if it is none."""
+    if type(value) is int:
+        value = float(value) if abs(value) <= _LARGEST else math.inf
+    return value if type(value) is float and math.isfinite(value) else None

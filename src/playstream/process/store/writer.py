@@ -1,0 +1,192 @@
+"""Writing a run: its events are taken as they come, and all of it is written at its end, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy.dialects import postgresql
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.process.store import schema
+from playstream.process.store.collector import RESULT_COLUMNS, TIMES, Collector
+from playstream.process.store.engine import Store
+from playstream.process.store.res import MAX_RES
+from playstream.process.store.values import as_rc, as_text, as_time
+
+_BATCH = 1000
+_BATCH_TEXT = 2 << 20
+"""Rows that are handed over at once, and characters of results."""
+_STATUS = 32
+
+
+class RunWriter:
+    """Collects one run and writes it to a store. What it holds in memory does not grow with Ansible's output.
+
+    A run is known by its ident and its events. Saved again, it changes nothing. Another run of the same ident stands
+    beside the earlier ones: a store is the history of a job that runs every night under one name.
+
+    Args:
+        store: where to write; nothing is written before `save`.
+        max_res: characters of a result's JSON that are kept; of longer ones a few short fields.
+
+    Example:
+        >>> with open_store("sqlite:///runs.db") as store, RunWriter(store) as writer:  # doctest: +SKIP
+        ...     for event in events:
+        ...         writer.take(event)
+        ...     writer.save("nightly", "successful", 0)
+        True
+    """
+
+    def __init__(self, store: Store, *, max_res: int = MAX_RES) -> None:
+        self._store = store
+        self._collected = Collector(max_res)
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Take the next event, as it came: before a handler changes it. It never raises, whatever the event holds."""
+        self._collected.take(event)
+
+    def save(
+        self, ident: str, status: str, rc: int | None = None, explanation: str | None = None, *,
+        started: datetime | str | None = None, ended: datetime | str | None = None,
+    ) -> bool:
+        """Write the run, in one transaction. May be called again after an error.
+
+        Args:
+            ident: the run's name.
+            status: how it ended, in the words of `StatusName`.
+            rc: Ansible's return code; None if it is not known.
+            explanation: why it ended so.
+            started: when the job started, as its first status says; text is ISO 8601. Its first event's time when left
+                out, else the time of its end.
+            ended: when it ended. The time of its last event when left out, else now.
+
+        Returns:
+            True if something was written; False if the store has the run already. A run that is there without a return
+            code, since its stream was cut off after its last event, is given the outcome of one that has it.
+            A run without events and without `started` cannot be told from others and is always written.
+
+        Raises:
+            ConfigurationError: the ident is empty.
+            StoreError: the store cannot be reached or written; nothing is half-written.
+        """
+        name = as_text(ident, schema.IDENT)
+        if not name:
+            raise ConfigurationError("a run needs an ident to be kept in a store")
+        outcome = {
+            "status": as_text(status, _STATUS) or "",
+            "rc": as_rc(rc),
+            "explanation": as_text(explanation, schema.EXPLANATION),
+        }
+        run = {
+            "ident": name,
+            "digest": self._digest(outcome, started),
+            **outcome,
+            **self._times(started, ended),
+            **self._totals(),
+        }
+        with self._store.write() as connection:
+            run_id = _insert_run(connection, run)
+            if run_id is None:
+                return _complete(connection, run, outcome)
+            self._write_parts(connection, run_id, run["ended"])
+        return True
+
+    def _digest(self, outcome: Mapping[str, Any], started: datetime | str | None) -> str:
+        if self._collected.events:
+            return self._collected.digest
+        told = [as_time(started) or uuid.uuid4().hex, *outcome.values()]
+        return hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()
+
+    def _times(self, started: datetime | str | None, ended: datetime | str | None) -> dict[str, datetime]:
+        collected = self._collected
+        end = as_time(ended) or as_time(collected.last) or datetime.now(timezone.utc).isoformat()
+        start = as_time(started) or collected.first or end
+        return {"started": datetime.fromisoformat(start), "ended": datetime.fromisoformat(end)}
+
+    def _totals(self) -> dict[str, Any]:
+        collected, hosts = self._collected, self._collected.hosts
+        most = 2**31 - 1
+        return {
+            "playbook": collected.playbook,
+            "events": collected.events,
+            "results": collected.results.count,
+            "hosts": len(hosts),
+            **{name: min(sum(of[name] for of in hosts.values()), most) for name in schema.HOST_COUNTS},
+        }
+
+    def _write_parts(self, connection: Connection, run_id: int, ended: datetime) -> None:
+        collected = self._collected
+        timed: list[tuple[Table, list[dict[str, Any]]]] = [
+            (schema.plays, collected.plays), (schema.tasks, collected.tasks)
+        ]
+        for table, rows in timed:
+            _insert(connection, table, ({"run_id": run_id, **row, "started": _time(row["started"])} for row in rows))
+        hosts = ({"run_id": run_id, "name": name, **counts} for name, counts in collected.hosts.items())
+        _insert(connection, schema.hosts, hosts)
+        _insert(connection, schema.results, self._result_rows(run_id, ended))
+
+    def _result_rows(self, run_id: int, ended: datetime) -> Iterator[dict[str, Any]]:
+        start, end = TIMES
+        for found in self._collected.results:
+            row = dict(zip(RESULT_COLUMNS, found, strict=True))
+            row["run_id"] = run_id
+            row["started"], row["ended"] = _time(found[start]), _time(found[end]) or ended
+            yield row
+
+    def close(self) -> None:
+        """Let go of what was collected."""
+        self._collected.results.close()
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+
+def _same(run: Mapping[str, Any]) -> tuple[Any, Any]:
+    return schema.runs.c.ident == run["ident"], schema.runs.c.digest == run["digest"]
+
+
+def _insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
+    """The new row's number; None if the run is there. Who writes the same run at the same time is waited for."""
+    if connection.dialect.name == "postgresql":
+        statement = postgresql.insert(schema.runs).values(run).on_conflict_do_nothing(
+            index_elements=[schema.runs.c.ident, schema.runs.c.digest]
+        )
+        return connection.execute(statement.returning(schema.runs.c.id)).scalar_one_or_none()
+    # SQLite has one writer at a time, so nobody comes between.
+    if connection.execute(select(schema.runs.c.id).where(*_same(run))).first() is not None:
+        return None
+    key = connection.execute(insert(schema.runs).values(run)).inserted_primary_key
+    return None if key is None else int(key[0])
+
+
+def _complete(connection: Connection, run: Mapping[str, Any], outcome: Mapping[str, Any]) -> bool:
+    """Give a run that is there its return code, if it has none."""
+    if run["rc"] is None:
+        return False
+    statement = update(schema.runs).where(*_same(run), schema.runs.c.rc.is_(None))
+    return connection.execute(statement.values(**outcome, ended=run["ended"])).rowcount == 1
+
+
+def _insert(connection: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.get("res") or "")
+        if len(batch) == _BATCH or size > _BATCH_TEXT:
+            connection.execute(insert(table), batch)
+            batch, size = [], 0
+    if batch:
+        connection.execute(insert(table), batch)
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,59 @@
+"""Runs that are written to a store, and asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.process.test_recording import line
+from tests.stages import Stages
+
+RECORDED = (
+    line(1, "playbook_on_task_start", name="t", task="t", task_uuid="t1", task_action="debug")
+    + line(2, "runner_on_ok", host="a", task="t", task_uuid="t1", task_action="debug", res={"changed": True})
+    + line(3, "playbook_on_stats", ok={"a": 1}, changed={"a": 1}, processed={"a": 1})
+)
+
+
+@pytest.fixture
+def store(stages: Stages, tmp_path: Path) -> str:
+    """A store with one run."""
+    url = f"sqlite:///{tmp_path}/runs.db"
+    done = stages.call("process", tmp_path, "-q", "-i", "nightly", "--store", url, stdin=RECORDED)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return url
+
+
+def test_runs(stages: Stages, store: str, tmp_path: Path) -> None:
+    listed = stages.call("runs", "--store", store, "--host", "a", "--since", "1h").stdout.decode().splitlines()
+    assert len(listed) == 2
+    assert listed[1].split()[2:] == ["nightly", "successful", "0", "-", "1", "1", "0", "0"]
+    assert len(stages.call("runs", "--store", store, "--host", "b").stdout.splitlines()) == 1
+    found = json.loads(stages.call("runs", "--store", store, "--task", "t", "--status", "changed", "--json").stdout)
+    assert (found["ident"], found["counts"]["changed"]) == ("nightly", 1)
+    again = stages.call("process", tmp_path, "-q", "-i", "nightly", "--store", store, stdin=RECORDED)
+    assert again.returncode == 0
+    assert len(stages.call("runs", "--store", store).stdout.splitlines()) == 2
+
+
+def test_show(stages: Stages, store: str) -> None:
+    shown = stages.call("show", "nightly", "--store", store).stdout.decode()
+    assert "TASK" in shown
+    assert "debug" in shown
+    whole = json.loads(stages.call("show", "nightly", "--store", store, "--json").stdout)
+    assert [result["host"] for result in whole["results"]] == ["a"]
+    missing = stages.call("show", "nope", "--store", store)
+    assert missing.returncode == 1
+    assert b"the store has no run 'nope'" in missing.stderr
+
+
+def test_what_is_no_store(stages: Stages, tmp_path: Path) -> None:
+    neither = stages.call("runs")
+    assert (neither.returncode, b"expected --store URL or PLAYSTREAM_STORE" in neither.stderr) == (1, True)
+    url = "postgresql://u:secret-word@127.0.0.1:1/x"
+    refused = stages.call("process", tmp_path, "--store", url, stdin=RECORDED)
+    assert refused.returncode == 69
+    assert b"secret-word" not in refused.stderr
+    assert not (tmp_path / "artifacts").exists()
