@@ -70,7 +70,8 @@ class Stages:
         """The environment of every stage."""
         own = [str(path) for path in self.path_before] + [str(Path(sys.executable).parent)]
         path = ":".join([*own, os.environ["PATH"]])
-        return {**os.environ, "PATH": path, "TMPDIR": str(self.temporary), "PYTHONWARNINGS": ""}
+        # On a terminal without a type there are no colours.
+        return {"TERM": "xterm", **os.environ, "PATH": path, "TMPDIR": str(self.temporary), "PYTHONWARNINGS": ""}
 
     def start(self, *words: str | Path, stdin: Any = subprocess.PIPE, prefix: tuple[str, ...] = (),
               **options: Any) -> subprocess.Popen[bytes]:

@@ -80,9 +80,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _flush() -> None:
-    """Write what is left for standard output. That nobody reads it any more is no error."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain at its end
+    """Write what is left for standard output and error. That nobody reads it any more is no error."""
+    for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), fd)  # or Python would end with a status of its own, 120
