@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from playstream.cli.output import complain, make_progress
 from playstream.cli.parser import Parser
-from playstream.pipeline.errors import ConfigurationError, LinkError
+from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.links.stdio import claim_input, write_all
 
 if TYPE_CHECKING:
@@ -31,45 +31,6 @@ def set_up(parser: Parser) -> None:
     parser.add_flags("process")
 
 
-_MOST_HELD = 1 << 20
-
-
-class _Output:
-    """Ansible's output on its way to standard output, until nobody reads it any more.
-
-    Args:
-        write: takes the text, and raises LinkError when nobody reads it; None for showing nothing.
-    """
-
-    def __init__(self, write: Callable[[str], object] | None) -> None:
-        self._write = write
-        self._lines: list[str] = []
-        self._held = 0
-
-    def show(self, text: str) -> None:
-        """Take lines without their last line end.
-
-        They are held for one write, but not without end: what was read at once may be gigabytes when it is unpacked.
-        """
-        if self._write is not None:
-            self._lines.append(text)
-            self._held += len(text)
-            if self._held > _MOST_HELD:
-                self.flush()
-
-    def flush(self) -> None:
-        """Write what was taken. Whether somebody reads it makes no difference to the run that is being rebuilt."""
-        if self._write is None or not self._lines:
-            return
-        text = "\n".join(self._lines).replace("\r\n", "\n") + "\n"
-        self._lines.clear()
-        self._held = 0
-        try:
-            self._write(text)
-        except LinkError:
-            self._write = None
-
-
 def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callable[[str], object] | None:
     """What puts text on standard output."""
     if flags.quiet or flags.summary == "-" or sys.stdout is None:
@@ -83,6 +44,7 @@ def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callabl
 def run(flags: argparse.Namespace) -> int:
     """Rebuild the run; return the exit status."""
     from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.interface.display import Display  # noqa: PLC0415
     from playstream.interface.process import process  # noqa: PLC0415
     from playstream.pipeline.ident import check_ident  # noqa: PLC0415
     from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
@@ -102,7 +64,7 @@ def run(flags: argparse.Namespace) -> int:
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)
     progress = None if flags.quiet or flags.json or flags.debug or flags.summary == "-" else make_progress()
-    output = _Output(_make_write(flags, progress))
+    output = Display(_make_write(flags, progress))
 
     class Viewer(Observer):
         show = staticmethod(output.show)

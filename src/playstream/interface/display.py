@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+
+from playstream.pipeline.errors import LinkError
+
+_MOST_HELD = 1 << 20
+
+
+def write_standard_output(text: str) -> None:
+    """Write to what is `sys.stdout` by then; what its encoding has no way to say becomes question marks.
+
+    Raises:
+        OSError: nobody reads it.
+        ValueError: it has been closed.
+    """
+    if sys.stdout is None:
+        return
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
 
 
 class Display:
-    """Ansible's output, or events as JSON lines, on its way to `sys.stdout`, until nobody reads it any more.
+    """Ansible's output, or events as JSON lines, on its way to the viewer, until nobody reads it any more.
 
     Args:
-        shown: False for showing nothing.
+        write: takes the text; LinkError, OSError or ValueError say that nobody reads it. None for showing nothing.
     """
 
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, write: Callable[[str], object] | None) -> None:
+        self._write = write
         self._lines: list[str] = []
-        self._shown = shown
+        self._held = 0
 
     def show(self, text: str) -> None:
-        """Take lines without their last line end."""
-        if self._shown:
+        """Take lines without their last line end.
+
+        They are held for one write, but not without end: what was read at once may be gigabytes when it is unpacked,
+        and a job that floods its output gives no pause.
+        """
+        if self._write is not None:
             self._lines.append(text)
+            self._held += len(text)
+            if self._held > _MOST_HELD:
+                self.flush()
 
     def flush(self) -> None:
         """Write what was taken. Whether somebody reads it makes no difference to the run."""
-        if not self._lines:
+        if self._write is None or not self._lines:
             return
         text = "\n".join(self._lines).replace("\r\n", "\n") + "\n"
         self._lines.clear()
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        self._held = 0
         try:
-            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            self._shown = False  # nobody reads it, or it has been closed
+            self._write(text)
+        except (LinkError, OSError, ValueError):
+            self._write = None

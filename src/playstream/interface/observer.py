@@ -29,7 +29,7 @@ class RunObserver(Observer):
         self.changes_events = handlers.event_handler is not None
         self._runner = runner
         self._handlers = handlers
-        self._display = Display(shown=False)
+        self._display = Display(None)
         self.error: BaseException | None = None
         """What one of the caller's functions raised."""
 
@@ -40,7 +40,7 @@ class RunObserver(Observer):
     def mute(self) -> None:
         """Tell the caller's functions nothing more. The runner goes on being told."""
         self._handlers = Handlers()
-        self._display = Display(shown=False)
+        self._display = Display(None)
 
     def show(self, text: str) -> None:
         self._display.show(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.display import Display
+from playstream.interface.display import Display, write_standard_output
 from playstream.interface.event_log import EventLog
 from playstream.interface.handlers import CancelPoll, Handlers
 from playstream.interface.local import INTERRUPTED, OF_THE_RECORDS, LocalRun
@@ -248,7 +248,7 @@ class Runner(Results):
         error: BaseException | None
         try:
             self._prepare()
-            observer.show_on(Display(shown=not self.config.suppress_ansible_output))
+            observer.show_on(Display(None if self.config.suppress_ansible_output else write_standard_output))
             drive = self._make_drive(cancellation)
             processor = Processor(
                 self._artifact_dir, watching, output=Output.JSON if self.config.json_mode else Output.TEXT,
