@@ -39,3 +39,17 @@ def test_runs_of_a_thread_are_stored_too(tmp_path: Path) -> None:
     assert runner.status == "successful"
     with open_store(url) as store:
         assert [run.ident for run in list_runs(store)] == [runner.config.ident]
+
+
+def test_a_run_whose_handler_raised_is_stored_too(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+
+    def broken(_event: object) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        playstream.run(
+            playbook=play(debug("x")), inventory="localhost", quiet=True, ident="x", store=url, event_handler=broken
+        )
+    with open_store(url) as store:
+        assert [(run.ident, run.status) for run in list_runs(store)] == [("x", "error")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from playstream.cli.output import complain, make_progress
 from playstream.cli.parser import Parser
+from playstream.cli.stored import named_store
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.links.stdio import claim_input, write_all
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
     from playstream.interface.storing import StoringObserver
+    from playstream.process import Observer
 
 
 def set_up(parser: Parser) -> None:
@@ -50,14 +51,6 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
     from playstream.process import Observer, Output  # noqa: PLC0415
 
-    def make_storing(url: str | None, inner: Observer) -> StoringObserver | None:
-        url = url or os.environ.get("PLAYSTREAM_STORE")
-        if not url:
-            return None
-        from playstream.interface.storing import StoringObserver  # noqa: PLC0415
-
-        return StoringObserver(url, inner)
-
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
     artifact_dir = Path(flags.artifact_dir) if flags.artifact_dir else flags.private_data_dir / "artifacts"
@@ -79,7 +72,7 @@ def run(flags: argparse.Namespace) -> int:
                 complain("process", f"{level.value}: {message}")
 
     viewer: Observer = Viewer()
-    storing = make_storing(flags.store, viewer)
+    storing = _make_storing(named_store(flags.store), viewer)
     with progress or nullcontext():
         result = process(
             claim_input(), artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
@@ -95,6 +88,14 @@ def run(flags: argparse.Namespace) -> int:
 
         write_summary(flags.summary, result, flags.ident)
     return result.exit_status
+
+
+def _make_storing(url: str | None, inner: Observer) -> StoringObserver | None:
+    if url is None:
+        return None
+    from playstream.interface.storing import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
+
+    return StoringObserver(url, inner)
 
 
 def _log(level: str, message: str) -> None:

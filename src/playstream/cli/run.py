@@ -33,6 +33,7 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.cli.job_options import job_options  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.cli.local_run import run_here  # noqa: PLC0415
     from playstream.cli.ongoing import bases  # noqa: PLC0415
+    from playstream.cli.stored import named_store  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
 
     report_to: int | None = flags.report_to
@@ -55,7 +56,7 @@ def run(flags: argparse.Namespace) -> int:
         name: value
         for name, value in (
             ("artifact_dir", flags.artifact_dir), ("rotate_artifacts", flags.rotate_artifacts),
-            ("store", flags.store or os.environ.get("PLAYSTREAM_STORE")),
+            ("store", named_store(flags.store)),
         )
         if value is not None
     }

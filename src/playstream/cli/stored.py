@@ -10,14 +10,19 @@ from playstream.pipeline.errors import ConfigurationError
 _WIDEST = 60
 
 
+def named_store(url: str | None) -> str | None:
+    """The store's URL, from its flag or from the environment; None when neither has one."""
+    return url or os.environ.get("PLAYSTREAM_STORE") or None
+
+
 def find_store(url: str | None) -> str:
     """The store's URL, from its flag or from the environment, where a password in it is out of others' sight.
 
     Raises:
         ConfigurationError: neither has one.
     """
-    found = url or os.environ.get("PLAYSTREAM_STORE")
-    if not found:
+    found = named_store(url)
+    if found is None:
         raise ConfigurationError("expected --store URL or PLAYSTREAM_STORE, such as sqlite:///runs.db, got neither")
     return found
 

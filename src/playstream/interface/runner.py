@@ -234,7 +234,7 @@ class Runner(Results):
     def _run(self, cancellation: Cancellation) -> None:
         observer = RunObserver(self, self._handlers)
         if self._store is None:
-            self._run_watched(cancellation, observer, observer)
+            self._run_watched(cancellation, observer, None)
             return
         storing = StoringObserver(self._store, observer)
         try:
@@ -243,7 +243,7 @@ class Runner(Results):
             storing.close()
 
     def _run_watched(
-        self, cancellation: Cancellation, observer: RunObserver, watching: RunObserver | StoringObserver
+        self, cancellation: Cancellation, observer: RunObserver, storing: StoringObserver | None
     ) -> None:
         error: BaseException | None
         try:
@@ -251,7 +251,7 @@ class Runner(Results):
             observer.show_on(Display(None if self.config.suppress_ansible_output else write_standard_output))
             drive = self._make_drive(cancellation)
             processor = Processor(
-                self._artifact_dir, watching, output=Output.JSON if self.config.json_mode else Output.TEXT,
+                self._artifact_dir, storing or observer, output=Output.JSON if self.config.json_mode else Output.TEXT,
                 keep_stdout=not self.config.suppress_output_file,
             )
             error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))
@@ -262,8 +262,9 @@ class Runner(Results):
             except Exception as caught:  # noqa: BLE001 - the caller's status handler may raise anything
                 error = error or caught
                 self.fail(error)
-            if isinstance(watching, StoringObserver):
-                error = error or watching.try_to_save(self.config.ident, self.status, self.rc, self.explanation)
+            if storing is not None:
+                unstored = storing.try_to_save(self.config.ident, self.status, self.rc, self.explanation)
+                error = error or unstored
             rotate(self.config.artifact_base, self.config.rotate_artifacts)
         finally:
             self.config.release()
