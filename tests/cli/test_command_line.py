@@ -18,7 +18,7 @@ from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_records
 AS_SOMEBODY_ELSE = """
 import os, sys
 from playstream.cli.main import main, make_parser
-import playstream.interface.arguments, playstream.interface.transmit
+import playstream.pipeline.arguments, playstream.interface.transmit
 make_parser()
 # Everything is loaded: somebody else may not be able to read this Python. Root may read everything, so it is not asked.
 if os.geteuid() == 0:

@@ -44,8 +44,8 @@ def run(flags: argparse.Namespace) -> int:
     import os  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     from playstream.cli.job_options import job_options, roles_path_in  # noqa: PLC0415
-    from playstream.interface.arguments import make_arguments  # noqa: PLC0415
     from playstream.interface.transmit import transmit  # noqa: PLC0415
+    from playstream.pipeline.arguments import make_arguments  # noqa: PLC0415
     from playstream.pipeline.links.stdio import claim_output  # noqa: PLC0415
 
     if sys.stdout is not None and sys.stdout.isatty():

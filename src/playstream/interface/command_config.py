@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
-from playstream.interface.options import SharedOptions, StrPath
+from playstream.pipeline.options import SharedOptions, StrPath
 from playstream.pipeline.protocol import Job
 from playstream.worker.console import Console
 from playstream.worker.pipes import Pipes

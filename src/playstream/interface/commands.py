@@ -6,14 +6,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from playstream.interface.checks import check_options, select_options
 from playstream.interface.command_config import CommandConfig, Descriptors
 from playstream.interface.event_handler import spread_handler
 from playstream.interface.logs import set_up_logging
-from playstream.interface.options import CommandOptions, SharedOptions
+from playstream.interface.options import CommandOptions
 from playstream.interface.runner import Runner
 from playstream.interface.running import start, take_handlers
+from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.options import SharedOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

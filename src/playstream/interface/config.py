@@ -11,16 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playstream.interface.arguments import make_arguments
-from playstream.interface.checks import check_options
-from playstream.interface.options import JobOptions, StrPath
 from playstream.interface.standard_streams import fill_standard_streams
+from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.checks import check_options
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import check_ident
 from playstream.pipeline.job import make_job
 from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.mailbox import Mailbox
+from playstream.pipeline.options import JobOptions, StrPath
 from playstream.pipeline.protocol import Job
 from playstream.worker.command import Command
 from playstream.worker.console import Console

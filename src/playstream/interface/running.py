@@ -6,12 +6,13 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from playstream.interface.checks import check_options, select_options
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import spread_handler
 from playstream.interface.logs import set_up_logging
-from playstream.interface.options import JobOptions, RunOptions
+from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
+from playstream.pipeline.checks import check_options, select_options
+from playstream.pipeline.options import JobOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

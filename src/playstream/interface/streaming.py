@@ -8,22 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playstream.interface.arguments import make_arguments
-from playstream.interface.checks import check_options, select_options
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import spread_handler
 from playstream.interface.handlers import CancelPoll
-from playstream.interface.options import JobOptions, RunOptions
+from playstream.interface.options import RunOptions
 from playstream.interface.process import feed
 from playstream.interface.runner import Drive, Runner
 from playstream.interface.running import take_handlers
 from playstream.interface.transmit import transmit
 from playstream.interface.work import work
+from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inputs import read_settings
 from playstream.pipeline.links.files import reading, writing
 from playstream.pipeline.links.stdio import claim_input, claim_output
+from playstream.pipeline.options import JobOptions
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor
 from playstream.worker import DEFAULT_KEEPALIVE_SECONDS, WorkerOptions

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playstream.pipeline import inputs
 from playstream.pipeline.errors import ConfigurationError
@@ -18,6 +18,8 @@ from playstream.pipeline.ident import check_ident
 from playstream.pipeline.lookup import Delivery, Lookup
 from playstream.pipeline.passwords import check_passwords
 from playstream.pipeline.protocol import Job
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class Arguments:
     omit_event_data: bool = False
     only_failed_event_data: bool = False
     suppress_env_files: bool = False
+    timeout: float | None = None
+    """Seconds; stands above the settings job_timeout and subprocess_timeout."""
+    env_files_win: bool = False
+    """As ansible-runner has it: a name in the files envvars, passwords and settings stands above the argument."""
 
 
 def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Delivery) -> Job:
@@ -82,6 +88,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
     _check_numbers(arguments)
     lookup = Lookup(private_data_dir, arguments.project_dir, delivery)
     inventory, contents = lookup.inventory(arguments.inventory)
+    merge = _merge_files_last if arguments.env_files_win else _merge_files_first
     return Job(
         ident=check_ident(arguments.ident) if arguments.ident else str(uuid.uuid4()),
         tree=delivery is Delivery.TREE,
@@ -106,13 +113,28 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         verbosity=arguments.verbosity,
         cmdline=files.cmdline if arguments.cmdline is None else inputs.split_words("cmdline", arguments.cmdline),
         extravars={**files.extravars, **inputs.check_json("extravars", arguments.extravars)},
-        envvars=inputs.check_envvars("envvars", {**files.envvars, **arguments.envvars}),
-        passwords={**files.passwords, **check_passwords("passwords", arguments.passwords)},
+        envvars=inputs.check_envvars("envvars", merge(files.envvars, arguments.envvars)),
+        passwords=merge(files.passwords, check_passwords("passwords", arguments.passwords)),
         ssh_key=inputs.check_ssh_key("ssh_key", arguments.ssh_key) or files.ssh_key,
-        settings=inputs.check_settings("settings", {**files.settings, **arguments.settings}),
+        settings=inputs.check_settings("settings", merge(files.settings, arguments.settings) | _limits(arguments)),
         omit_event_data=arguments.omit_event_data,
         only_failed_event_data=arguments.only_failed_event_data,
     )
+
+
+def _merge_files_first(files: Mapping[str, _T], arguments: Mapping[str, _T]) -> dict[str, _T]:
+    return {**files, **arguments}
+
+
+def _merge_files_last(files: Mapping[str, _T], arguments: Mapping[str, _T]) -> dict[str, _T]:
+    return {**arguments, **files}
+
+
+def _limits(arguments: Arguments) -> dict[str, Any]:
+    """The settings that `timeout` stands for."""
+    if arguments.timeout is None:
+        return {}
+    return {"job_timeout": arguments.timeout, "subprocess_timeout": arguments.timeout}
 
 
 def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playstream.interface.options import SETTING_OPTIONS
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inputs import parse_mapping
 from playstream.pipeline.job import Arguments
+from playstream.pipeline.options import SETTING_OPTIONS
 
 _AS_THEY_ARE = (
     "binary", "module", "module_args", "role", "role_vars", "role_skip_facts", "limit", "forks", "verbosity", "cmdline",
     "envvars", "passwords", "ssh_key", "omit_event_data", "only_failed_event_data", "suppress_env_files",
+    "timeout",
 )
 
 
@@ -120,8 +121,6 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in SETTING_OPTIONS:
         if name in options:
             settings[name] = _plain(options[name])
-    if "timeout" in options:
-        settings["job_timeout"] = settings["subprocess_timeout"] = options["timeout"]
     return settings
 
 

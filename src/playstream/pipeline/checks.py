@@ -10,7 +10,6 @@ from functools import cache
 from typing import IO, Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from playstream.interface.event_handler import EventHandler
 from playstream.pipeline.errors import ConfigurationError
 
 
@@ -92,6 +91,9 @@ def _describe(hint: Any) -> str:
     if origin is Sequence:
         return f"a list of ({_describe(arguments[0])})"
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Mapping: "a dict",
-             os.PathLike: "a path", IO: "a file object", UUID: "a UUID", EventHandler: "an EventHandler"}
+             os.PathLike: "a path", IO: "a file object", UUID: "a UUID"}
     known = words.get(origin or hint)
-    return known if known is not None else "a function"
+    if known is not None:
+        return known
+    is_class = isinstance(hint, type) and not getattr(hint, "_is_protocol", False)
+    return f"an object of {hint.__name__}" if is_class else "a function"
