@@ -15,8 +15,8 @@ from tests.interface.programs import play
 
 
 @pytest.mark.parametrize(("options", "expected"), [
-    ({"playbok": "site.yml"}, r"run\(\) has no parameter 'playbok'; did you mean 'playbook'\?"),
-    ({"zzz": 1}, r"run\(\) has no parameter 'zzz'\. docs/python\.md lists them"),
+    ({"playbok": "site.yml"}, r"run\(\) got an unexpected keyword argument 'playbok'; did you mean 'playbook'\?"),
+    ({"zzz": 1}, r"run\(\) got an unexpected keyword argument 'zzz'\. docs/python\.md lists them"),
     ({"forks": "5"}, "forks: expected a whole number, got str"),
     ({"forks": True}, "forks: expected a whole number, got True"),
     ({"forks": 0}, "forks: expected a whole number from 1, got 0"),

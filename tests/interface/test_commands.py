@@ -112,7 +112,7 @@ def test_the_last_status_comes_after_the_output() -> None:
     ((7,), {}, "executable_cmd: expected the name of a program, got 7"),
     (("ls", "-l"), {}, "cmdline_args: expected a list of texts"),
     (("ls", [1]), {}, "cmdline_args: expected a list of texts"),
-    (("ls",), {"inventory": "x"}, r"run_command\(\) has no parameter 'inventory'"),
+    (("ls",), {"inventory": "x"}, r"run_command\(\) got an unexpected keyword argument 'inventory'"),
     (("ls",), {"input_fd": __import__("io").StringIO("x")}, "input_fd: expected a file with a descriptor"),
     (("ls",), {"error_fd": 2, "runner_mode": "pexpect"}, "error_fd: expected runner_mode='subprocess'"),
     (("ls",), {"output_fd": 1, "runner_mode": "pexpect"}, "output_fd: expected runner_mode='subprocess'"),

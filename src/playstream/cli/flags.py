@@ -122,6 +122,8 @@ ISOLATION: Group = (
 SENDING: Group = (
     flag("--exclude", action="append", default=[], metavar="PATTERN", help="leave out what matches, in gitignore "
          "syntax, besides DIR/.playstreamignore; may be repeated"),
+    flag("--dialect", choices=["playstream", "runner"], default="playstream", help="runner: ansible-runner's, for a "
+         "worker that may be ansible-runner's; a worker of playstream's answers in the dialect it was spoken to"),
     flag("--only-transmit-kwargs", action="store_true", help="send the arguments without the directory; the worker has "
          "a --private-data-dir"),
 )

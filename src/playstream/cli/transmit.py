@@ -46,6 +46,7 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.cli.job_options import job_options, roles_path_in  # noqa: PLC0415
     from playstream.interface.transmit import transmit  # noqa: PLC0415
     from playstream.pipeline.arguments import make_arguments  # noqa: PLC0415
+    from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
     from playstream.pipeline.links.stdio import claim_output  # noqa: PLC0415
 
     if sys.stdout is not None and sys.stdout.isatty():
@@ -63,5 +64,6 @@ def run(flags: argparse.Namespace) -> int:
         claim_output(),
         exclude=flags.exclude,
         only_arguments=flags.only_transmit_kwargs,
+        dialect=Dialect(flags.dialect),
     )
     return 0

@@ -1,16 +1,21 @@
-"""What a Runner sees of its run: it keeps the Runner's state, and tells the caller's handlers and the display."""
+"""Who is told what happens in a run: the Runner, plugins, the caller's handlers, the display."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from playstream.interface.display import Display
 from playstream.interface.handlers import Handlers
+from playstream.interface.plugins import Plugins, find_plugins
 from playstream.pipeline.protocol import LogLevel, Status
 from playstream.process import Observer
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from playstream.interface.runner import Runner
 
 _logger = logging.getLogger("playstream")
@@ -18,7 +23,9 @@ _LEVELS = {LogLevel.INFO: logging.INFO, LogLevel.WARNING: logging.WARNING, LogLe
 
 
 class RunObserver(Observer):
-    """Tells what happens in a run.
+    """What a Runner sees of its run: it keeps the Runner's state, and tells plugins, handlers and the display.
+
+    Plugins are told of a status before the caller's handler, and of an event after it.
 
     Args:
         runner: whose state it keeps.
@@ -26,7 +33,8 @@ class RunObserver(Observer):
     """
 
     def __init__(self, runner: Runner, handlers: Handlers) -> None:
-        self.changes_events = handlers.event_handler is not None
+        self._plugins = Plugins(find_plugins(), runner.config)
+        self.changes_events = handlers.event_handler is not None or self._plugins.take_events
         self._runner = runner
         self._handlers = handlers
         self._display = Display(None)
@@ -38,7 +46,7 @@ class RunObserver(Observer):
         self._display = display
 
     def mute(self) -> None:
-        """Tell the caller's functions nothing more. The runner goes on being told."""
+        """Tell the caller's functions nothing more. The runner and plugins go on being told."""
         self._handlers = Handlers()
         self._display = Display(None)
 
@@ -57,6 +65,8 @@ class RunObserver(Observer):
         except BaseException as error:
             self._give_up(error)
             raise
+        finally:
+            self._plugins.event(event)
 
     def kept(self, name: str, event: dict[str, Any]) -> None:
         self._runner.note_event(name, event)
@@ -64,11 +74,8 @@ class RunObserver(Observer):
     def status(self, status: Status) -> None:
         self._runner.note_status(status)
         config = self._runner.config
-        data: dict[str, Any] = {"status": status.status.value, "runner_ident": str(config.ident)}
-        if status.command is not None:
-            data |= {"command": list(status.command), "env": dict(status.env or {}), "cwd": status.cwd}
-        if status.explanation is not None:
-            data["job_explanation"] = status.explanation
+        data = _status_data(status, str(config.ident))
+        self._plugins.status(data)
         try:
             self._handlers.status(data, config)
         except BaseException as error:
@@ -78,3 +85,66 @@ class RunObserver(Observer):
     def _give_up(self, error: BaseException) -> None:
         self.error = error
         self.mute()
+
+
+@dataclass(slots=True)
+class StreamConfig:
+    """What is known of a run that comes as a stream: what plugins get in the place of a RunnerConfig."""
+
+    ident: str
+    settings: Mapping[str, Any]
+    command: list[str] = field(default_factory=list)
+    cwd: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class PluginObserver(Observer):
+    """Tells plugins of a run that comes as a stream, and another observer all.
+
+    Args:
+        found: the plugins.
+        config: what they get as `runner_config`; the rest of it comes with the status `starting`.
+        inner: the other observer.
+    """
+
+    def __init__(self, found: Iterable[EntryPoint], config: StreamConfig, inner: Observer) -> None:
+        self._plugins = Plugins(found, config)
+        self._config = config
+        self._inner = inner
+        self.changes_events = inner.changes_events or self._plugins.take_events
+
+    def show(self, text: str) -> None:
+        self._inner.show(text)
+
+    def log(self, level: LogLevel, message: str) -> None:
+        self._inner.log(level, message)
+
+    def event(self, event: dict[str, Any]) -> bool:
+        keep = self._inner.event(event)
+        self._plugins.event(event)
+        return keep
+
+    def kept(self, name: str, event: dict[str, Any]) -> None:
+        self._inner.kept(name, event)
+
+    def status(self, status: Status) -> None:
+        if status.command is not None:
+            self._config.command, self._config.cwd = list(status.command), status.cwd or ""
+            self._config.env = dict(status.env or {})
+        self._plugins.status(_status_data(status, self._config.ident))
+        self._inner.status(status)
+
+    def idle(self) -> None:
+        self._inner.idle()
+
+
+def _status_data(status: Status, ident: str) -> dict[str, Any]:
+    """A status as handlers and plugins get it."""
+    data: dict[str, Any] = {"status": status.status.value, "runner_ident": ident}
+    if status.command is not None:
+        data |= {"command": list(status.command), "env": dict(status.env or {}), "cwd": status.cwd}
+    if status.explanation is not None:
+        data["job_explanation"] = status.explanation
+    if status.traceback is not None:
+        data["result_traceback"] = status.traceback
+    return data

@@ -57,6 +57,9 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     _output: IO[bytes] | None
     """Where the transmit or worker stage writes; standard output when None."""
     only_transmit_kwargs: bool
+    """Of the transmit stage: send no tree; the worker has the directory."""
+    dialect: Literal["playstream", "runner"] | None
+    """Of the transmit stage: `runner` for a worker that may be ansible-runner's. The others take what comes."""
     keepalive_seconds: float | None
 
 

@@ -6,14 +6,19 @@ import select
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.links.stdio import read_some
 from playstream.pipeline.protocol import NEED_DATA, Receiver
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Output, Processor, Result
 from playstream.process.recording import RecordingReceiver, is_recording
+
+if TYPE_CHECKING:
+    from playstream.pipeline.runner.receiver import RunnerReceiver
 
 _LOOK_SECONDS = 0.5
 INTERRUPTED_SECONDS = 5.0
@@ -100,12 +105,13 @@ def _patience(stop_at: float | None, looking: bool) -> float | None:
 
 
 class _Source:
-    """What comes on a descriptor, which its first bytes tell: a worker's stream or a recording."""
+    """What comes on a descriptor, which its first bytes tell: a worker's stream in either dialect, or a recording."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._head = b""
-        self._receiver: Receiver | RecordingReceiver | None = None
+        self._first: FirstBytes | None = None
+        self._receiver: Receiver | RunnerReceiver | RecordingReceiver | None = None
 
     @property
     def closed(self) -> bool:
@@ -115,21 +121,39 @@ class _Source:
     def feed(self, processor: Processor) -> None:
         """Read once and give the processor what is complete."""
         data = read_some(self._fd)
-        receiver = self._receiver or self._choose(data)
+        at_end = not data
+        if self._receiver is None:
+            data = self._choose(data)
+        receiver = self._receiver
         if receiver is None:
             return
-        if not data:
+        receiver.receive_data(data)
+        if at_end:
             receiver.receive_eof()
-        receiver.receive_data(self._head + data if self._head else data)
-        self._head = b""
         next_record, take = receiver.next_record, processor.receive
         while (record := next_record()) is not NEED_DATA:
             take(record)
 
-    def _choose(self, data: bytes) -> Receiver | RecordingReceiver | None:
-        recording = is_recording(self._head + data)
-        if recording is None and data:
+    def _choose(self, data: bytes) -> bytes:
+        """Find whoever can read what has come; all that has come when that is known."""
+        if self._first is None:
             self._head += data
-            return None
-        self._receiver = RecordingReceiver() if recording else Receiver(Direction.RESULT)
-        return self._receiver
+            recording = is_recording(self._head)
+            if recording is None and data:
+                return b""
+            if recording:
+                self._receiver = RecordingReceiver()
+                return self._head
+            self._first, data = FirstBytes(), self._head
+        told = self._first.receive_data(data)
+        if told is None:
+            return b""
+        dialect, data = told
+        self._receiver = Receiver(Direction.RESULT) if dialect is Dialect.PLAYSTREAM else _runner_receiver()
+        return data
+
+
+def _runner_receiver() -> RunnerReceiver:
+    from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms of a start
+
+    return RunnerReceiver(Direction.RESULT)

@@ -20,6 +20,7 @@ from playstream.interface.work import work
 from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.checks import check_options, select_options
+from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inputs import read_settings
 from playstream.pipeline.links.files import reading, writing
@@ -46,9 +47,9 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     spread_handler(given)
     handlers = take_handlers(given)
     if streamer == "transmit":
-        return _Transmit(given)
+        return TransmitRunner(given)
     if streamer == "worker":
-        return _Work(given)
+        return WorkRunner(given)
     return ProcessRunner(ProcessConfig(given), **handlers)
 
 
@@ -60,8 +61,11 @@ class _Stage(Runner):
         self._options = options
 
 
-class _Transmit(_Stage):
+class TransmitRunner(_Stage):
     """Sends a job."""
+
+    _env_files_win = False
+    """Whether a name in the files of `env/` stands above the option; see Arguments."""
 
     def run(self) -> tuple[str, int | None]:
         """Write the job and its tree.
@@ -74,14 +78,15 @@ class _Transmit(_Stage):
         with _output(self._options) as output_fd:
             transmit(
                 None if directory is None else Path(directory),
-                make_arguments(self._options),
+                make_arguments(self._options, env_files_win=self._env_files_win),
                 output_fd,
                 only_arguments=bool(self._options.get("only_transmit_kwargs")) or directory is None,
+                dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
             )
         return self.status, self.rc
 
 
-class _Work(_Stage):
+class WorkRunner(_Stage):
     """Serves a job."""
 
     def run(self) -> tuple[str, int | None]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import LinkError, PlaystreamError
 from playstream.pipeline.job import Arguments
 from playstream.pipeline.links.stdio import write_all
@@ -25,6 +26,7 @@ def transmit(
     *,
     exclude: Sequence[str] = (),
     only_arguments: bool = False,
+    dialect: Dialect = Dialect.PLAYSTREAM,
 ) -> None:
     """Write a job and its private data directory to a descriptor, as a stream for `work`.
 
@@ -35,12 +37,35 @@ def transmit(
         output_fd: where the stream goes; not closed.
         exclude: patterns, in gitignore syntax, of what is not sent.
         only_arguments: send no tree.
+        dialect: of the stream; RUNNER for a worker that may be ansible-runner's.
 
     Raises:
         ConfigurationError: the job could not run as asked; nothing has been written.
+        JobError: there is no room for the archive of the runner dialect.
         LinkError: the reader has gone.
     """
     transmitter = Transmitter(private_data_dir, arguments, exclude=exclude, only_arguments=only_arguments)
+    if dialect is Dialect.RUNNER:
+        _transmit_to_runner(transmitter, output_fd)
+    else:
+        _transmit(transmitter, output_fd)
+
+
+def _transmit_to_runner(transmitter: Transmitter, output_fd: int) -> None:
+    from playstream.pipeline.runner.sender import RunnerSender  # noqa: PLC0415 - only where it is spoken
+
+    sender = RunnerSender(Direction.JOB)
+    try:
+        for record in transmitter.records():
+            for data in sender.send(record):
+                write_all(output_fd, data)
+        for data in sender.end():
+            write_all(output_fd, data)
+    finally:
+        sender.close()
+
+
+def _transmit(transmitter: Transmitter, output_fd: int) -> None:
     sender = Sender(Direction.JOB)
     writer = _Writer(sender, output_fd)
     try:

@@ -19,12 +19,15 @@ _AS_THEY_ARE = (
 )
 
 
-def make_arguments(options: Mapping[str, Any], *, command: Sequence[str] = ()) -> Arguments:
+def make_arguments(
+    options: Mapping[str, Any], *, command: Sequence[str] = (), env_files_win: bool = False
+) -> Arguments:
     """What `options`, checked keyword arguments, ask for.
 
     Args:
         options: options of run() or run_command() that are not None.
         command: a whole command line.
+        env_files_win: see Arguments.
 
     Raises:
         ConfigurationError: two options say different things, or the file of extra variables cannot be read.
@@ -42,6 +45,7 @@ def make_arguments(options: Mapping[str, Any], *, command: Sequence[str] = ()) -
         skip_tags=_words(options.get("skip_tags")),
         extravars=_extravars(options),
         settings=_settings(options),
+        env_files_win=env_files_win,
         **_playbook(options),
         **values,
     )

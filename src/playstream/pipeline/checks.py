@@ -27,7 +27,7 @@ def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[s
     hints = _hints(kind)
     for name, value in given.items():
         if name not in hints:
-            raise ConfigurationError(f"{function}() has no parameter {name!r}{_suggest(name, hints)}")
+            raise ConfigurationError(f"{function}() got an unexpected keyword argument {name!r}{_suggest(name, hints)}")
         if value is not None and not _fits(value, hints[name]):
             raise ConfigurationError(f"{name}: expected {_describe(hints[name])}, got {_shown(value)}")
     return {name: value for name, value in given.items() if value is not None}

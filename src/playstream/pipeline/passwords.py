@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,3 +74,21 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
             )
         checked[pattern] = str(answer)
     return checked
+
+
+def ask_for_passwords(given_passwords: Mapping[str, str], cmdline: Sequence[str]) -> list[str]:
+    """Options that make Ansible ask for the passwords that have a name, when `cmdline` does not already."""
+    passwords = sort_passwords(given_passwords)
+    given = set(cmdline)
+    words: list[str] = []
+    if passwords.ssh is not None and not given & {"-k", "--ask-pass"}:
+        words.append("--ask-pass")
+    if passwords.become is not None and not given & {"-K", "--ask-become-pass"}:
+        words.append("--ask-become-pass")
+    asked = {word.removeprefix("--vault-id=").removesuffix("@prompt") for word in given if word.endswith("@prompt")}
+    if given & {"-J", "--ask-vault-pass", "--ask-vault-password"}:
+        asked.add("")
+    for vault_id in passwords.vaults:
+        if vault_id not in asked:
+            words += ["--vault-id", f"{vault_id}@prompt"]
+    return words

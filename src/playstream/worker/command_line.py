@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.passwords import sort_passwords
+from playstream.pipeline.passwords import ask_for_passwords
 from playstream.pipeline.protocol import Job
 from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen, write_extravars, write_inventories, write_playbook
@@ -53,7 +53,7 @@ def _options(job: Job, paths: Paths, seen: Seen) -> list[str]:
         words.append("-" + "v" * job.verbosity)
     if job.extravars:
         words += ["-e", f"@{seen(write_extravars(job, paths))}"]
-    return [*words, *_asked_passwords(job), *job.cmdline]
+    return [*words, *ask_for_passwords(job.passwords, job.cmdline), *job.cmdline]
 
 
 def _inventory(job: Job, paths: Paths, seen: Seen) -> list[str]:
@@ -64,21 +64,3 @@ def _inventory(job: Job, paths: Paths, seen: Seen) -> list[str]:
         item if "," in item else str(seen(paths.private_data_dir / item)) for item in job.inventory or ()
     ]
     return named + [str(seen(path)) for path in write_inventories(job, paths)]
-
-
-def _asked_passwords(job: Job) -> list[str]:
-    """Options that make Ansible ask for the passwords that have a name; `worker.prompts` answers."""
-    passwords = sort_passwords(job.passwords)
-    given = set(job.cmdline)
-    words: list[str] = []
-    if passwords.ssh is not None and not given & {"-k", "--ask-pass"}:
-        words.append("--ask-pass")
-    if passwords.become is not None and not given & {"-K", "--ask-become-pass"}:
-        words.append("--ask-become-pass")
-    asked = {word.removeprefix("--vault-id=").removesuffix("@prompt") for word in given if word.endswith("@prompt")}
-    if given & {"-J", "--ask-vault-pass", "--ask-vault-password"}:
-        asked.add("")
-    for vault_id in passwords.vaults:
-        if vault_id not in asked:
-            words += ["--vault-id", f"{vault_id}@prompt"]
-    return words

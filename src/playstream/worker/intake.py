@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from playstream.pipeline.dialect import Dialect, PieceReader
 from playstream.pipeline.errors import PlaystreamError, WorkerError
+from playstream.pipeline.inputs import read_env_files
+from playstream.pipeline.job import add_env_files
 from playstream.pipeline.links.read_ahead import EndOfFile, ReadAhead
 from playstream.pipeline.protocol import (
     NEED_DATA,
@@ -13,6 +18,8 @@ from playstream.pipeline.protocol import (
     Failure,
     FileData,
     FileEntry,
+    Frame,
+    FrameReader,
     Job,
     Log,
     LogLevel,
@@ -24,6 +31,10 @@ from playstream.pipeline.protocol import (
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.unpack import Unpacker
 
+if TYPE_CHECKING:
+    from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
+    from playstream.pipeline.runner.receiver import RunnerReceiver
+
 
 class Intake:
     """Takes the job stream from a descriptor, a piece at a time.
@@ -32,15 +43,28 @@ class Intake:
         fd: the link.
         target: the directory to unpack the tree into.
         emit: takes Log records for the other side.
+        heard: is told, in another thread, which dialect the other side speaks.
         replace: entries take the place of files that are there.
     """
 
-    def __init__(self, fd: int, target: Path, emit: Callable[[Record], None], *, replace: bool) -> None:
+    def __init__(
+        self,
+        fd: int,
+        target: Path,
+        emit: Callable[[Record], None],
+        heard: Callable[[Dialect], object],
+        *,
+        replace: bool,
+    ) -> None:
+        self._target = target
         self._emit = emit
-        self._receiver = Receiver(Direction.JOB)
+        self._heard = heard
+        self._native = Receiver(Direction.JOB)
+        self._runner: RunnerReceiver | None = None
         self._unpacker = Unpacker(target, trusted=True, replace=replace)
-        self._reader = ReadAhead(fd, self._receiver.frames)
+        self._reader = ReadAhead(fd, PieceReader(self._choose))
         self.job: Job | None = None
+        """What is to be run; complete when `ready`."""
         self.ready = False
         """True when the job and its tree are there."""
         self.open = True
@@ -50,6 +74,21 @@ class Intake:
     def fileno(self) -> int:
         """To wait for input."""
         return self._reader.fileno()
+
+    def _choose(self, dialect: Dialect) -> FrameReader | LineReader:
+        """The reader of the dialect; called once, in the thread that reads."""
+        self._heard(dialect)
+        if dialect is Dialect.PLAYSTREAM:
+            return self._native.frames
+        from playstream.pipeline.runner.kwargs import read_kwargs  # noqa: PLC0415 - only where it is spoken
+        from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415
+
+        self._runner = RunnerReceiver(Direction.JOB, partial(read_kwargs, directory=self._target))
+        return self._runner.lines
+
+    @property
+    def _receiver(self) -> Receiver | RunnerReceiver:
+        return self._runner or self._native
 
     def read(self) -> None:
         """Take what has come; waits when nothing has.
@@ -65,30 +104,43 @@ class Intake:
             elif isinstance(piece, Noise):
                 self._report(piece)
             else:
-                self._receiver.records.receive_frame(piece)
-                while (record := self._receiver.records.next_record()) is not NEED_DATA:
-                    self._take(record)
+                self._read_piece(piece)
         except PlaystreamError:
             self.open = False
             raise
         if self._receiver.closed:
             self.open = False
 
+    def _read_piece(self, piece: Frame | Line | ArchiveData) -> None:
+        if isinstance(piece, Frame):
+            self._native.records.receive_frame(piece)
+        elif self._runner is not None:
+            self._runner.records.receive_piece(piece)
+        records = self._receiver.records
+        while (record := records.next_record()) is not NEED_DATA:
+            self._take(record)
+
     def _take(self, record: Record) -> None:
         if isinstance(record, (FileEntry, FileData)):
             self._unpacker.receive(record)
         elif isinstance(record, TreeEnd):
             self._unpacker.receive(record)
-            self.ready = True
+            self.ready = self.job is not None
         elif isinstance(record, Job):
-            self.job = record
-            self.ready = not record.tree
+            self._take_job(record)
         elif isinstance(record, Cancel):
             self.cancel_reason = record.reason
         elif isinstance(record, Failure):
             raise WorkerError(f"transmit failed, so there is no job to run: {record.message}")
         elif isinstance(record, Log):
             self._emit(record)
+
+    def _take_job(self, job: Job) -> None:
+        """Note the job. In the runner dialect it comes behind its tree, and has been made with the files in it."""
+        self.ready = not job.tree
+        self.job = job
+        if self.ready and self._runner is None:
+            self.job = add_env_files(job, read_env_files(self._target))
 
     def _report(self, noise: Noise) -> None:
         shown = f": {noise.data!r}" if noise.data else ""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
-from playstream.pipeline.protocol import Heartbeat, Sender
+from playstream.pipeline.protocol import Heartbeat
+from playstream.worker.outgoing import Outgoing, outgoing_in
 
 GATHER_SECONDS = 0.025
 """Between two flushes at least. Frames of one event each are 1.4 times as large and take 2.5 times as long to receive
@@ -21,32 +23,48 @@ GATHER_SECONDS = 0.025
 
 
 class Outbox:
-    """Sends what is put into a mailbox.
+    """Sends what is put into a mailbox, from `start` on.
 
     Args:
         mailbox: where the records come from.
-        sender: the outgoing direction.
         write: writes bytes to the link; raises LinkError.
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
     """
 
-    def __init__(
-        self, mailbox: Mailbox, sender: Sender, write: Callable[[bytes], None], *, keepalive_seconds: float
-    ) -> None:
+    def __init__(self, mailbox: Mailbox, write: Callable[[bytes], None], *, keepalive_seconds: float) -> None:
         self._mailbox = mailbox
-        self._sender = sender
         self._write = write
         self._keepalive = keepalive_seconds or None
-        self._thread = threading.Thread(target=self._run, name="playstream-outbox", daemon=True)
-        self._thread.start()
+        self._outgoing: Outgoing | None = None
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._written = 0.0
+        """When something was written last."""
+
+    def start(self, dialect: Dialect) -> Outgoing:
+        """Begin to send. A second call changes nothing: a stream has one dialect."""
+        with self._starting:
+            if self._outgoing is None:
+                self._outgoing = outgoing_in(dialect)
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._outgoing,), name="playstream-outbox", daemon=True
+                )
+                self._thread.start()
+            return self._outgoing
+
+    def name(self, ident: str) -> None:
+        """Say what the run is called, where the dialect says it."""
+        self.start(Dialect.PLAYSTREAM).name(ident)
 
     def close(self) -> None:
-        """Write what is waiting and the End record; wait until that is done or has failed."""
+        """Write what is waiting and the end of the stream; wait until that is done or has failed."""
         self._mailbox.close()
-        self._thread.join()
+        self.start(Dialect.PLAYSTREAM)  # in which the other side is told when it has said nothing
+        if self._thread is not None:
+            self._thread.join()
 
-    def _run(self) -> None:
-        flushed = time.monotonic()
+    def _run(self, outgoing: Outgoing) -> None:
+        flushed = self._written = time.monotonic()
         pending = False
         try:
             while True:
@@ -55,14 +73,25 @@ class Outbox:
                 if record is NOTHING_MORE:
                     break
                 if record is NOTHING_YET:
-                    self._write(self._sender.flush() if pending else self._sender.send(Heartbeat()))
+                    self._write_all(outgoing.flush() if pending else outgoing.send(Heartbeat(), flush=True))
                     flushed, pending = time.monotonic(), False
                     continue
                 now = time.monotonic()
                 pending = not self._mailbox.empty or now < flushed + GATHER_SECONDS
-                self._write(self._sender.send(record, flush=not pending))
+                self._write_all(outgoing.send(record, flush=not pending))
                 if not pending:
                     flushed = now
-            self._write(self._sender.end())
+                if self._keepalive is not None and now > self._written + self._keepalive:
+                    # Records come and nothing goes: an archive grows, which has to be whole before its first byte goes.
+                    self._write_all(outgoing.send(Heartbeat(), flush=True))
+            self._write_all(outgoing.end())
         except PlaystreamError as error:
             self._mailbox.fail(error)
+        finally:
+            outgoing.close()
+
+    def _write_all(self, pieces: Iterable[bytes]) -> None:
+        for data in pieces:
+            if data:
+                self._write(data)
+                self._written = time.monotonic()

@@ -7,12 +7,9 @@ from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, PlaystreamError
-from playstream.pipeline.inputs import read_env_files
-from playstream.pipeline.job import add_env_files
 from playstream.pipeline.links.stdio import write_all
 from playstream.pipeline.mailbox import Mailbox
-from playstream.pipeline.protocol import Failure, Job, Sender, StatusName
-from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.protocol import Failure, Job, StatusName
 from playstream.worker.execution import Execution, put_status
 from playstream.worker.guardian import kill_marked
 from playstream.worker.intake import Intake
@@ -55,10 +52,7 @@ class Worker:
         self._cancellation = cancellation
         self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
-            self._mailbox,
-            Sender(Direction.RESULT),
-            lambda data: write_all(output_fd, data),
-            keepalive_seconds=options.keepalive_seconds,
+            self._mailbox, lambda data: write_all(output_fd, data), keepalive_seconds=options.keepalive_seconds
         )
 
     def run(self) -> int:
@@ -85,7 +79,9 @@ class Worker:
         spool = Spool(self._options.private_data_dir, delete=self._options.delete)
         try:
             ours = self._options.private_data_dir is None
-            intake = Intake(self._input, spool.private_data_dir, self._mailbox.put, replace=not ours)
+            intake = Intake(
+                self._input, spool.private_data_dir, self._mailbox.put, self._outbox.start, replace=not ours
+            )
             try:
                 job = self._receive(intake)
                 if job is None:
@@ -116,8 +112,7 @@ class Worker:
         return intake.job
 
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> int:
-        if not job.tree:
-            job = add_env_files(job, read_env_files(spool.private_data_dir))
+        self._outbox.name(job.ident)
         link = Link(intake, self._output)
         outcome = Execution(job, spool, self._mailbox, self._cancellation, link=link).run()
         if outcome.error is not None:

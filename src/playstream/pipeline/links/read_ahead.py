@@ -11,13 +11,20 @@ import os
 import queue
 import select
 import threading
+from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.links.stdio import read_some
-from playstream.pipeline.protocol import Frame, FrameReader, Noise
+from playstream.pipeline.protocol import Frame, Noise
+
+if TYPE_CHECKING:
+    from playstream.pipeline.dialect import PieceReader
+    from playstream.pipeline.runner.lines import ArchiveData, Line
+
+    _Piece = Frame | Line | ArchiveData | Noise
 
 _AHEAD = 4
-"""Frames, of 1 MiB at most, that wait for their taker."""
+"""Pieces that wait for their taker. A frame or a piece of an archive has 1 MiB at most."""
 
 
 class EndOfFile:
@@ -25,17 +32,17 @@ class EndOfFile:
 
 
 class ReadAhead:
-    """The frames of a link, read in a thread until `close`.
+    """The frames of a link, or its lines and archives, read in a thread until `close`.
 
     Args:
         fd: the link; not closed.
-        frames: turns what comes into content; used by the thread alone.
+        reader: turns what comes into pieces; used by the thread alone.
     """
 
-    def __init__(self, fd: int, frames: FrameReader) -> None:
+    def __init__(self, fd: int, reader: PieceReader) -> None:
         self._fd = fd
-        self._frames = frames
-        self._pieces: queue.Queue[Frame | Noise | PlaystreamError | EndOfFile] = queue.Queue(_AHEAD)
+        self._reader = reader
+        self._pieces: queue.Queue[_Piece | PlaystreamError | EndOfFile] = queue.Queue(_AHEAD)
         self._news, self._tell = os.pipe()
         self._stopped, self._stop = os.pipe()
         self._stopping = False
@@ -49,8 +56,8 @@ class ReadAhead:
         """Readable when `take` has something."""
         return self._news
 
-    def take(self) -> Frame | Noise | EndOfFile:
-        """The next frame, noise, or the end of the file; waits for it.
+    def take(self) -> _Piece | EndOfFile:
+        """The next piece, noise, or the end of the file; waits for it.
 
         Raises:
             PlaystreamError: the link failed, or what came is no stream. Nothing follows.
@@ -65,13 +72,13 @@ class ReadAhead:
         try:
             while self._wait():
                 data = read_some(self._fd)
+                self._reader.receive_data(data)
+                while (piece := self._reader.next()) is not None:
+                    if not self._put(piece):
+                        return
                 if not data:
                     self._put(EndOfFile())
                     return
-                self._frames.receive_data(data)
-                while (piece := self._frames.next()) is not None:
-                    if not self._put(piece):
-                        return
         except PlaystreamError as error:
             self._put(error)
 
@@ -79,7 +86,7 @@ class ReadAhead:
         """Wait for input; False when nobody wants it any more."""
         return all(fd != self._stopped for fd, _events in self._poll.poll())
 
-    def _put(self, piece: Frame | Noise | PlaystreamError | EndOfFile) -> bool:
+    def _put(self, piece: _Piece | PlaystreamError | EndOfFile) -> bool:
         """Hand a piece over; False when nobody wants it any more."""
         self._pieces.put(piece)
         os.write(self._tell, b"p")

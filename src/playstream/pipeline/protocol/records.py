@@ -116,6 +116,8 @@ class Status:
     cwd: str | None = None
     explanation: str | None = None
     """For people: why it was canceled, which limit fired."""
+    traceback: str | None = None
+    """Of Python, where a worker was at fault; ansible-runner's sends one."""
 
 
 @dataclass(frozen=True, slots=True)

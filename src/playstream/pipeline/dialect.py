@@ -1,0 +1,81 @@
+"""Which of the two dialects a stream is in; its first bytes tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from playstream.pipeline.protocol import Frame, FrameReader, Noise
+from playstream.pipeline.protocol.frames import MAGIC_START, MAX_NOISE
+
+if TYPE_CHECKING:
+    from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
+
+_RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipfile|eof)"[ \t]*:')
+"""ansible-runner's first line, in either direction, behind what a login may have printed."""
+_OVERLAP = 64
+"""Bytes before the last search in which a beginning may lie."""
+
+
+class Dialect(str, Enum):
+    """How the records are put into bytes."""
+
+    PLAYSTREAM = "playstream"
+    RUNNER = "runner"
+    """ansible-runner's."""
+
+
+class FirstBytes:
+    """Holds back what comes until its dialect is known."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def receive_data(self, data: bytes) -> tuple[Dialect, bytes] | None:
+        """The dialect and all that has come, or None for as long as it cannot be told.
+
+        Args:
+            data: bytes as they came; empty at the end of the file.
+        """
+        start = max(0, len(self._held) - _OVERLAP)
+        self._held += data
+        native = self._held.find(MAGIC_START, start)
+        runner = _RUNNER_START.search(self._held, start)
+        if runner is not None and (native < 0 or runner.start() < native):
+            return Dialect.RUNNER, bytes(self._held)
+        if native >= 0 or not data or len(self._held) > MAX_NOISE:
+            return Dialect.PLAYSTREAM, bytes(self._held)  # whose reader explains what is no stream at all
+        return None
+
+
+class PieceReader:
+    """The outer layer of either dialect: bytes to frames, or to lines and the bytes of archives.
+
+    Args:
+        choose: gives the reader of the dialect, once it is known.
+    """
+
+    def __init__(self, choose: Callable[[Dialect], FrameReader | LineReader]) -> None:
+        self._choose = choose
+        self._first = FirstBytes()
+        self._reader: FrameReader | LineReader | None = None
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came; empty at the end of the file."""
+        if self._reader is None:
+            told = self._first.receive_data(data)
+            if told is None:
+                return
+            dialect, data = told
+            self._reader = self._choose(dialect)
+        self._reader.receive_data(data)
+
+    def next(self) -> Frame | Line | ArchiveData | Noise | None:
+        """The next piece, or noise that was skipped; None when neither is whole.
+
+        Raises:
+            RemoteProtocolError: what has come is not a valid stream.
+        """
+        return None if self._reader is None else self._reader.next()

@@ -1,0 +1,191 @@
+"""A tree as a zip, the way ansible-runner packs one.
+
+A zip has to be whole before its first byte can go, since its size goes ahead of it. It is made in a file without a
+name, which nobody else can open and which is gone with the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import struct
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.protocol import FileData, FileEntry, FileType, TreeEnd
+from playstream.pipeline.tree.paths import printable
+
+LEVEL = 1
+"""Of deflate. On 3,612 files of source code level 6, zlib's own default, takes 2.6 times as long and gives 15 % fewer
+bytes."""
+UT_FIELD = 0x5455
+"""Info-ZIP's extra field for the time of modification in UTC. The zip's own has local time in steps of 2 seconds."""
+_FIRST_TIME = (1980, 1, 1, 0, 0, 0)
+_LAST_TIME = (2107, 12, 31, 23, 59, 58)
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_PIECE = 1 << 18
+_UNIX = 3
+_DIRECTORY_BIT = 0x10
+
+
+class ArchiveWriter:
+    """Takes the records of one tree. A file with several names becomes several files.
+
+    Raises:
+        JobError: the file cannot be made.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        except OSError as error:
+            raise _no_room(error) from None
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL)
+        self._entry: IO[bytes] | None = None
+        self._left = 0
+        self._links: dict[int, zipfile.ZipInfo] = {}
+
+    def close(self) -> None:
+        """Drop the archive."""
+        with contextlib.suppress(OSError):  # a full disk: it is dropped all the same
+            self._finish_entry()
+            self._zip.close()
+        self._file.close()
+
+    def add_file(self, path: str, data: bytes) -> None:
+        """Add a private file that is no record's."""
+        info = zipfile.ZipInfo(path, time.localtime()[:6])
+        info.external_attr = (stat.S_IFREG | 0o600) << 16
+        info.compress_type = zipfile.ZIP_DEFLATED
+        self._zip.writestr(info, data)
+
+    def receive(self, record: FileEntry | FileData | TreeEnd) -> None:
+        """Take one record.
+
+        Raises:
+            ConfigurationError: an entry has a name that a zip cannot hold.
+            JobError: there is no room for the archive.
+        """
+        try:
+            if isinstance(record, FileData):
+                self._write(record.data)
+            elif isinstance(record, FileEntry):
+                self._add(record)
+            else:
+                self._zip.close()
+        except OSError as error:
+            raise _no_room(error) from None
+
+    def _add(self, entry: FileEntry) -> None:
+        if not entry.path:
+            return  # the root: an archive has none
+        info = _describe(entry)
+        if entry.type is FileType.DIRECTORY:
+            self._zip.writestr(info, b"")
+        elif entry.type is FileType.SYMLINK:
+            self._zip.writestr(info, entry.target)
+        elif entry.type is FileType.HARDLINK:
+            self._copy(self._links[entry.link], info)
+        else:
+            self._left = info.file_size = entry.size
+            self._entry = self._zip.open(info, "w")
+            if entry.link:
+                self._links[entry.link] = info
+            if not self._left:
+                self._finish_entry()
+
+    def _write(self, data: bytes) -> None:
+        if self._entry is None:
+            return
+        self._entry.write(data)
+        self._left -= len(data)
+        if not self._left:
+            self._finish_entry()
+
+    def _finish_entry(self) -> None:
+        if self._entry is not None:
+            self._entry.close()
+            self._entry = None
+
+    def _copy(self, source: zipfile.ZipInfo, info: zipfile.ZipInfo) -> None:
+        """Add the content of an entry once more. zipfile does not read while it writes, so this reads what it wrote."""
+        info.file_size = source.file_size
+        fd = self._file.fileno()
+        self._file.flush()
+        header = _LOCAL_HEADER.unpack(os.pread(fd, _LOCAL_HEADER.size, source.header_offset))
+        position = source.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
+        end = position + source.compress_size
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        with self._zip.open(info, "w") as target:
+            while position < end:
+                data = os.pread(fd, min(_PIECE, end - position), position)
+                position += len(data)
+                target.write(inflater.decompress(data))
+            target.write(inflater.flush())
+
+    @property
+    def size(self) -> int:
+        """Bytes of the archive, once TreeEnd has come."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def data(self, piece: int) -> Iterator[bytes]:
+        """The archive in pieces of `piece` bytes.
+
+        Raises:
+            JobError: it cannot be read.
+        """
+        try:
+            self._file.seek(0)
+            while data := self._file.read(piece):
+                yield data
+        except OSError as error:
+            raise _no_room(error) from None
+
+
+def _describe(entry: FileEntry) -> zipfile.ZipInfo:
+    """The zip's words for an entry.
+
+    Raises:
+        ConfigurationError: its name is not UTF-8.
+    """
+    try:
+        name = entry.path.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{printable(entry.path)} has a name that is not UTF-8, which the runner dialect cannot carry. Leave it "
+            "out with --exclude, or send the job without --dialect runner"
+        ) from None
+    seconds = entry.mtime_ns // 1_000_000_000
+    kind = {FileType.DIRECTORY: stat.S_IFDIR, FileType.SYMLINK: stat.S_IFLNK}.get(entry.type, stat.S_IFREG)
+    info = zipfile.ZipInfo(f"{name}/" if kind == stat.S_IFDIR else name, _local_time(seconds))
+    info.create_system = _UNIX
+    info.external_attr = (kind | entry.mode) << 16
+    if kind == stat.S_IFDIR:
+        info.external_attr |= _DIRECTORY_BIT
+    else:
+        info.compress_type = zipfile.ZIP_DEFLATED
+    if -(1 << 31) <= seconds < 1 << 31:
+        info.extra = struct.pack("<HHBi", UT_FIELD, 5, 1, seconds)
+    return info
+
+
+def _local_time(seconds: int) -> tuple[int, int, int, int, int, int]:
+    """What the zip's own field holds, at the nearest when it cannot hold it."""
+    try:
+        moment = time.localtime(seconds)[:6]
+    except (OverflowError, ValueError, OSError):
+        moment = _FIRST_TIME if seconds < 0 else _LAST_TIME
+    return max(_FIRST_TIME, min(moment, _LAST_TIME))
+
+
+def _no_room(error: OSError) -> JobError:
+    return JobError(
+        f"the archive of the runner dialect cannot be made in {tempfile.gettempdir()!r}: {error.strerror}. Free space "
+        "there or set TMPDIR, or speak the native dialect, which needs no archive"
+    )

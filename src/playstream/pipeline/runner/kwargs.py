@@ -1,0 +1,154 @@
+"""A job as ansible-runner's keyword arguments, and back.
+
+ansible-runner's worker runs them as `run(**kwargs)` in the directory that the tree was unpacked into: it writes them
+into `env/` there, and looks playbook, inventory and roles up there. The same is done with what its transmit sends.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.arguments import make_arguments
+from playstream.pipeline.checks import check_options
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job import make_job
+from playstream.pipeline.lookup import Delivery
+from playstream.pipeline.options import JobOptions
+from playstream.pipeline.passwords import ask_for_passwords, sort_passwords
+from playstream.pipeline.protocol import Job
+
+_INVENTORIES = ".playstream"
+"""Directory in the tree for inventories that are no files."""
+_SSH = r"^SSH password:\s*?$"
+_BECOME = r"^BECOME password.*:\s*?$"
+_SSH_KEY = r"^Enter passphrase for .*:\s*?$"
+_DEFAULT_VAULT = r"^Vault password(?: \(default\))?:\s*?$"
+_VAULT = r"^Vault password \({}\):\s*?$"
+
+
+def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
+    """The job that the keyword arguments and the unpacked directory ask for.
+
+    Args:
+        kwargs: of ansible-runner's run(). Names that say where results go are accepted and have no effect.
+        directory: the private data directory on this host.
+
+    Raises:
+        ConfigurationError: an argument is unknown or wrong, or what it names is not in the directory.
+    """
+    options = check_options(kwargs, JobOptions, "run")
+    options["private_data_dir"] = directory
+    if "roles_path" in options:
+        options["roles_path"] = _below_project(options, directory)
+    arguments = make_arguments(options, env_files_win=True)
+    return make_job(directory, arguments, Delivery.IN_PLACE)
+
+
+def _below_project(options: Mapping[str, Any], directory: Path) -> list[str]:
+    """Role directories as Ansible finds them, which starts in the project."""
+    given = options["roles_path"]
+    paths = given.split(":") if isinstance(given, str) else given
+    project = directory / (options.get("project_dir") or "project")
+    return [os.path.normpath(project / os.path.expanduser(path)) for path in paths if path]
+
+
+def inventory_files(job: Job) -> dict[str, str]:
+    """Paths in the tree and texts of the job's inventories that are no files, which the dialect has no word for.
+
+    Raises:
+        ConfigurationError: there are such, and no tree to carry them.
+    """
+    if job.inventory_contents and not job.tree:
+        raise ConfigurationError(
+            "inventory: expected a path on the worker's host: the runner dialect carries an inventory that is no file "
+            "in the tree only, and none is sent"
+        )
+    return {f"{_INVENTORIES}/inventory-{number}": text for number, text in enumerate(job.inventory_contents, 1)}
+
+
+def write_kwargs(job: Job) -> dict[str, Any]:
+    """What ansible-runner's worker is to be told.
+
+    Raises:
+        ConfigurationError: the job is one that ansible-runner has no words for.
+    """
+    if job.command and not job.tree:
+        raise ConfigurationError(
+            "the file args: the runner dialect carries a whole command line in the tree only, and none is sent"
+        )
+    inventory, words = _inventory(job)
+    cmdline = [*job.cmdline, *words, *ask_for_passwords(job.passwords, job.cmdline)]
+    playbook = [dict(play) for play in job.plays] if job.plays else job.playbook
+    values: dict[str, Any] = {
+        "ident": job.ident,
+        "playbook": playbook,
+        "binary": job.binary,
+        "module": job.module,
+        "module_args": job.module_args,
+        "host_pattern": (job.hosts or "all") if job.module else None,
+        "inventory": inventory,
+        "limit": job.limit,
+        "tags": job.tags,
+        "skip_tags": job.skip_tags,
+        "forks": job.forks,
+        "verbosity": job.verbosity or None,
+        "cmdline": shlex.join(cmdline) or None,
+        "extravars": dict(job.extravars) or None,
+        "envvars": dict(job.envvars) or None,
+        "passwords": _prompts(job.passwords) or None,
+        "settings": dict(job.settings) or None,
+        "ssh_key": job.ssh_key,
+        "project_dir": job.project_dir if job.project_dir != "project" else None,
+        "roles_path": ":".join(_from_project(job, path) for path in job.roles_path) or None,
+        "omit_event_data": job.omit_event_data or None,
+        "only_failed_event_data": job.only_failed_event_data or None,
+        **(_role(job) if job.role else {}),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _role(job: Job) -> dict[str, Any]:
+    return {
+        "role": job.role,
+        "role_vars": dict(job.role_vars),
+        "role_skip_facts": job.role_skip_facts,
+        "hosts": job.hosts or "all",
+    }
+
+
+def _inventory(job: Job) -> tuple[str | list[str] | None, list[str]]:
+    """The argument, which is one path, and the options that stand for anything else."""
+    contents = list(inventory_files(job))
+    named = job.inventory
+    if named is None and not contents:
+        return None, []
+    if named is not None and len(named) == 1 and "," not in named[0] and not contents:
+        return named[0], []
+    items = [*(named or ()), *contents]
+    return [], [word for item in items for word in ("-i", item if "," in item else _from_start(job, item))]
+
+
+def _from_start(job: Job, path: str) -> str:
+    """A path of the private data directory as seen from where ansible-runner starts Ansible."""
+    return path if job.module else _from_project(job, path)
+
+
+def _from_project(job: Job, path: str) -> str:
+    return path if os.path.isabs(path) else os.path.relpath(path, job.project_dir)
+
+
+def _prompts(passwords: Mapping[str, str]) -> dict[str, str]:
+    """Named passwords as regular expressions of the prompts, the only words that ansible-runner has for them."""
+    named = sort_passwords(passwords)
+    prompts = dict(named.prompts)
+    for expression, answer in ((_SSH, named.ssh), (_BECOME, named.become), (_SSH_KEY, named.ssh_key)):
+        if answer is not None:
+            prompts[expression] = answer
+    for vault_id, answer in named.vaults.items():
+        prompts[_VAULT.format(re.escape(vault_id)) if vault_id else _DEFAULT_VAULT] = answer
+    return prompts

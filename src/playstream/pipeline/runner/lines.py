@@ -1,0 +1,226 @@
+"""The outer layer of an incoming runner stream: bytes to JSON lines, the bytes of archives, and what stood between."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.protocol import Noise
+from playstream.pipeline.protocol.codec import MAX_RECORD
+from playstream.pipeline.protocol.frames import MAX_NOISE, SHOWN
+
+MAX_LINE = MAX_RECORD
+"""Bytes of one line that are accepted, as of one record of the native dialect."""
+_PIECE = 1 << 20
+"""Characters of base64 that are decoded at once, at most; a multiple of 4."""
+_FIRST_KEYS = rb"kwargs|status|zipfile|eof|event|uuid"
+_OBJECT = re.compile(rb'\{[ \t]*"(?:' + _FIRST_KEYS + rb')"[ \t]*:')
+"""How an object of the dialect begins."""
+_SPACE = bytes(range(9, 14)) + b" "
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One JSON object."""
+
+    values: dict[str, Any]
+    data: bytes
+    """The line as it came, without its end."""
+
+    def __repr__(self) -> str:
+        """Without the values, which may be secret."""
+        return f"Line({len(self.data)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveData:
+    """The next bytes of an archive, decoded."""
+
+    data: bytes
+    last: bool
+    """True if the archive ends with them."""
+
+
+class LineReader:
+    """Takes bytes, gives one piece after the other.
+
+    Args:
+        show: whether errors may show what came. A job's may be secret.
+    """
+
+    def __init__(self, *, show: bool) -> None:
+        self._show = show
+        self._buffer = bytearray()
+        self._position = 0
+        """Up to where the buffer has been read."""
+        self._searched = 0
+        """Up to where it has been searched for the end of a line."""
+        self._dropped = 0
+        """Bytes of the stream before the buffer."""
+        self._left = 0
+        """Characters of base64 that are still to come; 0 between archives."""
+        self._quartet = b""
+        """Characters of base64 that are no whole group of four yet."""
+        self._noise_start = b""
+        self._noise_size = 0
+        self.lines = 0
+        """JSON lines that have come."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come in all."""
+        return self._dropped + len(self._buffer)
+
+    @property
+    def in_archive(self) -> bool:
+        """True in the middle of an archive."""
+        return self._left > 0
+
+    @property
+    def in_line(self) -> bool:
+        """True in the middle of a line."""
+        return self._left == 0 and self._position < len(self._buffer)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came."""
+        if self._position:
+            del self._buffer[: self._position]
+            self._dropped += self._position
+            self._searched -= self._position
+            self._position = 0
+        self._buffer += data
+
+    def clear(self) -> None:
+        """Drop what has not been read."""
+        self._dropped += len(self._buffer)
+        self._buffer.clear()
+        self._position = self._searched = 0
+
+    def next(self) -> Line | ArchiveData | Noise | None:
+        """The next piece, or noise that was skipped; None when neither is whole.
+
+        Raises:
+            RemoteProtocolError: what has come is not a valid stream.
+        """
+        if self._left:
+            return self._next_data()
+        while True:
+            line = self._next_line()
+            if line is None:
+                return None
+            start, values = self._find_object(line)
+            if line[:start].strip():
+                self._skip(line[:start])
+            if values is None:
+                continue
+            if self._noise_size:
+                self._unread(line[start:])
+                return self._take_noise()
+            return self._begin(Line(values, line[start:].strip()))
+
+    def _next_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", self._searched)
+        size = (len(self._buffer) if end < 0 else end) - self._position
+        if size > MAX_LINE:
+            raise RemoteProtocolError(
+                f"a line of more than {MAX_LINE} bytes came at byte {self._dropped + self._position}, which no line "
+                "of the stream is"
+            )
+        if end < 0:
+            self._searched = len(self._buffer)
+            return None
+        line = bytes(memoryview(self._buffer)[self._position : end])
+        self._position = self._searched = end + 1
+        return line
+
+    def _unread(self, line: bytes) -> None:
+        """Put the rest of the last line back."""
+        self._position -= len(line) + 1
+        self._searched = self._position + len(line)
+
+    def _find_object(self, line: bytes) -> tuple[int, dict[str, Any] | None]:
+        """The object that the line ends with and where it begins; None and the line's length when there is none.
+
+        Raises:
+            RemoteProtocolError: an object of the dialect begins and is not whole.
+        """
+        values = _load_object(line)
+        if values is not None:
+            return 0, values
+        found = _OBJECT.search(line)
+        if found is None:
+            return len(line), None
+        values = _load_object(line[found.start() :])
+        if values is None:
+            raise self._broken(line)
+        return found.start(), values
+
+    def _begin(self, line: Line) -> Line:
+        """Note that an archive follows, if one does."""
+        self.lines += 1
+        if "zipfile" in line.values:
+            size = line.values["zipfile"]
+            if type(size) is not int or not 0 < size < 1 << 62:
+                raise RemoteProtocolError(
+                    f"the stream announces an archive at byte {self._dropped + self._position} whose size is no number "
+                    "of bytes"
+                )
+            self._left = (size + 2) // 3 * 4
+        return line
+
+    def _next_data(self) -> ArchiveData | None:
+        raw = bytes(memoryview(self._buffer)[self._position : self._position + min(self._left, _PIECE)])
+        if not raw:
+            return None
+        self._position += len(raw)
+        self._searched = self._position
+        text = raw.translate(None, _SPACE)
+        self._left -= len(text)
+        text = self._quartet + text
+        whole = len(text) - len(text) % 4
+        self._quartet = text[whole:]
+        try:
+            data = base64.b64decode(text[:whole], validate=True)
+        except binascii.Error:
+            raise RemoteProtocolError(
+                f"the archive is damaged before byte {self._dropped + self._position}: expected base64, got something "
+                f"else{self._shown(raw)}. Likely another program wrote into the stream"
+            ) from None
+        return ArchiveData(data, last=self._left == 0)
+
+    def _skip(self, noise: bytes) -> None:
+        self._noise_start += noise[: SHOWN - len(self._noise_start)]
+        self._noise_size += len(noise) + 1
+        if self._noise_size > MAX_NOISE:
+            raise RemoteProtocolError(
+                f"{self._noise_size} bytes that are no stream{self._shown(self._noise_start)}: expected a JSON line "
+                f"within {MAX_NOISE}. Likely another program writes to the same pipe"
+            )
+
+    def _take_noise(self) -> Noise:
+        shown = self._noise_start if self._show or self.lines == 0 else b""
+        noise = Noise(shown, self._noise_size, max(0, self._dropped + self._position - self._noise_size))
+        self._noise_start, self._noise_size = b"", 0
+        return noise
+
+    def _broken(self, line: bytes) -> RemoteProtocolError:
+        return RemoteProtocolError(
+            f"a line of {len(line)} bytes before byte {self._dropped + self._position} begins as one of the stream and "
+            f"is not valid JSON{self._shown(line)}. Likely it was cut, or another program wrote into it"
+        )
+
+    def _shown(self, data: bytes) -> str:
+        return f": {data[:SHOWN]!r}" if self._show else ""
+
+
+def _load_object(text: bytes) -> dict[str, Any] | None:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return values if type(values) is dict else None

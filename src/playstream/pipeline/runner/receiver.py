@@ -1,0 +1,243 @@
+"""The incoming end of one direction of a runner stream: bytes to records, as `protocol.Receiver` for the native one.
+
+Where the two dialects put a thing differently, it comes as in the native one: the return code, which ansible-runner has
+in a file of the artifacts, is in the terminal status, which waits for the artifacts therefore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from playstream.pipeline.errors import IncompleteStream, PlaystreamError, RemoteProtocolError
+from playstream.pipeline.protocol import NEED_DATA, Event, Heartbeat, Job, Noise, Record, Status, StatusName
+from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.protocol.record_reader import NeedData
+from playstream.pipeline.runner.archive_reader import Archive
+from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
+
+_KEEPALIVE = "keepalive"
+_RC_SIZE = 16
+"""Characters that the file `rc` may have."""
+_NOT_RESULTS = frozenset({b"job_events", b"ssh_key_data", b"env.list", b"callback"})
+"""What lies in ansible-runner's artifact directory besides results: the events, which have come already, a key's FIFO,
+the environment of a container and a plugin."""
+MakeJob = Callable[[dict[str, Any]], Job]
+"""Turns keyword arguments into a job when the tree is there; raises ConfigurationError."""
+
+
+class RunnerReceiver:
+    """One direction, incoming. Any bytes whatever give records, Noise or a PlaystreamError.
+
+    As in `protocol.Receiver`, the two layers may be used in two threads.
+
+    Args:
+        direction: which one.
+        make_job: needed for the JOB direction.
+    """
+
+    def __init__(self, direction: Direction, make_job: MakeJob | None = None) -> None:
+        self.lines = LineReader(show=direction is Direction.RESULT)
+        self.records = RunnerRecords(direction, make_job)
+        self._failed: PlaystreamError | None = None
+
+    @property
+    def closed(self) -> bool:
+        """True once the line that ends the stream has come."""
+        return self.records.closed
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came. What follows the end or an error is dropped."""
+        if not self.closed and self._failed is None:
+            self.lines.receive_data(data)
+
+    def next_record(self) -> Record | Noise | Literal[NeedData.NEED_DATA]:
+        """The next record, noise that was skipped, or NEED_DATA.
+
+        Raises:
+            PlaystreamError: the bytes are no valid stream, or end too early; every later call raises the same.
+        """
+        try:
+            while (record := self.records.next_record()) is NEED_DATA:
+                if self._failed is not None:
+                    raise self._failed
+                piece = None if self.closed else self.lines.next()
+                if piece is None:
+                    return NEED_DATA
+                if isinstance(piece, Noise):
+                    return piece
+                self.records.receive_piece(piece)
+        except PlaystreamError as error:
+            self._failed = error
+            self.lines.clear()
+            self.records.close()
+            raise
+        return record
+
+    def receive_eof(self) -> None:
+        """The other side will send no more.
+
+        Raises:
+            IncompleteStream: and it has not sent the line that ends the stream. Where a status has waited, it is the
+                next record, and the call of `next_record` after it raises.
+        """
+        if self._failed is None and not self.closed:
+            self._failed = IncompleteStream(self._explain_eof())
+            self.records.close()
+            if not self.records.release_status():
+                raise self._failed
+
+    def _explain_eof(self) -> str:
+        where = "in an archive" if self.lines.in_archive else "in a line" if self.lines.in_line else "between two lines"
+        return (
+            f"the stream, which is of ansible-runner's kind, ended after {self.lines.received} bytes and "
+            f"{self.lines.lines} lines, {where}, before the line that says it is complete. Likely the sending side was "
+            "killed or the connection was cut; what came before is kept"
+        )
+
+
+class RunnerRecords:
+    """The inner layer: lines and the bytes of archives to records."""
+
+    def __init__(self, direction: Direction, make_job: MakeJob | None) -> None:
+        self._direction = direction
+        self._make_job = make_job
+        self._kwargs: dict[str, Any] | None = None
+        self._archive: Archive | None = None
+        self._pending: Iterator[Record] = iter(())
+        self._last_status: Status | None = None
+        """A terminal status that waits for the artifacts."""
+        self.closed = False
+
+    def release_status(self) -> bool:
+        """No artifacts will come; True if a status has waited for them, which is the next record then."""
+        if self._last_status is None:
+            return False
+        self._pending = iter((self._last_status,))
+        self._last_status = None
+        return True
+
+    def close(self) -> None:
+        """Drop an archive that has been begun."""
+        self._pending = iter(())
+        if self._archive is not None:
+            self._archive.close()
+            self._archive = None
+
+    def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
+        """The next record, or NEED_DATA.
+
+        Raises:
+            PlaystreamError: an archive is not valid.
+        """
+        return next(self._pending, NEED_DATA)
+
+    def receive_piece(self, piece: Line | ArchiveData) -> None:
+        """Take one piece, after NEED_DATA.
+
+        Raises:
+            PlaystreamError: it may not come here, or asks for a job that cannot be.
+        """
+        if isinstance(piece, ArchiveData):
+            self._take_data(piece)
+        elif "eof" in piece.values:
+            self._end()
+        elif "zipfile" in piece.values:
+            self._archive = Archive(_NOT_RESULTS if self._direction is Direction.RESULT else frozenset())
+        elif self._direction is Direction.JOB:
+            self._take_kwargs(piece.values)
+        else:
+            self._take_result(piece)
+
+    def _take_kwargs(self, values: dict[str, Any]) -> None:
+        kwargs = values.get("kwargs")
+        if "status" in values or "event" in values:
+            raise RemoteProtocolError(
+                "a result came where a job was expected. This is the output of a worker; it belongs into `playstream "
+                "process`"
+            )
+        if isinstance(kwargs, dict):
+            self._kwargs = kwargs
+
+    def _take_result(self, line: Line) -> None:
+        values = line.values
+        if "kwargs" in values:
+            raise RemoteProtocolError(
+                "a job came where results were expected. This is the output of transmit; put `playstream worker` in "
+                "between"
+            )
+        if "status" in values:
+            self._take_status(values)
+        elif values.get("event") == _KEEPALIVE:
+            self._pending = iter((Heartbeat(),))
+        elif type(values.get("counter")) is int and values["counter"] > 0:
+            self._pending = iter((Event(values["counter"], line.data),))
+
+    def _take_status(self, values: dict[str, Any]) -> None:
+        status = _status(values)
+        earlier, self._last_status = self._last_status, status if status.status.terminal else None
+        self._pending = iter([item for item in (earlier, status) if item is not None and item is not self._last_status])
+
+    def _take_data(self, piece: ArchiveData) -> None:
+        if self._archive is None:
+            return
+        self._archive.receive_data(piece.data)
+        if piece.last:
+            self._pending = self._unpack(self._archive)
+
+    def _unpack(self, archive: Archive) -> Iterator[Record]:
+        """What the archive holds; before it the status that has waited for it."""
+        if self._last_status is not None:
+            status, self._last_status = self._last_status, None
+            yield _with_rc(status, archive)
+        yield from archive.records()
+        archive.close()
+        self._archive = None
+
+    def _end(self) -> None:
+        self.closed = True
+        if self._direction is Direction.RESULT:
+            self.release_status()
+            return
+        if self._kwargs is None or self._make_job is None:
+            raise RemoteProtocolError(
+                "the stream, which is of ansible-runner's kind, holds no job. Likely its transmit stage failed; see "
+                "what that printed"
+            )
+        self._pending = iter((self._make_job(self._kwargs),))
+
+
+def _status(values: dict[str, Any]) -> Status:
+    """The record of a status line.
+
+    Raises:
+        RemoteProtocolError: it is of no known name, or its fields are of wrong types.
+    """
+    try:
+        name = StatusName(values["status"])
+    except ValueError:
+        raise RemoteProtocolError(f"a status of an unknown name came: {str(values['status'])[:64]!r}") from None
+    command, env = values.get("command"), values.get("env")
+    return Status(
+        name,
+        datetime.now(timezone.utc).isoformat(),
+        command=tuple(map(str, command)) if isinstance(command, list) else None,
+        env={str(key): str(value) for key, value in env.items()} if isinstance(env, dict) else None,
+        cwd=_text(values.get("cwd")),
+        explanation=_text(values.get("job_explanation")),
+        traceback=_text(values.get("result_traceback")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _with_rc(status: Status, archive: Archive) -> Status:
+    content = archive.read_small("rc", _RC_SIZE)
+    try:
+        return replace(status, rc=int(content)) if content is not None else status
+    except ValueError:
+        return status  # ansible-runner writes `None` when a signal ended Ansible

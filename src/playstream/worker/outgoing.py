@@ -1,0 +1,93 @@
+"""What a worker sends, in the dialect that it was spoken to in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from playstream.pipeline.dialect import Dialect
+from playstream.pipeline.protocol import Record, Sender
+from playstream.pipeline.protocol.order import Direction
+
+if TYPE_CHECKING:
+    from playstream.pipeline.runner.sender import RunnerSender
+
+
+class Outgoing(Protocol):
+    """The outgoing direction of a dialect: what is to be written for a record, in pieces."""
+
+    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
+        """The pieces for `record`; without `flush` they may be held back."""
+
+    def flush(self) -> Iterable[bytes]:
+        """What was held back."""
+
+    def end(self) -> Iterable[bytes]:
+        """The last pieces."""
+
+    def name(self, ident: str) -> None:
+        """Say what the run is called, once that is known."""
+
+    def close(self) -> None:
+        """Drop what has not been sent."""
+
+
+class _Native:
+    """The native dialect, whose frames gather."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
+        """The frames that are full, or with `flush` all."""
+        return (self._sender.send(record, flush=flush),)
+
+    def flush(self) -> Iterable[bytes]:
+        """The frame of what has gathered."""
+        return (self._sender.flush(),)
+
+    def end(self) -> Iterable[bytes]:
+        """The End record."""
+        return (self._sender.end(),)
+
+    def name(self, ident: str) -> None:
+        """Its records do not say it."""
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
+
+
+class _Runner:
+    """ansible-runner's dialect, which holds nothing back."""
+
+    def __init__(self, sender: RunnerSender) -> None:
+        self._sender = sender
+
+    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:  # noqa: ARG002 - nothing is held back
+        """The line, or the archive of a whole tree."""
+        return self._sender.send(record)
+
+    def flush(self) -> Iterable[bytes]:
+        """Nothing."""
+        return ()
+
+    def end(self) -> Iterable[bytes]:
+        """The line that ends the stream."""
+        return self._sender.end()
+
+    def name(self, ident: str) -> None:
+        """Its statuses say it."""
+        self._sender.ident = ident
+
+    def close(self) -> None:
+        """An archive that is not complete."""
+        self._sender.close()
+
+
+def outgoing_in(dialect: Dialect) -> Outgoing:
+    """The outgoing direction of a worker."""
+    if dialect is Dialect.PLAYSTREAM:
+        return _Native(Sender(Direction.RESULT))
+    from playstream.pipeline.runner.sender import RunnerSender  # noqa: PLC0415 - zipfile costs 10 ms of a start
+
+    return _Runner(RunnerSender(Direction.RESULT))
