@@ -71,7 +71,7 @@ def run(flags: argparse.Namespace) -> int:
             if not (flags.debug or flags.quiet):
                 complain("process", f"{level.value}: {message}")
 
-    viewer: Observer = Viewer()
+    viewer = _with_plugins(Viewer(), flags)
     storing = _make_storing(named_store(flags.store), viewer)
     with progress or nullcontext():
         result = process(
@@ -96,6 +96,25 @@ def _make_storing(url: str | None, inner: Observer) -> StoringObserver | None:
     from playstream.interface.storing import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
 
     return StoringObserver(url, inner)
+
+
+def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:
+    """Plugins beside the viewer, where some are installed.
+
+    Raises:
+        ConfigurationError: the file of their settings cannot be read.
+    """
+    from playstream.interface.plugins import find_plugins  # noqa: PLC0415 - only what this subcommand needs is loaded
+
+    found = find_plugins()
+    if not found:
+        return viewer
+    from playstream.cli.logs import show_warnings  # noqa: PLC0415 - what follows is for plugins alone
+    from playstream.interface.observer import PluginObserver, StreamConfig  # noqa: PLC0415
+    from playstream.pipeline.inputs import read_settings  # noqa: PLC0415
+
+    show_warnings(flags)
+    return PluginObserver(found, StreamConfig(flags.ident or "", read_settings(flags.private_data_dir)), viewer)
 
 
 def _log(level: str, message: str) -> None:

@@ -62,6 +62,8 @@ class RunObserver(Observer):
     def event(self, event: dict[str, Any]) -> bool:
         try:
             return self._handlers.event(event)
+        except KeyboardInterrupt:
+            raise  # it met the handler by chance, which is to be told how the run ends
         except BaseException as error:
             self._give_up(error)
             raise
@@ -78,6 +80,8 @@ class RunObserver(Observer):
         self._plugins.status(data)
         try:
             self._handlers.status(data, config)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             self._give_up(error)
             raise
