@@ -294,3 +294,25 @@ def test_an_event_handler_may_read_what_there_is(tmp_path: Path) -> None:
     holder[0].run()
     assert seen == [0, 1, 2]
     assert len(list(holder[0].events)) == 3
+
+
+def test_an_event_handler_may_not_move_a_file(tmp_path: Path) -> None:
+    def rewrite(event: dict[str, Any]) -> bool:
+        event["uuid"] = "../../elsewhere"
+        return True
+
+    runner = playstream.run(private_data_dir=tmp_path, playbook=PLAYS, inventory=INVENTORY, quiet=True,
+                            event_handler=rewrite)
+    kept = sorted((Path(runner.config.artifact_dir) / "job_events").iterdir())
+    assert len(kept) == len(list(runner.events)) > 0
+    assert all(json.loads(path.read_text())["uuid"] == "../../elsewhere" for path in kept)
+
+
+def test_an_event_that_a_handler_has_made_no_json(tmp_path: Path) -> None:
+    def tangle(event: dict[str, Any]) -> bool:
+        event["self"] = event
+        return True
+
+    with pytest.raises(CallbackError, match="as a handler or a plugin has changed it"):
+        playstream.run(private_data_dir=tmp_path, playbook=PLAYS, inventory=INVENTORY, quiet=True, event_handler=tangle)
+    assert not marked_processes(tmp_path)

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, WorkerError, error_classes
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, CallbackError, PlaystreamError, WorkerError, error_classes
 from playstream.pipeline.protocol import (
     Event,
     Failure,
@@ -116,24 +116,36 @@ class Processor:
         self._received += 1
         self._last_counter = record.counter
         text = displayed_text(event)
+        name = event_file_name(record.counter, event["uuid"])  # before anybody may change the event
         observer = self._observer
         try:
             keep = observer.event(event)
         except BaseException:
-            self._keep_event(record, event, text)
+            self._keep_event(name, record, event, text)
             raise
         if keep:
-            self._keep_event(record, event, text)
+            self._keep_event(name, record, event, text)
         elif text is not None or self._json:
             self._keep_output(record.json, text)
 
-    def _keep_event(self, record: Event, event: dict[str, Any], text: str | None) -> None:
-        content = json.dumps(event, default=str).encode() if self._observer.changes_events else record.json
-        name = event_file_name(record.counter, event["uuid"])
+    def _keep_event(self, name: str, record: Event, event: dict[str, Any], text: str | None) -> None:
+        content = self._changed(event) if self._observer.changes_events else record.json
         self._artifacts.write_event(name, content)
         self._observer.kept(name, event)
         if text is not None or self._json:
             self._keep_output(content, text)
+
+    @staticmethod
+    def _changed(event: dict[str, Any]) -> bytes:
+        """The event with what a handler made of it.
+
+        Raises:
+            CallbackError: it is not JSON any more.
+        """
+        try:
+            return json.dumps(event, default=str).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise CallbackError(f"an event cannot be kept as a handler or a plugin has changed it: {error}") from None
 
     def _keep_output(self, content: bytes, text: str | None) -> None:
         shown = content.decode() if self._json else text or ""
