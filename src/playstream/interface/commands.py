@@ -47,7 +47,7 @@ def init_command(
     spread_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
-    descriptors = _find_descriptors(executable_cmd, given)
+    descriptors = find_descriptors(executable_cmd, given)
     given.setdefault("quiet", descriptors is not None)
     directory = given.get("private_data_dir")
     config = CommandConfig(executable_cmd, words, descriptors, directory, **select_options(given, SharedOptions))
@@ -55,8 +55,12 @@ def init_command(
     return Runner(config, **handlers)
 
 
-def _find_descriptors(executable: str, given: Mapping[str, Any]) -> Descriptors | None:
-    """The caller's descriptors for mode `subprocess`; None for a terminal."""
+def find_descriptors(executable: str, given: Mapping[str, Any]) -> Descriptors | None:
+    """The caller's descriptors for mode `subprocess`; None for a terminal.
+
+    Raises:
+        ConfigurationError: the mode has no use for one of them, or it is no file of the system's.
+    """
     mode = given.get("runner_mode")
     if mode is None:
         asks_nothing = executable.rpartition("/")[2] in _WITHOUT_TERMINAL

@@ -55,6 +55,8 @@ class RunnerConfig:
 
     _options_type: type = JobOptions
     _is_command = False
+    _env_files_win = False
+    """Whether a name in the files of `env/` stands above the option; see Arguments."""
 
     def __init__(self, private_data_dir: StrPath | None = None, **options: Unpack[JobOptions]) -> None:
         self._configure(private_data_dir, options)
@@ -81,6 +83,7 @@ class RunnerConfig:
         """Settings; after `prepare()` with those of `env/settings`."""
         self.quiet = bool(self.options.get("quiet", False))
         self.json_mode = bool(self.options.get("json_mode", False))
+        self.raw_output = bool(self.options.get("raw_output", False))
         self.rotate_artifacts = int(self.options.get("rotate_artifacts", 0))
         self.check_job_event_data = bool(self.options.get("check_job_event_data", False))
         self.suppress_ansible_output = self.quiet or bool(self.options.get("suppress_ansible_output"))
@@ -171,7 +174,9 @@ class RunnerConfig:
         self._discard()
         fill_standard_streams()
         directory = None if self.private_data_dir is None else Path(self.private_data_dir)
-        arguments = make_arguments(self._job_options, command=self._command_words())
+        arguments = make_arguments(
+            self._job_options, command=self._command_words(), env_files_win=self._env_files_win
+        )
         job = self._adapt(make_job(directory, arguments, Delivery.IN_PLACE))
         if directory is None and "artifact_dir" not in self.options:
             self._make_temporary()  # now, before there are more threads

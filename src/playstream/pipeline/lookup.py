@@ -74,10 +74,10 @@ class Lookup:
         )
 
     def playbook(self, playbook: str | None) -> str | None:
-        """The playbook relative to the project.
+        """The playbook relative to the project; absolute where the job runs in place and it is outside.
 
         Raises:
-            ConfigurationError: it is not in the project.
+            ConfigurationError: there is none, or it would not reach the worker.
         """
         if playbook is None:
             return None
@@ -87,7 +87,11 @@ class Lookup:
                 "playbook that is no file can be given as a list of plays"
             )
         project = self._base / self.project_dir
+        if self._anywhere and self._directory is not None and not project.is_dir():
+            project = self._base  # where Ansible is then started
         relative = _below(project, os.path.join(project, playbook))
+        if relative is None and self._anywhere:
+            relative = os.path.abspath(project / playbook)
         if relative is None:
             raise ConfigurationError(f"playbook {playbook!r} is outside the project {str(project)!r}; move it there")
         if not self._look:

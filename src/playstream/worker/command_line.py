@@ -32,7 +32,7 @@ def make_command_line(job: Job, paths: Paths, seen: Seen) -> list[str]:
 
 def _check_playbook(job: Job, paths: Paths) -> str:
     playbook = job.playbook or ""
-    if not (paths.project / playbook).exists() and not job.tree and playbook.count(".") < 2:
+    if not (paths.cwd / playbook).exists() and not job.tree and playbook.count(".") < 2:
         raise JobError(
             f"playbook {playbook!r} is not in {str(paths.project)!r} on the worker, and no tree was sent. Transmit "
             "without --only-transmit-kwargs, or give the worker the --private-data-dir that holds it"

@@ -1,0 +1,99 @@
+"""Removing what jobs have left on a host."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playstream.compat.ansible_runner.defaults import GRACE_PERIOD_DEFAULT, default_process_isolation_executable
+from playstream.worker import cleanup
+
+__all__ = ["cleanup_dirs", "cleanup_images", "prune_images", "run_cleanup"]
+
+
+def cleanup_dirs(
+    pattern: str, exclude_strings: Sequence[str] | None = None, grace_period: int = GRACE_PERIOD_DEFAULT
+) -> int:
+    """Remove directories that no job uses.
+
+    Args:
+        pattern: of their paths, as the shell's.
+        exclude_strings: a directory whose path contains one stays.
+        grace_period: minutes; a directory that was changed within this time stays. 0 for no such time.
+
+    Returns:
+        How many were removed.
+
+    Raises:
+        ConfigurationError: the pattern names a directory of the system. Nothing has been removed.
+    """
+    exclude = cleanup.split_list(map(str, exclude_strings or ()))
+    done = cleanup.remove_directories(pattern, exclude=exclude, grace_minutes=grace_period)
+    for path, reason in done.kept:
+        _say(f"Excluding {path} from cleanup: {reason}")
+    for path, reason in done.failed:
+        _say(f"{path} cannot be removed: {reason}")
+    return len(done.removed)
+
+
+def cleanup_images(images: Sequence[str], runtime: str) -> int:
+    """Take names from container images.
+
+    Args:
+        images: the names.
+        runtime: podman or docker.
+
+    Returns:
+        How many names were taken away.
+
+    Raises:
+        ConfigurationError: a name is none.
+        JobError: the engine is missing or refuses.
+    """
+    return cleanup.remove_images(cleanup.split_list(images), runtime)
+
+
+def prune_images(runtime: str) -> bool:
+    """Remove the images that have no name; True if there were any.
+
+    Args:
+        runtime: podman or docker.
+
+    Raises:
+        JobError: the engine is missing or refuses.
+    """
+    return cleanup.prune_images(runtime)
+
+
+def run_cleanup(vargs: Mapping[str, Any]) -> None:
+    """Remove directories and images, and print what was done.
+
+    Args:
+        vargs: `file_pattern`, `exclude_strings`, `grace_period`, `remove_images`, `image_prune`,
+            `process_isolation_executable`; each may be left out.
+
+    Raises:
+        ConfigurationError: the pattern names a directory of the system, or a name is none.
+        JobError: the container engine is missing or refuses.
+    """
+    executable = vargs.get("process_isolation_executable") or default_process_isolation_executable
+    directories = images = 0
+    if pattern := vargs.get("file_pattern"):
+        directories = cleanup_dirs(
+            pattern, vargs.get("exclude_strings"), vargs.get("grace_period", GRACE_PERIOD_DEFAULT)
+        )
+        if directories:
+            _say(f"Removed {directories} private data dir(s) in pattern {pattern}")
+    if names := vargs.get("remove_images"):
+        images = cleanup_images(names, executable)
+        if images:
+            _say(f"Removed {images} image(s)")
+    pruned = bool(vargs.get("image_prune")) and prune_images(executable)
+    if pruned:
+        _say("Pruned images")
+    _say(f"(changed: {bool(directories or images or pruned)})")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")

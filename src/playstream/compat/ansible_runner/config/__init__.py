@@ -1,0 +1,1 @@
+"""The configurations, one module for each kind of run."""

@@ -1,0 +1,68 @@
+"""The configuration of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+from playstream.compat.ansible_runner.exceptions import ConfigurationError
+from playstream.compat.options import below_env_files
+from playstream.interface.command_config import CommandConfig as _CommandConfig
+from playstream.interface.commands import find_descriptors
+from playstream.pipeline.options import SharedOptions
+
+__all__ = ["CommandConfig"]
+
+
+class CommandConfig(_CommandConfig):
+    """A command line to run. `prepare_run_command()` says which, and makes it ready.
+
+    Args:
+        input_fd: standard input of the command, like the two that follow; for mode `subprocess`.
+        output_fd: standard output.
+        error_fd: standard error.
+        runner_mode: `pexpect` on a terminal, `subprocess` with pipes.
+        kwargs: those that run_command() has for environment, passwords and isolation.
+
+    Raises:
+        TypeError: an argument has an unknown name.
+        ConfigurationError: an argument, or a file of `env/`, is wrong.
+    """
+
+    def __init__(
+        self,
+        input_fd: IO[Any] | int | None = None,
+        output_fd: IO[Any] | int | None = None,
+        error_fd: IO[Any] | int | None = None,
+        runner_mode: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("keepalive_seconds", None)  # the worker's alone
+        self.runner_mode = runner_mode
+        self._given = below_env_files(kwargs)
+        self._directory = self._given.pop("private_data_dir", None)
+        for name in self._given:
+            if name not in SharedOptions.__annotations__:
+                raise TypeError(f"CommandConfig.__init__() got an unexpected keyword argument {name!r}")
+        if runner_mode not in (None, "pexpect", "subprocess"):
+            raise ConfigurationError(f"runner_mode: expected 'pexpect' or 'subprocess', got {runner_mode!r}")
+        files = {"input_fd": input_fd, "output_fd": output_fd, "error_fd": error_fd, "runner_mode": runner_mode}
+        self._files = {name: value for name, value in files.items() if value is not None}
+
+    def prepare_run_command(self, executable_cmd: str, cmdline_args: Sequence[str] | None = None) -> None:
+        """Make the command ready.
+
+        Args:
+            executable_cmd: the program.
+            cmdline_args: its arguments.
+
+        Raises:
+            ConfigurationError: an argument is wrong.
+            JobError: there is no such program.
+        """
+        if not executable_cmd:
+            raise ConfigurationError("executable_cmd: expected the name of a program, got none")
+        descriptors = find_descriptors(executable_cmd, self._files)
+        self.runner_mode = "pexpect" if descriptors is None else "subprocess"
+        super().__init__(executable_cmd, list(cmdline_args or ()), descriptors, self._directory, **self._given)
+        self.prepare()

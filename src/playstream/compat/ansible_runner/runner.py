@@ -1,0 +1,76 @@
+"""One run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from io import TextIOWrapper
+from typing import Any, TextIO
+
+from playstream.interface.config import RunnerConfig
+from playstream.interface.runner import Runner as _Runner
+
+__all__ = ["Runner"]
+
+
+def plain_lines(text: str) -> str:
+    """The text as a file in text mode gives it, which has no carriage returns."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class PlainOutput(_Runner):
+    """A run whose output is read with plain line ends."""
+
+    def _open(self, name: str) -> TextIO:
+        file = super()._open(name)
+        if isinstance(file, TextIOWrapper):
+            file.reconfigure(newline=None)
+        return file
+
+
+class Runner(PlainOutput):
+    """Runs what a configuration says, and gives its results.
+
+    Args:
+        config: what to run.
+        cancel_callback: asked twice a second; true cancels the job.
+        remove_partials: without effect; there are no partial files.
+        event_handler: takes each event; false keeps it off the disk.
+        artifacts_handler: takes the path of the artifact directory when everything is in it.
+        finished_callback: takes this object when all is done.
+        status_handler: takes each status, with `runner_config=config`.
+    """
+
+    def __init__(
+        self,
+        config: RunnerConfig,
+        cancel_callback: Callable[[], object] | None = None,
+        remove_partials: bool = True,  # noqa: ARG002 - programs may give it
+        event_handler: Callable[[dict[str, Any]], object] | None = None,
+        artifacts_handler: Callable[[str], object] | None = None,
+        finished_callback: Callable[[Any], object] | None = None,
+        status_handler: Any = None,
+    ) -> None:
+        super().__init__(
+            config, cancel_callback, event_handler=event_handler, status_handler=status_handler,
+            artifacts_handler=artifacts_handler, finished_callback=finished_callback,
+        )
+
+    @classmethod
+    def handle_termination(cls, pid: int, pidfile: str | None = None) -> None:
+        """Kill the process group of a process; what is not there is not missed.
+
+        Args:
+            pid: the process.
+            pidfile: a file to remove.
+        """
+        try:
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
+        except OSError:
+            pass
+        if pidfile is not None:
+            try:
+                os.remove(pidfile)
+            except OSError:
+                pass

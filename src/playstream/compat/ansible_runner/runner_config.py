@@ -1,0 +1,5 @@
+"""The configuration's older path."""
+
+from playstream.compat.ansible_runner.config.runner import ExecutionMode, RunnerConfig
+
+__all__ = ["ExecutionMode", "RunnerConfig"]

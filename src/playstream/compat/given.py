@@ -1,0 +1,32 @@
+"""Options of a configuration as attributes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from playstream.pipeline.options import SETTING_OPTIONS
+
+if TYPE_CHECKING:
+    from playstream.compat.ansible_runner.config.runner import RunnerConfig
+
+
+class Given:
+    """An option, under the name that ansible-runner's configuration has for it. It may be set before `prepare()`.
+
+    Args:
+        option: its name among the options of run().
+        default: what it is when it is not given.
+    """
+
+    def __init__(self, option: str, default: Any = None) -> None:
+        self._option = option
+        self._default = default
+
+    def __get__(self, config: RunnerConfig | None, owner: type | None = None) -> Any:
+        if config is None:
+            return self
+        given = config.options.get(self._option, self._default)
+        return config.settings.get(self._option, given) if self._option in SETTING_OPTIONS else given
+
+    def __set__(self, config: RunnerConfig, value: Any) -> None:
+        config.give({self._option: value})

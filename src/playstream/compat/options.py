@@ -1,0 +1,79 @@
+"""Keyword arguments as programs give them to ansible-runner, as playstream takes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from playstream.interface.options import CommandOptions, RunOptions
+from playstream.pipeline.inputs import read_env_files
+
+HANDLERS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
+_WHOLE_NUMBERS = ("forks", "verbosity", "rotate_artifacts", "timeout")
+_EMPTY_IS_NONE = ("container_image", "forks", "timeout", "role", "tags", "skip_tags")
+"""Options whose 0 or '' is the same as left out."""
+_HOST_KEYS = "ANSIBLE_HOST_KEY_CHECKING"
+_ENV_FILES = ("envvars", "passwords", "settings")
+
+
+def _find_switches() -> frozenset[str]:
+    hints = {**get_type_hints(RunOptions), **get_type_hints(CommandOptions)}
+    return frozenset(name for name, hint in hints.items() if hint is bool)
+
+
+_SWITCHES = _find_switches()
+
+
+def loosen(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, with what ansible-runner would make of a value of another type.
+
+    What is None, or false as it is by default, is left out: it is not to stand above a setting.
+    """
+    return {name: value for name, value in ((name, _loosen(name, value)) for name, value in given.items())
+            if value is not None and value is not False}
+
+
+def _loosen(name: str, value: Any) -> Any:
+    if name in _EMPTY_IS_NONE and not value:
+        return None
+    if name in _SWITCHES:
+        return bool(value)
+    if value is None:
+        return None
+    if name in _WHOLE_NUMBERS:
+        return int(value)
+    return str(value) if name == "ident" else value
+
+
+def make_directory(private_data_dir: str | os.PathLike[str] | None) -> None:
+    """Make the private data directory if it is missing, as a configuration of ansible-runner's does."""
+    if private_data_dir:
+        os.makedirs(private_data_dir, mode=0o700, exist_ok=True)
+
+
+def with_host_keys_unchecked(envvars: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The variables, with the one that keeps ssh from asking about hosts it does not know, unless it is set."""
+    unchecked = {} if _HOST_KEYS in os.environ else {_HOST_KEYS: "False"}
+    return {**unchecked, **(envvars or {})}
+
+
+def below_env_files(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a command, with what the files of `env/` put in their place.
+
+    Raises:
+        ConfigurationError: a file cannot be read or does not hold what it should.
+    """
+    options = loosen(given)
+    directory = options.get("private_data_dir")
+    make_directory(directory)
+    options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
+    if directory is None or options.get("suppress_env_files"):
+        return options
+    files = read_env_files(Path(directory))
+    for name in _ENV_FILES:
+        options[name] = {**options.get(name, {}), **getattr(files, name)}
+    options.setdefault("ssh_key", files.ssh_key)
+    # They have been read, and one that is a FIFO could not be read again.
+    return {**options, "suppress_env_files": True}
