@@ -131,10 +131,8 @@ def test_text_of_a_pipe_has_no_carriage_returns(ansible: Ansible, tmp_path: Path
     script.chmod(0o755)
     run = ansible.run(str(script), small, env=shell, events=tmp_path / "events")
     assert run.status == 0
+    lines = [event["end_line"] - event["start_line"] - event["stdout"].count("\n") for event in run.events]
     assert (
-        "".join(
-            event["stdout"] + "\n" * (event["end_line"] - event["start_line"] > event["stdout"].count("\n"))
-            for event in run.events
-        )
+        "".join(event["stdout"] + "\n" * missing for event, missing in zip(run.events, lines, strict=True))
         == out.read_text()
     )

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.worker.fact_cache import restore_fact_cache, simplify_fact_cache, untag
+from playstream.pipeline.fact_cache import simplify_fact_cache, untag
+from playstream.worker.fact_cache import restore_fact_cache
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.fact_cache import simplify_fact_cache
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.unpack import Unpacker
 
@@ -34,14 +36,18 @@ class ArtifactDir:
         path: the directory; made if it is missing.
         keep_stdout: False for no artifact `stdout`.
         own_stdout: True if what is appended here is `stdout`, and not the worker's file.
+        limits: what the worker's tree may cost.
 
     Raises:
         ConfigurationError: another run is writing there.
         JobError: the directory cannot be made or written.
     """
 
-    def __init__(self, path: Path, *, keep_stdout: bool = True, own_stdout: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, keep_stdout: bool = True, own_stdout: bool = False, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.path = path
+        self._limits = limits
         self._not_taken = {"job_events", "command", *(["stdout"] if own_stdout else [])}
         """Names in the worker's tree that are passed over."""
         self._incoming = path / _INCOMING
@@ -170,10 +176,18 @@ class ArtifactDir:
                 self._incoming.mkdir(mode=0o700)
             except OSError as error:
                 raise self._trouble(error) from None
-            self._unpacker = Unpacker(self._incoming, trusted=False)
+            self._unpacker = Unpacker(self._incoming, trusted=False, limits=self._limits)
         self._unpacker.receive(record)
         if isinstance(record, TreeEnd):
+            self._simplify_facts()
             self._move_incoming(replace=True)
+
+    def _simplify_facts(self) -> None:
+        """ansible-runner's worker sends what Ansible wrote; clients know one layout."""
+        try:
+            simplify_fact_cache(self._incoming / "fact_cache")
+        except OSError as error:
+            raise self._trouble(error) from None
 
     def _move_incoming(self, *, replace: bool) -> None:
         """Put what was unpacked into place; without `replace` only what is not there yet."""

@@ -13,6 +13,8 @@ from playstream.pipeline.protocol import Event
 _is_uuid = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}").fullmatch
 """A uuid; Ansible's tasks that run again get `_2` and so on behind theirs."""
 _SHOWN = 128
+_MAX_EMPTY = 1000
+"""Empty lines at the end of an event's text that are shown, whatever its numbers say."""
 _SHOWN_FIELDS = ("stdout", "start_line", "end_line")
 _scan = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # it takes whatever has a decoder's options
 """Reads one JSON value from a position on. Without the search for white space and the guess of the encoding that
@@ -65,4 +67,8 @@ def event_file_name(counter: int, uuid: str) -> str:
 def displayed_text(event: dict[str, Any]) -> str | None:
     """The lines that the event put on the terminal, without the last line end; None when there were none."""
     text: str = event["stdout"]
-    return text if text or event["end_line"] > event["start_line"] else None
+    lines: int = event["end_line"] - event["start_line"]
+    if not text and lines < 1:
+        return None
+    empty = lines - 1 - text.count("\n")  # at the end; an event's text has no line ends there
+    return text + "\r\n" * min(empty, _MAX_EMPTY) if empty > 0 else text

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, CallbackError, PlaystreamError, WorkerError, error_classes
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import (
     Event,
     Failure,
@@ -59,16 +60,23 @@ class Processor:
         observer: is told what happens. What it raises comes out of `receive` and `finish`.
         output: what is shown and kept.
         keep_stdout: False for no artifact `stdout`.
+        limits: what the worker's tree may cost.
 
     Raises:
         JobError: the artifacts cannot be written.
     """
 
     def __init__(
-        self, artifact_dir: Path, observer: Observer, *, output: Output = Output.TEXT, keep_stdout: bool = True
+        self,
+        artifact_dir: Path,
+        observer: Observer,
+        *,
+        output: Output = Output.TEXT,
+        keep_stdout: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._artifacts = ArtifactDir(
-            artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON
+            artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON, limits=limits
         )
         self._observer = observer
         self._json = output is Output.JSON

@@ -43,6 +43,11 @@ def test_there_and_back(job: Job, directory: Path) -> None:
     assert read_kwargs(travelled, directory) == job
 
 
+def test_what_older_versions_and_the_command_line_send(directory: Path) -> None:
+    job = read_kwargs({"playbook": "site.yml", "resource_profiling": None, "forks": "7", "limit": None}, directory)
+    assert job.forks == 7
+
+
 def test_roles_are_found_from_the_project(directory: Path) -> None:
     sent = write_kwargs(Job("7", playbook="site.yml", roles_path=("roles", "/usr/share/roles")))
     assert sent["roles_path"] == "../roles:/usr/share/roles"
@@ -64,7 +69,7 @@ def test_named_passwords_become_prompts_and_the_options_that_ask() -> None:
         ({"playbook": "none.yml"}, "'none.yml' was not found"),
         ({"playbook": "site.yml", "forks": "many"}, "forks: expected a whole number"),
         ({}, "expected one of playbook"),
-        ({"playbook": "../../etc/passwd"}, "outside the project"),
+        ({"playbook": "../../etc/passwd"}, "was not found in"),
     ],
 )
 def test_what_cannot_be_run_is_told(kwargs: dict[str, Any], message: str, directory: Path) -> None:
@@ -83,7 +88,7 @@ def test_files_win_as_with_ansible_runner(directory: Path) -> None:
     kwargs = {
         "playbook": "site.yml", "envvars": {"A": "argument", "B": "argument"}, "timeout": 9, "cmdline": "--diff",
         "settings": {"idle_timeout": 9}, "passwords": {"^a": "argument"}, "extravars": {"a": "argument"},
-        "artifact_dir": "/elsewhere", "rotate_artifacts": 3, "quiet": True,
+        "ident": "7", "artifact_dir": "/elsewhere", "rotate_artifacts": 3, "quiet": True,
     }
     job = read_kwargs(kwargs, directory)
     assert job.envvars == {"A": "file", "B": "argument"}
@@ -91,7 +96,7 @@ def test_files_win_as_with_ansible_runner(directory: Path) -> None:
     assert job.settings == {"job_timeout": 9, "subprocess_timeout": 9, "idle_timeout": 6}
     assert job.extravars == {"a": "argument", "b": "file"}
     assert job.cmdline == ("--diff",)
-    assert read_kwargs({**kwargs, "suppress_env_files": True}, directory).envvars == {"A": "argument", "B": "argument"}
+    assert read_kwargs({**kwargs, "suppress_env_files": True}, directory) == job
 
 
 def test_a_whole_command_line_of_the_tree(directory: Path) -> None:

@@ -94,7 +94,7 @@ def test_any_bytes_at_all(data: bytes, direction: Direction, sizes: list[int], i
 
 @given(st.data())
 def test_a_stream_cut_short_is_incomplete_and_gives_what_came(data: st.DataObject) -> None:
-    cut = data.draw(st.integers(0, len(_STREAM) - 1))
+    cut = data.draw(st.integers(0, len(_STREAM) - 2))
     taken = take(_STREAM[:cut], Direction.RESULT)
     assert type(taken.error) is IncompleteStream
     known = [Status(item.status, "t", None, item.command, item.env, item.cwd, item.explanation)
@@ -215,6 +215,12 @@ def test_what_follows_the_end_is_dropped() -> None:
     assert taken.error is None
     assert taken.noises == []
     assert isinstance(taken.records[-1], TreeEnd)
+
+
+def test_the_last_line_may_lack_its_end() -> None:
+    taken = take(_STREAM.rstrip(), Direction.RESULT)
+    assert taken.error is None
+    assert taken.receiver.closed
 
 
 def test_events_pass_as_they_are() -> None:

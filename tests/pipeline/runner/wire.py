@@ -59,6 +59,8 @@ def take(data: bytes, direction: Direction, sizes: Sequence[int] = WHOLE) -> Tak
             receiver.receive_data(data[position : position + step])
             position += step
             drain(taken)
+        receiver.receive_data(b"")
+        drain(taken)
         receiver.receive_eof()
         drain(taken)
     except PlaystreamError as error:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.errors import JobError, LocalProtocolError, RemoteProtocolError, UnsafePath
+from playstream.pipeline.errors import JobError, LimitExceeded, LocalProtocolError, RemoteProtocolError, UnsafePath
+from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, TreeEnd
-from playstream.pipeline.tree.unpack import TreeLimits, Unpacker
+from playstream.pipeline.tree import unpack as unpack_module
+from playstream.pipeline.tree.unpack import Unpacker
 
 ROOT = FileEntry(b"", FileType.DIRECTORY, 0o777, 0)
 
@@ -120,22 +122,28 @@ def test_without_replace_nothing_gives_way(arena: Path, entry: FileEntry) -> Non
     assert (arena / "x").read_text() == "old"
 
 
+def test_files_with_several_names_are_bounded(arena: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpack_module, "MAX_LINKS", 1)
+    records: list[Part] = [ROOT, file(b"a", link=1), file(b"b", link=2)]
+    with Unpacker(arena, trusted=True) as unpacker, pytest.raises(RemoteProtocolError, match="more than 1 files with"):
+        receive(unpacker, *records)
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (TreeLimits(max_entries=3), "more than 3 entries"),
-        (TreeLimits(max_bytes=9), "more than 9 bytes"),
-        (TreeLimits(max_links=1), "more than 1 files with several names"),
+        (Limits(max_tree_entries=3), "more entries than it may, at most 3 are accepted.*--max-tree-entries"),
+        (Limits(max_tree_bytes=9), "more bytes than it may, at most 9 are accepted.*--max-tree-bytes"),
     ],
 )
-def test_limits(arena: Path, limits: TreeLimits, message: str) -> None:
+def test_limits(arena: Path, limits: Limits, message: str) -> None:
     records: list[Part] = [ROOT, file(b"a", 5, link=1), FileData(b"12345"), file(b"b", 5, link=2), FileData(b"12345")]
     records += [directory(b"c"), TreeEnd(4, 10)]
-    with Unpacker(arena, trusted=True, limits=limits) as unpacker, pytest.raises(RemoteProtocolError, match=message):
+    with Unpacker(arena, trusted=True, limits=limits) as unpacker, pytest.raises(LimitExceeded, match=message):
         receive(unpacker, *records)
     (arena / "a").unlink()
     (arena / "b").unlink(missing_ok=True)
-    with Unpacker(arena, trusted=True, limits=TreeLimits(4, 10, 2)) as unpacker:
+    with Unpacker(arena, trusted=True, limits=Limits(max_tree_bytes=10, max_tree_entries=4)) as unpacker:
         receive(unpacker, *records)
         assert unpacker.complete
 

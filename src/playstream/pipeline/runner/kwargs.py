@@ -41,12 +41,25 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
     Raises:
         ConfigurationError: an argument is unknown or wrong, or what it names is not in the directory.
     """
-    options = check_options(kwargs, JobOptions, "run")
+    options = check_options(_given(kwargs), JobOptions, "run")
     options["private_data_dir"] = directory
     if "roles_path" in options:
         options["roles_path"] = _below_project(options, directory)
     arguments = make_arguments(options, env_files_win=True)
     return make_job(directory, arguments, Delivery.IN_PLACE)
+
+
+def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that say something.
+
+    Versions before 2.2 name some that later ones do not know, as None; the word behind --forks on ansible-runner's
+    command line comes as text; suppress_env_files is about files that ansible-runner would write.
+    """
+    given = {name: value for name, value in kwargs.items() if value is not None and name != "suppress_env_files"}
+    forks = given.get("forks")
+    if isinstance(forks, str) and forks.isascii() and forks.isdigit():
+        given["forks"] = int(forks)
+    return given
 
 
 def _below_project(options: Mapping[str, Any], directory: Path) -> list[str]:

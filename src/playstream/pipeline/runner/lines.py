@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.limits import exceeded
 from playstream.pipeline.protocol import Noise
-from playstream.pipeline.protocol.codec import MAX_RECORD
 from playstream.pipeline.protocol.frames import MAX_NOISE, SHOWN
 
-MAX_LINE = MAX_RECORD
-"""Bytes of one line that are accepted, as of one record of the native dialect."""
 _PIECE = 1 << 20
 """Characters of base64 that are decoded at once, at most; a multiple of 4."""
 _FIRST_KEYS = rb"kwargs|status|zipfile|eof|event|uuid"
@@ -51,10 +49,12 @@ class LineReader:
 
     Args:
         show: whether errors may show what came. A job's may be secret.
+        max_line: bytes of one line that are accepted.
     """
 
-    def __init__(self, *, show: bool) -> None:
+    def __init__(self, *, show: bool, max_line: int) -> None:
         self._show = show
+        self._max_line = max_line
         self._buffer = bytearray()
         self._position = 0
         """Up to where the buffer has been read."""
@@ -87,7 +87,9 @@ class LineReader:
         return self._left == 0 and self._position < len(self._buffer)
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came."""
+        """Take bytes as they came; empty at the end of the file, where the last line may lack its end."""
+        if not data and self.in_line and _load_object(bytes(self._buffer[self._position :])) is not None:
+            data = b"\n"
         if self._position:
             del self._buffer[: self._position]
             self._dropped += self._position
@@ -126,10 +128,10 @@ class LineReader:
     def _next_line(self) -> bytes | None:
         end = self._buffer.find(b"\n", self._searched)
         size = (len(self._buffer) if end < 0 else end) - self._position
-        if size > MAX_LINE:
-            raise RemoteProtocolError(
-                f"a line of more than {MAX_LINE} bytes came at byte {self._dropped + self._position}, which no line "
-                "of the stream is"
+        if size > self._max_line:
+            raise exceeded(
+                f"the line at byte {self._dropped + self._position} has more bytes than it may", self._max_line,
+                "max_record_bytes",
             )
         if end < 0:
             self._searched = len(self._buffer)

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from playstream.pipeline.errors import IncompleteStream, PlaystreamError, RemoteProtocolError
+from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import NEED_DATA, Event, Heartbeat, Job, Noise, Record, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.protocol.record_reader import NeedData
@@ -36,10 +37,17 @@ class RunnerReceiver:
     Args:
         direction: which one.
         make_job: needed for the JOB direction.
+        max_record: bytes of one line that are accepted.
     """
 
-    def __init__(self, direction: Direction, make_job: MakeJob | None = None) -> None:
-        self.lines = LineReader(show=direction is Direction.RESULT)
+    def __init__(
+        self,
+        direction: Direction,
+        make_job: MakeJob | None = None,
+        *,
+        max_record: int = DEFAULT_LIMITS.max_record_bytes,
+    ) -> None:
+        self.lines = LineReader(show=direction is Direction.RESULT, max_line=max_record)
         self.records = RunnerRecords(direction, make_job)
         self._failed: PlaystreamError | None = None
 
@@ -47,6 +55,11 @@ class RunnerReceiver:
     def closed(self) -> bool:
         """True once the line that ends the stream has come."""
         return self.records.closed
+
+    @property
+    def has_heartbeats(self) -> bool:
+        """True once a keepalive has come: ansible-runner's worker sends none unless it is told to."""
+        return self.records.has_heartbeats
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came. What follows the end or an error is dropped."""
@@ -110,6 +123,7 @@ class RunnerRecords:
         self._last_status: Status | None = None
         """A terminal status that waits for the artifacts."""
         self.closed = False
+        self.has_heartbeats = False
 
     def release_status(self) -> bool:
         """No artifacts will come; True if a status has waited for them, which is the next record then."""
@@ -171,6 +185,7 @@ class RunnerRecords:
         if "status" in values:
             self._take_status(values)
         elif values.get("event") == _KEEPALIVE:
+            self.has_heartbeats = True
             self._pending = iter((Heartbeat(),))
         elif type(values.get("counter")) is int and values["counter"] > 0:
             self._pending = iter((Event(values["counter"], line.data),))

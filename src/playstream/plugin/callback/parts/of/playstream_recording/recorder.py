@@ -199,8 +199,7 @@ class Recorder:
                 start = self._line
                 if text:
                     self._line += text.count("\n")
-                    if text.endswith("\n"):
-                        text = text[:-2] if text.endswith("\r\n") else text[:-1]
+                    text = text.rstrip("\r\n")  # the number of lines tells how many there were
                 quoted = quote(own)
                 last = f'"uuid":{quoted}}}}}\n' if kept else "}}\n"
                 line = (

@@ -1,0 +1,80 @@
+"""The fact cache as clients know it: `fact_cache/<host>`, a JSON object of facts.
+
+ansible-core 2.19 and later write `s1_<host>` instead, holding JSON in JSON with each value wrapped in its tags (seen in
+its `plugins/cache` and in what it writes). playstream's worker brings its own into the plain form, process what comes
+from ansible-runner's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+_NAME = re.compile(r"s\d+_(?P<host>.+)", re.DOTALL)
+PAYLOAD = "__payload__"
+"""The key of the wrapper's content."""
+_TYPE = "__ansible_type"
+_MAX_FILE = 1 << 24
+"""Bytes of one host's facts that are looked at; larger files stay as they are. JSON takes several times its bytes in
+memory, and process does not trust its worker."""
+
+
+def write_facts(path: Path, text: str) -> None:
+    """Write one file of a cache, private to this user; nothing is written through a link.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def simplify_fact_cache(directory: Path) -> None:
+    """Bring the files of a fact cache to the layout that clients know; leave alone what is not Ansible's.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    if directory.is_symlink() or not directory.is_dir():
+        return
+    for path in directory.iterdir():
+        name = _NAME.fullmatch(path.name)
+        facts = _read_facts(path) if name and _is_small_file(path) else None
+        if name and facts is not None:
+            plain = directory / name["host"]
+            if plain.is_symlink() or plain.is_dir():
+                continue
+            # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
+            if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+                write_facts(plain, json.dumps(facts))
+            path.unlink()
+
+
+def _is_small_file(path: Path) -> bool:
+    return not path.is_symlink() and path.is_file() and path.stat().st_size <= _MAX_FILE
+
+
+def _read_facts(path: Path) -> Any:
+    """The facts of one wrapped file; None when it is not one."""
+    try:
+        wrapper = json.loads(path.read_bytes())
+        return untag(json.loads(wrapper[PAYLOAD])) if isinstance(wrapper, dict) and PAYLOAD in wrapper else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def untag(value: Any) -> Any:
+    """A value without the objects that carry its tags."""
+    if isinstance(value, list):
+        return [untag(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _TYPE in value:
+        for key in ("value", "iso8601"):
+            if key in value:
+                return untag(value[key])
+    return {key: untag(item) for key, item in value.items()}

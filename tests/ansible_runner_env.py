@@ -1,0 +1,73 @@
+"""ansible-runner as people have it: released versions from PyPI, each in a virtual environment of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+CURRENT = "2.4.3"
+"""The version whose behaviour is compared with ours."""
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / ".cache" / "ansible-runner"
+
+_OLD_CORE = "ansible-core==2.15.*"
+_PKG_RESOURCES = "setuptools<81"  # the last that has pkg_resources, which these import
+
+_REQUIREMENTS = {
+    "2.0.4": (_OLD_CORE, _PKG_RESOURCES),
+    "2.1.4": (_OLD_CORE, _PKG_RESOURCES),
+    "2.2.2": (_OLD_CORE, _PKG_RESOURCES),
+    "2.3.6": ("ansible-core==2.17.*", _PKG_RESOURCES),
+}
+"""What an old version is installed with: an ansible-core that it works with, on Python 3.11. Others get the
+ansible-core of the running environment, so that both sides of a comparison run the same Ansible."""
+
+
+class Unprepared(Exception):
+    """An environment could not be made; the message says why."""
+
+
+def ansible_runner_python(version: str = CURRENT) -> Path:
+    """The Python that has ansible-runner, with the executables `ansible-runner` and `ansible-playbook` beside it.
+
+    The environment is made when it is first asked for and kept. Processes that ask at the same time wait for one.
+
+    Args:
+        version: of ansible-runner, as on PyPI.
+
+    Raises:
+        Unprepared: it cannot be made.
+    """
+    folder = CACHE / version
+    wanted = [f"ansible-runner=={version}", *_REQUIREMENTS.get(version, (f"ansible-core=={_own_ansible_core()}",))]
+    python, mark = folder / "bin" / "python", folder / "installed"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{version}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # The mark comes last: an environment without it is one whose making was broken off.
+        if not mark.exists() or mark.read_text().split() != wanted:
+            _install(folder, python, wanted)
+            mark.write_text("\n".join(wanted) + "\n")
+    return python
+
+
+def _own_ansible_core() -> str:
+    try:
+        return importlib.metadata.version("ansible-core")
+    except importlib.metadata.PackageNotFoundError:
+        raise Unprepared("ansible-core is not installed beside playstream: pip install 'playstream[ansible]'") from None
+
+
+def _install(folder: Path, python: Path, wanted: list[str]) -> None:
+    print(f"installing {' and '.join(wanted)}", file=sys.stderr)
+    venv.create(folder, with_pip=True, clear=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    done = subprocess.run(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        last = "\n".join(done.stdout.strip().splitlines()[-15:])
+        raise Unprepared(f"pip cannot install {' and '.join(wanted)}; is the package index reachable?\n{last}")
