@@ -35,7 +35,7 @@ def directory(private_data_dir: MakeDir) -> Path:
 @pytest.mark.parametrize(("words", "exit_status", "expected"), [
     ((), 2, "usage: playstream"),
     (("transmit",), 2, "usage: playstream transmit"),
-    (("transmit", "DIR"), 2, "one of the arguments -p/--playbook -m/--module -r/--role is required"),
+    (("transmit", "DIR"), 1, "expected something to run, got nothing"),
     (("transmit", "DIR", "-p", "site.yml", "-m", "ping"), 2, "not allowed with argument"),
     (("transmit", "DIR/nowhere", "-p", "site.yml"), 1, "playstream transmit: the private data directory"),
     (("transmit", "DIR", "-p", "nope.yml"), 1, "there are: site.yml"),

@@ -114,9 +114,6 @@ def options(*words: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("words", "expected"), [
     (("-p", "s", "--hosts", "h"), "--hosts is for a module or role"),
-    (("-p", "s", "-a", "x"), "--args is for a module"),
-    (("-m", "s", "--role-vars", "a=b"), "--role-vars is for a role"),
-    (("-p", "s", "--role-skip-facts"), "--role-skip-facts is for a role"),
     (("-m", "s", "--tags", "x"), "--tags is for a playbook or role"),
     (("-r", "s", "--role-vars", "a=b c"), "--role-vars: expected name=value"),
     (("-r", "s", "--role-vars", "a"), "--role-vars: expected names with values"),
@@ -124,6 +121,20 @@ def options(*words: str) -> dict[str, Any]:
 def test_a_flag_that_would_do_nothing_is_an_error(words: tuple[str, ...], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         options(*words)
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (("-p", "s", "-a", "x"), "--args is for a module, and what is run is a playbook"),
+    (("-m", "s", "--role-vars", "a=b"), "--role-vars is for a role, and what is run is a module"),
+    (("-p", "s", "--role-skip-facts"), "--role-skip-facts is for a role, and what is run is a playbook"),
+])
+def test_a_flag_that_changes_nothing_is_a_warning(
+    words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not options(*words).keys() & {"module_args", "role_vars", "role_skip_facts"}
+    assert capsys.readouterr().err == f"playstream run: warning: {expected}; it changes nothing\n"
+    options(*words, "-q")
+    assert capsys.readouterr().err == ""
 
 
 def test_the_environment_says_what_is_run_when_no_flag_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def test_a_module_needs_no_project(stages: Stages, directory: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(("words", "exit_status", "expected"), [
-    (("run", "DIR"), 2, "one of the arguments -p/--playbook -m/--module -r/--role is required"),
+    (("run", "DIR"), 1, "expected something to run, got nothing"),
     (("run", "DIR/nowhere", "-p", "site.yml"), 1, "playstream run: the private data directory"),
     (("start", "DIR/nowhere", "-p", "site.yml"), 1, "playstream start: the private data directory"),
     (("start", "DIR", "-p", "nope.yml"), 1, "playstream start: playbook 'nope.yml' was not found"),

@@ -103,7 +103,7 @@ def test_cleanup_says_what_it_did(stages: Stages, tmp_path: Path) -> None:
     assert stages.call(*words).stdout == b"(changed: False)\n", "all are younger than the grace period"
     done = stages.call(*words, "--grace-period=0")
     assert done.stdout.decode().splitlines() == [
-        f"directories removed: 2, of pattern {tmp_path}/job_*", "(changed: True)",
+        f"Removed 2 private data dir(s) in pattern {tmp_path}/job_*", "(changed: True)",
     ]
     assert sorted(path.name for path in tmp_path.glob("job_*")) == ["job_keep"]
 

@@ -152,7 +152,7 @@ def test_descriptors_are_given_back(tmp_path: Path) -> None:
     ("get_inventory", {"action": "graph", "inventories": [], "response_format": "yaml"}, "response_format: expected"),
     ("get_ansible_config", {"action": "edit"}, "action: expected one of list, dump, view"),
     ("get_ansible_config", {"action": "list", "only_changed": True}, "only_changed: expected action 'dump'"),
-    ("get_role_list", {"colection": "a.b"}, r"no parameter 'colection'"),
+    ("get_role_list", {"colection": "a.b"}, r"unexpected keyword argument 'colection'"),
 ])
 def test_bad_questions(function: str, arguments: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):

@@ -16,6 +16,14 @@ _VALUELESS = ("store_true", "count", "version")
 DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
 """Flags whose value is a flag itself, as in `--cmdline --check`: the next word is the value, whatever it looks like."""
 
+_OWN = frozenset({
+    "--dialect", "--encrypt-to", "--exclude", "--hold", "--identity", "--liveness-seconds", "--max-job-seconds",
+    "--max-record-bytes",
+    "--max-tree-bytes", "--max-tree-entries", "--only-transmit-kwargs", "--raw-output", "--report-to", "--skip-tags",
+    "--store", "--summary", "--tags",
+})
+_NOT_ISOLATED = frozenset({"stop", "is-alive", "transmit"})
+
 
 def flag(*names: str, **words: Any) -> Flag:
     """One flag."""
@@ -34,6 +42,10 @@ GENERIC: Group = (
 QUIET: Group = (flag("-q", "--quiet", action="store_true", help="do not show Ansible's output, nor warnings"),)
 JSON: Group = (
     flag("-j", "--json", action="store_true", help="show the events as JSON lines in place of Ansible's output"),
+)
+RAW: Group = (
+    flag("--raw-output", action="store_true", help="show the output as it came, with what a terminal would obey: it "
+         "may move the cursor and set titles. By default all but colours is written out, as in \\x1b[2J"),
 )
 WHAT: Group = (
     flag("-p", "--playbook", metavar="FILE", help="playbook to run, relative to the project; or RUNNER_PLAYBOOK"),
@@ -81,11 +93,12 @@ EVENTS: Group = (
 PLACES: Group = (
     flag("-b", "--binary", metavar="FILE", help="program to run in place of ansible-playbook or ansible; or "
          "RUNNER_BINARY"),
-    flag("--project-dir", metavar="DIR", help="directory of the playbooks; project in the private data directory when "
-         "left out"),
-    flag("--inventory", metavar="PATH", action="append", help="path in the private data directory or in its "
-         "inventory/, path from here, or hosts with a comma; inventory/ when left out; may be repeated"),
-    flag("--omit-env-files", dest="suppress_env_files", action="store_true", help="do not read env/"),
+    flag("--project-dir", metavar="DIR", help="directory of the playbooks, from here or in the private data directory; "
+         "project in it when left out"),
+    flag("--inventory", metavar="PATH", action="append", help="path from here, path in the private data directory "
+         "or in its inventory/, or hosts with a comma; inventory/ when left out; may be repeated"),
+    flag("--omit-env-files", dest="suppress_env_files", action="store_true", help="accepted for ansible-runner's sake: "
+         "nothing is written to env/ in any case"),
 )
 ANSIBLE: Group = (
     flag("--limit", metavar="PATTERN", help="run on these of the hosts only"),
@@ -119,7 +132,35 @@ ISOLATION: Group = (
          help="bwrap: show these, not to be written"),
     flag("--directory-isolation-base-path", metavar="DIR", help="run in a private copy of the project made below DIR"),
 )
+KEEPALIVE: Group = (
+    flag("--keepalive-seconds", type=float, metavar="N", help="silence after which a heartbeat is sent, 0 for never; "
+         "or ANSIBLE_RUNNER_KEEPALIVE_SECONDS; 15 when left out"),
+)
+LIVENESS: Group = (
+    flag("--liveness-seconds", type=float, metavar="N", help="silence of the other side after which it counts as lost, "
+         "0 for never; 60 when left out"),
+)
+ENCRYPTION: Group = (
+    flag("--encrypt-to", metavar="RECIPIENT", action="append", help="encrypt what is written, so that RECIPIENT can "
+         "read it: age1…, 'ssh-ed25519 …', 'ssh-rsa …', or @FILE with one on each line; may be repeated"),
+)
+DECRYPTION: Group = (
+    flag("--identity", metavar="FILE", action="append", help="decrypt what is read, and refuse what is not encrypted; "
+         "FILE has secret keys of age or an ssh private key; may be repeated"),
+)
+LIMITS: Group = (
+    flag("--max-tree-bytes", type=int, metavar="N", help="bytes of file content that a tree may have; 64 GiB when left "
+         "out"),
+    flag("--max-tree-entries", type=int, metavar="N", help="entries that a tree may have; 1,000,000 when left out"),
+    flag("--max-record-bytes", type=int, metavar="N", help="bytes that one record, such as an event, may have; 64 MiB "
+         "when left out"),
+)
+MAX_JOB: Group = (
+    flag("--max-job-seconds", type=float, metavar="N", help="end any job after this time; no limit when left out"),
+)
 SENDING: Group = (
+    flag("--hold", action="store_true", help="stay until the worker has ended; SIGINT, SIGTERM and SIGHUP cancel the "
+         "job"),
     flag("--exclude", action="append", default=[], metavar="PATTERN", help="leave out what matches, in gitignore "
          "syntax, besides DIR/.playstreamignore; may be repeated"),
     flag("--dialect", choices=["playstream", "runner"], default="playstream", help="runner: ansible-runner's, for a "
@@ -160,8 +201,6 @@ SERVING: Group = (
     flag("--private-data-dir", metavar="DIR", help="unpack and run here, and keep it; a private temporary directory "
          "when left out"),
     flag("--delete", action="store_true", help="empty --private-data-dir before and remove it after"),
-    flag("--keepalive-seconds", type=float, metavar="N", help="silence after which a heartbeat is sent, 0 for never; "
-         "or ANSIBLE_RUNNER_KEEPALIVE_SECONDS; 15 when left out"),
     flag("--worker-info", action="store_true", help="show this host's processors, memory and playstream version, and "
          "run nothing"),
 )
@@ -182,27 +221,43 @@ _JOB: tuple[tuple[str, Group], ...] = (
     ("isolation", (*CONTAINER, *ISOLATION)),
 )
 _SHOWING = ("what is shown", (*QUIET, *JSON))
+_SHOWING_ALL = ("what is shown", (*QUIET, *JSON, *RAW))
 _LOGGING = ("logging", GENERIC)
+_LINK = ("the link", (*KEEPALIVE, *LIVENESS))
 _UNTIED: tuple[tuple[str, Group], ...] = (
     ("how Ansible runs", (*LIKE_ANSIBLE, *VERBOSITY)), ("results", (*UNTIED, *EVENTS)),
-    ("isolation", (*CONTAINER, *ISOLATION)), _SHOWING, _LOGGING,
+    ("isolation", (*CONTAINER, *ISOLATION)), _SHOWING_ALL, _LOGGING,
 )
 
 COMMAND_FLAGS: dict[str, tuple[tuple[str, Group], ...]] = {
-    "run": (*_JOB, ("results", (*RESULTS, *STORE)), _SHOWING, _LOGGING),
+    "run": (*_JOB, ("results", (*RESULTS, *STORE)), _SHOWING_ALL, _LOGGING),
     "start": (*_JOB, ("results", (*RESULTS, *STORE)), _SHOWING, _LOGGING),
     "stop": (*_JOB, ("results", RESULTS), _SHOWING, _LOGGING),
     "is-alive": (*_JOB, ("results", RESULTS), _SHOWING, _LOGGING),
-    "transmit": (*_JOB, ("what is sent", SENDING), ("results", RESULTS), _SHOWING, _LOGGING),
-    "worker": (("serving", SERVING), _LOGGING),
+    "transmit": (
+        *_JOB, ("what is sent", SENDING), _LINK, ("encryption", ENCRYPTION), ("results", RESULTS), _SHOWING, _LOGGING,
+    ),
+    "worker": (
+        ("serving", SERVING), _LINK, ("encryption", (*ENCRYPTION, *DECRYPTION)), ("limits", (*LIMITS, *MAX_JOB)),
+        _LOGGING,
+    ),
     "worker cleanup": (("what is removed", CLEANUP), _LOGGING),
-    "process": (("results", (*IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE)), _SHOWING, _LOGGING),
+    "process": (
+        ("results", (*IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE)), ("the link", LIVENESS), ("encryption", DECRYPTION),
+        ("limits", LIMITS), _SHOWING_ALL,
+        _LOGGING,
+    ),
     "plugin-path": (_LOGGING,),
     "runs": (("which runs", WHICH), ("the store", STORED), _LOGGING),
     "show": (("the store", STORED), _LOGGING),
     "adhoc": (("the module", LIKE_ANSIBLE_MODULE), *_UNTIED),
     "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_UNTIED),
 }
+
+
+def is_own(command: str, name: str) -> bool:
+    """True if ansible-runner's subcommand of the same name does not know the flag."""
+    return name in _OWN or (command in _NOT_ISOLATED and any(name in names for names, _ in ISOLATION))
 
 
 def flags_of(command: str) -> list[Flag]:

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from playstream.cli.output import complain
 from playstream.pipeline.errors import ConfigurationError
 
-_AS_THEY_ARE = (
-    "module_args", "role_skip_facts", "hosts", "limit", "tags", "skip_tags", "forks", "cmdline", "project_dir",
-    "suppress_env_files", "omit_event_data", "only_failed_event_data",
-)
+_AS_THEY_ARE = ("hosts", "limit", "tags", "skip_tags", "forks", "cmdline", "omit_event_data", "only_failed_event_data")
 _ISOLATION = (
     "process_isolation", "process_isolation_executable", "process_isolation_path", "process_isolation_hide_paths",
     "process_isolation_show_paths", "process_isolation_ro_paths", "directory_isolation_base_path", "container_image",
@@ -28,18 +26,20 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
     """What the flags of `run` and its relatives ask for; what was not given is left out.
 
     Args:
-        flags: with `private_data_dir`, and `usage_error` for a command line without anything to run.
+        flags: with `private_data_dir`, and `name` and `quiet` for warnings.
 
     Raises:
-        ConfigurationError: flags contradict each other, or a value cannot be read.
-        SystemExit: there is nothing to run.
+        ConfigurationError: there is nothing to run, flags contradict each other, or a value cannot be read.
     """
     what = find_what(flags)
     if not what and not os.path.exists(flags.private_data_dir / "args"):
-        flags.usage_error("one of the arguments -p/--playbook -m/--module -r/--role is required")
-    _check_belonging(flags, what)
+        raise ConfigurationError(
+            "expected something to run, got nothing: give one of -p/--playbook, -m/--module and -r/--role"
+        )
+    kind = next(iter(what), "file args")
+    _check_belonging(flags, kind)
     options = {name: getattr(flags, name) for name in _AS_THEY_ARE if getattr(flags, name)}
-    options |= what
+    options |= what | _of_module_or_role(flags, kind)
     options |= {
         "private_data_dir": flags.private_data_dir,
         "ident": flags.ident,
@@ -47,10 +47,12 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         "verbosity": flags.verbosity,
         "binary": flags.binary or os.environ.get("RUNNER_BINARY") or None,
         "inventory": None if flags.inventory is None else [
-            _find_inventory(flags.private_data_dir, item) for item in flags.inventory
+            _find_inventory(flags, item) for item in flags.inventory
         ],
-        "roles_path": [path for item in flags.roles_path or () for path in item.split(":") if path] or None,
-        "role_vars": parse_variables("--role-vars", flags.role_vars) if flags.role_vars else None,
+        "project_dir": _from_here(flags, flags.project_dir) if flags.project_dir else None,
+        "roles_path": [
+            _from_here(flags, path) for item in flags.roles_path or () for path in item.split(":") if path
+        ] or None,
         **isolation_options(flags),
     }
     return {name: value for name, value in options.items() if value is not None}
@@ -79,14 +81,10 @@ def find_what(flags: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def _check_belonging(flags: argparse.Namespace, what: dict[str, str]) -> None:
-    """Flags of a module or a role are for these alone."""
-    kind = next(iter(what), "file args")
+def _check_belonging(flags: argparse.Namespace, kind: str) -> None:
+    """Flags that choose what is run on, where they would choose nothing, are errors."""
     for name, value, kinds in (
         ("--hosts", flags.hosts, ("module", "role")),
-        ("--args", flags.module_args, ("module",)),
-        ("--role-vars", flags.role_vars, ("role",)),
-        ("--role-skip-facts", flags.role_skip_facts, ("role",)),
         ("--tags", flags.tags, ("playbook", "role")),
         ("--skip-tags", flags.skip_tags, ("playbook", "role")),
     ):
@@ -94,10 +92,33 @@ def _check_belonging(flags: argparse.Namespace, what: dict[str, str]) -> None:
             raise ConfigurationError(f"{name} is for a {' or '.join(kinds)}, and what is run is a {kind}; leave it out")
 
 
-def _find_inventory(directory: Path, item: str) -> str:
-    """An inventory as it was given, or the absolute path of what is here and not in the private data directory."""
-    known = any(os.path.exists(place / item) for place in (directory, directory / "inventory"))
-    return item if known or "," in item or not os.path.exists(item) else os.path.abspath(item)
+def _of_module_or_role(flags: argparse.Namespace, kind: str) -> dict[str, Any]:
+    """What is for a module or a role alone. With anything else it changes nothing, and a line says so."""
+    options: dict[str, Any] = {}
+    for name, option, value, owner in (
+        ("--args", "module_args", flags.module_args, "module"),
+        ("--role-vars", "role_vars", flags.role_vars, "role"),
+        ("--role-skip-facts", "role_skip_facts", flags.role_skip_facts, "role"),
+    ):
+        if value and kind == owner:
+            options[option] = parse_variables(name, value) if option == "role_vars" else value
+        elif value and not flags.quiet:
+            complain(flags.name, f"warning: {name} is for a {owner}, and what is run is a {kind}; it changes nothing")
+    return options
+
+
+def _find_inventory(flags: argparse.Namespace, item: str) -> str:
+    return item if "," in item else _from_here(flags, item, flags.private_data_dir / "inventory")
+
+
+def _from_here(flags: argparse.Namespace, path: str, *places: Path) -> str:
+    """`path` as an absolute one where it is one seen from the current directory; else as it was given.
+
+    A job that is sent takes along what is in the private data directory, or in one of `places`, so that goes first.
+    """
+    if flags.name == "transmit" and any(os.path.exists(place / path) for place in (flags.private_data_dir, *places)):
+        return path
+    return os.path.abspath(path) if os.path.exists(path) else path
 
 
 def parse_variables(source: str, text: str) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def run_here(
     open_missing_streams()
     cancellation = cancel_on_signals()
     show_warnings(flags)
-    progress = None if flags.quiet or flags.json or flags.debug else make_progress()
-    options |= {"json_mode": flags.json, "status_handler": _log_status}
+    progress = None if flags.quiet or flags.json or flags.debug or flags.raw_output else make_progress()
+    options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": _log_status}
     if flags.quiet:
         options |= {"quiet": True, "suppress_ansible_output": True}
     if progress is not None:
@@ -57,18 +57,18 @@ def run_here(
     call_when_canceled(cancellation, runner.cancel)
     with noted(places, runner.config.ident):
         report(runner.config.ident)
-        with _shown(progress, json=flags.json):
+        with _shown(progress, as_it_is=flags.json or flags.raw_output):
             runner.run()
     if runner.explanation:
         complain(flags.name, f"{runner.status}: {runner.explanation}")
     return _exit_status(runner)
 
 
-def _shown(progress: Progress | None, *, json: bool) -> AbstractContextManager[object]:
+def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManager[object]:
     """What stands in the place of standard output while the run goes on."""
     if progress is not None:
         return progress
-    if not json and not shows_colours(sys.stdout):
+    if not as_it_is and not shows_colours(sys.stdout):
         from contextlib import redirect_stdout  # noqa: PLC0415
 
         return redirect_stdout(PlainOutput(sys.stdout))

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
 
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, movements of the cursor
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
-    r"|\x1b[@-Z\\^_`-~]|\x1b[ -/]+[0-~]|\x1b[0-?]|\x1b"
-)
 _FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
 _NO = {"", "0", "false", "no", "off", "n", "f"}
 
@@ -25,17 +19,14 @@ def complain(command: str, message: object) -> None:
 
     Args:
         command: the subcommand that says it.
-        message: what it says.
+        message: what it says; some of it may come from another host, and gives a terminal no orders.
     """
+    from playstream.interface.shown_text import make_message  # noqa: PLC0415 - most commands have nothing to say
+
     try:
-        print(f"playstream {command}: {message}", file=sys.stderr)
+        print(f"playstream {command}: {make_message(str(message))}", file=sys.stderr)
     except OSError:
         pass  # the exit status says it too
-
-
-def strip_escapes(text: str) -> str:
-    """`text` without colours and other orders to a terminal."""
-    return _ESCAPES.sub("", text) if "\x1b" in text else text
 
 
 def shows_colours(stream: TextIO) -> bool:
@@ -56,21 +47,24 @@ def make_progress() -> Progress | None:
 
 
 class PlainOutput(io.TextIOBase):
-    """A text stream that writes to another, without orders to a terminal.
+    """A text stream that writes to another, without colours.
 
     Args:
         stream: the other.
     """
 
     def __init__(self, stream: TextIO) -> None:
+        from playstream.interface.shown_text import make_plain  # noqa: PLC0415 - only where it is needed
+
         self._stream = stream
+        self._form = make_plain
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # the base's is an attribute that cannot be set
         return self._stream.encoding
 
     def write(self, text: str) -> int:
-        self._stream.write(strip_escapes(text))
+        self._stream.write(self._form(text))
         return len(text)
 
     def flush(self) -> None:

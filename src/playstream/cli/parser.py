@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 from playstream._version import __version__
-from playstream.cli.flags import COMMAND_FLAGS, DASHED_VALUES, GENERIC, WHAT, Flag, flags_of, takes_value
+from playstream.cli.flags import COMMAND_FLAGS, DASHED_VALUES, GENERIC, WHAT, Flag, flags_of, is_own, takes_value
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -59,6 +59,15 @@ class Parser(argparse.ArgumentParser):
         if "words" not in found:
             found.words = words
         return found, unknown
+
+    def _get_option_tuples(self, option_string: str) -> Any:
+        """What an abbreviation may stand for: as the base's, but what is short for one of ansible-runner's flags there
+        is not short for one of ours."""
+        found: list[Any] = super()._get_option_tuples(option_string)
+        known = [
+            item for item in found if not (isinstance(item[0], _Forward) or is_own(self.command or "", item[1]))
+        ]
+        return known or found
 
     def add_flags(self, command: str, *, shown: Container[str] | None = None) -> None:
         """Add the flags of a subcommand.

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,9 @@ def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callabl
     if flags.quiet or flags.summary == "-" or sys.stdout is None:
         return None
     if progress is not None:
-        return lambda text: print(text, end="")  # on what is sys.stdout by then: the display's
+        from playstream.interface.display import write_standard_output  # noqa: PLC0415 - see run
+
+        return write_standard_output  # on what is sys.stdout by then: the display's
     fd, encoding = sys.stdout.fileno(), sys.stdout.encoding
     return lambda text: write_all(fd, text.encode(encoding, "replace"))
 
@@ -45,9 +48,13 @@ def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callabl
 def run(flags: argparse.Namespace) -> int:
     """Rebuild the run; return the exit status."""
     from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.cli.timing import liveness_seconds  # noqa: PLC0415
     from playstream.interface.display import Display  # noqa: PLC0415
+    from playstream.interface.encryption import decrypted, encryption_of  # noqa: PLC0415
     from playstream.interface.process import process  # noqa: PLC0415
+    from playstream.interface.shown_text import choose_form  # noqa: PLC0415
     from playstream.pipeline.ident import check_ident  # noqa: PLC0415
+    from playstream.pipeline.limits import limits_of  # noqa: PLC0415
     from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
     from playstream.process import Observer, Output  # noqa: PLC0415
 
@@ -56,8 +63,9 @@ def run(flags: argparse.Namespace) -> int:
     artifact_dir = Path(flags.artifact_dir) if flags.artifact_dir else flags.private_data_dir / "artifacts"
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)
-    progress = None if flags.quiet or flags.json or flags.debug or flags.summary == "-" else make_progress()
-    output = Display(_make_write(flags, progress))
+    without = flags.quiet or flags.json or flags.debug or flags.raw_output or flags.summary == "-"
+    progress = None if without else make_progress()
+    output = Display(_make_write(flags, progress), choose_form(raw=flags.raw_output, json=flags.json))
 
     class Viewer(Observer):
         show = staticmethod(output.show)
@@ -73,10 +81,12 @@ def run(flags: argparse.Namespace) -> int:
 
     viewer = _with_plugins(Viewer(), flags)
     storing = _make_storing(named_store(flags.store), viewer)
-    with progress or nullcontext():
+    identities = encryption_of(vars(flags), "identity")
+    with progress or nullcontext(), decrypted(claim_input(), identities, partial(complain, "process")) as source:
         result = process(
-            claim_input(), artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
-            output=Output.JSON if flags.json else Output.TEXT,
+            source, artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
+            output=Output.JSON if flags.json else Output.TEXT, liveness_seconds=liveness_seconds(flags),
+            limits=limits_of(vars(flags)),
         )
     if storing is not None:
         storing.save(flags.ident, result.status.value, result.rc, result.explanation)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 import time
 from types import TracebackType
@@ -17,11 +16,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from playstream.cli.output import strip_escapes
+from playstream.interface.shown_text import make_plain, make_safe
 
 _REFRESHES_PER_SECOND = 4
-_COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _COUNTS = ("ok", "changed", "failed", "unreachable", "skipped")
 _STYLES = {"ok": "green", "changed": "yellow", "failed": "red", "unreachable": "red", "skipped": "cyan"}
 
@@ -100,7 +97,7 @@ class Progress:
         for name, count in self._counts.items():
             line.append(f"  {name} {count}", _STYLES[name] if count else "dim")
         if self._task:
-            line.append(f"  {' '.join(_CONTROLS.sub(' ', strip_escapes(self._task)).split())}")
+            line.append(f"  {' '.join(make_plain(self._task).split())}")
         return line
 
 
@@ -116,9 +113,8 @@ class _Above(io.TextIOBase):
         return self._stream.encoding
 
     def write(self, text: str) -> int:
-        parts = _COLOUR.split(text.removesuffix("\n"))  # the console ends the line
-        parts[::2] = [_CONTROLS.sub("", strip_escapes(part)) for part in parts[::2]]
-        self._console.print(Text.from_ansi("".join(parts)), soft_wrap=True)
+        # What is printed here need not come from a Display. The console ends the line.
+        self._console.print(Text.from_ansi(make_safe(text.removesuffix("\n"))), soft_wrap=True)
         return len(text)
 
     def isatty(self) -> bool:

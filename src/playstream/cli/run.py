@@ -25,7 +25,6 @@ def set_up(parser: Parser) -> None:
     parser.add_flags("run")
     for names, words in REPORT:
         parser.add_argument(*names, **words, help=argparse.SUPPRESS)
-    parser.set_defaults(usage_error=parser.error)
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -52,6 +51,9 @@ def run(flags: argparse.Namespace) -> int:
     if flags.rotate_artifacts is not None and flags.rotate_artifacts < 0:
         raise ConfigurationError(f"--rotate-artifacts: expected a number from 0, got {flags.rotate_artifacts}")
     options = job_options(flags)
+    if "module" in options or "role" in options:
+        # These may need nothing that the directory holds.
+        flags.private_data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     options |= {
         name: value
         for name, value in (

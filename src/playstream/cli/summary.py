@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from playstream.interface.event_log import EventLog
+from playstream.interface.shown_text import make_safe_json
 from playstream.pipeline.errors import JobError
 from playstream.process import Result
 from playstream.process.summary import summarize
@@ -33,7 +34,7 @@ def write_summary(target: str, result: Result, ident: str | None) -> None:
     everything = events if first is None else chain([first], events)
     text = json.dumps(summarize(everything, ident=name, status=result.status.value, rc=result.rc), indent=2) + "\n"
     if target == STANDARD_OUTPUT:
-        sys.stdout.write(text)
+        sys.stdout.write(make_safe_json(text))
         return
     try:
         fd = os.open(Path(target).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

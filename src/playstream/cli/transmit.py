@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
+from playstream.cli.output import complain
 from playstream.cli.parser import Parser
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 
 _OF_PROCESS = frozenset({"--artifact-dir", "--rotate-artifacts", "--quiet", "--json"})
 """Flags about what comes back."""
@@ -44,6 +46,9 @@ def run(flags: argparse.Namespace) -> int:
     import os  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     from playstream.cli.job_options import job_options, roles_path_in  # noqa: PLC0415
+    from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415
+    from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
+    from playstream.interface.encryption import check_hold, encrypted, encryption_of  # noqa: PLC0415
     from playstream.interface.transmit import transmit  # noqa: PLC0415
     from playstream.pipeline.arguments import make_arguments  # noqa: PLC0415
     from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
@@ -54,16 +59,23 @@ def run(flags: argparse.Namespace) -> int:
             "standard output is a terminal, and a stream is not for reading. Pipe it into a worker: playstream "
             "transmit … | ssh host playstream worker | playstream process …, or redirect it to a file"
         )
+    recipients = encryption_of(vars(flags), "encrypt_to")
+    check_hold(recipients, hold=flags.hold)
+    hold = cancel_on_signals() if flags.hold else None
     options = job_options(flags)
     if "roles_path" not in options:
         # On this host Ansible would read it from the environment, which does not travel.
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
-    transmit(
-        flags.private_data_dir,
-        make_arguments(options),
-        claim_output(),
-        exclude=flags.exclude,
-        only_arguments=flags.only_transmit_kwargs,
-        dialect=Dialect(flags.dialect),
-    )
-    return 0
+    with encrypted(claim_output(), recipients, partial(complain, "transmit")) as output_fd:
+        transmit(
+            flags.private_data_dir,
+            make_arguments(options),
+            output_fd,
+            exclude=flags.exclude,
+            only_arguments=flags.only_transmit_kwargs,
+            dialect=Dialect(flags.dialect),
+            keepalive_seconds=keepalive_seconds(flags),
+            liveness_seconds=liveness_seconds(flags),
+            hold=hold,
+        )
+    return 0 if hold is None or hold.reason is None else CANCELED_EXIT_STATUS

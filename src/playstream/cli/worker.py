@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
+from functools import partial
 from pathlib import Path
 
 from playstream.cli.flags import flags_of
+from playstream.cli.output import complain
 from playstream.cli.parser import Parser
 from playstream.cli.subcommand import set_up as set_up_subcommand
 from playstream.pipeline.errors import ConfigurationError
-
-_KEEPALIVE_VARIABLE = "ANSIBLE_RUNNER_KEEPALIVE_SECONDS"
 
 
 def set_up(parser: Parser) -> None:
@@ -36,39 +35,29 @@ def run(flags: argparse.Namespace) -> int:
     if flags.worker_info:
         return _tell()
     from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
+    from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
     from playstream.interface.work import work  # noqa: PLC0415
+    from playstream.pipeline.limits import limits_of  # noqa: PLC0415
     from playstream.pipeline.links.stdio import claim_input, claim_output  # noqa: PLC0415
+    from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
     from playstream.worker import WorkerOptions  # noqa: PLC0415
 
-    keepalive = _keepalive_seconds(flags.keepalive_seconds)
     if flags.delete and flags.private_data_dir is None:
         raise ConfigurationError("--delete: expected --private-data-dir with it; a temporary directory is always "
                                  "removed")
     directory = None if flags.private_data_dir is None else Path(flags.private_data_dir)
-    return work(
-        claim_input(),
-        claim_output(),
-        options=WorkerOptions(directory, flags.delete, keepalive),
-        cancellation=cancel_on_signals(),
+    options = WorkerOptions(
+        directory, flags.delete, keepalive_seconds(flags), liveness_seconds(flags), limits_of(vars(flags)),
+        None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),
     )
-
-
-def _keepalive_seconds(given: float | None) -> float:
-    from playstream.worker import DEFAULT_KEEPALIVE_SECONDS  # noqa: PLC0415
-
-    source, seconds = "--keepalive-seconds", given
-    text = os.environ.get(_KEEPALIVE_VARIABLE)
-    if seconds is None and text:
-        source = _KEEPALIVE_VARIABLE
-        try:
-            seconds = float(text)
-        except ValueError:
-            raise ConfigurationError(f"{source}: expected seconds from 0, got {text!r}") from None
-    if seconds is None:
-        return DEFAULT_KEEPALIVE_SECONDS
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ConfigurationError(f"{source}: expected seconds from 0, got {seconds:g}")
-    return seconds
+    warn = partial(complain, "worker")
+    identities, recipients = encryption_of(vars(flags), "identity"), encryption_of(vars(flags), "encrypt_to")
+    with (
+        decrypted(claim_input(), identities, warn) as source,
+        encrypted(claim_output(), recipients, warn, results=True) as output_fd,
+    ):
+        return work(source, output_fd, options=options, cancellation=cancel_on_signals())
 
 
 def _tell() -> int:

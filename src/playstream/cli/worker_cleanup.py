@@ -1,4 +1,7 @@
-"""`playstream worker cleanup`: remove what jobs have left on a worker's host."""
+"""`playstream worker cleanup`: remove what jobs have left on a worker's host.
+
+What it prints is read by programs: the lines about what was removed are those of ansible-runner.
+"""
 
 from __future__ import annotations
 
@@ -40,16 +43,16 @@ def run(flags: argparse.Namespace) -> int:
         for path, reason in done.failed:
             complain("worker cleanup", f"{path} cannot be removed: {reason}")
         if done.removed:
-            print(f"directories removed: {len(done.removed)}, of pattern {flags.file_pattern}")
+            print(f"Removed {len(done.removed)} private data dir(s) in pattern {flags.file_pattern}")
         changed |= bool(done.removed)
         complete = not done.failed
     if images := split_list(flags.remove_images or ()):
         count = remove_images(images, executable)
         if count:
-            print(f"images removed: {count}")
+            print(f"Removed {count} image(s)")
         changed |= bool(count)
     if flags.image_prune and prune_images(executable):
-        print("images without a name removed")
+        print("Pruned images")
         changed = True
     print(f"(changed: {changed})")
     return 0 if complete else JobError.exit_status

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from playstream.interface.shown_text import choose_form, make_safe
 from playstream.pipeline.errors import LinkError
+
+if TYPE_CHECKING:
+    from playstream.interface.config import RunnerConfig
 
 _MOST_HELD = 1 << 20
 
@@ -29,10 +34,12 @@ class Display:
 
     Args:
         write: takes the text; LinkError, OSError or ValueError say that nobody reads it. None for showing nothing.
+        form: makes the text ready to be shown; what would be orders to a terminal is written out by default.
     """
 
-    def __init__(self, write: Callable[[str], object] | None) -> None:
+    def __init__(self, write: Callable[[str], object] | None, form: Callable[[str], str] = make_safe) -> None:
         self._write = write
+        self._form = form
         self._lines: list[str] = []
         self._held = 0
 
@@ -52,10 +59,16 @@ class Display:
         """Write what was taken. Whether somebody reads it makes no difference to the run."""
         if self._write is None or not self._lines:
             return
-        text = "\n".join(self._lines).replace("\r\n", "\n") + "\n"
+        text = self._form("\n".join(self._lines) + "\n")
         self._lines.clear()
         self._held = 0
         try:
             self._write(text)
         except (LinkError, OSError, ValueError):
             self._write = None
+
+
+def make_display(config: RunnerConfig) -> Display:
+    """What shows a run as its configuration says."""
+    form = choose_form(raw=config.raw_output, json=config.json_mode)
+    return Display(None if config.suppress_ansible_output else write_standard_output, form)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from playstream.interface.shown_text import make_message
 from playstream.pipeline.errors import ConfigurationError
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -33,6 +34,13 @@ def set_up_logging(options: Mapping[str, Any]) -> None:
         logger.setLevel(logging.DEBUG if options.get("debug") else logging.INFO)
 
 
+class _Formatter(logging.Formatter):
+    """What is logged may come from another host: it gives a terminal no orders, and begins no line of the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return make_message(super().format(record))
+
+
 def _add_once(logger: logging.Logger, handler: logging.StreamHandler[Any]) -> None:
     """Add a handler unless one like it is there."""
     name = f"playstream:{getattr(handler, 'baseFilename', 'stderr')}"
@@ -40,5 +48,5 @@ def _add_once(logger: logging.Logger, handler: logging.StreamHandler[Any]) -> No
         handler.close()
         return
     handler.name = name
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_Formatter(_FORMAT))
     logger.addHandler(handler)

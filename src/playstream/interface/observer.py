@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from playstream.interface.display import Display
 from playstream.interface.handlers import Handlers
 from playstream.interface.plugins import Plugins, find_plugins
+from playstream.interface.shown_text import make_plain
 from playstream.pipeline.protocol import LogLevel, Status
 from playstream.process import Observer
 
@@ -57,7 +58,8 @@ class RunObserver(Observer):
         self._display.flush()
 
     def log(self, level: LogLevel, message: str) -> None:
-        _logger.log(_LEVELS[level], "%s", message)
+        # Handlers of the caller's may write to a terminal, and Python's own does where there are none.
+        _logger.log(_LEVELS[level], "%s", make_plain(message))
 
     def event(self, event: dict[str, Any]) -> bool:
         try:
