@@ -16,7 +16,7 @@ def unpack(capture: Path, target: Path) -> None:
     """Unpack below `target`, which is made."""
     target.mkdir()
     fd = os.open(capture, os.O_RDONLY | os.O_CLOEXEC)
-    intake = Intake(fd, target, lambda _record: None, lambda _dialect: None, replace=False)
+    intake = Intake(fd, target, lambda _record: None, lambda _dialect: None, liveness_seconds=0, replace=False)
     try:
         while not intake.ready:
             intake.read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any, Literal, Protocol, TypedDict
 
 from playstream.interface.event_handler import EventHandler
@@ -61,6 +61,23 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     dialect: Literal["playstream", "runner"] | None
     """Of the transmit stage: `runner` for a worker that may be ansible-runner's. The others take what comes."""
     keepalive_seconds: float | None
+    """Of the transmit and worker stages: silence after which a heartbeat is sent, 0 for never; 15 when None."""
+    liveness_seconds: float | None
+    """Silence of the other side after which it counts as lost, 0 for never; 60 when None."""
+    max_tree_bytes: int | None
+    """Of the worker and process stages: bytes of file content that a tree may have; 64 GiB when None."""
+    max_tree_entries: int | None
+    """Of the worker and process stages: entries that a tree may have; 1,000,000 when None."""
+    max_record_bytes: int | None
+    """Of the worker and process stages: bytes that one record may have; 64 MiB when None."""
+    max_job_seconds: float | None
+    """Of the worker stage: seconds after which any job is ended; no limit when None."""
+    encrypt_to: str | Sequence[str] | None
+    """Of the transmit and worker stages: those who can read the stream; public keys of age or ssh, or `@FILE`."""
+    identity: StrPath | Sequence[StrPath] | None
+    """Of the worker and process stages: files with secret keys of age or ssh, for a stream that is encrypted."""
+    hold: bool
+    """Of the transmit stage: stay until the worker has ended; `cancel_callback` cancels the job."""
 
 
 class CommandOptions(SharedOptions, HandlerOptions, total=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.links.stdio import read_some
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
+from playstream.pipeline.links.stdio import Source, read_some
+from playstream.pipeline.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
 from playstream.pipeline.protocol import NEED_DATA, Receiver
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Output, Processor, Result
@@ -27,13 +30,15 @@ the worker, which sends how the job ended and its artifacts; those are worth wai
 
 
 def process(
-    input_fd: int,
+    input_fd: int | Source,
     artifact_dir: Path,
     observer: Observer,
     *,
     cancellation: Cancellation | None = None,
     output: Output = Output.TEXT,
     keep_stdout: bool = True,
+    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Result:
     """Rebuild a run from the stream of `work`.
 
@@ -44,6 +49,9 @@ def process(
         cancellation: asks to stop reading.
         output: what is shown, and kept as `stdout`.
         keep_stdout: False for no artifact `stdout`.
+        liveness_seconds: silence after which the worker counts as lost; 0 for never. It does not count where the worker
+            is ansible-runner's and sends no keepalive.
+        limits: what the stream may cost.
 
     Returns:
         How the run ended. A stream that breaks off gives status `error`, and what came before is kept.
@@ -51,17 +59,23 @@ def process(
     Raises:
         JobError: the artifacts cannot be written.
     """
-    processor = Processor(artifact_dir, observer, output=output, keep_stdout=keep_stdout)
+    processor = Processor(artifact_dir, observer, output=output, keep_stdout=keep_stdout, limits=limits)
     cancellation = cancellation or Cancellation()
     try:
-        feed(processor, input_fd, cancellation)
+        feed(processor, input_fd, cancellation, liveness_seconds=liveness_seconds, limits=limits)
     except PlaystreamError as error:
         return processor.finish(error, interrupted=cancellation.reason)
     return processor.finish(interrupted=cancellation.reason)
 
 
 def feed(
-    processor: Processor, input_fd: int, cancellation: Cancellation, look: Callable[[], None] | None = None
+    processor: Processor,
+    input_fd: int | Source,
+    cancellation: Cancellation,
+    look: Callable[[], None] | None = None,
+    *,
+    liveness_seconds: float,
+    limits: Limits,
 ) -> None:
     """Give the processor every record, until End has come or it is time to stop.
 
@@ -70,17 +84,22 @@ def feed(
         input_fd: where the stream comes from.
         cancellation: asks to stop reading.
         look: called at least twice a second.
+        liveness_seconds: silence after which the worker counts as lost; 0 for never.
+        limits: what the stream may cost.
 
     Raises:
-        PlaystreamError: the stream is bad or ended early, or the artifacts cannot be written.
+        PlaystreamError: the stream is bad or ended early, the worker is silent, or the artifacts cannot be written.
     """
-    source = _Source(input_fd)
+    source = _Source(input_fd, limits.max_record_bytes)
+    # A layer may hold heartbeats back: encryption does until it has 64 KiB.
+    liveness = Liveness("the worker", liveness_seconds if isinstance(input_fd, int) else 0.0)
+    news = input_fd if isinstance(input_fd, int) else input_fd.fileno()
     stop_at: float | None = None
     poll = select.poll()  # the module selectors costs 0.6 ms of a start
-    poll.register(input_fd, select.POLLIN)
+    poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
     while not source.closed:
-        ready = poll.poll(_patience(stop_at, look is not None))
+        ready = poll.poll(_patience(stop_at, liveness.time_left, looking=look is not None))
         if look is not None:
             look()
         if cancellation.reason is not None:
@@ -89,26 +108,32 @@ def feed(
             stop_at = stop_at or now + INTERRUPTED_SECONDS
             if now >= stop_at:
                 return
-        if any(fd == input_fd for fd, _ in ready):
+        if any(fd == news for fd, _ in ready):
             try:
                 source.feed(processor)
             finally:
                 processor.flush()
+            liveness.hear(expected=source.has_heartbeats)
+        else:
+            liveness.check()
 
 
-def _patience(stop_at: float | None, looking: bool) -> float | None:
+def _patience(stop_at: float | None, silence_left: float | None, *, looking: bool) -> float | None:
     """Milliseconds to wait for input; None for as long as it takes."""
     waits = [_LOOK_SECONDS] if looking else []
+    if silence_left is not None:
+        waits.append(silence_left)
     if stop_at is not None:
         waits.append(max(0.0, stop_at - time.monotonic()))
-    return min(waits) * 1000 if waits else None
+    return math.ceil(min(waits) * 1000) if waits else None
 
 
 class _Source:
     """What comes on a descriptor, which its first bytes tell: a worker's stream in either dialect, or a recording."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int | Source, max_record: int) -> None:
         self._fd = fd
+        self._max_record = max_record
         self._head = b""
         self._first: FirstBytes | None = None
         self._receiver: Receiver | RunnerReceiver | RecordingReceiver | None = None
@@ -117,6 +142,13 @@ class _Source:
     def closed(self) -> bool:
         """True when nothing more is to come."""
         return self._receiver is not None and self._receiver.closed
+
+    @property
+    def has_heartbeats(self) -> bool:
+        """Whether the other side says that it lives while it has nothing to say."""
+        if isinstance(self._receiver, RecordingReceiver):
+            return False
+        return self._receiver is None or self._receiver.has_heartbeats
 
     def feed(self, processor: Processor) -> None:
         """Read once and give the processor what is complete."""
@@ -149,11 +181,10 @@ class _Source:
         if told is None:
             return b""
         dialect, data = told
-        self._receiver = Receiver(Direction.RESULT) if dialect is Dialect.PLAYSTREAM else _runner_receiver()
+        if dialect is Dialect.PLAYSTREAM:
+            self._receiver = Receiver(Direction.RESULT, max_record=self._max_record)
+        else:
+            from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms
+
+            self._receiver = RunnerReceiver(Direction.RESULT, max_record=self._max_record)
         return data
-
-
-def _runner_receiver() -> RunnerReceiver:
-    from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms of a start
-
-    return RunnerReceiver(Direction.RESULT)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.display import Display, write_standard_output
+from playstream.interface.display import make_display
 from playstream.interface.event_log import EventLog
 from playstream.interface.handlers import CancelPoll, Handlers
 from playstream.interface.local import INTERRUPTED, OF_THE_RECORDS, LocalRun
@@ -19,6 +19,7 @@ from playstream.interface.run_code import RunCode
 from playstream.interface.storing import StoringObserver
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream, PlaystreamError
+from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Output, Processor, Result
 from playstream.process.summary import summarize
@@ -84,6 +85,7 @@ class Runner(Results):
         self.rc: int | None = None
         self.explanation: str | None = None
         self.exit_status: int | None = None
+        self._limits = DEFAULT_LIMITS
         self._cancellation: Cancellation | None = None
         self._cancel_reason: str | None = None
         self._lock = threading.Lock()
@@ -248,11 +250,11 @@ class Runner(Results):
         error: BaseException | None
         try:
             self._prepare()
-            observer.show_on(Display(None if self.config.suppress_ansible_output else write_standard_output))
+            observer.show_on(make_display(self.config))
             drive = self._make_drive(cancellation)
             processor = Processor(
                 self._artifact_dir, storing or observer, output=Output.JSON if self.config.json_mode else Output.TEXT,
-                keep_stdout=not self.config.suppress_output_file,
+                keep_stdout=not self.config.suppress_output_file, limits=self._limits,
             )
             error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))
             if isinstance(error, CallbackError):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from playstream.interface.config import RunnerConfig
+from playstream.interface.encryption import check_hold, decrypted, encrypted, encryption_of
 from playstream.interface.event_handler import spread_handler
 from playstream.interface.handlers import CancelPoll
-from playstream.interface.options import RunOptions
+from playstream.interface.options import CancelCallback, RunOptions
 from playstream.interface.process import feed
 from playstream.interface.runner import Drive, Runner
 from playstream.interface.running import take_handlers
@@ -23,12 +25,16 @@ from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inputs import read_settings
+from playstream.pipeline.limits import limits_of
 from playstream.pipeline.links.files import reading, writing
-from playstream.pipeline.links.stdio import claim_input, claim_output
+from playstream.pipeline.links.stdio import Source, claim_input, claim_output
+from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
 from playstream.pipeline.options import JobOptions
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor
-from playstream.worker import DEFAULT_KEEPALIVE_SECONDS, WorkerOptions
+from playstream.worker import WorkerOptions
+
+_LOGGER = logging.getLogger("playstream")
 
 
 def init_stage(options: Mapping[str, Any]) -> Runner:
@@ -47,7 +53,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     spread_handler(given)
     handlers = take_handlers(given)
     if streamer == "transmit":
-        return TransmitRunner(given)
+        return TransmitRunner(given, handlers.get("cancel_callback"))
     if streamer == "worker":
         return WorkRunner(given)
     return ProcessRunner(ProcessConfig(given), **handlers)
@@ -67,6 +73,27 @@ class TransmitRunner(_Stage):
     _env_files_win = False
     """Whether a name in the files of `env/` stands above the option; see Arguments."""
 
+    def __init__(self, options: dict[str, Any], cancel_callback: CancelCallback | None = None) -> None:
+        super().__init__(options)
+        self._cancel_callback = cancel_callback
+
+    @contextmanager
+    def _holding(self) -> Iterator[Cancellation | None]:
+        """What `cancel` asks while the stage stays; None when it does not."""
+        if not self._options.get("hold"):
+            yield None
+            return
+        with closing(Cancellation()) as hold:
+            with self._lock:
+                self._cancellation = hold
+                if self._cancel_reason is not None:
+                    hold.request(self._cancel_reason)
+            try:
+                yield hold
+            finally:
+                with self._lock:
+                    self._cancellation = None
+
     def run(self) -> tuple[str, int | None]:
         """Write the job and its tree.
 
@@ -75,13 +102,18 @@ class TransmitRunner(_Stage):
             LinkError: the reader has gone.
         """
         directory = self._options.get("private_data_dir")
-        with _output(self._options) as output_fd:
+        check_hold(encryption_of(self._options, "encrypt_to"), hold=bool(self._options.get("hold")))
+        with self._holding() as hold, _output(self._options) as output_fd:
             transmit(
                 None if directory is None else Path(directory),
                 make_arguments(self._options, env_files_win=self._env_files_win),
                 output_fd,
                 only_arguments=bool(self._options.get("only_transmit_kwargs")) or directory is None,
                 dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
+                keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
+                liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
+                hold=hold,
+                look=CancelPoll(self._cancel_callback, hold.request) if hold is not None else None,
             )
         return self.status, self.rc
 
@@ -98,11 +130,14 @@ class WorkRunner(_Stage):
         directory = self._options.get("private_data_dir")
         worker_options = WorkerOptions(
             None if directory is None else Path(directory),
-            keepalive_seconds=self._options.get("keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
+            keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
+            liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
+            limits=limits_of(self._options),
+            max_job_seconds=self._options.get("max_job_seconds"),
         )
         cancellation = Cancellation()
         try:
-            with _input(self._options) as input_fd, _output(self._options) as output_fd:
+            with _input(self._options) as input_fd, _output(self._options, results=True) as output_fd:
                 self.rc = work(input_fd, output_fd, options=worker_options, cancellation=cancellation)
         finally:
             cancellation.close()
@@ -156,6 +191,7 @@ class ProcessRunner(Runner):
     def __init__(self, config: ProcessConfig, **handlers: Any) -> None:
         super().__init__(config, **handlers)
         self._options = config.stage_options
+        self._limits = limits_of(self._options)
 
     def note_status(self, status: Status) -> None:
         super().note_status(status)
@@ -168,7 +204,11 @@ class ProcessRunner(Runner):
         def drive(processor: Processor, poll: CancelPoll) -> BaseException | None:
             try:
                 with _input(self._options) as input_fd:
-                    feed(processor, input_fd, cancellation, poll)
+                    feed(
+                        processor, input_fd, cancellation, poll,
+                        liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
+                        limits=self._limits,
+                    )
             except BaseException as error:  # noqa: BLE001 - raised when the artifacts have been finished
                 return error
             return None
@@ -177,8 +217,23 @@ class ProcessRunner(Runner):
 
 
 @contextmanager
-def _input(options: Mapping[str, Any]) -> Iterator[int]:
-    """Where the stage reads; standard input is claimed, so that nothing else reads there."""
+def _input(options: Mapping[str, Any]) -> Iterator[int | Source]:
+    """Where the stage reads."""
+    with _input_link(options) as fd, decrypted(fd, encryption_of(options, "identity"), _LOGGER.warning) as source:
+        yield source
+
+
+@contextmanager
+def _output(options: Mapping[str, Any], *, results: bool = False) -> Iterator[int]:
+    """Where the stage writes."""
+    recipients = encryption_of(options, "encrypt_to")
+    with _output_link(options) as fd, encrypted(fd, recipients, _LOGGER.warning, results=results) as writing_end:
+        yield writing_end
+
+
+@contextmanager
+def _input_link(options: Mapping[str, Any]) -> Iterator[int]:
+    """The link that the stage reads; standard input is claimed, so that nothing else reads there."""
     if "_input" in options:
         with reading(options["_input"]) as fd:
             yield fd
@@ -191,8 +246,8 @@ def _input(options: Mapping[str, Any]) -> Iterator[int]:
 
 
 @contextmanager
-def _output(options: Mapping[str, Any]) -> Iterator[int]:
-    """Where the stage writes; standard output is claimed, so that nothing else writes there."""
+def _output_link(options: Mapping[str, Any]) -> Iterator[int]:
+    """The link that the stage writes; standard output is claimed, so that nothing else writes there."""
     if "_output" in options:
         with writing(options["_output"]) as fd:
             yield fd

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from playstream.interface.transmission import Transmission
+from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import LinkError, PlaystreamError
+from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError
 from playstream.pipeline.job import Arguments
 from playstream.pipeline.links.stdio import write_all
-from playstream.pipeline.protocol import Sender
+from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.protocol.order import Direction
 from playstream.transmit import Transmitter
-
-_AHEAD = 4
-"""Pieces of content, 1 MiB each, that packing may be ahead of compressing."""
 
 
 def transmit(
@@ -27,6 +24,10 @@ def transmit(
     exclude: Sequence[str] = (),
     only_arguments: bool = False,
     dialect: Dialect = Dialect.PLAYSTREAM,
+    keepalive_seconds: float = DEFAULT_KEEPALIVE_SECONDS,
+    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
+    hold: Cancellation | None = None,
+    look: Callable[[], None] | None = None,
 ) -> None:
     """Write a job and its private data directory to a descriptor, as a stream for `work`.
 
@@ -38,17 +39,37 @@ def transmit(
         exclude: patterns, in gitignore syntax, of what is not sent.
         only_arguments: send no tree.
         dialect: of the stream; RUNNER for a worker that may be ansible-runner's.
+        keepalive_seconds: silence after which a heartbeat is sent; 0 for never.
+        liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+        hold: stay until the worker has gone; a request of this cancels the job.
+        look: called at least twice a second while staying.
 
     Raises:
         ConfigurationError: the job could not run as asked; nothing has been written.
         JobError: there is no room for the archive of the runner dialect.
-        LinkError: the reader has gone.
+        LinkError: the reader has gone, or takes nothing.
     """
     transmitter = Transmitter(private_data_dir, arguments, exclude=exclude, only_arguments=only_arguments)
     if dialect is Dialect.RUNNER:
+        if hold is not None:
+            raise ConfigurationError("hold: the runner dialect has no word to cancel a job with; end the worker")
         _transmit_to_runner(transmitter, output_fd)
+        return
+    transmission = Transmission(
+        output_fd, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds
+    )
+    try:
+        for record in transmitter.records():
+            transmission.send(record)
+    except LinkError:
+        raise
+    except PlaystreamError:
+        transmission.end()
+        raise
+    if hold is None:
+        transmission.end()
     else:
-        _transmit(transmitter, output_fd)
+        transmission.hold(hold, look)
 
 
 def _transmit_to_runner(transmitter: Transmitter, output_fd: int) -> None:
@@ -63,60 +84,3 @@ def _transmit_to_runner(transmitter: Transmitter, output_fd: int) -> None:
             write_all(output_fd, data)
     finally:
         sender.close()
-
-
-def _transmit(transmitter: Transmitter, output_fd: int) -> None:
-    sender = Sender(Direction.JOB)
-    writer = _Writer(sender, output_fd)
-    try:
-        for record in transmitter.records():
-            for content in sender.collect(record):
-                writer.put(content)
-    except LinkError:
-        raise
-    except PlaystreamError:
-        writer.finish()
-        raise
-    writer.finish()
-
-
-class _Writer:
-    """Compresses and writes in a thread, while the caller packs: each is about half of the work."""
-
-    def __init__(self, sender: Sender, output_fd: int) -> None:
-        self._sender = sender
-        self._output_fd = output_fd
-        self._contents: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
-        self._error: LinkError | None = None
-        self._thread = threading.Thread(target=self._run, name="playstream-writer", daemon=True)
-        self._thread.start()
-
-    def put(self, content: bytes) -> None:
-        """Send a piece of content.
-
-        Raises:
-            LinkError: the reader has gone.
-        """
-        if self._error is not None:
-            raise self._error
-        self._contents.put(content)
-
-    def finish(self) -> None:
-        """Send the End record when all else is written.
-
-        Raises:
-            LinkError: the reader has gone.
-        """
-        self._contents.put(None)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        write_all(self._output_fd, self._sender.end())
-
-    def _run(self) -> None:
-        while (content := self._contents.get()) is not None:
-            if self._error is None:
-                try:
-                    write_all(self._output_fd, self._sender.frame(content))
-                except LinkError as error:
-                    self._error = error  # and go on emptying the queue, so that nobody waits for room

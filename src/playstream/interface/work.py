@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.links.stdio import Source
 from playstream.worker import Worker, WorkerOptions
 
 
 def work(
-    input_fd: int, output_fd: int, *, options: WorkerOptions | None = None, cancellation: Cancellation | None = None
+    input_fd: int | Source,
+    output_fd: int,
+    *,
+    options: WorkerOptions | None = None,
+    cancellation: Cancellation | None = None,
 ) -> int:
-    """Serve the job that comes on one descriptor, with the results on another.
+    """Serve the job that comes on one link, with the results on another.
 
     Args:
         input_fd: where the stream of `transmit` comes from.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import Frame, FrameReader, Noise
 from playstream.pipeline.protocol.frames import MAGIC_START, MAX_NOISE
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipfile|eof)"[ \t]*:')
 """ansible-runner's first line, in either direction, behind what a login may have printed."""
+ENCRYPTED_START = re.compile(rb"age-encryption\.org/v[0-9]+\n|-----BEGIN AGE ENCRYPTED FILE-----\r?\n")
+"""The first line of a stream that age has encrypted, as bytes or as text; see links/age.py."""
 _OVERLAP = 64
 """Bytes before the last search in which a beginning may lie."""
 
@@ -38,11 +41,21 @@ class FirstBytes:
 
         Args:
             data: bytes as they came; empty at the end of the file.
+
+        Raises:
+            RemoteProtocolError: the stream is encrypted.
         """
         start = max(0, len(self._held) - _OVERLAP)
         self._held += data
         native = self._held.find(MAGIC_START, start)
         runner = _RUNNER_START.search(self._held, start)
+        encrypted = ENCRYPTED_START.search(self._held, start)
+        plain = [position for position in (native, -1 if runner is None else runner.start()) if position >= 0]
+        if encrypted is not None and all(encrypted.start() < position for position in plain):
+            raise RemoteProtocolError(
+                "the stream is encrypted (age), and this stage has no key: give the file with the secret key, "
+                "--identity FILE, or let age decrypt it before this stage"
+            )
         if runner is not None and (native < 0 or runner.start() < native):
             return Dialect.RUNNER, bytes(self._held)
         if native >= 0 or not data or len(self._held) > MAX_NOISE:
@@ -61,6 +74,11 @@ class PieceReader:
         self._choose = choose
         self._first = FirstBytes()
         self._reader: FrameReader | LineReader | None = None
+
+    @property
+    def has_heartbeats(self) -> bool:
+        """Whether the other side, a transmit stage, says that it lives; ansible-runner's has no word for it."""
+        return self._reader is None or isinstance(self._reader, FrameReader)
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came; empty at the end of the file."""

@@ -70,6 +70,18 @@ class LinkError(PlaystreamError):
     exit_status = 74
 
 
+class SilentPeer(LinkError):
+    """The other side has said or taken nothing for longer than the liveness limit."""
+
+    exit_status = 80
+
+
+class LimitExceeded(RemoteProtocolError):
+    """The stream holds more than a limit of this side allows; the message names the limit and its flag."""
+
+    exit_status = 81
+
+
 class JobError(PlaystreamError):
     """The job could not be run or supervised."""
 

@@ -41,6 +41,8 @@ class SharedOptions(TypedDict, total=False):
     """Do not print Ansible's output."""
     json_mode: bool
     """Print the events as JSON lines in place of Ansible's output, and keep them as the artifact `stdout`."""
+    raw_output: bool
+    """Print what hosts put into the output as it is, with what a terminal would obey: anything but colours."""
     check_job_event_data: bool
     """Raise IncompleteStream when events are missing at the end."""
     suppress_env_files: bool

@@ -3,6 +3,6 @@
 How records become bytes, and what happens to them afterwards, is not its concern.
 """
 
-from playstream.worker.stage import DEFAULT_KEEPALIVE_SECONDS, Worker, WorkerOptions
+from playstream.worker.stage import Worker, WorkerOptions
 
-__all__ = ["DEFAULT_KEEPALIVE_SECONDS", "Worker", "WorkerOptions"]
+__all__ = ["Worker", "WorkerOptions"]

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, Status, StatusName
 from playstream.pipeline.tree.pack import pack
@@ -18,7 +19,6 @@ from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.events import EventSource
-from playstream.worker.fact_cache import simplify_fact_cache
 from playstream.worker.guardian import Guardian
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
@@ -39,6 +39,7 @@ class Execution:
         launch: the job made ready, if that has been done; with changes of the caller's, maybe.
         console: what the command runs on; a terminal of its own when None. Closed at the end.
         remove_on_death: directories that the guard removes if this process dies, besides the spool.
+        max_seconds: this side's limit on how long the job runs; None for none.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Execution:
         launch: Launch | None = None,
         console: Console | None = None,
         remove_on_death: Sequence[Path] = (),
+        max_seconds: float | None = None,
     ) -> None:
         self._job = job
         self._spool = spool
@@ -61,6 +63,7 @@ class Execution:
         self._launch = launch
         self._console = console
         self._remove_on_death = remove_on_death
+        self._max_seconds = max_seconds
 
     def run(self) -> Outcome:
         """Run the job to its end.
@@ -101,7 +104,7 @@ class Execution:
             closing.callback(guardian.close)
             supervisor = Supervisor(
                 self._job, guardian, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,
-                self._link,
+                self._link, self._max_seconds,
             )
             closing.callback(supervisor.close)
             put_status(self._mailbox, StatusName.RUNNING)

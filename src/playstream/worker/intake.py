@@ -11,7 +11,10 @@ from playstream.pipeline.dialect import Dialect, PieceReader
 from playstream.pipeline.errors import PlaystreamError, WorkerError
 from playstream.pipeline.inputs import read_env_files
 from playstream.pipeline.job import add_env_files
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.links.read_ahead import EndOfFile, ReadAhead
+from playstream.pipeline.links.stdio import Source
+from playstream.pipeline.liveness import Liveness
 from playstream.pipeline.protocol import (
     NEED_DATA,
     Cancel,
@@ -44,25 +47,32 @@ class Intake:
         target: the directory to unpack the tree into.
         emit: takes Log records for the other side.
         heard: is told, in another thread, which dialect the other side speaks.
+        liveness_seconds: silence after which the other side counts as lost; 0 for never.
+        limits: what the stream may cost.
         replace: entries take the place of files that are there.
     """
 
     def __init__(
         self,
-        fd: int,
+        fd: int | Source,
         target: Path,
         emit: Callable[[Record], None],
         heard: Callable[[Dialect], object],
         *,
+        liveness_seconds: float,
+        limits: Limits = DEFAULT_LIMITS,
         replace: bool,
     ) -> None:
         self._target = target
         self._emit = emit
         self._heard = heard
-        self._native = Receiver(Direction.JOB)
+        self._limits = limits
+        self._native = Receiver(Direction.JOB, max_record=limits.max_record_bytes)
         self._runner: RunnerReceiver | None = None
-        self._unpacker = Unpacker(target, trusted=True, replace=replace)
-        self._reader = ReadAhead(fd, PieceReader(self._choose))
+        self._unpacker = Unpacker(target, trusted=True, replace=replace, limits=limits)
+        # A layer may hold heartbeats back: encryption does until it has 64 KiB.
+        expected = liveness_seconds if isinstance(fd, int) else 0.0
+        self._reader = ReadAhead(fd, PieceReader(self._choose), Liveness("the transmit stage", expected))
         self.job: Job | None = None
         """What is to be run; complete when `ready`."""
         self.ready = False
@@ -83,8 +93,24 @@ class Intake:
         from playstream.pipeline.runner.kwargs import read_kwargs  # noqa: PLC0415 - only where it is spoken
         from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415
 
-        self._runner = RunnerReceiver(Direction.JOB, partial(read_kwargs, directory=self._target))
+        self._runner = RunnerReceiver(
+            Direction.JOB, partial(read_kwargs, directory=self._target), max_record=self._limits.max_record_bytes
+        )
         return self._runner.lines
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the other side's silence is too long; None for no limit."""
+        return self._reader.time_left if self.open else None
+
+    def check(self) -> None:
+        """See whether the other side is silent for too long.
+
+        Raises:
+            SilentPeer: it is.
+        """
+        if self.open:
+            self._reader.check()
 
     @property
     def _receiver(self) -> Receiver | RunnerReceiver:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.liveness import PATIENCE, took_nothing
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Heartbeat
 from playstream.worker.outgoing import Outgoing, outgoing_in
@@ -22,6 +23,10 @@ GATHER_SECONDS = 0.025
 (docs/protocol.md, "Why two layers"), and nobody sees a fortieth of a second."""
 
 
+_LOOK_SECONDS = 0.5
+"""How often closing looks whether the reader takes anything."""
+
+
 class Outbox:
     """Sends what is put into a mailbox, from `start` on.
 
@@ -29,9 +34,17 @@ class Outbox:
         mailbox: where the records come from.
         write: writes bytes to the link; raises LinkError.
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
+        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
     """
 
-    def __init__(self, mailbox: Mailbox, write: Callable[[bytes], None], *, keepalive_seconds: float) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        write: Callable[[bytes], None],
+        *,
+        keepalive_seconds: float,
+        liveness_seconds: float,
+    ) -> None:
         self._mailbox = mailbox
         self._write = write
         self._keepalive = keepalive_seconds or None
@@ -40,6 +53,8 @@ class Outbox:
         self._starting = threading.Lock()
         self._written = 0.0
         """When something was written last."""
+        self._patience = liveness_seconds * PATIENCE
+        self._writing_since: float | None = None
 
     def start(self, dialect: Dialect) -> Outgoing:
         """Begin to send. A second call changes nothing: a stream has one dialect."""
@@ -60,8 +75,15 @@ class Outbox:
         """Write what is waiting and the end of the stream; wait until that is done or has failed."""
         self._mailbox.close()
         self.start(Dialect.PLAYSTREAM)  # in which the other side is told when it has said nothing
-        if self._thread is not None:
-            self._thread.join()
+        while self._thread is not None and self._thread.is_alive() and self._mailbox.error is None:
+            self._thread.join(_LOOK_SECONDS)
+            self.check()
+
+    def check(self) -> None:
+        """Give up if the reader has taken nothing for too long; the mailbox has the error then."""
+        since = self._writing_since
+        if self._patience and since is not None and time.monotonic() > since + self._patience:
+            self._mailbox.fail(took_nothing("the process stage", self._patience))
 
     def _run(self, outgoing: Outgoing) -> None:
         flushed = self._written = time.monotonic()
@@ -93,5 +115,6 @@ class Outbox:
     def _write_all(self, pieces: Iterable[bytes]) -> None:
         for data in pieces:
             if data:
+                self._writing_since = time.monotonic()
                 self._write(data)
-                self._written = time.monotonic()
+                self._written, self._writing_since = time.monotonic(), None

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, PlaystreamError
-from playstream.pipeline.links.stdio import write_all
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
+from playstream.pipeline.links.stdio import Source, write_all
+from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Failure, Job, StatusName
 from playstream.worker.execution import Execution, put_status
@@ -17,10 +19,6 @@ from playstream.worker.outbox import Outbox
 from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, sweep
 from playstream.worker.supervise import READER_GONE, Link
-
-DEFAULT_KEEPALIVE_SECONDS = 15.0
-"""Silence after which a heartbeat is sent. Below the 30 to 60 seconds after which common load balancers and NAT
-gateways forget an idle connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,12 @@ class WorkerOptions:
     """Empty `private_data_dir` before the job and remove it afterwards."""
     keepalive_seconds: float = DEFAULT_KEEPALIVE_SECONDS
     """0 for no heartbeats."""
+    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS
+    """Silence of the other side after which it counts as lost; 0 for never."""
+    limits: Limits = DEFAULT_LIMITS
+    """What the job's stream may cost."""
+    max_job_seconds: float | None = None
+    """Time after which a job is ended, whatever it says itself; None for no limit."""
 
 
 class Worker:
@@ -45,14 +49,17 @@ class Worker:
         cancellation: asks for the end of the job.
     """
 
-    def __init__(self, input_fd: int, output_fd: int, options: WorkerOptions, cancellation: Cancellation) -> None:
+    def __init__(
+        self, input_fd: int | Source, output_fd: int, options: WorkerOptions, cancellation: Cancellation
+    ) -> None:
         self._input = input_fd
         self._output = output_fd
         self._options = options
         self._cancellation = cancellation
         self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
-            self._mailbox, lambda data: write_all(output_fd, data), keepalive_seconds=options.keepalive_seconds
+            self._mailbox, lambda data: write_all(output_fd, data), keepalive_seconds=options.keepalive_seconds,
+            liveness_seconds=options.liveness_seconds,
         )
 
     def run(self) -> int:
@@ -80,7 +87,8 @@ class Worker:
         try:
             ours = self._options.private_data_dir is None
             intake = Intake(
-                self._input, spool.private_data_dir, self._mailbox.put, self._outbox.start, replace=not ours
+                self._input, spool.private_data_dir, self._mailbox.put, self._outbox.start,
+                liveness_seconds=self._options.liveness_seconds, limits=self._options.limits, replace=not ours,
             )
             try:
                 job = self._receive(intake)
@@ -101,7 +109,8 @@ class Worker:
         poller.watch_hangup(self._output, lambda: self._cancellation.request(READER_GONE))
         while not intake.ready:
             try:
-                poller.wait(None)
+                poller.wait(intake.time_left)
+                intake.check()
             except PlaystreamError:
                 if self._cancellation.reason is None:
                     raise
@@ -113,8 +122,10 @@ class Worker:
 
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> int:
         self._outbox.name(job.ident)
-        link = Link(intake, self._output)
-        outcome = Execution(job, spool, self._mailbox, self._cancellation, link=link).run()
+        link = Link(intake, self._output, self._outbox.check, self._options.liveness_seconds)
+        outcome = Execution(
+            job, spool, self._mailbox, self._cancellation, link=link, max_seconds=self._options.max_job_seconds
+        ).run()
         if outcome.error is not None:
             raise outcome.error
         if outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}:

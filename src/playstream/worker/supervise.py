@@ -43,6 +43,10 @@ class Link:
 
     intake: Intake
     output_fd: int
+    check_reader: Callable[[], None]
+    """Gives up when the reader has taken nothing for too long."""
+    liveness_seconds: float
+    """0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,23 @@ class _Ending:
     error: PlaystreamError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _JobLimit:
+    """How long the job may run, and who says so."""
+
+    seconds: float
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.seconds:g} seconds"
+
+
+def _job_limit(own: float | None, here: float | None) -> _JobLimit | None:
+    """The lower of the job's own limit and of this side's."""
+    limits = [(own, "job_timeout"), (here, "--max-job-seconds, the worker's limit")]
+    return min((_JobLimit(s, name) for s, name in limits if s), key=lambda limit: limit.seconds, default=None)
+
+
 class Supervisor:
     """Watches one started job until it has ended."""
 
@@ -78,6 +99,7 @@ class Supervisor:
         mailbox: Mailbox,
         cancellation: Cancellation,
         link: Link | None,
+        max_seconds: float | None,
     ) -> None:
         self._guardian = guardian
         self._console = console
@@ -92,7 +114,7 @@ class Supervisor:
         self._ending: _Ending | None = None
         now = time.monotonic()
         self._idle_timeout = _seconds(job.settings.get("idle_timeout"))
-        self._job_timeout = _seconds(job.settings.get("job_timeout"))
+        self._job_limit = _job_limit(_seconds(job.settings.get("job_timeout")), max_seconds)
         self._terminal = console if isinstance(console, Terminal) else None
         prompt_timeout = job.settings.get("pexpect_timeout")
         self._prompt_timeout = _seconds(_PROMPT_SECONDS if prompt_timeout is None else prompt_timeout)
@@ -189,13 +211,22 @@ class Supervisor:
             self._end(StatusName.CANCELED, f"results could not be delivered: {self._mailbox.error}")
         elif (trouble := next(filter(None, (item.error for item in self._transcripts.values())), None)) is not None:
             self._end(StatusName.ERROR, trouble, JobError(trouble))
-        elif self._job_timeout is not None and now >= self._started + self._job_timeout:
-            self._end(StatusName.TIMEOUT, f"the job ran for longer than job_timeout, {self._job_timeout:g} seconds")
+        elif self._job_limit is not None and now >= self._started + self._job_limit.seconds:
+            self._end(StatusName.TIMEOUT, f"the job ran for longer than {self._job_limit}")
         elif self._idle_timeout is not None and now >= self._last_output + self._idle_timeout:
             self._end(StatusName.TIMEOUT,
                       f"the job printed nothing for idle_timeout, {self._idle_timeout:g} seconds")
         elif self._terminal is not None and (trouble := self._terminal.attend(self._prompt_timeout)) is not None:
             self._end(StatusName.TIMEOUT, trouble)
+        if self._link is not None:
+            self._check_link(self._link)
+
+    def _check_link(self, link: Link) -> None:
+        link.check_reader()
+        try:
+            link.intake.check()
+        except PlaystreamError as error:
+            self._end(StatusName.ERROR, str(error), error)
 
     def _time_left(self) -> float | None:
         """Seconds until a limit may be reached; None when there is none, or it has been."""
@@ -203,10 +234,12 @@ class Supervisor:
         limits = [self._rest_until] if self._rest_until > now else []
         if self._ending is not None:
             return limits[0] - now if limits else None
-        if self._job_timeout is not None:
-            limits.append(self._started + self._job_timeout)
+        if self._job_limit is not None:
+            limits.append(self._started + self._job_limit.seconds)
         if self._idle_timeout is not None:
             limits.append(self._last_output + self._idle_timeout)
+        if self._link is not None and self._link.liveness_seconds:
+            limits.append(now + self._link.liveness_seconds / 2)
         if self._terminal is not None and (due := self._terminal.due(self._prompt_timeout)) is not None:
             limits.append(due)
         return max(0.0, min(limits) - now) if limits else None

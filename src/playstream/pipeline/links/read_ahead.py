@@ -14,7 +14,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.links.stdio import read_some
+from playstream.pipeline.links.stdio import Source, read_some
+from playstream.pipeline.liveness import Liveness
 from playstream.pipeline.protocol import Frame, Noise
 
 if TYPE_CHECKING:
@@ -37,11 +38,15 @@ class ReadAhead:
     Args:
         fd: the link; not closed.
         reader: turns what comes into pieces; used by the thread alone.
+        liveness: is told whenever something has come. What waits for its taker is no silence.
     """
 
-    def __init__(self, fd: int, reader: PieceReader) -> None:
+    def __init__(self, fd: int | Source, reader: PieceReader, liveness: Liveness) -> None:
         self._fd = fd
         self._reader = reader
+        self._liveness = liveness
+        self._listening = False
+        """True while the thread waits for input."""
         self._pieces: queue.Queue[_Piece | PlaystreamError | EndOfFile] = queue.Queue(_AHEAD)
         self._news, self._tell = os.pipe()
         self._stopped, self._stop = os.pipe()
@@ -68,6 +73,20 @@ class ReadAhead:
             raise piece
         return piece
 
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the other side's silence is too long; None for no limit, or while something waits here."""
+        return self._liveness.time_left if self._listening else None
+
+    def check(self) -> None:
+        """See whether the other side is silent for too long.
+
+        Raises:
+            SilentPeer: it is.
+        """
+        if self._listening and self._pieces.empty():
+            self._liveness.check()
+
     def _run(self) -> None:
         try:
             while self._wait():
@@ -79,12 +98,16 @@ class ReadAhead:
                 if not data:
                     self._put(EndOfFile())
                     return
+                self._liveness.hear(expected=self._reader.has_heartbeats)
         except PlaystreamError as error:
             self._put(error)
 
     def _wait(self) -> bool:
         """Wait for input; False when nobody wants it any more."""
-        return all(fd != self._stopped for fd, _events in self._poll.poll())
+        self._listening = True
+        ready = self._poll.poll()
+        self._listening = False
+        return all(fd != self._stopped for fd, _events in ready)
 
     def _put(self, piece: _Piece | PlaystreamError | EndOfFile) -> bool:
         """Hand a piece over; False when nobody wants it any more."""

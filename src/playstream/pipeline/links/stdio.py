@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from typing import Protocol
 
 from playstream.pipeline.errors import LinkError
 
@@ -15,6 +16,16 @@ READ_SIZE = 1 << 18
 """Bytes asked for with one read."""
 _PIPE_SIZE = 1 << 20
 """Bytes that a pipe should hold, instead of Linux' 64 KiB."""
+
+
+class Source(Protocol):
+    """A link whose bytes come through a layer, such as decryption, that can say why they end."""
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `read` has something."""
+
+    def read(self) -> bytes:
+        """What has come; waits for it. Empty at the end."""
 
 
 def claim_input() -> int:
@@ -68,13 +79,19 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[written:]
 
 
-def read_some(fd: int) -> bytes:
+def read_some(link: int | Source) -> bytes:
     """What has come, at most READ_SIZE bytes; waits for it. Empty at the end of the file.
+
+    Args:
+        link: a descriptor, or a layer on one.
 
     Raises:
         LinkError: the descriptor cannot be read.
+        PlaystreamError: the layer says so.
     """
+    if not isinstance(link, int):
+        return link.read()
     try:
-        return os.read(fd, READ_SIZE)
+        return os.read(link, READ_SIZE)
     except OSError as error:
         raise LinkError(f"the stream cannot be read: {error.strerror}") from None

@@ -12,6 +12,7 @@ from enum import IntEnum
 from functools import partial
 
 from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
+from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
 from playstream.pipeline.protocol import fieldtypes
 from playstream.pipeline.protocol.frames import MAX_CONTENT
 from playstream.pipeline.protocol.records import (
@@ -54,7 +55,7 @@ RECORD = struct.Struct("<BBI")
 _EVENT = struct.Struct("<Q")
 _ENTRY = struct.Struct("<BHqQIHH")
 
-MAX_RECORD = 1 << 26
+MAX_RECORD = DEFAULT_LIMITS.max_record_bytes
 """Bytes of payload of one record that a receiver accepts unless it is told otherwise."""
 MAX_MESSAGE = 1 << 22
 """Bytes of payload of a JSON record other than Job. JSON takes up to 25 times its bytes once it is parsed, and a
@@ -141,10 +142,10 @@ def size_limits(max_record: int) -> dict[int, int]:
 
 def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
     """The error for a record whose header announces too much."""
-    return RemoteProtocolError(
-        f"a record of kind {kind} announces {size} bytes, at most {limit} are accepted. "
-        "The sender is broken, or its limit for records is higher than this side's"
-    )
+    what = f"a record of kind {kind} announces {size} bytes"
+    if kind in _MESSAGE_KINDS or kind == Kind.FILE_DATA:
+        return RemoteProtocolError(f"{what}, at most {limit} are accepted. The sender is broken or hostile")
+    return exceeded(what, limit, "max_record_bytes")
 
 
 def decode(kind: int, flags: int, payload: bytes) -> Record | None:

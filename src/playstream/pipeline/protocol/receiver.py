@@ -37,6 +37,11 @@ class Receiver:
         """True once End has come and agreed."""
         return self.records.state is State.CLOSED
 
+    @property
+    def has_heartbeats(self) -> bool:
+        """True: a sender says that it lives while it has nothing to say."""
+        return True
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came. What follows End or an error is dropped: it is a logout message at best."""
         if not self.closed and self._failed is None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits, exceeded
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, TreeEnd
 from playstream.pipeline.tree import creation
 from playstream.pipeline.tree.descent import Descent, Directory
@@ -27,19 +27,8 @@ _TRUSTED_MODE = 0o7777
 _NO_FILE = -1
 
 
-@dataclass(frozen=True, slots=True)
-class TreeLimits:
-    """What a tree may cost at most. Going over is an error before anything of the entry is written."""
-
-    max_entries: int = 10_000_000
-    """Entries, the root included."""
-    max_bytes: int | None = None
-    """Bytes of file content in all; None for no limit."""
-    max_links: int = 100_000
-    """Files with several names; their paths are held in memory."""
-
-
-DEFAULT_LIMITS = TreeLimits()
+MAX_LINKS = 100_000
+"""Files with several names in one tree; their paths are held in memory."""
 
 
 class Unpacker:
@@ -51,7 +40,7 @@ class Unpacker:
     """
 
     def __init__(
-        self, target: Path, *, trusted: bool, replace: bool = False, limits: TreeLimits = DEFAULT_LIMITS
+        self, target: Path, *, trusted: bool, replace: bool = False, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         """Unpack into `target`, an existing directory that is the caller's own; its mode and times stay as they are.
 
@@ -175,8 +164,10 @@ class Unpacker:
         if self._complete:
             raise self._broken(f"the entry {printable(entry.path)} came after the end of the tree")
         self._entries += 1
-        if self._entries > self._limits.max_entries:
-            raise self._broken(f"the tree has more than {self._limits.max_entries} entries, the limit set here")
+        if self._entries > self._limits.max_tree_entries:
+            raise exceeded(
+                "the tree has more entries than it may", self._limits.max_tree_entries, "max_tree_entries"
+            )
         path = self._path = entry.path
         if self._entries == 1:
             self._begin(entry)
@@ -225,8 +216,8 @@ class Unpacker:
         if size < 0:
             raise self._broken(f"the file {printable(entry.path)} has the size {size}")
         self._size += size
-        if self._limits.max_bytes is not None and self._size > self._limits.max_bytes:
-            raise self._broken(f"the tree holds more than {self._limits.max_bytes} bytes, the limit set here")
+        if self._size > self._limits.max_tree_bytes:
+            raise exceeded("the tree holds more bytes than it may", self._limits.max_tree_bytes, "max_tree_bytes")
         if entry.link:
             self._announce_link(entry)
         mode = self._file_mode_of(entry.mode)
@@ -243,9 +234,9 @@ class Unpacker:
     def _announce_link(self, entry: FileEntry) -> None:
         if entry.link in self._links:
             raise self._broken(f"the file {printable(entry.path)} has link number {entry.link}, which is another's")
-        if len(self._links) >= self._limits.max_links:
+        if len(self._links) >= MAX_LINKS:
             raise self._broken(
-                f"the tree has more than {self._limits.max_links} files with several names, the limit set here"
+                f"the tree has more than {MAX_LINKS} files with several names"
             )
         self._links[entry.link] = entry.path
 

@@ -1,0 +1,147 @@
+"""The outgoing job stream: compressed and written in a thread, kept alive while nothing else goes."""
+
+from __future__ import annotations
+
+import queue
+import select
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.links.stdio import write_all
+from playstream.pipeline.liveness import PATIENCE, took_nothing
+from playstream.pipeline.protocol import Cancel, Heartbeat, Record, Sender
+from playstream.pipeline.protocol.order import Direction
+
+_AHEAD = 4
+"""Pieces of content, 1 MiB each, that packing may be ahead of compressing."""
+_LOOK_SECONDS = 0.5
+"""How often a wait looks around."""
+_WORKER = "the worker"
+
+
+class Transmission:
+    """Sends records of the job direction in the native dialect. The preamble goes at once, so that the worker answers.
+
+    Compressing and packing are each about half of the work, so a thread of its own compresses and writes.
+
+    Args:
+        output_fd: the link.
+        keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
+        liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+    """
+
+    def __init__(self, output_fd: int, *, keepalive_seconds: float, liveness_seconds: float) -> None:
+        self._output_fd = output_fd
+        self._keepalive = keepalive_seconds or None
+        self._patience = liveness_seconds * PATIENCE
+        self._sender = Sender(Direction.JOB)
+        self._collecting = threading.Lock()
+        """Held from collecting a record until its content is in the queue, so that content keeps its order."""
+        self._work: queue.Queue[Callable[[], bytes] | None] = queue.Queue(_AHEAD)
+        self._error: PlaystreamError | None = None
+        self._writing_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name="playstream-writer", daemon=True)
+        self._thread.start()
+        self._put(self._sender.flush)
+
+    def send(self, record: Record, *, flush: bool = False) -> None:
+        """Send a record; without `flush` it may wait for others.
+
+        Raises:
+            LinkError: the reader has gone, or takes nothing.
+        """
+        with self._collecting:
+            contents = self._sender.collect(record)
+            if flush:
+                contents += self._sender.take_pending()
+            for content in contents:
+                self._put(partial(self._sender.frame, content))
+
+    def hold(self, cancellation: Cancellation, look: Callable[[], None] | None = None) -> None:
+        """Stay until the worker has gone, which it does when the job has ended; send Cancel when that is asked for.
+
+        Args:
+            cancellation: asks for the end of the job.
+            look: called at least twice a second.
+
+        Raises:
+            LinkError: the worker takes nothing.
+        """
+        with self._collecting:
+            for content in self._sender.take_pending():
+                self._put(partial(self._sender.frame, content))
+        poll = select.poll()
+        poll.register(self._output_fd, 0)
+        poll.register(cancellation, select.POLLIN)
+        while cancellation.reason is None:
+            if any(fd == self._output_fd for fd, _ in poll.poll(_LOOK_SECONDS * 1000)) or self._error is not None:
+                return
+            self._check_progress()
+            if look is not None:
+                look()
+        self.send(Cancel(cancellation.reason), flush=True)
+        self.end()
+
+    def end(self) -> None:
+        """Send the End record when all else is written.
+
+        Raises:
+            LinkError: the reader has gone, or takes nothing.
+        """
+        self._put(self._sender.end)
+        self._put(None)
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_SECONDS)
+            self._check_progress()
+        if self._error is not None:
+            raise self._error
+
+    def _put(self, work: Callable[[], bytes] | None) -> None:
+        waiting = True
+        while waiting:
+            if self._error is not None:
+                raise self._error
+            try:
+                self._work.put(work, timeout=_LOOK_SECONDS)
+                waiting = False
+            except queue.Full:
+                self._check_progress()
+
+    def _check_progress(self) -> None:
+        """See whether the worker takes what is written.
+
+        Raises:
+            SilentPeer: it does not.
+        """
+        since = self._writing_since
+        if self._patience and since is not None and time.monotonic() > since + self._patience:
+            raise took_nothing(_WORKER, self._patience)
+
+    def _run(self) -> None:
+        try:
+            while (work := self._next()) is not None:
+                self._write(work())
+        except PlaystreamError as error:
+            self._error = error
+
+    def _next(self) -> Callable[[], bytes] | None:
+        """What is to be written next; a Heartbeat when nothing is for too long."""
+        while True:
+            try:
+                return self._work.get(timeout=self._keepalive)
+            except queue.Empty:
+                # Whoever holds the lock is about to give work.
+                if self._collecting.acquire(blocking=False):
+                    try:
+                        self._write(self._sender.send(Heartbeat()))
+                    finally:
+                        self._collecting.release()
+
+    def _write(self, data: bytes) -> None:
+        self._writing_since = time.monotonic()
+        write_all(self._output_fd, data)
+        self._writing_since = None

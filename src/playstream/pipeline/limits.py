@@ -1,0 +1,53 @@
+"""What a stream may cost the side that receives it. Going over is an error that names the limit and its flag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError, LimitExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The defaults are far above what projects have and below what fills a disk or a memory unnoticed."""
+
+    max_tree_bytes: int = 1 << 36
+    """Bytes of file content of a tree: 64 GiB."""
+    max_tree_entries: int = 1_000_000
+    """Entries of a tree, its root included."""
+    max_record_bytes: int = 1 << 26
+    """Bytes of one record, or of one line in the runner dialect: 64 MiB. In memory JSON takes several times
+    its bytes."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def limits_of(options: Mapping[str, Any]) -> Limits:
+    """The limits among keyword arguments or flags; those that are None or left out have their defaults.
+
+    Raises:
+        ConfigurationError: one is less than 1.
+    """
+    given = {item.name: options[item.name] for item in fields(Limits) if options.get(item.name) is not None}
+    for name, value in given.items():
+        if value < 1:
+            raise ConfigurationError(f"{name}: expected a whole number from 1, got {value}")
+    return Limits(**given)
+
+
+def exceeded(what: str, limit: int, name: str) -> LimitExceeded:
+    """The error for what is over a limit.
+
+    Args:
+        what: the subject and its verb, for people.
+        limit: what is allowed.
+        name: of the limit, as an argument; its flag is made from it.
+    """
+    flag = "--" + name.replace("_", "-")
+    return LimitExceeded(
+        f"{what}, at most {limit} are accepted. Likely the other side sends more than it should; if not, {flag} sets "
+        "the limit"
+    )

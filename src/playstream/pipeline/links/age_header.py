@@ -1,0 +1,64 @@
+"""The first bytes of an encrypted stream, told from those of a plain one."""
+
+from __future__ import annotations
+
+import re
+
+from playstream.pipeline.dialect import ENCRYPTED_START, FirstBytes
+from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
+from playstream.pipeline.protocol.frames import MAX_NOISE, SHOWN
+
+_OVERLAP = 64
+"""Bytes before the last search in which the beginning may lie."""
+
+
+class EncryptedStart:
+    """Holds back what comes until the encrypted stream begins; what a login has printed may stand before it."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._plain = FirstBytes()
+        self._start: re.Match[bytes] | None = None
+
+    @property
+    def found(self) -> bool:
+        """True when the stream has begun."""
+        return self._start is not None
+
+    @property
+    def data(self) -> bytes:
+        """All that has come of the stream."""
+        return bytes(self._held[self.skipped :])
+
+    @property
+    def skipped(self) -> int:
+        """Bytes before the stream."""
+        return 0 if self._start is None else self._start.start()
+
+    @property
+    def shown(self) -> bytes:
+        """The first of the bytes before the stream, for people."""
+        return bytes(self._held[: min(self.skipped, SHOWN)])
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came; empty at the end of the file.
+
+        Raises:
+            RemoteProtocolError: a plain stream has come, or something else.
+            IncompleteStream: what has come ended, and was no stream.
+        """
+        self._held += data
+        self._start = ENCRYPTED_START.search(self._held, max(0, len(self._held) - len(data) - _OVERLAP))
+        before = bytes(self._held[: self.skipped]) if self.found else data
+        told = (FirstBytes() if self.found else self._plain).receive_data(before) if before else None
+        if told is not None and len(self._held) <= MAX_NOISE:
+            raise RemoteProtocolError(
+                "expected an encrypted stream, got a plain one, which anybody on the way may have written or changed. "
+                "Encrypt it (--encrypt-to in the stage before this one), or leave --identity out"
+            )
+        if not self.found and self._held and (told is not None or not data):
+            error = RemoteProtocolError if data else IncompleteStream
+            raise error(
+                f"expected an encrypted stream, got {len(self._held)} bytes of other output, beginning "
+                f"{bytes(self._held[:SHOWN])!r}. Likely another program writes to the same pipe"
+            )

@@ -1,0 +1,97 @@
+"""Whether the other side still lives: it says something at least every so often, or it counts as lost."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError, SilentPeer
+
+DEFAULT_KEEPALIVE_SECONDS = 15.0
+"""Silence after which a heartbeat is sent. Below the 30 to 60 seconds after which common load balancers and NAT
+gateways forget an idle connection."""
+DEFAULT_LIVENESS_SECONDS = 60.0
+"""Silence after which the other side counts as lost: four heartbeats."""
+PATIENCE = 5
+"""How many times as long a side has that may be busy with something else than this link: before its first byte, when
+the stage before it may still be sending; and to take what is written to it, since a handler may block."""
+
+
+def check_seconds(source: str, seconds: float) -> float:
+    """A number of seconds, 0 for never.
+
+    Args:
+        source: the flag or argument, for errors.
+
+    Raises:
+        ConfigurationError: it is negative, infinite or no number.
+    """
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ConfigurationError(f"{source}: expected seconds from 0, got {seconds:g}")
+    return seconds
+
+
+def seconds_of(options: Mapping[str, Any], name: str, default: float) -> float:
+    """A number of seconds among keyword arguments.
+
+    Raises:
+        ConfigurationError: it is negative, infinite or no number.
+    """
+    return check_seconds(name, options.get(name, default))
+
+
+class Liveness:
+    """Watches for silence.
+
+    Args:
+        side: who is listened to, for people.
+        seconds: the limit; 0 for none.
+    """
+
+    def __init__(self, side: str, seconds: float) -> None:
+        self._side = side
+        self._seconds = seconds
+        self._limit = seconds * PATIENCE
+        self._heard = time.monotonic()
+
+    def hear(self, *, expected: bool = True) -> None:
+        """Something has come.
+
+        Args:
+            expected: whether more can be expected in time: the other side says that it lives.
+        """
+        self._heard = time.monotonic()
+        self._limit = self._seconds if expected else 0.0
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the limit, 0 when it has passed; None for no limit."""
+        return max(0.0, self._heard + self._limit - time.monotonic()) if self._limit else None
+
+    def check(self) -> None:
+        """See whether the other side is silent for too long.
+
+        Raises:
+            SilentPeer: it is.
+        """
+        if self.time_left == 0.0:
+            raise SilentPeer(
+                f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is gone, or the "
+                f"connection is dead. What came before is kept. --liveness-seconds sets the limit, {self._seconds:g} "
+                "here and 0 for none"
+            )
+
+
+def took_nothing(side: str, seconds: float) -> SilentPeer:
+    """The error for a side that reads no more.
+
+    Args:
+        side: who, for people.
+        seconds: how long it has had.
+    """
+    return SilentPeer(
+        f"{side} has taken nothing for {seconds:g} seconds: it hangs, or the connection is dead. --liveness-seconds "
+        f"sets the limit, which is {PATIENCE} times as long for taking"
+    )
