@@ -4,10 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age
+DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd
 DEMO := examples/demo
 
-.PHONY: help demo test lint check-types check-imports pytest test-matrix bench fuzz clean packages
+.PHONY: help demo test lint check-types check-imports audit pytest test-matrix bench soak fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,7 +30,7 @@ demo: $(VENV)/installed  ## Run the pipeline on examples/demo and show its resul
 	playstream transmit $(DEMO) -p site.yml | playstream worker | playstream process $(DEMO)
 	@echo "status: $$(cat $(DEMO)/artifacts/status), rc: $$(cat $(DEMO)/artifacts/rc), events: $$(ls $(DEMO)/artifacts/job_events | wc -l), artifacts in $(DEMO)/artifacts"
 
-test: $(VENV)/installed packages lint check-types check-imports pytest  ## Everything that has to pass before a commit
+test: $(VENV)/installed packages lint check-types check-imports audit pytest  ## Everything that has to pass before a commit
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -41,6 +41,10 @@ check-types: $(VENV)/installed
 check-imports: $(VENV)/installed
 	$(BIN)/lint-imports
 
+audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what the extras install
+	$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive src
+	$(BIN)/python tests/audit/run.py
+
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m pytest
 
@@ -50,6 +54,10 @@ test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every s
 bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zstd
 	$(BIN)/python -m compileall -q src  # as an installed package is, and as the peers are
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 300 runs in one program; 10 minutes or so
+	$(BIN)/python -m compileall -q src
+	$(BIN)/python -m tests.load
 
 fuzz: $(VENV)/installed  ## The protocol's and the tree's property tests, with many more examples
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/pipeline --timeout 3600

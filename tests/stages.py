@@ -42,6 +42,14 @@ def read_events(artifacts: Path) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: int(event["counter"]))
 
 
+def displayed(events: list[dict[str, Any]]) -> str:
+    """All that the events put on the terminal. Their texts have no line ends at their end; the numbers count them."""
+    return "".join(
+        event["stdout"] + "\r\n" * (event["end_line"] - event["start_line"] - event["stdout"].count("\n"))
+        for event in events
+    )
+
+
 def read_records(stream: bytes, direction: Direction = Direction.RESULT) -> list[Record | Noise]:
     """Every record of a captured stream, which must be whole."""
     receiver = Receiver(direction)

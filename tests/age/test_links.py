@@ -12,6 +12,7 @@ import pyrage
 import pytest
 
 from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
+from playstream.pipeline.links import age
 from playstream.pipeline.links.age import decrypting, encrypting
 from playstream.pipeline.links.stdio import write_all
 from playstream.pipeline.protocol import Heartbeat, Sender
@@ -249,10 +250,12 @@ def test_a_full_disk_is_named(size: int) -> None:
         use(full.fileno(), lambda fd: write_all(fd, bytes(size)))
 
 
-def test_a_reader_that_takes_nothing_is_not_waited_for() -> None:
+def test_a_reader_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     reading_end, writing_end = os.pipe()
+    given = []
 
     def fill(fd: int) -> None:
+        given.append(fd)
         os.set_blocking(fd, False)
         try:
             while True:
@@ -260,10 +263,22 @@ def test_a_reader_that_takes_nothing_is_not_waited_for() -> None:
         except BlockingIOError:
             raise SilentPeer("it has taken nothing") from None
 
+    monkeypatch.setattr(age, "_STUCK_SECONDS", 0.0)
     with pytest.raises(SilentPeer):
         use(writing_end, fill)
     os.close(reading_end)  # as the end of the process does
     for thread in threading.enumerate():
         if thread.name == "playstream-age":
             thread.join()
-    os.close(writing_end)
+    for left in (writing_end, *given):
+        os.close(left)
+
+
+def test_what_was_written_arrives_when_the_other_side_is_the_silent_one(given: Given, tmp_path: Path) -> None:
+    def fail(fd: int) -> None:
+        write_all(fd, b"a last word")
+        raise SilentPeer("transmit has said nothing")
+
+    with (tmp_path / "encrypted").open("wb", buffering=0) as file, pytest.raises(SilentPeer):
+        use(file.fileno(), fail)
+    assert given.read((tmp_path / "encrypted").read_bytes()) == b"a last word"

@@ -18,7 +18,8 @@ from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_records
 AS_SOMEBODY_ELSE = """
 import os, sys
 from playstream.cli.main import main, make_parser
-import playstream.pipeline.arguments, playstream.interface.transmit
+import playstream.cli.signals, playstream.cli.timing, playstream.interface.encryption
+import playstream.interface.transmit, playstream.pipeline.arguments
 make_parser()
 # Everything is loaded: somebody else may not be able to read this Python. Root may read everything, so it is not asked.
 if os.geteuid() == 0:
@@ -44,7 +45,6 @@ def directory(private_data_dir: MakeDir) -> Path:
     (("transmit", "DIR", "-r", "ping", "--role-vars", "[1"), 1, "--role-vars, line 1"),
     (("worker", "--keepalive-seconds", "-1"), 1, "--keepalive-seconds: expected seconds from 0"),
     (("worker", "--keepalive-seconds", "nan"), 1, "--keepalive-seconds: expected seconds from 0"),
-    (("worker", "--delete"), 1, "--delete: expected --private-data-dir with it"),
     (("process", "DIR", "-i", "a/b"), 1, "cannot name a directory"),
 ])
 def test_bad_input_is_one_clear_error(

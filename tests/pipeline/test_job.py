@@ -72,7 +72,6 @@ def test_wrong_files_in_env(directory: Path, name: str, text: str, expected: str
     with pytest.raises(ConfigurationError, match=expected) as caught:
         make_job(directory, Arguments(playbook="site.yml"), Delivery.TREE)
     assert "secret-word" not in str(caught.value)
-    assert make_job(directory, Arguments(playbook="site.yml", suppress_env_files=True), Delivery.TREE).envvars == {}
 
 
 def test_a_file_in_env_that_is_not_text(directory: Path) -> None:

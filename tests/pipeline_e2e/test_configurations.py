@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeDir
-from tests.stages import Run, Stages
+from tests.stages import Run, Stages, displayed
 
 PLAYBOOK = """\
 - hosts: all
@@ -57,7 +57,7 @@ def check(run: Run) -> None:
     assert names.count("runner_on_ok") == 2
     assert names.count("runner_on_failed") == 2
     assert names.count("playbook_on_stats") == 1
-    text = "".join(event["stdout"] + "\r\n" for event in events if event["end_line"] > event["start_line"])
+    text = displayed(events)
     assert text.encode() == (run.artifacts / "stdout").read_bytes()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tests.conftest import MakeDir
 from tests.pipeline_e2e.sshd import BANNER, Sshd
 from tests.processes import marked_processes, wait_until
-from tests.stages import LIMIT_SECONDS, Run, Stages
+from tests.stages import LIMIT_SECONDS, Run, Stages, displayed
 
 FILES = {"stdout", "stderr", "rc", "status", "command", "job_events", "fact_cache"}
 
@@ -32,7 +32,7 @@ def check_run(run: Run) -> None:
         "playbook_on_play_start", "playbook_on_task_start", "runner_on_start", "runner_on_ok", "runner_on_failed",
         "runner_on_skipped", "runner_on_unreachable", "runner_item_on_ok", "playbook_on_stats",
     }
-    shown = "".join(event["stdout"] + "\r\n" for event in events if event["end_line"] > event["start_line"])
+    shown = displayed(events)
     assert shown.encode() == (run.artifacts / "stdout").read_bytes()
     assert run.stdout == shown.replace("\r\n", "\n")
     assert "hello from a file that travelled: 你好" in run.stdout

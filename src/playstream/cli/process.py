@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from playstream.pipeline.links.stdio import claim_input, write_all
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
     from playstream.interface.storing import StoringObserver
+    from playstream.pipeline.links.stdio import Source
     from playstream.process import Observer
 
 
@@ -50,7 +51,6 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.cli.timing import liveness_seconds  # noqa: PLC0415
     from playstream.interface.display import Display  # noqa: PLC0415
-    from playstream.interface.encryption import decrypted, encryption_of  # noqa: PLC0415
     from playstream.interface.process import process  # noqa: PLC0415
     from playstream.interface.shown_text import choose_form  # noqa: PLC0415
     from playstream.pipeline.ident import check_ident  # noqa: PLC0415
@@ -81,8 +81,7 @@ def run(flags: argparse.Namespace) -> int:
 
     viewer = _with_plugins(Viewer(), flags)
     storing = _make_storing(named_store(flags.store), viewer)
-    identities = encryption_of(vars(flags), "identity")
-    with progress or nullcontext(), decrypted(claim_input(), identities, partial(complain, "process")) as source:
+    with progress or nullcontext(), _decrypted(flags) as source:
         result = process(
             source, artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
             output=Output.JSON if flags.json else Output.TEXT, liveness_seconds=liveness_seconds(flags),
@@ -98,6 +97,15 @@ def run(flags: argparse.Namespace) -> int:
 
         write_summary(flags.summary, result, flags.ident)
     return result.exit_status
+
+
+def _decrypted(flags: argparse.Namespace) -> AbstractContextManager[int | Source]:
+    """Standard input, decrypted if that is asked for."""
+    if flags.identity is None:
+        return nullcontext(claim_input())
+    from playstream.interface.encryption import decrypted, encryption_of  # noqa: PLC0415 - seldom asked for
+
+    return decrypted(claim_input(), encryption_of(vars(flags), "identity"), partial(complain, "process"))
 
 
 def _make_storing(url: str | None, inner: Observer) -> StoringObserver | None:

@@ -28,7 +28,6 @@ def set_up(parser: Parser) -> None:
     )
     parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="with project/, inventory/ and env/")
     parser.add_flags("transmit", shown=_AllBut(_OF_PROCESS))
-    parser.set_defaults(usage_error=parser.error)
 
 
 class _AllBut:

@@ -11,7 +11,6 @@ from playstream.cli.flags import flags_of
 from playstream.cli.output import complain
 from playstream.cli.parser import Parser
 from playstream.cli.subcommand import set_up as set_up_subcommand
-from playstream.pipeline.errors import ConfigurationError
 
 
 def set_up(parser: Parser) -> None:
@@ -39,13 +38,10 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
     from playstream.interface.work import work  # noqa: PLC0415
     from playstream.pipeline.limits import limits_of  # noqa: PLC0415
-    from playstream.pipeline.links.stdio import claim_input, claim_output  # noqa: PLC0415
+    from playstream.pipeline.links.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
     from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
     from playstream.worker import WorkerOptions  # noqa: PLC0415
 
-    if flags.delete and flags.private_data_dir is None:
-        raise ConfigurationError("--delete: expected --private-data-dir with it; a temporary directory is always "
-                                 "removed")
     directory = None if flags.private_data_dir is None else Path(flags.private_data_dir)
     options = WorkerOptions(
         directory, flags.delete, keepalive_seconds(flags), liveness_seconds(flags), limits_of(vars(flags)),
@@ -53,9 +49,11 @@ def run(flags: argparse.Namespace) -> int:
     )
     warn = partial(complain, "worker")
     identities, recipients = encryption_of(vars(flags), "identity"), encryption_of(vars(flags), "encrypt_to")
+    output = claim_output()
     with (
+        silence_beside(output),
         decrypted(claim_input(), identities, warn) as source,
-        encrypted(claim_output(), recipients, warn, results=True) as output_fd,
+        encrypted(output, recipients, warn, results=True) as output_fd,
     ):
         return work(source, output_fd, options=options, cancellation=cancel_on_signals())
 

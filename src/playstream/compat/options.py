@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from playstream.interface.options import CommandOptions, RunOptions
-from playstream.pipeline.inputs import read_env_files
 
 HANDLERS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
 _WHOLE_NUMBERS = ("forks", "verbosity", "rotate_artifacts", "timeout")
 _EMPTY_IS_NONE = ("container_image", "forks", "timeout", "role", "tags", "skip_tags")
 """Options whose 0 or '' is the same as left out."""
 _HOST_KEYS = "ANSIBLE_HOST_KEY_CHECKING"
-_ENV_FILES = ("envvars", "passwords", "settings")
 
 
 def _find_switches() -> frozenset[str]:
@@ -60,20 +57,8 @@ def with_host_keys_unchecked(envvars: Mapping[str, Any] | None) -> dict[str, Any
 
 
 def below_env_files(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a command, with what the files of `env/` put in their place.
-
-    Raises:
-        ConfigurationError: a file cannot be read or does not hold what it should.
-    """
+    """The arguments of a command, above which the files of `env/` stand."""
     options = loosen(given)
-    directory = options.get("private_data_dir")
-    make_directory(directory)
+    make_directory(options.get("private_data_dir"))
     options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
-    if directory is None or options.get("suppress_env_files"):
-        return options
-    files = read_env_files(Path(directory))
-    for name in _ENV_FILES:
-        options[name] = {**options.get(name, {}), **getattr(files, name)}
-    options.setdefault("ssh_key", files.ssh_key)
-    # They have been read, and one that is a FIFO could not be read again.
-    return {**options, "suppress_env_files": True}
+    return {**options, "env_files_win": True}

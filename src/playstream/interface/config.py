@@ -55,8 +55,6 @@ class RunnerConfig:
 
     _options_type: type = JobOptions
     _is_command = False
-    _env_files_win = False
-    """Whether a name in the files of `env/` stands above the option; see Arguments."""
 
     def __init__(self, private_data_dir: StrPath | None = None, **options: Unpack[JobOptions]) -> None:
         self._configure(private_data_dir, options)
@@ -174,9 +172,7 @@ class RunnerConfig:
         self._discard()
         fill_standard_streams()
         directory = None if self.private_data_dir is None else Path(self.private_data_dir)
-        arguments = make_arguments(
-            self._job_options, command=self._command_words(), env_files_win=self._env_files_win
-        )
+        arguments = make_arguments(self._job_options, command=self._command_words())
         job = self._adapt(make_job(directory, arguments, Delivery.IN_PLACE))
         if directory is None and "artifact_dir" not in self.options:
             self._make_temporary()  # now, before there are more threads

@@ -6,11 +6,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.links.stdio import Source
-from playstream.pipeline.options import StrPath
+
+if TYPE_CHECKING:
+    from playstream.pipeline.links.stdio import Source
+    from playstream.pipeline.options import StrPath
 
 Warn = Callable[[str], object]
 """Takes a line for people."""

@@ -70,9 +70,6 @@ class _Stage(Runner):
 class TransmitRunner(_Stage):
     """Sends a job."""
 
-    _env_files_win = False
-    """Whether a name in the files of `env/` stands above the option; see Arguments."""
-
     def __init__(self, options: dict[str, Any], cancel_callback: CancelCallback | None = None) -> None:
         super().__init__(options)
         self._cancel_callback = cancel_callback
@@ -106,7 +103,7 @@ class TransmitRunner(_Stage):
         with self._holding() as hold, _output(self._options) as output_fd:
             transmit(
                 None if directory is None else Path(directory),
-                make_arguments(self._options, env_files_win=self._env_files_win),
+                make_arguments(self._options),
                 output_fd,
                 only_arguments=bool(self._options.get("only_transmit_kwargs")) or directory is None,
                 dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
@@ -169,7 +166,7 @@ class ProcessConfig(_StageConfig):
         if self.private_data_dir is None and "artifact_dir" not in options:
             raise ConfigurationError("private_data_dir: expected the directory that the artifacts go to, got none")
         self.ident = str(options.get("ident", ""))
-        if self.private_data_dir is not None and not options.get("suppress_env_files"):
+        if self.private_data_dir is not None:
             self.settings = {**read_settings(Path(self.private_data_dir)), **self.settings}
 
     @property

@@ -46,7 +46,8 @@ class Transmission:
         self._writing_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="playstream-writer", daemon=True)
         self._thread.start()
-        self._put(self._sender.flush)
+        preamble = self._sender.flush()  # here: the thread would take what is being collected meanwhile
+        self._put(lambda: preamble)
 
     def send(self, record: Record, *, flush: bool = False) -> None:
         """Send a record; without `flush` it may wait for others.

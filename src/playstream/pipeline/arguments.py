@@ -14,20 +14,17 @@ from playstream.pipeline.options import SETTING_OPTIONS
 
 _AS_THEY_ARE = (
     "binary", "module", "module_args", "role", "role_vars", "role_skip_facts", "limit", "forks", "verbosity", "cmdline",
-    "envvars", "passwords", "ssh_key", "omit_event_data", "only_failed_event_data", "suppress_env_files",
+    "envvars", "passwords", "ssh_key", "omit_event_data", "only_failed_event_data", "env_files_win",
     "timeout",
 )
 
 
-def make_arguments(
-    options: Mapping[str, Any], *, command: Sequence[str] = (), env_files_win: bool = False
-) -> Arguments:
+def make_arguments(options: Mapping[str, Any], *, command: Sequence[str] = ()) -> Arguments:
     """What `options`, checked keyword arguments, ask for.
 
     Args:
         options: options of run() or run_command() that are not None.
         command: a whole command line.
-        env_files_win: see Arguments.
 
     Raises:
         ConfigurationError: two options say different things, or the file of extra variables cannot be read.
@@ -45,7 +42,6 @@ def make_arguments(
         skip_tags=_words(options.get("skip_tags")),
         extravars=_extravars(options),
         settings=_settings(options),
-        env_files_win=env_files_win,
         **_playbook(options),
         **values,
     )

@@ -58,7 +58,6 @@ class Arguments:
     ssh_key: str | None = field(default=None, repr=False)
     omit_event_data: bool = False
     only_failed_event_data: bool = False
-    suppress_env_files: bool = False
     timeout: float | None = None
     """Seconds; stands above the settings job_timeout and subprocess_timeout."""
     env_files_win: bool = False
@@ -80,7 +79,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         _check_directory(private_data_dir)
     files = inputs.EnvFiles()
     command = tuple(arguments.command)
-    if private_data_dir is not None and not arguments.suppress_env_files:
+    if private_data_dir is not None:
         files = inputs.read_env_files(private_data_dir)
     if private_data_dir is not None and not command:
         command = inputs.read_command_file(private_data_dir)

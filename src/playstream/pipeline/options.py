@@ -46,7 +46,9 @@ class SharedOptions(TypedDict, total=False):
     check_job_event_data: bool
     """Raise IncompleteStream when events are missing at the end."""
     suppress_env_files: bool
-    """Leave `env/` unread."""
+    """No effect: nothing is ever written to `env/`."""
+    env_files_win: bool
+    """A name in `env/envvars`, `env/passwords` and `env/settings` stands above the argument, as in ansible-runner."""
     suppress_output_file: bool
     """Keep no artifact `stdout`."""
     suppress_ansible_output: bool

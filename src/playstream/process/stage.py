@@ -156,7 +156,8 @@ class Processor:
             raise CallbackError(f"an event cannot be kept as a handler or a plugin has changed it: {error}") from None
 
     def _keep_output(self, content: bytes, text: str | None) -> None:
-        shown = content.decode() if self._json else text or ""
+        # JSON text has no line end but between its values, where a worker may have put one.
+        shown = content.decode().replace("\n", " ") if self._json else text or ""
         self._artifacts.append_stdout(shown)
         self._observer.show(shown)
 

@@ -51,10 +51,8 @@ class Transmitter(TransmitRunner):
         kwargs: those of run().
     """
 
-    _env_files_win = True
-
     def __init__(self, _output: IO[bytes] | None = None, **kwargs: Any) -> None:
-        options = {"dialect": "runner", **loosen({**kwargs, "_output": _output})}
+        options = {"dialect": "runner", "env_files_win": True, **loosen({**kwargs, "_output": _output})}
         options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
         options.pop("keepalive_seconds", None)  # the worker's alone
         super().__init__(check_options(options, RunOptions, "run"))

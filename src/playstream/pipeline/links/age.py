@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _GATHERED = 1 << 18
 """Bytes that go out with one write. The library hands over 8 KiB at a time."""
+_LOOK_SECONDS = 0.1
+_STUCK_SECONDS = 5.0
+"""How long one write may take when a side has been found silent."""
 _NO_KEY = "No matching keys found"
 _CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
 
@@ -44,10 +48,17 @@ def encrypting(fd: int, recipients: Sequence[Recipient]) -> Iterator[int]:
     pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end)
     try:
         yield writing_end
+    except SilentPeer:
+        # Either side may be the silent one. If it is the reader, a thread of the stage's is still writing here; so that
+        # the number is nobody else's meanwhile, it stays in use.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, writing_end, inheritable=False)
+        os.close(null)
+        if pump.join_unless_stuck():
+            os.close(writing_end)
+        raise
     except BaseException as error:
         os.close(writing_end)
-        if isinstance(error, SilentPeer):
-            raise  # the thread waits for a reader that takes nothing; nobody waits for the thread
         pump.join()
         if isinstance(error, LinkError) and pump.error is not None:
             raise pump.error from None  # which says why, where the stage has only seen that it was left alone
@@ -125,6 +136,15 @@ class _Pump:
         """Wait for the end of the thread."""
         self._thread.join()
 
+    def join_unless_stuck(self) -> bool:
+        """Wait for the end of the thread; False when its reader takes nothing."""
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_SECONDS)
+            since = self._ends.writing_since
+            if since is not None and time.monotonic() > since + _STUCK_SECONDS:
+                return False
+        return True
+
     def _run(self) -> None:
         try:
             self._work(self._ends)
@@ -156,6 +176,8 @@ class _Ends:
         """Bytes in `_written`."""
         self.at_end = False
         """True when the source has no more."""
+        self.writing_since: float | None = None
+        """When a write began that has not ended."""
         self.error: PlaystreamError | None = None
         """What the library has been told as an error of reading or writing; it keeps the text alone."""
         self._poll = select.poll()
@@ -188,7 +210,9 @@ class _Ends:
             LinkError: nobody reads it, or the file cannot take more.
         """
         written, self._written, self._waiting = b"".join(self._written), [], 0
+        self.writing_since = time.monotonic()
         write_all(self._target, written)
+        self.writing_since = None
 
     def read(self, size: int) -> bytes:
         """For the library: at most so many bytes."""

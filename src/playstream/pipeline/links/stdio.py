@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from playstream.pipeline.errors import LinkError
@@ -42,6 +45,45 @@ def claim_output() -> int:
     claimed = _duplicate(1)
     os.dup2(2, 1)
     return claimed
+
+
+@contextmanager
+def silence_beside(output: int) -> Iterator[None]:
+    """Keep standard error out of a stream while it is written, where both are one file: 2>&1, or receptor's doing.
+
+    What the interpreter, a library or the guard says there would land between two halves of a line or an archive; it
+    goes to /dev/null. Before and after, standard error is what it was.
+
+    Args:
+        output: what `claim_output` gave.
+    """
+    if not _is_one_file(output, 2):
+        yield
+        return
+    kept = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 10)
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        _point_output_at(null)
+        yield
+    finally:
+        _point_output_at(kept)
+        os.close(kept)
+        os.close(null)
+
+
+def _is_one_file(first: int, second: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(first), os.fstat(second))
+    except OSError:
+        return False  # one is closed
+
+
+def _point_output_at(fd: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    for number in (1, 2):
+        os.dup2(fd, number)
 
 
 def _duplicate(fd: int) -> int:

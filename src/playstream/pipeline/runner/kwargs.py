@@ -45,17 +45,17 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
     options["private_data_dir"] = directory
     if "roles_path" in options:
         options["roles_path"] = _below_project(options, directory)
-    arguments = make_arguments(options, env_files_win=True)
-    return make_job(directory, arguments, Delivery.IN_PLACE)
+    options["env_files_win"] = True
+    return make_job(directory, make_arguments(options), Delivery.IN_PLACE)
 
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that say something.
 
     Versions before 2.2 name some that later ones do not know, as None; the word behind --forks on ansible-runner's
-    command line comes as text; suppress_env_files is about files that ansible-runner would write.
+    command line comes as text.
     """
-    given = {name: value for name, value in kwargs.items() if value is not None and name != "suppress_env_files"}
+    given = {name: value for name, value in kwargs.items() if value is not None}
     forks = given.get("forks")
     if isinstance(forks, str) and forks.isascii() and forks.isdigit():
         given["forks"] = int(forks)

@@ -38,7 +38,6 @@ class RunnerConfig(_RunnerConfig):
         ConfigurationError: an argument is wrong.
     """
 
-    _env_files_win = True
     runner_mode = "pexpect"
 
     playbook = Given("playbook")
@@ -124,7 +123,7 @@ class RunnerConfig(_RunnerConfig):
         make_directory(private_data_dir)
         if not private_data_dir:
             private_data_dir = tempfile.mkdtemp(prefix=defaults.AUTO_CREATE_NAMING, dir=defaults.AUTO_CREATE_DIR)
-        self._configure(private_data_dir, loosen({**kwargs, **named}))
+        self._configure(private_data_dir, {**loosen({**kwargs, **named}), "env_files_win": True})
 
     def give(self, options: Mapping[str, Any]) -> None:
         """Change options before `prepare()`; None takes one away.
