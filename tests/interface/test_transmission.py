@@ -24,16 +24,16 @@ TREE: list[Record] = [
 def test_a_thread_that_begins_late(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", threads.append)
+        patch.setattr(threading.Thread, "start", lambda thread: threads.append(thread))  # noqa: PLW0108 - bound
         reading, writing = os.pipe()
         transmission = Transmission(writing, keepalive_seconds=0, liveness_seconds=0)
-    for record in TREE[:6]:  # what is collected before the thread has written a byte
+    for record in TREE[:11]:  # what is collected before the thread has written a byte
         transmission.send(record)
     threads[0].start()
     received: list[bytes] = []
     reader = threading.Thread(target=lambda: received.extend(iter(lambda: os.read(reading, 1 << 16), b"")))
     reader.start()
-    for record in TREE[6:]:
+    for record in TREE[11:]:
         transmission.send(record)
     transmission.end()
     os.close(writing)
