@@ -28,7 +28,7 @@ def test_output_and_errors_apart(temporary: Path) -> None:
 
 def test_on_a_terminal_they_are_one(capfd: pytest.CaptureFixture[str]) -> None:
     done = playstream.run_command("sh", ["-c", "echo out; echo err >&2; test -t 0 -a -t 1 -a -t 2"])
-    assert done == ("out\r\nerr\r\n", "", 0)
+    assert done == ("out\nerr\n", "", 0)
     assert capfd.readouterr().out == "out\nerr\n"
     done = playstream.run_command("sh", ["-c", "echo out"], quiet=True)
     assert done == ("out\r\n", "", 0)

@@ -56,7 +56,7 @@ def test_orders_to_a_terminal_are_printed_when_asked_for(
     assert capfd.readouterr().out == shown
     assert [event["stdout"] for event in runner.events] == ["\x1b]0;title\x07 \x1b[31mred"]
     with runner.stdout as output:
-        assert output.read() == "\x1b]0;title\x07 \x1b[31mred\r\n"
+        assert output.read() == "\x1b]0;title\x07 \x1b[31mred\n"
 
 
 def test_json_lines_give_no_orders_either(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +70,7 @@ def test_json_lines_give_no_orders_either(tmp_path: Path, capfd: pytest.CaptureF
 
 def test_a_command_too(capfd: pytest.CaptureFixture[str]) -> None:
     output, _, rc = playstream.run_command("printf", [r"\033c\n"])
-    assert (output, rc) == ("\x1bc\r\n", 0)
+    assert (output, rc) == ("\x1bc\n", 0)
     assert capfd.readouterr().out == "\\x1bc\n"
 
 

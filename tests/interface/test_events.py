@@ -92,7 +92,7 @@ def test_events_outlive_the_name_of_their_runner(tmp_path: Path) -> None:
     assert list(hosts) == []
     with playstream.run(**options).stdout as output:
         gc.collect()
-        assert output.read() == "1\r\n2\r\n"
+        assert output.read() == "1\n2\n"
 
 
 def test_events_of_an_earlier_run_are_not_this_runs(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_falsy_answer_keeps_no_event(temporary: Path, tmp_path: Path, answer: 
     assert runner.stats is None
     assert list((runner.artifact_path / "job_events").iterdir()) == []
     with runner.stdout as output:
-        assert output.read() == "a\r\nb\r\n"
+        assert output.read() == "a\nb\n"
 
 
 def test_run_async_calls_in_the_runs_thread(tmp_path: Path) -> None:

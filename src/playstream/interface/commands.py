@@ -125,7 +125,7 @@ def read_output(runner: Runner) -> tuple[str, str, int | None]:
     # Where the output is the caller's, the artifact holds what events say of it.
     for name in config.outputs if isinstance(config, CommandConfig) else texts:
         path = runner.artifact_path / name
-        texts[name] = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+        texts[name] = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return texts["stdout"], texts["stderr"], runner.rc
 
 

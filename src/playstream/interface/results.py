@@ -60,7 +60,7 @@ class Results:
 
     def _open(self, name: str) -> TextIO:
         try:
-            return (self._artifact_dir / name).open(encoding="utf-8", errors="replace", newline="")
+            return (self._artifact_dir / name).open(encoding="utf-8", errors="replace")
         except OSError as error:
             raise JobError(
                 f"{name} of this run is not there: {self._artifact_dir / name}: {error.strerror}. It is written when "

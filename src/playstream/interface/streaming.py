@@ -30,7 +30,7 @@ from playstream.pipeline.links.files import reading, writing
 from playstream.pipeline.links.stdio import Source, claim_input, claim_output
 from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
 from playstream.pipeline.options import JobOptions
-from playstream.pipeline.protocol import Status, StatusName
+from playstream.pipeline.protocol import Status
 from playstream.process import Processor
 from playstream.worker import WorkerOptions
 
@@ -135,10 +135,10 @@ class WorkRunner(_Stage):
         cancellation = Cancellation()
         try:
             with _input(self._options) as input_fd, _output(self._options, results=True) as output_fd:
-                self.rc = work(input_fd, output_fd, options=worker_options, cancellation=cancellation)
+                served = work(input_fd, output_fd, options=worker_options, cancellation=cancellation)
         finally:
             cancellation.close()
-        self.status = (StatusName.SUCCESSFUL if self.rc == 0 else StatusName.FAILED).value
+        self.status, self.rc = served.status.value, served.exit_status
         return self.status, self.rc
 
 

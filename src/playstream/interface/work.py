@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.links.stdio import Source
-from playstream.worker import Worker, WorkerOptions
+from playstream.worker import Served, Worker, WorkerOptions
 
 
 def work(
@@ -13,7 +13,7 @@ def work(
     *,
     options: WorkerOptions | None = None,
     cancellation: Cancellation | None = None,
-) -> int:
+) -> Served:
     """Serve the job that comes on one link, with the results on another.
 
     Args:
@@ -23,7 +23,7 @@ def work(
         cancellation: asks for the end of the job.
 
     Returns:
-        Ansible's exit status, or 254 when the job was canceled or timed out.
+        How the job ended.
 
     Raises:
         PlaystreamError: the job could not be served; the other side has been told.

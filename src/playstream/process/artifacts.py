@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.errors import ConfigurationError, JobError, RemoteProtocolError
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
@@ -99,10 +99,11 @@ class ArtifactDir:
         """Keep one event in the file `name`, a plain word.
 
         Raises:
+            RemoteProtocolError: it is there already.
             JobError: it cannot be written.
         """
         try:
-            fd = os.open(name, _CREATE, 0o600, dir_fd=self._events)
+            fd = self._create_event(name)
             try:
                 if os.write(fd, json_text) < len(json_text):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -110,6 +111,14 @@ class ArtifactDir:
                 os.close(fd)
         except OSError as error:
             raise self._trouble(error) from None
+
+    def _create_event(self, name: str) -> int:
+        try:
+            return os.open(name, _CREATE, 0o600, dir_fd=self._events)
+        except FileExistsError:
+            raise RemoteProtocolError(
+                f"the event {name.removesuffix('.json')} came twice: events were doubled by the sender"
+            ) from None
 
     def append_stdout(self, text: str) -> None:
         """Keep lines of output as they come; the worker's own copy takes their place at the end.

@@ -38,10 +38,11 @@ def parse_event(record: Event) -> dict[str, Any]:
         raise RemoteProtocolError(f"event {record.counter}: expected one object, got {record.json[:_SHOWN]!r}")
     uuid = event.get("uuid")
     if type(uuid) is not str or not _is_uuid(uuid):
-        raise RemoteProtocolError(f"event {record.counter}: expected a uuid, got {str(uuid)[:_SHOWN]!r}")
-    if event.get("counter") != record.counter:
+        raise RemoteProtocolError(f"event {record.counter}: expected a uuid, got {_shown(uuid)}")
+    counter = event.get("counter")
+    if counter != record.counter or type(counter) is not int:
         raise RemoteProtocolError(
-            f"event {record.counter} calls itself {event.get('counter')!r}: events were lost or doubled on the worker"
+            f"event {record.counter} calls itself {_shown(counter)}: events were lost or doubled on the worker"
         )
     get = event.get
     if type(get("stdout")) is not str or type(get("start_line")) is not int or type(get("end_line")) is not int:
@@ -50,6 +51,11 @@ def parse_event(record: Event) -> dict[str, Any]:
             f"event {record.counter}: expected text and two numbers as {', '.join(_SHOWN_FIELDS)}, got {got}"
         )
     return event
+
+
+def _shown(value: object) -> str:
+    """What came, for a message; only the type of what may be nested deeper than can be shown."""
+    return repr(str(value)[:_SHOWN]) if type(value) in {str, int} else type(value).__name__
 
 
 def _not_json(record: Event, why: str) -> RemoteProtocolError:

@@ -11,13 +11,12 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
+from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
 from playstream.pipeline.protocol import NEED_DATA, Event, Record, Status, StatusName
 from playstream.pipeline.protocol.record_reader import NeedData
 
 _START = b'{"uuid":'
 """How the plugin begins each line."""
-_MAX_LINE = 1 << 26
-"""Bytes of one event that are accepted, as on the wire."""
 _FAILED_HOSTS, _UNREACHABLE_HOSTS = 2, 4
 """Ansible's return codes (ansible/executor/task_queue_manager.py), which it combines."""
 
@@ -30,12 +29,16 @@ def is_recording(head: bytes) -> bool | None:
 
 
 class RecordingReceiver:
-    """Takes the bytes of one recording and gives records, as `protocol.Receiver` does for a stream."""
+    """Takes the bytes of one recording and gives records, as `protocol.Receiver` does for a stream.
 
-    def __init__(self) -> None:
+    Args:
+        max_record: bytes of one event that are accepted.
+    """
+
+    def __init__(self, *, max_record: int = DEFAULT_LIMITS.max_record_bytes) -> None:
+        self._max_record = max_record
         self._lines: deque[bytes] = deque()
-        self._rest: list[bytes] = []
-        self._rest_size = 0
+        self._rest = bytearray()
         self._counter = 0
         self._stats: dict[str, Any] | None = None
         self._end: Status | None = None
@@ -45,18 +48,17 @@ class RecordingReceiver:
         """Take bytes as they came.
 
         Raises:
-            RemoteProtocolError: a line is too long.
+            LimitExceeded: a line is too long.
         """
         *lines, rest = data.split(b"\n")
         for line in lines:
-            self._lines.append(b"".join([*self._rest, line]))
-            self._rest, self._rest_size = [], 0
-        if rest:
-            self._rest.append(rest)
-            self._rest_size += len(rest)
-        if self._rest_size > _MAX_LINE:
-            raise RemoteProtocolError(
-                f"event {self._counter + 1} of the recording is longer than {_MAX_LINE} bytes, which no event is"
+            self._lines.append(bytes(self._rest + line))
+            self._rest.clear()
+        self._rest += rest
+        if len(self._rest) > self._max_record:
+            raise exceeded(
+                f"event {self._counter + 1} of the recording has more bytes than it may", self._max_record,
+                "max_record_bytes",
             )
 
     def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
@@ -85,6 +87,11 @@ class RecordingReceiver:
                 f"line {self._counter + 1} of the recording is no event: {line[:128]!r}. Likely two programs wrote "
                 "into the file, or it was cut"
             ) from None
+        if type(counter) is not int:
+            raise RemoteProtocolError(
+                f"event {self._counter + 1} of the recording: expected a whole number as its counter, got "
+                f"{type(counter).__name__}"
+            )
         if counter == 1 and self._counter:
             raise RemoteProtocolError(
                 f"the recording holds more than one run: after event {self._counter} comes event 1 of another. The "

@@ -221,7 +221,8 @@ class Processor:
             return error.exit_status
         if self._failure is not None:
             return _status_of(self._failure.error)
-        return WorkerError.exit_status if self.rc is None else self.rc
+        # The system keeps eight bits of it: 256 would pass for success.
+        return WorkerError.exit_status if self.rc is None or not 0 <= self.rc < 256 else self.rc
 
 
 def _status_of(name: str) -> int:

@@ -39,6 +39,15 @@ class WorkerOptions:
     """Time after which a job is ended, whatever it says itself; None for no limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a job ended that was served."""
+
+    status: StatusName
+    exit_status: int
+    """Ansible's; 254 when the job was canceled or timed out."""
+
+
 class Worker:
     """Serves one job.
 
@@ -62,8 +71,8 @@ class Worker:
             liveness_seconds=options.liveness_seconds,
         )
 
-    def run(self) -> int:
-        """Serve the job; return the exit status: Ansible's, or 254 when it was canceled or timed out.
+    def run(self) -> Served:
+        """Serve the job.
 
         Raises:
             PlaystreamError: the job could not be served. The other side has been told with a Failure record.
@@ -71,7 +80,7 @@ class Worker:
         try:
             for spool in sweep():
                 kill_marked(spool)
-            exit_status = self._serve()
+            served = self._serve()
         except (PlaystreamError, OSError) as caught:
             error = caught if isinstance(caught, PlaystreamError) else _explain(caught)
             self._mailbox.put(Failure(type(error).__name__, str(error)))
@@ -80,9 +89,9 @@ class Worker:
         self._outbox.close()
         if self._mailbox.error is not None:
             raise self._mailbox.error
-        return exit_status
+        return served
 
-    def _serve(self) -> int:
+    def _serve(self) -> Served:
         spool = Spool(self._options.private_data_dir, delete=self._options.delete)
         try:
             ours = self._options.private_data_dir is None
@@ -94,7 +103,7 @@ class Worker:
                 job = self._receive(intake)
                 if job is None:
                     put_status(self._mailbox, StatusName.CANCELED, explanation=self._cancellation.reason)
-                    return CANCELED_EXIT_STATUS
+                    return Served(StatusName.CANCELED, CANCELED_EXIT_STATUS)
                 return self._run_job(job, spool, intake)
             finally:
                 intake.close()
@@ -120,7 +129,7 @@ class Worker:
                 raise self._mailbox.error
         return intake.job
 
-    def _run_job(self, job: Job, spool: Spool, intake: Intake) -> int:
+    def _run_job(self, job: Job, spool: Spool, intake: Intake) -> Served:
         self._outbox.name(job.ident)
         link = Link(intake, self._output, self._outbox.check, self._options.liveness_seconds)
         outcome = Execution(
@@ -128,9 +137,8 @@ class Worker:
         ).run()
         if outcome.error is not None:
             raise outcome.error
-        if outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}:
-            return CANCELED_EXIT_STATUS
-        return outcome.rc or 0
+        ended_here = outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}
+        return Served(outcome.status, CANCELED_EXIT_STATUS if ended_here else outcome.rc or 0)
 
 
 def _explain(error: OSError) -> JobError:

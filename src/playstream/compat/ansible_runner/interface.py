@@ -12,7 +12,7 @@ from playstream.compat.ansible_runner import output
 from playstream.compat.ansible_runner.config.command import CommandConfig
 from playstream.compat.ansible_runner.config.runner import RunnerConfig
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
-from playstream.compat.ansible_runner.runner import Runner, plain_lines
+from playstream.compat.ansible_runner.runner import Runner
 from playstream.compat.ansible_runner.streaming import Processor, Transmitter, Worker
 from playstream.compat.ansible_runner.utils import signal_handler
 from playstream.compat.options import HANDLERS, below_env_files
@@ -201,8 +201,7 @@ def run_command(
             raise
         return f"{error}\n", "", error.exit_status
     runner.run()
-    out, err, rc = commands.read_output(runner)
-    return plain_lines(out), plain_lines(err), rc
+    return commands.read_output(runner)
 
 
 def run_command_async(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import Any
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.runner import Runner as _Runner
@@ -14,22 +13,7 @@ from playstream.interface.runner import Runner as _Runner
 __all__ = ["Runner"]
 
 
-def plain_lines(text: str) -> str:
-    """The text as a file in text mode gives it, which has no carriage returns."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-class PlainOutput(_Runner):
-    """A run whose output is read with plain line ends."""
-
-    def _open(self, name: str) -> TextIO:
-        file = super()._open(name)
-        if isinstance(file, TextIOWrapper):
-            file.reconfigure(newline=None)
-        return file
-
-
-class Runner(PlainOutput):
+class Runner(_Runner):
     """Runs what a configuration says, and gives its results.
 
     Args:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 from uuid import UUID
 
-from playstream.compat.ansible_runner.runner import PlainOutput
 from playstream.compat.options import loosen, with_host_keys_unchecked
 from playstream.interface.options import RunOptions
 from playstream.interface.streaming import ProcessConfig, ProcessRunner, TransmitRunner, WorkRunner
@@ -94,7 +93,7 @@ class Worker(WorkRunner):
             return self.status, self.rc
 
 
-class Processor(ProcessRunner, PlainOutput):
+class Processor(ProcessRunner):
     """Rebuilds a run from its stream.
 
     Args:

@@ -148,7 +148,7 @@ def _check_directory(file: IO[bytes]) -> None:
 def _sorted(infos: list[zipfile.ZipInfo]) -> list[tuple[bytes, zipfile.ZipInfo]]:
     """Each directory before what it holds, and right before it."""
     paths = [(_path(info), info) for info in infos]
-    paths.sort(key=lambda item: item[0].split(b"/"))
+    paths.sort(key=lambda item: item[0].replace(b"/", b"\0"))  # as by components, which would take more memory
     return [(path, info) for path, info in paths if path]
 
 

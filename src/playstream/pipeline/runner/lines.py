@@ -50,11 +50,13 @@ class LineReader:
     Args:
         show: whether errors may show what came. A job's may be secret.
         max_line: bytes of one line that are accepted.
+        max_archive: bytes of one archive that are accepted.
     """
 
-    def __init__(self, *, show: bool, max_line: int) -> None:
+    def __init__(self, *, show: bool, max_line: int, max_archive: int) -> None:
         self._show = show
         self._max_line = max_line
+        self._max_archive = max_archive
         self._buffer = bytearray()
         self._position = 0
         """Up to where the buffer has been read."""
@@ -171,6 +173,11 @@ class LineReader:
                 raise RemoteProtocolError(
                     f"the stream announces an archive at byte {self._dropped + self._position} whose size is no number "
                     "of bytes"
+                )
+            if size > self._max_archive:
+                raise exceeded(
+                    f"the archive at byte {self._dropped + self._position} has {size} bytes", self._max_archive,
+                    "max_tree_bytes",
                 )
             self._left = (size + 2) // 3 * 4
         return line

@@ -6,6 +6,7 @@ in a file of the artifacts, is in the terminal status, which waits for the artif
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -38,6 +39,7 @@ class RunnerReceiver:
         direction: which one.
         make_job: needed for the JOB direction.
         max_record: bytes of one line that are accepted.
+        max_archive: bytes of an archive that are accepted, as it travels.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class RunnerReceiver:
         make_job: MakeJob | None = None,
         *,
         max_record: int = DEFAULT_LIMITS.max_record_bytes,
+        max_archive: int = DEFAULT_LIMITS.max_tree_bytes,
     ) -> None:
-        self.lines = LineReader(show=direction is Direction.RESULT, max_line=max_record)
+        self.lines = LineReader(show=direction is Direction.RESULT, max_line=max_record, max_archive=max_archive)
         self.records = RunnerRecords(direction, make_job)
         self._failed: PlaystreamError | None = None
 
@@ -119,6 +122,7 @@ class RunnerRecords:
         self._make_job = make_job
         self._kwargs: dict[str, Any] | None = None
         self._archive: Archive | None = None
+        self._archives = 0
         self._pending: Iterator[Record] = iter(())
         self._last_status: Status | None = None
         """A terminal status that waits for the artifacts."""
@@ -159,11 +163,17 @@ class RunnerRecords:
         elif "eof" in piece.values:
             self._end()
         elif "zipfile" in piece.values:
-            self._archive = Archive(_NOT_RESULTS if self._direction is Direction.RESULT else frozenset())
+            self._begin_archive()
         elif self._direction is Direction.JOB:
             self._take_kwargs(piece.values)
         else:
             self._take_result(piece)
+
+    def _begin_archive(self) -> None:
+        self._archives += 1
+        if self._archives > 1:
+            raise RemoteProtocolError("a second archive came where the stream may have one. The sender is defective")
+        self._archive = Archive(_NOT_RESULTS if self._direction is Direction.RESULT else frozenset())
 
     def _take_kwargs(self, values: dict[str, Any]) -> None:
         kwargs = values.get("kwargs")
@@ -187,8 +197,8 @@ class RunnerRecords:
         elif values.get("event") == _KEEPALIVE:
             self.has_heartbeats = True
             self._pending = iter((Heartbeat(),))
-        elif type(values.get("counter")) is int and values["counter"] > 0:
-            self._pending = iter((Event(values["counter"], line.data),))
+        elif "event" in values or "counter" in values:
+            self._pending = iter((Event(_counter(values.get("counter")), line.data),))
 
     def _take_status(self, values: dict[str, Any]) -> None:
         status = _status(values)
@@ -224,6 +234,20 @@ class RunnerRecords:
         self._pending = iter((self._make_job(self._kwargs),))
 
 
+def _counter(value: object) -> int:
+    """The number of an event.
+
+    Raises:
+        RemoteProtocolError: it is none.
+    """
+    if type(value) is int and 0 < value < 1 << 63:
+        return value
+    raise RemoteProtocolError(
+        "an event came whose counter is no whole number from 1 that fits into 64 bits: "
+        f"{value if type(value) in {bool, float} else type(value).__name__}"
+    )
+
+
 def _status(values: dict[str, Any]) -> Status:
     """The record of a status line.
 
@@ -233,17 +257,31 @@ def _status(values: dict[str, Any]) -> Status:
     try:
         name = StatusName(values["status"])
     except ValueError:
-        raise RemoteProtocolError(f"a status of an unknown name came: {str(values['status'])[:64]!r}") from None
+        shown = repr(values["status"][:64]) if isinstance(values["status"], str) else type(values["status"]).__name__
+        raise RemoteProtocolError(f"a status of an unknown name came: {shown}") from None
     command, env = values.get("command"), values.get("env")
     return Status(
         name,
         datetime.now(timezone.utc).isoformat(),
-        command=tuple(map(str, command)) if isinstance(command, list) else None,
-        env={str(key): str(value) for key, value in env.items()} if isinstance(env, dict) else None,
+        command=tuple(map(_word, command)) if isinstance(command, list) else None,
+        env={key: _word(value) for key, value in env.items()} if isinstance(env, dict) else None,
         cwd=_text(values.get("cwd")),
         explanation=_text(values.get("job_explanation")),
         traceback=_text(values.get("result_traceback")),
     )
+
+
+def _word(value: object) -> str:
+    """A word of a command or the value of a variable.
+
+    Raises:
+        RemoteProtocolError: it is neither text nor a number.
+    """
+    if isinstance(value, (list, dict)):
+        raise RemoteProtocolError(
+            f"a status came with a {type(value).__name__} where a word of the command or a variable's text was expected"
+        )
+    return str(value)
 
 
 def _text(value: object) -> str | None:
@@ -252,7 +290,6 @@ def _text(value: object) -> str | None:
 
 def _with_rc(status: Status, archive: Archive) -> Status:
     content = archive.read_small("rc", _RC_SIZE)
-    try:
-        return replace(status, rc=int(content)) if content is not None else status
-    except ValueError:
-        return status  # ansible-runner writes `None` when a signal ended Ansible
+    # ansible-runner writes `None` when a signal ended Ansible.
+    is_number = content is not None and re.fullmatch(rb"-?[0-9]{1,10}", content.strip())
+    return replace(status, rc=int(content)) if content is not None and is_number else status
