@@ -31,7 +31,7 @@ def test_on_a_terminal_they_are_one(capfd: pytest.CaptureFixture[str]) -> None:
     assert done == ("out\nerr\n", "", 0)
     assert capfd.readouterr().out == "out\nerr\n"
     done = playstream.run_command("sh", ["-c", "echo out"], quiet=True)
-    assert done == ("out\r\n", "", 0)
+    assert done == ("out\n", "", 0)
     assert capfd.readouterr().out == ""
 
 
