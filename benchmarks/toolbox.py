@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.programs import Program
+from tests.ansible_runner_env import Unprepared, ansible_runner_python
 
 RUNNER_VERSION = "2.4.3"
 ROOT = Path(__file__).parent.parent
@@ -79,11 +79,16 @@ def make_toolbox(scratch: Path, runner_venv: Path | None = None) -> Toolbox:
     if not (own_bin / "playstream").exists():
         raise BenchmarkError(f"playstream is not installed beside {sys.executable}. Run this with make bench")
     core = ansible_core_version()
-    runner_bin = (runner_venv or CACHE / f"ansible-runner-{RUNNER_VERSION}").absolute() / "bin"
-    if runner_venv is None:
-        _install_runner(runner_bin.parent, core)
+    runner_bin = _find_runner() if runner_venv is None else runner_venv.absolute() / "bin"
     _check_versions(runner_bin, core)
     return Toolbox(own_bin, runner_bin, scratch)
+
+
+def _find_runner() -> Path:
+    try:
+        return ansible_runner_python(RUNNER_VERSION).parent
+    except Unprepared as error:
+        raise BenchmarkError(str(error)) from None
 
 
 def ansible_core_version() -> str:
@@ -97,19 +102,6 @@ def ansible_core_version() -> str:
     except importlib.metadata.PackageNotFoundError:
         raise BenchmarkError("ansible-core is not installed beside playstream: pip install 'playstream[ansible]'") \
             from None
-
-
-def _install_runner(folder: Path, core: str) -> None:
-    mark = folder / f"installed-with-ansible-core-{core}"
-    if mark.exists():
-        return
-    print(f"installing ansible-runner {RUNNER_VERSION} and ansible-core {core}", file=sys.stderr)
-    venv.create(folder, with_pip=True, clear=True)
-    words = [f"ansible-runner=={RUNNER_VERSION}", f"ansible-core=={core}"]
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words]
-    if subprocess.run(pip, check=False).returncode:
-        raise BenchmarkError(f"{' '.join(words)} could not be installed; pip has said why")
-    mark.touch()
 
 
 def _check_versions(runner_bin: Path, core: str) -> None:

@@ -58,7 +58,7 @@ def installed_by_extras(name: str = "playstream") -> dict[str, str]:
 
 def _needs(package: Distribution, extra: str) -> list[tuple[str, str]]:
     """What a package needs with one of its extras, or with '' by itself, each with an extra that is asked for."""
-    needs = []
+    needs: list[tuple[str, str]] = []
     for requirement in map(Requirement, package.requires or ()):
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             name = canonicalize_name(requirement.name)

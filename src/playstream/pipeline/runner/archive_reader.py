@@ -11,6 +11,7 @@ import stat
 import struct
 import tempfile
 import time
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -56,6 +57,7 @@ class Archive:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise _no_room(error) from None
+        weakref.finalize(self, self._file.close)  # where an error elsewhere leaves nobody to call `close`
 
     def receive_data(self, data: bytes) -> None:
         """Take the next bytes.
