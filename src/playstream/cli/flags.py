@@ -18,9 +18,8 @@ DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
 
 _OWN = frozenset({
     "--dialect", "--encrypt-to", "--exclude", "--hold", "--identity", "--liveness-seconds", "--max-job-seconds",
-    "--max-record-bytes",
-    "--max-tree-bytes", "--max-tree-entries", "--only-transmit-kwargs", "--raw-output", "--report-to", "--skip-tags",
-    "--store", "--summary", "--tags",
+    "--max-record-bytes", "--max-tree-bytes", "--max-tree-entries", "--only-transmit-kwargs", "--raw-output",
+    "--report-to", "--skip-tags", "--store", "--summary", "--tags",
 })
 _NOT_ISOLATED = frozenset({"stop", "is-alive", "transmit"})
 

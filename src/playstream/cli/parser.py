@@ -64,10 +64,8 @@ class Parser(argparse.ArgumentParser):
         """What an abbreviation may stand for: as the base's, but what is short for one of ansible-runner's flags there
         is not short for one of ours."""
         found: list[Any] = super()._get_option_tuples(option_string)
-        known = [
-            item for item in found if not (isinstance(item[0], _Forward) or is_own(self.command or "", item[1]))
-        ]
-        return known or found
+        known = [item for item in found if not is_own(self.command or "", item[1])]
+        return [item for item in known if not isinstance(item[0], _Forward)] or known or found
 
     def add_flags(self, command: str, *, shown: Container[str] | None = None) -> None:
         """Add the flags of a subcommand.
