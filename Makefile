@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd
 DEMO := examples/demo
 
-.PHONY: help demo test lint check-types check-imports audit pytest test-matrix bench soak fuzz clean packages
+.PHONY: help demo test lint check-types check-imports audit pytest test-matrix bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -59,8 +59,11 @@ soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 30
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.load
 
-fuzz: $(VENV)/installed  ## The protocol's and the tree's property tests, with many more examples
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/pipeline --timeout 3600
+faults: $(VENV)/installed packages  ## Every signal at 50 moments, faults in large sessions, full disks
+	$(BIN)/python -m tests.faults
+
+fuzz: $(VENV)/installed  ## Hostile input for ten minutes: both decoders, both unpackers, and what they feed
+	$(BIN)/python -m tests.hostile.fuzz --seconds 600
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/artifacts

@@ -146,7 +146,10 @@ json_values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(min_size=1), json_values, max_size=4), st.text(min_size=1))
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@given(st.dictionaries(st.text(min_size=1), json_values, max_size=4), WORDS)
 def test_a_job_travels_unchanged(extravars: dict[str, Any], module_args: str) -> None:
     arguments = Arguments(module="ping", module_args=module_args, extravars=extravars)
     job = make_job(Path("/nowhere"), arguments, Delivery.ARGUMENTS)

@@ -11,6 +11,7 @@ import pytest
 from playstream.pipeline.errors import WorkerError
 from playstream.pipeline.fact_cache import untag
 from playstream.pipeline.protocol import StatusName
+from playstream.pipeline.redaction import REDACTED, redact
 from tests.runner_dialect import captured
 from tests.runner_dialect.replay import kept_events, process_stream
 from tests.stages import Stages
@@ -44,9 +45,11 @@ def test_the_artifacts(version: str, tmp_path: Path) -> None:
         expected[plain] = json.dumps(untag(json.loads(json.loads(expected.pop(name))["__payload__"]))).encode()
     assert bool(facts) is (version == "2.4.3")
     assert {name for name in found if not name.startswith("job_events/")} == expected.keys()
+    told, kept = json.loads(expected.pop("command")), json.loads(found["command"].read_bytes())
+    assert kept == {**told, "env": redact(told["env"])}
+    assert set(told["env"].values()) > set(kept["env"].values()) - {REDACTED}
     for name, content in expected.items():
-        assert json.loads(found[name].read_bytes()) == json.loads(content) if name == "command" \
-            else found[name].read_bytes() == content, name
+        assert found[name].read_bytes() == content, name
     assert [str(path) for path in artifacts.rglob("*") if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 

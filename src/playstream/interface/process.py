@@ -6,6 +6,7 @@ import math
 import select
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from playstream.pipeline.runner.receiver import RunnerReceiver
 
 _LOOK_SECONDS = 0.5
-INTERRUPTED_SECONDS = 5.0
+INTERRUPTED_SECONDS = 2.5
 """How long `process` goes on reading after it was asked to stop. In a shell's pipeline the same signal has reached
-the worker, which sends how the job ended and its artifacts; those are worth waiting for."""
+the worker, which says how the job ended within 2 seconds. Where it has not, the worker ends the job when its reader is
+gone, in 2 seconds more: 5 in all, at most."""
+ARTIFACT_SECONDS = 5.0
+"""How long when the worker has said how the job ended: what is to come are its artifacts."""
 
 
 def process(
@@ -60,12 +64,13 @@ def process(
         JobError: the artifacts cannot be written.
     """
     processor = Processor(artifact_dir, observer, output=output, keep_stdout=keep_stdout, limits=limits)
-    cancellation = cancellation or Cancellation()
-    try:
-        feed(processor, input_fd, cancellation, liveness_seconds=liveness_seconds, limits=limits)
-    except PlaystreamError as error:
-        return processor.finish(error, interrupted=cancellation.reason)
-    return processor.finish(interrupted=cancellation.reason)
+    with ExitStack() as ours:
+        cancellation = cancellation or ours.enter_context(closing(Cancellation()))
+        try:
+            feed(processor, input_fd, cancellation, liveness_seconds=liveness_seconds, limits=limits)
+        except PlaystreamError as error:
+            return processor.finish(error, interrupted=cancellation.reason)
+        return processor.finish(interrupted=cancellation.reason)
 
 
 def feed(
@@ -90,10 +95,11 @@ def feed(
     Raises:
         PlaystreamError: the stream is bad or ended early, the worker is silent, or the artifacts cannot be written.
     """
-    source = _Source(input_fd, limits.max_record_bytes)
+    source = _Source(input_fd, limits)
     # A layer may hold heartbeats back: encryption does until it has 64 KiB.
     liveness = Liveness("the worker", liveness_seconds if isinstance(input_fd, int) else 0.0)
     news = input_fd if isinstance(input_fd, int) else input_fd.fileno()
+    asked_at: float | None = None
     stop_at: float | None = None
     poll = select.poll()  # the module selectors costs 0.6 ms of a start
     poll.register(news, select.POLLIN)
@@ -105,7 +111,8 @@ def feed(
         if cancellation.reason is not None:
             cancellation.acknowledge()
             now = time.monotonic()
-            stop_at = stop_at or now + INTERRUPTED_SECONDS
+            asked_at = asked_at or now
+            stop_at = asked_at + (ARTIFACT_SECONDS if processor.status.terminal else INTERRUPTED_SECONDS)
             if now >= stop_at:
                 return
         if any(fd == news for fd, _ in ready):
@@ -131,9 +138,9 @@ def _patience(stop_at: float | None, silence_left: float | None, *, looking: boo
 class _Source:
     """What comes on a descriptor, which its first bytes tell: a worker's stream in either dialect, or a recording."""
 
-    def __init__(self, fd: int | Source, max_record: int) -> None:
+    def __init__(self, fd: int | Source, limits: Limits) -> None:
         self._fd = fd
-        self._max_record = max_record
+        self._limits = limits
         self._head = b""
         self._first: FirstBytes | None = None
         self._receiver: Receiver | RunnerReceiver | RecordingReceiver | None = None
@@ -174,7 +181,7 @@ class _Source:
             if recording is None and data:
                 return b""
             if recording:
-                self._receiver = RecordingReceiver()
+                self._receiver = RecordingReceiver(max_record=self._limits.max_record_bytes)
                 return self._head
             self._first, data = FirstBytes(), self._head
         told = self._first.receive_data(data)
@@ -182,9 +189,11 @@ class _Source:
             return b""
         dialect, data = told
         if dialect is Dialect.PLAYSTREAM:
-            self._receiver = Receiver(Direction.RESULT, max_record=self._max_record)
+            self._receiver = Receiver(Direction.RESULT, max_record=self._limits.max_record_bytes)
         else:
             from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms
 
-            self._receiver = RunnerReceiver(Direction.RESULT, max_record=self._max_record)
+            self._receiver = RunnerReceiver(
+                Direction.RESULT, max_record=self._limits.max_record_bytes, max_archive=self._limits.max_tree_bytes
+            )
         return data

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.ident import is_text
 from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.passwords import check_passwords
 
@@ -24,6 +25,8 @@ ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_ke
 _TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
 _SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
 _NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
+_MAX_SECONDS = 10**10
+"""Of a time limit: 300 years."""
 _MAX_KEY = 1 << 15
 """Characters of a private key; it has to fit into a pipe. An RSA key of 16,384 bits has 13,000."""
 
@@ -128,7 +131,7 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigurationError(f"{source}{where}: not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
     if values is None:
         return {}
@@ -170,8 +173,10 @@ def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, (dict, list)) or value is None:
             raise ConfigurationError(f"{source}: {name}: expected text or a number, got {_kind_of(value)}")
         text = str(value)
-        if "\0" in text:
-            raise ConfigurationError(f"{source}: {name}: a NUL character cannot be in the environment")
+        if not is_text(name) or not is_text(text):
+            raise ConfigurationError(
+                f"{source}: {name!r}: a NUL or half a character (U+D800 to U+DFFF) cannot be in the environment"
+            )
         checked[name] = text
     return checked
 
@@ -186,6 +191,8 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
             raise ConfigurationError(f"{source}: {name}: expected seconds as a number, 0 for no limit, got {value!r}")
+        if value is not None and not value <= _MAX_SECONDS:
+            raise ConfigurationError(f"{source}: {name}: expected at most {_MAX_SECONDS} seconds; 0 is for no limit")
     for name in _SWITCHES:
         value = values.get(name)
         if value is not None and not isinstance(value, bool):
@@ -194,8 +201,18 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"{source}: {name}: expected text, got {_kind_of(value)}")
+    _check_fact_cache(source, values.get("fact_cache"))
     read_isolation(source, values)
     return check_json(source, values)
+
+
+def _check_fact_cache(source: str, name: str | None) -> None:
+    """It is written where the job runs: below the artifacts, whoever asks."""
+    if name and (name.startswith("/") or ".." in name.split("/") or not is_text(name)):
+        raise ConfigurationError(
+            f"{source}: fact_cache: expected the name of a directory in the artifacts, got {name!r}. For a cache "
+            "elsewhere set fact_cache_type to '' and configure it in ansible.cfg"
+        )
 
 
 def check_ssh_key(source: str, text: str | None) -> str | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from playstream.pipeline import inputs
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.ident import check_ident
+from playstream.pipeline.ident import check_ident, is_text
 from playstream.pipeline.lookup import Delivery, Lookup
 from playstream.pipeline.passwords import check_passwords
 from playstream.pipeline.protocol import Job
@@ -88,7 +88,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
     lookup = Lookup(private_data_dir, arguments.project_dir, delivery)
     inventory, contents = lookup.inventory(arguments.inventory)
     merge = _merge_files_last if arguments.env_files_win else _merge_files_first
-    return Job(
+    return check_job(Job(
         ident=check_ident(arguments.ident) if arguments.ident else str(uuid.uuid4()),
         tree=delivery is Delivery.TREE,
         playbook=None if command else lookup.playbook(arguments.playbook),
@@ -118,7 +118,31 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         settings=inputs.check_settings("settings", merge(files.settings, arguments.settings) | _limits(arguments)),
         omit_event_data=arguments.omit_event_data,
         only_failed_event_data=arguments.only_failed_event_data,
-    )
+    ))
+
+
+def check_job(job: Job) -> Job:
+    """The job, known to be one that can be run: the other side of a link may have made it without `make_job`.
+
+    Raises:
+        ConfigurationError: it names what cannot be a directory, or a value is of the wrong kind or cannot be told to
+            Ansible.
+    """
+    check_ident(job.ident)
+    if not all(is_text(answer) for answer in job.passwords.values()):
+        raise ConfigurationError("passwords: one has a NUL or half a character (U+D800 to U+DFFF) in it")
+    _check_what(job, job.command)
+    _check_numbers(job)
+    inputs.check_envvars("envvars", job.envvars)
+    check_passwords("passwords", job.passwords)
+    inputs.check_settings("settings", job.settings)
+    inputs.check_ssh_key("ssh_key", job.ssh_key)
+    for item in fields(job):
+        value = getattr(job, item.name)
+        texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
+        if not all(is_text(text) for text in texts if isinstance(text, str)):
+            raise ConfigurationError(f"{item.name}: a text has a NUL or half a character (U+D800 to U+DFFF) in it")
+    return job
 
 
 def _merge_files_first(files: Mapping[str, _T], arguments: Mapping[str, _T]) -> dict[str, _T]:
@@ -161,7 +185,7 @@ def _check_directory(directory: Path) -> None:
         raise ConfigurationError(f"the private data directory {str(directory)!r} may not be read by this user")
 
 
-def _check_what(arguments: Arguments, command: tuple[str, ...]) -> None:
+def _check_what(arguments: Arguments | Job, command: tuple[str, ...]) -> None:
     """One thing to run; a command line stands above the rest, as the file `args` does in ansible-runner."""
     given = {
         "playbook": arguments.playbook or arguments.plays,
@@ -175,7 +199,7 @@ def _check_what(arguments: Arguments, command: tuple[str, ...]) -> None:
         )
 
 
-def _check_numbers(arguments: Arguments) -> None:
+def _check_numbers(arguments: Arguments | Job) -> None:
     if arguments.forks is not None and arguments.forks < 1:
         raise ConfigurationError(f"forks: expected a whole number from 1, got {arguments.forks}")
     if not 0 <= arguments.verbosity <= 7:

@@ -16,6 +16,8 @@ _HIGH_WATER = 8 << 20
 """Bytes of waiting records above which the mailbox is full."""
 _RECORD_COST = 500
 """Bytes that a record is counted with besides its payload; measured for an Event on CPython 3.11."""
+_LOOK_SECONDS = 0.5
+"""How often a wait for room looks around."""
 
 
 class Nothing(Enum):
@@ -63,15 +65,21 @@ class Mailbox:
                 self._size += sum(map(_cost, records))
                 self._changed.notify_all()
 
-    def put_when_room(self, record: Record) -> None:
+    def put_when_room(self, record: Record, look: Callable[[], None] = lambda: None) -> None:
         """Add a record; waits while the mailbox is full.
+
+        Args:
+            record: what to add.
+            look: called twice a second while it waits; may let the mailbox fail.
 
         Raises:
             PlaystreamError: what the taker failed with.
         """
-        with self._changed:
-            while self.full and self.error is None:
-                self._changed.wait()
+        while self.full and self.error is None:
+            with self._changed:
+                if self.full and self.error is None:
+                    self._changed.wait(_LOOK_SECONDS)
+            look()
         if self.error is not None:
             raise self.error
         self.put(record)

@@ -106,7 +106,10 @@ class ArtifactDir:
             fd = self._create_event(name)
             try:
                 if os.write(fd, json_text) < len(json_text):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as when nothing fits
+            except OSError:
+                os.unlink(name, dir_fd=self._events)  # half an event is none
+                raise
             finally:
                 os.close(fd)
         except OSError as error:

@@ -24,6 +24,7 @@ from playstream.pipeline.protocol import (
     StatusName,
     TreeEnd,
 )
+from playstream.pipeline.redaction import redact
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import displayed_text, event_file_name, parse_event
 from playstream.process.observer import Observer
@@ -162,6 +163,9 @@ class Processor:
         self._observer.show(shown)
 
     def _take_status(self, record: Status) -> None:
+        if record.env is not None:
+            # Our worker has done so; ansible-runner's sends the values.
+            record = replace(record, env=redact(record.env))
         if record.command is not None:
             self._artifacts.write_command(record.command, record.cwd or "", record.env or {})
         if record.status in _ENDED_HERE:
@@ -210,6 +214,11 @@ class Processor:
             status, explanation = StatusName.CANCELED, interrupted
         elif self._failure is not None:
             status, explanation = StatusName.ERROR, self._failure.message
+        elif not status.terminal:
+            status, explanation = StatusName.ERROR, (
+                "the stream is complete and does not say how the run ended: expected a last status, got "
+                f"{status.value!r}. Likely a line of it was damaged on the way"
+            )
         if (status, explanation) != (self.status, self.explanation):
             now = datetime.now(timezone.utc).isoformat()
             self._take_status(Status(status, now, rc=self.rc, explanation=explanation))

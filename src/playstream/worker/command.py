@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,13 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
-
-REDACTED = "********"
-_HARMLESS = re.compile(
-    r"PATH|HOME|SHELL|USER|LOGNAME|PWD|OLDPWD|TERM|TZ|LANG|LANGUAGE|LC_\w+|HOSTNAME|TMPDIR|VIRTUAL_ENV|COLUMNS|LINES"
-    r"|SHLVL|PYTHON\w*|ANSIBLE_\w+|PLAYSTREAM_\w+|XDG_\w+"
-)
-_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|VAULT|AUTH", re.IGNORECASE)
+from playstream.pipeline.redaction import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +24,7 @@ class Command:
     @property
     def redacted_env(self) -> dict[str, str]:
         """The environment, with the values of all but well-known harmless variables hidden."""
-        return {name: value if _shows(name) else REDACTED for name, value in sorted(self.env.items())}
-
-
-def _shows(name: str) -> bool:
-    return bool(_HARMLESS.fullmatch(name)) and not _SECRET.search(name)
+        return redact(self.env)
 
 
 def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:

@@ -22,6 +22,8 @@ from playstream.worker.launch import Launch
 
 GRACE_SECONDS = 1.5
 """Between TERM and KILL. With what the kill itself takes, a cancelled job has ended within 2 seconds."""
+_INTERRUPTED = 99
+"""Ansible's exit status after SIGINT."""
 _FIRST_FREE = 10
 _PROGRAM = Path(__file__).with_name("guard.py")
 
@@ -100,6 +102,8 @@ class Guardian:
             self._exited = True
             code = os.waitstatus_to_exitcode(news["exited"])
             self.rc = 128 - code if code < 0 else code
+            if (code < 0 or code == _INTERRUPTED) and not self._terminating:
+                self.terminate()  # it has not looked after its children
         self.finished = "reaped" in news or (self._exited and not self._terminating)
 
     def terminate(self) -> None:

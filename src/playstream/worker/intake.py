@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from playstream.pipeline.dialect import Dialect, PieceReader
 from playstream.pipeline.errors import PlaystreamError, WorkerError
 from playstream.pipeline.inputs import read_env_files
-from playstream.pipeline.job import add_env_files
+from playstream.pipeline.job import add_env_files, check_job
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.links.read_ahead import EndOfFile, ReadAhead
 from playstream.pipeline.links.stdio import Source
@@ -94,7 +94,8 @@ class Intake:
         from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415
 
         self._runner = RunnerReceiver(
-            Direction.JOB, partial(read_kwargs, directory=self._target), max_record=self._limits.max_record_bytes
+            Direction.JOB, partial(read_kwargs, directory=self._target), max_record=self._limits.max_record_bytes,
+            max_archive=self._limits.max_tree_bytes,
         )
         return self._runner.lines
 
@@ -163,6 +164,7 @@ class Intake:
 
     def _take_job(self, job: Job) -> None:
         """Note the job. In the runner dialect it comes behind its tree, and has been made with the files in it."""
+        check_job(job)
         self.ready = not job.tree
         self.job = job
         if self.ready and self._runner is None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _AHEAD = 4
 """Pieces that wait for their taker. A frame or a piece of an archive has 1 MiB at most."""
+_LOOK_SECONDS = 0.5
+"""How often to look whether the thread listens again."""
 
 
 class EndOfFile:
@@ -75,8 +77,12 @@ class ReadAhead:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until the other side's silence is too long; None for no limit, or while something waits here."""
-        return self._liveness.time_left if self._listening else None
+        """Seconds until the other side's silence is too long; None for no limit.
+
+        While something waits here there is no silence, and the thread may begin to listen at any moment.
+        """
+        left = self._liveness.time_left
+        return left if left is None or self._listening else max(left, _LOOK_SECONDS)
 
     def check(self) -> None:
         """See whether the other side is silent for too long.

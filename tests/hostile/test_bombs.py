@@ -1,0 +1,265 @@
+"""Small streams that stand for much, and streams without end: refused early, and in little memory.
+
+Time is bounded by what is taken: each test counts the bytes that the stage took before it refused the rest. Memory is
+that of a process of its own; what a stage needs for nothing is measured beside.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from playstream.pipeline.errors import (
+    IncompleteStream,
+    LimitExceeded,
+    PlaystreamError,
+    RemoteProtocolError,
+)
+from playstream.pipeline.protocol import FileType, codec, frames
+from playstream.pipeline.protocol.compression import Compressor
+from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.runner import archive_reader
+from tests.hostile.streams import ENDED, JOB, KWARGS, ROOT, STARTING, file, runner_tree, zipped
+from tests.pipeline.protocol.wire import RawStream
+from tests.pipeline.runner.wire import archive, line
+from tests.stages import LIMIT_SECONDS, Stages
+
+MIB = 1 << 20
+SLACK = 64 * MIB
+"""Bytes of memory above an empty run: buffers of a link and a decoder, and what the allocator keeps."""
+IN_PIPE = 2 * MIB
+"""Bytes that may have been written and not taken: a pipe's, and one read ahead."""
+STAGES = ["worker", "process"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How a stage ended, and what it took."""
+
+    status: int
+    stderr: str
+    taken: int
+    """Bytes that were written to it before it went; up to IN_PIPE of them it never read."""
+    memory: int
+    """Bytes it had at most."""
+
+
+Run = Callable[..., Cost]
+
+
+@pytest.fixture
+def run(stages: Stages, tmp_path: Path) -> Run:
+    """Runs a stage on pieces of a stream, until it has gone or there are no more."""
+
+    def run(stage: str, pieces: Iterable[bytes], *flags: str) -> Cost:
+        report = tmp_path / "report"
+        directory = [str(tmp_path / "data")] if stage == "process" else []
+        command = [sys.executable, "-m", "tests.hostile.measured", str(report), stage, *directory, *flags]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=stages.env,
+            cwd=Path(__file__).parents[2],
+        )
+        assert process.stdin is not None
+        stdin, process.stdin = process.stdin, None
+        taken = [0]
+
+        def feed() -> None:
+            try:
+                with stdin:
+                    for piece in pieces:
+                        stdin.write(piece)
+                        stdin.flush()
+                        taken[0] += len(piece)
+            except BrokenPipeError:
+                pass
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        _, stderr = process.communicate(timeout=LIMIT_SECONDS)
+        feeder.join(LIMIT_SECONDS)
+        assert not feeder.is_alive()
+        return Cost(process.returncode, stderr.decode(), taken[0], int(report.read_text()) * 1024)
+
+    return run
+
+
+def check(cost: Cost, error: type[PlaystreamError], idle: Cost, *, slack: int = SLACK) -> None:
+    assert cost.status == error.exit_status, cost.stderr
+    assert "Traceback" not in cost.stderr
+    assert cost.memory < idle.memory + slack
+
+
+def beginning(stage: str) -> RawStream:
+    stream = RawStream()
+    return stream.records(replace(JOB, tree=True), ROOT) if stage == "worker" else stream.records(
+        STARTING, ENDED, ROOT
+    )
+
+
+def entries_for_ever(stage: str, count: int) -> Iterator[bytes]:
+    """So many entries of one tree, in frames of 1,000 names each."""
+    stream = beginning(stage)
+    yield stream.data
+    for start in range(0, count, 1000):
+        stream.data = b""
+        stream.content(b"".join(codec.encode(file(b"%d" % number)) for number in range(start, start + 1000)))
+        yield stream.data
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ten_million_entries(run: Run, stage: str) -> None:
+    idle = run(stage, [b""])
+    assert idle.status == IncompleteStream.exit_status
+    sent = list(entries_for_ever(stage, 5000))
+    cost = run(stage, entries_for_ever(stage, 10_000_000), "--max-tree-entries", "2000")
+    check(cost, LimitExceeded, idle)
+    assert "--max-tree-entries" in cost.stderr
+    assert cost.taken < sum(map(len, sent)) + IN_PIPE
+
+
+def deflated_zeros(blocks: int) -> bytes:
+    """A deflate stream of so many MiB of zeros: one block again and again."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return block * blocks + zlib.compressobj(9, zlib.DEFLATED, -15).flush()
+
+
+def bomb(blocks: int, announced: int) -> bytes:
+    """A zip of one file that is so many MiB of zeros, and says it is so large."""
+    data = deflated_zeros(blocks)
+    fields = (20, 0, 8, 0, 0x21, 0, len(data), min(announced, 0xFFFFFFFF), 1)
+    extra = struct.pack("<HHQ", 1, 8, announced) if announced > 0xFFFFFFFE else b""
+    local = struct.pack("<4s5H3I2H", b"PK\3\4", *fields[:8], 1, len(extra)) + b"f" + extra
+    central = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20 | 3 << 8, *fields[:8], 1, len(extra), 0, 0, 0,
+                          (stat.S_IFREG | 0o644) << 16, 0) + b"f" + extra
+    start = len(local) + len(data)
+    return local + data + central + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(central), start, 0)
+
+
+def direction_of(stage: str) -> Direction:
+    return Direction.JOB if stage == "worker" else Direction.RESULT
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("announced", "error"), [(10 << 30, LimitExceeded), (1000, RemoteProtocolError)])
+def test_a_zip_of_10_mb_that_holds_10_gb(
+    run: Run, stage: str, announced: int, error: type[PlaystreamError]
+) -> None:
+    """One that says so, and one that lies."""
+    packed = bomb(10 << 10, announced)
+    assert len(packed) < 12 * MIB
+    cost = run(stage, [runner_tree(packed, direction_of(stage))], "--max-tree-bytes", str(64 * MIB))
+    check(cost, error, run(stage, [b""]))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_zip_in_a_zip_is_a_file(run: Run, stage: str, tmp_path: Path) -> None:
+    """What is packed twice is unpacked once: the inner bomb stays what it is."""
+    inner = bomb(10 << 10, 10 << 30)
+    target = tmp_path / "own" if stage == "worker" else tmp_path / "data" / "artifacts"
+    flags = ["--private-data-dir", str(target)] if stage == "worker" else []
+    stream = runner_tree(archive(zipped("inner.zip", inner)), direction_of(stage))
+    cost = run(stage, [stream], "--max-tree-bytes", str(64 * MIB), *flags)
+    assert "Traceback" not in cost.stderr
+    assert cost.memory < run(stage, [b""]).memory + SLACK
+    assert (target / "inner.zip").stat().st_size == len(inner)
+
+
+def table_of(entries: int) -> bytes:
+    """A zip whose table has so many entries of one name, without what they stand for."""
+    one = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 0x21, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"f"
+    return one * entries + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(one) * entries, 0, 0)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_zip_whose_table_has_ten_million_entries(run: Run, stage: str) -> None:
+    """A table of 470 MB would take ten times that in memory; the zip says where it ends, and it is never read."""
+    count = 10_000_000
+    end = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, 47 * count, 0)
+    end += struct.pack("<4sIQI", b"PK\6\7", 0, 0, 1)
+    end += struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0, 0)
+    cost = run(stage, [runner_tree(end, direction_of(stage))])
+    check(cost, RemoteProtocolError, run(stage, [b""]))
+    assert "table of entries" in cost.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_table_takes_memory_in_proportion(run: Run, stage: str) -> None:
+    """Names of one letter are the worst: each byte of the table takes 18 at most."""
+    packed = table_of(44_000)
+    cost = run(stage, [runner_tree(packed, direction_of(stage))])
+    check(cost, RemoteProtocolError, run(stage, [b""]), slack=18 * len(packed))
+    assert len(packed) < archive_reader.MAX_DIRECTORY
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_archive_without_end(run: Run, stage: str) -> None:
+    """It says its size, and more than a tree may have is refused before it comes."""
+    first = line(kwargs=KWARGS) if stage == "worker" else line(status="starting")
+
+    def pieces() -> Iterator[bytes]:
+        yield first + line(zipfile=1 << 61)
+        while True:
+            yield b"A" * MIB
+
+    cost = run(stage, pieces())
+    check(cost, LimitExceeded, run(stage, [b""]))
+    assert "--max-tree-bytes" in cost.stderr
+    assert cost.taken <= 8 * MIB
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_frame_of_4_kb_that_holds_128_mb(run: Run, stage: str) -> None:
+    payload = Compressor(1).compress(bytes(128 * MIB))
+    data = frames.encode_preamble() + frames.encode_frame(0, payload, MIB)
+    assert len(data) < 6000
+    check(run(stage, [data]), RemoteProtocolError, run(stage, [b""]), slack=16 * MIB)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_file_of_10_gb_in_frames_of_1_mb(run: Run, stage: str) -> None:
+    """Each frame is what it says; the tree is not what it may be."""
+    stream = beginning(stage).records(replace(file(b"f", 10 << 30), type=FileType.FILE))
+    check(run(stage, [stream.data], "--max-tree-bytes", str(64 * MIB)), LimitExceeded, run(stage, [b""]))
+
+
+def dribbled(text: bytes, size: int) -> Iterator[bytes]:
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("start", [b'{"status": "', b'{"kwargs": "', b'{"uuid":"'])
+def test_a_line_without_end(run: Run, stage: str, start: bytes) -> None:
+    """It is taken to the limit, which is the same for a recording."""
+
+    def pieces() -> Iterator[bytes]:
+        yield start
+        while True:
+            yield b"x" * 5000
+
+    cost = run(stage, pieces(), "--max-record-bytes", str(4 * MIB))
+    error = RemoteProtocolError if stage == "worker" and start == b'{"uuid":"' else LimitExceeded
+    check(cost, error, run(stage, [b""]))
+    assert cost.taken <= 4 * MIB + IN_PIPE + MIB
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_noise_without_end(run: Run, stage: str) -> None:
+    def pieces() -> Iterator[bytes]:
+        while True:
+            yield os.urandom(65536).replace(b"\xf5", b"x")
+
+    cost = run(stage, pieces())
+    check(cost, RemoteProtocolError, run(stage, [b""]))
+    assert cost.taken <= frames.MAX_NOISE + IN_PIPE + MIB

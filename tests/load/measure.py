@@ -1,0 +1,143 @@
+"""Figures of processes, as /proc has them, and how they change."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+MIB = 1 << 20
+
+
+class SoakError(Exception):
+    """What was promised was not kept; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What some processes hold."""
+
+    processes: int = 0
+    descriptors: int = 0
+    threads: int = 0
+    memory: int = 0
+    """Bytes: resident for one process, the proportional share of shared pages for several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    before: Figures
+    most: Figures
+    after: Figures
+    seconds: float
+    count: str
+
+
+def figures_of(pid: int) -> Figures:
+    """Of one process; nothing of one that has ended."""
+    place = Path("/proc", str(pid))
+    try:
+        resident = int((place / "statm").read_text().split()[1]) * _PAGE
+        return Figures(1, len(os.listdir(place / "fd")), len(os.listdir(place / "task")), resident)
+    except OSError:
+        return Figures()
+
+
+def figures_below(temporary: Path) -> Figures:
+    """Of all processes whose TMPDIR is `temporary`: stages, guards, and what the jobs have started."""
+    mark = b"TMPDIR=" + os.fsencode(temporary)
+    found = [place for place in _processes() if _is_marked(place, mark)]
+    figures = [figures_of(int(place.name)) for place in found]
+    return Figures(
+        sum(item.processes for item in figures), sum(item.descriptors for item in figures),
+        sum(item.threads for item in figures), sum(map(_share, found)),
+    )
+
+
+def _processes() -> Iterable[Path]:
+    return (place for place in Path("/proc").iterdir() if place.name.isdigit())
+
+
+def _is_marked(place: Path, mark: bytes) -> bool:
+    try:
+        return mark in (place / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _share(place: Path) -> int:
+    try:
+        lines = (place / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+
+
+class Sampling:
+    """Takes figures again and again in a thread of its own.
+
+    Args:
+        take: what takes them.
+        pause: seconds between two.
+    """
+
+    def __init__(self, take: Callable[[], Figures], pause: float = 0.1) -> None:
+        self._take = take
+        self._pause = pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.samples: list[Figures] = []
+
+    def __enter__(self) -> Sampling:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause):
+            figures = self._take()
+            if figures.processes:
+                self.samples.append(figures)
+
+
+def most_of(samples: Iterable[Figures]) -> Figures:
+    """The largest of each figure."""
+    found = list(samples) or [Figures()]
+    return Figures(
+        max(item.processes for item in found), max(item.descriptors for item in found),
+        max(item.threads for item in found), max(item.memory for item in found),
+    )
+
+
+def expect(condition: object, message: str) -> None:
+    """Raise SoakError with `message` unless `condition` holds."""
+    if not condition:
+        raise SoakError(message)
+
+
+def format_rows(rows: Iterable[Row]) -> str:
+    """A table in Markdown: each figure before, at most, and after."""
+    lines = [
+        "| What | Result | Seconds | Processes | Descriptors | Threads | Memory, MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        three = (row.before, row.most, row.after)
+        cells = [
+            " / ".join(f"{value:,}" for value in values)
+            for values in (
+                [item.processes for item in three], [item.descriptors for item in three],
+                [item.threads for item in three], [item.memory // MIB for item in three],
+            )
+        ]
+        lines.append(f"| {row.what} | {row.count} | {row.seconds:.0f} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", "Each figure before, at most meanwhile, and after."])
