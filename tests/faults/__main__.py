@@ -1,0 +1,39 @@
+"""The complete suite of faults: make faults. Prints a table of what it measured; ends with 1 when a promise is broken.
+
+python -m tests.faults [PART …] [--moments N] [--offsets N] [--seed N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from tests.faults import large, moments, resources
+from tests.faults.report import Report
+
+_PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
+    "moments": moments.measure,
+    "offsets": large.measure,
+    "resources": resources.measure,
+}
+
+
+def main() -> int:
+    """Run the parts that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}; all by default")
+    parser.add_argument("--moments", type=int, default=50, help="moments of each signal to each target (%(default)s)")
+    parser.add_argument("--offsets", type=int, default=1000, help="offsets of each large session (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="what chance starts from (%(default)s)")
+    flags = parser.parse_args()
+    if unknown := set(flags.parts) - set(_PARTS):
+        parser.error(f"expected parts of {', '.join(_PARTS)}, got {', '.join(sorted(unknown))}")
+    report = Report(flags.seed)
+    for name in flags.parts or _PARTS:
+        _PARTS[name](flags, report)
+    return report.show()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
