@@ -2,7 +2,7 @@
 
 import sys
 
-from playstream.cli import main
+from playstream.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

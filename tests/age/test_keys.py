@@ -97,7 +97,7 @@ def test_ssh_keys_that_are_of_no_use(keys: dict[str, Key], name: str) -> None:
 
 def test_without_the_library_it_is_said_what_to_install(directory: Path) -> None:
     program = (
-        "import sys; sys.modules['pyrage'] = None; from playstream.cli import main; "
+        "import sys; sys.modules['pyrage'] = None; from playstream.cli.main import main; "
         "sys.exit(main(['transmit', sys.argv[1], '-p', 'site.yml', '--encrypt-to', 'age1x']))"
     )
     done = subprocess.run([sys.executable, "-c", program, directory], check=False, capture_output=True, text=True)
@@ -107,7 +107,7 @@ def test_without_the_library_it_is_said_what_to_install(directory: Path) -> None
 
 def test_the_library_is_loaded_only_where_it_is_needed(directory: Path) -> None:
     program = (
-        "import sys; from playstream.cli import main; status = main(['transmit', sys.argv[1], '-p', 'site.yml']); "
+        "import sys; from playstream.cli.main import main; status = main(['transmit', sys.argv[1], '-p', 'site.yml']); "
         "sys.exit(status or 'pyrage' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, directory], check=False, capture_output=True)

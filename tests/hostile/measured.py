@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from playstream.cli import main
+from playstream.cli.main import main
 
 
 def peak_kib() -> int:

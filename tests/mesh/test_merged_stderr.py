@@ -21,7 +21,7 @@ def complain():
         os.write(2, {NOISE!r})
         time.sleep(0.0005)
 threading.Thread(target=complain, daemon=True).start()
-from playstream.cli import main
+from playstream.cli.main import main
 sys.exit(main())
 """
 LOUD = [sys.executable, "-c", LOUD_PROGRAM, "worker", "--debug"]

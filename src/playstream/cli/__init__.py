@@ -2,7 +2,3 @@
 
 What a command does is `playstream.interface`'s; here is only how it is asked for and how it is answered.
 """
-
-from playstream.cli.main import main
-
-__all__ = ["main"]

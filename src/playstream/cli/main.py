@@ -7,13 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+from playstream.cli.entry import INTERRUPTED_EXIT_STATUS
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.output import complain
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.cli.subcommand import COMMANDS, set_up
 from playstream.pipeline.errors import JobError, PlaystreamError
-
-_INTERRUPTED_EXIT_STATUS = 130
 
 
 def make_parser() -> Parser:
@@ -76,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return JobError.exit_status
     except KeyboardInterrupt:
         complain(arguments.name, "interrupted")
-        return _INTERRUPTED_EXIT_STATUS
+        return INTERRUPTED_EXIT_STATUS
 
 
 def _flush() -> None:

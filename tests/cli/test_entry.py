@@ -1,0 +1,33 @@
+"""Ctrl-C while the program is still being loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.stages import LIMIT_SECONDS
+
+INTERRUPTED_WHILE_LOADING = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from playstream.cli.entry import main
+sys.argv[1:] = ["process", "nowhere"]
+sys.exit(main())
+"""
+
+
+def test_it_is_a_line_and_an_exit_status() -> None:
+    for module in ("playstream.cli.main", "playstream.cli.flags", "playstream.interface.process"):
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, module], input=b"", capture_output=True, check=False,
+            timeout=LIMIT_SECONDS,
+        )
+        assert done.returncode == 130, module
+        assert done.stderr.endswith(b": interrupted\n"), done.stderr
+        assert b"Traceback" not in done.stderr
