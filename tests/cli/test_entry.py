@@ -10,9 +10,11 @@ from tests.stages import LIMIT_SECONDS
 INTERRUPTED_WHILE_LOADING = """
 import sys
 
+wanted = sys.argv[1]
+
 class Interrupting:
     def find_spec(self, name, path, target=None):
-        if name == sys.argv[1]:
+        if name == wanted:
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupting())

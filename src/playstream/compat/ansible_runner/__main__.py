@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from playstream import cli
+from playstream.cli.main import main as run
 
 __all__ = ["main"]
 
@@ -19,7 +19,7 @@ def main(sys_args: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    return cli.main(sys_args)
+    return run(sys_args)
 
 
 if __name__ == "__main__":
