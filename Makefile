@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd
+DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime
 DEMO := examples/demo
 
 .PHONY: help demo test lint check-types check-imports audit pytest test-matrix bench soak faults fuzz clean packages
@@ -46,7 +46,7 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 	$(BIN)/python tests/audit/run.py
 
 pytest: $(VENV)/installed packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
 	$(BIN)/python tests/matrix/run.py
@@ -59,7 +59,7 @@ soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 30
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.load
 
-faults: $(VENV)/installed packages  ## Every signal at 50 moments, faults in large sessions, full disks
+faults: $(VENV)/installed packages  ## Every signal at 50 moments, faults in large sessions, full disks, floods
 	$(BIN)/python -m tests.faults
 
 fuzz: $(VENV)/installed  ## Hostile input for ten minutes: both decoders, both unpackers, and what they feed

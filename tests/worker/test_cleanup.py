@@ -13,7 +13,7 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list
-from playstream.worker.spool import PrivateDirectory
+from playstream.worker.spool import PrivateDirectory, sweep
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
@@ -153,3 +153,13 @@ def test_engines_that_cannot_do_it(tmp_path: Path) -> None:
     program.chmod(0o755)
     with pytest.raises(JobError, match="podman image prune --force failed: Error: out of order"):
         prune_images(str(program))
+
+
+@pytest.mark.parametrize("name", ["playstream-demo-abcdefgh", "playstream-abcdefgh", "playstream-spool-mine"])
+def test_what_is_no_spool_is_never_swept(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / name).mkdir(mode=0o700)
+    dead = tmp_path / "playstream-spool-abcdefgh"
+    dead.mkdir(mode=0o700)
+    assert sweep() == [dead]
+    assert (tmp_path / name).is_dir()

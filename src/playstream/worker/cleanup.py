@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.worker.guardian import kill_marked
-from playstream.worker.spool import PREFIX
+from playstream.worker.spool import is_spool_name
 
 DEFAULT_GRACE_MINUTES = 60
 _NEVER = (
@@ -114,7 +114,7 @@ def _remove(path: Path, pid: int | None, done: Removal) -> None:
 
 
 def _remove_tree(path: Path, done: Removal) -> None:
-    if path.name.startswith(PREFIX):
+    if is_spool_name(path.name):
         kill_marked(path)  # a spool: its worker is dead, and what it left running belongs to nobody
     try:
         shutil.rmtree(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -15,7 +16,14 @@ from pathlib import Path
 
 from playstream.pipeline.errors import JobError
 
-PREFIX = "playstream-"
+_PREFIX = "playstream-spool-"
+_NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
+"""As mkdtemp makes them. Directories of other names are not ours, and are never removed."""
+
+
+def is_spool_name(name: str) -> bool:
+    """Whether a directory of this name may be a spool."""
+    return _NAME.fullmatch(name) is not None
 
 
 class PrivateDirectory:
@@ -97,7 +105,7 @@ class Spool(PrivateDirectory):
 def _make_locked_directory(base: Path) -> tuple[Path, int]:
     while True:
         try:
-            root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+            root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         except OSError as error:
             raise JobError(f"no spool can be made in {base}: {error.strerror}. Set TMPDIR to another place") from None
         try:
@@ -141,7 +149,9 @@ def sweep() -> list[Path]:
     """Remove the spools of this user's dead workers; return those removed."""
     removed = []
     base = Path(tempfile.gettempdir())
-    for root in base.glob(PREFIX + "*"):
+    for root in base.glob(_PREFIX + "*"):
+        if not is_spool_name(root.name):
+            continue
         try:
             fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
