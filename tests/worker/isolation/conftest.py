@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,11 +33,22 @@ runroot = "{directory}/run"
 
 
 @pytest.fixture(scope="session")
-def podman_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def podman_env() -> Iterator[dict[str, str]]:
     """What makes podman use the tests' storage, in which the image is."""
+    # conmon's socket lies below it, and a socket's path has room for 108 bytes: with the longer names that pytest gives
+    # its directories when it runs in several processes, each container would wait for it for 20 seconds.
+    with (
+        tempfile.TemporaryDirectory(prefix="podman-", ignore_cleanup_errors=True) as directory,
+        podman_in(Path(directory)) as env,
+    ):
+        yield env
+
+
+@contextmanager
+def podman_in(directory: Path) -> Iterator[dict[str, str]]:
+    """The same for storage in a directory that is there."""
     if shutil.which("podman") is None or shutil.which("runc") is None:
         pytest.fail("podman or runc is missing; apt-get install podman runc")
-    directory = tmp_path_factory.mktemp("podman")
     (directory / "containers.conf").write_text(_CONTAINERS_CONF)
     env = {
         "CONTAINERS_CONF": str(directory / "containers.conf"),
