@@ -19,7 +19,10 @@ from playstream.worker.paths import Paths
 
 _READ_SIZE = 1 << 18
 _MAX_LINE = 60 << 20
-"""Bytes of one event; larger ones are dropped with a Log record. Below the protocol's limit for a record."""
+"""Bytes of one event; larger ones travel without their data, with a Log record. Below the protocol's limit for a
+record."""
+_DATA = b'"event_data":'
+"""What the plugin writes last into an event. Inside of a text its quotes would have backslashes."""
 _MAX_TEXT = 1 << 16
 """Bytes of text without a line end that become one `verbose` event."""
 _LAST_READS = 64
@@ -102,12 +105,24 @@ class EventSource:
 
     def _take_line(self, line: bytes) -> list[Record]:
         if self._size > _MAX_LINE:
-            return [Log(LogLevel.ERROR, f"an event of {self._size} bytes was dropped: at most {_MAX_LINE} travel")]
+            return self._take_head(line)
         if line.startswith(_HELLO) and not self.plugin_loaded:
             self._welcome()
             return []
         self._counter += 1
         return [Event(self._counter, line)]
+
+    def _take_head(self, line: bytes) -> list[Record]:
+        """An event that is too long, as far as it has been kept: its data is left out, as with omit_event_data."""
+        much, found = f"{self._size} bytes", line.find(_DATA)
+        if found < 0:
+            return [Log(LogLevel.ERROR, f"an event of {much} was dropped: at most {_MAX_LINE} travel")]
+        self._counter += 1
+        return [
+            Event(self._counter, line[:found] + _DATA + b"{}}"),
+            Log(LogLevel.WARNING,
+                f"event {self._counter} has {much}: at most {_MAX_LINE} travel, so its event_data is left out"),
+        ]
 
     def _welcome(self) -> None:
         self._drain_terminal()

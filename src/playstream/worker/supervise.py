@@ -20,6 +20,7 @@ from playstream.worker.console import Console, Source
 from playstream.worker.events import EventSource
 from playstream.worker.guardian import Guardian
 from playstream.worker.intake import Intake
+from playstream.worker.pace import Pace
 from playstream.worker.poller import HasFileno, Poller
 from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
@@ -27,11 +28,6 @@ from playstream.worker.transcript import Transcript
 _LAST_READS = 64
 """Reads of the terminal after Ansible's end, 64 KiB each; what a process left behind goes on writing is not waited
 for."""
-_LITTLE = 1 << 13
-"""Bytes of output in one round below which the next round rests: far less than a terminal or a pipe holds."""
-_REST_SECONDS = 0.1
-"""How long. On 2 cores that Ansible keeps busy, reading each of 10,000 events as it came took the worker 1.6 seconds of
-processor time and process 0.6; reading them so, 0.3 and 0.4. The first event after a pause is still read at once."""
 _PROMPT_SECONDS = 5.0
 """pexpect_timeout when the settings have none."""
 READER_GONE = "the next stage has gone, so there is nobody to give results to"
@@ -120,9 +116,7 @@ class Supervisor:
         self._prompt_timeout = _seconds(_PROMPT_SECONDS if prompt_timeout is None else prompt_timeout)
         self._started = self._last_output = now
         self._poller = Poller()
-        self._output_size = 0
-        """Bytes of output that this round of the loop has read."""
-        self._rest_until = now
+        self._pace = Pace()
         self._link = link
 
     def run(self) -> Outcome:
@@ -136,15 +130,13 @@ class Supervisor:
         if self._link is not None:
             self._watch_link(self._link)
         while not self._guardian.finished:
-            self._output_size = 0
-            wanted = not self._mailbox.full and time.monotonic() >= self._rest_until
+            wanted = not self._mailbox.full and not self._pace.resting
             for source in self._console.sources:
                 self._watch_output(source, partial(self._read, source), wanted and not source.ended)
             # The plugin's hello is always heard: it waits for the answer.
             self._watch_output(self._events, self._read_events, wanted or not self._events.plugin_loaded)
             self._poller.wait(self._time_left())
-            if 0 < self._output_size < _LITTLE and self._events.plugin_loaded:
-                self._rest_until = time.monotonic() + _REST_SECONDS
+            self._pace.end_round(may_rest=self._events.plugin_loaded)
             self._check()
         self._drain()
         return self._outcome()
@@ -161,7 +153,7 @@ class Supervisor:
         data = source.read()
         if not data:
             return False
-        self._note_output(len(data))
+        self._note_output(len(data), text=True)
         self._transcripts[source.name].write(data)
         if self._console.tty is not None:
             self._events.text(data)
@@ -180,10 +172,10 @@ class Supervisor:
             transcript.close()
 
     def _read_events(self) -> None:
-        self._note_output(self._events.read())
+        self._note_output(self._events.read(), text=False)
 
-    def _note_output(self, size: int) -> None:
-        self._output_size += size
+    def _note_output(self, size: int, *, text: bool) -> None:
+        self._pace.note(size, text=text)
         if size:
             self._last_output = time.monotonic()
 
@@ -205,6 +197,8 @@ class Supervisor:
     def _check(self) -> None:
         """See whether something asks for the end of the job."""
         now = time.monotonic()
+        if self._mailbox.full:
+            self._last_output = now  # what Ansible prints is left where it is, so nobody knows whether it does
         if self._cancellation.reason is not None:
             self._end(StatusName.CANCELED, self._cancellation.reason)
         elif self._mailbox.error is not None:
@@ -231,7 +225,7 @@ class Supervisor:
     def _time_left(self) -> float | None:
         """Seconds until a limit may be reached; None when there is none, or it has been."""
         now = time.monotonic()
-        limits = [self._rest_until] if self._rest_until > now else []
+        limits = [self._pace.rest_until] if self._pace.rest_until > now else []
         if self._ending is not None:
             return limits[0] - now if limits else None
         if self._job_limit is not None:

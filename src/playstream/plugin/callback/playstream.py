@@ -14,7 +14,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable
-from time import time_ns
+from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C  # noqa: N812 - ansible's own name for it
@@ -115,7 +115,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self.disabled = CallbackModule.recorder is None
         self._playbook_uuid = str(uuid.uuid4())
         self._repeats: dict[str, int] = {}
-        self._running: dict[str, tuple[int, recording.Context, Any]] = {}  # by host: since when, what, and its task
+        # By host: since when, what, its task, and since when on the clock that does not jump.
+        self._running: dict[str, tuple[int, recording.Context, Any, int]] = {}
         self._tasks: dict[str, recording.Context] = {}
 
     def _context(self, recorder: recording.Recorder, task: Any) -> recording.Context:
@@ -193,7 +194,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                     context = recorder.context_of({**context.fields, "task_args": CENSORED})
             elif "results" in res:
                 _censor_items(res)
-            now = time_ns() // 1000
+            if ended and running is not None:  # however the clock was set meanwhile
+                now = running[0] + (monotonic_ns() - running[3]) // 1000
+            else:
+                now = time_ns() // 1000
             end = iso_of(now)
             if field:
                 more += recording.members({field[0]: res.get(field[1])})
@@ -304,7 +308,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         try:
             context = self._context(recorder, task)
             now = time_ns() // 1000
-            self._running[host.name] = now, context, task
+            self._running[host.name] = now, context, task, monotonic_ns()
             recorder.record("runner_on_start", f'"host":{quote(host.name)},', context, None, iso_of(now))
         except Exception as exc:  # noqa: BLE001 - recording never fails the playbook
             recorder.fail(exc)

@@ -65,4 +65,4 @@ def as_seconds(value: object) -> float | None:
     """A duration in seconds; None if it is none."""
     if type(value) is int:
         value = float(value) if abs(value) <= _LARGEST else math.inf
-    return value if type(value) is float and math.isfinite(value) else None
+    return value if type(value) is float and math.isfinite(value) and value >= 0 else None

@@ -1,0 +1,223 @@
+"""Too much to carry: a gigabyte of text, a result of 200 MB, 100,000 events, a handler that blocks for a minute.
+
+Nothing may be lost, and no stage may grow with what it carries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.faults.flooding import FAKES, flooded
+from tests.faults.report import Report
+
+_MIB = 1 << 20
+_TEXT = 1 << 30
+_REAL_TEXT = 64 * _MIB
+_RESULT = 200_000_000
+_EVENTS = 100_000
+_HELD_UP_TEXT = 64 * _MIB
+_MOST_MEMORY = 320 * _MIB
+"""What worker or process may hold at most. The largest record, 60 MiB, is held a few times over."""
+_LONGEST_EVENT = 8 * _MIB
+"""A text of 1 MiB whose letters all have to be escaped, and the rest."""
+_MAX_RES = 700_000
+_LOAD_FAKES = Path(__file__).parents[1] / "load" / "fakes"
+_PLAY = "- hosts: all\n  gather_facts: false\n  tasks:\n  - name: flood\n    "
+_SHELL = "shell: head -c {size} /dev/zero | tr '\\0' x | fold -w 1023\n"
+_MODULE = """\
+#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+AnsibleModule({}).exit_json(changed=True, text="x" * %d)
+"""
+_Peaks = dict[str, int]
+
+
+def _peak(pid: int) -> int:
+    """The most memory that a process has had, in bytes; 0 for one that has ended."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) << 10 if found else 0
+
+
+class _Watch:
+    """Asks for the peaks of processes again and again in a thread of its own, for ended ones have none."""
+
+    def __init__(self, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+        self.peaks: _Peaks = dict.fromkeys(processes, 0)
+        self._processes = processes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.05):
+            for name, process in self._processes.items():
+                self.peaks[name] = max(self.peaks[name], _peak(process.pid))
+
+
+def _run(directory: Path, size: int, playbook: str, *, process: Callable[[Path], list[str]] | None = None,
+         fakes: Path = FAKES, prepare: Callable[[Path], object] | None = None,
+         words: tuple[str, ...] = ()) -> tuple[Path, _Peaks, str]:
+    """A run of three stages that must be successful: its artifacts, the peaks, and what process printed."""
+    with flooded(directory, size, fakes=fakes) as (stages, demo):
+        if prepare is not None:
+            prepare(demo)
+        last = process or (lambda demo: [sys.executable, "-m", "playstream", "process", str(demo), "-q"])
+        with tempfile.TemporaryFile() as said:
+            transmit = stages.start("transmit", demo, "-p", playbook, *words, stdin=subprocess.DEVNULL, stderr=said)
+            worker = stages.start("worker", stdin=transmit.stdout, stderr=said)
+            end = subprocess.Popen(last(demo), stdin=worker.stdout, stdout=subprocess.PIPE, stderr=said,
+                                   env=stages.env)
+            for stage in (transmit, worker):
+                assert stage.stdout is not None
+                stage.stdout.close()
+            with _Watch({"worker": worker, "process": end}) as watch:
+                printed, _ = end.communicate()
+                statuses = [stage.wait() for stage in (transmit, worker, end)]
+            said.seek(0)
+            complaints = said.read().decode()
+        assert statuses == [0, 0, 0], (statuses, complaints[-2000:])
+        assert (demo / "artifacts" / "status").read_text() == "successful"
+        for name, peak in watch.peaks.items():
+            assert 0 < peak < _MOST_MEMORY, f"{name} held {peak // _MIB} MiB"
+        return demo / "artifacts", watch.peaks, printed.decode() + complaints
+
+
+def _events(artifacts: Path) -> Iterator[dict[str, Any]]:
+    """The events in their order, one by one, without a gap in their numbers."""
+    places = {int(path.name.split("-")[0]): path for path in (artifacts / "job_events").iterdir()}
+    assert sorted(places) == list(range(1, len(places) + 1)), "events are missing"
+    for number in range(1, len(places) + 1):
+        assert places[number].stat().st_size <= _LONGEST_EVENT, f"event {number} is too long"
+        event = json.loads(places[number].read_bytes())
+        assert event["counter"] == number
+        yield event
+
+
+def _check_text(artifacts: Path) -> int:
+    """The size of `stdout`, of which the events hold every byte too."""
+    kept, shown = hashlib.sha256(), hashlib.sha256()
+    with (artifacts / "stdout").open("rb") as file:
+        while piece := file.read(_MIB):
+            kept.update(piece)
+    for event in _events(artifacts):
+        text = event["stdout"]
+        ends = "\r\n" * (event["end_line"] - event["start_line"] - text.count("\n"))
+        shown.update((text + ends).encode())
+    assert kept.digest() == shown.digest(), "stdout and the events differ"
+    return (artifacts / "stdout").stat().st_size
+
+
+def _text(directory: Path) -> _Peaks:
+    artifacts, peaks, _ = _run(directory, _TEXT, "text.yml")
+    assert _check_text(artifacts) == _TEXT
+    return peaks
+
+
+def _real_text(directory: Path) -> _Peaks:
+    """What Ansible itself holds of it is Ansible's."""
+    def prepare(demo: Path) -> None:
+        (demo / "project" / "text.yml").write_text(_PLAY + _SHELL.format(size=_REAL_TEXT))
+
+    artifacts, peaks, _ = _run(directory, 0, "text.yml", fakes=Path(sys.executable).parent, prepare=prepare,
+                               words=("-v",))
+    assert _check_text(artifacts) > 2 * _REAL_TEXT, "-v shows stdout and stdout_lines"
+    _check_cut(artifacts, "stdout", _REAL_TEXT)
+    return peaks
+
+
+def _real_result(directory: Path) -> _Peaks:
+    def prepare(demo: Path) -> None:
+        (demo / "project" / "library").mkdir()
+        (demo / "project" / "library" / "flood.py").write_text(_MODULE % _RESULT)
+        (demo / "project" / "result.yml").write_text(_PLAY + "flood:\n")
+
+    artifacts, peaks, _ = _run(directory, 0, "result.yml", fakes=Path(sys.executable).parent, prepare=prepare)
+    _check_cut(artifacts, "text", _RESULT)
+    return peaks
+
+
+def _check_cut(artifacts: Path, name: str, size: int) -> None:
+    """The result is cut and marked, and says that the task changed something."""
+    results = [event for event in _events(artifacts) if event["event"] == "runner_on_ok"]
+    data = results[-1]["event_data"]
+    assert len(results) == 1
+    assert name not in data["res"]
+    assert data["res"]["changed"] is True
+    assert data["res_truncated"]["size"] > size
+    assert data["res_truncated"]["limit"] == _MAX_RES
+
+
+def _long_event(directory: Path) -> _Peaks:
+    artifacts, peaks, said = _run(directory, _RESULT, "result.yml", process=lambda demo: [
+        sys.executable, "-m", "playstream", "process", str(demo),
+    ])
+    assert [event["event_data"] for event in _events(artifacts)] == [{}, {}]
+    assert "its event_data is left out" in said, said
+    return peaks
+
+
+def _many_events(directory: Path) -> _Peaks:
+    artifacts, peaks, _ = _run(directory, _EVENTS, "text.yml", fakes=_LOAD_FAKES)
+    lines = itertools.count()
+    for event in _events(artifacts):
+        assert event["start_line"] == next(lines)
+    assert next(lines) == _EVENTS
+    assert (artifacts / "stdout").read_bytes().count(b"\n") == _EVENTS
+    return peaks
+
+
+def _slow_handler(directory: Path, seconds: float) -> _Peaks:
+    """The worker goes on until its mailbox is full; then Ansible waits."""
+    began = time.monotonic()
+    artifacts, peaks, said = _run(directory, _HELD_UP_TEXT, "text.yml", process=lambda demo: [
+        sys.executable, "-m", "tests.faults.slow_handler", str(demo), str(seconds),
+    ])
+    assert time.monotonic() - began >= seconds
+    assert said == f"successful {_HELD_UP_TEXT // _MIB}\n", said
+    assert _check_text(artifacts) == _HELD_UP_TEXT
+    return peaks
+
+
+def measure(flags: argparse.Namespace, report: Report) -> None:
+    """Run each case once."""
+    cases: dict[str, Callable[[Path], _Peaks]] = {
+        "1 GiB of text": _text,
+        "64 MiB of a real task's stdout, -v": _real_text,
+        "a real result of 200 MB": _real_result,
+        "an event of 200 MB": _long_event,
+        "100,000 events": _many_events,
+        f"a handler that blocks for {flags.block_seconds:g} s": lambda directory: _slow_handler(
+            directory, flags.block_seconds
+        ),
+    }
+    for row, case in cases.items():
+        with tempfile.TemporaryDirectory() as name:
+            began = time.monotonic()
+            try:
+                for stage, peak in case(Path(name)).items():
+                    report.add(f"{row}: memory of {stage}", peak / _MIB, "MiB")
+                report.add(f"{row}: run and check", time.monotonic() - began, "s")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a broken promise
+                report.fail(row, repr(error)[-1500:])
