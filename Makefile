@@ -46,7 +46,7 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 	$(BIN)/python tests/audit/run.py
 
 pytest: $(VENV)/installed packages
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
 	$(BIN)/python tests/matrix/run.py

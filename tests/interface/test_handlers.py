@@ -253,7 +253,9 @@ def test_a_cancel_callback_that_raises_is_not_asked_again(tmp_path: Path) -> Non
             binary=fake(tmp_path, script), playbook=PLAYS, quiet=True, artifact_dir=tmp_path, ident="x",
             cancel_callback=explode,
         )
-    assert (tmp_path / "x" / "stdout").read_text().startswith("first\nlater\n")
+    lines = (tmp_path / "x" / "stdout").read_text().splitlines()
+    # The shell may say besides what became of its `sleep`.
+    assert [line for line in lines if line != "Terminated"][:2] == ["first", "later"]
     assert (tmp_path / "x" / "stderr").exists()
 
 

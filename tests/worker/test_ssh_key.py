@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from getpass import getuser
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -174,15 +175,16 @@ def test_the_key_alone_reaches_the_hosts_and_leaves_nothing(stages: Stages, job:
 # pytest puts the parameters into the environment, so the passphrase is none of them.
 @pytest.mark.parametrize("name", ["ssh_key", "'Enter passphrase for .*:\\s*?$'"])
 def test_a_key_with_a_passphrase(stages: Stages, job: Path, tmp_path: Path, name: str) -> None:
-    protect(job / "env" / "ssh_key", "open sesame")
-    (job / "env" / "passwords").write_text(f"{name}: open sesame")
+    passphrase = f"open sesame {uuid4()}"  # another test may have its own on a command line at the same time
+    protect(job / "env" / "ssh_key", passphrase)
+    (job / "env" / "passwords").write_text(f"{name}: {passphrase}")
     secret = secret_of(job / "env" / "ssh_key")
-    with Sampler(secret, "open sesame") as sampler:
+    with Sampler(secret, passphrase) as sampler:
         run = run_over_ssh(stages, job)
     assert run.exit_statuses == (0, 0, 0), run.stdout + run.stderr
     assert sampler.found == set()
     assert_gone(stages, job, secret, tmp_path)
-    assert files_with("open sesame", tmp_path) == [job / "env" / "passwords"]
+    assert files_with(passphrase, tmp_path) == [job / "env" / "passwords"]
 
 
 def test_a_wrong_passphrase_says_so(stages: Stages, job: Path, tmp_path: Path) -> None:

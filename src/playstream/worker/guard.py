@@ -68,7 +68,7 @@ class _Guard:
                 self._end_descendants(order["grace"])
                 self._clean_up(order)
                 for directory in order["remove"]:
-                    shutil.rmtree(directory, ignore_errors=True)
+                    _remove_tree(directory)
                 return
             if line == b"terminate":
                 reaped = self._end_descendants(order["grace"])
@@ -163,6 +163,14 @@ class _Guard:
     def _pause(self) -> None:
         select.select([self._wake], [], [], 0.02)
         self._reap()
+
+
+def _remove_tree(directory: str) -> None:
+    """A process that is being ended may have made a file behind the first attempt's back."""
+    for _ in range(3):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not os.path.exists(directory):
+            return
 
 
 def _spawn(order: dict[str, Any]) -> int:

@@ -20,6 +20,9 @@ _PREFIX = "playstream-spool-"
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
 """As mkdtemp makes them. Directories of other names are not ours, and are never removed."""
 
+_REMOVALS = 3
+"""Attempts to remove a spool: a process that is being ended may have made a file behind the first one's back."""
+
 
 def is_spool_name(name: str) -> bool:
     """Whether a directory of this name may be a spool."""
@@ -40,7 +43,10 @@ class PrivateDirectory:
     def remove(self) -> None:
         """Remove it and drop the lock. In a process that was forked from the owner it does nothing."""
         if os.getpid() == self._owner:
-            shutil.rmtree(self.root, ignore_errors=True)
+            for _ in range(_REMOVALS):
+                shutil.rmtree(self.root, ignore_errors=True)
+                if not self.root.exists():
+                    break
             os.close(self.lock)
 
 
