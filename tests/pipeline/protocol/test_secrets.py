@@ -39,7 +39,7 @@ def jobs(draw: st.DrawFn) -> Job:
     )
 
 
-def assert_hidden(taken: Taken) -> None:
+def assert_hidden(taken: Taken[Receiver]) -> None:
     """Nothing that may be shown holds MARK."""
     shown = repr(taken.items)
     if taken.error is not None:

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError
 from playstream.pipeline.protocol import NEED_DATA, End, Event, Noise, Receiver, Record, Sender, codec, frames
 from playstream.pipeline.protocol.compression import Compressor
 from playstream.pipeline.protocol.order import Direction
@@ -53,13 +53,16 @@ class RawStream:
         return self.content(codec.encode(self.end_record(**changes)))
 
 
-@dataclass
-class Taken:
-    """What a Receiver made of some bytes."""
+AnyReceiver = TypeVar("AnyReceiver")
 
-    receiver: Receiver
+
+@dataclass
+class Taken(Generic[AnyReceiver]):
+    """What a receiver, of either dialect, made of some bytes."""
+
+    receiver: AnyReceiver
     items: list[Record | Noise] = field(default_factory=list)
-    error: RemoteProtocolError | None = None
+    error: PlaystreamError | None = None
 
     @property
     def records(self) -> list[Record]:
@@ -98,7 +101,9 @@ def chunks(data: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
         position += size
 
 
-def take(data: bytes, direction: Direction, sizes: Sequence[int] = WHOLE, *, max_record: int | None = None) -> Taken:
+def take(
+    data: bytes, direction: Direction, sizes: Sequence[int] = WHOLE, *, max_record: int | None = None
+) -> Taken[Receiver]:
     """Feed a Receiver with pieces of these sizes, then end of file. Only RemoteProtocolError is caught."""
     receiver = Receiver(direction) if max_record is None else Receiver(direction, max_record=max_record)
     taken = Taken(receiver)

@@ -8,40 +8,14 @@ import json
 import stat
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any
 
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.protocol import NEED_DATA, Event, Job, Noise, Record
+from playstream.pipeline.protocol import NEED_DATA, Event, Job, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.runner.receiver import RunnerReceiver
 from playstream.pipeline.runner.sender import RunnerSender
-
-WHOLE = (1 << 40,)
-
-
-@dataclass
-class Taken:
-    """What a receiver made of some bytes."""
-
-    receiver: RunnerReceiver
-    items: list[Record | Noise] = field(default_factory=list)
-    error: PlaystreamError | None = None
-
-    @property
-    def records(self) -> list[Record]:
-        return [item for item in self.items if not isinstance(item, Noise)]
-
-    @property
-    def noises(self) -> list[Noise]:
-        return [item for item in self.items if isinstance(item, Noise)]
-
-    @property
-    def message(self) -> str:
-        """The text of the error there must be."""
-        assert self.error is not None, f"no error, but {self.items}"
-        return str(self.error)
+from tests.pipeline.protocol.wire import WHOLE, Taken, chunks
 
 
 def a_job(kwargs: dict[str, Any]) -> Job:
@@ -49,26 +23,21 @@ def a_job(kwargs: dict[str, Any]) -> Job:
     return Job(ident=str(kwargs.get("ident")), extravars=kwargs)
 
 
-def take(data: bytes, direction: Direction, sizes: Sequence[int] = WHOLE) -> Taken:
+def take(data: bytes, direction: Direction, sizes: Sequence[int] = WHOLE) -> Taken[RunnerReceiver]:
     """Feed a receiver pieces of the given sizes, in turn, and the end of the file."""
     taken = Taken(RunnerReceiver(direction, a_job))
-    receiver, position, size = taken.receiver, 0, cycle(sizes)
     try:
-        while position < len(data):
-            step = next(size)
-            receiver.receive_data(data[position : position + step])
-            position += step
+        for chunk in (*chunks(data, sizes), b""):
+            taken.receiver.receive_data(chunk)
             drain(taken)
-        receiver.receive_data(b"")
-        drain(taken)
-        receiver.receive_eof()
+        taken.receiver.receive_eof()
         drain(taken)
     except PlaystreamError as error:
         taken.error = error
     return taken
 
 
-def drain(taken: Taken) -> None:
+def drain(taken: Taken[RunnerReceiver]) -> None:
     """Take what is there."""
     while (item := taken.receiver.next_record()) is not NEED_DATA:
         taken.items.append(item)
