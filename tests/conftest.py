@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -24,6 +24,25 @@ ansible_python_interpreter="{{ ansible_playbook_python }}"
 """
 
 MakeDir = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def no_descriptor_is_leaked() -> Iterator[None]:
+    """A test leaves no descriptor open that it has opened, and the garbage collector none to close."""
+    before = _open_descriptors()
+    yield
+    assert not _open_descriptors() - before
+
+
+def _open_descriptors() -> set[tuple[str, str]]:
+    """Numbers, each with what is open there."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add((number, os.readlink(f"/proc/self/fd/{number}")))
+        except FileNotFoundError:
+            pass  # it was open to list the others
+    return found
 
 
 @pytest.fixture

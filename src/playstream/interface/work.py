@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
+
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.links.stdio import Source
 from playstream.worker import Served, Worker, WorkerOptions
@@ -28,4 +30,6 @@ def work(
     Raises:
         PlaystreamError: the job could not be served; the other side has been told.
     """
-    return Worker(input_fd, output_fd, options or WorkerOptions(), cancellation or Cancellation()).run()
+    with ExitStack() as ours:
+        cancellation = cancellation or ours.enter_context(closing(Cancellation()))
+        return Worker(input_fd, output_fd, options or WorkerOptions(), cancellation).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+_CLOSED = -1
 
 class Cancellation:
     """A request to stop, which also wakes whoever waits in a select.
@@ -30,6 +31,9 @@ class Cancellation:
             os.write(self._write_end, b"w")
         except BlockingIOError:
             pass  # the pipe is full, so the waiting side wakes up anyway
+        except OSError:
+            if self._write_end != _CLOSED:
+                raise
 
     def fileno(self) -> int:
         """Readable when something has changed."""
@@ -43,6 +47,7 @@ class Cancellation:
             pass  # another wake-up took them along
 
     def close(self) -> None:
-        """Close the pipe."""
-        os.close(self._read_end)
-        os.close(self._write_end)
+        """Close the pipe. Waking does nothing from then on: a thread that hangs in a write may do it yet."""
+        ends, self._read_end, self._write_end = (self._read_end, self._write_end), _CLOSED, _CLOSED
+        for fd in ends:
+            os.close(fd)

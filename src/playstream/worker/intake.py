@@ -179,3 +179,5 @@ class Intake:
         """Stop reading, and close what the tree left open."""
         self._reader.close()
         self._unpacker.close()
+        if self._runner is not None:
+            self._runner.records.close()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playstream.pipeline.errors import LocalProtocolError
-from playstream.pipeline.protocol import Job, codec, frames
+from playstream.pipeline.protocol import Job, Receiver, codec, frames
 from playstream.pipeline.protocol.order import Direction
 from tests.pipeline.protocol.strategies import mutations
 from tests.pipeline.protocol.wire import RawStream, Taken, encode, take

@@ -1,4 +1,4 @@
-"""What the tests of trees share: looking at a directory, an arena with a guarded outside, counting descriptors."""
+"""What the tests of trees share: looking at a directory, an arena with a guarded outside."""
 
 from __future__ import annotations
 
@@ -12,14 +12,6 @@ from pathlib import Path
 import pytest
 
 Snapshot = dict[bytes, tuple[object, ...]]
-
-
-@pytest.fixture(autouse=True)
-def no_descriptor_is_leaked() -> Iterator[None]:
-    """Every test leaves as many descriptors open as it found."""
-    before = os.listdir("/proc/self/fd")
-    yield
-    assert os.listdir("/proc/self/fd") == before
 
 
 def take_snapshot(root: Path) -> Snapshot:
