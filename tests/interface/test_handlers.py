@@ -160,6 +160,7 @@ def test_the_cancel_callback_is_asked_while_nothing_is_printed(tmp_path: Path) -
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.keeps_descriptors("what was logged holds the Runner")
 def test_an_oserror_of_the_event_handler_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def handler(event: dict[str, Any]) -> bool:
         raise ConnectionRefusedError("nobody there")

@@ -206,6 +206,7 @@ def test_a_plugin_that_cannot_be_loaded(
     assert len(calls_of("noting")) == 5
 
 
+@pytest.mark.keeps_descriptors("what was logged holds the Runner")
 def test_where_a_plugin_raised_is_logged_for_debugging(
     install: Install, echo: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -268,6 +269,7 @@ def test_without_plugins_nothing_is_loaded_for_them(results: bytes, tmp_path: Pa
     assert b"logging" not in done.stderr
 
 
+@pytest.mark.keeps_descriptors("Python keeps an archive open that it has imported from")
 def test_a_plugin_in_an_archive_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_plugin(tmp_path / "site", "packed", NOTING)
     archive = tmp_path / "site.zip"

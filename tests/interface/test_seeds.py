@@ -137,6 +137,7 @@ def test_run_a_command_with_the_callers_streams(seed_dir: Path, tmp_path: Path) 
     assert done.stdout.index("PLAY RECAP") < done.stdout.index("rc: 0")
 
 
+@pytest.mark.keeps_descriptors("the example does not wait for its thread")
 def test_plugin_docs(seed_dir: Path) -> None:
     printed = run_example("""
         out, err = ansible_runner.get_plugin_docs(
