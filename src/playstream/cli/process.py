@@ -84,8 +84,8 @@ def run(flags: argparse.Namespace) -> int:
     with progress or nullcontext(), _decrypted(flags) as source:
         result = process(
             source, artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
-            output=Output.JSON if flags.json else Output.TEXT, liveness_seconds=liveness_seconds(flags),
-            limits=limits_of(vars(flags)),
+            output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
+            liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
         )
     if storing is not None:
         storing.save(flags.ident, result.status.value, result.rc, result.explanation)

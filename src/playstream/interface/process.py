@@ -41,6 +41,7 @@ def process(
     cancellation: Cancellation | None = None,
     output: Output = Output.TEXT,
     keep_stdout: bool = True,
+    write_behind: bool = False,
     liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Result:
@@ -53,6 +54,7 @@ def process(
         cancellation: asks to stop reading.
         output: what is shown, and kept as `stdout`.
         keep_stdout: False for no artifact `stdout`.
+        write_behind: another process may write the events' files; they are all there when this function returns.
         liveness_seconds: silence after which the worker counts as lost; 0 for never. It does not count where the worker
             is ansible-runner's and sends no keepalive.
         limits: what the stream may cost.
@@ -63,7 +65,9 @@ def process(
     Raises:
         JobError: the artifacts cannot be written.
     """
-    processor = Processor(artifact_dir, observer, output=output, keep_stdout=keep_stdout, limits=limits)
+    processor = Processor(
+        artifact_dir, observer, output=output, keep_stdout=keep_stdout, write_behind=write_behind, limits=limits
+    )
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))
         try:
@@ -95,7 +99,6 @@ def feed(
     Raises:
         PlaystreamError: the stream is bad or ended early, the worker is silent, or the artifacts cannot be written.
     """
-    source = _Source(input_fd, limits)
     # A layer may hold heartbeats back: encryption does until it has 64 KiB.
     liveness = Liveness("the worker", liveness_seconds if isinstance(input_fd, int) else 0.0)
     news = input_fd if isinstance(input_fd, int) else input_fd.fileno()
@@ -104,25 +107,26 @@ def feed(
     poll = select.poll()  # the module selectors costs 0.6 ms of a start
     poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
-    while not source.closed:
-        ready = poll.poll(_patience(stop_at, liveness.time_left, looking=look is not None))
-        if look is not None:
-            look()
-        if cancellation.reason is not None:
-            cancellation.acknowledge()
-            now = time.monotonic()
-            asked_at = asked_at or now
-            stop_at = asked_at + (ARTIFACT_SECONDS if processor.status.terminal else INTERRUPTED_SECONDS)
-            if now >= stop_at:
-                return
-        if any(fd == news for fd, _ in ready):
-            try:
-                source.feed(processor)
-            finally:
-                processor.flush()
-            liveness.hear(expected=source.has_heartbeats)
-        else:
-            liveness.check()
+    with closing(_Source(input_fd, limits)) as source:
+        while not source.closed:
+            ready = poll.poll(_patience(stop_at, liveness.time_left, looking=look is not None))
+            if look is not None:
+                look()
+            if cancellation.reason is not None:
+                cancellation.acknowledge()
+                now = time.monotonic()
+                asked_at = asked_at or now
+                stop_at = asked_at + (ARTIFACT_SECONDS if processor.status.terminal else INTERRUPTED_SECONDS)
+                if now >= stop_at:
+                    return
+            if any(fd == news for fd, _ in ready):
+                try:
+                    source.feed(processor)
+                finally:
+                    processor.flush()
+                liveness.hear(expected=source.has_heartbeats)
+            else:
+                liveness.check()
 
 
 def _patience(stop_at: float | None, silence_left: float | None, *, looking: bool) -> float | None:
@@ -156,6 +160,11 @@ class _Source:
         if isinstance(self._receiver, RecordingReceiver):
             return False
         return self._receiver is None or self._receiver.has_heartbeats
+
+    def close(self) -> None:
+        """Drop what has been begun."""
+        if self._receiver is not None and not isinstance(self._receiver, (Receiver, RecordingReceiver)):
+            self._receiver.records.close()
 
     def feed(self, processor: Processor) -> None:
         """Read once and give the processor what is complete."""

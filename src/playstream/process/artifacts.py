@@ -7,22 +7,24 @@ that was there.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-from playstream.pipeline.errors import ConfigurationError, JobError, RemoteProtocolError
+from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.unpack import Unpacker
+from playstream.process.event_files import EVENT_FILES, EventFiles
+from playstream.process.events import came_twice
 
 _OWN_FILES = ("stdout", "stderr", "rc", "status", "command")
 _INCOMING = ".incoming"
-_OWN_DIRECTORIES = ("job_events", "fact_cache", _INCOMING)
+_OWN_DIRECTORIES = (EVENT_FILES, "fact_cache", _INCOMING)
 _STDOUT_BUFFER = 1 << 16
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,6 +38,7 @@ class ArtifactDir:
         path: the directory; made if it is missing.
         keep_stdout: False for no artifact `stdout`.
         own_stdout: True if what is appended here is `stdout`, and not the worker's file.
+        write_behind: see EventFiles.
         limits: what the worker's tree may cost.
 
     Raises:
@@ -44,41 +47,42 @@ class ArtifactDir:
     """
 
     def __init__(
-        self, path: Path, *, keep_stdout: bool = True, own_stdout: bool = False, limits: Limits = DEFAULT_LIMITS
+        self,
+        path: Path,
+        *,
+        keep_stdout: bool = True,
+        own_stdout: bool = False,
+        write_behind: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.path = path
         self._limits = limits
-        self._not_taken = {"job_events", "command", *(["stdout"] if own_stdout else [])}
+        self._not_taken = {EVENT_FILES, "command", *(["stdout"] if own_stdout else [])}
         """Names in the worker's tree that are passed over."""
         self._incoming = path / _INCOMING
         self._unpacker: Unpacker | None = None
-        self._root = self._events = -1
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._claim()
-            self._clear()
-            (path / "job_events").mkdir(mode=0o700)
-            self._events = os.open("job_events", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
-            stdout = os.open("stdout", _CREATE, 0o600, dir_fd=self._root) if keep_stdout else os.open(os.devnull, 1)
-            self._stdout = os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", "")
-        except OSError as error:
-            self._close_handles()
-            raise self._trouble(error) from None
-        except ConfigurationError:
-            self._close_handles()
-            raise
-
-    def _close_handles(self) -> None:
-        for fd in (self._events, self._root):
-            if fd >= 0:
-                os.close(fd)
+        with ExitStack() as handles:
+            try:
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                handles.callback(os.close, self._root)
+                self._claim()
+                self._clear()
+                self._events = handles.enter_context(closing(EventFiles(self._root, write_behind=write_behind)))
+                stdout = os.open("stdout", _CREATE, 0o600, dir_fd=self._root) if keep_stdout else os.open(os.devnull, 1)
+                self._stdout = handles.enter_context(os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", ""))
+            except OSError as error:
+                raise self._trouble(error) from None
+            self._handles = handles.pop_all()
 
     def _trouble(self, error: OSError) -> JobError:
         return JobError(
             f"the artifacts cannot be written to {str(self.path)!r}: {error.strerror}. Free space there, or see its "
             "owner and mode"
         )
+
+    def _event_trouble(self, error: OSError) -> PlaystreamError:
+        return came_twice(error.filename) if isinstance(error, FileExistsError) else self._trouble(error)
 
     def _claim(self) -> None:
         try:
@@ -103,25 +107,16 @@ class ArtifactDir:
             JobError: it cannot be written.
         """
         try:
-            fd = self._create_event(name)
-            try:
-                if os.write(fd, json_text) < len(json_text):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as when nothing fits
-            except OSError:
-                os.unlink(name, dir_fd=self._events)  # half an event is none
-                raise
-            finally:
-                os.close(fd)
+            self._events.write(name, json_text)
         except OSError as error:
-            raise self._trouble(error) from None
+            raise self._event_trouble(error) from None
 
-    def _create_event(self, name: str) -> int:
+    def finish_events(self) -> None:
+        """See to it that all events are in their files. Raises as `write_event` does."""
         try:
-            return os.open(name, _CREATE, 0o600, dir_fd=self._events)
-        except FileExistsError:
-            raise RemoteProtocolError(
-                f"the event {name.removesuffix('.json')} came twice: events were doubled by the sender"
-            ) from None
+            self._events.finish()
+        except OSError as error:
+            raise self._event_trouble(error) from None
 
     def append_stdout(self, text: str) -> None:
         """Keep lines of output as they come; the worker's own copy takes their place at the end.
@@ -135,11 +130,11 @@ class ArtifactDir:
             raise self._trouble(error) from None
 
     def flush(self) -> None:
-        """Write out what is buffered of the output.
-
-        Raises:
-            JobError: it cannot be written.
-        """
+        """Write out what is buffered of the output and the events. Raises as `write_event` does."""
+        try:
+            self._events.flush()
+        except OSError as error:
+            raise self._event_trouble(error) from None
         try:
             self._stdout.flush()
         except OSError as error:
@@ -221,13 +216,12 @@ class ArtifactDir:
 
     def close(self) -> None:
         """Keep what has come of an unfinished tree, and close the handles."""
-        try:
-            self._stdout.close()
-            self._move_incoming(replace=False)
-        except OSError as error:
-            raise self._trouble(error) from None
-        finally:
-            self._close_handles()
+        with self._handles:
+            try:
+                self._stdout.close()
+                self._move_incoming(replace=False)
+            except OSError as error:
+                raise self._trouble(error) from None
 
 
 def _remove_tree(directory: Path) -> None:

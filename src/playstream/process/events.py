@@ -70,6 +70,13 @@ def event_file_name(counter: int, uuid: str) -> str:
     return f"{counter}-{uuid}.json"
 
 
+def came_twice(file_name: str) -> RemoteProtocolError:
+    """The error for an event whose file is there already."""
+    return RemoteProtocolError(
+        f"the event {file_name.removesuffix('.json')} came twice: events were doubled by the sender"
+    )
+
+
 def displayed_text(event: dict[str, Any]) -> str | None:
     """The lines that the event put on the terminal, without the last line end; None when there were none."""
     text: str = event["stdout"]

@@ -61,6 +61,7 @@ class Processor:
         observer: is told what happens. What it raises comes out of `receive` and `finish`.
         output: what is shown and kept.
         keep_stdout: False for no artifact `stdout`.
+        write_behind: another process may write the events' files; they are all there when `finish` returns.
         limits: what the worker's tree may cost.
 
     Raises:
@@ -74,10 +75,12 @@ class Processor:
         *,
         output: Output = Output.TEXT,
         keep_stdout: bool = True,
+        write_behind: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._artifacts = ArtifactDir(
-            artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON, limits=limits
+            artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON,
+            write_behind=write_behind, limits=limits,
         )
         self._observer = observer
         self._json = output is Output.JSON
@@ -180,6 +183,7 @@ class Processor:
         """Write out what is buffered; called when nothing more is there to receive.
 
         Raises:
+            RemoteProtocolError: an event came twice.
             JobError: the artifacts cannot be written.
         """
         self._artifacts.flush()
@@ -196,6 +200,7 @@ class Processor:
             JobError: the artifacts cannot be written.
         """
         try:
+            error = self._finish_events(error)
             try:
                 self._settle(error, interrupted)
             finally:
@@ -204,6 +209,14 @@ class Processor:
             self._artifacts.close()
             self._observer.idle()
         return Result(self.status, self.rc, self.explanation, self._artifacts.path, self._exit_status(error))
+
+    def _finish_events(self, error: PlaystreamError | None) -> PlaystreamError | None:
+        """Wait for the events' files; why the run cannot be read or kept."""
+        try:
+            self._artifacts.finish_events()
+        except PlaystreamError as caught:
+            return error or caught
+        return error
 
     def _settle(self, error: PlaystreamError | None, interrupted: str | None) -> None:
         """Give the run a last status where the stream did not."""
