@@ -6,7 +6,6 @@ says whom to signal.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.locks import try_lock
 
 _PLACE = ".running"
 _MARK = "@"
@@ -115,21 +115,22 @@ def _claim(path: Path, ident: str) -> int:
         except FileNotFoundError:
             continue  # a run that ended took the directory with it
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(path, fd):
+            locked = try_lock(fd)
+            if locked and _is_at(path, fd):
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, json.dumps({"pid": os.getpid(), "ident": ident}).encode(), 0)
                 return fd
-            os.close(fd)  # the run that had it removed it
-        except OSError as error:
+        except OSError:
             os.close(fd)
-            if not isinstance(error, BlockingIOError):
-                raise
-            if time.monotonic() > deadline:
-                raise ConfigurationError(
-                    f"a run with the ident {ident!r} goes on; give this one another, or end it with playstream stop"
-                ) from None
-            time.sleep(0.02)
+            raise
+        os.close(fd)
+        if locked:
+            continue  # the run that had it removed it
+        if time.monotonic() > deadline:
+            raise ConfigurationError(
+                f"a run with the ident {ident!r} goes on; give this one another, or end it with playstream stop"
+            )
+        time.sleep(0.02)
 
 
 def _is_at(path: Path, fd: int) -> bool:
@@ -147,11 +148,10 @@ def _sweep(directory: Path) -> None:
         except OSError:
             continue
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            if _is_at(path, fd):
+            if try_lock(fd, shared=True) and _is_at(path, fd):
                 path.unlink()
         except OSError:
-            pass  # it goes on, or another sweeps
+            pass  # another sweeps, or the file system has no locks
         finally:
             os.close(fd)
 
@@ -190,12 +190,9 @@ def _read(path: Path) -> Ongoing | None:
     except OSError:
         return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return Ongoing(path.name[1:], _read_pid(fd), path)
+        return None if try_lock(fd, shared=True) else Ongoing(path.name[1:], _read_pid(fd), path)
     finally:
         os.close(fd)
-    return None
 
 
 def _read_pid(fd: int) -> int | None:

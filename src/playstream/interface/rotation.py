@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
+
+from playstream.pipeline.locks import try_lock
 
 _MARKS = ("job_events", "status", "stdout")
 """One of these tells a run's directory from another thing in the same place."""
@@ -37,10 +38,9 @@ def _remove(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not try_lock(fd):
+            return False
         shutil.rmtree(path, ignore_errors=True)
-    except BlockingIOError:
-        return False
     finally:
         os.close(fd)
     return True

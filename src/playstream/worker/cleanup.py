@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import re
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
+from playstream.pipeline.locks import try_lock
 from playstream.worker.guardian import kill_marked
 from playstream.worker.spool import is_spool_name
 
@@ -103,7 +103,7 @@ def _remove(path: Path, pid: int | None, done: Removal) -> None:
             done.failed.append((path, str(error.strerror)))
         return
     try:
-        if not _try_lock(fd) or any(_locked(item) for item in _lockable(path)):
+        if not _is_free(fd) or any(_locked(item) for item in _lockable(path)):
             done.kept.append((path, "a job uses it"))
         elif pid is not None:
             done.kept.append((path, f"process {pid} uses it"))
@@ -140,19 +140,17 @@ def _locked(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _try_lock(fd, fcntl.LOCK_SH)
+        return not _is_free(fd, shared=True)
     finally:
         os.close(fd)
 
 
-def _try_lock(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
+def _is_free(fd: int, *, shared: bool = False) -> bool:
+    """Whether nobody holds its lock, which is taken."""
     try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return try_lock(fd, shared=shared)
     except OSError:
         return True  # a file system without locks
-    return True
 
 
 def _in_use_by_processes(paths: Sequence[Path]) -> dict[Path, int]:

@@ -6,7 +6,6 @@ drops the lock with the last of them, so a spool without a holder is a leftover,
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.locks import try_lock
 
 _PREFIX = "playstream-spool-"
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
@@ -118,7 +118,7 @@ def _make_locked_directory(base: Path) -> tuple[Path, int]:
             lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue  # a sweeping worker took it for a leftover before it was locked
-        if _lock(lock) and root.exists():
+        if try_lock(lock) and root.exists():
             return root, lock
         os.close(lock)
 
@@ -126,19 +126,8 @@ def _make_locked_directory(base: Path) -> tuple[Path, int]:
 def _lock_shared(directory: Path) -> int:
     """A lock that tells `worker cleanup` that the directory is in use; other workers may use it too."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pass  # somebody looks at it at this moment, or holds it for himself
+    try_lock(fd, shared=True)  # in vain while somebody looks at it, or holds it for himself
     return fd
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _empty(directory: Path) -> None:
@@ -166,7 +155,7 @@ def sweep() -> list[Path]:
             status = os.fstat(fd)
             # The mode tells a spool from another thing of that name; the owner keeps root out of others' spools.
             private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
-            if private and _lock(fd):
+            if private and try_lock(fd):
                 shutil.rmtree(root, ignore_errors=True)
                 removed.append(root)
         finally:

@@ -1,0 +1,25 @@
+"""Locks on open files and directories (flock): they say who uses what, and the kernel drops them with their holder."""
+
+from __future__ import annotations
+
+import fcntl
+
+
+def try_lock(fd: int, *, shared: bool = False) -> bool:
+    """Take the lock of a file or directory, without waiting for it.
+
+    Args:
+        fd: open on it. The lock is held until every copy of this descriptor, those of other processes too, is closed.
+        shared: take one that others may share; it only keeps out who wants the lock for himself.
+
+    Returns:
+        False if somebody else holds it.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
