@@ -27,9 +27,9 @@ from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.execution import Execution
 from playstream.worker.fact_cache import restore_fact_cache
-from playstream.worker.guardian import kill_marked
 from playstream.worker.launch import Launch, prepare
-from playstream.worker.spool import PrivateDirectory, Spool, sweep
+from playstream.worker.leftovers import remove_leftovers
+from playstream.worker.spool import PrivateDirectory, Spool
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -176,8 +176,7 @@ class RunnerConfig:
         job = self._adapt(make_job(directory, arguments, Delivery.IN_PLACE))
         if directory is None and "artifact_dir" not in self.options:
             self._make_temporary()  # now, before there are more threads
-        for spool in sweep():
-            kill_marked(spool)
+        remove_leftovers()
         self._spool = Spool(directory, in_place=True)
         self._finalizers = [weakref.finalize(self, self._spool.remove)]
         self._job = job

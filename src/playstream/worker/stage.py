@@ -13,11 +13,11 @@ from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVE
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Failure, Job, StatusName
 from playstream.worker.execution import Execution, put_status
-from playstream.worker.guardian import kill_marked
 from playstream.worker.intake import Intake
+from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.outbox import Outbox
 from playstream.worker.poller import Poller
-from playstream.worker.spool import Spool, sweep
+from playstream.worker.spool import Spool
 from playstream.worker.supervise import READER_GONE, Link
 
 
@@ -78,8 +78,7 @@ class Worker:
             PlaystreamError: the job could not be served. The other side has been told with a Failure record.
         """
         try:
-            for spool in sweep():
-                kill_marked(spool)
+            remove_leftovers()
             served = self._serve()
         except (PlaystreamError, OSError) as caught:
             error = caught if isinstance(caught, PlaystreamError) else _explain(caught)
