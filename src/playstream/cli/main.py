@@ -12,7 +12,7 @@ from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.output import complain
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.cli.subcommand import COMMANDS, set_up
-from playstream.pipeline.errors import JobError, PlaystreamError
+from playstream.pipeline.errors import PlaystreamError, as_error
 
 
 def make_parser() -> Parser:
@@ -66,13 +66,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
             set_up_logging({"debug": arguments.debug, "logfile": arguments.logfile})
         return int(arguments.run(arguments))
-    except PlaystreamError as error:
+    except (PlaystreamError, OSError) as caught:
+        error = as_error(caught)
         complain(arguments.name, error)
         return error.exit_status
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        complain(arguments.name, f"this host refused something that is needed: {where}{error.strerror or error}")
-        return JobError.exit_status
     except KeyboardInterrupt:
         complain(arguments.name, "interrupted")
         return INTERRUPTED_EXIT_STATUS

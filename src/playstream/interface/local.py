@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath
+from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath, as_error
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Failure
 from playstream.process import Processor
@@ -86,11 +86,9 @@ class LocalRun:
             outcome = self._execution.run()
             if outcome.error is not None:
                 self._mailbox.put(Failure(type(outcome.error).__name__, str(outcome.error)))
-        except PlaystreamError as error:
+        except (PlaystreamError, OSError) as caught:
+            error = as_error(caught)
             self._mailbox.put(Failure(type(error).__name__, str(error)))
-        except OSError as error:
-            refused = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
-            self._mailbox.put(Failure("JobError", f"this host refused something the job needs: {refused}"))
         except BaseException as error:  # noqa: BLE001 - a defect: raised in the caller's thread
             self._crash = error
         finally:

@@ -112,6 +112,19 @@ class StoreError(PlaystreamError):
     exit_status = 69
 
 
+def as_error(caught: PlaystreamError | OSError, host: str = "this host") -> PlaystreamError:
+    """What ends a job or a command: an error of this package as it is, what a host refused as a JobError.
+
+    Args:
+        caught: what was raised.
+        host: where, for people.
+    """
+    if isinstance(caught, PlaystreamError):
+        return caught
+    where = f"{caught.filename}: " if caught.filename else ""
+    return JobError(f"{host} refused something that is needed: {where}{caught.strerror or caught}")
+
+
 def error_classes() -> list[type[PlaystreamError]]:
     """Every error class, base first, in the order of definition."""
     found: list[type[PlaystreamError]] = [PlaystreamError]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, PlaystreamError
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.links.stdio import Source, write_all
 from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
@@ -81,7 +81,7 @@ class Worker:
             remove_leftovers()
             served = self._serve()
         except (PlaystreamError, OSError) as caught:
-            error = caught if isinstance(caught, PlaystreamError) else _explain(caught)
+            error = as_error(caught, "the worker's host")
             self._mailbox.put(Failure(type(error).__name__, str(error)))
             self._outbox.close()
             raise error from None
@@ -138,8 +138,3 @@ class Worker:
             raise outcome.error
         ended_here = outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}
         return Served(outcome.status, CANCELED_EXIT_STATUS if ended_here else outcome.rc or 0)
-
-
-def _explain(error: OSError) -> JobError:
-    where = f"{error.filename}: " if error.filename else ""
-    return JobError(f"the worker's host refused something the job needs: {where}{error.strerror}")
