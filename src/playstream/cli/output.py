@@ -72,10 +72,10 @@ class PlainOutput(io.TextIOBase):
 
 
 def open_missing_streams() -> None:
-    """Put /dev/null in the place of standard streams that are closed, so that no file takes their numbers."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(fd, True)
-    os.close(fd)
+    """Put /dev/null in the place of standard streams that are closed, so that printing is no error."""
+    from playstream.interface.standard_streams import fill_standard_streams  # noqa: PLC0415 - a run's alone
+
+    fill_standard_streams()
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as we live
     if sys.stderr is None:
