@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
 
+STANDARD_OUTPUT = "-"
+"""What stands for it where a flag names a file."""
 _FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
 _NO = {"", "0", "false", "no", "off", "n", "f"}
 

@@ -8,13 +8,12 @@ import sys
 from itertools import chain
 from pathlib import Path
 
+from playstream.cli.output import STANDARD_OUTPUT
 from playstream.interface.event_log import EventLog
 from playstream.interface.shown_text import make_safe_json
 from playstream.pipeline.errors import JobError
 from playstream.process import Result
 from playstream.process.summary import summarize
-
-STANDARD_OUTPUT = "-"
 
 
 def write_summary(target: str, result: Result, ident: str | None) -> None:
