@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,25 +17,26 @@ from playstream.process.task_results import TaskResults
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
 
 
-class Results:
-    """The results of one run. `Runner` is one; they can be read while the run goes on."""
+class Results(ABC):
+    """The results of one run, which can be read while it goes on. `Runner` knows where they are."""
 
     def __init__(self) -> None:
         self._log = EventLog()
         self._stats: dict[str, Any] | None = None
 
     @property
-    def _artifact_dir(self) -> Path:
-        raise NotImplementedError
-
-    @property
-    def _fact_cache_dir(self) -> Path:
-        raise NotImplementedError
-
-    @property
+    @abstractmethod
     def artifact_path(self) -> Path:
         """The directory of the artifacts."""
-        return self._artifact_dir
+
+    @property
+    @abstractmethod
+    def _fact_cache_dir(self) -> Path:
+        """The directory of the facts.
+
+        Raises:
+            ConfigurationError: they are not kept as files.
+        """
 
     @property
     def stdout(self) -> TextIO:
@@ -60,10 +62,10 @@ class Results:
 
     def _open(self, name: str) -> TextIO:
         try:
-            return (self._artifact_dir / name).open(encoding="utf-8", errors="replace")
+            return (self.artifact_path / name).open(encoding="utf-8", errors="replace")
         except OSError as error:
             raise JobError(
-                f"{name} of this run is not there: {self._artifact_dir / name}: {error.strerror}. It is written when "
+                f"{name} of this run is not there: {self.artifact_path / name}: {error.strerror}. It is written when "
                 "the run starts, and not with suppress_output_file"
             ) from None
 
@@ -79,7 +81,7 @@ class Results:
             ...     print(event["event"])
         """
         # A generator, which holds this object: the artifacts of a run from memory go with it.
-        yield from self._log.read(self._artifact_dir)
+        yield from self._log.read(self.artifact_path)
 
     @property
     def stats(self) -> dict[str, Any] | None:

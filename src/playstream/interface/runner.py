@@ -93,7 +93,8 @@ class Runner(Results):
         self._done = threading.Event()
 
     @property
-    def _artifact_dir(self) -> Path:
+    def artifact_path(self) -> Path:
+        """The directory of the artifacts."""
         return Path(self.config.artifact_dir)
 
     @property
@@ -253,7 +254,7 @@ class Runner(Results):
             observer.show_on(make_display(self.config))
             drive = self._make_drive(cancellation)
             processor = Processor(
-                self._artifact_dir, storing or observer, output=Output.JSON if self.config.json_mode else Output.TEXT,
+                self.artifact_path, storing or observer, output=Output.JSON if self.config.json_mode else Output.TEXT,
                 keep_stdout=not self.config.suppress_output_file, limits=self._limits,
             )
             error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))
