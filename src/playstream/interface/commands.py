@@ -8,10 +8,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from playstream.interface.command_config import CommandConfig, Descriptors
 from playstream.interface.event_handler import spread_handler
+from playstream.interface.handlers import take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import CommandOptions
 from playstream.interface.runner import Runner
-from playstream.interface.running import start, take_handlers
+from playstream.interface.running import start
 from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.options import SharedOptions

@@ -17,9 +17,18 @@ from playstream.interface.options import (
 )
 from playstream.pipeline.errors import CallbackError
 
+HANDLER_OPTIONS = (
+    "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",
+)
+"""The options that are a Runner's and not its configuration's."""
 POLL_SECONDS = 0.5
 """How often the cancel callback is asked; the contract says at least once a second."""
 _logger = logging.getLogger("playstream")
+
+
+def take_handlers(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the handlers out of `options`."""
+    return {name: options.pop(name) for name in HANDLER_OPTIONS if name in options}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import spread_handler
+from playstream.interface.handlers import take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
@@ -17,9 +18,6 @@ from playstream.pipeline.options import JobOptions
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-HANDLER_OPTIONS = (
-    "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",
-)
 _START_SECONDS = 1.0
 """How long a run may take to start before run_async() returns: a status handler may be slow."""
 _logger = logging.getLogger("playstream")
@@ -124,8 +122,3 @@ def _run_in_thread(runner: Runner) -> None:
     except Exception as error:  # noqa: BLE001 - the caller's own functions may raise anything
         runner.fail(error)
         _logger.warning("run %s: %s", runner.config.ident, runner.explanation)
-
-
-def take_handlers(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the handlers out of `options`."""
-    return {name: options.pop(name) for name in HANDLER_OPTIONS if name in options}

@@ -12,11 +12,10 @@ from typing import Any
 from playstream.interface.config import RunnerConfig
 from playstream.interface.encryption import check_hold, decrypted, encrypted, encryption_of
 from playstream.interface.event_handler import spread_handler
-from playstream.interface.handlers import CancelPoll
+from playstream.interface.handlers import CancelPoll, take_handlers
 from playstream.interface.options import CancelCallback, RunOptions
 from playstream.interface.process import feed
 from playstream.interface.runner import Drive, Runner
-from playstream.interface.running import take_handlers
 from playstream.interface.transmit import transmit
 from playstream.interface.work import work
 from playstream.pipeline.arguments import make_arguments
