@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from playstream.interface.display import Display
 from playstream.interface.handlers import Handlers
@@ -17,10 +17,22 @@ from playstream.process import Observer
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from playstream.interface.runner import Runner
+    from playstream.interface.config import RunnerConfig
 
 _logger = logging.getLogger("playstream")
 _LEVELS = {LogLevel.INFO: logging.INFO, LogLevel.WARNING: logging.WARNING, LogLevel.ERROR: logging.ERROR}
+
+
+class Watched(Protocol):
+    """What keeps a run's state: a Runner."""
+
+    config: RunnerConfig
+
+    def note_event(self, name: str, event: dict[str, Any]) -> None:
+        """An event has been kept, in the file `name`."""
+
+    def note_status(self, status: Status) -> None:
+        """The job has a new status."""
 
 
 class RunObserver(Observer):
@@ -33,7 +45,7 @@ class RunObserver(Observer):
         handlers: the caller's functions.
     """
 
-    def __init__(self, runner: Runner, handlers: Handlers) -> None:
+    def __init__(self, runner: Watched, handlers: Handlers) -> None:
         self._plugins = Plugins(find_plugins(), runner.config)
         self.changes_events = handlers.event_handler is not None or self._plugins.take_events
         self._runner = runner
