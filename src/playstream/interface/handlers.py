@@ -15,7 +15,7 @@ from playstream.interface.options import (
     FinishedCallback,
     StatusHandler,
 )
-from playstream.pipeline.errors import CallbackError
+from playstream.pipeline.errors import CallbackError, PlaystreamError
 
 HANDLER_OPTIONS = (
     "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",
@@ -103,6 +103,13 @@ class CancelPoll:
             self._cancel("the cancel callback asked for it")
         else:
             self._callback = callback
+
+
+def as_result(error: BaseException | None) -> PlaystreamError | None:
+    """What was raised, by the run or by a function of the caller's, as what the run ended with."""
+    if error is None or isinstance(error, PlaystreamError):
+        return error
+    return CallbackError(f"a function of the caller's raised {type(error).__name__}: {error}")
 
 
 def _call(name: str, function: Callable[..., object], *arguments: object) -> object:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playstream.interface.cancel_request import CancelRequest
 from playstream.interface.config import RunnerConfig
 from playstream.interface.display import make_display
 from playstream.interface.event_log import EventLog
-from playstream.interface.handlers import CancelPoll, Handlers
+from playstream.interface.handlers import CancelPoll, Handlers, as_result
 from playstream.interface.local import INTERRUPTED, OF_THE_RECORDS, LocalRun
 from playstream.interface.observer import RunObserver
 from playstream.interface.results import Results
@@ -18,7 +20,7 @@ from playstream.interface.rotation import rotate
 from playstream.interface.run_code import RunCode
 from playstream.interface.storing import StoringObserver
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream, PlaystreamError
+from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream
 from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Output, Processor, Result
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
         FinishedCallback,
         StatusHandler,
     )
-
 
 Drive = Callable[[Processor, CancelPoll], "BaseException | None"]
 
@@ -86,9 +87,7 @@ class Runner(Results):
         self.explanation: str | None = None
         self.exit_status: int | None = None
         self._limits = DEFAULT_LIMITS
-        self._cancellation: Cancellation | None = None
-        self._cancel_reason: str | None = None
-        self._lock = threading.Lock()
+        self._cancel_request = CancelRequest()
         self._under_way = threading.Event()
         self._done = threading.Event()
 
@@ -153,10 +152,7 @@ class Runner(Results):
         Args:
             reason: for people; becomes `explanation`.
         """
-        with self._lock:
-            self._cancel_reason = self._cancel_reason or reason
-            if self._cancellation is not None:
-                self._cancellation.request(reason)
+        self._cancel_request.make(reason)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of a run that goes on in another thread.
@@ -218,17 +214,10 @@ class Runner(Results):
         """
         self.expect_events()
         self._log.write_from_here()
-        cancellation = Cancellation()
-        with self._lock:
-            self._cancellation = cancellation
-            if self._cancel_reason is not None:
-                cancellation.request(self._cancel_reason)
         try:
-            self._run(cancellation)
+            with self._cancel_request.heard() as cancellation:
+                self._run(cancellation)
         finally:
-            with self._lock:
-                self._cancellation = self._cancel_reason = None
-            cancellation.close()
             self._log.end()
             self._done.set()
             self._under_way.set()
@@ -236,21 +225,16 @@ class Runner(Results):
 
     def _run(self, cancellation: Cancellation) -> None:
         observer = RunObserver(self, self._handlers)
-        if self._store is None:
-            self._run_watched(cancellation, observer, None)
-            return
-        storing = StoringObserver(self._store, observer)
-        try:
+        with nullcontext() if self._store is None else closing(StoringObserver(self._store, observer)) as storing:
             self._run_watched(cancellation, observer, storing)
-        finally:
-            storing.close()
 
     def _run_watched(
         self, cancellation: Cancellation, observer: RunObserver, storing: StoringObserver | None
     ) -> None:
         error: BaseException | None
         try:
-            self._prepare()
+            if not self.config.prepared:
+                self.config.prepare()
             observer.show_on(make_display(self.config))
             drive = self._make_drive(cancellation)
             processor = Processor(
@@ -282,12 +266,8 @@ class Runner(Results):
 
     def fail(self, error: BaseException) -> None:
         """What `run` raised becomes the status, where there is nobody to raise it to."""
-        self.explanation = str(_as_result(error))
+        self.explanation = str(as_result(error))
         self.status = StatusName.ERROR.value
-
-    def _prepare(self) -> None:
-        if not self.config.prepared:
-            self.config.prepare()
 
     def _make_drive(self, cancellation: Cancellation) -> Drive:
         """What gives the processor every record of the run, and returns what was raised on the way."""
@@ -310,11 +290,4 @@ class Runner(Results):
 def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:
     if isinstance(error, KeyboardInterrupt):
         return processor.finish(interrupted=INTERRUPTED)
-    return processor.finish(_as_result(error), interrupted=cancellation.reason if error is None else None)
-
-
-def _as_result(error: BaseException | None) -> PlaystreamError | None:
-    """What was raised, as what the run ended with."""
-    if error is None or isinstance(error, PlaystreamError):
-        return error
-    return CallbackError(f"a function of the caller's raised {type(error).__name__}: {error}")
+    return processor.finish(as_result(error), interrupted=cancellation.reason if error is None else None)

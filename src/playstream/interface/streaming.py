@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -73,23 +73,6 @@ class TransmitRunner(_Stage):
         super().__init__(options)
         self._cancel_callback = cancel_callback
 
-    @contextmanager
-    def _holding(self) -> Iterator[Cancellation | None]:
-        """What `cancel` asks while the stage stays; None when it does not."""
-        if not self._options.get("hold"):
-            yield None
-            return
-        with closing(Cancellation()) as hold:
-            with self._lock:
-                self._cancellation = hold
-                if self._cancel_reason is not None:
-                    hold.request(self._cancel_reason)
-            try:
-                yield hold
-            finally:
-                with self._lock:
-                    self._cancellation = None
-
     def run(self) -> tuple[str, int | None]:
         """Write the job and its tree.
 
@@ -98,8 +81,9 @@ class TransmitRunner(_Stage):
             LinkError: the reader has gone.
         """
         directory = self._options.get("private_data_dir")
-        check_hold(encryption_of(self._options, "encrypt_to"), hold=bool(self._options.get("hold")))
-        with self._holding() as hold, _output(self._options) as output_fd:
+        stays = bool(self._options.get("hold"))
+        check_hold(encryption_of(self._options, "encrypt_to"), hold=stays)
+        with self._cancel_request.heard() if stays else nullcontext() as hold, _output(self._options) as output_fd:
             transmit(
                 None if directory is None else Path(directory),
                 make_arguments(self._options),
