@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playstream.cli.output import complain, make_progress
+from playstream.cli.output import STANDARD_OUTPUT, complain, make_progress
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
 from playstream.pipeline.errors import ConfigurationError
@@ -36,7 +36,7 @@ def set_up(parser: Parser) -> None:
 
 def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callable[[str], object] | None:
     """What puts text on standard output."""
-    if flags.quiet or flags.summary == "-" or sys.stdout is None:
+    if flags.quiet or flags.summary == STANDARD_OUTPUT or sys.stdout is None:
         return None
     if progress is not None:
         from playstream.interface.display import write_standard_output  # noqa: PLC0415 - see run
@@ -63,7 +63,7 @@ def run(flags: argparse.Namespace) -> int:
     artifact_dir = Path(flags.artifact_dir) if flags.artifact_dir else flags.private_data_dir / "artifacts"
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)
-    without = flags.quiet or flags.json or flags.debug or flags.raw_output or flags.summary == "-"
+    without = flags.quiet or flags.json or flags.debug or flags.raw_output or flags.summary == STANDARD_OUTPUT
     progress = None if without else make_progress()
     output = Display(_make_write(flags, progress), choose_form(raw=flags.raw_output, json=flags.json))
 
@@ -80,16 +80,15 @@ def run(flags: argparse.Namespace) -> int:
                 complain("process", f"{level.value}: {message}")
 
     viewer = _with_plugins(Viewer(), flags)
-    storing = _make_storing(named_store(flags.store), viewer)
-    with progress or nullcontext(), _decrypted(flags) as source:
-        result = process(
-            source, artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
-            output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
-            liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
-        )
-    if storing is not None:
-        storing.save(flags.ident, result.status.value, result.rc, result.explanation)
-        storing.close()
+    with _storing(named_store(flags.store), viewer) as storing:
+        with progress or nullcontext(), _decrypted(flags) as source:
+            result = process(
+                source, artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
+                output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
+                liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
+            )
+        if storing is not None:
+            storing.save(flags.ident, result.status.value, result.rc, result.explanation)
     if result.explanation:
         complain("process", f"{result.status.value}: {result.explanation}")
     if flags.summary:
@@ -108,12 +107,13 @@ def _decrypted(flags: argparse.Namespace) -> AbstractContextManager[int | Source
     return decrypted(claim_input(), encryption_of(vars(flags), "identity"), partial(complain, "process"))
 
 
-def _make_storing(url: str | None, inner: Observer) -> StoringObserver | None:
+def _storing(url: str | None, inner: Observer) -> AbstractContextManager[StoringObserver | None]:
+    """What collects the run for a store and is closed in any case; nothing where none is named."""
     if url is None:
-        return None
+        return nullcontext()
     from playstream.interface.storing import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
 
-    return StoringObserver(url, inner)
+    return closing(StoringObserver(url, inner))
 
 
 def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:

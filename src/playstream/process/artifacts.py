@@ -7,7 +7,6 @@ that was there.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
+from playstream.pipeline.locks import try_lock
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process.event_files import EVENT_FILES, EventFiles
@@ -85,12 +85,10 @@ class ArtifactDir:
         return came_twice(error.filename) if isinstance(error, FileExistsError) else self._trouble(error)
 
     def _claim(self) -> None:
-        try:
-            fcntl.flock(self._root, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(self._root):
             raise ConfigurationError(
                 f"another run is writing its artifacts to {str(self.path)!r}; give this one an ident of its own"
-            ) from None
+            )
 
     def _clear(self) -> None:
         for name in _OWN_FILES:
