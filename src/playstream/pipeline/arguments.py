@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inputs import parse_mapping
 from playstream.pipeline.job import Arguments
 from playstream.pipeline.options import SETTING_OPTIONS
+from playstream.pipeline.small_files import read_text
 
 _AS_THEY_ARE = (
     "binary", "module", "module_args", "role", "role_vars", "role_skip_facts", "limit", "forks", "verbosity", "cmdline",
@@ -108,11 +110,10 @@ def _extravars(options: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return given
     path = Path(options.get("private_data_dir", ".")) / given
-    try:
-        return parse_mapping(str(path), path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"extravars: {str(path)!r} cannot be read: {reason}") from None
+    text = read_text(path, path.parent)
+    if text is None:
+        raise ConfigurationError(f"extravars: {str(path)!r} cannot be read: {os.strerror(errno.ENOENT)}")
+    return parse_mapping(str(path), text)
 
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:

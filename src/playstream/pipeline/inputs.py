@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ import yaml
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import is_text
-from playstream.pipeline.isolation import read_isolation
+from playstream.pipeline.isolation import ISOLATION_KEYS, read_isolation
 from playstream.pipeline.passwords import check_passwords
+from playstream.pipeline.small_files import MAX_BYTES, read_text
+from playstream.pipeline.yaml_loader import Loader, TooLarge
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_key")
 """The names in `env/` that playstream reads."""
@@ -29,6 +31,8 @@ _MAX_SECONDS = 10**10
 """Of a time limit: 300 years."""
 _MAX_KEY = 1 << 15
 """Characters of a private key; it has to fit into a pipe. An RSA key of 16,384 bits has 13,000."""
+_MAX_LEVELS = 200
+"""Of lists and objects in one another. Python's own limit for JSON depends on its version and on who calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +51,17 @@ def read_env_files(private_data_dir: Path) -> EnvFiles:
     """Read `env/` of a private data directory. Each file may be YAML, JSON or a FIFO.
 
     Raises:
-        ConfigurationError: a file cannot be read or does not hold what it should; names the file and the line.
+        ConfigurationError: a file cannot be read, is too large or does not hold what it should; names the file and
+            the line.
     """
     env = private_data_dir / "env"
     return EnvFiles(
-        envvars=check_envvars(str(env / "envvars"), _read_mapping(env / "envvars")),
-        extravars=_read_mapping(env / "extravars"),
-        passwords=check_passwords(str(env / "passwords"), _read_mapping(env / "passwords")),
+        envvars=check_envvars(str(env / "envvars"), _read_mapping(private_data_dir, "env/envvars")),
+        extravars=_read_mapping(private_data_dir, "env/extravars"),
+        passwords=check_passwords(str(env / "passwords"), _read_mapping(private_data_dir, "env/passwords")),
         settings=read_settings(private_data_dir),
-        cmdline=split_words(str(env / "cmdline"), _read_text(env / "cmdline") or ""),
-        ssh_key=check_ssh_key(str(env / "ssh_key"), _read_text(env / "ssh_key")),
+        cmdline=split_words(str(env / "cmdline"), read_text(env / "cmdline", private_data_dir) or ""),
+        ssh_key=check_ssh_key(str(env / "ssh_key"), read_text(env / "ssh_key", private_data_dir)),
     )
 
 
@@ -66,8 +71,9 @@ def read_settings(private_data_dir: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: it cannot be read or does not hold what it should; names the file and the line.
     """
-    path = private_data_dir / "env" / "settings"
-    return check_settings(str(path), _read_mapping(path))
+    return check_settings(
+        str(private_data_dir / "env" / "settings"), _read_mapping(private_data_dir, "env/settings")
+    )
 
 
 def read_command_file(private_data_dir: Path) -> tuple[str, ...]:
@@ -77,44 +83,12 @@ def read_command_file(private_data_dir: Path) -> tuple[str, ...]:
         ConfigurationError: it cannot be read, or a quote is not closed.
     """
     path = private_data_dir / "args"
-    return split_words(str(path), _read_text(path) or "")
+    return split_words(str(path), read_text(path, private_data_dir) or "")
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as JSON can carry it: dates stay text, and Ansible's own tags become what its JSON reader understands."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - overrides a class attribute of the base
-        first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-def _construct_vault(loader: _Loader, node: yaml.ScalarNode) -> dict[str, Any]:
-    return {"__ansible_vault": loader.construct_scalar(node)}
-
-
-def _construct_unsafe(loader: _Loader, node: yaml.ScalarNode) -> dict[str, Any]:
-    return {"__ansible_unsafe": loader.construct_scalar(node)}
-
-
-_Loader.add_constructor("!vault", _construct_vault)
-_Loader.add_constructor("!unsafe", _construct_unsafe)
-
-
-def _read_text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x} at "
-                                 f"position {error.start}") from None
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    return parse_mapping(str(path), _read_text(path) or "")
+def _read_mapping(directory: Path, name: str) -> dict[str, Any]:
+    path = directory / name
+    return parse_mapping(str(path), read_text(path, directory) or "")
 
 
 def parse_mapping(source: str, text: str) -> dict[str, Any]:
@@ -126,13 +100,21 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
+        values = _load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigurationError(f"{source}{where}: not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except TooLarge:
+        raise ConfigurationError(
+            f"{source}: expected at most {MAX_BYTES} characters when its aliases (*name) are written out, got more"
+        ) from None
+    except RecursionError:
+        raise _too_deep(source) from None
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except (LookupError, TypeError, AttributeError, OverflowError):  # PyYAML's for `!!int ""`, `!!bool x` and the like
+        raise ConfigurationError(f"{source}: not valid YAML: a value does not fit its tag (!!name)") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -143,17 +125,42 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
     return check_json(source, values)
 
 
+def _load(text: str) -> Any:
+    """The values of JSON or YAML. Nearly all JSON is YAML too; read as JSON it takes a hundredth of the time."""
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            pass  # `{a: b}` is YAML only
+    return yaml.load(text, Loader=Loader)  # noqa: S506 - derives from SafeLoader
+
+
 def check_json(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values`, known to be what JSON can carry to the worker.
 
     Raises:
-        ConfigurationError: a value is of another kind, not a finite number, or contains itself.
+        ConfigurationError: a value is of another kind, not a finite number, contains itself, or is nested too deeply.
     """
     try:
         json.dumps(values, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{source}: a value cannot travel as JSON: {error}") from None
+    level: list[Any] = [values]
+    for _ in range(_MAX_LEVELS):
+        level = [item for value in level for item in _list_items(value) if isinstance(item, (dict, list, tuple))]
+    if level:
+        raise _too_deep(source)
     return dict(values)
+
+
+def _list_items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _too_deep(source: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{source}: expected at most {_MAX_LEVELS} levels of lists and objects in one another, got more"
+    )
 
 
 def _kind_of(value: object) -> str:
@@ -201,14 +208,32 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"{source}: {name}: expected text, got {_kind_of(value)}")
+    for name in (*_NAMES, *ISOLATION_KEYS):
+        _check_texts(f"{source}: {name}", values.get(name))
     _check_fact_cache(source, values.get("fact_cache"))
     read_isolation(source, values)
     return check_json(source, values)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether it can be written into a file, or typed. That of a path may have bytes that are no UTF-8 (`is_text`)."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _check_texts(source: str, value: Any) -> None:
+    """The texts of a setting are paths or words of a command line, but those of a login, which go into a file."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    usable = is_utf8 if isinstance(value, dict) else is_text
+    if not all(usable(item) for item in items if isinstance(item, str)):
+        raise ConfigurationError(f"{source}: it has a NUL or half a character (U+D800 to U+DFFF) in it")
+
+
 def _check_fact_cache(source: str, name: str | None) -> None:
     """It is written where the job runs: below the artifacts, whoever asks."""
-    if name and (name.startswith("/") or ".." in name.split("/") or not is_text(name)):
+    if name and (name.startswith("/") or ".." in name.split("/")):
         raise ConfigurationError(
             f"{source}: fact_cache: expected the name of a directory in the artifacts, got {name!r}. For a cache "
             "elsewhere set fact_cache_type to '' and configure it in ansible.cfg"

@@ -129,14 +129,24 @@ def check_job(job: Job) -> Job:
             Ansible.
     """
     check_ident(job.ident)
-    if not all(is_text(answer) for answer in job.passwords.values()):
-        raise ConfigurationError("passwords: one has a NUL or half a character (U+D800 to U+DFFF) in it")
+    written = {
+        "passwords": (*job.passwords, *job.passwords.values()),
+        "inventory_contents": job.inventory_contents,
+        "ssh_key": (job.ssh_key or "",),
+    }
+    for name, given in written.items():
+        if not all(map(inputs.is_utf8, given)):
+            raise ConfigurationError(f"{name}: a text has a NUL or half a character (U+D800 to U+DFFF) in it")
     _check_what(job, job.command)
     _check_numbers(job)
     inputs.check_envvars("envvars", job.envvars)
     check_passwords("passwords", job.passwords)
     inputs.check_settings("settings", job.settings)
     inputs.check_ssh_key("ssh_key", job.ssh_key)
+    inputs.check_json("extravars", job.extravars)
+    inputs.check_json("role_vars", job.role_vars)
+    for play in job.plays:
+        inputs.check_json("plays", play)
     for item in fields(job):
         value = getattr(job, item.name)
         texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
@@ -161,8 +171,12 @@ def _limits(arguments: Arguments) -> dict[str, Any]:
 
 
 def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
-    """The job with what `env/` adds where the job is run; what the job already says wins, name by name."""
-    return replace(
+    """The job with what `env/` adds where the job is run; what the job already says wins, name by name.
+
+    Raises:
+        ConfigurationError: what they make together cannot be run, as with `check_job`.
+    """
+    return check_job(replace(
         job,
         cmdline=job.cmdline or files.cmdline,
         extravars={**files.extravars, **job.extravars},
@@ -170,7 +184,7 @@ def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
         passwords={**files.passwords, **job.passwords},
         settings={**files.settings, **job.settings},
         ssh_key=job.ssh_key or files.ssh_key,
-    )
+    ))
 
 
 def _check_directory(directory: Path) -> None:

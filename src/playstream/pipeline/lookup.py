@@ -118,7 +118,7 @@ class Lookup:
         if role is None or not self._look or _COLLECTION_NAME.fullmatch(role) or Path(role).is_absolute():
             return role
         project = self._base / self.project_dir
-        places = [project / "roles", *(self._base / Path(path).expanduser() for path in roles_path)]
+        places = [project / "roles", *(self._base / os.path.expanduser(path) for path in roles_path)]
         places.append(self._base / "roles")
         if any((place / role).is_dir() for place in places) or (self._anywhere and self._elsewhere(project, role)):
             return role
@@ -129,11 +129,11 @@ class Lookup:
 
     def _elsewhere(self, project: Path, role: str) -> bool:
         """Whether this host's own roles may have it; where a configuration says where roles are, Ansible knows."""
-        configs = [project / "ansible.cfg", *(Path(path).expanduser() for path in _CONFIG_FILES)]
+        configs = [project / "ansible.cfg", *(Path(os.path.expanduser(path)) for path in _CONFIG_FILES)]
         if os.environ.get("ANSIBLE_CONFIG") or any(path.is_file() for path in configs):
             return True
         places = os.environ.get("ANSIBLE_ROLES_PATH", ":".join(_ROLE_PLACES)).split(":")
-        return any((Path(place).expanduser() / role).is_dir() for place in places if place)
+        return any(Path(os.path.expanduser(place), role).is_dir() for place in places if place)
 
     def inventory(
         self, items: Sequence[str | Mapping[str, Any]] | None

@@ -66,8 +66,11 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
             raise ConfigurationError(f"{source}: expected a text as a prompt or name, got {type(pattern).__name__}")
         try:
             re.compile(pattern)
-        except re.error as error:
-            raise ConfigurationError(f"{source}: {pattern!r} is not a regular expression: {error}") from None
+            re.compile(pattern.encode(), re.MULTILINE)  # a terminal shows bytes
+        except (re.error, ValueError, OverflowError, RecursionError) as error:
+            raise ConfigurationError(
+                f"{source}: {pattern[:200]!r} is not a regular expression of bytes: {error}"
+            ) from None
         if isinstance(answer, (dict, list, bool)) or answer is None:
             raise ConfigurationError(
                 f"{source}: the answer to {pattern!r}: expected text, got {type(answer).__name__}"

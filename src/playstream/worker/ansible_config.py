@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_MAX_BYTES = 1 << 20
+"""Of a file that is read: 1 MiB. One with every setting and its documentation has 30 KB."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnsibleConfig:
@@ -31,7 +34,7 @@ class AnsibleConfig:
         if text is None or self.path is None:
             return None
         base = self.path.parent
-        return [str(base / os.path.expandvars(Path(item.strip()).expanduser())) for item in text.split(":") if item]
+        return [str(base / os.path.expandvars(os.path.expanduser(item.strip()))) for item in text.split(":") if item]
 
 
 def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool = False) -> AnsibleConfig:
@@ -39,7 +42,8 @@ def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool
 
     With `only_project`, files elsewhere are left out: they are this host's and not those of the job's container.
     """
-    home = Path(env.get("HOME") or "~").expanduser()
+    # Those of pathlib raise an error for a user who is not known here, as in a container without an entry for this one.
+    home = Path(os.path.expanduser(env.get("HOME") or "~"))
     places = [cwd / "ansible.cfg", home / ".ansible.cfg", Path("/etc/ansible/ansible.cfg")]
     if _world_writable(cwd):
         del places[0]  # Ansible does not trust it there either
@@ -47,7 +51,7 @@ def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool
     if only_project:
         places = places[:1] if places[0].parent == cwd else []
     elif named:
-        path = Path(os.path.expandvars(named)).expanduser()
+        path = Path(os.path.expanduser(os.path.expandvars(named)))
         places.insert(0, path / "ansible.cfg" if path.is_dir() else cwd / path)
     for path in places:
         if path.is_file() and os.access(path, os.R_OK):
@@ -65,6 +69,8 @@ def _world_writable(directory: Path) -> bool:
 def _read_defaults(path: Path) -> Mapping[str, str]:
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
     try:
+        if path.stat().st_size > _MAX_BYTES:
+            return {}  # it is no ansible.cfg, and reading it would take the memory of this host
         parser.read(path, encoding="utf-8")
         return dict(parser["defaults"])
     except (configparser.Error, KeyError, UnicodeDecodeError):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import Job
 from playstream.worker.ansible_config import AnsibleConfig, find_ansible_config
 from playstream.worker.paths import Paths
@@ -24,11 +25,16 @@ def make_environment(job: Job, paths: Paths, plugin_dir: Path, seen: Seen, *, in
         plugin_dir: the directory of the callback plugin.
         seen: what a path is called where the job runs.
         inherit: False where this host's environment means nothing, as in a container.
+
+    Raises:
+        ConfigurationError: ansible.cfg has what no variable can have.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith("PLAYSTREAM_")} if inherit else {}
     env.update(job.envvars)
     config = find_ansible_config(env, paths.cwd, only_project=not inherit)
     env.update(_search_paths(job, paths, plugin_dir, seen, env, config))
+    if any("\0" in value for value in env.values()):
+        raise ConfigurationError(f"{config.path}: expected no NUL, got one in home, callback_plugins or roles_path")
     env.update(_fact_cache(job, paths, seen, env, config))
     if job.module:
         env["ANSIBLE_LOAD_CALLBACK_PLUGINS"] = "1"

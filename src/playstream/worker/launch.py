@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -46,8 +47,9 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
 
     Raises:
         ExecutableNotFound: Ansible, or what is to isolate it, is not on this host.
-        ConfigurationError: a path that the isolation names is not on this host.
-        JobError: the playbook is not on this host, or a directory cannot be made.
+        ConfigurationError: a path that the isolation names is not on this host, or ansible.cfg cannot be added to.
+        JobError: the playbook is not on this host, or the project cannot be copied.
+        OSError: this host refused a file or a directory that the job needs.
     """
     project = spool.private_data_dir / job.project_dir
     copied = _copy_project(job, project)
@@ -111,17 +113,35 @@ def _copy_project(job: Job, project: Path) -> Path | None:
     base = job.settings.get("directory_isolation_base_path")
     if not base or not project.is_dir():
         return None
-    place = Path(base).expanduser()
     copied: Path | None = None
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        place = Path(base).expanduser().absolute()
+        if Path(os.path.realpath(place)).is_relative_to(os.path.realpath(project)):
+            raise JobError(
+                f"directory_isolation_base_path {base!r} lies in the project {str(project)!r}, so that the copy would "
+                "have to hold itself. Choose a place outside of it"
+            )
+        _make_private(place)
         copied = Path(tempfile.mkdtemp(prefix="playstream-project-", dir=place))
         shutil.copytree(project, copied / "project", symlinks=True)
-    except (OSError, shutil.Error) as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError is that of ~user without such a user
         if copied is not None:
             shutil.rmtree(copied, ignore_errors=True)
         raise JobError(
-            f"the project cannot be copied to directory_isolation_base_path {str(place)!r}: {error}. Free space there, "
-            "or choose another place"
+            f"the project cannot be copied to directory_isolation_base_path {base!r}: {_reason(error)}. Free space "
+            "there, or choose another place"
         ) from None
     return copied
+
+
+def _make_private(place: Path) -> None:
+    """Make a directory, and those above it, for this user alone where they are missing."""
+    for directory in reversed([place, *place.parents]):
+        directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong; of what went wrong with many files, the first."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        return str(error.args[0][0][2])
+    return str(error)

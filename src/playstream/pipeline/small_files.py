@@ -1,0 +1,72 @@
+"""Files that are read whole, such as those of `env/`: within bounds, for on a worker they may have been sent."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from playstream.pipeline.errors import ConfigurationError
+
+MAX_BYTES: Final = 1 << 22
+"""Of one file: 4 MiB. As YAML it takes up to a minute and 1.4 GB. A tree's other files have no such limit."""
+
+
+def read_text(path: Path, directory: Path) -> str | None:
+    """The text of a file, with line ends of one character; None when there is no file.
+
+    A FIFO is waited for, so it has to lie in `directory` itself: what a link leads to elsewhere may be anybody's, and
+    on a worker the link may have been sent. No tree brings a FIFO.
+
+    Args:
+        path: a file, a FIFO, or the null device, which is an empty file; links are followed.
+        directory: the private data directory that `path` is in.
+
+    Raises:
+        ConfigurationError: it is something else, too large, not UTF-8, or cannot be read.
+    """
+    try:
+        data = _read(path, directory)
+        text = data.decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x} at "
+                                 f"position {error.start}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read(path: Path, directory: Path) -> bytes:
+    """At most MAX_BYTES. Raises OSError and ConfigurationError."""
+    found = path.stat()
+    if stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev:
+        return b""
+    waited_for = stat.S_ISFIFO(found.st_mode)
+    if waited_for and not _lies_in(path, directory):
+        raise ConfigurationError(
+            f"{path}: expected a file, got a link to a FIFO outside of {str(directory)!r}, which might never be "
+            "written. Make the FIFO here, in place of the link"
+        )
+    if not waited_for and not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError(f"{path}: expected a file or a FIFO, got {_kind_of(found.st_mode)}")
+    # Should it have been replaced by a FIFO meanwhile, opening it does not wait.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if waited_for else os.O_NONBLOCK)), "rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ConfigurationError(
+            f"{path}: expected at most {MAX_BYTES} bytes, got more. Data for a playbook may be larger as a file of "
+            "the project, for vars_files or include_vars"
+        )
+    return data
+
+
+def _lies_in(path: Path, directory: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
+
+
+def _kind_of(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a directory", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
