@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ GRACE_SECONDS = 1.5
 _INTERRUPTED = 99
 """Ansible's exit status after SIGINT."""
 _FIRST_FREE = 10
+_PROC = Path("/proc")
 _PROGRAM = Path(__file__).with_name("guard.py")
 
 
@@ -122,9 +123,11 @@ class Guardian:
             self._send(b"leave")
         self._channel.close()
         try:
-            os.waitpid(self._pid, 0)
+            _, status = os.waitpid(self._pid, 0)
         except ChildProcessError:
-            pass  # the embedding program reaps all its children itself
+            return  # the embedding program reaps all its children itself
+        if self.finished and status != 0:
+            kill_servants(self._spool)  # it was killed before it had ended them
 
 
 def _spawn(descriptors: Sequence[int]) -> int:
@@ -160,24 +163,45 @@ def _spawn(descriptors: Sequence[int]) -> int:
 def kill_marked(spool: Path) -> list[int]:
     """SIGKILL every process that belongs to the job of `spool`; return their ids.
 
-    They are told by their environment. An ssh-agent's is hidden, and ssh's shared connections have written over theirs;
-    these name the run directory on their command line.
+    They are told by their environment, and by what `kill_servants` goes by.
     """
     mark = f"{SPOOL_VARIABLE}={spool}".encode()
-    socket = os.fsencode(spool / "run") + b"/"
+    return _kill(lambda entry: mark in _read(entry / "environ").split(b"\0") or _serves(entry, spool))
+
+
+def kill_servants(spool: Path) -> list[int]:
+    """SIGKILL what served the job of `spool` and outlives its use; return the ids.
+
+    An ssh-agent's environment is hidden, and ssh's shared connections have written over theirs; these name the run
+    directory on their command line.
+    """
+    return _kill(lambda entry: _serves(entry, spool))
+
+
+def _serves(entry: Path, spool: Path) -> bool:
+    sockets = os.fsencode(spool / "run") + b"/"
+    return _read(entry / "comm").strip() in (b"ssh", b"ssh-agent") and sockets in _read(entry / "cmdline")
+
+
+def _kill(is_meant: Callable[[Path], bool]) -> list[int]:
+    """SIGKILL the processes whose directories in /proc are meant; return their ids."""
     killed: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if mark in _read(entry / "environ").split(b"\0") or (
-                _read(entry / "comm").strip() in (b"ssh", b"ssh-agent") and socket in _read(entry / "cmdline")
-            ):
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed.append(int(entry.name))
-        except OSError:
-            continue  # it has ended, or is another user's
-    return killed
+    while True:
+        found = [pid for pid in _list_processes() if pid not in killed and is_meant(_PROC / str(pid))]
+        if not found:
+            return killed
+        # Each round finds what was forked since the one before.
+        killed += found
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue  # it has ended, or is another user's
+
+
+def _list_processes() -> list[int]:
+    """The ids of all processes but this one."""
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
 
 
 def _read(path: Path) -> bytes:

@@ -8,5 +8,4 @@ from playstream.worker.spool import sweep
 
 def remove_leftovers() -> None:
     """Remove the spools of this user's dead workers, and end what still runs of their jobs."""
-    for spool in sweep():
-        kill_marked(spool)
+    sweep(kill_marked)

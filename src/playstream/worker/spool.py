@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
@@ -43,10 +44,7 @@ class PrivateDirectory:
     def remove(self) -> None:
         """Remove it and drop the lock. In a process that was forked from the owner it does nothing."""
         if os.getpid() == self._owner:
-            for _ in range(_REMOVALS):
-                shutil.rmtree(self.root, ignore_errors=True)
-                if not self.root.exists():
-                    break
+            _remove_tree(self.root)
             os.close(self.lock)
 
 
@@ -140,8 +138,20 @@ def _empty(directory: Path) -> None:
             item.unlink()
 
 
-def sweep() -> list[Path]:
-    """Remove the spools of this user's dead workers; return those removed."""
+def _remove_tree(directory: Path) -> None:
+    for _ in range(_REMOVALS):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            break
+
+
+def sweep(end: Callable[[Path], object] = lambda _root: None) -> list[Path]:
+    """Remove the spools of this user's dead workers; return those removed.
+
+    Args:
+        end: ends what still runs of the job of a spool. It is called first: what runs may write there, and would make
+            the spool anew.
+    """
     removed = []
     base = Path(tempfile.gettempdir())
     for root in base.glob(_PREFIX + "*"):
@@ -156,7 +166,8 @@ def sweep() -> list[Path]:
             # The mode tells a spool from another thing of that name; the owner keeps root out of others' spools.
             private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
             if private and try_lock(fd):
-                shutil.rmtree(root, ignore_errors=True)
+                end(root)
+                _remove_tree(root)
                 removed.append(root)
         finally:
             os.close(fd)
