@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.runner.receiver import RunnerReceiver
 
 _LOOK_SECONDS = 0.5
-INTERRUPTED_SECONDS = 2.5
+INTERRUPTED_SECONDS = 2.2
 """How long `process` goes on reading after it was asked to stop. In a shell's pipeline the same signal has reached
 the worker, which says how the job ended within 2 seconds. Where it has not, the worker ends the job when its reader is
 gone, in 2 seconds more: 5 in all, at most."""
@@ -116,8 +116,10 @@ def feed(
                 cancellation.acknowledge()
                 now = time.monotonic()
                 asked_at = asked_at or now
-                stop_at = asked_at + (ARTIFACT_SECONDS if processor.status.terminal else INTERRUPTED_SECONDS)
+                told = processor.status.terminal or source.keeps_status
+                stop_at = asked_at + (ARTIFACT_SECONDS if told else INTERRUPTED_SECONDS)
                 if now >= stop_at:
+                    source.release_status(processor)
                     return
             if any(fd == news for fd, _ in ready):
                 try:
@@ -161,10 +163,28 @@ class _Source:
             return False
         return self._receiver is None or self._receiver.has_heartbeats
 
+    @property
+    def _runner(self) -> RunnerReceiver | None:
+        """The receiver of the runner dialect, where that is spoken."""
+        if self._receiver is None or isinstance(self._receiver, (Receiver, RecordingReceiver)):
+            return None
+        return self._receiver
+
+    @property
+    def keeps_status(self) -> bool:
+        """Whether the worker has said how the job ended, and that waits for its artifacts."""
+        return self._runner is not None and self._runner.keeps_status
+
+    def release_status(self, processor: Processor) -> None:
+        """Give the processor the status that waits: its artifacts are not waited for any more."""
+        if self._runner is not None and self._runner.keeps_status:
+            self._runner.release_status()
+            self._give(self._runner, processor)
+
     def close(self) -> None:
         """Drop what has been begun."""
-        if self._receiver is not None and not isinstance(self._receiver, (Receiver, RecordingReceiver)):
-            self._receiver.records.close()
+        if self._runner is not None:
+            self._runner.records.close()
 
     def feed(self, processor: Processor) -> None:
         """Read once and give the processor what is complete."""
@@ -178,6 +198,10 @@ class _Source:
         receiver.receive_data(data)
         if at_end:
             receiver.receive_eof()
+        self._give(receiver, processor)
+
+    @staticmethod
+    def _give(receiver: Receiver | RunnerReceiver | RecordingReceiver, processor: Processor) -> None:
         next_record, take = receiver.next_record, processor.receive
         while (record := next_record()) is not NEED_DATA:
             take(record)

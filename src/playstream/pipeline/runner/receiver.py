@@ -64,6 +64,15 @@ class RunnerReceiver:
         """True once a keepalive has come: ansible-runner's worker sends none unless it is told to."""
         return self.records.has_heartbeats
 
+    @property
+    def keeps_status(self) -> bool:
+        """True while a terminal status waits for the artifacts."""
+        return self.records.keeps_status
+
+    def release_status(self) -> None:
+        """Nothing more will be read: a status that waits for artifacts is the next record."""
+        self.records.release_status()
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came. What follows the end or an error is dropped."""
         if not self.closed and self._failed is None:
@@ -128,6 +137,11 @@ class RunnerRecords:
         """A terminal status that waits for the artifacts."""
         self.closed = False
         self.has_heartbeats = False
+
+    @property
+    def keeps_status(self) -> bool:
+        """True while a terminal status waits for the artifacts."""
+        return self._last_status is not None
 
     def release_status(self) -> bool:
         """No artifacts will come; True if a status has waited for them, which is the next record then."""
