@@ -14,6 +14,9 @@ def main() -> int:
         from playstream.cli.main import main as run  # noqa: PLC0415 - see above
 
         return run()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # Python 3.11 and earlier say RuntimeError where it met the making of a class (__set_name__).
+        if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
         os.write(2, b"playstream: interrupted\n")
         return INTERRUPTED_EXIT_STATUS
