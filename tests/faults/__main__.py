@@ -1,6 +1,6 @@
 """The complete suite of faults: make faults. Prints a table of what it measured; ends with 1 when a promise is broken.
 
-python -m tests.faults [PART …] [--moments N] [--offsets N] [--seed N]
+python -m tests.faults [PART …] [--moments N] [--offsets N] [--seed N] [--entries-directory PATH]
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.faults import containers, floods, large, moments, resources
+from tests.faults import cancel, containers, entries, floods, guards, large, moments, resources
 from tests.faults.report import Report
 
 _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
@@ -17,7 +18,10 @@ _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "offsets": large.measure,
     "resources": resources.measure,
     "floods": floods.measure,
+    "entries": entries.measure,
     "containers": containers.measure,
+    "cancel": cancel.measure,
+    "guards": guards.measure,
 }
 
 
@@ -30,6 +34,8 @@ def main() -> int:
     parser.add_argument("--container-moments", type=int, default=5,
                         help="moments of each signal to a job in a container (%(default)s)")
     parser.add_argument("--block-seconds", type=float, default=65.0, help="how long a handler blocks (%(default)s)")
+    parser.add_argument("--entries-directory", type=Path, default=Path("/dev/shm"),
+                        help="where trees of a million entries are made; best in memory (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what chance starts from (%(default)s)")
     flags = parser.parse_args()
     if unknown := set(flags.parts) - set(_PARTS):

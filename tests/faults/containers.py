@@ -21,7 +21,7 @@ from tests.processes import wait_until
 from tests.worker.isolation.conftest import list_containers, podman_in
 from tests.worker.isolation.image import IMAGE
 
-_TARGETS = ("worker", "ansible")
+_TARGETS = ("worker", "ansible", "guard")
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _LIMIT_SECONDS = 20.0
 _PLAY = """\
@@ -99,7 +99,7 @@ def _wait(made: Pipeline, delay: float | None, case: _Case) -> None:
 def _measure(case: _Case, flags: argparse.Namespace, report: Report) -> None:
     count = flags.container_moments
     for target in _TARGETS:
-        for number in _SIGNALS:
+        for number in _SIGNALS if target != "guard" else (signal.SIGKILL,):
             chance = random.Random(f"{flags.seed} {case.what} {target} {number}")
             row = f"{number.name} to {target}, {case.what}: until nothing is left"
             delays = [case.seconds * (moment + chance.random()) / count for moment in range(count)]
@@ -110,19 +110,19 @@ def _measure(case: _Case, flags: argparse.Namespace, report: Report) -> None:
                 with tempfile.TemporaryDirectory(prefix="f") as name, pipeline(Path(name)) as made:
                     try:
                         case.prepare(made)
-                        took = strike(made, target, number, "long.yml", partial(_wait, made, delay, case),
-                                      seconds=_LIMIT_SECONDS)
+                        struck = strike(made, target, number, "long.yml", partial(_wait, made, delay, case),
+                                        seconds=_LIMIT_SECONDS)
                         left = case.left(made.directory)
                         assert not left, f"left: {', '.join(left)}"
                     except (AssertionError, OSError) as error:
                         moment = "when the task ran" if delay is None else f"{delay:.3f} s after the start"
                         report.fail(row, f"{moment}: {error}")
                     else:
-                        report.add(row, took, "s")
+                        report.add(row, struck.seconds, "s")
 
 
 def measure(flags: argparse.Namespace, report: Report) -> None:
-    """Signal worker and Ansible while a task runs, and at `--container-moments` moments by chance."""
+    """Signal worker, Ansible and guard while a task runs, and at `--container-moments` moments by chance."""
     _measure(_Case("ssh-agent", _with_agent, b"line 3", 2.0, _agents), flags, report)
     with tempfile.TemporaryDirectory() as name, podman_in(Path(name)) as env:
         os.environ.update(env)

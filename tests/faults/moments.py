@@ -36,14 +36,16 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
         with tempfile.TemporaryDirectory() as directory:
             try:
                 with pipeline(Path(directory)) as made:
-                    took = strike(made, target, number, playbook, lambda: time.sleep(delay), then=then,
-                                  seconds=4 * LIMIT_SECONDS)
+                    struck = strike(made, target, number, playbook, lambda: time.sleep(delay), then=then,
+                                    seconds=4 * LIMIT_SECONDS)
             except (AssertionError, OSError) as error:
                 report.fail(row, f"{playbook}, {delay:.3f} s after the start, {then.name}: {error}")
                 return
-        if took is not None and took > LIMIT_SECONDS:
-            report.fail(row, f"{playbook}, {delay:.3f} s after the start: {took:.1f} s")
-        report.add(row, took, "s")
+        if struck.seconds is not None and struck.seconds > LIMIT_SECONDS:
+            report.fail(row, f"{playbook}, {delay:.3f} s after the start: {struck.seconds:.1f} s")
+        report.add(row, struck.seconds, "s")
+        if struck.met is not None:
+            report.add(f"  of these, {number.name} {struck.met.value}", struck.seconds, "s")
 
     with ThreadPoolExecutor(_TOGETHER) as pool:
         list(pool.map(run, cases))

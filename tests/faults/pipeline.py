@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from tests.faults.met import Met, look, without_dropped
 from tests.processes import marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
@@ -20,8 +21,10 @@ FAKES = Path(__file__).parent / "fakes"
 LIVENESS_SECONDS = 1.0
 NAMES = ("transmit", "worker", "process")
 TARGETS = (*NAMES, "ansible")
-_LISTENERS = {"transmit": ("worker", "process"), "worker": ("process",), "process": (), "ansible": ()}
+_LISTENERS = {"transmit": ("worker", "process"), "worker": ("process",), "process": (), "ansible": (), "guard": ()}
 """Who hears, in pipes that go one way, that a stage is silent."""
+_ASKING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_INTERRUPTED = 130
 _TERMINAL = {"successful", "failed", "canceled", "error"}
 
 
@@ -71,10 +74,23 @@ class Pipeline:
                 continue  # it has ended
         return None
 
+    @property
+    def guard(self) -> int | None:
+        """The process id of the worker's guard, once it runs."""
+        worker = self.processes["worker"].pid
+        try:
+            children = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+            guards = [int(pid) for pid in children if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            return guards[0] if guards else None
+        except OSError:
+            return None  # it has ended
+
     def pid(self, target: str) -> int | None:
         """The process id of a target, None when it does not run."""
         if target == "ansible":
             return self.ansible
+        if target == "guard":
+            return self.guard
         stage = self.processes[target]
         return stage.pid if stage.poll() is None else None
 
@@ -86,14 +102,20 @@ class Pipeline:
         """Whether nothing of the job is left: no stage and no process."""
         return self.ended(*NAMES) and not marked_processes(self.stages.temporary)
 
-    def check_truth(self, victims: set[str]) -> None:
-        """The stages that were not killed have ended with the truth.
+    def check_truth(self, victims: set[str], met: Met | None = None) -> None:
+        """The stages have ended with the truth.
+
+        Args:
+            victims: those that have ended by a signal, as they may, and have nothing to tell.
+            met: where a SIGINT found the stage in `victims`, if that is not our code.
 
         Raises:
             AssertionError: one has not.
         """
         for name, stage in self.processes.items():
-            assert "Traceback" not in self.text(name), f"{name}: {self.text(name)}"
+            said = self.text(name)
+            if not (met is Met.START and name in victims):
+                assert "Traceback" not in (without_dropped(said) if met is Met.LOST else said), f"{name}: {said}"
             assert stage.returncode >= 0 or name in victims, f"{name} ended by signal {-stage.returncode}"
         if "process" in victims:
             return
@@ -145,8 +167,21 @@ def pipeline(directory: Path) -> Iterator[Pipeline]:
         wait_until(lambda: not marked_processes(temporary))
 
 
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What a signal has done.
+
+    Attributes:
+        seconds: until nothing of the job was left; None when the target had not begun or had ended.
+        met: where a SIGINT found its target, if that is not our code.
+    """
+
+    seconds: float | None
+    met: Met | None = None
+
+
 def strike(made: Pipeline, target: str, number: signal.Signals, playbook: str, wait: Callable[[], object], *,
-           then: signal.Signals = signal.SIGCONT, seconds: float = LIMIT_SECONDS) -> float | None:
+           then: signal.Signals = signal.SIGCONT, seconds: float = LIMIT_SECONDS) -> Struck:
     """Run a job, signal a target, see how all ends.
 
     Args:
@@ -158,31 +193,51 @@ def strike(made: Pipeline, target: str, number: signal.Signals, playbook: str, w
         then: what a stopped stage gets when those that hear its silence have ended: SIGCONT or SIGKILL.
         seconds: until when all has to be gone.
 
-    Returns:
-        Seconds until nothing of the job was left; None when the target had not begun or had ended.
-
     Raises:
         AssertionError: a promise is broken.
     """
     made.start(playbook)
     wait()
     pid = made.pid(target)
-    if pid is None:
+    moment = look(pid) if pid is not None else None
+    if pid is None or moment is None:
         made.processes["worker"].terminate()
         wait_until(made.gone, LIMIT_SECONDS)
-        return None
+        return Struck(None)
     if not _LISTENERS[target]:
         then = signal.SIGKILL  # continued, it would go on with the job
     os.kill(pid, number)
     if number is signal.SIGSTOP:
         wait_until(lambda: made.ended(*_LISTENERS[target]), LIMIT_SECONDS)
         os.kill(pid, then)
-    victims = {target} if signal.SIGKILL in (number, then if number is signal.SIGSTOP else None) else set()
     start = time.monotonic()
+    met = None
+    if number is signal.SIGINT and target in NAMES and not moment.handles:
+        met = _see_what_it_met(made, target, pid)
     wait_until(made.gone, seconds)
     took = time.monotonic() - start
-    if target in NAMES and made.processes[target].returncode == -number:
-        victims.add(target)
-    made.check_truth(victims)
+    victims = {target} if signal.SIGKILL in (number, then if number is signal.SIGSTOP else None) else set()
+    if target in NAMES and number in _ASKING and not moment.handles:
+        returncode = made.processes[target].returncode
+        interrupted = returncode == _INTERRUPTED and "interrupted" in made.text(target)
+        if number is signal.SIGINT:
+            met = met or moment.met(returncode, made.text(target))
+        if met in (Met.START, Met.END) or interrupted or returncode == -number:
+            victims.add(target)
+    made.check_truth(victims, met)
     made.check_nothing_left()
-    return took
+    return Struck(took, met)
+
+
+def _see_what_it_met(made: Pipeline, target: str, pid: int) -> Met | None:
+    """Wait until a stage that was interrupted before it had handlers has ended. If it has got them, interrupt again."""
+
+    def settled() -> bool:
+        found = look(pid)
+        return made.ended(target) or (found is not None and found.handles)
+
+    wait_until(settled, LIMIT_SECONDS)
+    if made.ended(target):
+        return None
+    os.kill(pid, signal.SIGINT)
+    return Met.LOST

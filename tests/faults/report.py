@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from statistics import median
 
 
 class Report:
@@ -17,16 +18,17 @@ class Report:
         self._seed = seed
         self._lock = threading.Lock()
         self._cases: dict[str, int] = defaultdict(int)
-        self._highest: dict[str, str] = {}
-        self._values: dict[str, float] = {}
+        self._values: dict[str, list[float]] = defaultdict(list)
+        self._units: dict[str, str] = {}
         self.broken: list[str] = []
 
     def add(self, row: str, value: float | None, unit: str) -> None:
-        """Count a case of a row; the highest value is shown."""
+        """Count a case of a row; the median and the highest value are shown."""
         with self._lock:
             self._cases[row] += 1
-            if value is not None and value >= self._values.get(row, 0.0):
-                self._values[row], self._highest[row] = value, f"{value:.2f} {unit}"
+            self._units[row] = unit
+            if value is not None:
+                self._values[row].append(value)
 
     def fail(self, row: str, why: str) -> None:
         """Note a broken promise."""
@@ -38,8 +40,10 @@ class Report:
     def show(self) -> int:
         """Print the table; 1 when a promise was broken."""
         width = max(map(len, self._cases), default=0)
-        print(f"{'':{width}}  {'cases':>6}  highest")
+        print(f"{'':{width}}  {'cases':>6}  {'median':>8}  {'highest':>8}")
         for row, count in self._cases.items():
-            print(f"{row:{width}}  {count:6}  {self._highest.get(row, '')}")
+            values = self._values[row]
+            figures = f"{median(values):8.2f}  {max(values):8.2f} {self._units[row]}" if values else ""
+            print(f"{row:{width}}  {count:6}  {figures}".rstrip())
         print(f"{len(self.broken)} promises broken")
         return bool(self.broken)

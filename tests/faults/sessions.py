@@ -27,7 +27,7 @@ from playstream.pipeline.protocol import (
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.runner.sender import RunnerSender
 
-_NOW = "2026-11-21T10:00:00+00:00"
+NOW = "2026-11-21T10:00:00+00:00"
 _TIME = 1_700_000_000_000_000_000
 OUTPUT = b"PLAY [all]\r\nok\r\n"
 PLAYBOOK = b"- hosts: all\n"
@@ -64,7 +64,8 @@ class Session:
         return events
 
 
-def _tree(files: dict[str, bytes]) -> list[Record]:
+def tree(files: dict[str, bytes]) -> list[Record]:
+    """The records of a tree with these files."""
     records: list[Record] = [FileEntry(b"", FileType.DIRECTORY, 0o700, _TIME)]
     folders: list[str] = []
     for name, content in files.items():
@@ -77,7 +78,8 @@ def _tree(files: dict[str, bytes]) -> list[Record]:
     return [*records, TreeEnd(1 + len(folders) + len(files), sum(map(len, files.values())))]
 
 
-def _event(counter: int, size: int, chance: random.Random) -> Event:
+def make_event(counter: int, size: int, chance: random.Random) -> Event:
+    """A `verbose` event with `size` bytes of data."""
     values = {
         "uuid": f"uuid-{counter}", "counter": counter, "event": "verbose", "stdout": f"line {counter}",
         "start_line": counter - 1, "end_line": counter,
@@ -86,7 +88,8 @@ def _event(counter: int, size: int, chance: random.Random) -> Event:
     return Event(counter, json.dumps(values).encode())
 
 
-def _pieces(dialect: Dialect, direction: Direction, records: list[Record]) -> list[bytes]:
+def pieces(dialect: Dialect, direction: Direction, records: list[Record]) -> list[bytes]:
+    """The bytes of each record, and those of the stream's end."""
     if dialect is Dialect.PLAYSTREAM:
         native = Sender(direction)
         return [*(native.send(record) for record in records), native.end()]
@@ -103,14 +106,14 @@ def results(dialect: Dialect, events: int = 2, event_size: int = 0, artifact_siz
         files["fact_cache/node1"] = json.dumps({"random": chance.randbytes(artifact_size // 2).hex()}).encode()
     start: list[Record] = [
         Heartbeat(),
-        Status(StatusName.STARTING, _NOW, command=("ansible-playbook", "x.yml"), env={"LANG": "C"}, cwd="/data"),
+        Status(StatusName.STARTING, NOW, command=("ansible-playbook", "x.yml"), env={"LANG": "C"}, cwd="/data"),
     ]
-    pieces = _pieces(dialect, Direction.RESULT, [
-        *start, *(_event(counter, event_size, chance) for counter in range(1, events + 1)),
-        Status(StatusName.SUCCESSFUL, _NOW, rc=0), *_tree(files),
+    made = pieces(dialect, Direction.RESULT, [
+        *start, *(make_event(counter, event_size, chance) for counter in range(1, events + 1)),
+        Status(StatusName.SUCCESSFUL, NOW, rc=0), *tree(files),
     ])
-    heard = len(pieces[0]) if dialect is Dialect.RUNNER else 0
-    return Session(dialect, Direction.RESULT, b"".join(pieces), heard, files)
+    heard = len(made[0]) if dialect is Dialect.RUNNER else 0
+    return Session(dialect, Direction.RESULT, b"".join(made), heard, files)
 
 
 @cache
@@ -120,5 +123,5 @@ def job(dialect: Dialect, size: int = 0) -> Session:
     if size:
         files["project/large"] = random.Random(2).randbytes(size)
     asked = Job("1", tree=True, playbook="x.yml")
-    pieces = _pieces(dialect, Direction.JOB, [replace(asked), *_tree(files)])
-    return Session(dialect, Direction.JOB, b"".join(pieces), 0, files)
+    made = pieces(dialect, Direction.JOB, [replace(asked), *tree(files)])
+    return Session(dialect, Direction.JOB, b"".join(made), 0, files)

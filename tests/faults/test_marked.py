@@ -1,0 +1,109 @@
+"""What is left of a job whose guard was killed is found and ended: what forks meanwhile, and what served the job."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from playstream.worker.command import Command
+from playstream.worker.environment import SPOOL_VARIABLE
+from playstream.worker.guardian import Guardian, kill_marked
+from playstream.worker.launch import Launch
+from playstream.worker.leftovers import remove_leftovers
+from playstream.worker.paths import Paths
+from playstream.worker.terminal import Terminal
+from tests.processes import marked_processes, wait_until
+from tests.stages import LIMIT_SECONDS
+
+FORKING = """
+import os, time
+for _ in range(2000):
+    if os.fork() == 0:
+        time.sleep(600)
+    time.sleep(0.0005)
+time.sleep(600)
+"""
+
+WRITING = """
+import os
+place = os.environ["PLAYSTREAM_SPOOL"] + "/run"
+number = 0
+while True:
+    number += 1
+    try:
+        os.makedirs(place, exist_ok=True)
+        open(f"{place}/{number % 300}", "w").close()
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "run").mkdir()
+    yield tmp_path
+    while marked := marked_processes(tmp_path):
+        for pid in marked:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_what_forks_while_it_is_ended(spool: Path) -> None:
+    job = subprocess.Popen([sys.executable, "-S", "-c", FORKING], env={SPOOL_VARIABLE: str(spool)})
+    wait_until(lambda: len(marked_processes(spool)) > 5)
+    kill_marked(spool)
+    job.wait(LIMIT_SECONDS)
+    wait_until(lambda: not marked_processes(spool), 1)  # the last may be on their way
+
+
+def test_what_served_a_job_whose_guard_was_killed_when_it_had_ended(spool: Path) -> None:
+    """As a shared connection of ssh does, which has written over its environment."""
+    ssh, control = spool / "ssh", spool / "run" / "control"
+    shutil.copy(str(shutil.which("tail")), ssh)
+    control.touch()
+    # Until it has a session of its own, the end of the shell would end it.
+    script = (
+        f"env -i setsid {ssh} -f {control} </dev/null >/dev/null 2>&1 & echo $! > {spool / 'pid'}\n"
+        'until [ "$(cat /proc/$!/comm)" = ssh ]; do :; done'
+    )
+    command = Command(("/bin/sh", "-c", script), {SPOOL_VARIABLE: str(spool), "PATH": os.environ["PATH"]}, spool)
+    launch = Launch(command, Paths(spool, spool, spool / "run", spool, spool))
+    with closing(Terminal({})) as terminal:
+        lock = os.open(spool, os.O_RDONLY)
+        guardian = Guardian(launch, terminal, lock=lock)
+        os.close(lock)
+        while not guardian.finished:
+            guardian.read()
+        assert guardian.rc == 0
+        servant = os.pidfd_open(int((spool / "pid").read_text()))
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        (guard,) = [int(pid) for pid in children if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(guard, signal.SIGKILL)
+        guardian.close()
+    ended, _, _ = select.select([servant], [], [], LIMIT_SECONDS)
+    if not ended:
+        signal.pidfd_send_signal(servant, signal.SIGKILL)
+    os.close(servant)
+    assert ended
+
+
+def test_what_writes_into_its_spool_until_it_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker and guard were killed. The job is ended before its spool is removed, which it would make anew."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for number in range(10):
+        spool = tmp_path / f"playstream-spool-number_{number}"
+        spool.mkdir(mode=0o700)
+        job = subprocess.Popen([sys.executable, "-S", "-c", WRITING], env={SPOOL_VARIABLE: str(spool)})
+        wait_until((spool / "run" / "99").exists)
+        remove_leftovers()
+        job.wait(LIMIT_SECONDS)
+    assert list(tmp_path.iterdir()) == []
