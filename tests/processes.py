@@ -25,6 +25,14 @@ def marked_processes(spools: Path) -> list[int]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    """Whether the process lives. One that has ended and is waited for by nobody does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait until `condition` holds.
 

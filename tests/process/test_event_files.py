@@ -24,7 +24,7 @@ from playstream.process import event_files, event_writer
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.event_files import EventFiles
 from tests.process.test_processing import STARTING, SUCCESSFUL, encode, event
-from tests.processes import wait_until
+from tests.processes import is_running, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
 MANY = 2000
@@ -43,9 +43,10 @@ def artifacts(tmp_path: Path) -> Iterator[ArtifactDir]:
         yield made
 
 
-def children() -> list[int]:
-    """The processes that this one has started and not waited for."""
-    return [int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+def children(pid: int | None = None) -> list[int]:
+    """The processes that this one, or another, has started and not waited for."""
+    pid = pid or os.getpid()
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def content(number: int) -> bytes:
@@ -178,6 +179,26 @@ def test_a_capture_of_many_events(stages: Stages, tmp_path: Path) -> None:
     done = stages.call("process", tmp_path, stdin=encode([STARTING, *events, SUCCESSFUL]))
     assert (done.returncode, done.stderr) == (0, b"")
     assert written(tmp_path / "artifacts") == {f"{item.counter}-0000-{item.counter}.json": item.json for item in events}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_process_leaves_no_other_process(stages: Stages, tmp_path: Path, number: signal.Signals) -> None:
+    """What was handed over is written all the same."""
+    events: list[Record] = [event(number) for number in range(1, MANY + 1)]
+    process = stages.start("process", tmp_path, "-q")
+    assert process.stdin is not None
+    process.stdin.write(encode([STARTING, *events], end=False))
+    process.stdin.flush()
+    wait_until(lambda: children(process.pid))
+    (other,) = children(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=LIMIT_SECONDS)
+    wait_until(lambda: not is_running(other))
+    kept = written(tmp_path / "artifacts")
+    assert kept
+    assert all(json.loads(text)["stdout"] for text in kept.values())
+    if number != signal.SIGKILL:
+        assert len(kept) == MANY
 
 
 def test_a_disk_that_takes_no_more(stages: Stages, tmp_path: Path) -> None:

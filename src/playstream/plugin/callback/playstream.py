@@ -108,6 +108,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             try:
                 recorder = recording.Recorder(self._display, path, origin)
                 recording.listen(recorder)
+                recording.spare_lookups()
                 CallbackModule.recorder = recorder
             except Exception as exc:  # noqa: BLE001 - recording never fails the playbook
                 reason = exc.strerror if isinstance(exc, OSError) else None
@@ -152,6 +153,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         return own if count == 1 else f"{own}_{count}"
 
     def _task_start(self, recorder: recording.Recorder, task: Any, is_conditional: bool) -> None:
+        recording.look_again()
         recorder.context = self._context(recorder, task)
         if not recorder.adhoc:
             own = self._unique(str(task._uuid))

@@ -13,8 +13,12 @@ from __future__ import annotations
 
 from .channel import not_recorded
 from .context import Context
+from .facts import look_again, spare_lookups
 from .recorder import Recorder
 from .shown import listen
 from .wire import encode, iso_of, members, quote, text_of
 
-__all__ = ["Context", "Recorder", "encode", "iso_of", "listen", "members", "not_recorded", "quote", "text_of"]
+__all__ = [
+    "Context", "Recorder", "encode", "iso_of", "listen", "look_again", "members", "not_recorded", "quote",
+    "spare_lookups", "text_of",
+]  # fmt: skip
