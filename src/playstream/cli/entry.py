@@ -11,12 +11,12 @@ INTERRUPTED_EXIT_STATUS = 130
 def main() -> int:
     """Run the command line of this process; return its exit status."""
     try:
-        from playstream.cli.main import main as run  # noqa: PLC0415 - see above
+        from playstream.cli.interrupts import InterruptsWait  # noqa: PLC0415 - see above
+
+        with InterruptsWait():
+            from playstream.cli.main import main as run  # noqa: PLC0415
 
         return run()
-    except (KeyboardInterrupt, RuntimeError) as error:
-        # Python 3.11 and earlier say RuntimeError where it met the making of a class (__set_name__).
-        if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
-            raise
+    except KeyboardInterrupt:
         os.write(2, b"playstream: interrupted\n")
         return INTERRUPTED_EXIT_STATUS

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from playstream.cli.entry import INTERRUPTED_EXIT_STATUS
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
+from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import complain
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.cli.subcommand import COMMANDS, set_up
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status; docs/errors.md lists those of errors.
     """
-    arguments = parse(sys.argv[1:] if argv is None else list(argv))
+    with InterruptsWait():
+        arguments = parse(sys.argv[1:] if argv is None else list(argv))
     try:
         return _run(arguments)
     finally:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import STANDARD_OUTPUT, complain, make_progress
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
@@ -48,15 +49,16 @@ def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callabl
 
 def run(flags: argparse.Namespace) -> int:
     """Rebuild the run; return the exit status."""
-    from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
-    from playstream.cli.timing import liveness_seconds  # noqa: PLC0415
-    from playstream.interface.display import Display  # noqa: PLC0415
-    from playstream.interface.process import process  # noqa: PLC0415
-    from playstream.interface.shown_text import choose_form  # noqa: PLC0415
-    from playstream.pipeline.ident import check_ident  # noqa: PLC0415
-    from playstream.pipeline.limits import limits_of  # noqa: PLC0415
-    from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
-    from playstream.process import Observer, Output  # noqa: PLC0415
+    with InterruptsWait():
+        from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
+        from playstream.cli.timing import liveness_seconds  # noqa: PLC0415
+        from playstream.interface.display import Display  # noqa: PLC0415
+        from playstream.interface.process import process  # noqa: PLC0415
+        from playstream.interface.shown_text import choose_form  # noqa: PLC0415
+        from playstream.pipeline.ident import check_ident  # noqa: PLC0415
+        from playstream.pipeline.limits import limits_of  # noqa: PLC0415
+        from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
+        from playstream.process import Observer, Output  # noqa: PLC0415
 
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")

@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import complain
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
@@ -42,16 +43,17 @@ class _AllBut:
 
 def run(flags: argparse.Namespace) -> int:
     """Send the job; return the exit status."""
-    import os  # noqa: PLC0415 - only what this subcommand needs is loaded
+    with InterruptsWait():
+        import os  # noqa: PLC0415 - only what this subcommand needs is loaded
 
-    from playstream.cli.job_options import job_options, roles_path_in  # noqa: PLC0415
-    from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415
-    from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
-    from playstream.interface.encryption import check_hold, encrypted, encryption_of  # noqa: PLC0415
-    from playstream.interface.transmit import transmit  # noqa: PLC0415
-    from playstream.pipeline.arguments import make_arguments  # noqa: PLC0415
-    from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
-    from playstream.pipeline.links.stdio import claim_output  # noqa: PLC0415
+        from playstream.cli.job_options import job_options, roles_path_in  # noqa: PLC0415
+        from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415
+        from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
+        from playstream.interface.encryption import check_hold, encrypted, encryption_of  # noqa: PLC0415
+        from playstream.interface.transmit import transmit  # noqa: PLC0415
+        from playstream.pipeline.arguments import make_arguments  # noqa: PLC0415
+        from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
+        from playstream.pipeline.links.stdio import claim_output  # noqa: PLC0415
 
     if sys.stdout is not None and sys.stdout.isatty():
         raise ConfigurationError(

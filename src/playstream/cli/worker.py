@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from playstream.cli.flags import flags_of
+from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import complain
 from playstream.cli.parser import Parser
 from playstream.cli.subcommand import set_up as set_up_subcommand
@@ -33,14 +34,15 @@ def run(flags: argparse.Namespace) -> int:
         flags.usage_error(f"{name} is a flag of worker cleanup, and cleanup is not asked for")
     if flags.worker_info:
         return _tell()
-    from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
-    from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
-    from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
-    from playstream.interface.work import work  # noqa: PLC0415
-    from playstream.pipeline.limits import limits_of  # noqa: PLC0415
-    from playstream.pipeline.links.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
-    from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
-    from playstream.worker import WorkerOptions  # noqa: PLC0415
+    with InterruptsWait():
+        from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
+        from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
+        from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
+        from playstream.interface.work import work  # noqa: PLC0415
+        from playstream.pipeline.limits import limits_of  # noqa: PLC0415
+        from playstream.pipeline.links.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
+        from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
+        from playstream.worker import WorkerOptions  # noqa: PLC0415
 
     directory = None if flags.private_data_dir is None else Path(flags.private_data_dir)
     options = WorkerOptions(
