@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+
+def heed_interrupts() -> None:
+    """Take SIGINT again where a shell that started this program in the background lets it pass over it.
+
+    All that it starts would do the same, and Ctrl-C is what some tests are about.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def marked_processes(spools: Path) -> list[int]:

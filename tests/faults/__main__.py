@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.faults import cancel, containers, entries, floods, guards, large, moments, resources
 from tests.faults.report import Report
+from tests.processes import heed_interrupts
 
 _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "moments": moments.measure,
@@ -40,6 +41,7 @@ def main() -> int:
     flags = parser.parse_args()
     if unknown := set(flags.parts) - set(_PARTS):
         parser.error(f"expected parts of {', '.join(_PARTS)}, got {', '.join(sorted(unknown))}")
+    heed_interrupts()
     report = Report(flags.seed)
     for name in flags.parts or _PARTS:
         _PARTS[name](flags, report)
