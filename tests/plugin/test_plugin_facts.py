@@ -62,7 +62,8 @@ def test_facts_of_a_file_cache(ansible: Ansible, tmp_path: Path, recorded: bool)
     playbook.write_text(PLAYBOOK)
     cache = tmp_path / "cache"
     run = ansible.playbook(
-        "-i", str(inventory), str(playbook), "-l", "h1,h2", "-e", f"cache={cache} prefix={_prefix(ansible, tmp_path)}",
+        "-i", str(inventory), str(playbook), "-l", "h1,h2", "--forks", "1",
+        "-e", f"cache={cache} prefix={_prefix(ansible, tmp_path)}",
         env={
             "ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(cache), "ANSIBLE_NOCOLOR": "1",
         }, recorded=recorded,
