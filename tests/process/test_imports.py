@@ -19,8 +19,8 @@ import json
 print(json.dumps(sorted(set(sys.modules) - before)))
 sys.exit(status)
 """
-MOST = 130
-"""123 with Python 3.11; other versions divide their standard library differently."""
+MOST = 132
+"""129 with Python 3.11; other versions divide their standard library differently."""
 OTHERS = {
     "pathspec", "pexpect", "yaml",
     "playstream.interface.transmit", "playstream.interface.work", "playstream.pipeline.inputs",

@@ -7,9 +7,12 @@ once another process may write them, on another core (`write_behind`): 10,000 ev
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from playstream.process.event_writer import write_file
-from playstream.process.write_behind import WriteBehind, start
+
+if TYPE_CHECKING:
+    from playstream.process.write_behind import WriteBehind
 
 EVENT_FILES = "job_events"
 """The directory's name."""
@@ -54,8 +57,13 @@ class EventFiles:
         write_file(self._fd, name, content)
         self._written += 1
         if self._written == BACKLOG and self._write_behind:
-            self._behind = start(self._fd)
-            self._write_behind = False
+            self._start_writer()
+
+    def _start_writer(self) -> None:
+        from playstream.process.write_behind import start  # noqa: PLC0415 - most runs give a few events at a time
+
+        self._behind = start(self._fd)
+        self._write_behind = False
 
     def flush(self) -> None:
         """See to it that what was written gets into its files now. Raises as `write` does."""
