@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def heed_interrupts() -> None:
@@ -41,6 +46,52 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     except OSError:
         return False
+
+
+def children(pid: int | None = None) -> list[int]:
+    """The processes that this one, or another, has started and not waited for.
+
+    Raises:
+        OSError: that one has ended.
+    """
+    pid = pid or os.getpid()
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def guards_of(pid: int | None = None) -> list[int]:
+    """The guards among the children of a worker, or of this process.
+
+    Raises:
+        OSError: the worker has ended, or a child has meanwhile.
+    """
+    return [child for child in children(pid) if b"guard.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+class Repeating:
+    """Does something again and again in a thread of its own, in a `with` statement.
+
+    Args:
+        do: what it does.
+        pause: seconds between two.
+    """
+
+    def __init__(self, do: Callable[[], object], pause: float) -> None:
+        self._do = do
+        self._pause = pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause):
+            self._do()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:

@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 from tests.faults.flooding import FAKES, flooded
 from tests.faults.report import Report
+from tests.processes import Repeating
 
 _MIB = 1 << 20
 _TEXT = 1 << 30
@@ -53,27 +53,17 @@ def _peak(pid: int) -> int:
     return int(found[1]) << 10 if found else 0
 
 
-class _Watch:
+class _Watch(Repeating):
     """Asks for the peaks of processes again and again in a thread of its own, for ended ones have none."""
 
     def __init__(self, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
         self.peaks: _Peaks = dict.fromkeys(processes, 0)
         self._processes = processes
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        super().__init__(self._look, pause=0.05)
 
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.05):
-            for name, process in self._processes.items():
-                self.peaks[name] = max(self.peaks[name], _peak(process.pid))
+    def _look(self) -> None:
+        for name, process in self._processes.items():
+            self.peaks[name] = max(self.peaks[name], _peak(process.pid))
 
 
 def _run(directory: Path, size: int, playbook: str, *, process: Callable[[Path], list[str]] | None = None,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.faults.met import Met, look, without_dropped
-from tests.processes import marked_processes, wait_until
+from tests.processes import guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
 FAKES = Path(__file__).parent / "fakes"
@@ -77,11 +77,8 @@ class Pipeline:
     @property
     def guard(self) -> int | None:
         """The process id of the worker's guard, once it runs."""
-        worker = self.processes["worker"].pid
         try:
-            children = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
-            guards = [int(pid) for pid in children if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-            return guards[0] if guards else None
+            return next(iter(guards_of(self.processes["worker"].pid)), None)
         except OSError:
             return None  # it has ended
 

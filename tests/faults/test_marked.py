@@ -22,7 +22,7 @@ from playstream.worker.launch import Launch
 from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.paths import Paths
 from playstream.worker.terminal import Terminal
-from tests.processes import marked_processes, wait_until
+from tests.processes import guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS
 
 FORKING = """
@@ -85,8 +85,7 @@ def test_what_served_a_job_whose_guard_was_killed_when_it_had_ended(spool: Path)
             guardian.read()
         assert guardian.rc == 0
         servant = os.pidfd_open(int((spool / "pid").read_text()))
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        (guard,) = [int(pid) for pid in children if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        (guard,) = guards_of()
         os.kill(guard, signal.SIGKILL)
         guardian.close()
     ended, _, _ = select.select([servant], [], [], LIMIT_SECONDS)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.processes import Repeating
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1 << 20
@@ -79,7 +80,7 @@ def _share(place: Path) -> int:
     return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
 
 
-class Sampling:
+class Sampling(Repeating):
     """Takes figures again and again in a thread of its own.
 
     Args:
@@ -88,25 +89,14 @@ class Sampling:
     """
 
     def __init__(self, take: Callable[[], Figures], pause: float = 0.1) -> None:
+        super().__init__(self._sample, pause)
         self._take = take
-        self._pause = pause
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.samples: list[Figures] = []
 
-    def __enter__(self) -> Sampling:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._pause):
-            figures = self._take()
-            if figures.processes:
-                self.samples.append(figures)
+    def _sample(self) -> None:
+        figures = self._take()
+        if figures.processes:
+            self.samples.append(figures)
 
 
 def most_of(samples: Iterable[Figures]) -> Figures:

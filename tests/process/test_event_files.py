@@ -24,7 +24,7 @@ from playstream.process import event_files, event_writer
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.event_files import EventFiles
 from tests.process.test_processing import STARTING, SUCCESSFUL, encode, event
-from tests.processes import is_running, wait_until
+from tests.processes import children, is_running, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
 MANY = 2000
@@ -41,12 +41,6 @@ def root(tmp_path: Path) -> Iterator[int]:
 def artifacts(tmp_path: Path) -> Iterator[ArtifactDir]:
     with closing(ArtifactDir(tmp_path, write_behind=True)) as made:
         yield made
-
-
-def children(pid: int | None = None) -> list[int]:
-    """The processes that this one, or another, has started and not waited for."""
-    pid = pid or os.getpid()
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def content(number: int) -> bytes:

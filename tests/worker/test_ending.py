@@ -23,7 +23,7 @@ from playstream.pipeline.protocol import (
     StatusName,
 )
 from playstream.pipeline.protocol.order import Direction
-from tests.processes import marked_processes, wait_until
+from tests.processes import guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_events, read_records
 
 
@@ -39,8 +39,7 @@ def start_worker(stages: Stages, directory: Path, behaviour: str, count: int = 1
 
 
 def guard_of(worker: subprocess.Popen[bytes]) -> int:
-    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-    return next(int(pid) for pid in children if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return guards_of(worker.pid)[0]
 
 
 def last_status(stream: bytes) -> Status:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from getpass import getuser
 from pathlib import Path
@@ -19,7 +18,7 @@ from playstream.pipeline.errors import JobError
 from playstream.worker.ssh_agent import KeyPipe, wrap_in_agent
 from tests.conftest import MakeDir
 from tests.pipeline_e2e.sshd import Sshd
-from tests.processes import wait_until
+from tests.processes import Repeating, guards_of, wait_until
 from tests.stages import LIMIT_SECONDS, Run, Stages
 
 HOSTS = """\
@@ -125,36 +124,26 @@ def assert_gone(stages: Stages, job: Path, secret: str, tmp_path: Path) -> None:
     assert files_with(secret, tmp_path, stages.temporary) == [job / "env" / "ssh_key"]
 
 
-class Sampler:
+class Sampler(Repeating):
     """Looks through the command lines and environments of all processes while a job runs."""
 
     def __init__(self, *secrets: str) -> None:
+        super().__init__(self._look, pause=0.02)
         self._secrets = [secret.encode() for secret in secrets]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.found: set[str] = set()
         self.agents = 0
 
-    def __enter__(self) -> Sampler:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.02):
-            for entry in Path("/proc").iterdir():
-                if not entry.name.isdigit():
+    def _look(self) -> None:
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            for name in ("cmdline", "environ"):
+                try:
+                    data = (entry / name).read_bytes()
+                except OSError:
                     continue
-                for name in ("cmdline", "environ"):
-                    try:
-                        data = (entry / name).read_bytes()
-                    except OSError:
-                        continue
-                    self.agents += name == "cmdline" and (b"ssh-agent\0-a\0" in data)
-                    self.found.update(str(entry / name) for secret in self._secrets if secret in data)
+                self.agents += name == "cmdline" and (b"ssh-agent\0-a\0" in data)
+                self.found.update(str(entry / name) for secret in self._secrets if secret in data)
 
 
 def run_over_ssh(stages: Stages, job: Path, *words: str) -> Run:
@@ -229,8 +218,7 @@ def test_an_ended_job_leaves_nothing(stages: Stages, job: Path, tmp_path: Path, 
     wait_until(lambda: len(find_sleepers()) == 2)
     assert any("[mux]" in words for words in ssh_processes(stages))
     assert any("ssh-agent -a" in words for words in ssh_processes(stages))
-    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-    guard = next(int(pid) for pid in children if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    guard = guards_of(worker.pid)[0]
     os.kill(guard if end == "kill the guard" else worker.pid, signal.SIGTERM if end == "cancel" else signal.SIGKILL)
     worker.communicate(timeout=LIMIT_SECONDS)
     if end == "kill the worker":

@@ -20,13 +20,13 @@ from playstream.pipeline.locks import try_lock
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process.event_files import EVENT_FILES, EventFiles
+from playstream.process.event_writer import CREATE
 from playstream.process.events import came_twice
 
 _OWN_FILES = ("stdout", "stderr", "rc", "status", "command")
 _INCOMING = ".incoming"
 _OWN_DIRECTORIES = (EVENT_FILES, "fact_cache", _INCOMING)
 _STDOUT_BUFFER = 1 << 16
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class ArtifactDir:
@@ -69,7 +69,7 @@ class ArtifactDir:
                 self._claim()
                 self._clear()
                 self._events = handles.enter_context(closing(EventFiles(self._root, write_behind=write_behind)))
-                stdout = os.open("stdout", _CREATE, 0o600, dir_fd=self._root) if keep_stdout else os.open(os.devnull, 1)
+                stdout = os.open("stdout", CREATE, 0o600, dir_fd=self._root) if keep_stdout else os.open(os.devnull, 1)
                 self._stdout = handles.enter_context(os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", ""))
             except OSError as error:
                 raise self._trouble(error) from None
@@ -162,7 +162,7 @@ class ArtifactDir:
                 os.unlink(name, dir_fd=self._root)
             except FileNotFoundError:
                 pass
-            with os.fdopen(os.open(name, _CREATE, 0o600, dir_fd=self._root), "wb") as file:
+            with os.fdopen(os.open(name, CREATE, 0o600, dir_fd=self._root), "wb") as file:
                 file.write(data)
         except OSError as error:
             raise self._trouble(error) from None

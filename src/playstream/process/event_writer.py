@@ -17,7 +17,8 @@ DIRECTORY_FD = 3
 """Where the program finds the directory open."""
 DONE = b"done"
 """What it says on standard output when its input has ended and all is written."""
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""For a file of a run: it must not be there, and nothing that is there is followed."""
 _READ_SIZE = 1 << 20
 
 
@@ -39,7 +40,7 @@ def write_file(directory: int, name: str | bytes, content: bytes | memoryview) -
         FileExistsError: it is there already.
         OSError: it cannot be written.
     """
-    fd = os.open(name, _CREATE, 0o600, dir_fd=directory)
+    fd = os.open(name, CREATE, 0o600, dir_fd=directory)
     try:
         if os.write(fd, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as when nothing fits
