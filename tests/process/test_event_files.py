@@ -6,6 +6,7 @@ import errno
 import itertools
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -193,6 +194,17 @@ def test_a_signal_to_process_leaves_no_other_process(stages: Stages, tmp_path: P
     assert all(json.loads(text)["stdout"] for text in kept.values())
     if number != signal.SIGKILL:
         assert len(kept) == MANY
+
+
+def test_half_a_file_is_none_and_the_reason_is_the_systems(tmp_path: Path, root: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            event_writer.write_file(root, "large.json", b"x" * 1001)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_that_takes_no_more(stages: Stages, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ that cannot be written, which it names on standard output.
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import sys
@@ -42,8 +41,9 @@ def write_file(directory: int, name: str | bytes, content: bytes | memoryview) -
     """
     fd = os.open(name, CREATE, 0o600, dir_fd=directory)
     try:
-        if os.write(fd, content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as when nothing fits
+        written = os.write(fd, content)
+        while written < len(content):  # the kernel says why with the next one
+            written += os.write(fd, memoryview(content)[written:])
     except OSError:
         os.unlink(name, dir_fd=directory)  # half an event is none
         raise
