@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-INTERRUPTED_EXIT_STATUS = 130
-"""The shell's for a program that SIGINT ended."""
+from playstream.cli import exit_status
 
 
 def main() -> int:
@@ -19,4 +18,4 @@ def main() -> int:
         return run()
     except KeyboardInterrupt:
         os.write(2, b"playstream: interrupted\n")
-        return INTERRUPTED_EXIT_STATUS
+        return exit_status.INTERRUPTED

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from playstream.cli.entry import INTERRUPTED_EXIT_STATUS
+from playstream.cli import exit_status
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import complain
@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         complain(arguments.name, "interrupted")
-        return INTERRUPTED_EXIT_STATUS
+        return exit_status.INTERRUPTED
 
 
 def _flush() -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from playstream.pipeline.options import SETTING_OPTIONS
 
-if TYPE_CHECKING:
-    from playstream.compat.ansible_runner.config.runner import RunnerConfig
+
+class Configuration(Protocol):
+    """What has such attributes."""
+
+    options: dict[str, Any]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Those that count."""
+
+    def give(self, options: Mapping[str, Any]) -> None:
+        """Set options."""
 
 
 class Given:
@@ -22,11 +33,11 @@ class Given:
         self._option = option
         self._default = default
 
-    def __get__(self, config: RunnerConfig | None, owner: type | None = None) -> Any:
+    def __get__(self, config: Configuration | None, owner: type | None = None) -> Any:
         if config is None:
             return self
         given = config.options.get(self._option, self._default)
         return config.settings.get(self._option, given) if self._option in SETTING_OPTIONS else given
 
-    def __set__(self, config: RunnerConfig, value: Any) -> None:
+    def __set__(self, config: Configuration, value: Any) -> None:
         config.give({self._option: value})
