@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from playstream.worker.pace import Pace
 
+CAPACITY = 1 << 16
 
 def rests(*rounds: tuple[int, int]) -> bool:
     """Whether output rests after rounds of so many bytes of text and of events."""
-    pace = Pace()
+    pace = Pace(CAPACITY)
     began = pace.rest_until
     for text, events in rounds:
         pace.note(text, text=True)
@@ -19,12 +20,13 @@ def rests(*rounds: tuple[int, int]) -> bool:
 def test_little_output_gathers() -> None:
     assert rests((0, 700))
     assert rests((100, 700))
+    assert rests((0, 15_000))
     assert rests((0, 60_000), (100, 700))
 
 
 def test_nothing_and_much_do_not() -> None:
     assert not rests((0, 0))
-    assert not rests((0, 60_000))
+    assert not rests((0, CAPACITY // 4))
 
 
 def test_a_terminal_that_handed_over_all_it_can_has_more() -> None:
@@ -36,7 +38,7 @@ def test_a_flood_of_text_goes_on_through_short_reads() -> None:
 
 
 def test_output_before_the_plugin_is_there_does_not() -> None:
-    pace = Pace()
+    pace = Pace(CAPACITY)
     pace.note(100, text=True)
     pace.end_round(may_rest=False)
     assert not pace.resting

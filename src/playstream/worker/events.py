@@ -54,7 +54,8 @@ class EventSource:
         os.mkfifo(paths.origin, 0o600)
         # Open for both ends, so that opening never waits and the end of a writer is no end of file.
         self._pipe = os.open(paths.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        enlarge_pipe(self._pipe)
+        self.capacity = enlarge_pipe(self._pipe)
+        """Bytes that wait without their writer waiting too."""
         self._origin = os.open(paths.origin, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._ident = ident
         self._ids = {name.lower(): int(env[name]) for name in _ID_VARIABLES if env.get(name, "").isdecimal()}

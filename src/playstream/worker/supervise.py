@@ -116,7 +116,7 @@ class Supervisor:
         self._prompt_timeout = _seconds(_PROMPT_SECONDS if prompt_timeout is None else prompt_timeout)
         self._started = self._last_output = now
         self._poller = Poller()
-        self._pace = Pace()
+        self._pace = Pace(events.capacity)
         self._link = link
 
     def run(self) -> Outcome:

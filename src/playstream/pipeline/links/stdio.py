@@ -18,7 +18,9 @@ from playstream.pipeline.errors import LinkError
 READ_SIZE = 1 << 18
 """Bytes asked for with one read."""
 _PIPE_SIZE = 1 << 20
-"""Bytes that a pipe should hold, instead of Linux' 64 KiB."""
+"""Bytes that a pipe should hold."""
+_USUAL_PIPE_SIZE = 1 << 16
+"""Bytes that it holds on Linux, pipe(7)."""
 
 
 class Source(Protocol):
@@ -96,12 +98,16 @@ def _duplicate(fd: int) -> int:
     return claimed
 
 
-def enlarge_pipe(fd: int) -> None:
-    """Let a pipe hold more, if `fd` is one: fewer switches between the two ends."""
+def enlarge_pipe(fd: int) -> int:
+    """Let a pipe hold more, if `fd` is one: fewer switches between the two ends.
+
+    Returns:
+        Bytes that it holds now.
+    """
     try:
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
     except (OSError, AttributeError):
-        pass  # not a pipe, over the user's limit, or not Linux: it works with what there is
+        return _USUAL_PIPE_SIZE  # not a pipe, over the user's limit, or not Linux: it works with what there is
 
 
 def write_all(fd: int, data: bytes) -> None:
