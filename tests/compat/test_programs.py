@@ -10,6 +10,7 @@ from tests.compat.conftest import PROGRAMS, Run, make_directory
 
 LAST_LINES = {
     "awx": "error ['error']",
+    "catalog": "successful",
     "commands": "254",
     "errors": "failed 2 {'node1': 1} False",
     "imports": "ValueError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -33,6 +34,23 @@ def test_on_a_terminal_they_are_one(capfd: pytest.CaptureFixture[str]) -> None:
     done = playstream.run_command("sh", ["-c", "echo out"], quiet=True)
     assert done == ("out\n", "", 0)
     assert capfd.readouterr().out == ""
+
+
+def test_output_of_another_program_is_no_event(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["-c", r"""printf '{"a": "\033[31mb"}\n\033[2Jtext\nend'"""]
+    done = playstream.run_command("sh", words, json_mode=True)
+    assert done == ('{"a": "\x1b[31mb"}\n\x1b[2Jtext\nend', "", 0)
+    assert capfd.readouterr().out == '{"a": "\x1b[31mb"}\x1b[0m\n\\x1b[2Jtext\nend\n'
+
+
+def test_events_of_ansible_among_lines_of_text(tmp_path: Path) -> None:
+    (tmp_path / "site.yml").write_text("- {hosts: localhost, gather_facts: false, tasks: [{debug: }]}\n")
+    words = [str(tmp_path / "site.yml"), "-i", "localhost,", "-c", "local", "-v"]
+    output, _, rc = playstream.run_command("ansible-playbook", words, json_mode=True, quiet=True)
+    text = [line for line in output.splitlines() if not line.startswith("{")]
+    events = [json.loads(line)["event"] for line in output.splitlines() if line.startswith("{")]
+    assert (rc, "onfig file" in text[0]) == (0, True)
+    assert (events[0], events[-1]) == ("playbook_on_start", "playbook_on_stats")
 
 
 def test_no_shell_has_a_part_in_it() -> None:

@@ -182,6 +182,16 @@ def test_json_mode(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert [json.loads(line) for line in output] == printed
 
 
+def test_json_mode_shows_what_a_handler_made_of_an_event(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def mark(event: dict[str, Any]) -> None:
+        event["mark"] = 1
+
+    script = fake(tmp_path, "echo 1; echo 2")
+    runner = playstream.run(binary=script, playbook=play(), json_mode=True, event_handler=mark)
+    assert [json.loads(line)["mark"] for line in capfd.readouterr().out.splitlines()] == [1, 1]
+    assert list(runner.events) == []
+
+
 @pytest.mark.parametrize(("option", "kept"), [
     ("omit_event_data", set()),
     ("only_failed_event_data", {"runner_on_failed"}),

@@ -32,6 +32,7 @@ class CommandConfig(RunnerConfig):
         options: as those of run_command().
     """
 
+    text_stays_text = True  # what the command printed is what its caller asked for
     _options_type = SharedOptions
     _is_command = True
 

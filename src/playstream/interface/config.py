@@ -53,6 +53,8 @@ class RunnerConfig:
         ('successful', 0)
     """
 
+    text_stays_text = False
+    """With `json_mode`, lines that no event of Ansible's tells of are kept and shown as they are."""
     _options_type: type = JobOptions
     _is_command = False
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from playstream.interface.shown_text import choose_form, make_safe
 from playstream.pipeline.errors import LinkError
+from playstream.process import Output
 
 if TYPE_CHECKING:
     from playstream.interface.config import RunnerConfig
@@ -68,7 +69,14 @@ class Display:
             self._write = None
 
 
+def choose_output(config: RunnerConfig) -> Output:
+    """What a run shows and keeps, as its configuration says."""
+    if not config.json_mode:
+        return Output.TEXT
+    return Output.MIXED if config.text_stays_text else Output.JSON
+
+
 def make_display(config: RunnerConfig) -> Display:
     """What shows a run as its configuration says."""
-    form = choose_form(raw=config.raw_output, json=config.json_mode)
+    form = choose_form(raw=config.raw_output, json=config.json_mode, mixed=config.text_stays_text)
     return Display(None if config.suppress_ansible_output else write_standard_output, form)

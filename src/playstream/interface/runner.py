@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.interface.cancel_request import CancelRequest
 from playstream.interface.config import RunnerConfig
-from playstream.interface.display import make_display
+from playstream.interface.display import choose_output, make_display
 from playstream.interface.event_log import EventLog
 from playstream.interface.handlers import CancelPoll, Handlers, as_result
 from playstream.interface.local import INTERRUPTED, OF_THE_RECORDS, LocalRun
@@ -23,7 +23,7 @@ from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream
 from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Status, StatusName
-from playstream.process import Output, Processor, Result
+from playstream.process import Processor, Result
 from playstream.process.summary import summarize
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ class Runner(Results):
             observer.show_on(make_display(self.config))
             drive = self._make_drive(cancellation)
             processor = Processor(
-                self.artifact_path, storing or observer, output=Output.JSON if self.config.json_mode else Output.TEXT,
+                self.artifact_path, storing or observer, output=choose_output(self.config),
                 keep_stdout=not self.config.suppress_output_file, limits=self._limits,
             )
             error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))

@@ -80,16 +80,29 @@ def make_safe_json(text: str) -> str:
     return re.sub(_ANY_ORDER, _write_out_as_json, text)
 
 
-def choose_form(*, raw: bool, json: bool) -> Callable[[str], str]:
+def make_safe_mixed(text: str) -> str:
+    """As make_safe_json() for lines that may be an event, as make_safe() for others."""
+    lines = _end_lines(text).split("\n")
+    return "\n".join(make_safe_json(line) if _may_be_json(line) else make_safe(line) for line in lines)
+
+
+def _may_be_json(line: str) -> bool:
+    return line.startswith("{") and "\x1b" not in line
+
+
+def choose_form(*, raw: bool, json: bool, mixed: bool = False) -> Callable[[str], str]:
     """What makes a job's output ready to be shown.
 
     Args:
         raw: leave it as it came, but for line ends.
         json: it is JSON lines.
+        mixed: there are lines of text among those.
     """
     if raw:
         return _end_lines
-    return make_safe_json if json else make_safe
+    if json:
+        return make_safe_mixed if mixed else make_safe_json
+    return make_safe
 
 
 def _end_lines(text: str) -> str:

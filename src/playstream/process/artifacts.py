@@ -116,6 +116,10 @@ class ArtifactDir:
         except OSError as error:
             raise self._event_trouble(error) from None
 
+    def keep_own_stdout(self) -> None:
+        """From here on, what is appended is `stdout`, and not the worker's file."""
+        self._not_taken.add("stdout")
+
     def append_stdout(self, text: str) -> None:
         """Keep lines of output as they come; the worker's own copy takes their place at the end.
 

@@ -77,6 +77,11 @@ def came_twice(file_name: str) -> RemoteProtocolError:
     )
 
 
+def is_text_alone(event: dict[str, Any]) -> bool:
+    """True for lines of the terminal that no callback and no message of Ansible's put there."""
+    return event.get("event") == "verbose" and "verbosity" not in event
+
+
 def displayed_text(event: dict[str, Any]) -> str | None:
     """The lines that the event put on the terminal, without the last line end; None when there were none."""
     text: str = event["stdout"]

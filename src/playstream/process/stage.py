@@ -26,7 +26,7 @@ from playstream.pipeline.protocol import (
 )
 from playstream.pipeline.redaction import redact
 from playstream.process.artifacts import ArtifactDir
-from playstream.process.events import displayed_text, event_file_name, parse_event
+from playstream.process.events import displayed_text, event_file_name, is_text_alone, parse_event
 from playstream.process.observer import Observer
 
 _ENDED_HERE = {StatusName.CANCELED, StatusName.TIMEOUT}
@@ -51,6 +51,8 @@ class Output(Enum):
     """Ansible's output."""
     JSON = "json"
     """The events, one a line."""
+    MIXED = "mixed"
+    """The events, one a line, but for text that no event of Ansible's tells of: that as it is."""
 
 
 class Processor:
@@ -83,7 +85,8 @@ class Processor:
             write_behind=write_behind, limits=limits,
         )
         self._observer = observer
-        self._json = output is Output.JSON
+        self._json = output is not Output.TEXT
+        self._mixed = output is Output.MIXED
         self.status = StatusName.UNSTARTED
         self.rc: int | None = None
         self.explanation: str | None = None
@@ -128,42 +131,48 @@ class Processor:
         self._received += 1
         self._last_counter = record.counter
         text = displayed_text(event)
+        as_json = self._json and not (self._mixed and is_text_alone(event))
         name = event_file_name(record.counter, event["uuid"])  # before anybody may change the event
         observer = self._observer
         try:
             keep = observer.event(event)
         except BaseException:
-            self._keep_event(name, record, event, text)
+            self._keep_event(name, record, event, text, as_json)
             raise
         if keep:
-            self._keep_event(name, record, event, text)
-        elif text is not None or self._json:
-            self._keep_output(record.json, text)
+            self._keep_event(name, record, event, text, as_json)
+        else:
+            self._keep_output(self._content(record, event) if as_json else b"", text, as_json)
 
-    def _keep_event(self, name: str, record: Event, event: dict[str, Any], text: str | None) -> None:
-        content = self._changed(event) if self._observer.changes_events else record.json
+    def _keep_event(
+        self, name: str, record: Event, event: dict[str, Any], text: str | None, as_json: bool
+    ) -> None:
+        content = self._content(record, event)
         self._artifacts.write_event(name, content)
         self._observer.kept(name, event)
-        if text is not None or self._json:
-            self._keep_output(content, text)
+        self._keep_output(content, text, as_json)
 
-    @staticmethod
-    def _changed(event: dict[str, Any]) -> bytes:
-        """The event with what a handler made of it.
+    def _content(self, record: Event, event: dict[str, Any]) -> bytes:
+        """The event with what a handler made of it, as JSON.
 
         Raises:
-            CallbackError: it is not JSON any more.
+            CallbackError: it cannot be JSON any more.
         """
+        if not self._observer.changes_events:
+            return record.json
         try:
             return json.dumps(event, default=str).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise CallbackError(f"an event cannot be kept as a handler or a plugin has changed it: {error}") from None
 
-    def _keep_output(self, content: bytes, text: str | None) -> None:
-        # JSON text has no line end but between its values, where a worker may have put one.
-        shown = content.decode().replace("\n", " ") if self._json else text or ""
-        self._artifacts.append_stdout(shown)
-        self._observer.show(shown)
+    def _keep_output(self, content: bytes, text: str | None, as_json: bool) -> None:
+        if as_json:
+            # JSON text has no line end but between its values, where a worker may have put one.
+            text = content.decode().replace("\n", " ")
+            self._artifacts.keep_own_stdout()
+        if text is not None:
+            self._artifacts.append_stdout(text)
+            self._observer.show(text)
 
     def _take_status(self, record: Status) -> None:
         if record.env is not None:

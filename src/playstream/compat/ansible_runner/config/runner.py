@@ -39,6 +39,7 @@ class RunnerConfig(_RunnerConfig):
     """
 
     runner_mode = "pexpect"
+    text_stays_text = True
 
     playbook = Given("playbook")
     inventory = Given("inventory")
