@@ -21,6 +21,7 @@ LAST_LINES = {
     "signals": "SIGTERM canceled 254 True",
     "tripleo": "True",
     "upkeep": "['run-2', 'run-3']",
+    "validations": "False",
 }
 
 

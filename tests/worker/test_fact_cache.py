@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.fact_cache import simplify_fact_cache, untag
+from playstream.pipeline.fact_cache import read_facts, simplify_fact_cache, untag
 from playstream.worker.fact_cache import restore_fact_cache
 
 plain = st.recursive(
@@ -46,6 +46,20 @@ def test_files_get_the_names_and_contents_that_clients_know(tmp_path: Path) -> N
     found = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert json.loads(found.pop("node_1")) == {"os": "Debian", "when": "2026-11-21T00:00:00"}
     assert found == others
+
+
+def test_facts_are_read_in_either_layout_and_the_newer_one_counts(tmp_path: Path) -> None:
+    assert read_facts(tmp_path, "node1") == {}
+    plain, wrapped = tmp_path / "node1", tmp_path / "s1_node1"
+    wrapped.write_text(json.dumps({"__payload__": json.dumps(tag({"colour": "blue"}))}))
+    assert read_facts(tmp_path, "node1") == {"colour": "blue"}
+    plain.write_text('{"colour": "green"}')
+    for newer, colour in ((plain, "green"), (wrapped, "blue")):
+        for path in (plain, wrapped):
+            os.utime(path, ns=(0, 2 if path is newer else 1))
+        assert read_facts(tmp_path, "node1") == {"colour": colour}
+    wrapped.write_text("of no use")
+    assert read_facts(tmp_path, "node1") == {"colour": "green"}
 
 
 def test_a_run_without_facts_has_no_cache(tmp_path: Path) -> None:

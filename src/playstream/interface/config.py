@@ -234,7 +234,7 @@ class RunnerConfig:
         command = Command(
             tuple(map(str, self.command)), {str(k): str(v) for k, v in self.env.items()}, Path(self.cwd)
         )
-        if self.fact_cache is not None:
+        if self.fact_cache is not None and self._job.settings.get("fact_cache_type", "jsonfile") == "jsonfile":
             # Facts that are in the artifacts already are known to this run.
             restore_fact_cache(Path(self.fact_cache), fact_cache_dir(self._job, self._launch.paths))
         return Execution(

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from playstream.interface.event_log import EventLog
 from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.fact_cache import read_facts
 from playstream.pipeline.ident import check_ident
 from playstream.process.task_results import TaskResults
 
@@ -128,12 +129,7 @@ class Results(ABC):
         Raises:
             ConfigurationError: the facts are not kept as files.
         """
-        path = self._fact_cache_dir / check_ident(host)
-        try:
-            facts: dict[str, Any] = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        return facts
+        return read_facts(self._fact_cache_dir, check_ident(host))
 
     def set_fact_cache(self, host: str, data: dict[str, Any]) -> None:
         """Give a host facts for the run that is to come.

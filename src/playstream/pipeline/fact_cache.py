@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+PREFIX = "s1_"
+"""Before a host's name, since ansible-core 2.19."""
 _NAME = re.compile(r"s\d+_(?P<host>.+)", re.DOTALL)
 PAYLOAD = "__payload__"
 """The key of the wrapper's content."""
@@ -31,6 +33,25 @@ def write_facts(path: Path, text: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def read_facts(directory: Path, host: str) -> dict[str, Any]:
+    """The facts of a host, in the layout that was written last; empty when there are none.
+
+    Raises:
+        OSError: they cannot be read.
+        ValueError: they are not JSON.
+    """
+    plain, wrapped = directory / host, directory / f"{PREFIX}{host}"
+    if wrapped.is_file() and not (plain.is_file() and plain.stat().st_mtime_ns > wrapped.stat().st_mtime_ns):
+        facts = _read_facts(wrapped)
+        if isinstance(facts, dict):
+            return facts
+    try:
+        known: dict[str, Any] = json.loads(plain.read_bytes())
+    except FileNotFoundError:
+        return {}
+    return known
 
 
 def simplify_fact_cache(directory: Path) -> None:

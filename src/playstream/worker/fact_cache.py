@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from playstream.pipeline.fact_cache import PAYLOAD, write_facts
-
-_PREFIX = "s1_"
-"""Before a host's name, since ansible-core 2.19."""
+from playstream.pipeline.fact_cache import PAYLOAD, PREFIX, write_facts
 
 
 def restore_fact_cache(source: Path, target: Path) -> None:
@@ -27,4 +24,4 @@ def restore_fact_cache(source: Path, target: Path) -> None:
             continue
         facts = path.read_text(encoding="utf-8")
         write_facts(target / path.name, facts)
-        write_facts(target / f"{_PREFIX}{path.name}", json.dumps({PAYLOAD: facts}))
+        write_facts(target / f"{PREFIX}{path.name}", json.dumps({PAYLOAD: facts}))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playstream.compat.ansible_runner import defaults
+from playstream.compat.facts import facts_elsewhere
 from playstream.compat.given import Given
 from playstream.compat.options import loosen, make_directory, with_host_keys_unchecked
 from playstream.interface.config import RunnerConfig as _RunnerConfig
@@ -173,7 +174,8 @@ class RunnerConfig(_RunnerConfig):
         self._job_options["envvars"] = with_host_keys_unchecked(self.envvars)
         self._find_project()
         self._find_inventory()
-        super().prepare()
+        with facts_elsewhere(self, self._job_options):
+            super().prepare()
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
     def _find_project(self) -> None:

@@ -1,0 +1,37 @@
+"""Facts that are kept outside of the artifacts, for `fact_cache` as a path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playstream.compat.ansible_runner.config.runner import RunnerConfig
+
+
+@contextmanager
+def facts_elsewhere(config: RunnerConfig, job_options: dict[str, Any]) -> Iterator[None]:
+    """Make the configuration ready with a fact cache that is not below the artifacts.
+
+    Ansible itself reads and writes it there, as with a cache of ansible.cfg's; a container has its own. The
+    configuration tells the path.
+
+    Args:
+        config: what is made ready.
+        job_options: its options for the job; changed.
+    """
+    given = config.settings.get("fact_cache") or config.options.get("fact_cache") or ""
+    place = config.fact_cache
+    if place is None or not (os.path.isabs(given) or ".." in given.split("/")):
+        yield
+        return
+    settings = {name: value for name, value in job_options["settings"].items() if not name.startswith("fact_cache")}
+    job_options.pop("fact_cache", None)
+    if not config.containerized:
+        settings["fact_cache_type"] = job_options["fact_cache_type"] = ""
+        job_options["envvars"] |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": place}
+    job_options["settings"] = settings
+    yield
+    config.settings |= {"fact_cache": given, "fact_cache_type": "jsonfile"}
