@@ -22,6 +22,7 @@ LAST_LINES = {
     "tripleo": "True",
     "upkeep": "['run-2', 'run-3']",
     "validations": "False",
+    "webui": "True",
 }
 
 

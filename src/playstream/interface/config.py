@@ -55,6 +55,8 @@ class RunnerConfig:
 
     text_stays_text = False
     """With `json_mode`, lines that no event of Ansible's tells of are kept and shown as they are."""
+    follow_links = False
+    """Links in the artifact directory in the place of `stdout` and `stderr` stay, and what they lead to is written."""
     _options_type: type = JobOptions
     _is_command = False
 

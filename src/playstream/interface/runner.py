@@ -239,7 +239,8 @@ class Runner(Results):
             drive = self._make_drive(cancellation)
             processor = Processor(
                 self.artifact_path, storing or observer, output=choose_output(self.config),
-                keep_stdout=not self.config.suppress_output_file, limits=self._limits,
+                keep_stdout=not self.config.suppress_output_file, follow_links=self.config.follow_links,
+                limits=self._limits,
             )
             error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))
             if isinstance(error, CallbackError):

@@ -23,7 +23,8 @@ from playstream.process.event_files import EVENT_FILES, EventFiles
 from playstream.process.event_writer import CREATE
 from playstream.process.events import came_twice
 
-_OWN_FILES = ("stdout", "stderr", "rc", "status", "command")
+_OUTPUTS = frozenset({"stdout", "stderr"})
+_OWN_FILES = _OUTPUTS | {"rc", "status", "command"}
 _INCOMING = ".incoming"
 _OWN_DIRECTORIES = (EVENT_FILES, "fact_cache", _INCOMING)
 _STDOUT_BUFFER = 1 << 16
@@ -38,6 +39,7 @@ class ArtifactDir:
         path: the directory; made if it is missing.
         keep_stdout: False for no artifact `stdout`.
         own_stdout: True if what is appended here is `stdout`, and not the worker's file.
+        follow_links: links in the place of `stdout` and `stderr` stay, and what they lead to is written.
         write_behind: see EventFiles.
         limits: what the worker's tree may cost.
 
@@ -52,6 +54,7 @@ class ArtifactDir:
         *,
         keep_stdout: bool = True,
         own_stdout: bool = False,
+        follow_links: bool = False,
         write_behind: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -60,6 +63,7 @@ class ArtifactDir:
         self._not_taken = {EVENT_FILES, "command", *(["stdout"] if own_stdout else [])}
         """Names in the worker's tree that are passed over."""
         self._incoming = path / _INCOMING
+        self._links = {name for name in _OUTPUTS if follow_links and (path / name).is_symlink()}
         self._unpacker: Unpacker | None = None
         with ExitStack() as handles:
             try:
@@ -69,7 +73,7 @@ class ArtifactDir:
                 self._claim()
                 self._clear()
                 self._events = handles.enter_context(closing(EventFiles(self._root, write_behind=write_behind)))
-                stdout = os.open("stdout", CREATE, 0o600, dir_fd=self._root) if keep_stdout else os.open(os.devnull, 1)
+                stdout = self._open_stdout() if keep_stdout else os.open(os.devnull, 1)
                 self._stdout = handles.enter_context(os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", ""))
             except OSError as error:
                 raise self._trouble(error) from None
@@ -90,8 +94,12 @@ class ArtifactDir:
                 f"another run is writing its artifacts to {str(self.path)!r}; give this one an ident of its own"
             )
 
+    def _open_stdout(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC if "stdout" in self._links else CREATE
+        return os.open("stdout", flags, 0o600, dir_fd=self._root)
+
     def _clear(self) -> None:
-        for name in _OWN_FILES:
+        for name in sorted(_OWN_FILES - self._links):
             (self.path / name).unlink(missing_ok=True)
         for name in _OWN_DIRECTORIES:
             if (self.path / name).is_dir():
@@ -209,6 +217,9 @@ class ArtifactDir:
                 place = self.path / item.name
                 if item.name in self._not_taken or (place.exists() and not replace):
                     continue
+                if item.name in self._links:
+                    _copy_content(item, place)
+                    continue
                 if place.is_dir() and not place.is_symlink():
                     _remove_tree(place)
                 item.replace(place)
@@ -224,6 +235,13 @@ class ArtifactDir:
                 self._move_incoming(replace=False)
             except OSError as error:
                 raise self._trouble(error) from None
+
+
+def _copy_content(source: Path, target: Path) -> None:
+    """Write a file's content to what a link leads to."""
+    import shutil  # noqa: PLC0415 - as below
+
+    shutil.copyfile(source, target)
 
 
 def _remove_tree(directory: Path) -> None:

@@ -63,6 +63,7 @@ class Processor:
         observer: is told what happens. What it raises comes out of `receive` and `finish`.
         output: what is shown and kept.
         keep_stdout: False for no artifact `stdout`.
+        follow_links: see ArtifactDir.
         write_behind: another process may write the events' files; they are all there when `finish` returns.
         limits: what the worker's tree may cost.
 
@@ -77,12 +78,13 @@ class Processor:
         *,
         output: Output = Output.TEXT,
         keep_stdout: bool = True,
+        follow_links: bool = False,
         write_behind: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._artifacts = ArtifactDir(
             artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON,
-            write_behind=write_behind, limits=limits,
+            follow_links=follow_links, write_behind=write_behind, limits=limits,
         )
         self._observer = observer
         self._json = output is not Output.TEXT

@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playstream.compat.ansible_runner import defaults
+from playstream.compat.executables import lengthen, shorten
 from playstream.compat.facts import facts_elsewhere
 from playstream.compat.given import Given
 from playstream.compat.options import loosen, make_directory, with_host_keys_unchecked
 from playstream.interface.config import RunnerConfig as _RunnerConfig
+from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.checks import check_options
+from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.options import JobOptions, SharedOptions
+from playstream.worker.execution import Execution
 
 __all__ = ["ExecutionMode", "RunnerConfig"]
 
@@ -41,6 +45,7 @@ class RunnerConfig(_RunnerConfig):
 
     runner_mode = "pexpect"
     text_stays_text = True
+    follow_links = True
 
     playbook = Given("playbook")
     inventory = Given("inventory")
@@ -126,6 +131,7 @@ class RunnerConfig(_RunnerConfig):
         if not private_data_dir:
             private_data_dir = tempfile.mkdtemp(prefix=defaults.AUTO_CREATE_NAMING, dir=defaults.AUTO_CREATE_DIR)
         self._configure(private_data_dir, {**loosen({**kwargs, **named}), "env_files_win": True})
+        os.makedirs(self.artifact_dir, mode=0o700, exist_ok=True)
 
     def give(self, options: Mapping[str, Any]) -> None:
         """Change options before `prepare()`; None takes one away.
@@ -176,7 +182,17 @@ class RunnerConfig(_RunnerConfig):
         self._find_inventory()
         with facts_elsewhere(self, self._job_options):
             super().prepare()
+        self.command[0] = shorten(self.command[0], self.binary, self.env, self.cwd)
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
+
+    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
+        """The run itself; a program that is a bare name is looked for where prepare() found it."""
+        shown = self.command
+        self.command = [lengthen(word, self.env, self.cwd) for word in shown[:1]] + shown[1:]
+        try:
+            return super().make_execution(mailbox, cancellation)
+        finally:
+            self.command = shown
 
     def _find_project(self) -> None:
         """Where Ansible is started: a module in the private data directory, all else in the project."""

@@ -1,0 +1,24 @@
+"""The program of a command line, as programs written for ansible-runner see it: by its name, not by its path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from playstream.pipeline.errors import ExecutableNotFound
+from playstream.worker.command import find_executable
+
+
+def shorten(path: str, given: str | None, env: Mapping[str, str], cwd: str) -> str:
+    """The name of a program, when that leads to the same program and it was not `given` as a path."""
+    name = os.path.basename(path)
+    return name if path != given and lengthen(name, env, cwd) == path else path
+
+
+def lengthen(name: str, env: Mapping[str, str], cwd: str) -> str:
+    """The path of a program on the PATH or beside this Python; as it is when there is none."""
+    try:
+        return find_executable(name, env, Path(cwd))
+    except ExecutableNotFound:
+        return name
