@@ -9,6 +9,7 @@ import pytest
 from tests.compat.conftest import PROGRAMS, Run, make_directory
 
 LAST_LINES = {
+    "airflow": "['playbook_on_play_start', 'playbook_on_stats']",
     "awx": "error ['error']",
     "catalog": "successful",
     "commands": "254",

@@ -39,6 +39,8 @@ def _loosen(name: str, value: Any) -> Any:
         return bool(value)
     if value is None:
         return None
+    if name == "passwords" and not isinstance(value, Mapping):
+        return None  # a list of them has nothing to know a prompt by
     if name in _WHOLE_NUMBERS:
         return int(value)
     return str(value) if name == "ident" else value

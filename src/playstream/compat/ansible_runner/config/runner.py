@@ -182,6 +182,7 @@ class RunnerConfig(_RunnerConfig):
         self._find_inventory()
         with facts_elsewhere(self, self._job_options):
             super().prepare()
+        self._name_playbook_once()
         self.command[0] = shorten(self.command[0], self.binary, self.env, self.cwd)
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
@@ -193,6 +194,11 @@ class RunnerConfig(_RunnerConfig):
             return super().make_execution(mailbox, cancellation)
         finally:
             self.command = shown
+
+    def _name_playbook_once(self) -> None:
+        """A program of the caller's own may have the playbook in its command line already."""
+        if self.binary and self.playbook == self.command[-1] and self.playbook in shlex.split(self.cmdline_args or ""):
+            del self.command[-1]
 
     def _find_project(self) -> None:
         """Where Ansible is started: a module in the private data directory, all else in the project."""
