@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from playstream.compat.ansible_runner.config.runner import RunnerConfig
+from playstream.interface.config import RunnerConfig
 
 
 @contextmanager
-def facts_elsewhere(config: RunnerConfig, job_options: dict[str, Any]) -> Iterator[None]:
+def facts_elsewhere(
+    config: RunnerConfig, job_options: dict[str, Any], *, containerized: bool
+) -> Iterator[None]:
     """Make the configuration ready with a fact cache that is not below the artifacts.
 
     Ansible itself reads and writes it there, as with a cache of ansible.cfg's; a container has its own. The
@@ -21,6 +22,7 @@ def facts_elsewhere(config: RunnerConfig, job_options: dict[str, Any]) -> Iterat
     Args:
         config: what is made ready.
         job_options: its options for the job; changed.
+        containerized: the job runs in a container.
     """
     given = config.settings.get("fact_cache") or config.options.get("fact_cache") or ""
     place = config.fact_cache
@@ -29,7 +31,7 @@ def facts_elsewhere(config: RunnerConfig, job_options: dict[str, Any]) -> Iterat
         return
     settings = {name: value for name, value in job_options["settings"].items() if not name.startswith("fact_cache")}
     job_options.pop("fact_cache", None)
-    if not config.containerized:
+    if not containerized:
         settings["fact_cache_type"] = job_options["fact_cache_type"] = ""
         job_options["envvars"] |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": place}
     job_options["settings"] = settings

@@ -180,7 +180,7 @@ class RunnerConfig(_RunnerConfig):
         self._job_options["envvars"] = with_host_keys_unchecked(self.envvars)
         self._find_project()
         self._find_inventory()
-        with facts_elsewhere(self, self._job_options):
+        with facts_elsewhere(self, self._job_options, containerized=self.containerized):
             super().prepare()
         self._name_playbook_once()
         self.command[0] = shorten(self.command[0], self.binary, self.env, self.cwd)
