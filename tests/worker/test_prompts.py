@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from playstream.worker.prompts import Prompt, Tail, explain_unanswered
 from tests.conftest import MakeDir
-from tests.stages import Run, Stages
+from tests.stages import Run, Stages, displayed
 
 PAUSE = """\
 - hosts: all
@@ -83,6 +84,9 @@ def test_vars_prompt(stages: Stages, private_data_dir: MakeDir, private: str) ->
     run = stages.run(directory, "-p", "site.yml")
     assert run.exit_statuses == (0, 0, 0), run.stderr
     assert "heard 4 letters" in run.stdout
+    # The worker's terminal echoes nothing, so the answer is nowhere, and the events' lines are those of the file.
+    assert "four" not in json.dumps(run.events)
+    assert displayed(run.events).encode() == (run.artifacts / "stdout").read_bytes()
 
 
 @pytest.mark.parametrize(("arguments", "prompt"), [

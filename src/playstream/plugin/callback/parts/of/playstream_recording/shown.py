@@ -81,6 +81,14 @@ def _makes_crlf(stream: Any) -> bool:
         return False
 
 
+def _echoes() -> bool:
+    """Whether what is typed is seen."""
+    try:
+        return bool(termios.tcgetattr(0)[3] & termios.ECHO)
+    except termios.error:
+        return False
+
+
 def _of_kind(recorder: Recorder, kind: Kind, shown: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(shown)
     def of_kind(*args: Any, **kwargs: Any) -> Any:
@@ -115,7 +123,8 @@ def _show(recorder: Recorder, kind: Kind, shown: Callable[..., Any], *args: Any,
 
 
 def _echoed(recorder: Recorder, stdout: _Tee, prompt: Callable[..., Any]) -> Callable[..., Any]:
-    """The C library writes the prompt and the terminal echoes the answer, both past sys.stdout."""
+    """The C library writes the prompt and the terminal echoes the answer, both past sys.stdout. The terminal of a job
+    echoes nothing: the worker's answers are passwords."""
 
     @functools.wraps(prompt)
     def echoed(msg: str, private: bool = False) -> Any:
@@ -124,7 +133,10 @@ def _echoed(recorder: Recorder, stdout: _Tee, prompt: Callable[..., Any]) -> Cal
         shown = msg
         try:
             answer = prompt(msg, private=private)
-            shown = f"{msg}\n" if private else f"{msg}{answer}\n"
+            if private:
+                shown = f"{msg}\n"
+            elif _echoes():
+                shown = f"{msg}{answer}\n"
         finally:
             if showing and len(showing[0]) == before:
                 showing[0].append(stdout.shown(shown))
