@@ -38,6 +38,7 @@ def make_environment(job: Job, paths: Paths, plugin_dir: Path, seen: Seen, *, in
     env.update(_fact_cache(job, paths, seen, env, config))
     if job.module:
         env["ANSIBLE_LOAD_CALLBACK_PLUGINS"] = "1"
+        env.setdefault("AD_HOC_COMMAND_ID", "1")  # ansible-runner's events of a module have it always
     if job.ssh_key:
         # Connections that this key opened are no other run's to use, and end with this one.
         env["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(seen(paths.control))

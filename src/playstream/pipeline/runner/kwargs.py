@@ -45,6 +45,8 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
     options["private_data_dir"] = directory
     if "roles_path" in options:
         options["roles_path"] = _below_project(options, directory)
+    if options.get("module") and not options.get("binary"):
+        options["project_dir"] = directory  # where ansible-runner starts a module, whatever its project is
     options["env_files_win"] = True
     return make_job(directory, make_arguments(options), Delivery.IN_PLACE)
 
