@@ -17,7 +17,7 @@ import pytest
 from playstream.cli.job_options import job_options
 from playstream.cli.main import parse
 from tests.ansible_runner_env import ansible_runner_python
-from tests.cli.side_by_side import Side, both, call_both, make_directory
+from tests.cli.side_by_side import GREET, Side, both, call_both, make_directory
 from tests.stages import read_events
 
 Env = dict[str, str]
@@ -90,8 +90,13 @@ def test_the_same_exit_status_without_a_run(sides: tuple[Side, Side], line: str,
 @pytest.mark.parametrize(("line", "exit_status"), [
     (SITE, 0), (SITE + " --cmdline '-e broken=1'", 2), ("run demo -m debug -a msg=hi --hosts localhost", 0),
     ("run demo -r greet --role-skip-facts --only-failed-event-data", 0),
+    ("run demo -r inner --role-skip-facts --roles-path 'own roles'", 0),
 ])
 def test_real_runs_leave_the_same(sides: tuple[Side, Side], line: str, exit_status: int) -> None:
+    for side in sides:
+        tasks = side.home / "demo" / "project" / "own roles" / "inner" / "tasks"
+        tasks.mkdir(parents=True)
+        (tasks / "main.yml").write_text(GREET)
     theirs, ours = call_both(sides, line + " -i 7", real=True)
     assert (theirs.exit_status, ours.exit_status) == (exit_status, exit_status), ours.stderr
     assert ours.files() == theirs.files()

@@ -51,7 +51,8 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         ],
         "project_dir": _from_here(flags, flags.project_dir) if flags.project_dir else None,
         "roles_path": [
-            _from_here(flags, path) for item in flags.roles_path or () for path in item.split(":") if path
+            place for item in flags.roles_path or () for path in item.split(":") if path
+            for place in _role_places(flags, path)
         ] or None,
         **isolation_options(flags),
     }
@@ -109,6 +110,15 @@ def _of_module_or_role(flags: argparse.Namespace, kind: str) -> dict[str, Any]:
 
 def _find_inventory(flags: argparse.Namespace, item: str) -> str:
     return item if "," in item else _from_here(flags, item, flags.private_data_dir / "inventory")
+
+
+def _role_places(flags: argparse.Namespace, path: str) -> list[str]:
+    """A directory of roles: in the project, where ansible-runner has Ansible look, and as seen from here."""
+    project = _from_here(flags, flags.project_dir) if flags.project_dir else "project"
+    inside = os.path.join(project, path)
+    if os.path.isabs(path) or not (flags.private_data_dir / inside).is_dir():
+        return [_from_here(flags, path)]
+    return [inside] if flags.name == "transmit" else [inside, _from_here(flags, path)]
 
 
 def _from_here(flags: argparse.Namespace, path: str, *places: Path) -> str:
