@@ -137,3 +137,15 @@ def test_plugins(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     )
     done = run(*COMPAT, "program.py")
     assert done.stdout == "{'told': 'playstream.compat.ansible_runner.interface'}\n", done.stderr
+
+
+def test_transmit_refuses_a_name_that_it_does_not_know(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import ansible_runner\n"
+        "try:\n"
+        "    ansible_runner.run(streamer='transmit', private_data_dir='.', playbook='site.yml', nonsense=1)\n"
+        "except TypeError as error:\n"
+        "    print(error)\n"
+    )
+    done = run(*COMPAT, "program.py")
+    assert done.stdout == "Transmitter.__init__() got an unexpected keyword argument 'nonsense'\n", done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 
 import playstream
 from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError
+from tests.ansible_runner_env import ansible_runner_python
 from tests.interface.programs import fake, leftovers, messages, run_program
 from tests.processes import marked_processes, wait_until
+from tests.stages import LIMIT_SECONDS, Stages
 
 
 def transmit(demo: Path, **options: Any) -> bytes:
@@ -153,6 +156,26 @@ def test_only_the_arguments(demo: Path) -> None:
         streamer="process", private_data_dir=demo, _input=io.BytesIO(results.getvalue()), quiet=True
     )
     assert messages(runner.events) == ["kept there"]
+
+
+@pytest.mark.parametrize("worker", ["playstream", "ansible-runner"])
+def test_in_the_dialect_of_ansible_runner(worker: str, demo: Path, tmp_path: Path, temporary: Path) -> None:
+    job = transmit(demo, extravars={"word": "in other words"}, dialect="runner", ident="7")
+    assert job.startswith(b'{"kwargs": {')
+    if worker == "playstream":
+        results = work(job)
+    else:
+        python = ansible_runner_python()
+        env = {**Stages(temporary).env, "PATH": f"{python.parent}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            [python, "-m", "ansible_runner", "worker"], input=job, capture_output=True, env=env, check=True,
+            timeout=LIMIT_SECONDS,
+        )
+        results = done.stdout
+    assert results.startswith(b'{"status": "starting"')
+    runner = playstream.run(streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(results), quiet=True)
+    assert (runner.status, runner.rc) == ("successful", 0)
+    assert messages(runner.events) == ["in other words"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "garbage"])

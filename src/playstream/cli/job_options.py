@@ -51,8 +51,7 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         ],
         "project_dir": _from_here(flags, flags.project_dir) if flags.project_dir else None,
         "roles_path": [
-            place for item in flags.roles_path or () for path in item.split(":") if path
-            for place in _role_places(flags, path)
+            _find_roles(flags, path) for item in flags.roles_path or () for path in item.split(":") if path
         ] or None,
         **isolation_options(flags),
     }
@@ -112,13 +111,10 @@ def _find_inventory(flags: argparse.Namespace, item: str) -> str:
     return item if "," in item else _from_here(flags, item, flags.private_data_dir / "inventory")
 
 
-def _role_places(flags: argparse.Namespace, path: str) -> list[str]:
-    """A directory of roles: in the project, where ansible-runner has Ansible look, and as seen from here."""
-    project = _from_here(flags, flags.project_dir) if flags.project_dir else "project"
-    inside = os.path.join(project, path)
-    if os.path.isabs(path) or not (flags.private_data_dir / inside).is_dir():
-        return [_from_here(flags, path)]
-    return [inside] if flags.name == "transmit" else [inside, _from_here(flags, path)]
+def _find_roles(flags: argparse.Namespace, path: str) -> str:
+    """A directory of roles; one that the project has is meant there, as in ansible-runner."""
+    project = flags.private_data_dir / (_from_here(flags, flags.project_dir) if flags.project_dir else "project")
+    return path if (project / path).is_dir() else _from_here(flags, path)
 
 
 def _from_here(flags: argparse.Namespace, path: str, *places: Path) -> str:

@@ -87,6 +87,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
     _check_numbers(arguments)
     lookup = Lookup(private_data_dir, arguments.project_dir, delivery)
     inventory, contents = lookup.inventory(arguments.inventory)
+    roles_path = lookup.roles_path(arguments.roles_path)
     merge = _merge_files_last if arguments.env_files_win else _merge_files_first
     return check_job(Job(
         ident=check_ident(arguments.ident) if arguments.ident else str(uuid.uuid4()),
@@ -97,14 +98,14 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         binary=arguments.binary,
         module=None if command else arguments.module,
         module_args=arguments.module_args,
-        role=None if command else lookup.role(arguments.role, arguments.roles_path),
+        role=None if command else lookup.role(arguments.role, roles_path),
         role_vars=inputs.check_json("role_vars", arguments.role_vars),
         role_skip_facts=arguments.role_skip_facts,
         hosts=None if arguments.playbook else arguments.hosts or "all",
         project_dir=lookup.project_dir,
         inventory=inventory,
         inventory_contents=contents,
-        roles_path=tuple(lookup.relative("roles_path", item) for item in arguments.roles_path),
+        roles_path=roles_path,
         limit=arguments.limit,
         tags=arguments.tags,
         skip_tags=arguments.skip_tags,

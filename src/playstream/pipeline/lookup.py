@@ -109,6 +109,22 @@ class Lookup:
             raise ConfigurationError(f"playbook {str(path)!r} may not be read by this user; see its mode and owner")
         return relative
 
+    def roles_path(self, items: Sequence[str]) -> tuple[str, ...]:
+        """Directories of roles, relative to the private data directory or absolute.
+
+        One that the project has is meant there, as in ansible-runner, where Ansible gets it as it is and starts in the
+        project.
+
+        Raises:
+            ConfigurationError: one would not reach the worker.
+        """
+        found = []
+        for item in items:
+            inside = os.path.join(self.project_dir, item)
+            in_project = self._look and not item.startswith("~") and (self._base / inside).is_dir()
+            found.append(self.relative("roles_path", inside if in_project else item))
+        return tuple(found)
+
     def role(self, role: str | None, roles_path: Sequence[str]) -> str | None:
         """The role, which has to be where Ansible will look for it.
 

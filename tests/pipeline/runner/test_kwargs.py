@@ -32,7 +32,7 @@ def directory(tmp_path: Path) -> Path:
             inventory=("inventory/hosts",), extravars={"a": [1, None, {"ü": True}]}, envvars={"A": "1"},
             passwords={"^Really\\?": "yes"}, settings={"idle_timeout": 5, "own": "x"}, ssh_key=_KEY,
             cmdline=("--check", "-e", "a b"), hosts=None, omit_event_data=True, only_failed_event_data=True),
-        Job("7", module="command", module_args="echo 'a b'", hosts="web"),
+        Job("7", module="command", module_args="echo 'a b'", hosts="web", project_dir="."),
         Job("7", role="db", role_vars={"v": 1}, role_skip_facts=True, hosts="db"),
         Job("7", plays=({"hosts": "all", "tasks": [{"ping": None}]},), hosts="all", inventory=()),
         Job("7", playbook="site.yml", binary="/usr/bin/env", hosts=None),

@@ -48,9 +48,15 @@ class Transmitter(TransmitRunner):
     Args:
         _output: where to; standard output when None.
         kwargs: those of run().
+
+    Raises:
+        TypeError: an argument has an unknown name.
     """
 
     def __init__(self, _output: IO[bytes] | None = None, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in RunOptions.__annotations__:
+                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}")
         options = {"dialect": "runner", "env_files_win": True, **loosen({**kwargs, "_output": _output})}
         options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
         options.pop("keepalive_seconds", None)  # the worker's alone

@@ -202,10 +202,10 @@ class RunnerConfig(_RunnerConfig):
 
     def _find_project(self) -> None:
         """Where Ansible is started: a module in the private data directory, all else in the project."""
-        if "project_dir" in self.options:
-            self._job_options["project_dir"] = os.path.abspath(self.options["project_dir"])
-        elif self.module:
+        if self.module and not self.binary:
             self._job_options["project_dir"] = self.private_data_dir
+        elif "project_dir" in self.options:
+            self._job_options["project_dir"] = os.path.abspath(self.options["project_dir"])
 
     def _find_inventory(self) -> None:
         given = self.options.get("inventory")
