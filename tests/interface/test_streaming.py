@@ -284,7 +284,8 @@ def test_on_standard_output(demo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "expected"), [
-    ({"streamer": "teleport"}, "streamer: expected 'transmit' or 'worker' or 'process', got str"),
+    ({"streamer": "teleport"}, "streamer: expected 'transmit' or 'worker' or 'process', got 'teleport'"),
+    ({"streamer": "transmit", "dialect": "Runner"}, "dialect: expected 'playstream' or 'runner', got 'Runner'"),
     ({"streamer": "process"}, "private_data_dir: expected the directory that the artifacts go to"),
     ({"streamer": "transmit", "playbook": "nope.yml", "private_data_dir": "."}, r"playbook 'nope\.yml' was not found"),
     ({"streamer": "transmit", "playbok": "x"}, "did you mean 'playbook'"),

@@ -29,7 +29,7 @@ def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[s
         if name not in hints:
             raise ConfigurationError(f"{function}() got an unexpected keyword argument {name!r}{_suggest(name, hints)}")
         if value is not None and not _fits(value, hints[name]):
-            raise ConfigurationError(f"{name}: expected {_describe(hints[name])}, got {_shown(value)}")
+            raise ConfigurationError(f"{name}: expected {_describe(hints[name])}, got {_shown(value, hints[name])}")
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -48,9 +48,10 @@ def _suggest(name: str, hints: Mapping[str, Any]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ". docs/python.md lists them"
 
 
-def _shown(value: Any) -> str:
-    """A value's type, and not the value, which may be a secret."""
-    return repr(value) if isinstance(value, bool) else type(value).__name__
+def _shown(value: Any, hint: Any) -> str:
+    """A value's type, and not the value, which may be a secret, unless there is a choice of words."""
+    is_choice = isinstance(value, str) and any(get_origin(item) is Literal for item in (hint, *get_args(hint)))
+    return repr(value) if is_choice or isinstance(value, bool) else type(value).__name__
 
 
 def _fits(value: Any, hint: Any) -> bool:
