@@ -91,3 +91,16 @@ def test_several_inventories(what: tuple[str, str], worker: str, directory: Path
     done = run(Combination(OURS, worker, OURS), directory, place, flags)
     assert done.exit_statuses == (0, 0, 0), done.stderr
     assert done.events[-1]["event_data"]["ok"] == {"node1": 1, "node2": 1, "node3": 1}
+
+
+@pytest.mark.parametrize("worker", [OURS, THEIRS])
+def test_settings_that_ansible_runner_knows_as_arguments_alone(worker: str, directory: Path, tmp_path: Path) -> None:
+    (directory / "project" / "site.yml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks: [set_fact: {answer: 42, cacheable: true}]\n"
+    )
+    (directory / "env" / "settings").write_text("fact_cache_type: ''\n")
+    place = tmp_path / "run"
+    place.mkdir()
+    done = run(Combination(OURS, worker, OURS), directory, place, ("-p", "site.yml"))
+    assert done.exit_statuses == (0, 0, 0), done.stderr
+    assert list((done.artifacts / "fact_cache").glob("*")) == []

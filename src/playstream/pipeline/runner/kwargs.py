@@ -24,6 +24,8 @@ from playstream.pipeline.protocol import Job
 
 _INVENTORIES = ".playstream"
 """Directory in the tree for inventories that are no files."""
+_NO_SETTINGS = ("container_workdir", "fact_cache", "fact_cache_type", "host_cwd")
+"""Settings that ansible-runner knows as arguments, and as settings not at all or not alone."""
 _SSH = r"^SSH password:\s*?$"
 _BECOME = r"^BECOME password.*:\s*?$"
 _SSH_KEY = r"^Enter passphrase for .*:\s*?$"
@@ -123,6 +125,7 @@ def write_kwargs(job: Job) -> dict[str, Any]:
         "omit_event_data": job.omit_event_data or None,
         "only_failed_event_data": job.only_failed_event_data or None,
         **(_role(job) if job.role else {}),
+        **{name: job.settings[name] for name in _NO_SETTINGS if name in job.settings},
     }
     return {name: value for name, value in values.items() if value is not None}
 
