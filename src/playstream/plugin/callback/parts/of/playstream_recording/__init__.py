@@ -11,14 +11,8 @@ objects are used; in particular an event is formatted, and never a dictionary wi
 
 from __future__ import annotations
 
-from .channel import not_recorded
-from .context import Context
-from .facts import look_again, spare_lookups
+from .base import RecordingCallback, guarded
 from .recorder import Recorder
-from .shown import listen
-from .wire import encode, iso_of, members, quote, text_of
+from .wire import members
 
-__all__ = [
-    "Context", "Recorder", "encode", "iso_of", "listen", "look_again", "members", "not_recorded", "quote",
-    "spare_lookups", "text_of",
-]  # fmt: skip
+__all__ = ["Recorder", "RecordingCallback", "guarded", "members"]
