@@ -135,46 +135,37 @@ class Processor:
         text = displayed_text(event)
         as_json = self._json and not (self._mixed and is_text_alone(event))
         name = event_file_name(record.counter, event["uuid"])  # before anybody may change the event
-        observer = self._observer
+        keep = True  # also when the observer raises
         try:
-            keep = observer.event(event)
-        except BaseException:
-            self._keep_event(name, record, event, text, as_json)
-            raise
-        if keep:
-            self._keep_event(name, record, event, text, as_json)
-        else:
-            self._keep_output(self._content(record, event) if as_json else b"", text, as_json)
+            keep = self._observer.event(event)
+        finally:
+            if keep or as_json:
+                content = self._changed(event) if self._observer.changes_events else record.json
+                if keep:
+                    self._artifacts.write_event(name, content)
+                    self._observer.kept(name, event)
+                if as_json:
+                    text = self._json_line(content)
+            if text is not None:
+                self._artifacts.append_stdout(text)
+                self._observer.show(text)
 
-    def _keep_event(
-        self, name: str, record: Event, event: dict[str, Any], text: str | None, as_json: bool
-    ) -> None:
-        content = self._content(record, event)
-        self._artifacts.write_event(name, content)
-        self._observer.kept(name, event)
-        self._keep_output(content, text, as_json)
-
-    def _content(self, record: Event, event: dict[str, Any]) -> bytes:
+    @staticmethod
+    def _changed(event: dict[str, Any]) -> bytes:
         """The event with what a handler made of it, as JSON.
 
         Raises:
             CallbackError: it cannot be JSON any more.
         """
-        if not self._observer.changes_events:
-            return record.json
         try:
             return json.dumps(event, default=str).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise CallbackError(f"an event cannot be kept as a handler or a plugin has changed it: {error}") from None
 
-    def _keep_output(self, content: bytes, text: str | None, as_json: bool) -> None:
-        if as_json:
-            # JSON text has no line end but between its values, where a worker may have put one.
-            text = content.decode().replace("\n", " ")
-            self._artifacts.keep_own_stdout()
-        if text is not None:
-            self._artifacts.append_stdout(text)
-            self._observer.show(text)
+    def _json_line(self, content: bytes) -> str:
+        self._artifacts.keep_own_stdout()
+        # JSON text has no line end but between its values, where a worker may have put one.
+        return content.decode().replace("\n", " ")
 
     def _take_status(self, record: Status) -> None:
         if record.env is not None:
