@@ -102,25 +102,18 @@ def feed(
     # A layer may hold heartbeats back: encryption does until it has 64 KiB.
     liveness = Liveness("the worker", liveness_seconds if isinstance(input_fd, int) else 0.0)
     news = input_fd if isinstance(input_fd, int) else input_fd.fileno()
-    asked_at: float | None = None
-    stop_at: float | None = None
+    deadline = _Deadline(cancellation)
     poll = select.poll()  # the module selectors costs 0.6 ms of a start
     poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
     with closing(_Source(input_fd, limits)) as source:
         while not source.closed:
-            ready = poll.poll(_patience(stop_at, liveness.time_left, looking=look is not None))
+            ready = poll.poll(_patience(deadline.at, liveness.time_left, looking=look is not None))
             if look is not None:
                 look()
-            if cancellation.reason is not None:
-                cancellation.acknowledge()
-                now = time.monotonic()
-                asked_at = asked_at or now
-                told = processor.status.terminal or source.keeps_status
-                stop_at = asked_at + (ARTIFACT_SECONDS if told else INTERRUPTED_SECONDS)
-                if now >= stop_at:
-                    source.release_status(processor)
-                    return
+            if deadline.has_passed(told=processor.status.terminal or source.keeps_status):
+                source.release_status(processor)
+                return
             if any(fd == news for fd, _ in ready):
                 try:
                     source.feed(processor)
@@ -129,6 +122,27 @@ def feed(
                 liveness.hear(expected=source.has_heartbeats)
             else:
                 liveness.check()
+
+
+class _Deadline:
+    """When reading stops after it was asked to."""
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        self._cancellation = cancellation
+        self._asked_at: float | None = None
+        self.at: float | None = None
+        """On the monotonic clock; None while nobody has asked."""
+
+    def has_passed(self, *, told: bool) -> bool:
+        """Whether to stop now; `told` says that the worker has said how the job ended."""
+        if self._cancellation.reason is None:
+            return False
+        self._cancellation.acknowledge()
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        self.at = self._asked_at + (ARTIFACT_SECONDS if told else INTERRUPTED_SECONDS)
+        return now >= self.at
 
 
 def _patience(stop_at: float | None, silence_left: float | None, *, looking: bool) -> float | None:
