@@ -216,7 +216,8 @@ def test_an_ended_job_leaves_nothing(stages: Stages, job: Path, tmp_path: Path, 
     worker.stdin = None
     # A login that is ended in the middle of its shell's start may leave a lock that the next ones wait for.
     wait_until(lambda: len(find_sleepers()) == 2)
-    assert any("[mux]" in words for words in ssh_processes(stages))
+    # ssh writes over its command line while it goes to the background.
+    wait_until(lambda: any("[mux]" in words for words in ssh_processes(stages)))
     assert any("ssh-agent -a" in words for words in ssh_processes(stages))
     guard = guards_of(worker.pid)[0]
     os.kill(guard if end == "kill the guard" else worker.pid, signal.SIGTERM if end == "cancel" else signal.SIGKILL)
