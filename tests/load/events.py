@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.load.measure import MIB, Figures, Row, Sampling, expect, figures_of, most_of
+from tests.load.measure import MIB, Figures, Row, Sampling, expect, figures_with_children, most_of
 
 _GROWTH = 16 * MIB
 """How much larger a stage may be at the end than when a tenth of its events had come."""
@@ -72,7 +72,7 @@ def _run(dialect: str, events: int, stage: list[str | Path]) -> tuple[int, list[
     ):
         assert generator.stdout is not None
         generator.stdout.close()
-        with Sampling(lambda: figures_of(process.pid)) as sampling:
+        with Sampling(lambda: figures_with_children(process.pid)) as sampling:
             output, _ = process.communicate()
         expect(generator.wait() == 0, "the generator of the stream failed")
     expect(len(sampling.samples) >= 20, "too few samples; give more events")

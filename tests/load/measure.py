@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.processes import Repeating
+from tests.processes import Repeating, children
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1 << 20
@@ -50,14 +50,27 @@ def figures_of(pid: int) -> Figures:
         return Figures()
 
 
+def figures_with_children(pid: int) -> Figures:
+    """Of a process and those that it has started."""
+    try:
+        started = children(pid)
+    except OSError:
+        started = []
+    return _sum(map(figures_of, (pid, *started)))
+
+
 def figures_below(temporary: Path) -> Figures:
     """Of all processes whose TMPDIR is `temporary`: stages, guards, and what the jobs have started."""
     mark = b"TMPDIR=" + os.fsencode(temporary)
     found = [place for place in _processes() if _is_marked(place, mark)]
-    figures = [figures_of(int(place.name)) for place in found]
+    return replace(_sum(figures_of(int(place.name)) for place in found), memory=sum(map(_share, found)))
+
+
+def _sum(figures: Iterable[Figures]) -> Figures:
+    found = list(figures)
     return Figures(
-        sum(item.processes for item in figures), sum(item.descriptors for item in figures),
-        sum(item.threads for item in figures), sum(map(_share, found)),
+        sum(item.processes for item in found), sum(item.descriptors for item in found),
+        sum(item.threads for item in found), sum(item.memory for item in found),
     )
 
 
