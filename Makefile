@@ -55,7 +55,7 @@ bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zst
 	$(BIN)/python -m compileall -q src  # as an installed package is, and as the peers are
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 300 runs in one program; 10 minutes or so
+soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 300 runs in one program; 4 to 10 minutes
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.load
 
