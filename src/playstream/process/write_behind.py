@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.links.stdio import enlarge_pipe
 from playstream.process import event_writer
 
 _PIPE_SIZE = 1 << 19
@@ -114,7 +115,7 @@ def start(directory: int) -> WriteBehind | None:
             report, reported = os.pipe()
             ours.callback(os.close, report)
             theirs.callback(os.close, reported)
-            _enlarge(files)
+            enlarge_pipe(files, _PIPE_SIZE)
             pid = os.posix_spawn(
                 sys.executable, [sys.executable, "-I", "-S", "-B", event_writer.__file__], os.environ,
                 file_actions=[
@@ -135,13 +136,6 @@ def _can_start() -> bool:
     program = Path(event_writer.__file__)
     interpreted = bool(sys.executable) and not getattr(sys, "frozen", False) and program.is_file()
     return interpreted and hasattr(fcntl, "F_SETPIPE_SZ")
-
-
-def _enlarge(pipe: int) -> None:
-    try:
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    except OSError:
-        pass  # a user may have no more than so many large pipes
 
 
 def _unread(pipe: int) -> int:

@@ -20,7 +20,7 @@ READ_SIZE = 1 << 18
 _PIPE_SIZE = 1 << 20
 """Bytes that a pipe should hold."""
 _USUAL_PIPE_SIZE = 1 << 16
-"""Bytes that it holds on Linux, pipe(7)."""
+"""Bytes that it holds on Linux unless it is told, pipe(7)."""
 
 
 class Source(Protocol):
@@ -98,16 +98,24 @@ def _duplicate(fd: int) -> int:
     return claimed
 
 
-def enlarge_pipe(fd: int) -> int:
+def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
     """Let a pipe hold more, if `fd` is one: fewer switches between the two ends.
 
+    Args:
+        fd: either end.
+        size: bytes that it should hold.
+
     Returns:
-        Bytes that it holds now.
+        Bytes that it holds now. A user who has many pipes gets small ones, of a page or two.
     """
     try:
-        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
     except (OSError, AttributeError):
-        return _USUAL_PIPE_SIZE  # not a pipe, over the user's limit, or not Linux: it works with what there is
+        pass  # not a pipe, over the user's limit, or not Linux: it works with what there is
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+    except (OSError, AttributeError):
+        return _USUAL_PIPE_SIZE
 
 
 def write_all(fd: int, data: bytes) -> None:
