@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
 from playstream.interface.options import CommandOptions, RunOptions
@@ -30,6 +30,17 @@ def loosen(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     return {name: value for name, value in ((name, _loosen(name, value)) for name, value in given.items())
             if value is not None and value is not False}
+
+
+def refuse_unknown(caller: str, names: Iterable[str], options: type) -> None:
+    """As Python does for a parameter that a function does not have.
+
+    Raises:
+        TypeError: one of the names is not among the options.
+    """
+    for name in names:
+        if name not in options.__annotations__:
+            raise TypeError(f"{caller}.__init__() got an unexpected keyword argument {name!r}")
 
 
 def _loosen(name: str, value: Any) -> Any:

@@ -221,6 +221,10 @@ class RunnerConfig:
         self._finalizers = []
         self._launch = self._spool = self._job = None
 
+    def _words_to_run(self) -> list[str]:
+        """The command that is started."""
+        return self.command
+
     def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
         """The run itself, with what was changed since `prepare()`. Used by Runner, which calls `release` afterwards.
 
@@ -234,7 +238,7 @@ class RunnerConfig:
         if self._launch.sandbox is None and not os.path.isdir(self.cwd):
             raise ConfigurationError(f"cwd: expected a directory to start the command in, got {self.cwd!r}")
         command = Command(
-            tuple(map(str, self.command)), {str(k): str(v) for k, v in self.env.items()}, Path(self.cwd)
+            tuple(map(str, self._words_to_run())), {str(k): str(v) for k, v in self.env.items()}, Path(self.cwd)
         )
         if self.fact_cache is not None and self._job.settings.get("fact_cache_type", "jsonfile") == "jsonfile":
             # Facts that are in the artifacts already are known to this run.

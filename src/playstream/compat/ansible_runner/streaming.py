@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 from uuid import UUID
 
-from playstream.compat.options import loosen, with_host_keys_unchecked
+from playstream.compat.options import loosen, refuse_unknown, with_host_keys_unchecked
 from playstream.interface.options import RunOptions
 from playstream.interface.streaming import ProcessConfig, ProcessRunner, TransmitRunner, WorkRunner
 from playstream.pipeline.checks import check_options, select_options
@@ -54,9 +54,7 @@ class Transmitter(TransmitRunner):
     """
 
     def __init__(self, _output: IO[bytes] | None = None, **kwargs: Any) -> None:
-        for name in kwargs:
-            if name not in RunOptions.__annotations__:
-                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}")
+        refuse_unknown(type(self).__name__, kwargs, RunOptions)
         options = {"dialect": "runner", "env_files_win": True, **loosen({**kwargs, "_output": _output})}
         options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
         options.pop("keepalive_seconds", None)  # the worker's alone

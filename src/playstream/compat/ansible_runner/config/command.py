@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
-from playstream.compat.options import below_env_files
+from playstream.compat.options import below_env_files, refuse_unknown
 from playstream.interface.command_config import CommandConfig as _CommandConfig
 from playstream.interface.commands import find_descriptors
 from playstream.pipeline.options import SharedOptions
@@ -41,9 +41,7 @@ class CommandConfig(_CommandConfig):
         self.runner_mode = runner_mode
         self._given = below_env_files(kwargs)
         self._directory = self._given.pop("private_data_dir", None)
-        for name in self._given:
-            if name not in SharedOptions.__annotations__:
-                raise TypeError(f"CommandConfig.__init__() got an unexpected keyword argument {name!r}")
+        refuse_unknown("CommandConfig", self._given, SharedOptions)
         if runner_mode not in (None, "pexpect", "subprocess"):
             raise ConfigurationError(f"runner_mode: expected 'pexpect' or 'subprocess', got {runner_mode!r}")
         files = {"input_fd": input_fd, "output_fd": output_fd, "error_fd": error_fd, "runner_mode": runner_mode}

@@ -12,13 +12,10 @@ from playstream.compat.ansible_runner import defaults
 from playstream.compat.executables import lengthen, shorten
 from playstream.compat.facts import facts_elsewhere
 from playstream.compat.given import Given
-from playstream.compat.options import loosen, make_directory, with_host_keys_unchecked
+from playstream.compat.options import loosen, make_directory, refuse_unknown, with_host_keys_unchecked
 from playstream.interface.config import RunnerConfig as _RunnerConfig
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.checks import check_options
-from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.options import JobOptions, SharedOptions
-from playstream.worker.execution import Execution
 
 __all__ = ["ExecutionMode", "RunnerConfig"]
 
@@ -113,9 +110,7 @@ class RunnerConfig(_RunnerConfig):
         **kwargs: Any,
     ) -> None:
         kwargs.pop("keepalive_seconds", None)  # the worker's alone
-        for name in kwargs:
-            if name not in SharedOptions.__annotations__:
-                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}")
+        refuse_unknown(type(self).__name__, kwargs, SharedOptions)
         named = {
             "playbook": playbook, "inventory": inventory, "roles_path": roles_path, "limit": limit, "module": module,
             "module_args": module_args, "verbosity": verbosity, "host_pattern": host_pattern, "binary": binary,
@@ -186,14 +181,9 @@ class RunnerConfig(_RunnerConfig):
         self.command[0] = shorten(self.command[0], self.binary, self.env, self.cwd)
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
-    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
-        """The run itself; a program that is a bare name is looked for where prepare() found it."""
-        shown = self.command
-        self.command = [lengthen(word, self.env, self.cwd) for word in shown[:1]] + shown[1:]
-        try:
-            return super().make_execution(mailbox, cancellation)
-        finally:
-            self.command = shown
+    def _words_to_run(self) -> list[str]:
+        """The command; a program that is a bare name is looked for where prepare() found it."""
+        return [lengthen(self.command[0], self.env, self.cwd), *self.command[1:]]
 
     def _name_playbook_once(self) -> None:
         """A program of the caller's own may have the playbook in its command line already."""
