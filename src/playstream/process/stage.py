@@ -87,8 +87,7 @@ class Processor:
             follow_links=follow_links, write_behind=write_behind, limits=limits,
         )
         self._observer = observer
-        self._json = output is not Output.TEXT
-        self._mixed = output is Output.MIXED
+        self._output = output
         self.status = StatusName.UNSTARTED
         self.rc: int | None = None
         self.explanation: str | None = None
@@ -133,7 +132,8 @@ class Processor:
         self._received += 1
         self._last_counter = record.counter
         text = displayed_text(event)
-        as_json = self._json and not (self._mixed and is_text_alone(event))
+        output = self._output
+        as_json = output is Output.JSON or (output is Output.MIXED and not is_text_alone(event))
         name = event_file_name(record.counter, event["uuid"])  # before anybody may change the event
         keep = True  # also when the observer raises
         try:
