@@ -21,6 +21,7 @@ def test_little_output_gathers() -> None:
     assert rests((0, 700))
     assert rests((100, 700))
     assert rests((0, 15_000))
+    assert rests((4094, 0))  # the terminal is empty now
     assert rests((0, 60_000), (100, 700))
 
 
