@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +67,23 @@ def test_the_terminal_is_ansibles_controlling_terminal(fake_ansible: Stages, mis
     assert run.exit_statuses == (0, 0, 0)
     assert "True True True" in run.stdout
     assert "controlling" in run.stdout
+
+
+@pytest.mark.parametrize(("chosen", "ansibles"), [
+    (os.SCHED_OTHER, os.SCHED_BATCH),
+    (os.SCHED_IDLE, os.SCHED_IDLE),
+])
+def test_ansible_is_batch_work_unless_the_worker_is_less(
+    fake_ansible: Stages, misbehaving: Path, chosen: int, ansibles: int
+) -> None:
+    policy = f"os.sched_setscheduler(0, {chosen}, os.sched_param(0))"
+    job = fake_ansible.transmit(misbehaving, "-p", "show-policy.yml")
+    program = f"import os, sys; {policy}; os.execv(sys.argv[1], sys.argv[1:])"
+    worker = fake_ansible.start("worker", prefix=(sys.executable, "-c", program))
+    results, stderr = worker.communicate(job, timeout=LIMIT_SECONDS)
+    assert worker.returncode == 0, stderr
+    events = [json.loads(record.json) for record in read_records(results) if isinstance(record, Event)]
+    assert events[0]["stdout"] == f"policy {ansibles} parent's {chosen}"
 
 
 def test_passwords_answer_prompts_and_are_not_shown(fake_ansible: Stages, misbehaving: Path) -> None:
