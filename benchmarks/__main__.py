@@ -18,6 +18,7 @@ from benchmarks.rows_store import store_rows
 from benchmarks.rows_tree import transmit_rows, unpack_rows, worker_rows
 from benchmarks.storage import default_scratch, file_system_of
 from benchmarks.toolbox import CACHE, make_toolbox
+from benchmarks.turns import find_parent
 
 _DEFAULT_RUNS = 5
 _FEWER_RUNS = 3
@@ -77,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace, work: Path, scratch: Path) -> list[Row]:
+    if "run" in options.rows:
+        find_parent()
     inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale)
     rows: list[Row] = []
     for name in options.rows:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.figures import Contenders, Row, added, faster, interleave
+from benchmarks.figures import Row, added, faster, interleave
 from benchmarks.inputs import IDENT, PLAYBOOK, TASKS, EventsJob, Inputs, remove
 from benchmarks.programs import Program, time_on_terminal, time_pipeline
+from benchmarks.turns import Sides, in_turns
 
 _S = "s"
 _QUIET_PROCESS = (
@@ -74,32 +74,22 @@ def run_rows(inputs: Inputs, runs: int) -> list[Row]:
     The warm-up is a run on a single host: what it warms does not depend on how many there are.
     """
     job = inputs.events_job
-    interleave(_run_contenders(inputs, inputs.small_job), 0, _S)
-    found = interleave(_run_contenders(inputs, job), runs, _S, warm_up=False)
-    plain, own, runner = found.values()
+    in_turns(lambda: _run_sides(inputs, inputs.small_job), 1, _S)
+    plain, own, runner = in_turns(lambda: _run_sides(inputs, job), runs, _S).values()
     stage = f"run of {job.hosts} hosts x {TASKS} tasks"
     return [added(stage, own, plain, below=3), faster(stage, own, runner)]
 
 
-def _run_contenders(inputs: Inputs, job: EventsJob) -> Contenders:
+def _run_sides(inputs: Inputs, job: EventsJob) -> Sides:
     toolbox = inputs.toolbox
+    target = inputs.scratch()
+    target.mkdir()
     plain = toolbox.ansible_playbook("-i", job.path / "inventory", "site.yml", cwd=job.path / "project")
-
-    def pipeline(target: Path) -> list[Program]:
-        return [job.transmit(), toolbox.playstream("worker"), toolbox.playstream("process", target, *IDENT)]
-
-    def runner(target: Path) -> list[Program]:
-        return [toolbox.runner("run", job.path, *PLAYBOOK, *IDENT, "--artifact-dir", target)]
-
-    def measure(make: Callable[[Path], list[Program]]) -> float:
-        return time_pipeline(make(inputs.scratch()))
-
-    def measure_plain() -> float:
-        inputs.scratch()
-        return time_on_terminal(plain)
-
+    process = toolbox.playstream("process", target / "own", *IDENT)
+    stages = [job.transmit(), toolbox.playstream("worker"), process]
+    runner = toolbox.runner("run", job.path, *PLAYBOOK, *IDENT, "--artifact-dir", target / "peer")
     return {
-        "ansible-playbook alone": measure_plain,
-        "transmit | worker | process": lambda: measure(pipeline),
-        "ansible-runner run": lambda: measure(runner),
+        "ansible-playbook alone": lambda group: time_on_terminal(group.holding(plain)),
+        "transmit | worker | process": lambda group: time_pipeline([group.holding(stage) for stage in stages]),
+        "ansible-runner run": lambda group: time_pipeline([group.holding(runner)]),
     }
