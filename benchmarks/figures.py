@@ -76,10 +76,11 @@ def within(stage: str, own: Samples, peer: Samples, at_most: float) -> Row:
 
 
 def added(stage: str, own: Samples, peer: Samples, below: float) -> Row:
-    """How much time comes on top of the peer's, in percent."""
-    ratio = _ratio(own, peer)
-    percent = (ratio - 1) * 100
-    return Row(stage, own, peer, ratio, f"{percent:+.1f} % time", f"under +{below:g} %", percent < below)
+    """How much time comes on top of the peer's, in percent: the median of all pairs, the least and the most."""
+    found = [(a / b - 1) * 100 for a, b in zip(own.values, peer.values, strict=True)]
+    percent = statistics.median(found)
+    text = f"{percent:+.1f} % time ({min(found):+.1f} to {max(found):+.1f})"
+    return Row(stage, own, peer, 1 + percent / 100, text, f"under +{below:g} %", percent < below)
 
 
 def memory(stage: str, own: Samples, peer: Samples | None) -> Row:
