@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace, work: Path, scratch: Path) -> list[Row]:
     if "run" in options.rows:
-        find_parent()
+        find_parent()  # it may be missing, which is said before anything is measured
     inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale)
     rows: list[Row] = []
     for name in options.rows:

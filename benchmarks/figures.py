@@ -57,7 +57,11 @@ def interleave(contenders: Contenders, runs: int, unit: str, *, warm_up: bool = 
 
 
 def _ratio(above: Samples, below: Samples) -> float:
-    return statistics.median(a / b for a, b in zip(above.values, below.values, strict=True))
+    return statistics.median(_ratios(above, below))
+
+
+def _ratios(above: Samples, below: Samples) -> list[float]:
+    return [a / b for a, b in zip(above.values, below.values, strict=True)]
 
 
 def faster(stage: str, own: Samples, peer: Samples, at_least: float | None = None) -> Row:
@@ -77,10 +81,10 @@ def within(stage: str, own: Samples, peer: Samples, at_most: float) -> Row:
 
 def added(stage: str, own: Samples, peer: Samples, below: float) -> Row:
     """How much time comes on top of the peer's, in percent: the median of all pairs, the least and the most."""
-    found = [(a / b - 1) * 100 for a, b in zip(own.values, peer.values, strict=True)]
-    percent = statistics.median(found)
-    text = f"{percent:+.1f} % time ({min(found):+.1f} to {max(found):+.1f})"
-    return Row(stage, own, peer, 1 + percent / 100, text, f"under +{below:g} %", percent < below)
+    ratio, ratios = _ratio(own, peer), _ratios(own, peer)
+    percent, least, most = ((value - 1) * 100 for value in (ratio, min(ratios), max(ratios)))
+    text = f"{percent:+.1f} % time ({least:+.1f} to {most:+.1f})"
+    return Row(stage, own, peer, ratio, text, f"under +{below:g} %", percent < below)
 
 
 def memory(stage: str, own: Samples, peer: Samples | None) -> Row:

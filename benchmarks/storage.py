@@ -25,9 +25,14 @@ def default_scratch() -> Path:
 
 def file_system_of(path: Path) -> str:
     """The type of the file system that holds `path`."""
-    mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    holding = [(Path(point), kind) for point, kind in mounts if path.resolve().is_relative_to(point)]
+    holding = [(point, kind) for point, kind in mounts() if path.resolve().is_relative_to(point)]
     return max(holding, key=lambda mount: len(mount[0].parts))[1]
+
+
+def mounts() -> list[tuple[Path, str]]:
+    """Each mount's place and its type of file system."""
+    lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [(Path(words[1]), words[2]) for words in lines]
 
 
 def _available_memory() -> int:

@@ -189,7 +189,7 @@ def _spawn(order: dict[str, Any]) -> int:
         )
     finally:
         if batch:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # this process is quick to wake up
+            _set_policy(os.SCHED_OTHER)  # this process is quick to wake up
     if order["tty"] is None:
         for fd in _GIVEN:
             os.close(fd)
@@ -204,12 +204,18 @@ def _become_batch() -> bool:
     chosen for the worker is left alone.
     """
     try:
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-            return True
+        usual = os.sched_getscheduler(0) == os.SCHED_OTHER
     except (AttributeError, OSError):  # not on this system, or forbidden by a sandbox
-        pass
-    return False
+        return False
+    return usual and _set_policy(os.SCHED_BATCH)
+
+
+def _set_policy(policy: int) -> bool:
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(0))
+    except OSError:
+        return False  # Ansible runs, with the policy that there is
+    return True
 
 
 def _standard_descriptors(path: str) -> list[tuple[Any, ...]]:

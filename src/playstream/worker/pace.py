@@ -13,7 +13,7 @@ _LITTLE = 4
 come again, and whoever writes them must not wait."""
 _LITTLE_TEXT = 4095
 """Bytes of text in one round below which the next round rests: a terminal hands over that many at once, so a round
-that brought less has left none. Half of that had a busy Ansible, 2,300 bytes in each rest, read twice for each."""
+that brought less has left none. With half of that, a busy Ansible, 2,300 bytes in each rest, is read twice for each."""
 _FLOOD = 1 << 14
 """Bytes of text within REST_SECONDS after which there is no rest: the kernel holds 68 KiB for a terminal, and whoever
 writes more would wait for each rest."""

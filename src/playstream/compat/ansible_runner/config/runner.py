@@ -183,7 +183,7 @@ class RunnerConfig(_RunnerConfig):
 
     def _words_to_run(self) -> list[str]:
         """The command; a program that is a bare name is looked for where prepare() found it."""
-        return [lengthen(self.command[0], self.env, self.cwd), *self.command[1:]]
+        return [lengthen(word, self.env, self.cwd) for word in self.command[:1]] + self.command[1:]
 
     def _name_playbook_once(self) -> None:
         """A program of the caller's own may have the playbook in its command line already."""
