@@ -57,3 +57,20 @@ def test_what_is_no_store(stages: Stages, tmp_path: Path) -> None:
     assert refused.returncode == 69
     assert b"secret-word" not in refused.stderr
     assert not (tmp_path / "artifacts").exists()
+
+
+@pytest.mark.parametrize("command", ["process", "runs", "show"])
+def test_a_control_character_in_a_url_is_refused(
+    stages: Stages, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_commands: dict[str, list[str | Path]] = {"process": [tmp_path], "runs": [], "show": ["nightly"]}
+    words = of_commands[command]
+    url = "postgresql://u:secret-word%00@127.0.0.1:1/x"
+    by_flag = stages.call(command, *words, "--store", url, stdin=RECORDED)
+    monkeypatch.setenv("PLAYSTREAM_STORE", url)
+    by_variable = stages.call(command, *words, stdin=RECORDED)
+    for done in (by_flag, by_variable):
+        assert done.returncode == 1
+        assert b"control character U+0000" in done.stderr
+        assert b"secret-word" not in done.stderr
+    assert not (tmp_path / "artifacts").exists()

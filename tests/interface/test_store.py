@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import playstream
-from playstream.pipeline.errors import StoreError
+from playstream.pipeline.errors import ConfigurationError, StoreError
 from playstream.process.store import iter_results, list_runs, open_store, show_run
 from tests.interface.programs import debug, play
 
@@ -53,3 +53,12 @@ def test_a_run_whose_handler_raised_is_stored_too(tmp_path: Path) -> None:
         )
     with open_store(url) as store:
         assert [(run.ident, run.status) for run in list_runs(store)] == [("x", "error")]
+
+
+@pytest.mark.parametrize("control", ["\0", "%00", "%0A"])
+def test_a_control_character_in_a_url_is_refused_before_anything_runs(demo: Path, control: str) -> None:
+    with pytest.raises(ConfigurationError, match="control character"):
+        playstream.run(
+            private_data_dir=demo, playbook="site.yml", store=f"postgresql://me:secret{control}word@127.0.0.1/runs"
+        )
+    assert not (demo / "artifacts").exists()

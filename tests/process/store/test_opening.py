@@ -57,7 +57,10 @@ def test_a_relative_path_is_kept_when_the_directory_changes(tmp_path: Path, monk
     ("url", "said"),
     [
         ("", "empty"),
-        ("a\0b", "NUL"),
+        ("a\0b", r"control character U\+0000"),
+        ("sqlite:///runs\x1b[2J.db", r"control character U\+001B"),
+        ("runs.db\n", r"control character U\+000A"),
+        ("postgresql://me:hunter2@db\udcff/runs", "not UTF-8"),
         ("mysql://me:hunter2@db/runs", "cannot be in 'mysql'"),
         ("postgresql+asyncpg://me:hunter2@db/runs", "cannot be in 'postgresql\\+asyncpg'"),
         ("me:hunter2 ://db", "cannot be in 'something else'"),
@@ -74,6 +77,26 @@ def test_what_is_no_url_is_refused_without_showing_it(url: str, said: str) -> No
     with pytest.raises(ConfigurationError, match=said) as refused:
         open_store(url)
     assert not [secret for secret in SECRETS if secret in shown_of(refused.value)]
+
+
+CONTROLS = ("\0", "%00", "\n", "%0a", "%0D", "\x1f", "%7f", "\x7f", "\x85", "%C2%85")
+PARTS = ("user", "password", "host", "port", "database", "option", "value")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_character_is_refused_in_every_part_of_a_url(control: str, part: str, postgresql: Postgresql) -> None:
+    # Of a server that is there: what does not refuse the URL connects to it, or elsewhere.
+    parts = {
+        "user": "keeper", "password": QUOTED_PASSWORD, "host": "127.0.0.1", "port": str(postgresql.port),
+        "database": "postgres", "option": "application_name", "value": "x",
+    }
+    parts[part] += control
+    url = "postgresql://{user}:{password}@{host}:{port}/{database}?{option}={value}".format(**parts)
+    for ask in (open_store, hide_password):
+        with pytest.raises(ConfigurationError, match=r"control character U\+00") as refused:
+            ask(url)
+        assert not [secret for secret in SECRETS if secret in shown_of(refused.value)]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import category
+from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -54,6 +56,7 @@ def read_address(text: str) -> Address:
     Raises:
         ConfigurationError: it is neither. What it says holds no part of the URL where a password may be.
     """
+    _refuse_controls(text)
     scheme, separator, rest = text.partition("://")
     if not separator:
         return _file(text)
@@ -74,9 +77,22 @@ def hide_password(text: str) -> str:
     return read_address(text).shown
 
 
+def _refuse_controls(text: str) -> None:
+    """Refuse what ends a text early, or begins another line, wherever the text is passed on to.
+
+    libpq reads its parameters up to a NUL: one in the password would drop the host and port that follow.
+    """
+    found = next((character for character in text if category(character) == "Cc"), None)
+    if found is not None:
+        raise ConfigurationError(
+            f"the store's URL holds the control character U+{ord(found):04X}, which no part of it may: {_EXPECTED}. "
+            "A line end may have come along from a file or a variable"
+        )
+
+
 def _file(text: str) -> Address:
-    if not text or "\0" in text:
-        raise ConfigurationError(f"the store's URL is empty or has a NUL in it: {_EXPECTED}")
+    if not text:
+        raise ConfigurationError(f"the store's URL is empty: {_EXPECTED}")
     before, at, _ = text.partition("@")
     if at and ":" in before:
         raise ConfigurationError(f"the store's URL has no scheme: {_EXPECTED}")
@@ -97,6 +113,11 @@ def _postgresql(text: str, rest: str) -> Address:
     if rest.count("@") > 1:
         # SQLAlchemy would take a part of the password for the host, and show it.
         raise ConfigurationError("the store's URL has more than one @; write %40 for those in its password")
+    # Not every part is decoded, but none may be another thing to one reader than to the next.
+    decoded = unquote(text)
+    _refuse_controls(decoded)
+    if any(category(character) == "Cs" for character in decoded):
+        raise ConfigurationError("the store's URL holds bytes that are not UTF-8; expected %XX for each byte of UTF-8")
     url = _make(text).set(drivername="postgresql+psycopg")
     shown = URL.create("postgresql", url.username, url.password, url.host, url.port, url.database)
     return Address(shown.render_as_string(hide_password=True), None, url)
