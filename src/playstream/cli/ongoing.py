@@ -17,6 +17,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.locks import try_lock
+from playstream.pipeline.tree.directories import make_private
 
 _PLACE = ".running"
 _MARK = "@"
@@ -109,7 +110,7 @@ def noted(places: Sequence[Path], ident: str) -> Iterator[None]:
 def _claim(path: Path, ident: str) -> int:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:

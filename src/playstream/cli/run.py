@@ -34,6 +34,7 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.cli.ongoing import bases  # noqa: PLC0415
     from playstream.cli.stored import named_store  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
+    from playstream.pipeline.tree.directories import make_private  # noqa: PLC0415
 
     report_to: int | None = flags.report_to
     if report_to is not None:
@@ -53,7 +54,7 @@ def run(flags: argparse.Namespace) -> int:
     options = job_options(flags)
     if "module" in options or "role" in options:
         # These may need nothing that the directory holds.
-        flags.private_data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(flags.private_data_dir)
     options |= {
         name: value
         for name, value in (

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from playstream.interface.options import CommandOptions, RunOptions
+from playstream.pipeline.tree.directories import make_private
 
 HANDLERS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
 _WHOLE_NUMBERS = ("forks", "verbosity", "rotate_artifacts", "timeout")
@@ -60,7 +62,7 @@ def _loosen(name: str, value: Any) -> Any:
 def make_directory(private_data_dir: str | os.PathLike[str] | None) -> None:
     """Make the private data directory if it is missing, as a configuration of ansible-runner's does."""
     if private_data_dir:
-        os.makedirs(private_data_dir, mode=0o700, exist_ok=True)
+        make_private(Path(private_data_dir).absolute())
 
 
 def with_host_keys_unchecked(envvars: Mapping[str, Any] | None) -> dict[str, Any]:

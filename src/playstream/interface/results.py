@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, TextIO
 
 from playstream.interface.event_log import EventLog
 from playstream.pipeline.errors import ConfigurationError, JobError
-from playstream.pipeline.fact_cache import read_facts
-from playstream.pipeline.ident import check_ident
+from playstream.pipeline.fact_cache import read_facts, write_facts
+from playstream.pipeline.ident import check_name
+from playstream.pipeline.tree.directories import make_private
 from playstream.process.task_results import TaskResults
 
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
@@ -129,7 +129,7 @@ class Results(ABC):
         Raises:
             ConfigurationError: the facts are not kept as files.
         """
-        return read_facts(self._fact_cache_dir, check_ident(host))
+        return read_facts(self._fact_cache_dir, check_name("host", host))
 
     def set_fact_cache(self, host: str, data: dict[str, Any]) -> None:
         """Give a host facts for the run that is to come.
@@ -146,7 +146,5 @@ class Results(ABC):
             text = json.dumps(data)
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"facts of {host!r}: a value cannot be JSON: {error}") from None
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(directory / check_ident(host), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
+        make_private(directory)
+        write_facts(directory / check_name("host", host), text)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 
+from playstream.pipeline.artifact_names import KNOWN_NAMES
 from playstream.pipeline.errors import ConfigurationError
+
+MAX_BYTES = 200
+"""Of a run's name; a file's may have 255, and some of ours have more than the run's name in them."""
+RESERVED = KNOWN_NAMES | {"last", "latest", "last-failed"}
+"""Names that no run may have: those of artifacts, and of links to runs that users and programs make."""
 
 
 def is_text(text: str) -> bool:
@@ -15,14 +21,34 @@ def is_text(text: str) -> bool:
         return False
 
 
-def check_ident(ident: str) -> str:
-    """A run's name, known to be usable as a directory's.
+def check_name(what: str, name: str) -> str:
+    """A name that came from elsewhere, known to be usable as that of a file or a directory.
+
+    Args:
+        what: what has the name, for the message.
+        name: the name.
 
     Raises:
         ConfigurationError: it is not.
     """
-    if not ident or "/" in ident or ident in {".", ".."} or not is_text(ident) or len(os.fsencode(ident)) > 200:
+    if not name or "/" in name or name in {".", ".."} or not is_text(name) or len(os.fsencode(name)) > MAX_BYTES:
         raise ConfigurationError(
-            f"ident {ident!r} cannot name a directory: expected 1 to 200 bytes, without a slash, and not . or .."
+            f"{what} {name!r} cannot name a directory: expected 1 to {MAX_BYTES} bytes, without a slash, and not . "
+            "or .."
+        )
+    return name
+
+
+def check_ident(ident: str) -> str:
+    """A run's name, known to be usable as that of its directory among other artifacts.
+
+    Raises:
+        ConfigurationError: it cannot be a directory's name, or it is the name of something else in that place.
+    """
+    check_name("ident", ident)
+    if ident.startswith(".") or ident in RESERVED:
+        raise ConfigurationError(
+            f"ident {ident!r} is kept for playstream's own files: expected a name that does not start with a dot and "
+            f"is none of {', '.join(sorted(RESERVED))}. Give the run another ident"
         )
     return ident

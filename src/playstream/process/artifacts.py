@@ -13,20 +13,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from playstream.pipeline.artifact_names import EVENT_FILES, KNOWN_DIRECTORIES, KNOWN_FILES, OUTPUTS
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
+from playstream.pipeline.tree.directories import make_private
 from playstream.pipeline.tree.unpack import Unpacker
-from playstream.process.event_files import EVENT_FILES, EventFiles
+from playstream.process.event_files import EventFiles
 from playstream.process.event_writer import CREATE
 from playstream.process.events import came_twice
 
-_OUTPUTS = frozenset({"stdout", "stderr"})
-_OWN_FILES = _OUTPUTS | {"rc", "status", "command"}
 _INCOMING = ".incoming"
-_OWN_DIRECTORIES = (EVENT_FILES, "fact_cache", _INCOMING)
+_OWN_DIRECTORIES = (*sorted(KNOWN_DIRECTORIES), _INCOMING)
 _STDOUT_BUFFER = 1 << 16
 
 
@@ -63,11 +63,11 @@ class ArtifactDir:
         self._not_taken = {EVENT_FILES, "command", *(["stdout"] if own_stdout else [])}
         """Names in the worker's tree that are passed over."""
         self._incoming = path / _INCOMING
-        self._links = {name for name in _OUTPUTS if follow_links and (path / name).is_symlink()}
+        self._links = {name for name in OUTPUTS if follow_links and (path / name).is_symlink()}
         self._unpacker: Unpacker | None = None
         with ExitStack() as handles:
             try:
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(path)
                 self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 handles.callback(os.close, self._root)
                 self._claim()
@@ -99,7 +99,7 @@ class ArtifactDir:
         return os.open("stdout", flags, 0o600, dir_fd=self._root)
 
     def _clear(self) -> None:
-        for name in sorted(_OWN_FILES - self._links):
+        for name in sorted(KNOWN_FILES - self._links):
             (self.path / name).unlink(missing_ok=True)
         for name in _OWN_DIRECTORIES:
             if (self.path / name).is_dir():

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from playstream.pipeline.artifact_names import EVENT_FILES
+from playstream.pipeline.tree.directories import make_directory
 from playstream.process.event_writer import write_file
 
 if TYPE_CHECKING:
     from playstream.process.write_behind import WriteBehind
 
-EVENT_FILES = "job_events"
-"""The directory's name."""
 BACKLOG = 300
 """Events between two flushes from which on another process writes: a replay or a flood. They take 8 ms here, as long as
 that process takes to start."""
@@ -36,8 +36,7 @@ class EventFiles:
     """
 
     def __init__(self, root: int, *, write_behind: bool) -> None:
-        os.mkdir(EVENT_FILES, 0o700, dir_fd=root)
-        self._fd = os.open(EVENT_FILES, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+        self._fd = make_directory(root, EVENT_FILES)
         self._write_behind = write_behind
         self._written = 0
         """Since the last flush."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.protocol import Job
+from playstream.pipeline.tree.directories import make_private
 from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import make_command_line
 from playstream.worker.environment import make_environment
@@ -121,7 +122,7 @@ def _copy_project(job: Job, project: Path) -> Path | None:
                 f"directory_isolation_base_path {base!r} lies in the project {str(project)!r}, so that the copy would "
                 "have to hold itself. Choose a place outside of it"
             )
-        _make_private(place)
+        make_private(place)
         copied = Path(tempfile.mkdtemp(prefix="playstream-project-", dir=place))
         shutil.copytree(project, copied / "project", symlinks=True)
     except (OSError, RuntimeError) as error:  # RuntimeError is that of ~user without such a user
@@ -132,12 +133,6 @@ def _copy_project(job: Job, project: Path) -> Path | None:
             "there, or choose another place"
         ) from None
     return copied
-
-
-def _make_private(place: Path) -> None:
-    """Make a directory, and those above it, for this user alone where they are missing."""
-    for directory in reversed([place, *place.parents]):
-        directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -6,6 +6,7 @@ import os
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from playstream.compat.ansible_runner import defaults
@@ -16,6 +17,7 @@ from playstream.compat.options import loosen, make_directory, refuse_unknown, wi
 from playstream.interface.config import RunnerConfig as _RunnerConfig
 from playstream.pipeline.checks import check_options
 from playstream.pipeline.options import JobOptions, SharedOptions
+from playstream.pipeline.tree.directories import make_private
 
 __all__ = ["ExecutionMode", "RunnerConfig"]
 
@@ -126,7 +128,7 @@ class RunnerConfig(_RunnerConfig):
         if not private_data_dir:
             private_data_dir = tempfile.mkdtemp(prefix=defaults.AUTO_CREATE_NAMING, dir=defaults.AUTO_CREATE_DIR)
         self._configure(private_data_dir, {**loosen({**kwargs, **named}), "env_files_win": True})
-        os.makedirs(self.artifact_dir, mode=0o700, exist_ok=True)
+        make_private(Path(self.artifact_dir))
 
     def give(self, options: Mapping[str, Any]) -> None:
         """Change options before `prepare()`; None takes one away.

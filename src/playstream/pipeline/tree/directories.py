@@ -1,0 +1,39 @@
+"""Directories that are private to this user whatever the umask, made relative to a handle and never through a link."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def make_directory(fd: int, name: str) -> int:
+    """Make a directory of mode 0700, or enter the one that is there; return its descriptor.
+
+    Raises:
+        NotADirectoryError: something else, such as a link, has the name.
+        OSError: it cannot be made or opened.
+    """
+    try:
+        os.mkdir(name, 0o700, dir_fd=fd)
+    except FileExistsError:
+        return os.open(name, _FLAGS, dir_fd=fd)
+    os.chmod(name, 0o700, dir_fd=fd)  # the umask may have taken from it, an ACL of the parent's may have added
+    return os.open(name, _FLAGS, dir_fd=fd)
+
+
+def make_private(path: Path) -> None:
+    """Make a directory, and those above it that are missing, of mode 0700 each. Those that are there stay as they are.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    for directory in reversed([path, *path.parents]):
+        try:
+            directory.mkdir(0o700)
+        except OSError:
+            if not directory.is_dir():
+                raise
+        else:
+            directory.chmod(0o700)
