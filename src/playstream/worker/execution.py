@@ -82,7 +82,7 @@ class Execution:
         _write_results(launch.paths.artifact_dir, outcome)
         simplify_fact_cache(fact_cache_dir(self._job, launch.paths))
         look = self._link.check_reader if self._link is not None else lambda: None
-        for record in pack(launch.paths.artifact_dir):
+        for record in pack(launch.paths.artifact_dir, leave_out_links=True):
             self._mailbox.put_when_room(record, look)
         return outcome
 
@@ -132,9 +132,24 @@ def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
     texts = {"status": outcome.status.value}
     if outcome.rc is not None:
         texts["rc"] = str(outcome.rc)
-    if not (artifact_dir / "stderr").exists():
-        texts["stderr"] = ""
-    for name, text in texts.items():
-        fd = os.open(artifact_dir / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
+    root = os.open(artifact_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if "stderr" not in os.listdir(root):
+            texts["stderr"] = ""
+        for name, text in texts.items():
+            _write_new(root, name, text)
+    finally:
+        os.close(root)
+
+
+def _write_new(fd: int, name: str, text: str) -> None:
+    """Write a file in the place of whatever the job has put there: through a link it could lead out of a sandbox."""
+    try:
+        os.unlink(name, dir_fd=fd)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        shutil.rmtree(name, dir_fd=fd)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(name, flags, 0o600, dir_fd=fd), "w", encoding="utf-8") as file:
+        file.write(text)

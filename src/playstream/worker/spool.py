@@ -12,10 +12,12 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import JobError, UnsafePath
 from playstream.pipeline.locks import try_lock
+from playstream.pipeline.tree.directories import make_directory, make_private
 
 _PREFIX = "playstream-spool-"
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
@@ -76,7 +78,7 @@ class Spool(PrivateDirectory):
                 if delete:
                     self._delete = self.private_data_dir
                     _empty(self.private_data_dir)
-            self.private_data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.private_data_dir)
             if private_data_dir is not None and not in_place:
                 self._user_lock = _lock_shared(self.private_data_dir)
             self._artifacts = (self.root if in_place else self.private_data_dir) / "artifacts"
@@ -88,13 +90,33 @@ class Spool(PrivateDirectory):
             ) from None
 
     def artifact_dir(self, ident: str) -> Path:
-        """Make and return the directory for the artifacts of the job `ident`, private and empty."""
-        directory = self._artifacts / ident
-        self._artifacts.mkdir(mode=0o700, exist_ok=True)
-        if directory.exists():
-            shutil.rmtree(directory)
-        directory.mkdir(mode=0o700)
-        return directory
+        """Make and return the directory for the artifacts of the job `ident`, private and empty.
+
+        Nothing is made or removed through a link, for the tree may have brought it.
+
+        Raises:
+            UnsafePath: `artifacts` of a directory of the user's is a link or a file.
+            OSError: the directory cannot be made.
+        """
+        base = self._artifacts.parent
+        with ExitStack() as handles:
+            place = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            handles.callback(os.close, place)
+            if base.is_relative_to(self.root):
+                _remove_unless_directory(place, self._artifacts.name)
+            try:
+                artifacts = make_directory(place, self._artifacts.name)
+            except NotADirectoryError:
+                raise UnsafePath(
+                    f"expected a directory for the artifacts in {str(self._artifacts)!r}, got a link or a file: a tree "
+                    "may have brought it, so nothing is written there. Remove it, or choose another --private-data-dir"
+                ) from None
+            handles.callback(os.close, artifacts)
+            _remove_unless_directory(artifacts, ident)
+            if ident in os.listdir(artifacts):
+                shutil.rmtree(ident, dir_fd=artifacts)
+            os.close(make_directory(artifacts, ident))
+        return self._artifacts / ident
 
     def remove(self) -> None:
         """Remove what the spool made, and the user's directory if that was asked for; drop the lock."""
@@ -104,6 +126,15 @@ class Spool(PrivateDirectory):
             os.close(self._user_lock)
             self._user_lock = None
         super().remove()
+
+
+def _remove_unless_directory(fd: int, name: str) -> None:
+    """Make room where something that is no directory has the name; a link is removed, not what it leads to."""
+    try:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=fd)
+    except FileNotFoundError:
+        pass
 
 
 def _make_locked_directory(base: Path) -> tuple[Path, int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, Log, LogLevel, TreeEnd
 from playstream.pipeline.tree.ignore import Ignore
-from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable
+from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable, target_stays
 from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, open_root, unreadable
 
 SORTED_ENTRIES = 50_000
@@ -29,19 +29,22 @@ _PERMISSIONS = 0o7777
 _Record = FileEntry | FileData | Log | TreeEnd
 
 
-def pack(root: Path, *, ignore: Ignore | None = None) -> Iterator[FileEntry | FileData | Log | TreeEnd]:
+def pack(
+    root: Path, *, ignore: Ignore | None = None, leave_out_links: bool = False
+) -> Iterator[FileEntry | FileData | Log | TreeEnd]:
     """Yield the records of the directory `root`, depth first, names in the order of their bytes (those of a directory
     with more than SORTED_ENTRIES as the file system has them), then a TreeEnd.
 
     The root comes first, with the empty path; TreeEnd counts it. Symlinks are never followed, except `root` itself.
     Sockets, FIFOs, devices and what vanishes meanwhile are left out with a Log record. A file that shrinks meanwhile
     is filled up with zero bytes, with a Log record; of one that grows only the size at the beginning is sent.
-    Without `ignore` all is packed. Memory does not grow with the tree, except for the entries of the directories that
-    are open and for files with several names of which some are still to come.
+    Without `ignore` all is packed. With `leave_out_links`, links that lead out of the tree are left out, with a Log
+    record: a receiver that does not trust this side refuses them. Memory does not grow with the tree, except for the
+    entries of the directories that are open and for files with several names of which some are still to come.
 
     Raises ConfigurationError, naming the entry, if one cannot be read or lies too deep, or if `root` is no directory.
     """
-    packer = _Packer(root, ignore)
+    packer = _Packer(root, ignore, leave_out_links=leave_out_links)
     try:
         yield from packer.records()
     finally:
@@ -62,9 +65,10 @@ class _Directory:
 class _Packer:
     """The state of one pass."""
 
-    def __init__(self, root: Path, ignore: Ignore | None) -> None:
+    def __init__(self, root: Path, ignore: Ignore | None, *, leave_out_links: bool) -> None:
         self._root = root
         self._ignore = ignore
+        self._leave_out_links = leave_out_links
         self._open: list[_Directory] = []
         self._links: dict[tuple[int, int], tuple[int, int]] = {}
         """Device and inode of a file to its link number and how many of its names are still to come."""
@@ -133,6 +137,8 @@ class _Packer:
             target = os.readlink(name, dir_fd=directory_fd)
         except OSError as error:
             return self._not_opened(path, error)
+        if self._leave_out_links and not target_stays(path, target):
+            return _skipped(path, f"it is a link to {printable(target)}, which leads out of the artifacts")
         self._entries += 1
         mode = status.st_mode & _PERMISSIONS
         return FileEntry(path, FileType.SYMLINK, mode, status.st_mtime_ns, target=target)

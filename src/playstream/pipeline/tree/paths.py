@@ -92,6 +92,15 @@ def check_target_stays(path: bytes, target: bytes) -> None:
             named = True
 
 
+def target_stays(path: bytes, target: bytes) -> bool:
+    """Whether `check_target_stays` takes the target."""
+    try:
+        check_target_stays(path, target)
+    except UnsafePath:
+        return False
+    return True
+
+
 def _refusal(path: bytes, reason: str) -> str:
     return (
         f"the tree holds the entry {printable(path)}, which is refused: {reason}. "
