@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import stat
+import struct
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,8 @@ KWARGS: dict[str, Any] = {"ident": "run", "module": "ping", "binary": "/bin/true
 STARTING = Status(StatusName.STARTING, NOW, command=("ansible",), env={}, cwd="/x")
 ENDED = Status(StatusName.SUCCESSFUL, NOW, rc=0)
 ROOT = FileEntry(b"", FileType.DIRECTORY, 0o755, 0)
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_TABLE_ENTRY = struct.Struct("<4s6H3L5H2L")
 Zipped = tuple[zipfile.ZipInfo, bytes]
 
 
@@ -85,6 +88,31 @@ def runner_tree(packed: bytes, direction: Direction) -> bytes:
     if direction is Direction.JOB:
         return line(kwargs=KWARGS) + carry(packed) + END
     return line(status="starting") + line(status="successful") + carry(packed) + END
+
+
+def many_files(names: Iterable[bytes], *, told: int | None = None) -> bytes:
+    """An archive of empty files, made without zipfile, which takes a second for 10,000 of them.
+
+    Args:
+        names: of the files.
+        told: what the ordinary end record says of the table's size, which the one of 64 bits says truly.
+    """
+    files, table = bytearray(), bytearray()
+    count = 0
+    for name in names:
+        table += _TABLE_ENTRY.pack(
+            b"PK\1\2", 20 | 3 << 8, 20, 0, 0, 0, 0x21, 0, 0, 0, len(name), 0, 0, 0, 0, (stat.S_IFREG | 0o644) << 16,
+            len(files),
+        )
+        table += name
+        files += _LOCAL_HEADER.pack(b"PK\3\4", 20, 0, 0, 0, 0x21, 0, 0, 0, len(name), 0)
+        files += name
+        count += 1
+    place = len(files) + len(table)
+    ends = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(table), len(files))
+    ends += struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
+    said = 0xFFFFFFFF if told is None else told
+    return bytes(files + table) + ends + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, said, said, 0)
 
 
 def runner_entries(entries: Sequence[Zipped], direction: Direction) -> bytes:

@@ -28,8 +28,7 @@ from playstream.pipeline.errors import (
 from playstream.pipeline.protocol import FileType, codec, frames
 from playstream.pipeline.protocol.compression import Compressor
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner import archive_reader
-from tests.hostile.streams import ENDED, JOB, KWARGS, ROOT, STARTING, file, runner_tree, zipped
+from tests.hostile.streams import ENDED, JOB, KWARGS, ROOT, STARTING, file, many_files, runner_tree, zipped
 from tests.pipeline.protocol.wire import RawStream
 from tests.pipeline.runner.wire import archive, line
 from tests.stages import LIMIT_SECONDS, Stages
@@ -175,12 +174,6 @@ def test_a_zip_in_a_zip_is_a_file(run: Run, stage: str, tmp_path: Path) -> None:
     assert (target / "inner.zip").stat().st_size == len(inner)
 
 
-def table_of(entries: int) -> bytes:
-    """A zip whose table has so many entries of one name, without what they stand for."""
-    one = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 0x21, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"f"
-    return one * entries + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(one) * entries, 0, 0)
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_zip_whose_table_has_ten_million_entries(run: Run, stage: str) -> None:
     """A table of 470 MB would take ten times that in memory; the zip says where it ends, and it is never read."""
@@ -194,12 +187,29 @@ def test_a_zip_whose_table_has_ten_million_entries(run: Run, stage: str) -> None
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_table_takes_memory_in_proportion(run: Run, stage: str) -> None:
-    """Names of one letter are the worst: each byte of the table takes 18 at most."""
-    packed = table_of(44_000)
-    cost = run(stage, [runner_tree(packed, direction_of(stage))])
-    check(cost, RemoteProtocolError, run(stage, [b""]), slack=18 * len(packed))
-    assert len(packed) < archive_reader.MAX_DIRECTORY
+def test_a_table_that_two_end_records_tell_differently(run: Run, stage: str) -> None:
+    """The ordinary one says 100 bytes; that of 64 bits says 77 MB, and counts. Entries are counted as they are read."""
+    packed = many_files((b"%05d" % (number % 100_000) for number in range(1_500_000)), told=100)
+    limit = 50_000
+    cost = run(stage, [runner_tree(packed, direction_of(stage))], "--max-tree-entries", str(limit))
+    check(cost, LimitExceeded, run(stage, [b""]), slack=SLACK + limit * 100)
+    assert "--max-tree-entries" in cost.stderr
+
+
+LONG_NAMES = [b"%05d" % number + b"x" * 250 for number in range(60_000)]
+DEEP_NAMES = [b"/".join([b"%04d" % number, *[b"x" * 14] * 254]) for number in range(200)]
+"""200 files, each in 254 directories of its own, which the table has no entries for."""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("names", "limit"), [
+    pytest.param(LONG_NAMES, 60_000, id="names of 255 bytes"), pytest.param(DEEP_NAMES, 45_000, id="255 components"),
+])
+def test_entries_take_100_bytes_each(run: Run, stage: str, names: list[bytes], limit: int) -> None:
+    """Of both there is one more than the limit allows, so that all of them have been looked at and nothing is left."""
+    packed = many_files(names)
+    cost = run(stage, [runner_tree(packed, direction_of(stage))], "--max-tree-entries", str(limit))
+    check(cost, LimitExceeded, run(stage, [b""]), slack=SLACK + limit * 100)
 
 
 @pytest.mark.parametrize("stage", STAGES)

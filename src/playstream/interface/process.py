@@ -241,6 +241,7 @@ class _Source:
             from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms
 
             self._receiver = RunnerReceiver(
-                Direction.RESULT, max_record=self._limits.max_record_bytes, max_archive=self._limits.max_tree_bytes
+                Direction.RESULT, max_record=self._limits.max_record_bytes, max_archive=self._limits.max_tree_bytes,
+                max_entries=self._limits.max_tree_entries,
             )
         return data

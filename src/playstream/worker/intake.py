@@ -95,7 +95,7 @@ class Intake:
 
         self._runner = RunnerReceiver(
             Direction.JOB, partial(read_kwargs, directory=self._target), max_record=self._limits.max_record_bytes,
-            max_archive=self._limits.max_tree_bytes,
+            max_archive=self._limits.max_tree_bytes, max_entries=self._limits.max_tree_entries,
         )
         return self._runner.lines
 

@@ -6,17 +6,26 @@ import os
 import stat
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.errors import ConfigurationError, PlaystreamError, RemoteProtocolError, UnsafePath
-from playstream.pipeline.protocol import FileData, FileEntry, FileType, Job, Record, TreeEnd
+from playstream.pipeline.errors import (
+    ConfigurationError,
+    LimitExceeded,
+    PlaystreamError,
+    RemoteProtocolError,
+    UnsafePath,
+)
+from playstream.pipeline.protocol import FileData, FileEntry, FileType, Heartbeat, Job, Record, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.runner import archive_reader
+from playstream.pipeline.runner.receiver import RunnerReceiver
 from playstream.pipeline.tree.pack import pack
 from playstream.pipeline.tree.unpack import Unpacker
-from tests.pipeline.runner.wire import END, archive, carry, encode, entry, line, take
+from tests.pipeline.protocol.wire import Taken
+from tests.pipeline.runner.wire import END, archive, carry, drain, encode, entry, line, take
 from tests.pipeline.tree.conftest import open_arena, take_snapshot
 
 
@@ -144,9 +153,56 @@ def test_names_twice_and_links_out_are_refused_when_unpacked() -> None:
             _unpack(records, target, trusted=False)
 
 
-def test_a_table_of_entries_is_not_read_when_it_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_are_counted_before_anything_comes_of_them() -> None:
     zipped = archive(*((entry(f"{number}"), b"") for number in range(100)))
-    monkeypatch.setattr(archive_reader, "MAX_DIRECTORY", 1000)
-    taken = take(carry(zipped) + END, Direction.RESULT)
-    assert "table of entries has" in taken.message
-    assert taken.records == []
+    for limit, error in ((101, None), (100, LimitExceeded)):
+        receiver = RunnerReceiver(Direction.RESULT, max_entries=limit)
+        taken = Taken(receiver)
+        try:
+            receiver.receive_data(carry(zipped) + END)
+            drain(taken)
+        except PlaystreamError as caught:
+            taken.error = caught
+        assert type(taken.error) is (error or type(None))
+        assert len(taken.records) == (102 if error is None else 0)
+
+
+def test_entries_over_one_another_are_refused() -> None:
+    """A small archive of large content: each entry stands for the same packed bytes."""
+    zipped = archive((entry("a"), bytes(1000)))
+    table, end = zipped.index(b"PK\1\2"), zipped.index(b"PK\5\6")
+    doubled = zipped[:end] + zipped[table:end] + zipped[end : end + 12] + struct.pack(
+        "<LLH", 2 * (end - table), table, 0
+    )
+    assert "lie over one another" in take(carry(doubled) + END, Direction.RESULT).message
+
+
+def test_a_large_table_lets_others_look_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes the records gets one now and then, and can see whether it is time to stop."""
+    monkeypatch.setattr(archive_reader, "_AT_ONCE", 10)
+    zipped = archive(*((entry(f"{number:03}"), b"") for number in range(100)))
+    records = take(carry(zipped) + END, Direction.RESULT).records
+    assert records[:10] == [Heartbeat()] * 10
+    assert len(records) == 10 + 102
+
+
+def test_packed_bytes_that_give_nothing() -> None:
+    """Empty blocks of deflate, as many as one likes: each piece of them is a look at what else there is."""
+    empty = b"\0\0\0\xff\xff"
+    content = empty * 200_000 + b"\x4b\x04\x00"  # and one letter
+    header = (20, 0, 8, 0, 0x21, zlib.crc32(b"a"), len(content), 1, 1)
+    packed = struct.pack("<4s5H3L2H", b"PK\3\4", *header, 0) + b"f" + content
+    table = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *header, 0, 0, 0, 0, 0o100644 << 16, 0) + b"f"
+    packed += table + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(table), len(packed), 0)
+    records = take(carry(packed) + END, Direction.RESULT).records
+    assert FileData(b"a") in records
+    assert records.count(Heartbeat()) >= 3
+
+
+def test_implied_directories_are_told_once_each() -> None:
+    zipped = archive(*((entry(name), b"") for name in ("a/b/c/1", "a/b/c/2", "a/b.c/1", "a/b/1", "a/b-c/1", "ab/1")))
+    paths = [item.path for item in take(carry(zipped) + END, Direction.RESULT).records if isinstance(item, FileEntry)]
+    assert paths == [
+        b"", b"a", b"a/b", b"a/b/1", b"a/b/c", b"a/b/c/1", b"a/b/c/2", b"a/b-c", b"a/b-c/1", b"a/b.c", b"a/b.c/1",
+        b"ab", b"ab/1",
+    ]

@@ -1,44 +1,40 @@
 """A zip as the records of a tree.
 
 The zip comes from elsewhere and is not trusted: what it says of names, kinds and sizes is checked here as far as a zip
-can lie, and by `pipeline.tree` as for every tree.
+can lie, and by `pipeline.tree` as for every tree. Memory does not grow with its entries: they are counted while the
+table is read, and put in order on disk.
 """
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
 import tempfile
-import time
 import weakref
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO
 
 from playstream.pipeline.errors import JobError, RemoteProtocolError
-from playstream.pipeline.protocol import FileData, FileEntry, FileType, TreeEnd
-from playstream.pipeline.runner.archive_writer import UT_FIELD
-from playstream.pipeline.tree.pack import DATA_SIZE
+from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
+from playstream.pipeline.protocol import FileData, FileEntry, FileType, Heartbeat, TreeEnd
+from playstream.pipeline.runner.sorted_rows import SortedRows
+from playstream.pipeline.runner.zip_content import LOCAL_HEADER, read_content
+from playstream.pipeline.runner.zip_table import BadZip, Table, ZipEntry, find_table, read_entries
 from playstream.pipeline.tree.paths import MAX_TARGET, printable, split_path
 
-MAX_DIRECTORY = 1 << 25
-"""Bytes of a zip's table of entries that are accepted: 330,000 files with names of 50 bytes. Each byte of it takes 6.5
-in memory with such names, and 12 with names of one letter (measured on CPython 3.11), so at most 410 MB."""
-_UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
-_END = struct.Struct("<4s4H2IH")
-_END_64_PLACE = struct.Struct("<4sIQI")
-_END_64 = struct.Struct("<4sQ2H2I4Q")
-_MAX_COMMENT = (1 << 16) - 1
 _DEFAULT_FILE_MODE = 0o644
 _DEFAULT_DIRECTORY_MODE = 0o755
-_BAD_ZIP = (
-    zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, NotImplementedError, EOFError, ValueError,
-    OverflowError,
-)
-"""What zipfile raises on archives that are none."""
+_AT_ONCE = 10_000
+"""Entries of the table that are read without a word."""
+_ROW = struct.Struct(">QBHHHqLQQq")
+"""What a row has behind its path: the entry's number in the table, how its name differs from its path, and the fields
+of ZipEntry."""
+_PATH_END = b"\0\0"
+"""Behind a row's path, whose slashes are NULs: so the order of rows is that of paths by their components."""
+_HERE = b"./"
+_IS_HERE, _HAS_SLASH = 1, 2
 
 
 class Archive:
@@ -46,18 +42,27 @@ class Archive:
 
     Args:
         skip: top level names that are left out.
+        wanted: the name of a small file at the top, for `small_content`.
+        max_entries: entries that are accepted.
 
     Raises:
         JobError: there is no place for it.
     """
 
-    def __init__(self, skip: frozenset[bytes]) -> None:
+    def __init__(
+        self, skip: frozenset[bytes], wanted: bytes = b"", *, max_entries: int = DEFAULT_LIMITS.max_tree_entries
+    ) -> None:
         self._skip = skip
+        self._wanted = wanted
+        self._max_entries = max_entries
+        self._found: ZipEntry | None = None
+        self._rows = SortedRows()
         try:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise _no_room(error) from None
-        weakref.finalize(self, self._file.close)  # where an error elsewhere leaves nobody to call `close`
+        # Where an error elsewhere leaves nobody to call `close`.
+        weakref.finalize(self, _close, self._rows, self._file)
 
     def receive_data(self, data: bytes) -> None:
         """Take the next bytes.
@@ -72,160 +77,165 @@ class Archive:
 
     def close(self) -> None:
         """Drop it."""
-        self._file.close()
+        _close(self._rows, self._file)
 
-    def read_small(self, name: str, limit: int) -> bytes | None:
-        """The content of a small file; None if there is none, or it is larger than `limit` bytes.
+    def read_table(self) -> Iterator[Heartbeat]:
+        """Read and check the table of entries, when all data has come; now and then a Heartbeat, for a large one.
 
         Raises:
-            RemoteProtocolError: the archive is damaged.
+            RemoteProtocolError: it is damaged, or holds what no tree can.
+            LimitExceeded: it has more entries than it may.
+            UnsafePath: a name is no path below the tree.
+            JobError: there is no room to put it in order.
         """
-        with _open(self._file) as archive:
-            found = [info for info in archive.infolist() if info.filename == name and info.file_size <= limit]
-            return b"".join(_content(archive, found[-1])) if found else None
+        try:
+            self._file.flush()
+            table = find_table(self._file)
+            yield from self._read_entries(table)
+        except OSError as error:
+            raise _no_room(error) from None
+        except BadZip as error:
+            raise RemoteProtocolError(f"the archive in the stream is no zip: {error}") from None
 
-    def records(self) -> Iterator[FileEntry | FileData | TreeEnd]:
-        """The tree: the root, and what is below it, each directory before what it holds.
+    def _read_entries(self, table: Table) -> Iterator[Heartbeat]:
+        content = table.start
+        for number, entry in enumerate(read_entries(self._file, table), 1):
+            if number >= self._max_entries:  # the root is one, and the archive has none for it
+                raise exceeded("the archive has more entries than it may", self._max_entries, "max_tree_entries")
+            content -= LOCAL_HEADER.size + len(entry.name) + entry.packed_size
+            if content < 0:
+                raise BadZip("its entries have more bytes than it: some lie over one another")
+            if entry.name == self._wanted:
+                self._found = entry
+            if path := _path(entry.name):
+                self._rows.add(_row(number, path, entry))
+            if number % _AT_ONCE == 0:
+                yield Heartbeat()
+
+    def small_content(self, limit: int) -> bytes | None:
+        """The content of the wanted file, after `read_table`; None if there is none, or it is over `limit` bytes.
+
+        Raises:
+            RemoteProtocolError: it is damaged.
+        """
+        entry = self._found
+        return b"".join(self._content(entry)) if entry is not None and entry.size <= limit else None
+
+    def records(self) -> Iterator[FileEntry | FileData | Heartbeat | TreeEnd]:
+        """The tree, after `read_table`: the root, and what is below it, each directory before what it holds.
 
         Raises:
             RemoteProtocolError: the archive is damaged, or holds what no tree can.
-            UnsafePath: a name is no path below the tree.
+            JobError: it cannot be read.
         """
+        yield FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
         entries, size = 1, 0
-        with _open(self._file) as archive:
-            yield FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
-            known: set[bytes] = {b""}
-            for path, info in _sorted(archive.infolist()):
-                if split_path(path)[0] in self._skip:
-                    continue
-                for parent in _missing_parents(path, known):
-                    entries += 1
-                    yield FileEntry(parent, FileType.DIRECTORY, _DEFAULT_DIRECTORY_MODE, _modified(info))
-                entry = _describe(path, info, lambda: b"".join(_content(archive, info)))  # noqa: B023 - called at once
-                if entry.type is FileType.DIRECTORY:
-                    known.add(path)
+        open_directories: list[bytes] = []
+        """Those on the way to the last entry, each with a slash at its end."""
+        for path, entry in self._sorted_entries():
+            if path.partition(b"/")[0] in self._skip:
+                continue
+            while open_directories and not path.startswith(open_directories[-1]):
+                open_directories.pop()
+            for parent in _missing_parents(path, open_directories):
                 entries += 1
-                size += entry.size
-                yield entry
-                if entry.size:
-                    yield from (FileData(data) for data in _content(archive, info))
+                yield FileEntry(parent, FileType.DIRECTORY, _DEFAULT_DIRECTORY_MODE, entry.modified * 10**9)
+            record = self._describe(path, entry)
+            if record.type is FileType.DIRECTORY:
+                open_directories.append(path + b"/")
+            entries += 1
+            size += record.size
+            yield record
+            if record.size:
+                for data in self._content(entry):
+                    yield FileData(data) if data else Heartbeat()
         yield TreeEnd(entries, size)
 
+    def _sorted_entries(self) -> Iterator[tuple[bytes, ZipEntry]]:
+        try:
+            for row in self._rows:
+                yield _read_row(row)
+        except OSError as error:
+            raise _no_room(error) from None
 
-def _open(file: IO[bytes]) -> zipfile.ZipFile:
-    try:
-        file.flush()
-        _check_directory(file)
-        return zipfile.ZipFile(file)
-    except OSError as error:
-        raise _no_room(error) from None
-    except _BAD_ZIP as error:
-        raise RemoteProtocolError(f"the archive in the stream is no zip: {error}") from None
+    def _describe(self, path: bytes, entry: ZipEntry) -> FileEntry:
+        """The record of an entry.
 
+        Raises:
+            RemoteProtocolError: it is of no kind that a tree has.
+        """
+        mode = entry.mode
+        kind, permissions, modified = stat.S_IFMT(mode), stat.S_IMODE(mode), entry.modified * 10**9
+        if entry.flags & _ENCRYPTED or entry.method not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise RemoteProtocolError(f"the archive's entry {printable(path)} is encrypted or not packed by deflate")
+        if kind == stat.S_IFDIR or (kind == 0 and entry.name.endswith(b"/")):
+            return FileEntry(path, FileType.DIRECTORY, permissions if mode else _DEFAULT_DIRECTORY_MODE, modified)
+        if kind == stat.S_IFLNK:
+            if entry.size > MAX_TARGET:
+                raise RemoteProtocolError(
+                    f"the archive's symlink {printable(path)} has a target of {entry.size} bytes"
+                )
+            target = b"".join(self._content(entry))
+            return FileEntry(path, FileType.SYMLINK, permissions, modified, target=target)
+        if kind not in {0, stat.S_IFREG}:
+            raise RemoteProtocolError(
+                f"the archive's entry {printable(path)} is neither a file, a directory nor a symlink: its mode is "
+                f"{mode:o}"
+            )
+        return FileEntry(path, FileType.FILE, permissions if mode else _DEFAULT_FILE_MODE, modified, entry.size)
 
-def _check_directory(file: IO[bytes]) -> None:
-    """zipfile reads the whole table of entries into memory, so its size is looked at before."""
-    size = file.seek(0, os.SEEK_END)
-    start = max(0, size - _END.size - _MAX_COMMENT)
-    file.seek(start)
-    tail = file.read()
-    found = tail.rfind(b"PK\5\6")
-    if found < 0 or len(tail) < found + _END.size:
-        raise zipfile.BadZipFile("it has no table of entries")
-    directory_size = _END.unpack_from(tail, found)[5]
-    place_at = start + found - _END_64_PLACE.size
-    if directory_size == 0xFFFFFFFF and place_at >= 0:
-        file.seek(place_at)
-        marker, _disk, offset, _disks = _END_64_PLACE.unpack(file.read(_END_64_PLACE.size))
-        if marker == b"PK\6\7" and offset + _END_64.size <= size:
-            file.seek(offset)
-            directory_size = _END_64.unpack(file.read(_END_64.size))[8]
-    if directory_size > MAX_DIRECTORY:
-        raise RemoteProtocolError(
-            f"the archive's table of entries has {directory_size} bytes, at most {MAX_DIRECTORY} are accepted. A tree "
-            "with so many entries can be sent in the native dialect"
-        )
+    def _content(self, entry: ZipEntry) -> Iterator[bytes]:
+        """The bytes of an entry.
 
-
-def _sorted(infos: list[zipfile.ZipInfo]) -> list[tuple[bytes, zipfile.ZipInfo]]:
-    """Each directory before what it holds, and right before it."""
-    paths = [(_path(info), info) for info in infos]
-    paths.sort(key=lambda item: item[0].replace(b"/", b"\0"))  # as by components, which would take more memory
-    return [(path, info) for path, info in paths if path]
-
-
-def _path(info: zipfile.ZipInfo) -> bytes:
-    """The bytes of an entry's name; ansible-runner writes a symlink at the top as `./name`."""
-    encoding = "utf-8" if info.flag_bits & _UTF8_NAME else "cp437"
-    return info.orig_filename.encode(encoding, "surrogateescape").removeprefix(b"./").removesuffix(b"/")
-
-
-def _missing_parents(path: bytes, known: set[bytes]) -> Iterator[bytes]:
-    """Directories that the archive has no entry for."""
-    parent = path.rpartition(b"/")[0]
-    if parent in known:
-        return
-    yield from _missing_parents(parent, known)
-    known.add(parent)
-    yield parent
+        Raises:
+            RemoteProtocolError: they are damaged, or are not as many as the table says.
+        """
+        try:
+            yield from read_content(self._file.fileno(), entry)
+        except OSError as error:
+            raise _no_room(error) from None
+        except BadZip as error:
+            raise RemoteProtocolError(
+                f"the archive's entry {printable(_path(entry.name))} is damaged: {error}"
+            ) from None
 
 
-def _describe(path: bytes, info: zipfile.ZipInfo, content: Callable[[], bytes]) -> FileEntry:
-    """The record of an entry.
-
-    Raises:
-        RemoteProtocolError: it is of no kind that a tree has.
-    """
-    mode = info.external_attr >> 16
-    kind = stat.S_IFMT(mode)
-    if info.flag_bits & _ENCRYPTED or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise RemoteProtocolError(f"the archive's entry {printable(path)} is encrypted or not packed by deflate")
-    modified, permissions = _modified(info), stat.S_IMODE(mode)
-    if kind == stat.S_IFDIR or (kind == 0 and info.is_dir()):
-        return FileEntry(path, FileType.DIRECTORY, permissions if mode else _DEFAULT_DIRECTORY_MODE, modified)
-    if kind == stat.S_IFLNK:
-        if info.file_size > MAX_TARGET:
-            raise RemoteProtocolError(f"the archive's symlink {printable(path)} has a target of {info.file_size} bytes")
-        return FileEntry(path, FileType.SYMLINK, permissions, modified, target=content())
-    if kind not in {0, stat.S_IFREG}:
-        raise RemoteProtocolError(
-            f"the archive's entry {printable(path)} is neither a file, a directory nor a symlink: its mode is {mode:o}"
-        )
-    return FileEntry(path, FileType.FILE, permissions if mode else _DEFAULT_FILE_MODE, modified, info.file_size)
+def _close(rows: SortedRows, file: IO[bytes]) -> None:
+    rows.close()
+    file.close()
 
 
-def _modified(info: zipfile.ZipInfo) -> int:
-    """Nanoseconds since 1970 in UTC; from the zip's own field, which holds local time, when there is no other."""
-    extra, position = info.extra, 0
-    while position + 4 <= len(extra):
-        field, size = struct.unpack_from("<HH", extra, position)
-        if field == UT_FIELD and size >= 5 and position + 9 <= len(extra) and extra[position + 4] & 1:
-            return int(struct.unpack_from("<i", extra, position + 5)[0]) * 1_000_000_000
-        position += 4 + size
-    try:
-        return int(time.mktime((*info.date_time, 0, 0, -1))) * 1_000_000_000
-    except (OverflowError, ValueError):
-        return 0
+def _path(name: bytes) -> bytes:
+    """The path that a name stands for; ansible-runner writes a symlink at the top as `./name`."""
+    return name.removeprefix(_HERE).removesuffix(b"/")
 
 
-def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The bytes of an entry.
+def _row(number: int, path: bytes, entry: ZipEntry) -> bytes:
+    """The entry as a row of bytes. Rows in their order have each directory before what it holds, and right before it.
 
     Raises:
-        RemoteProtocolError: they are damaged, or are not as many as the table says.
+        UnsafePath: the path is none.
     """
-    left = info.file_size
-    try:
-        with archive.open(info) as file:
-            while data := file.read(DATA_SIZE):
-                left -= len(data)
-                yield data
-    except OSError as error:
-        raise _no_room(error) from None
-    except _BAD_ZIP as error:
-        raise RemoteProtocolError(f"the archive's entry {printable(_path(info))} is damaged: {error}") from None
-    if left:
-        raise RemoteProtocolError(f"the archive's entry {printable(_path(info))} is {left} bytes short of its size")
+    split_path(path)  # there is no NUL in it, so those of the row are its slashes
+    name = entry.name
+    differs = _IS_HERE * name.startswith(_HERE) | _HAS_SLASH * name.endswith(b"/")
+    return path.replace(b"/", b"\0") + _PATH_END + _ROW.pack(number, differs, *entry[1:])
+
+
+def _read_row(row: bytes) -> tuple[bytes, ZipEntry]:
+    path = row[: -_ROW.size - len(_PATH_END)].replace(b"\0", b"/")
+    _number, differs, *fields = _ROW.unpack_from(row, len(row) - _ROW.size)
+    name = (_HERE if differs & _IS_HERE else b"") + path + (b"/" if differs & _HAS_SLASH else b"")
+    return path, ZipEntry(name, *fields)
+
+
+def _missing_parents(path: bytes, open_directories: list[bytes]) -> Iterator[bytes]:
+    """Directories that the archive has no entry for; they are open from then on."""
+    start = len(open_directories[-1]) if open_directories else 0
+    while (end := path.find(b"/", start)) >= 0:
+        start = end + 1
+        open_directories.append(path[:start])
+        yield path[:end]
 
 
 def _no_room(error: OSError) -> JobError:

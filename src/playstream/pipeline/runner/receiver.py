@@ -21,8 +21,10 @@ from playstream.pipeline.runner.archive_reader import Archive
 from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
 
 _KEEPALIVE = "keepalive"
+_RC = b"rc"
+"""The file with the return code."""
 _RC_SIZE = 16
-"""Characters that the file `rc` may have."""
+"""Characters that it may have."""
 _NOT_RESULTS = frozenset({b"job_events", b"ssh_key_data", b"env.list", b"callback"})
 """What lies in ansible-runner's artifact directory besides results: the events, which have come already, a key's FIFO,
 the environment of a container and a plugin."""
@@ -40,6 +42,7 @@ class RunnerReceiver:
         make_job: needed for the JOB direction.
         max_record: bytes of one line that are accepted.
         max_archive: bytes of an archive that are accepted, as it travels.
+        max_entries: entries of an archive that are accepted.
     """
 
     def __init__(
@@ -49,9 +52,10 @@ class RunnerReceiver:
         *,
         max_record: int = DEFAULT_LIMITS.max_record_bytes,
         max_archive: int = DEFAULT_LIMITS.max_tree_bytes,
+        max_entries: int = DEFAULT_LIMITS.max_tree_entries,
     ) -> None:
         self.lines = LineReader(show=direction is Direction.RESULT, max_line=max_record, max_archive=max_archive)
-        self.records = RunnerRecords(direction, make_job)
+        self.records = RunnerRecords(direction, make_job, max_entries)
         self._failed: PlaystreamError | None = None
 
     @property
@@ -126,9 +130,10 @@ class RunnerReceiver:
 class RunnerRecords:
     """The inner layer: lines and the bytes of archives to records."""
 
-    def __init__(self, direction: Direction, make_job: MakeJob | None) -> None:
+    def __init__(self, direction: Direction, make_job: MakeJob | None, max_entries: int) -> None:
         self._direction = direction
         self._make_job = make_job
+        self._max_entries = max_entries
         self._kwargs: dict[str, Any] | None = None
         self._archive: Archive | None = None
         self._archives = 0
@@ -187,7 +192,8 @@ class RunnerRecords:
         self._archives += 1
         if self._archives > 1:
             raise RemoteProtocolError("a second archive came where the stream may have one. The sender is defective")
-        self._archive = Archive(_NOT_RESULTS if self._direction is Direction.RESULT else frozenset())
+        skip = _NOT_RESULTS if self._direction is Direction.RESULT else frozenset()
+        self._archive = Archive(skip, _RC, max_entries=self._max_entries)
 
     def _take_kwargs(self, values: dict[str, Any]) -> None:
         kwargs = values.get("kwargs")
@@ -228,6 +234,7 @@ class RunnerRecords:
 
     def _unpack(self, archive: Archive) -> Iterator[Record]:
         """What the archive holds; before it the status that has waited for it."""
+        yield from archive.read_table()
         if self._last_status is not None:
             status, self._last_status = self._last_status, None
             yield _with_rc(status, archive)
@@ -303,7 +310,7 @@ def _text(value: object) -> str | None:
 
 
 def _with_rc(status: Status, archive: Archive) -> Status:
-    content = archive.read_small("rc", _RC_SIZE)
+    content = archive.small_content(_RC_SIZE)
     # ansible-runner writes `None` when a signal ended Ansible.
     is_number = content is not None and re.fullmatch(rb"-?[0-9]{1,10}", content.strip())
     return replace(status, rc=int(content)) if content is not None and is_number else status

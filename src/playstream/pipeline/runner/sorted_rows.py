@@ -1,0 +1,97 @@
+"""Sorting more than fits into memory: rows of bytes, in sorted pieces on disk that are merged."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+_IN_MEMORY = 1 << 24
+"""Bytes of rows that are held in memory, what Python adds to each of them included."""
+_ROW_COST = 56
+"""What Python adds to the bytes of a row in a list: the object's head, its place in the list, and rounding."""
+_BLOCK = 1 << 15
+"""Bytes of each sorted piece that are read at once."""
+_SIZE = struct.Struct("<I")
+
+
+class SortedRows:
+    """Takes rows in any order, gives them in the order of their bytes.
+
+    A few are sorted in memory; of many, pieces of 16 MiB are sorted and kept in a file without a name. So the memory
+    does not grow with their number but for 32 KiB for each piece.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[bytes] = []
+        self._cost = 0
+        self._file: IO[bytes] | None = None
+        self._pieces: list[tuple[int, int]] = []
+        """Where each sorted piece begins and ends in the file."""
+
+    def add(self, row: bytes) -> None:
+        """Take a row.
+
+        Raises:
+            OSError: there is no room for it on disk.
+        """
+        self._rows.append(row)
+        self._cost += len(row) + _ROW_COST
+        if self._cost > _IN_MEMORY:
+            self._put_aside()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The rows in their order. Nothing may be added any more.
+
+        Raises:
+            OSError: they cannot be kept on disk or read from there.
+        """
+        if self._file is None:
+            self._rows.sort()
+            return iter(self._rows)
+        if self._rows:
+            self._put_aside()
+        self._file.flush()
+        return heapq.merge(*(_read(self._file.fileno(), start, end) for start, end in self._pieces))
+
+    def close(self) -> None:
+        """Drop them."""
+        self._rows.clear()
+        if self._file is not None:
+            self._file.close()
+
+    def _put_aside(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._rows.sort()
+        start = self._file.tell()
+        for row in self._rows:
+            self._file.write(_SIZE.pack(len(row)))
+            self._file.write(row)
+        self._pieces.append((start, self._file.tell()))
+        self._rows = []
+        self._cost = 0
+
+
+def _read(fd: int, position: int, end: int) -> Iterator[bytes]:
+    """The rows of one piece."""
+    block, taken = b"", 0
+    while position < end or taken < len(block):
+        while (size := _whole(block, taken)) is None:
+            more = os.pread(fd, min(_BLOCK, end - position), position)
+            position += len(more)
+            block, taken = block[taken:] + more, 0
+        start = taken + _SIZE.size
+        taken = start + size
+        yield block[start:taken]
+
+
+def _whole(block: bytes, taken: int) -> int | None:
+    """The size of the row that begins at `taken`; None if the block does not hold the whole of it."""
+    if taken + _SIZE.size > len(block):
+        return None
+    (size,) = _SIZE.unpack_from(block, taken)
+    return int(size) if taken + _SIZE.size + size <= len(block) else None

@@ -1,0 +1,129 @@
+"""The table of a zip is the one that zipfile finds, entry for entry."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tempfile
+import zipfile
+from typing import IO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playstream.pipeline.runner.zip_table import BadZip, ZipEntry, find_table, read_entries
+from tests.pipeline.protocol.strategies import mutations
+from tests.pipeline.runner.wire import archive, entry
+
+_ZIPFILE_REFUSES = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, OverflowError)
+
+
+def _file(data: bytes) -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its collector
+    file.write(data)
+    return file
+
+
+def _ours(data: bytes) -> list[ZipEntry] | None:
+    with _file(data) as file:
+        try:
+            return list(read_entries(file, find_table(file)))
+        except BadZip:
+            return None
+
+
+def _theirs(data: bytes) -> list[tuple[bytes, int, int, int, int, int, int, int]] | None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            return [
+                (
+                    info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"), info.external_attr >> 16,
+                    info.flag_bits, info.compress_type, info.CRC, info.compress_size, info.file_size,
+                    info.header_offset,
+                ) for info in packed.infolist()
+            ]
+    except _ZIPFILE_REFUSES:
+        return None
+
+
+def _check_same(data: bytes) -> None:
+    """What is taken here is what zipfile takes. Less may be taken: zipfile lets entries run out of their table."""
+    ours = _ours(data)
+    if ours is not None:
+        assert [(*item[:4], *item[5:]) for item in ours] == _theirs(data)
+
+
+def _end(size: int, position: int, comment: bytes = b"") -> bytes:
+    return struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, position, len(comment)) + comment
+
+
+def _end_64(size: int, position: int, *, place: int = 0, disks: int = 1) -> bytes:
+    return struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, position) + struct.pack(
+        "<4sLQL", b"PK\6\7", 0, place, disks
+    )
+
+
+def _parts() -> tuple[bytes, bytes, bytes]:
+    """Content, table and end record of an archive with one file."""
+    packed = archive((entry("the-file"), b"content"))
+    table, end = packed.index(b"PK\1\2"), packed.index(b"PK\5\6")
+    return packed[:table], packed[table:end], packed[end:]
+
+
+_CONTENT, _TABLE, _LAST = _parts()
+_ZIPS = {
+    "plain": _CONTENT + _TABLE + _LAST,
+    "with a comment": _CONTENT + _TABLE + _end(len(_TABLE), len(_CONTENT), b"a comment"),
+    "with a comment that ends in zeros": _CONTENT + _TABLE + _end(len(_TABLE), len(_CONTENT), bytes(30)),
+    "something before it": b"#!/bin/sh\n" + _CONTENT + _TABLE + _LAST,
+    "64 bits": _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(0xFFFFFFFF, 0xFFFFFFFF),
+    "64 bits count although 32 say otherwise": _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(100, 7),
+    "64 bits say less": _CONTENT + 2 * _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(2 * len(_TABLE), 0),
+    "two end records": _CONTENT + _TABLE + _LAST + _end(0, 0),
+    "an end record in the comment": _CONTENT + _TABLE + _end(len(_TABLE), len(_CONTENT), b"PK\5\6" + bytes(40)),
+    "no entries": _end(0, 0),
+}
+"""Archives that zipfile takes."""
+_NONE = {
+    "a place without a record": _CONTENT + _TABLE + _end_64(0, 0)[-20:] + _end(len(_TABLE), len(_CONTENT)),
+    "of several parts": _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT), disks=2) + _end(100, 7),
+    "a table before the archive": _TABLE + _end(len(_TABLE) + 1, 0),
+    "a table of 64 bits before the archive": _CONTENT + _TABLE + _end_64(1 << 62, 0) + _end(1, 0),
+    "cut in its last record": (_CONTENT + _TABLE + _LAST)[:-1],
+    "nothing": b"",
+    "no record": b"PK" * 100,
+}
+
+
+@pytest.mark.parametrize("name", [name for name in _ZIPS if name != "an end record in the comment"])
+def test_the_end_record_that_counts_is_zipfiles(name: str) -> None:
+    ours, theirs = _ours(_ZIPS[name]), _theirs(_ZIPS[name])
+    assert ours is not None
+    assert [(*item[:4], *item[5:]) for item in ours] == theirs
+
+
+@pytest.mark.parametrize("name", _NONE)
+def test_what_is_none(name: str) -> None:
+    assert _ours(_NONE[name]) is None
+    assert _theirs(_NONE[name]) is None
+
+
+@given(st.sampled_from(sorted(_ZIPS.values())).flatmap(mutations))
+def test_what_is_taken_is_what_zipfile_takes(data: bytes) -> None:
+    _check_same(data)
+
+
+def test_numbers_of_64_bits() -> None:
+    """Only those of which 32 bits say that they stand there."""
+    extra = struct.pack("<HHQQ", 1, 16, 5, 0)
+    at = _TABLE.index(b"the-file") + len(b"the-file")
+    table = bytearray(_TABLE[:at] + extra + _TABLE[at:])
+    struct.pack_into("<L", table, 24, 0xFFFFFFFF)
+    struct.pack_into("<H", table, 30, len(extra))
+    struct.pack_into("<L", table, 42, 0xFFFFFFFF)
+    data = _CONTENT + bytes(table) + _end(len(table), len(_CONTENT))
+    ours = _ours(data)
+    assert ours is not None
+    assert ours[0].size == 5
+    _check_same(data)
