@@ -11,7 +11,8 @@ HEAD = """\
 
 Every error that playstream raises on purpose is a `playstream.pipeline.errors.PlaystreamError`. A command that an
 error ends prints its message on standard error and exits with the status of its class. A message says what was
-expected, what came, the likely cause, and what to do next.
+expected, what came, the likely cause, and what to do next. Every exit status but 0 and Ansible's own has such a
+line, that of a job that was canceled too; `is-alive --quiet` alone answers with its exit status and says nothing.
 
 Generated from the classes by `python docs/generate_errors.py > docs/errors.md`.
 
@@ -24,7 +25,7 @@ Statuses that are not of an error class:
 
 | Status | Meaning |
 |---|---|
-| 0 | The job was successful. |
+| 0 | The job was successful: its status is `successful` and Ansible's return code 0. |
 | {errors.USAGE_EXIT_STATUS} | The command line could not be understood. Also Ansible's: a host failed. |
 | {errors.CANCELED_EXIT_STATUS} | The job was canceled or ran into a time limit. |
 | 128 + N | Signal N ended Ansible. |

@@ -31,7 +31,9 @@ def test_a_run_in_the_background(fakes: Stages, hanging: Path) -> None:
     pid = int(line.rstrip(")").split()[-1])
     assert os.getsid(pid) == pid
     assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
-    assert words_of(fakes.call("is-alive", hanging, "-i", "two")) == (1, f"no run 'two' goes on in {hanging}")
+    assert words_of(fakes.call("is-alive", hanging, "-i", "two")) == (
+        1, f"playstream is-alive: no run 'two' goes on in {hanging}"
+    )
     wait_until(lambda: b"waiting" in (hanging / "artifacts/one/stdout").read_bytes())
     assert words_of(fakes.call("stop", hanging, "-p", "hang.yml", "-i", "one")) == (0, "stopped one")
     assert (hanging / "artifacts" / "one" / "status").read_text() == "canceled"

@@ -185,7 +185,7 @@ def test_a_worker_that_cuts_orders_in_two(plain_terminal: Stages, tmp_path: Path
     text, status = show(plain_terminal, "process", tmp_path, stdin=result)
     assert status == 0, text
     assert text.split("\r\n") == [
-        r"a\x1b", "[2Jb", r"c\x1b]0;ti", r"tle\x07d", r"\x1b[31", "mred", "\x1b[32mgreen\x1b[0m", r"not\ud800", "",
+        r"a\x1b", "[2Jb", r"c\x1b]0;ti", r"tle\x07d", r"\x1b[31", "mred", "\x1b[32mgreen\x1b[0m", "not\ufffd", "",
     ]
 
 

@@ -37,6 +37,8 @@ PROPERTIES = {
         "test_any_recording", "test_any_kwargs", "test_any_stream_through_process",
         "test_any_tree_archive_through_process",
     ),
+    "tests.hostile.test_any_consumer": ("test_any_event_for_any_consumer",),
+    "tests.pipeline.test_json_text": ("test_any_value",),
     "tests.hostile.test_any_job": ("test_any_native_job", "test_any_job_made_ready", "test_any_job_served"),
     "tests.interface.test_shown_text": (
         "test_a_terminal_gets_text_and_colours_alone", "test_what_is_cut_anywhere_does_not_slip_through",

@@ -67,6 +67,10 @@ def linked(name: str, target: str) -> Zipped:
     return zipped(name, target.encode(), 0o777, stat.S_IFLNK)
 
 
+RC = (zipped("rc", b"0"),)
+"""The return code of a run that was successful, as an archive carries it."""
+
+
 def native(records: Sequence[Record], direction: Direction) -> bytes:
     """A whole stream of these records."""
     sender = Sender(direction)
@@ -119,7 +123,7 @@ def runner_entries(entries: Sequence[Zipped], direction: Direction) -> bytes:
     """A stream that carries an archive of these entries."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # zipfile warns of names that come twice
-        packed = archive(*entries)
+        packed = archive(*entries, *(RC if direction is Direction.RESULT else ()))
     return runner_tree(packed, direction)
 
 
@@ -139,7 +143,7 @@ def native_event(text: bytes, counter: int = 1) -> bytes:
 
 def runner_event(text: bytes) -> bytes:
     """The same in the runner dialect."""
-    return line(status="starting") + text + b"\n" + line(status="successful") + END
+    return line(status="starting") + text + b"\n" + line(status="successful") + carry(archive(*RC)) + END
 
 
 def recorded(text: bytes) -> bytes:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError
 from playstream.pipeline.protocol import Failure, Log, LogLevel, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from tests.hostile.place import call_process, call_worker, open_place
 from tests.hostile.records import JOBS, RESULTS, Refusal
-from tests.hostile.streams import KWARGS, NOW, STARTING, event_json, native, native_event, runner_event
+from tests.hostile.streams import KWARGS, NOW, STARTING, event_json, native, native_event, recorded, runner_event
+from tests.pipeline.protocol.wire import RawStream, record_bytes
 from tests.pipeline.runner.wire import END, archive, carry, entry, line
 from tests.stages import Stages
 
@@ -63,22 +64,35 @@ def test_a_job_may_name_paths_of_the_workers_host_which_are_read_only(name: str)
 
 @pytest.mark.parametrize("make", [native_event, runner_event])
 @pytest.mark.parametrize("text", [
-    event_json(res=float("nan")),
     event_json()[:-1] + b', "event": "verbose"}',
     event_json(stdout="\x1b]52;c;eA==\x07\x9b2J", task="\x1b[2J"),
-    event_json(stdout="\ud800"),
     event_json(end_line=10**30),
     event_json(start_line=-(2**70)),
     event_json(a=json.loads("[" * 400 + "]" * 400)),
     event_json(stdout="%s %n {0.__class__} {counter}"),
-], ids=["NaN", "a key twice", "terminal", "no encoding", "lines", "first line", "400 levels", "format strings"])
+], ids=["a key twice", "terminal", "lines", "first line", "400 levels", "format strings"])
 def test_what_harms_nobody_is_kept_as_it_came(make: object, text: bytes) -> None:
-    """NaN stays in the event's file as the worker wrote it; of two values of a key the last counts."""
+    """Of two values of a key the last counts."""
     assert callable(make)
     with open_place() as place:
         answer = call_process(place, make(text))
         assert answer.error is None, answer.message
         assert (place.target / "job_events" / "1-u-1.json").read_bytes() == text
+
+
+@pytest.mark.parametrize("make", [native_event, runner_event, recorded])
+@pytest.mark.parametrize(("text", "kept"), [
+    (event_json(res=float("nan")), event_json(res=None)),
+    (event_json(a=[float("inf"), -float("inf"), 1.5]), event_json(a=[None, None, 1.5])),
+    (event_json(stdout="a\ud800b\U0001f600"), event_json(stdout="a\ufffdb\U0001f600")),
+    (event_json(**{"\udc80": 1}), event_json(**{"\ufffd": 1})),
+    (event_json(stdout="\U0001f600 \\ud800"), event_json(stdout="\U0001f600 \\ud800")),
+], ids=["NaN", "Infinity", "half a character", "half a character as a key", "a whole one"])
+def test_what_is_no_json_is_replaced_in_an_events_file(make: object, text: bytes, kept: bytes) -> None:
+    assert callable(make)
+    with open_place() as place:
+        call_process(place, make(text))
+        assert json.loads((place.target / "job_events" / "1-u-1.json").read_bytes()) == json.loads(kept)
 
 
 @pytest.mark.parametrize(("rc", "status"), [(256, 72), (-1, 72), (2**62, 72), (255, 255), (3, 3)])
@@ -87,13 +101,25 @@ def test_a_return_code_never_wraps_round_to_success(stages: Stages, tmp_path: Pa
     assert stages.call("process", tmp_path, stdin=failed).returncode == status
 
 
-@pytest.mark.parametrize("content", [b"9" * 16, b"1_0", "\u0663".encode(), b"None", b"\x1b[2J", b""])
-def test_an_rc_of_the_artifacts_that_is_none(content: bytes) -> None:
+@pytest.mark.parametrize("content", [
+    b"9" * 20, b"1_0", "\u0663".encode(), b"\x1b[2J", b"true", b"1.5", b'"0"', b"0x0", b"0 0", b"-", b"NaN",
+])
+@pytest.mark.parametrize("status", ["successful", "failed"])
+def test_an_rc_of_the_artifacts_that_is_none_is_refused(status: str, content: bytes) -> None:
     with open_place() as place:
-        stream = line(status="failed") + carry(archive((entry("rc"), content))) + END
-        call_process(place, stream)
-        kept = place.target / "rc"
-        assert not kept.exists() or kept.read_bytes() == content
+        answer = call_process(place, line(status=status) + carry(archive((entry("rc"), content))) + END)
+        assert answer.error is RemoteProtocolError
+        assert "the artifact rc holds" in answer.message
+        assert not (place.target / "rc").exists()
+
+
+@pytest.mark.parametrize("rc", ["true", "1.5", '"0"', "9" * 20, f"-{2**63 + 1}", "NaN", "[0]", "{}"])
+def test_an_rc_of_a_record_that_is_none_is_refused(rc: str) -> None:
+    text = f'{{"status": "successful", "created": "{NOW}", "rc": {rc}}}'
+    stream = RawStream().content(record_bytes(2, text.encode())).end(records=1).data
+    with open_place() as place:
+        assert call_process(place, stream).error is RemoteProtocolError
+        assert not (place.target / "rc").exists()
 
 
 HOSTILE_TEXT = "%s %d {0} {} \x1b]0;title\x07\x9b2J\ud800\nplaystream process: successful"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 
 import playstream
+from playstream.compat import ansible_runner
 from playstream.interface.inquiries import _start_of_json
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from tests.interface.programs import fake, leftovers, run_program
@@ -106,6 +107,13 @@ def test_environment_directory_and_handlers(tmp_path: Path, monkeypatch: pytest.
 def test_a_time_limit(options: dict[str, Any]) -> None:
     out, _, rc = playstream.run_command("sh", ["-c", "echo 1; exec sleep 60"], runner_mode="subprocess", **options)
     assert (out, rc) == ("1\n", 254)
+
+
+@pytest.mark.parametrize("run", [playstream.run_command, ansible_runner.run_command], ids=["playstream", "compat"])
+def test_a_command_that_could_not_be_watched_to_its_end_is_no_success(run: Any) -> None:
+    """Its parent is the guard: when that is killed nobody knows how the command ended, and None would pass for 0."""
+    _, _, rc = run("sh", ["-c", "kill -9 $PPID; exec sleep 100"])
+    assert rc == JobError.exit_status
 
 
 def test_in_a_thread(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from playstream.cli.output import complain
 from playstream.cli.parser import Parser
 from playstream.cli.stop import LIKE_START, SHOWN
 
@@ -14,7 +15,10 @@ _NOBODY_EXIT_STATUS = 1
 def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
-    parser.description = "Say whether a run that start or run has begun goes on. Ends with 0 if so, with 1 if not."
+    parser.description = (
+        "Say whether a run that start or run has begun goes on. Ends with 0 if so, with 1 if not; with --quiet "
+        "that is all it says."
+    )
     parser.epilog = LIKE_START
     parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the private data directory of the run")
     parser.add_flags("is-alive", shown=SHOWN)
@@ -25,8 +29,12 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.cli.ongoing import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    if not found:
+        which = "run" if flags.ident is None else f"run {flags.ident!r}"
+        if not flags.quiet:
+            complain("is-alive", f"no {which} goes on in {flags.private_data_dir}")
+        return _NOBODY_EXIT_STATUS
     if not flags.quiet:
         names = ", ".join(f"{item.ident} (process {item.pid or 'unknown'})" for item in found)
-        which = "run" if flags.ident is None else f"run {flags.ident!r}"
-        print(f"alive: {names}" if found else f"no {which} goes on in {flags.private_data_dir}")
-    return 0 if found else _NOBODY_EXIT_STATUS
+        print(f"alive: {names}")
+    return 0

@@ -9,6 +9,7 @@ import io
 import os
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any, TextIO, cast
 
@@ -17,6 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from playstream.interface.shown_text import make_plain, make_safe
+from playstream.process.task_results import data_of, res_of, text_of
 
 _REFRESHES_PER_SECOND = 4
 _COUNTS = ("ok", "changed", "failed", "unreachable", "skipped")
@@ -64,22 +66,21 @@ class Progress:
 
     def event(self, event: dict[str, Any]) -> bool:
         """Count an event; every event is kept."""
-        kind, data = event.get("event"), event.get("event_data") or {}
+        kind, data = text_of(event, "event"), data_of(event)
         if kind in {"playbook_on_task_start", "playbook_on_handler_task_start"}:
-            self._task = str(data.get("name") or data.get("task") or "")
+            self._task = text_of(data, "name") or text_of(data, "task")
         elif kind == "playbook_on_play_start":
-            self._task = f"play {data.get('name') or ''}"
+            self._task = f"play {text_of(data, 'name')}"
         elif kind == "playbook_on_stats":
             self._task = ""
-        elif isinstance(kind, str) and kind.startswith("runner_on_"):
+        elif kind.startswith("runner_on_"):
             self._count(kind.removeprefix("runner_on_"), data)
         return True
 
-    def _count(self, outcome: str, data: dict[str, Any]) -> None:
-        if data.get("host"):
-            self._hosts.add(str(data["host"]))
-        result = data.get("res")
-        changed = isinstance(result, dict) and bool(result.get("changed"))
+    def _count(self, outcome: str, data: Mapping[str, Any]) -> None:
+        if host := text_of(data, "host"):
+            self._hosts.add(host)
+        changed = res_of(data).get("changed") is True
         if outcome == "ok":
             self._counts["ok"] += 1  # as Ansible counts: what changed is ok too
             self._counts["changed"] += changed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from playstream.cli.parser import Parser
 
@@ -22,6 +21,7 @@ def run(flags: argparse.Namespace) -> int:
     """List the runs; return the exit status."""
     from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415
+    from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
     from playstream.process.store import as_json, list_runs, open_store, parse_since  # noqa: PLC0415
 
     since = None if flags.since is None else parse_since(flags.since)
@@ -31,7 +31,7 @@ def run(flags: argparse.Namespace) -> int:
         )
     if flags.json:
         for item in found:
-            print(make_safe_json(json.dumps(as_json(item))))
+            print(make_safe_json(dump_json(as_json(item))))
         return 0
     print(make_table(
         ("STARTED", "IDENT", "STATUS", "RC", "PLAYBOOK", "HOSTS", "CHANGED", "FAILED", "UNREACHABLE"),

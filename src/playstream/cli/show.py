@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from playstream.cli.parser import Parser
@@ -22,6 +21,7 @@ def run(flags: argparse.Namespace) -> int:
     """Show the run; return the exit status."""
     from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415
+    from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
     from playstream.process.store import as_json, iter_results, open_store, show_run  # noqa: PLC0415
 
     with open_store(find_store(flags.store), writable=False) as store:
@@ -30,7 +30,7 @@ def run(flags: argparse.Namespace) -> int:
             raise ConfigurationError(f"the store has no run {flags.ident!r}; playstream runs lists them")
         if flags.json:
             results = [as_json(item) for item in iter_results(store, found.run.id)]
-            print(make_safe_json(json.dumps({**as_json(found), "results": results})))
+            print(make_safe_json(dump_json({**as_json(found), "results": results})))
             return 0
     run_, counts = found.run, make_table(
         ("HOST", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "RESCUED", "IGNORED"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from playstream.cli.output import complain
 from playstream.cli.parser import Parser
+from playstream.pipeline.errors import JobError
 
 
 def set_up(parser: Parser) -> None:
@@ -22,15 +24,15 @@ def set_up(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Start `playstream run` in a session of its own and wait until it has checked the job."""
+    """Start `playstream run` in a session of its own, wait until it has checked the job; return the exit status."""
     import fcntl  # noqa: PLC0415 - only what this subcommand needs is loaded
     import os  # noqa: PLC0415
     import sys  # noqa: PLC0415
 
     ready, tell = os.pipe()
-    complaints, complain = os.pipe()
+    complaints, their_stderr = os.pipe()
     # Numbers above those that they get in the new process, so that none is overwritten before it is copied.
-    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (tell, complain)]
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (tell, their_stderr)]
     # -P: what lies in the current directory is not playstream.
     options = ["-P"] if sys.version_info >= (3, 11) else []
     pid = os.posix_spawn(
@@ -45,14 +47,29 @@ def run(flags: argparse.Namespace) -> int:
         ],
         setsid=True,
     )
-    for fd in (tell, complain, *moved):
+    for fd in (tell, their_stderr, *moved):
         os.close(fd)
     with os.fdopen(complaints, encoding="utf-8", errors="replace") as file:
-        sys.stderr.write(file.read())
+        complained = file.read()
+        sys.stderr.write(complained)
     with os.fdopen(ready, encoding="utf-8") as file:
         report = file.read()
     if not report:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return _ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), told=bool(complained))
     if not flags.quiet:
         print(f"started {report.strip()}")
     return 0
+
+
+def _ended_early(code: int, *, told: bool) -> int:
+    """The exit status when the run ended before it was under way.
+
+    Args:
+        code: its exit status; below 0 the signal that ended it.
+        told: it has said why.
+    """
+    if code > 0 and told:
+        return code
+    how = f"by signal {-code}" if code < 0 else f"with exit status {code}"
+    complain("start", f"the run's process ended {how} before it had checked the job. Likely somebody ended it")
+    return 128 - code if code < 0 else code or JobError.exit_status

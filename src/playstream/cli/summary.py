@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from itertools import chain
@@ -12,8 +11,10 @@ from playstream.cli.output import STANDARD_OUTPUT
 from playstream.interface.event_log import EventLog
 from playstream.interface.shown_text import make_safe_json
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.json_text import dump_json
 from playstream.process import Result
 from playstream.process.summary import summarize
+from playstream.process.task_results import text_of
 
 
 def write_summary(target: str, result: Result, ident: str | None) -> None:
@@ -29,9 +30,9 @@ def write_summary(target: str, result: Result, ident: str | None) -> None:
     """
     events = EventLog().read(result.artifact_dir)
     first = next(events, None)
-    name = ident or str((first or {}).get("runner_ident", ""))
+    name = ident or text_of(first or {}, "runner_ident")
     everything = events if first is None else chain([first], events)
-    text = json.dumps(summarize(everything, ident=name, status=result.status.value, rc=result.rc), indent=2) + "\n"
+    text = dump_json(summarize(everything, ident=name, status=result.status.value, rc=result.rc), indent=2) + "\n"
     if target == STANDARD_OUTPUT:
         sys.stdout.write(make_safe_json(text))
         return

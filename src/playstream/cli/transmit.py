@@ -79,4 +79,7 @@ def run(flags: argparse.Namespace) -> int:
             liveness_seconds=liveness_seconds(flags),
             hold=hold,
         )
-    return 0 if hold is None or hold.reason is None else CANCELED_EXIT_STATUS
+    if hold is None or hold.reason is None:
+        return 0
+    complain("transmit", hold.reason)
+    return CANCELED_EXIT_STATUS

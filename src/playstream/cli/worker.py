@@ -57,7 +57,10 @@ def run(flags: argparse.Namespace) -> int:
         decrypted(claim_input(), identities, warn) as source,
         encrypted(output, recipients, warn, results=True) as output_fd,
     ):
-        return work(source, output_fd, options=options, cancellation=cancel_on_signals()).exit_status
+        served = work(source, output_fd, options=options, cancellation=cancel_on_signals())
+        if served.explanation:
+            warn(f"{served.status.value}: {served.explanation}")
+    return served.exit_status
 
 
 def _tell() -> int:

@@ -104,8 +104,9 @@ def run_command(
             those that run() has for environment, passwords, isolation and handlers.
 
     Returns:
-        Its output, its errors (on a terminal, mode `pexpect`, they are in the output), and its return code. Output
-        that went to `output_fd` or `error_fd` is not repeated here.
+        Its output, its errors (on a terminal, mode `pexpect`, they are in the output), and its return code; where that
+        is not known, the exit status of the error, as in docs/errors.md. Output that went to `output_fd` or `error_fd`
+        is not repeated here.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -120,14 +121,14 @@ def run_command(
 
 
 def read_output(runner: Runner) -> tuple[str, str, int | None]:
-    """What a command that has ended left."""
+    """What a command that has ended left; 0 as its return code only where it was successful."""
     config = runner.config
     texts = {"stdout": "", "stderr": ""}
     # Where the output is the caller's, the artifact holds what events say of it.
     for name in config.outputs if isinstance(config, CommandConfig) else texts:
         path = runner.artifact_path / name
         texts[name] = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return texts["stdout"], texts["stderr"], runner.rc
+    return texts["stdout"], texts["stderr"], runner.rc or runner.exit_status
 
 
 def run_command_async(

@@ -76,14 +76,16 @@ class EventLog:
 
 def _read_event(path: Path) -> dict[str, Any]:
     try:
-        event: dict[str, Any] = json.loads(path.read_bytes())
+        event = json.loads(path.read_bytes())
     except OSError as error:
         raise JobError(
             f"event {path.name} of this run cannot be read: {error.strerror}. Its artifacts in {str(path.parent)!r} "
             "were changed or removed, by another run of the same ident or by rotate_artifacts, maybe"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JobError(f"event {str(path)!r} was damaged, it is no JSON any more: {error}") from None
+    if not isinstance(event, dict):
+        raise JobError(f"event {str(path)!r} was damaged: expected an object, got {type(event).__name__}")
     return event
 
 

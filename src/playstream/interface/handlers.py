@@ -105,9 +105,9 @@ class CancelPoll:
             self._callback = callback
 
 
-def as_result(error: BaseException | None) -> PlaystreamError | None:
+def as_result(error: BaseException) -> PlaystreamError:
     """What was raised, by the run or by a function of the caller's, as what the run ended with."""
-    if error is None or isinstance(error, PlaystreamError):
+    if isinstance(error, PlaystreamError):
         return error
     return CallbackError(f"a function of the caller's raised {type(error).__name__}: {error}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,8 +12,9 @@ from playstream.interface.event_log import EventLog
 from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.fact_cache import read_facts, write_facts
 from playstream.pipeline.ident import check_name
+from playstream.pipeline.json_text import is_json
 from playstream.pipeline.tree.directories import make_private
-from playstream.process.task_results import TaskResults
+from playstream.process.task_results import TaskResults, data_of, mapping_of
 
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
 
@@ -23,7 +24,7 @@ class Results(ABC):
 
     def __init__(self) -> None:
         self._log = EventLog()
-        self._stats: dict[str, Any] | None = None
+        self._stats: Mapping[str, Any] | None = None
 
     @property
     @abstractmethod
@@ -88,16 +89,24 @@ class Results(ABC):
     def stats(self) -> dict[str, Any] | None:
         """Counts by host from the run's last event: `ok`, `changed`, `failures`, `dark` (unreachable), `skipped`,
         `rescued`, `ignored`, `processed`. None when there was no such event, or the event handler did not keep it.
+        What is no count in that event is left out.
+
+        Raises:
+            JobError: an event's file has been removed or damaged.
 
         Example:
             >>> runner.stats["failures"]  # doctest: +SKIP
             {'node1': 2}
         """
         if self._stats is None and not self._log.begun:
-            self._stats = next((e["event_data"] for e in self.events if e.get("event") == "playbook_on_stats"), None)
+            self._stats = next((data_of(e) for e in self.events if e.get("event") == "playbook_on_stats"), None)
         if self._stats is None:
             return None
-        return {name: self._stats.get(name, {}) for name in _STATS}
+        tables = {name: mapping_of(self._stats, name) for name in _STATS}
+        return {
+            name: {host: count for host, count in table.items() if type(count) is int}
+            for name, table in tables.items()
+        }
 
     @property
     def results(self) -> TaskResults:
@@ -117,8 +126,11 @@ class Results(ABC):
 
         Args:
             host: its name in the inventory.
+
+        Raises:
+            JobError: when iterating; an event's file has been removed or damaged.
         """
-        return (event for event in self.events if event.get("event_data", {}).get("host") == host)
+        return (event for event in self.events if data_of(event).get("host") == host)
 
     def get_fact_cache(self, host: str) -> dict[str, Any]:
         """The facts that are known of a host; empty when there are none.
@@ -128,8 +140,15 @@ class Results(ABC):
 
         Raises:
             ConfigurationError: the facts are not kept as files.
+            JobError: the file cannot be read, or was damaged.
         """
-        return read_facts(self._fact_cache_dir, check_name("host", host))
+        directory, name = self._fact_cache_dir, check_name("host", host)
+        try:
+            return read_facts(directory, name)
+        except OSError as error:
+            raise JobError(f"the facts of {host!r} in {str(directory)!r} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise JobError(f"the facts of {host!r} in {str(directory)!r} were damaged: {error}") from None
 
     def set_fact_cache(self, host: str, data: dict[str, Any]) -> None:
         """Give a host facts for the run that is to come.
@@ -143,8 +162,10 @@ class Results(ABC):
         """
         directory = self._fact_cache_dir
         try:
-            text = json.dumps(data)
-        except (TypeError, ValueError) as error:
+            text = json.dumps(data, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"facts of {host!r}: a value cannot be JSON: {error}") from None
+        if not is_json(data):
+            raise ConfigurationError(f"facts of {host!r}: a text holds half of a surrogate pair, which is no character")
         make_private(directory)
         write_facts(directory / check_name("host", host), text)

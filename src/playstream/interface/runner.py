@@ -25,6 +25,7 @@ from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor, Result
 from playstream.process.summary import summarize
+from playstream.process.task_results import data_of
 
 if TYPE_CHECKING:
     from playstream.interface.options import (
@@ -57,7 +58,8 @@ class Runner(Results):
         rc: Ansible's return code; 128 + N when signal N ended it, 254 when the job was canceled or timed out, None
             while it is not known.
         explanation: for people: why it was canceled, which limit fired, what went wrong.
-        exit_status: what a command that shows this run ends with; docs/errors.md. None while it goes on.
+        exit_status: what a command that shows this run ends with; docs/errors.md. 0 means that `status` is successful
+            and `rc` is 0. None while it goes on.
 
     Example:
         >>> runner = Runner(RunnerConfig(private_data_dir="demo", playbook="site.yml"))  # doctest: +SKIP
@@ -188,7 +190,7 @@ class Runner(Results):
     def note_event(self, name: str, event: dict[str, Any]) -> None:
         """An event has been kept. Called by the run itself."""
         if event.get("event") == "playbook_on_stats":
-            self._stats = event.get("event_data", {})
+            self._stats = data_of(event)
         self._log.add(name)
 
     def note_status(self, status: Status) -> None:
@@ -267,7 +269,8 @@ class Runner(Results):
 
     def fail(self, error: BaseException) -> None:
         """What `run` raised becomes the status, where there is nobody to raise it to."""
-        self.explanation = str(as_result(error))
+        result = as_result(error)
+        self.explanation, self.exit_status = str(result), result.exit_status
         self.status = StatusName.ERROR.value
 
     def _make_drive(self, cancellation: Cancellation) -> Drive:
@@ -291,4 +294,6 @@ class Runner(Results):
 def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:
     if isinstance(error, KeyboardInterrupt):
         return processor.finish(interrupted=INTERRUPTED)
-    return processor.finish(as_result(error), interrupted=cancellation.reason if error is None else None)
+    if error is None:
+        return processor.finish(interrupted=cancellation.reason)
+    return processor.finish(as_result(error))

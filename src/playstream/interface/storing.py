@@ -7,6 +7,7 @@ from typing import Any
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.protocol import LogLevel, Status, StatusName
 from playstream.process import Observer
+from playstream.process.task_results import text_of
 
 
 class StoringObserver(Observer):
@@ -38,7 +39,7 @@ class StoringObserver(Observer):
         self._inner.log(level, message)
 
     def event(self, event: dict[str, Any]) -> bool:
-        self._ident = self._ident or str(event.get("runner_ident", ""))
+        self._ident = self._ident or text_of(event, "runner_ident")
         self._writer.take(event)
         return self._inner.event(event)
 

@@ -122,6 +122,7 @@ class WorkRunner(_Stage):
         finally:
             cancellation.close()
         self.status, self.rc = served.status.value, served.exit_status
+        self.exit_status, self.explanation = served.exit_status, served.explanation
         return self.status, self.rc
 
 

@@ -95,7 +95,7 @@ class ExecutableNotFound(JobError):
 
 
 class WorkerError(PlaystreamError):
-    """The worker failed and said so with a Failure record."""
+    """The worker failed and said so with a Failure record, or what it says of the run's end contradicts itself."""
 
     exit_status = 72
 

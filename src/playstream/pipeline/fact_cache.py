@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from playstream.pipeline.json_text import dump_json
+
 PREFIX = "s1_"
 """Before a host's name, since ansible-core 2.19."""
 _NAME = re.compile(r"s\d+_(?P<host>.+)", re.DOTALL)
@@ -40,7 +42,7 @@ def read_facts(directory: Path, host: str) -> dict[str, Any]:
 
     Raises:
         OSError: they cannot be read.
-        ValueError: they are not JSON.
+        ValueError: they are not a JSON object.
     """
     plain, wrapped = directory / host, directory / f"{PREFIX}{host}"
     if wrapped.is_file() and not (plain.is_file() and plain.stat().st_mtime_ns > wrapped.stat().st_mtime_ns):
@@ -48,9 +50,13 @@ def read_facts(directory: Path, host: str) -> dict[str, Any]:
         if isinstance(facts, dict):
             return facts
     try:
-        known: dict[str, Any] = json.loads(plain.read_bytes())
+        known = json.loads(plain.read_bytes())
     except FileNotFoundError:
         return {}
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(known, dict):
+        raise ValueError(f"expected an object, got {type(known).__name__}")  # noqa: TRY004 - as for other damage
     return known
 
 
@@ -64,19 +70,28 @@ def simplify_fact_cache(directory: Path) -> None:
         return
     for path in directory.iterdir():
         name = _NAME.fullmatch(path.name)
-        facts = _read_facts(path) if name and _is_small_file(path) else None
+        facts = _read_as_json(path) if name and _is_small_file(path) else None
         if name and facts is not None:
             plain = directory / name["host"]
             if plain.is_symlink() or plain.is_dir():
                 continue
             # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
             if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
-                write_facts(plain, json.dumps(facts))
+                write_facts(plain, facts)
             path.unlink()
 
 
 def _is_small_file(path: Path) -> bool:
     return not path.is_symlink() and path.is_file() and path.stat().st_size <= _MAX_FILE
+
+
+def _read_as_json(path: Path) -> str | None:
+    """The facts of one wrapped file as they are written for clients; None when it is not one."""
+    facts = _read_facts(path)
+    try:
+        return None if facts is None else dump_json(facts)
+    except RecursionError:
+        return None
 
 
 def _read_facts(path: Path) -> Any:

@@ -7,7 +7,6 @@ that was there.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -16,6 +15,7 @@ from pathlib import Path
 from playstream.pipeline.artifact_names import EVENT_FILES, KNOWN_DIRECTORIES, KNOWN_FILES, OUTPUTS
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
 from playstream.pipeline.fact_cache import simplify_fact_cache
+from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
@@ -156,24 +156,26 @@ class ArtifactDir:
         Raises:
             JobError: it cannot be written.
         """
-        self._replace("command", json.dumps({"command": list(command), "cwd": cwd, "env": dict(env)}).encode())
+        self._replace("command", dump_json({"command": list(command), "cwd": cwd, "env": dict(env)}).encode())
 
     def write_outcome(self, status: str, rc: int | None) -> None:
-        """Keep how the run ended; `rc` is left out when it is not known.
+        """Keep how the run ended; there is no `rc` when it is not known, whatever the worker's tree says.
 
         Raises:
             JobError: it cannot be written.
         """
         self._replace("status", status.encode())
-        if rc is not None:
-            self._replace("rc", str(rc).encode())
+        self._replace("rc", None if rc is None else str(rc).encode())
 
-    def _replace(self, name: str, data: bytes) -> None:
+    def _replace(self, name: str, data: bytes | None) -> None:
+        """Put a new file in the place of what is there; None for no file."""
         try:
             try:
                 os.unlink(name, dir_fd=self._root)
             except FileNotFoundError:
                 pass
+            if data is None:
+                return
             with os.fdopen(os.open(name, CREATE, 0o600, dir_fd=self._root), "wb") as file:
                 file.write(data)
         except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Literal
 
 from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
 from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
@@ -17,7 +17,7 @@ from playstream.pipeline.protocol.record_reader import NeedData
 
 _START = b'{"uuid":'
 """How the plugin begins each line."""
-_FAILED_HOSTS, _UNREACHABLE_HOSTS = 2, 4
+_CODES = {"failures": 2, "dark": 4}
 """Ansible's return codes (ansible/executor/task_queue_manager.py), which it combines."""
 
 
@@ -40,7 +40,8 @@ class RecordingReceiver:
         self._lines: deque[bytes] = deque()
         self._rest = bytearray()
         self._counter = 0
-        self._stats: dict[str, Any] | None = None
+        self._rc: int | None = None
+        """What the statistics come to; None while there were none."""
         self._end: Status | None = None
         self.closed = False
 
@@ -65,7 +66,7 @@ class RecordingReceiver:
         """The next event, the last status, or NEED_DATA.
 
         Raises:
-            RemoteProtocolError: events are missing, or belong to another run.
+            RemoteProtocolError: events are missing, belong to another run, or have statistics that are none.
         """
         while self._lines:
             line = self._lines.popleft()
@@ -103,8 +104,8 @@ class RecordingReceiver:
             )
         self._counter = counter
         if name == "playbook_on_stats":
-            data = event.get("event_data")
-            self._stats = data if isinstance(data, dict) else {}
+            # Each playbook of one command has its own; what failed in one is not undone by the next.
+            self._rc = (self._rc or 0) | _read_rc(event.get("event_data"), counter)
         return Event(counter, line)
 
     def receive_eof(self) -> None:
@@ -115,13 +116,32 @@ class RecordingReceiver:
         """
         if self._end is not None or self.closed:
             return
-        if self._stats is None or self._rest:
+        if self._rc is None or self._rest:
             raise IncompleteStream(
                 f"the recording ends after {self._counter} events, before the statistics that end a run. Likely "
                 "Ansible was killed, or its disk was full; what came before is kept"
             )
-        rc = (_FAILED_HOSTS if self._stats.get("failures") else 0) | (
-            _UNREACHABLE_HOSTS if self._stats.get("dark") else 0
+        status = StatusName.FAILED if self._rc else StatusName.SUCCESSFUL
+        self._end = Status(status, datetime.now(timezone.utc).isoformat(), rc=self._rc)
+
+
+def _read_rc(data: object, counter: int) -> int:
+    """Ansible's return code, as statistics tell it. A host whose failures were rescued is there with 0 of them.
+
+    Raises:
+        RemoteProtocolError: they are no statistics.
+    """
+    if not isinstance(data, dict) or not data:
+        raise RemoteProtocolError(
+            f"event {counter} of the recording is to tell the run's statistics: expected counts by host, got none"
         )
-        status = StatusName.FAILED if rc else StatusName.SUCCESSFUL
-        self._end = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc)
+    rc = 0
+    for name, code in _CODES.items():
+        table = data.get(name, {})
+        if not isinstance(table, dict) or not all(type(count) is int for count in table.values()):
+            raise RemoteProtocolError(
+                f"event {counter} of the recording tells the run's statistics: expected counts by host as {name!r}, "
+                f"got {'something else' if isinstance(table, dict) else type(table).__name__}"
+            )
+        rc |= code if any(table.values()) else 0
+    return rc

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, CallbackError, PlaystreamError, WorkerError, error_classes
+from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import (
     Event,
@@ -25,11 +25,11 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.redaction import redact
+from playstream.pipeline.verdict import ENDED_HERE, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import displayed_text, event_file_name, is_text_alone, parse_event
+from playstream.process.missing import MissingEvents
 from playstream.process.observer import Observer
-
-_ENDED_HERE = {StatusName.CANCELED, StatusName.TIMEOUT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,10 @@ class Result:
     status: StatusName
     rc: int | None
     explanation: str | None
+    """For people; there is one whenever `exit_status` is neither 0 nor Ansible's own."""
     artifact_dir: Path
     exit_status: int
-    """What a command that shows this result ends with."""
+    """What a command that shows this result ends with. 0 means that `status` is successful and `rc` is 0."""
 
 
 class Output(Enum):
@@ -92,13 +93,12 @@ class Processor:
         self.rc: int | None = None
         self.explanation: str | None = None
         self._failure: Failure | None = None
-        self._last_counter = 0
-        self._received = 0
+        self._missing = MissingEvents()
 
     @property
     def missing_events(self) -> int:
         """How many numbers are missing among those of the events."""
-        return self._last_counter - self._received
+        return self._missing.count
 
     def receive(self, record: Record | Noise) -> None:
         """Take one record.
@@ -128,9 +128,8 @@ class Processor:
             )
 
     def _take_event(self, record: Event) -> None:
-        event = parse_event(record)
-        self._received += 1
-        self._last_counter = record.counter
+        event, own_json = parse_event(record)
+        self._missing.note(record.counter)
         text = displayed_text(event)
         output = self._output
         as_json = output is Output.JSON or (output is Output.MIXED and not is_text_alone(event))
@@ -140,7 +139,7 @@ class Processor:
             keep = self._observer.event(event)
         finally:
             if keep or as_json:
-                content = self._changed(event) if self._observer.changes_events else record.json
+                content = self._changed(event) if self._observer.changes_events else own_json
                 if keep:
                     self._artifacts.write_event(name, content)
                     self._observer.kept(name, event)
@@ -158,7 +157,7 @@ class Processor:
             CallbackError: it cannot be JSON any more.
         """
         try:
-            return json.dumps(event, default=str).encode()
+            return dump_json(event, default=str).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise CallbackError(f"an event cannot be kept as a handler or a plugin has changed it: {error}") from None
 
@@ -173,9 +172,7 @@ class Processor:
             record = replace(record, env=redact(record.env))
         if record.command is not None:
             self._artifacts.write_command(record.command, record.cwd or "", record.env or {})
-        if record.status in _ENDED_HERE:
-            # How Ansible took to being ended says nothing; the number is ansible-runner's.
-            record = replace(record, rc=CANCELED_EXIT_STATUS)
+        record = judge(record)
         self.status = record.status
         self.explanation = record.explanation
         self.rc = record.rc
@@ -203,6 +200,8 @@ class Processor:
         """
         try:
             error = self._finish_events(error)
+            if self._missing.count:
+                self._observer.log(LogLevel.WARNING, str(self._missing))
             try:
                 self._settle(error, interrupted)
             finally:
@@ -210,7 +209,11 @@ class Processor:
         finally:
             self._artifacts.close()
             self._observer.idle()
-        return Result(self.status, self.rc, self.explanation, self._artifacts.path, self._exit_status(error))
+        number = self._exit_status(error)
+        is_ansibles = self.status is StatusName.FAILED and number == self.rc
+        if number and not is_ansibles and not self.explanation:
+            self.explanation = str(error) if error is not None else explain(self.status, self.rc)
+        return Result(self.status, self.rc, self.explanation, self._artifacts.path, number)
 
     def _finish_events(self, error: PlaystreamError | None) -> PlaystreamError | None:
         """Wait for the events' files; why the run cannot be read or kept."""
@@ -223,9 +226,10 @@ class Processor:
     def _settle(self, error: PlaystreamError | None, interrupted: str | None) -> None:
         """Give the run a last status where the stream did not."""
         status, explanation = self.status, self.explanation
+        is_known = status.terminal and not (status is StatusName.SUCCESSFUL and self.rc is None)
         if error is not None and interrupted is None:
             status, explanation = StatusName.ERROR, str(error)
-        elif interrupted is not None and not status.terminal:
+        elif interrupted is not None and not is_known:
             status, explanation = StatusName.CANCELED, interrupted
         elif self._failure is not None:
             status, explanation = StatusName.ERROR, self._failure.message
@@ -234,19 +238,23 @@ class Processor:
                 "the stream is complete and does not say how the run ended: expected a last status, got "
                 f"{status.value!r}. Likely a line of it was damaged on the way"
             )
+        elif not is_known:
+            status, explanation = StatusName.ERROR, (
+                "the worker says 'successful' and gives no return code of Ansible, so it is not known whether the job "
+                "was. Likely the artifacts, which hold it, were lost; see them on the worker's side, or run it again"
+            )
         if (status, explanation) != (self.status, self.explanation):
             now = datetime.now(timezone.utc).isoformat()
             self._take_status(Status(status, now, rc=self.rc, explanation=explanation))
 
     def _exit_status(self, error: PlaystreamError | None) -> int:
-        if self.status in _ENDED_HERE:
+        if self.status in ENDED_HERE:
             return CANCELED_EXIT_STATUS
         if error is not None:
             return error.exit_status
         if self._failure is not None:
             return _status_of(self._failure.error)
-        # The system keeps eight bits of it: 256 would pass for success.
-        return WorkerError.exit_status if self.rc is None or not 0 <= self.rc < 256 else self.rc
+        return exit_status(self.status, self.rc)
 
 
 def _status_of(name: str) -> int:

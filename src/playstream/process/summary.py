@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from playstream.pipeline.json_text import fit_json
 from playstream.process.task_results import TaskResult, TaskStatus, data_of, make_result, mapping_of
 
 _COUNTS = {
@@ -70,12 +71,16 @@ class Summary:
         Args:
             event: any event; what it holds is not changed, but becomes part of the summary.
         """
-        if event.get("event") == "playbook_on_stats":
-            self._stats = data_of(event) or None  # with omit_event_data it tells nothing
+        name = event.get("event")
+        if name == "playbook_on_stats":
+            self._stats = fit_json(data_of(event)) or None  # with omit_event_data it tells nothing
             return
         result = make_result(event)
         if result is None:
             return
+        data = data_of(event)
+        if (fit := fit_json(data)) is not data:
+            result = make_result({"event": name, "event_data": fit}) or result
         _count(self._seen.setdefault(result.host, dict.fromkeys(_COUNTS, 0)), result)
         lists = self._tasks.setdefault(result.host, {name: [] for name in _LISTS.values()})
         lists[_LISTS[result.status]].append(_entry(result))
@@ -94,7 +99,8 @@ class Summary:
             rc: Ansible's return code; None when it is not known.
 
         Returns:
-            What can be written as JSON:
+            What can be written as JSON. What JSON cannot say is replaced, as `fit_json` does: None stands for NaN and
+            Infinity.
 
             - `ident`, `status`, `rc`;
             - `summary`: by host, the counts `ok`, `changed`, `failures`, `unreachable`, `skipped`, `rescued` and
@@ -119,7 +125,7 @@ class Summary:
             "task_summary": {
                 host: {name: list(entries) for name, entries in lists.items()} for host, lists in self._tasks.items()
             },
-            "custom_stats": dict(custom),
+            "custom_stats": fit_json(dict(custom)),  # sums of numbers may be Infinity
             "changed_facts": {host: dict(facts) for host, facts in self._facts.items()},
         }
 

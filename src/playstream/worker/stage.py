@@ -12,6 +12,7 @@ from playstream.pipeline.links.stdio import Source, write_all
 from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Failure, Job, StatusName
+from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
 from playstream.worker.intake import Intake
 from playstream.worker.leftovers import remove_leftovers
@@ -45,7 +46,9 @@ class Served:
 
     status: StatusName
     exit_status: int
-    """Ansible's; 254 when the job was canceled or timed out."""
+    """Ansible's; 254 when the job was canceled or timed out. 0 means that it was successful."""
+    explanation: str | None
+    """For people: why it was canceled, which limit fired."""
 
 
 class Worker:
@@ -102,7 +105,7 @@ class Worker:
                 job = self._receive(intake)
                 if job is None:
                     put_status(self._mailbox, StatusName.CANCELED, explanation=self._cancellation.reason)
-                    return Served(StatusName.CANCELED, CANCELED_EXIT_STATUS)
+                    return Served(StatusName.CANCELED, CANCELED_EXIT_STATUS, self._cancellation.reason)
                 return self._run_job(job, spool, intake)
             finally:
                 intake.close()
@@ -136,5 +139,4 @@ class Worker:
         ).run()
         if outcome.error is not None:
             raise outcome.error
-        ended_here = outcome.status in {StatusName.CANCELED, StatusName.TIMEOUT}
-        return Served(outcome.status, CANCELED_EXIT_STATUS if ended_here else outcome.rc or 0)
+        return Served(outcome.status, exit_status(outcome.status, outcome.rc), outcome.explanation)

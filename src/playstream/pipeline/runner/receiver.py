@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from playstream.pipeline.errors import IncompleteStream, PlaystreamError, RemoteProtocolError
+from playstream.pipeline.errors import IncompleteStream, PlaystreamError, RemoteProtocolError, WorkerError
 from playstream.pipeline.limits import DEFAULT_LIMITS
-from playstream.pipeline.protocol import NEED_DATA, Event, Heartbeat, Job, Noise, Record, Status, StatusName
+from playstream.pipeline.protocol import NEED_DATA, Event, Failure, Heartbeat, Job, Noise, Record, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.protocol.record_reader import NeedData
 from playstream.pipeline.runner.archive_reader import Archive
@@ -23,8 +23,10 @@ from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
 _KEEPALIVE = "keepalive"
 _RC = b"rc"
 """The file with the return code."""
-_RC_SIZE = 16
+_RC_SIZE = 32
 """Characters that it may have."""
+_NO_RC = frozenset({b"", b"None"})
+"""What it holds where no return code is known: ansible-runner writes `None` when a signal ended Ansible."""
 _NOT_RESULTS = frozenset({b"job_events", b"ssh_key_data", b"env.list", b"callback"})
 """What lies in ansible-runner's artifact directory besides results: the events, which have come already, a key's FIFO,
 the environment of a container and a plugin."""
@@ -140,6 +142,9 @@ class RunnerRecords:
         self._pending: Iterator[Record] = iter(())
         self._last_status: Status | None = None
         """A terminal status that waits for the artifacts."""
+        self._ended_as: StatusName | None = None
+        """The terminal status that has come."""
+        self._last_counter = 0
         self.closed = False
         self.has_heartbeats = False
 
@@ -218,12 +223,36 @@ class RunnerRecords:
             self.has_heartbeats = True
             self._pending = iter((Heartbeat(),))
         elif "event" in values or "counter" in values:
-            self._pending = iter((Event(_counter(values.get("counter")), line.data),))
+            self._take_event(_counter(values.get("counter")), line.data)
+
+    def _take_event(self, counter: int, data: bytes) -> None:
+        if counter <= self._last_counter:
+            raise RemoteProtocolError(
+                f"event {counter} came after event {self._last_counter}: events were doubled or put out of order by "
+                "the sender"
+            )
+        self._last_counter = counter
+        self._pending = iter((Event(counter, data),))
 
     def _take_status(self, values: dict[str, Any]) -> None:
         status = _status(values)
-        earlier, self._last_status = self._last_status, status if status.status.terminal else None
-        self._pending = iter([item for item in (earlier, status) if item is not None and item is not self._last_status])
+        if self._ended_as is not None:
+            self._take_late_status(status, self._ended_as)
+        elif status.status.terminal:
+            self._ended_as, self._last_status = status.status, status
+        else:
+            self._pending = iter((status,))
+
+    def _take_late_status(self, status: Status, ended_as: StatusName) -> None:
+        """Behind the end of the job the worker may only say that it failed, as a Failure record does."""
+        if status.status is not StatusName.ERROR or ended_as is StatusName.ERROR:
+            raise RemoteProtocolError(
+                f"the status {status.status.value!r} came after {ended_as.value!r}, with which a run ends. The sender "
+                "is defective, or two streams were mixed"
+            )
+        self._ended_as = StatusName.ERROR
+        why = status.explanation or "the worker failed after the end of the job and does not say why"
+        self._pending = iter((Failure(WorkerError.__name__, why),))
 
     def _take_data(self, piece: ArchiveData) -> None:
         if self._archive is None:
@@ -310,7 +339,16 @@ def _text(value: object) -> str | None:
 
 
 def _with_rc(status: Status, archive: Archive) -> Status:
+    """The status with the return code that is in the artifacts.
+
+    Raises:
+        RemoteProtocolError: that is no number of 64 bits, or the archive is damaged.
+    """
     content = archive.small_content(_RC_SIZE)
-    # ansible-runner writes `None` when a signal ended Ansible.
-    is_number = content is not None and re.fullmatch(rb"-?[0-9]{1,10}", content.strip())
-    return replace(status, rc=int(content)) if content is not None and is_number else status
+    if content is None or content.strip() in _NO_RC:
+        return status
+    if re.fullmatch(rb"-?[0-9]+", content.strip()) and -(1 << 63) <= int(content) < 1 << 63:
+        return replace(status, rc=int(content))
+    raise RemoteProtocolError(
+        f"the artifact rc holds {content!r}: expected a whole number of 64 bits, Ansible's return code, or None"
+    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.protocol import (
     End,
     Event,
@@ -107,7 +107,7 @@ class RunnerSender:
         if status.command is not None:
             shown = {"command": list(status.command), "env": dict(status.env or {}), "cwd": status.cwd}
             values |= shown
-            self._files["command"] = json.dumps(shown).encode()
+            self._files["command"] = dump_json(shown).encode()
         if status.explanation is not None:
             values["job_explanation"] = status.explanation
         self._error = (status.explanation or "") if status.status is StatusName.ERROR else None
@@ -121,4 +121,4 @@ class RunnerSender:
 
 
 def _line(values: dict[str, Any]) -> bytes:
-    return json.dumps(values).encode() + b"\n"
+    return dump_json(values).encode() + b"\n"

@@ -1,0 +1,104 @@
+"""JSON that every reader takes.
+
+Python's json writes NaN and Infinity, which are not JSON, and halves of a surrogate pair, which no encoding can say.
+Both are in what modules give back, and in what a worker that is not trusted sends.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+DEEPEST = 100
+"""Levels that are kept of a value that is made fit: whoever reads or writes it again must not meet Python's limit."""
+_MOST_BITS = 14_000
+"""Of a whole number: Python writes at most 4300 digits."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
+
+
+def dump_json(value: Any, *, default: Callable[[Any], Any] | None = None, indent: int | None = None) -> str:
+    """The value as valid JSON, in ASCII. What JSON cannot say is replaced, as `fit_json` does.
+
+    Raises:
+        TypeError: it holds an object that JSON does not know, and there is no `default`.
+        ValueError: it holds itself.
+        RecursionError: it is nested too deep.
+    """
+    try:
+        text = json.dumps(value, default=default, indent=indent, allow_nan=False)
+    except ValueError:
+        value = _clean(json.loads(json.dumps(value, default=default)), 0)  # which raises where it holds itself
+        return json.dumps(value, indent=indent)
+    if "\\ud" in text and not is_json(json.loads(text)):
+        return json.dumps(_clean(json.loads(text), 0), indent=indent)
+    return text
+
+
+def is_json(value: Any) -> bool:
+    """True if JSON can say the value, which came from json.loads, and UTF-8 its texts."""
+    try:
+        text = _encode(value)
+        if not text.isascii():
+            text.encode("utf-8")
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def fit_json(value: Any) -> Any:
+    """A value that came from json.loads, as it can be written again by anybody.
+
+    Args:
+        value: not changed.
+
+    Returns:
+        The value itself where it is fit. Else a copy, with None in the place of NaN, Infinity and whole numbers that
+        are too long, U+FFFD in the place of half a surrogate pair, and `…` in the place of what is nested deeper than
+        DEEPEST levels.
+    """
+    try:
+        text = _encode(value)
+        if not text.isascii():
+            text.encode("utf-8")
+        if text.count("{") + text.count("[") <= DEEPEST or not _is_deep(value):
+            return value
+    except (ValueError, RecursionError):
+        pass
+    return _clean(value, 0)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _clean(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _clean_text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MOST_BITS else None
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth == DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        return {_clean_text(key): _clean(item, depth + 1) for key, item in value.items()}
+    return [_clean(item, depth + 1) for item in value]
+
+
+def _clean_text(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
