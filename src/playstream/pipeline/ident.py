@@ -1,12 +1,17 @@
-"""The name of a run, which is the name of a directory too."""
+"""Names in a directory of artifacts: those that a run may have, and those of its files, which are ansible-runner's."""
 
 from __future__ import annotations
 
 import os
 
-from playstream.pipeline.artifact_names import KNOWN_NAMES
 from playstream.pipeline.errors import ConfigurationError
 
+EVENT_FILES = "job_events"
+FACT_CACHE = "fact_cache"
+OUTPUTS = frozenset({"stdout", "stderr"})
+KNOWN_FILES = OUTPUTS | {"rc", "status", "command"}
+KNOWN_DIRECTORIES = frozenset({EVENT_FILES, FACT_CACHE})
+KNOWN_NAMES = KNOWN_FILES | KNOWN_DIRECTORIES
 MAX_BYTES = 200
 """Of a run's name; a file's may have 255, and some of ours have more than the run's name in them."""
 RESERVED = KNOWN_NAMES | {"last", "latest", "last-failed"}

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from playstream.pipeline.artifact_names import EVENT_FILES, KNOWN_DIRECTORIES, KNOWN_FILES, OUTPUTS
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
 from playstream.pipeline.fact_cache import simplify_fact_cache
+from playstream.pipeline.ident import EVENT_FILES, KNOWN_DIRECTORIES, KNOWN_FILES, OUTPUTS
 from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock

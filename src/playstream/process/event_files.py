@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from playstream.pipeline.artifact_names import EVENT_FILES
+from playstream.pipeline.ident import EVENT_FILES
 from playstream.pipeline.tree.directories import make_directory
 from playstream.process.event_writer import write_file
 

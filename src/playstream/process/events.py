@@ -1,4 +1,4 @@
-"""The JSON of one event, checked: it comes from a host that is not trusted."""
+"""The events of a run, checked: each comes from a host that is not trusted, and some may be missing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _is_uuid = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}").fullmatch
 _SHOWN = 128
 _MAX_EMPTY = 1000
 """Empty lines at the end of an event's text that are shown, whatever its numbers say."""
+_GAPS_SHOWN = 8
+"""Gaps that are named; of more only the number of events is known."""
 _SHOWN_FIELDS = ("stdout", "start_line", "end_line")
 _HALVES = (b"\\ud", b"\\uD")
 """How half of a surrogate pair is written; the other half may follow."""
@@ -133,3 +135,34 @@ def displayed_text(event: dict[str, Any]) -> str | None:
         return None
     empty = lines - 1 - text.count("\n")  # at the end; an event's text has no line ends there
     return text + "\r\n" * min(empty, _MAX_EMPTY) if empty > 0 else text
+
+
+class MissingEvents:
+    """Takes the numbers of a run's events, which only grow, and finds those that are missing."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._gaps: list[tuple[int, int]] = []
+        self._more = False
+        self.count = 0
+        """How many are missing."""
+
+    def note(self, counter: int) -> None:
+        """The event of this number has come."""
+        first, self._last = self._last + 1, counter
+        if counter == first:
+            return
+        self.count += counter - first
+        if len(self._gaps) < _GAPS_SHOWN:
+            self._gaps.append((first, counter - 1))
+        else:
+            self._more = True
+
+    def __str__(self) -> str:
+        """For people: how many are missing, and which."""
+        gaps = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in self._gaps)
+        events, are = ("event", "is") if self.count == 1 else ("events", "are")
+        return (
+            f"{self.count} {events} of the run {are} missing: {gaps}{' and more' if self._more else ''}. Likely lines "
+            "of the stream were lost on the way; results, statistics and output may be incomplete"
+        )

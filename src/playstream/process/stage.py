@@ -27,8 +27,13 @@ from playstream.pipeline.protocol import (
 from playstream.pipeline.redaction import redact
 from playstream.pipeline.verdict import ENDED_HERE, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
-from playstream.process.events import displayed_text, event_file_name, is_text_alone, parse_event
-from playstream.process.missing import MissingEvents
+from playstream.process.events import (
+    MissingEvents,
+    displayed_text,
+    event_file_name,
+    is_text_alone,
+    parse_event,
+)
 from playstream.process.observer import Observer
 
 
