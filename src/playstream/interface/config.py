@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 import weakref
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.options import JobOptions, StrPath
 from playstream.pipeline.protocol import Job
+from playstream.pipeline.removal import discard
 from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
@@ -190,7 +190,7 @@ class RunnerConfig:
             self._discard()
             raise
         self._finalizers += [
-            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True) for path in self._launch.remove
+            weakref.finalize(self, discard, path) for path in self._launch.remove
         ]
         command = self._launch.command
         self.command, self.env, self.cwd = list(command.argv), dict(command.env), str(command.cwd)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from playstream.pipeline.locks import try_lock
+from playstream.pipeline.removal import discard
 
 _MARKS = ("job_events", "status", "stdout")
 """One of these tells a run's directory from another thing in the same place."""
@@ -40,7 +40,6 @@ def _remove(path: Path) -> bool:
     try:
         if not try_lock(fd):
             return False
-        shutil.rmtree(path, ignore_errors=True)
+        return discard(path)
     finally:
         os.close(fd)
-    return True

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
-from playstream.pipeline.locks import try_lock
+from playstream.pipeline.removal import remove_tree
 from playstream.worker.guardian import kill_marked
+from playstream.worker.in_use import is_free, is_locked_below
 from playstream.worker.spool import is_spool_name
 
 DEFAULT_GRACE_MINUTES = 60
@@ -103,7 +104,7 @@ def _remove(path: Path, pid: int | None, done: Removal) -> None:
             done.failed.append((path, str(error.strerror)))
         return
     try:
-        if not _is_free(fd) or any(_locked(item) for item in _lockable(path)):
+        if not is_free(fd) or is_locked_below(path):
             done.kept.append((path, "a job uses it"))
         elif pid is not None:
             done.kept.append((path, f"process {pid} uses it"))
@@ -116,41 +117,11 @@ def _remove(path: Path, pid: int | None, done: Removal) -> None:
 def _remove_tree(path: Path, done: Removal) -> None:
     if is_spool_name(path.name):
         kill_marked(path)  # a spool: its worker is dead, and what it left running belongs to nobody
-    try:
-        shutil.rmtree(path)
-    except FileNotFoundError:
-        return  # another cleanup was faster
-    except OSError as error:
-        done.failed.append((path, str(error.strerror or error)))
-        return
-    done.removed.append(path)
-
-
-def _lockable(path: Path) -> Iterator[Path]:
-    """What a run locks in its private data directory: its artifacts, and the note that it goes on."""
-    for pattern in ("artifacts", "artifacts/*", "artifacts/.running/*"):
-        for item in path.glob(pattern):
-            if not item.is_symlink():
-                yield item
-
-
-def _locked(path: Path) -> bool:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not _is_free(fd, shared=True)
-    finally:
-        os.close(fd)
-
-
-def _is_free(fd: int, *, shared: bool = False) -> bool:
-    """Whether nobody holds its lock, which is taken."""
-    try:
-        return try_lock(fd, shared=shared)
-    except OSError:
-        return True  # a file system without locks
+    remains = remove_tree(path)
+    if remains is None:
+        done.removed.append(path)
+    else:
+        done.failed.append((path, remains))
 
 
 def _in_use_by_processes(paths: Sequence[Path]) -> dict[Path, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,6 +13,7 @@ from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, Status, StatusName
+from playstream.pipeline.removal import discard, remove_tree
 from playstream.pipeline.tree.pack import pack
 from playstream.worker.command import Command
 from playstream.worker.console import Console
@@ -77,7 +77,7 @@ class Execution:
             outcome = self._supervise(launch)
         finally:
             for directory in launch.remove:
-                shutil.rmtree(directory, ignore_errors=True)
+                discard(directory)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _write_results(launch.paths.artifact_dir, outcome)
         simplify_fact_cache(fact_cache_dir(self._job, launch.paths))
@@ -149,7 +149,7 @@ def _write_new(fd: int, name: str, text: str) -> None:
     except FileNotFoundError:
         pass
     except IsADirectoryError:
-        shutil.rmtree(name, dir_fd=fd)
+        remove_tree(name, dir_fd=fd)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(name, flags, 0o600, dir_fd=fd), "w", encoding="utf-8") as file:
         file.write(text)

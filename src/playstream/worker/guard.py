@@ -20,12 +20,13 @@ import ctypes
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import Any, NoReturn
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -166,11 +167,21 @@ class _Guard:
 
 
 def _remove_tree(directory: str) -> None:
-    """A process that is being ended may have made a file behind the first attempt's back."""
-    for _ in range(3):
-        shutil.rmtree(directory, ignore_errors=True)
-        if not os.path.exists(directory):
-            return
+    remains = _REMOVAL.remove_tree(directory)
+    if remains is not None:
+        sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
+
+
+def _load_removal() -> ModuleType:
+    """The module playstream.pipeline.removal, without the package that it belongs to."""
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipeline", "removal.py")
+    module = ModuleType("removal")
+    SourceFileLoader("removal", path).exec_module(module)
+    return module
+
+
+_REMOVAL = _load_removal()
+"""Loaded at the start: an update of playstream may have removed the file when it is needed."""
 
 
 def _spawn(order: dict[str, Any]) -> int:

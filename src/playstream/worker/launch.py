@@ -12,6 +12,7 @@ from pathlib import Path
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.protocol import Job
+from playstream.pipeline.removal import discard
 from playstream.pipeline.tree.directories import make_private
 from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import make_command_line
@@ -66,7 +67,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
         command = _make_command(job, paths, sandbox)
     except BaseException:
         if copied is not None:
-            shutil.rmtree(copied, ignore_errors=True)
+            discard(copied)
         raise
     keep = copied is None or job.settings.get("directory_isolation_cleanup") is False
     return Launch(
@@ -127,7 +128,7 @@ def _copy_project(job: Job, project: Path) -> Path | None:
         shutil.copytree(project, copied / "project", symlinks=True)
     except (OSError, RuntimeError) as error:  # RuntimeError is that of ~user without such a user
         if copied is not None:
-            shutil.rmtree(copied, ignore_errors=True)
+            discard(copied)
         raise JobError(
             f"the project cannot be copied to directory_isolation_base_path {base!r}: {_reason(error)}. Free space "
             "there, or choose another place"

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from playstream.pipeline.errors import JobError, UnsafePath
+from playstream.pipeline.errors import JobError, PlaystreamError, UnsafePath
 from playstream.pipeline.locks import try_lock
+from playstream.pipeline.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private
+from playstream.worker.in_use import take_directory
 
 _PREFIX = "playstream-spool-"
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
 """As mkdtemp makes them. Directories of other names are not ours, and are never removed."""
-
-_REMOVALS = 3
-"""Attempts to remove a spool: a process that is being ended may have made a file behind the first one's back."""
 
 
 def is_spool_name(name: str) -> bool:
@@ -46,8 +44,49 @@ class PrivateDirectory:
     def remove(self) -> None:
         """Remove it and drop the lock. In a process that was forked from the owner it does nothing."""
         if os.getpid() == self._owner:
-            _remove_tree(self.root)
+            discard(self.root)
             os.close(self.lock)
+
+
+class TakenDirectory:
+    """A directory of the user's that a job is unpacked into, locked while it is used.
+
+    Args:
+        path: the directory; made if it is missing.
+        delete: empty it before the job, and remove it afterwards. A link to a directory stays, and so does what it
+            leads to, empty.
+
+    Raises:
+        ConfigurationError: another job uses it. Nothing has been removed.
+        JobError: it cannot be emptied.
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, path: Path, *, delete: bool) -> None:
+        self._path = path
+        self._delete = delete
+        self.lock = take_directory(path, alone=delete)
+        """A descriptor of the directory, which holds its lock."""
+        remains = empty_directory(self.lock) if delete else None
+        if remains is not None:
+            os.close(self.lock)
+            raise JobError(
+                f"{str(path)!r} cannot be emptied for the job (--delete): {remains}. Remove it by hand, or choose "
+                "another --private-data-dir"
+            )
+
+    @property
+    def to_remove(self) -> Path | None:
+        """The directory, if it is to be removed; None if it stays."""
+        return self._path if self._delete and not self._path.is_symlink() else None
+
+    def release(self) -> None:
+        """Remove the directory, if that was asked for, and drop the lock."""
+        if self.to_remove is not None:
+            discard(self.to_remove)
+        elif self._delete:
+            empty_directory(self.lock)
+        os.close(self.lock)
 
 
 class Spool(PrivateDirectory):
@@ -60,6 +99,7 @@ class Spool(PrivateDirectory):
         in_place: `private_data_dir` is only read; artifacts go into the spool.
 
     Raises:
+        ConfigurationError: another job uses `private_data_dir`. Nothing has been removed.
         JobError: the directories cannot be made.
     """
 
@@ -67,21 +107,21 @@ class Spool(PrivateDirectory):
         self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False
     ) -> None:
         super().__init__()
-        self._delete: Path | None = None
-        self._user_lock: int | None = None
+        self._taken: TakenDirectory | None = None
         try:
             self.run_dir = self.root / "run"
             self.run_dir.mkdir(mode=0o700)
             self.private_data_dir = self.root / "data"
             if private_data_dir is not None:
                 self.private_data_dir = private_data_dir.absolute()
-                if delete:
-                    self._delete = self.private_data_dir
-                    _empty(self.private_data_dir)
-            make_private(self.private_data_dir)
-            if private_data_dir is not None and not in_place:
-                self._user_lock = _lock_shared(self.private_data_dir)
+            if private_data_dir is None or in_place:
+                make_private(self.private_data_dir)
+            else:
+                self._taken = TakenDirectory(self.private_data_dir, delete=delete)
             self._artifacts = (self.root if in_place else self.private_data_dir) / "artifacts"
+        except PlaystreamError:
+            self.remove()
+            raise
         except OSError as error:
             self.remove()
             raise JobError(
@@ -96,6 +136,7 @@ class Spool(PrivateDirectory):
 
         Raises:
             UnsafePath: `artifacts` of a directory of the user's is a link or a file.
+            JobError: what an earlier run of that name left cannot be removed.
             OSError: the directory cannot be made.
         """
         base = self._artifacts.parent
@@ -113,18 +154,17 @@ class Spool(PrivateDirectory):
                 ) from None
             handles.callback(os.close, artifacts)
             _remove_unless_directory(artifacts, ident)
-            if ident in os.listdir(artifacts):
-                shutil.rmtree(ident, dir_fd=artifacts)
+            remains = remove_tree(ident, dir_fd=artifacts)
+            if remains is not None:
+                raise JobError(f"{str(self._artifacts / ident)!r} cannot be emptied: {remains}. Remove it by hand")
             os.close(make_directory(artifacts, ident))
         return self._artifacts / ident
 
     def remove(self) -> None:
-        """Remove what the spool made, and the user's directory if that was asked for; drop the lock."""
-        if self._delete is not None:
-            shutil.rmtree(self._delete, ignore_errors=True)
-        if self._user_lock is not None:
-            os.close(self._user_lock)
-            self._user_lock = None
+        """Remove what the spool made, and the user's directory if that was asked for; drop the locks."""
+        if os.getpid() == self._owner and self._taken is not None:
+            self._taken.release()
+            self._taken = None
         super().remove()
 
 
@@ -152,30 +192,6 @@ def _make_locked_directory(base: Path) -> tuple[Path, int]:
         os.close(lock)
 
 
-def _lock_shared(directory: Path) -> int:
-    """A lock that tells `worker cleanup` that the directory is in use; other workers may use it too."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try_lock(fd, shared=True)  # in vain while somebody looks at it, or holds it for himself
-    return fd
-
-
-def _empty(directory: Path) -> None:
-    if not directory.exists():
-        return
-    for item in directory.iterdir():
-        if item.is_dir() and not item.is_symlink():
-            shutil.rmtree(item)
-        else:
-            item.unlink()
-
-
-def _remove_tree(directory: Path) -> None:
-    for _ in range(_REMOVALS):
-        shutil.rmtree(directory, ignore_errors=True)
-        if not directory.exists():
-            break
-
-
 def sweep(end: Callable[[Path], object] = lambda _root: None) -> list[Path]:
     """Remove the spools of this user's dead workers; return those removed.
 
@@ -198,8 +214,8 @@ def sweep(end: Callable[[Path], object] = lambda _root: None) -> list[Path]:
             private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
             if private and try_lock(fd):
                 end(root)
-                _remove_tree(root)
-                removed.append(root)
+                if discard(root):
+                    removed.append(root)
         finally:
             os.close(fd)
     return removed

@@ -18,6 +18,7 @@ from typing import Any
 
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
 from playstream.interface.rotation import rotate
+from playstream.pipeline.removal import remove_tree
 
 __all__ = [
     "Bunch",
@@ -151,10 +152,11 @@ def cleanup_artifact_dir(path: str, num_keep: int = 0) -> None:
 
 def cleanup_folder(folder: str) -> bool:
     """Remove a directory; True if it was there."""
-    try:
-        shutil.rmtree(folder)
-    except (FileNotFoundError, NotADirectoryError):
+    if not os.path.isdir(folder) or os.path.islink(folder):
         return False
+    remains = remove_tree(folder)
+    if remains is not None:
+        raise OSError(f"{folder} cannot be removed: {remains}")
     return True
 
 

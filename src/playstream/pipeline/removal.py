@@ -1,0 +1,214 @@
+"""Removing directories with all that is in them, whatever modes a job has given them.
+
+All is done relative to handles, and no link is followed, so that nothing outside of the directory is touched while a
+process changes it. Only the standard library: the guard loads this file as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from itertools import islice
+
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ATTEMPTS = 3
+"""A process that is being ended may make a file behind the first attempt's back."""
+_AT_ONCE = 10_000
+"""Names that are read ahead of removing them."""
+_MAX_DEPTH = 32
+"""Directories that are open in one another. What is deeper is moved up first: a job may nest without a limit, and
+descriptors are few."""
+_FILLED = (errno.ENOTEMPTY, errno.EEXIST)
+"""The errors for a directory that is not empty."""
+_MAX_STUCK = 100
+"""Entries that cannot be removed from one directory, after which the rest of it is left too."""
+
+
+def remove_tree(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> str | None:
+    """Remove a directory with all that is in it. Directories in it are made writable; a link is removed, not followed.
+
+    Args:
+        path: the directory. Nothing happens when it is not there.
+        dir_fd: what `path` is relative to.
+
+    Returns:
+        For people: what remains, and why. None when all is gone.
+    """
+    removal = _Removal()
+    name = os.fspath(path)
+    removal.remove(dir_fd, name, ".", is_directory=True)
+    return removal.trouble
+
+
+def discard(path: str | os.PathLike[str]) -> bool:
+    """Remove a directory whose use is over, as `remove_tree` does. What remains is logged as a warning.
+
+    Returns:
+        True if nothing remains.
+    """
+    remains = remove_tree(path)
+    if remains is not None:
+        import logging  # noqa: PLC0415 - the guard does without it
+
+        logging.getLogger("playstream").warning(
+            "%s cannot be removed: %s. Nothing uses it any more; remove it by hand", os.fspath(path), remains
+        )
+    return remains is None
+
+
+def empty_directory(fd: int) -> str | None:
+    """Remove all that is in an open directory, as `remove_tree` does.
+
+    Returns:
+        What remains, and why. None when it is empty.
+    """
+    removal = _Removal()
+    removal.empty(fd)
+    return removal.trouble
+
+
+class _Removal:
+    """One removal, and what it could not remove."""
+
+    def __init__(self) -> None:
+        self._first: str | None = None
+        self._stuck = 0
+        self._depth = 0
+        self._outermost = -1
+        """The directory that all the others are in."""
+        self._moved = 0
+        """Directories that were too deep and have been moved there."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What remains, and why."""
+        if self._first is None:
+            return None
+        return self._first if self._stuck == 1 else f"{self._first}; and {self._stuck - 1} more"
+
+    def _note(self, shown: str, error: OSError) -> None:
+        self._stuck += 1
+        if self._first is None:
+            reason = error.strerror or type(error).__name__
+            self._first = reason if shown == "." else f"{shown!r} in it: {reason}"
+
+    def remove(self, parent: int | None, name: str, shown: str, *, is_directory: bool) -> bool:
+        """Remove an entry of the directory `parent`; False when it stays."""
+        before = self._stuck
+        try:
+            if is_directory:
+                self._remove_directory(parent, name, shown)
+            else:
+                os.unlink(name, dir_fd=parent)
+        except FileNotFoundError:
+            return True  # somebody else was faster
+        except (NotADirectoryError, IsADirectoryError):
+            try:
+                self._remove_other(parent, name, shown)
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                self._note(shown, error)
+        except OSError as error:
+            self._note(shown, error)
+        return self._stuck == before
+
+    def _remove_other(self, parent: int | None, name: str, shown: str) -> None:
+        """Remove what is not what it was when its name was read, or was never a directory."""
+        if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            self._remove_directory(parent, name, shown)
+        else:
+            os.unlink(name, dir_fd=parent)
+
+    def _remove_directory(self, parent: int | None, name: str, shown: str) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            fd = _open(parent, name)
+            before = self._stuck
+            try:
+                _make_writable(fd)
+                if self._depth >= _MAX_DEPTH and self._move_up(parent, name):
+                    return
+                self._empty(fd, shown)
+            finally:
+                os.close(fd)
+            if self._stuck > before:
+                return  # what is in it says why it stays
+            try:
+                os.rmdir(name, dir_fd=parent)
+            except OSError as error:
+                if attempt == _ATTEMPTS or error.errno not in _FILLED:
+                    raise
+            else:
+                return
+
+    def empty(self, fd: int) -> None:
+        """Remove all that is in the directory `fd`."""
+        try:
+            _make_writable(fd)
+            self._empty(fd, ".")
+        except OSError as error:
+            self._note(".", error)
+
+    def _empty(self, fd: int, shown: str) -> None:
+        stuck: set[str] = set()
+        if self._depth == 0:
+            self._outermost = fd
+        self._depth += 1
+        try:
+            # What has been moved up into the outermost directory is among its names the next time they are read.
+            while len(stuck) < _MAX_STUCK and (found := _list(fd, stuck)):
+                for name, is_directory in found:
+                    if not self.remove(fd, name, _join(shown, name), is_directory=is_directory):
+                        stuck.add(name)
+        finally:
+            self._depth -= 1
+
+    def _move_up(self, parent: int | None, name: str) -> bool:
+        """Move a directory into the outermost one; False if that is refused."""
+        for number in range(self._moved, self._moved + _MAX_STUCK):
+            try:
+                os.rename(name, f".removing-{number}", src_dir_fd=parent, dst_dir_fd=self._outermost)
+            except OSError as error:
+                if error.errno not in (*_FILLED, errno.ENOTDIR):
+                    return False
+            else:
+                self._moved = number + 1
+                return True
+        return False
+
+
+def _make_writable(fd: int) -> None:
+    """Let the owner change a directory. Where that is refused, so is what follows, which says why."""
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if mode & 0o700 != 0o700:
+        try:
+            os.fchmod(fd, mode | 0o700)
+        except OSError:
+            pass
+
+
+def _open(parent: int | None, name: str) -> int:
+    """A handle of a directory. One that may not be read is made readable, which needs another handle."""
+    try:
+        return os.open(name, _FLAGS, dir_fd=parent)
+    except PermissionError:
+        handle = os.open(name, _HANDLE, dir_fd=parent)
+    try:
+        # The only way to change the mode of what a handle stands for when it was opened without permission to read.
+        os.chmod(f"/proc/self/fd/{handle}", 0o700)
+    finally:
+        os.close(handle)
+    return os.open(name, _FLAGS, dir_fd=parent)
+
+
+def _list(fd: int, passed_over: set[str]) -> list[tuple[str, bool]]:
+    """Some of the names in a directory, and whether each is a directory."""
+    with os.scandir(fd) as entries:
+        found = islice((entry for entry in entries if entry.name not in passed_over), _AT_ONCE)
+        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+
+
+def _join(shown: str, name: str) -> str:
+    return name if shown == "." else f"{shown}/{name}"

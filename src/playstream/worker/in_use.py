@@ -1,0 +1,87 @@
+"""Whether a job uses a private data directory: it holds a lock on it, or on something in it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.locks import try_lock
+from playstream.pipeline.tree.directories import make_private
+
+_PATIENCE_SECONDS = 1.0
+"""How long a lock may be held by somebody who only looks, or is about to remove the directory."""
+_LOOK_SECONDS = 0.02
+
+
+def take_directory(path: Path, *, alone: bool) -> int:
+    """Make a directory if it is missing, and lock it.
+
+    Args:
+        path: the directory.
+        alone: False to share it with other jobs.
+
+    Returns:
+        A descriptor of the directory. The lock is held until it is closed.
+
+    Raises:
+        ConfigurationError: a job uses it that cannot share it, or that this one cannot share it with.
+        OSError: it cannot be made or opened.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        make_private(path)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # its last user has just removed it
+        free = is_free(fd, shared=not alone)
+        if free and _is_at(path, fd) and not (alone and is_locked_below(path)):
+            return fd
+        os.close(fd)
+        if time.monotonic() > deadline:
+            raise ConfigurationError(
+                f"another job uses {str(path)!r}, and one of the two would remove it (--delete). Nothing was removed; "
+                "wait for the other job, or give this one a --private-data-dir of its own"
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def is_free(fd: int, *, shared: bool = False) -> bool:
+    """Whether nobody holds the lock of a file or directory, which is taken."""
+    try:
+        return try_lock(fd, shared=shared)
+    except OSError:
+        return True  # a file system without locks
+
+
+def is_locked_below(path: Path) -> bool:
+    """Whether a run goes on in a private data directory: it locks its artifacts, and the note that it goes on."""
+    return any(_is_locked(item) for item in _list_lockable(path))
+
+
+def _list_lockable(path: Path) -> Iterator[Path]:
+    for pattern in ("artifacts", "artifacts/*", "artifacts/.running/*"):
+        for item in path.glob(pattern):
+            if not item.is_symlink():
+                yield item
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not is_free(fd, shared=True)
+    finally:
+        os.close(fd)

@@ -1,0 +1,98 @@
+"""Directories are removed whatever a job has made of them, by an ordinary user too; nothing outside is touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from playstream.pipeline.removal import remove_tree
+
+PROGRAM = """
+import resource, sys
+from playstream.pipeline.removal import remove_tree
+import os
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+root = sys.argv[1]
+exec(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+print(remove_tree(root + "/tree"))
+"""
+MAKE_CLOSED = """
+for mode in (0, 0o100, 0o300, 0o400, 0o555):
+    below = f"{root}/tree/{mode:o}/below"
+    os.makedirs(below)
+    open(below + "/file", "w").close()
+    os.symlink(root + "/outside", below + "/link")
+    os.chmod(below, mode)
+    os.chmod(f"{root}/tree/{mode:o}", mode)
+os.chmod(root + "/tree", 0o555)
+"""
+MAKE_DEEP = """
+os.mkdir(root + "/tree")
+fd = os.open(root + "/tree", os.O_RDONLY)
+for number in range(3000):
+    os.mkdir("d", dir_fd=fd)
+    below = os.open("d", os.O_RDONLY, dir_fd=fd)
+    os.fchmod(fd, 0o555)
+    os.close(fd)
+    fd = below
+os.close(fd)
+"""
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A directory that everyone can write, with one that has to stay."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o777)
+        (path / "outside").mkdir()
+        (path / "outside/file").write_text("x")
+        (path / "outside").chmod(0o555)
+        yield path
+
+
+def remove_as_user(root: Path, make: str) -> str:
+    """What an ordinary user's removal of the tree that `make` makes says."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(root), make], env=environment, check=True,
+                          capture_output=True, text=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("make", [MAKE_CLOSED, MAKE_DEEP], ids=["closed", "deep"])
+def test_an_ordinary_user_removes_what_it_owns(root: Path, make: str) -> None:
+    assert remove_as_user(root, make) == "None\n"
+    assert sorted(path.name for path in root.iterdir()) == ["outside"]
+    assert (root / "outside/file").read_text() == "x"
+    assert (root / "outside").stat().st_mode & 0o777 == 0o555
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user's directory")
+def test_what_remains_is_told(root: Path) -> None:
+    (root / "tree/theirs").mkdir(parents=True)
+    (root / "tree/theirs/file").write_text("x")
+    (root / "tree/own").write_text("x")
+    os.chown(root / "tree", 65534, 65534)
+    assert remove_as_user(root, "") == "'theirs/file' in it: Permission denied\n"
+    assert sorted(path.name for path in (root / "tree").iterdir()) == ["theirs"]
+
+
+def test_a_link_is_removed_and_not_followed(root: Path) -> None:
+    (root / "tree").symlink_to(root / "outside")
+    assert remove_tree(root / "tree") is None
+    assert not (root / "tree").is_symlink()
+    assert (root / "outside/file").read_text() == "x"
+
+
+def test_nothing_there(root: Path) -> None:
+    assert remove_tree(root / "tree") is None
