@@ -20,7 +20,6 @@ from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
-from playstream.pipeline.removal import remove_tree
 from playstream.pipeline.tree.directories import make_private
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process.event_files import EventFiles
@@ -254,6 +253,8 @@ def _remove_tree(directory: Path) -> None:
     Raises:
         OSError: something remains.
     """
+    from playstream.pipeline.removal import remove_tree  # noqa: PLC0415 - a first run has nothing to remove
+
     remains = remove_tree(directory)
     if remains is not None:
         raise OSError(errno.ENOTEMPTY, remains)
