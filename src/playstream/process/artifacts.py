@@ -253,8 +253,12 @@ def _remove_tree(directory: Path) -> None:
     Raises:
         OSError: something remains.
     """
-    from playstream.pipeline.removal import remove_tree  # noqa: PLC0415 - a first run has nothing to remove
-
+    try:
+        directory.rmdir()
+    except OSError:
+        from playstream.pipeline.removal import remove_tree  # noqa: PLC0415 - most are empty by then
+    else:
+        return
     remains = remove_tree(directory)
     if remains is not None:
         raise OSError(errno.ENOTEMPTY, remains)
