@@ -31,7 +31,7 @@ from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_events
 
 NOW = "2026-11-21T10:00:00+00:00"
-STARTING = Status(StatusName.STARTING, NOW, command=("ansible-playbook", "site.yml"), env={"A": "********"}, cwd="/x")
+STARTING = Status(StatusName.STARTING, NOW, command=("ansible-playbook", "site.yml"), env={"A": "***"}, cwd="/x")
 SUCCESSFUL = Status(StatusName.SUCCESSFUL, NOW, rc=0)
 
 
@@ -76,7 +76,7 @@ def test_a_whole_stream(stages: Stages, tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts" / "run 1"
     kept = files(artifacts)
     command = json.loads(kept.pop("command"))
-    assert command == {"command": ["ansible-playbook", "site.yml"], "cwd": "/x", "env": {"A": "********"}}
+    assert command == {"command": ["ansible-playbook", "site.yml"], "cwd": "/x", "env": {"A": "***"}}
     assert kept == {
         "job_events/1-0000-1.json": event(1).json,
         "job_events/2-0000-2.json": event(2).json,

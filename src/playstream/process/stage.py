@@ -24,7 +24,7 @@ from playstream.pipeline.protocol import (
     StatusName,
     TreeEnd,
 )
-from playstream.pipeline.redaction import redact
+from playstream.pipeline.redaction import redact, redact_words
 from playstream.pipeline.verdict import ENDED_HERE, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import (
@@ -176,7 +176,9 @@ class Processor:
             # Our worker has done so; ansible-runner's sends the values.
             record = replace(record, env=redact(record.env))
         if record.command is not None:
-            self._artifacts.write_command(record.command, record.cwd or "", record.env or {})
+            words = redact_words(record.command)
+            record = replace(record, command=words)
+            self._artifacts.write_command(words, record.cwd or "", record.env or {})
         record = judge(record)
         self.status = record.status
         self.explanation = record.explanation

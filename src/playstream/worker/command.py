@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
-from playstream.pipeline.redaction import redact
+from playstream.pipeline.redaction import redact, redact_words
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is started. `env` may hold secrets; `redacted_env` does not."""
+    """What is started. `env` and `argv` may hold secrets; `redacted_env` and `redacted_argv` do not."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -23,8 +23,13 @@ class Command:
 
     @property
     def redacted_env(self) -> dict[str, str]:
-        """The environment, with the values of all but well-known harmless variables hidden."""
+        """The environment as it may be shown; see `redact`."""
         return redact(self.env)
+
+    @property
+    def redacted_argv(self) -> tuple[str, ...]:
+        """The words as they may be shown; see `redact_words`."""
+        return redact_words(self.argv)
 
 
 def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:

@@ -123,7 +123,7 @@ def put_status(
     """Say that the job's state has changed, now."""
     record = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc, explanation=explanation)
     if command is not None:
-        record = replace(record, command=command.argv, env=command.redacted_env, cwd=str(command.cwd))
+        record = replace(record, command=command.redacted_argv, env=command.redacted_env, cwd=str(command.cwd))
     mailbox.put(record)
 
 
