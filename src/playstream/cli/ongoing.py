@@ -99,7 +99,7 @@ def noted(places: Sequence[Path], ident: str) -> Iterator[None]:
         try:
             yield
         finally:
-            (base / _PLACE / (_MARK + ident)).unlink(missing_ok=True)
+            _unlink(base / _PLACE / (_MARK + ident))
             os.close(fd)
             _sweep(base / _PLACE)
             _remove_if_empty(base / _PLACE, *([base] if made else []))
@@ -141,9 +141,21 @@ def _is_at(path: Path, fd: int) -> bool:
         return False
 
 
+def _unlink(path: Path) -> None:
+    """Remove a note. One that stays says nothing without its lock, and the next run sweeps it."""
+    try:
+        path.unlink()
+    except OSError:
+        pass
+
+
 def _sweep(directory: Path) -> None:
     """Remove the files of runs that were killed. A shared lock keeps others out that would claim one meanwhile."""
-    for path in directory.glob(_MARK + "*"):
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return  # another run that ended took the directory with it
+    for path in (directory / name for name in names if name.startswith(_MARK)):
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:

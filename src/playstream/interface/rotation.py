@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from playstream.pipeline.removal import discard
 
 _MARKS = ("job_events", "status", "stdout")
 """One of these tells a run's directory from another thing in the same place."""
+_logger = logging.getLogger("playstream")
 
 
 def rotate(base: Path | None, keep: int) -> list[Path]:
     """Remove the oldest artifact directories below `base`, by their time of change.
 
-    Links such as `latest`, files, directories that are no run's, and runs that go on are left alone.
+    Links such as `latest`, files, directories that are no run's, and runs that go on are left alone. What another run
+    removes meanwhile is passed over, and what cannot be looked at or removed is logged as a warning.
 
     Args:
         base: directory of artifact directories; None for none.
@@ -24,22 +27,44 @@ def rotate(base: Path | None, keep: int) -> list[Path]:
     Returns:
         Those that were removed.
     """
-    if base is None or keep < 1 or not base.is_dir():
+    if base is None or keep < 1:
         return []
-    runs = [path for path in base.iterdir() if not path.is_symlink() and any((path / name).exists() for name in _MARKS)]
-    runs.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [path for path in runs[keep:] if _remove(path)]
+    runs = sorted(_list_runs(base), key=lambda run: run[0], reverse=True)
+    return [path for _, path in runs[keep:] if _remove(path)]
+
+
+def _list_runs(base: Path) -> list[tuple[int, Path]]:
+    """The directories of runs, each with its time of change."""
+    try:
+        names = os.listdir(base)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        _logger.warning("the artifacts in %s are all kept: %s", base, error.strerror)
+        return []
+    runs = []
+    for path in map(base.joinpath, names):
+        try:
+            if not path.is_symlink() and any((path / name).exists() for name in _MARKS):
+                runs.append((path.stat().st_mtime_ns, path))
+        except OSError:
+            continue  # another run has removed it, or it is not for this user to look into
+    return runs
 
 
 def _remove(path: Path) -> bool:
     """Remove it, unless a run writes there: that holds a lock on the directory, as this does meanwhile."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        _logger.warning("%s is kept: %s", path, error.strerror)
         return False
     try:
-        if not try_lock(fd):
-            return False
-        return discard(path)
+        return try_lock(fd) and discard(path)
+    except OSError as error:
+        _logger.warning("%s is kept, for it cannot be told whether a run writes there: %s", path, error.strerror)
+        return False
     finally:
         os.close(fd)

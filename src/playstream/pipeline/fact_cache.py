@@ -63,6 +63,8 @@ def read_facts(directory: Path, host: str) -> dict[str, Any]:
 def simplify_fact_cache(directory: Path) -> None:
     """Bring the files of a fact cache to the layout that clients know; leave alone what is not Ansible's.
 
+    What a process that the job has left removes meanwhile is passed over.
+
     Raises:
         OSError: a file cannot be read or written.
     """
@@ -70,15 +72,22 @@ def simplify_fact_cache(directory: Path) -> None:
         return
     for path in directory.iterdir():
         name = _NAME.fullmatch(path.name)
-        facts = _read_as_json(path) if name and _is_small_file(path) else None
-        if name and facts is not None:
-            plain = directory / name["host"]
-            if plain.is_symlink() or plain.is_dir():
+        if name is not None:
+            try:
+                _simplify(path, directory / name["host"])
+            except FileNotFoundError:
                 continue
-            # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
-            if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
-                write_facts(plain, facts)
-            path.unlink()
+
+
+def _simplify(path: Path, plain: Path) -> None:
+    """Write the facts of a wrapped file to the plain one, and remove it."""
+    facts = _read_as_json(path) if _is_small_file(path) else None
+    if facts is None or plain.is_symlink() or plain.is_dir():
+        return
+    # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
+    if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+        write_facts(plain, facts)
+    path.unlink()
 
 
 def _is_small_file(path: Path) -> bool:

@@ -71,8 +71,11 @@ def remove_directories(
     for path in paths:
         if path.is_symlink() or not path.is_dir() or any(word in str(path) for word in exclude):
             continue
-        if not grace_minutes or path.stat().st_mtime <= oldest:
-            candidates.append(path)
+        try:
+            if not grace_minutes or path.stat().st_mtime <= oldest:
+                candidates.append(path)
+        except FileNotFoundError:
+            continue  # somebody else has removed it
     used = _in_use_by_processes(candidates) if candidates else {}
     for path in candidates:
         _remove(path, used.get(path), done)

@@ -70,10 +70,15 @@ def is_locked_below(path: Path) -> bool:
 
 
 def _list_lockable(path: Path) -> Iterator[Path]:
-    for pattern in ("artifacts", "artifacts/*", "artifacts/.running/*"):
-        for item in path.glob(pattern):
-            if not item.is_symlink():
-                yield item
+    artifacts = path / "artifacts"
+    if not artifacts.is_symlink():
+        yield artifacts
+    for directory in (artifacts, artifacts / ".running"):
+        try:
+            names = os.listdir(directory)
+        except OSError:
+            continue  # there is none, or its last user removes it meanwhile
+        yield from (item for item in map(directory.joinpath, names) if not item.is_symlink())
 
 
 def _is_locked(path: Path) -> bool:

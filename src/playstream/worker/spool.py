@@ -6,6 +6,7 @@ drops the lock with the last of them, so a spool without a holder is a leftover,
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
@@ -23,6 +24,7 @@ from playstream.worker.in_use import take_directory
 _PREFIX = "playstream-spool-"
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
 """As mkdtemp makes them. Directories of other names are not ours, and are never removed."""
+_logger = logging.getLogger("playstream")
 
 
 def is_spool_name(name: str) -> bool:
@@ -84,8 +86,8 @@ class TakenDirectory:
         """Remove the directory, if that was asked for, and drop the lock."""
         if self.to_remove is not None:
             discard(self.to_remove)
-        elif self._delete:
-            empty_directory(self.lock)
+        elif self._delete and (remains := empty_directory(self.lock)) is not None:
+            _logger.warning("%s cannot be emptied: %s. Nothing uses it any more; empty it by hand", self._path, remains)
         os.close(self.lock)
 
 
@@ -216,6 +218,8 @@ def sweep(end: Callable[[Path], object] = lambda _root: None) -> list[Path]:
                 end(root)
                 if discard(root):
                     removed.append(root)
+        except OSError:
+            continue  # a file system without locks does not tell whether its worker is dead
         finally:
             os.close(fd)
     return removed

@@ -108,4 +108,7 @@ class KeyPipe:
     def close(self) -> None:
         """Let go of the key: what was not read is gone, and so is the FIFO."""
         os.close(self._fd)
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink()
+        except OSError:
+            pass  # the job has put something else in its place, or removed it; all goes with the spool
