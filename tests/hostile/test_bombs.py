@@ -25,7 +25,7 @@ from playstream.pipeline.errors import (
     PlaystreamError,
     RemoteProtocolError,
 )
-from playstream.pipeline.protocol import FileType, codec, frames
+from playstream.pipeline.protocol import FileEntry, FileType, codec, frames
 from playstream.pipeline.protocol.compression import Compressor
 from playstream.pipeline.protocol.order import Direction
 from tests.hostile.streams import ENDED, JOB, KWARGS, ROOT, STARTING, file, many_files, runner_tree, zipped
@@ -124,6 +124,19 @@ def test_ten_million_entries(run: Run, stage: str) -> None:
     check(cost, LimitExceeded, idle)
     assert "--max-tree-entries" in cost.stderr
     assert cost.taken < sum(map(len, sent)) + IN_PIPE
+
+
+@pytest.mark.parametrize("place", ["", "below/"])
+def test_entries_take_no_memory_wherever_they_lie(run: Run, place: str) -> None:
+    """One list of these names, as of a directory whose entries are moved, would take 26 MB."""
+    count = 60_000
+    stream = beginning("process")
+    stream.records(FileEntry(b"below", FileType.DIRECTORY, 0o700, 0))
+    for start in range(0, count, 10_000):
+        names = (f"{place}{number}".encode() for number in range(start, start + 10_000))
+        stream.content(b"".join(codec.encode(file(name)) for name in names))
+    cost = run("process", [stream.data], "--max-tree-entries", str(count))
+    check(cost, LimitExceeded, run("process", [b""]), slack=16 * MIB)
 
 
 def deflated_zeros(blocks: int) -> bytes:

@@ -21,9 +21,11 @@ _NAME = re.compile(r"s\d+_(?P<host>.+)", re.DOTALL)
 PAYLOAD = "__payload__"
 """The key of the wrapper's content."""
 _TYPE = "__ansible_type"
-_MAX_FILE = 1 << 24
-"""Bytes of one host's facts that are looked at; larger files stay as they are. JSON takes several times its bytes in
-memory, and process does not trust its worker."""
+_MAX_FILE = 1 << 22
+"""Bytes of one host's facts that are looked at; larger files stay as they are."""
+_MAX_VALUES = 200_000
+"""Values in one host's facts that are looked at. In memory each takes 100 bytes and more, and process does not trust
+its worker."""
 
 
 def write_facts(path: Path, text: str) -> None:
@@ -70,13 +72,13 @@ def simplify_fact_cache(directory: Path) -> None:
     """
     if directory.is_symlink() or not directory.is_dir():
         return
-    for path in directory.iterdir():
-        name = _NAME.fullmatch(path.name)
-        if name is not None:
-            try:
-                _simplify(path, directory / name["host"])
-            except FileNotFoundError:
-                continue
+    with os.scandir(directory) as entries:  # a list of them could be of any length
+        for entry in entries:
+            if name := _NAME.fullmatch(entry.name):
+                try:
+                    _simplify(directory / entry.name, directory / name["host"])
+                except FileNotFoundError:
+                    continue
 
 
 def _simplify(path: Path, plain: Path) -> None:
@@ -106,10 +108,21 @@ def _read_as_json(path: Path) -> str | None:
 def _read_facts(path: Path) -> Any:
     """The facts of one wrapped file; None when it is not one."""
     try:
-        wrapper = json.loads(path.read_bytes())
-        return untag(json.loads(wrapper[PAYLOAD])) if isinstance(wrapper, dict) and PAYLOAD in wrapper else None
-    except (ValueError, TypeError, RecursionError):
+        wrapper = _load(path.read_text("utf-8"))
+        return untag(_load(wrapper[PAYLOAD])) if isinstance(wrapper, dict) and PAYLOAD in wrapper else None
+    except (ValueError, TypeError, RecursionError, AttributeError):
         return None
+
+
+def _load(text: str) -> Any:
+    """What JSON says.
+
+    Raises:
+        ValueError: it is none, or has too many values.
+    """
+    if text.count(",") + text.count("[") + text.count("{") > _MAX_VALUES:
+        raise ValueError
+    return json.loads(text)
 
 
 def untag(value: Any) -> Any:

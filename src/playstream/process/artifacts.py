@@ -20,7 +20,7 @@ from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
-from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.directories import make_private, names_to_take
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process.event_files import EventFiles
 from playstream.process.event_writer import CREATE
@@ -216,19 +216,24 @@ class ArtifactDir:
         self._unpacker.close()
         self._unpacker = None
         try:
-            for item in sorted(self._incoming.iterdir()):
-                place = self.path / item.name
-                if item.name in self._not_taken or (place.exists() and not replace):
-                    continue
-                if item.name in self._links:
-                    _copy_content(item, place)
-                    continue
-                if place.is_dir() and not place.is_symlink():
-                    _remove_tree(place)
-                item.replace(place)
-            _remove_tree(self._incoming)
+            for name in names_to_take(self._incoming):
+                self._move(self._incoming / name, replace=replace)
+            self._incoming.rmdir()
         except OSError as error:
             raise self._trouble(error) from None
+
+    def _move(self, item: Path, *, replace: bool) -> None:
+        """Put one entry into place, or remove it."""
+        place = self.path / item.name
+        if item.name in self._not_taken or (place.exists() and not replace):
+            _remove(item)
+        elif item.name in self._links:
+            _copy_content(item, place)
+            _remove(item)
+        else:
+            if place.is_dir() and not place.is_symlink():
+                _remove_tree(place)
+            item.replace(place)
 
     def close(self) -> None:
         """Keep what has come of an unfinished tree, and close the handles."""
@@ -245,6 +250,14 @@ def _copy_content(source: Path, target: Path) -> None:
     import shutil  # noqa: PLC0415 - 2 ms of a start, for what is seldom needed
 
     shutil.copyfile(source, target)
+
+
+def _remove(item: Path) -> None:
+    """Remove an entry, whatever it is."""
+    if item.is_dir() and not item.is_symlink():
+        _remove_tree(item)
+    else:
+        item.unlink()
 
 
 def _remove_tree(directory: Path) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+_AT_ONCE = 1000
+"""Names that are read ahead of being taken."""
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -37,3 +41,20 @@ def make_private(path: Path) -> None:
                 raise
         else:
             directory.chmod(0o700)
+
+
+def names_to_take(directory: Path) -> Iterator[str]:
+    """The names in a directory out of which the caller moves or removes each entry before the next name.
+
+    Only some are held at a time: whoever filled the directory may have put any number there.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    while names := _some_names(directory):
+        yield from names
+
+
+def _some_names(directory: Path) -> list[str]:
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in islice(entries, _AT_ONCE)]

@@ -30,6 +30,9 @@ _NO_FILE = -1
 MAX_LINKS = 100_000
 """Files with several names in one tree; their paths are held in memory."""
 
+MAX_LINK_BYTES = 1 << 25
+"""Bytes of their paths."""
+
 
 class Unpacker:
     """Writes the records of one tree below a directory. Use it in a `with` statement, or call `close`.
@@ -61,6 +64,7 @@ class Unpacker:
         self._complete = False
         self._links: dict[int, bytes] = {}
         """Link number to the path of the file that announced it."""
+        self._link_bytes = 0
         self._path = b""
         """Of the entry at hand, for messages."""
         self._file = _NO_FILE
@@ -234,9 +238,11 @@ class Unpacker:
     def _announce_link(self, entry: FileEntry) -> None:
         if entry.link in self._links:
             raise self._broken(f"the file {printable(entry.path)} has link number {entry.link}, which is another's")
-        if len(self._links) >= MAX_LINKS:
+        self._link_bytes += len(entry.path)
+        if len(self._links) >= MAX_LINKS or self._link_bytes > MAX_LINK_BYTES:
             raise self._broken(
-                f"the tree has more than {MAX_LINKS} files with several names"
+                f"the tree has more than {MAX_LINKS} files with several names, or their paths have more than "
+                f"{MAX_LINK_BYTES} bytes"
             )
         self._links[entry.link] = entry.path
 
