@@ -31,8 +31,8 @@ KNOWN = {
     "local_run": {
         "_exit_status(runner)", "JobError.exit_status if runner.exit_status is None else runner.exit_status",
     },
-    "main": {"_run(arguments)", "int(arguments.run(arguments))", "error.exit_status", "exit_status.INTERRUPTED"},
-    "entry": {"run()", "exit_status.INTERRUPTED"},
+    "main": {"_run(arguments)", "int(arguments.run(arguments))", "error.exit_status", "INTERRUPTED"},
+    "entry": {"run()", "INTERRUPTED"},
     "playbook": {"run_here(flags, options)"},
     "process": {"result.exit_status"},
     "run": {"run_here(flags, options, bases(flags.private_data_dir, flags.artifact_dir), report)"},

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.harmless_variables import is_harmless
-from playstream.pipeline.redaction import REDACTED, redact, redact_text, redact_words
+from playstream.pipeline.redaction import REDACTED, is_harmless, redact, redact_text, redact_words
 
 PW = "xyZZy-4711"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from playstream.cli import exit_status
+from playstream.cli import INTERRUPTED
 
 
 def main() -> int:
@@ -18,4 +18,4 @@ def main() -> int:
         return run()
     except KeyboardInterrupt:
         os.write(2, b"playstream: interrupted\n")
-        return exit_status.INTERRUPTED
+        return INTERRUPTED

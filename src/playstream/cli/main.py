@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from playstream.cli import exit_status
+from playstream.cli import INTERRUPTED
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import complain
@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         complain(arguments.name, "interrupted")
-        return exit_status.INTERRUPTED
+        return INTERRUPTED
 
 
 def _flush() -> None:
