@@ -17,7 +17,7 @@ from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import Event, Record, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.event_files import BACKLOG
-from tests.faults.sessions import NOW, make_event, pieces
+from tests.faults.sessions import NOW, make_event, pieces, tree
 from tests.stages import Stages, read_events
 
 ROOM = 50_000
@@ -41,7 +41,7 @@ def test_an_event_that_there_is_no_room_for(
     records: list[Record] = [
         Status(StatusName.STARTING, NOW, command=("a",), env={}, cwd="/"),
         *(make_event(counter, 0, random.Random(1)) for counter in range(1, count)), event_of(count, ROOM + excess),
-        Status(StatusName.SUCCESSFUL, NOW, rc=0),
+        Status(StatusName.SUCCESSFUL, NOW, rc=0), *tree({"rc": b"0"}),
     ]
     stream = b"".join(pieces(dialect, Direction.RESULT, records))
     process = stages.start("process", tmp_path, "-q", prefix=("prlimit", f"--fsize={ROOM}"))
