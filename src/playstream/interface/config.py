@@ -20,6 +20,7 @@ from playstream.pipeline.job import make_job
 from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.options import JobOptions, StrPath
+from playstream.pipeline.owned import Owned
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.removal import discard
 from playstream.worker.command import Command
@@ -190,7 +191,7 @@ class RunnerConfig:
             self._discard()
             raise
         self._finalizers += [
-            weakref.finalize(self, discard, path) for path in self._launch.remove
+            weakref.finalize(self, Owned(discard, path)) for path in self._launch.remove
         ]
         command = self._launch.command
         self.command, self.env, self.cwd = list(command.argv), dict(command.env), str(command.cwd)

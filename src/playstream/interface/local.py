@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -34,6 +35,7 @@ class LocalRun:
         self._mailbox = Mailbox(cancellation.wake)
         self._execution = make_execution(self._mailbox, cancellation)
         self._cancellation = cancellation
+        self._owner = os.getpid()
         self._crash: BaseException | None = None
         self._error: BaseException | None = None
 
@@ -46,7 +48,7 @@ class LocalRun:
 
         Returns:
             What the caller's functions or the processor raised first, or None. The job was ended because of it, and
-            what came before is kept.
+            what came before is kept. In a process that one of the functions has forked, it is raised at once.
         """
         thread = threading.Thread(target=self._execute, name="playstream-execution", daemon=True)
         thread.start()
@@ -66,7 +68,9 @@ class LocalRun:
                 if self._mailbox.empty:
                     processor.flush()
             poll()
-        except BaseException as error:  # noqa: BLE001 - kept, and raised by the caller when the job has ended
+        except BaseException as error:
+            if os.getpid() != self._owner:
+                raise  # a child that a handler has forked, on its way out: the run is its parent's
             self._fail(error)
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
@@ -99,6 +100,7 @@ class Processor:
         self.explanation: str | None = None
         self._failure: Failure | None = None
         self._missing = MissingEvents()
+        self._owner = os.getpid()
 
     @property
     def missing_events(self) -> int:
@@ -143,6 +145,9 @@ class Processor:
         try:
             keep = self._observer.event(event)
         finally:
+            if os.getpid() != self._owner:
+                keep = as_json = False  # a child that a handler has forked, on its way out: the event is its parent's
+                text = None
             if keep or as_json:
                 content = self._changed(event) if self._observer.changes_events else own_json
                 if keep:

@@ -18,6 +18,7 @@ from typing import Any
 
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
 from playstream.interface.rotation import rotate
+from playstream.pipeline.owned import Owned
 from playstream.pipeline.removal import remove_tree
 
 __all__ = [
@@ -161,8 +162,8 @@ def cleanup_folder(folder: str) -> bool:
 
 
 def register_for_cleanup(folder: str) -> None:
-    """Remove a directory when the program ends."""
-    atexit.register(cleanup_folder, folder)
+    """Remove a directory when the program ends; a process that it has forked does not."""
+    atexit.register(Owned(cleanup_folder, folder))
 
 
 def open_fifo_write(path: str, data: str | bytes) -> None:
