@@ -14,8 +14,14 @@ def main() -> int:
 
         with InterruptsWait():
             from playstream.cli.main import main as run  # noqa: PLC0415
+            from playstream.cli.output import settle, use_patient_streams  # noqa: PLC0415
 
-        return run()
+            use_patient_streams()
+        try:
+            status = run()
+        except SystemExit as left:  # argparse's: help, the version, or words that cannot be understood
+            status = left.code if isinstance(left.code, int) else 0
+        return settle(status)
     except KeyboardInterrupt:
         os.write(2, b"playstream: interrupted\n")
         return INTERRUPTED

@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from playstream.cli.ongoing import noted
 from playstream.cli.output import PlainOutput, complain, make_progress, open_missing_streams, shows_colours
 from playstream.cli.signals import call_when_canceled, cancel_on_signals
 from playstream.interface.running import init_runner
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import JobError, OutputError
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
@@ -57,7 +57,8 @@ def run_here(
     call_when_canceled(cancellation, runner.cancel)
     with noted(places, runner.config.ident):
         report(runner.config.ident)
-        with _shown(progress, as_it_is=flags.json or flags.raw_output):
+        # What cannot be shown or logged is said by `settle`, after all that the run itself has to say.
+        with _shown(progress, as_it_is=flags.json or flags.raw_output), suppress(OutputError):
             runner.run()
     if runner.explanation:
         complain(flags.name, f"{runner.status}: {runner.explanation}")

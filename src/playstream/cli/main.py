@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -55,10 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     with InterruptsWait():
         arguments = parse(sys.argv[1:] if argv is None else list(argv))
-    try:
-        return _run(arguments)
-    finally:
-        _flush()
+    return _run(arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -75,13 +71,3 @@ def _run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         complain(arguments.name, "interrupted")
         return INTERRUPTED
-
-
-def _flush() -> None:
-    """Write what is left for standard output and error. That nobody reads it any more is no error."""
-    for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
-        try:
-            if stream is not None:
-                stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), fd)  # or Python would end with a status of its own, 120

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -15,10 +14,9 @@ from playstream.cli.output import STANDARD_OUTPUT, complain, make_progress
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.links.stdio import claim_input, write_all
+from playstream.pipeline.links.stdio import claim_input
 
 if TYPE_CHECKING:
-    from playstream.cli.progress import Progress
     from playstream.interface.storing import StoringObserver
     from playstream.pipeline.links.stdio import Source
     from playstream.process import Observer
@@ -35,24 +33,12 @@ def set_up(parser: Parser) -> None:
     parser.add_flags("process")
 
 
-def _make_write(flags: argparse.Namespace, progress: Progress | None) -> Callable[[str], object] | None:
-    """What puts text on standard output."""
-    if flags.quiet or flags.summary == STANDARD_OUTPUT or sys.stdout is None:
-        return None
-    if progress is not None:
-        from playstream.interface.display import write_standard_output  # noqa: PLC0415 - see run
-
-        return write_standard_output  # on what is sys.stdout by then: the display's
-    fd, encoding = sys.stdout.fileno(), sys.stdout.encoding
-    return lambda text: write_all(fd, text.encode(encoding, "replace"))
-
-
 def run(flags: argparse.Namespace) -> int:
     """Rebuild the run; return the exit status."""
     with InterruptsWait():
         from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
         from playstream.cli.timing import liveness_seconds  # noqa: PLC0415
-        from playstream.interface.display import Display  # noqa: PLC0415
+        from playstream.interface.display import Display, write_standard_output  # noqa: PLC0415
         from playstream.interface.process import process  # noqa: PLC0415
         from playstream.interface.shown_text import choose_form  # noqa: PLC0415
         from playstream.pipeline.ident import check_ident  # noqa: PLC0415
@@ -67,7 +53,8 @@ def run(flags: argparse.Namespace) -> int:
         artifact_dir /= check_ident(flags.ident)
     without = flags.quiet or flags.json or flags.debug or flags.raw_output or flags.summary == STANDARD_OUTPUT
     progress = None if without else make_progress()
-    output = Display(_make_write(flags, progress), choose_form(raw=flags.raw_output, json=flags.json))
+    hidden = flags.quiet or flags.summary == STANDARD_OUTPUT
+    output = Display(None if hidden else write_standard_output, choose_form(raw=flags.raw_output, json=flags.json))
 
     class Viewer(Observer):
         show = staticmethod(output.show)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import select
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from playstream.interface.shown_text import choose_form, make_safe
-from playstream.pipeline.errors import LinkError
+from playstream.pipeline.errors import LinkError, OutputError
+from playstream.pipeline.links.stdio import wait_for
 from playstream.process import Output
 
 if TYPE_CHECKING:
@@ -20,14 +23,41 @@ def write_standard_output(text: str) -> None:
     """Write to what is `sys.stdout` by then; what its encoding has no way to say becomes question marks.
 
     Raises:
-        OSError: nobody reads it.
+        OSError: nobody reads it, or it cannot be written.
         ValueError: it has been closed.
     """
-    if sys.stdout is None:
+    stream = sys.stdout
+    if stream is None:
         return
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    data = text.encode(encoding, "replace")
+    if type(stream) is not io.TextIOWrapper:
+        stream.write(data.decode(encoding))
+        stream.flush()
+        return
+    # Text that a non-blocking file does not take at once would be lost there; bytes are counted.
+    _retry(stream.fileno, stream.flush)
+    view = memoryview(data)
+    while view:
+        try:
+            written = stream.buffer.write(view) or 0  # None says that a file without a buffer would block
+        except BlockingIOError as error:
+            written = error.characters_written
+        view = view[written:]
+        if not written:
+            wait_for(stream.fileno(), select.POLLOUT)
+    _retry(stream.fileno, stream.buffer.flush)
+
+
+def _retry(fileno: Callable[[], int], flush: Callable[[], object]) -> None:
+    """Write what is buffered, however long it takes."""
+    while True:
+        try:
+            flush()
+        except BlockingIOError:
+            wait_for(fileno(), select.POLLOUT)
+        else:
+            return
 
 
 class Display:
@@ -41,6 +71,8 @@ class Display:
     def __init__(self, write: Callable[[str], object] | None, form: Callable[[str], str] = make_safe) -> None:
         self._write = write
         self._form = form
+        self.error: OutputError | None = None
+        """Why nothing more is shown. None when the reader has left, which is no error."""
         self._lines: list[str] = []
         self._held = 0
 
@@ -65,8 +97,14 @@ class Display:
         self._held = 0
         try:
             self._write(text)
-        except (LinkError, OSError, ValueError):
+        except (LinkError, ValueError, BrokenPipeError, ConnectionResetError):
             self._write = None
+        except OSError as error:
+            self._write = None
+            self.error = OutputError(
+                f"standard output cannot be written: {error.strerror}. The artifacts are complete, what was to be "
+                "shown is lost"
+            )
 
 
 def choose_output(config: RunnerConfig) -> Output:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,33 @@ def set_up_logging(options: Mapping[str, Any]) -> None:
     if options.get("logfile"):
         path = Path(options["logfile"])
         try:
-            _add_once(logger, logging.FileHandler(path, encoding="utf-8"))
+            _add_once(logger, _LogFile(path, encoding="utf-8"))
         except OSError as error:
             raise ConfigurationError(f"logfile: {str(path)!r} cannot be written: {error.strerror}") from None
         logger.setLevel(logging.DEBUG if options.get("debug") else logging.INFO)
+
+
+def unwritten_logs() -> list[str]:
+    """What could not be logged, and why, for people: a line for each file."""
+    handlers = logging.getLogger("playstream").handlers
+    return [
+        f"logfile: {handler.baseFilename!r} cannot be written: {handler.error}. The log is incomplete, all else is done"
+        for handler in handlers if isinstance(handler, _LogFile) and handler.error is not None
+    ]
+
+
+class _LogFile(logging.FileHandler):
+    """A file that a run is logged to. That it cannot be written ends no run, and is said afterwards."""
+
+    error: str | None = None
+    """Why something could not be written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        caught = sys.exc_info()[1]
+        if isinstance(caught, OSError):
+            self.error = caught.strerror
+        else:
+            super().handleError(record)
 
 
 class _Formatter(logging.Formatter):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from playstream.interface.display import Display
 from playstream.interface.handlers import Handlers
+from playstream.interface.logs import unwritten_logs
 from playstream.interface.plugins import Plugins, find_plugins
 from playstream.interface.shown_text import make_plain
+from playstream.pipeline.errors import OutputError
 from playstream.pipeline.protocol import LogLevel, Status
 from playstream.process import Observer
 
@@ -62,6 +64,12 @@ class RunObserver(Observer):
         """Tell the caller's functions nothing more. The runner and plugins go on being told."""
         self._handlers = Handlers()
         self._display = Display(None)
+
+    @property
+    def unshown(self) -> OutputError | None:
+        """Why not all was shown or logged that was to be."""
+        logs = unwritten_logs()
+        return self._display.error or (OutputError(logs[0]) if logs else None)
 
     def show(self, text: str) -> None:
         self._display.show(text)

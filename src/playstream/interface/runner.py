@@ -212,6 +212,7 @@ class Runner(Results):
             CallbackError: a cancel callback, artifacts handler or finished callback raised. What an event handler or
                 a status handler raises comes as it is. The job has been ended, and what came before is kept.
             JobError: the artifacts cannot be written.
+            OutputError: what was to be shown or logged cannot be written; the artifacts are complete.
             IncompleteStream: events are missing, with `check_job_event_data`.
         """
         self.expect_events()
@@ -260,6 +261,8 @@ class Runner(Results):
             self.config.release()
         if error is not None and error is not observer.error and isinstance(error, OF_THE_RECORDS):
             error = None  # the status says it
+        if error is None:
+            error = observer.unshown
         self._conclude(error, processor)
 
     def _take(self, result: Result) -> None:

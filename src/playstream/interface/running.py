@@ -71,6 +71,7 @@ def run(**options: Unpack[RunOptions]) -> Runner:
         ExecutableNotFound: Ansible is not on the PATH.
         CallbackError: a cancel callback, artifacts handler or finished callback raised.
         JobError: the artifacts cannot be written.
+        OutputError: what was to be shown or logged cannot be written; the artifacts are complete.
 
     Example:
         >>> r = run(private_data_dir="demo", playbook="site.yml")  # doctest: +SKIP

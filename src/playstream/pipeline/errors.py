@@ -82,6 +82,12 @@ class LimitExceeded(RemoteProtocolError):
     exit_status = 81
 
 
+class OutputError(PlaystreamError):
+    """What a command or a run was to show or to log cannot be written. The artifacts are complete."""
+
+    exit_status = 82
+
+
 class JobError(PlaystreamError):
     """The job could not be run or supervised."""
 

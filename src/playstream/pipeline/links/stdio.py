@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,7 +120,7 @@ def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`; an empty `data` writes nothing.
+    """Write all of `data`; an empty `data` writes nothing. Wait while the file takes nothing, non-blocking or not.
 
     Raises:
         LinkError: the reader has gone, or the file cannot take more.
@@ -128,6 +129,10 @@ def write_all(fd: int, data: bytes) -> None:
     while view:
         try:
             written = os.write(fd, view)
+        except BlockingIOError:
+            # ssh does that to a pipe that it shares with us.
+            wait_for(fd, select.POLLOUT)
+            continue
         except BrokenPipeError:
             raise LinkError("the next stage has gone: it ended, or was ended, before this one was done") from None
         except OSError as error:
@@ -147,7 +152,26 @@ def read_some(link: int | Source) -> bytes:
     """
     if not isinstance(link, int):
         return link.read()
-    try:
-        return os.read(link, READ_SIZE)
-    except OSError as error:
-        raise LinkError(f"the stream cannot be read: {error.strerror}") from None
+    while True:
+        try:
+            return os.read(link, READ_SIZE)
+        except BlockingIOError:
+            wait_for(link, select.POLLIN)
+        except OSError as error:
+            raise LinkError(f"the stream cannot be read: {error.strerror}") from None
+
+
+def wait_for(fd: int, what: int, seconds: float | None = None) -> bool:
+    """Wait until a descriptor is ready, or its other end has gone.
+
+    Args:
+        fd: the descriptor.
+        what: select.POLLIN or select.POLLOUT.
+        seconds: for how long at most; None for as long as it takes.
+
+    Returns:
+        True if it is.
+    """
+    poll = select.poll()
+    poll.register(fd, what)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))

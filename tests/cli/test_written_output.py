@@ -1,0 +1,216 @@
+"""Output that cannot be written is an error, output that is taken slowly arrives whole, and a reader may leave."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import subprocess
+import termios
+import threading
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playstream.pipeline.errors import LinkError, OutputError
+from tests.conftest import MakeDir
+from tests.processes import wait_until
+from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_events
+
+FULL = "/dev/full"
+LOUD = """\
+import sys
+for number in range(3000):
+    print(f"line {number} " + "x" * 60)
+"""
+
+
+@pytest.fixture
+def loud(private_data_dir: MakeDir, tmp_path: Path, stages: Stages) -> Path:
+    """A private data directory whose playbook shows more than a pipe holds."""
+    fakes = tmp_path / "fakes"
+    fakes.mkdir()
+    program = fakes / "ansible-playbook"
+    program.write_text(f"#!/usr/bin/env python3\n{LOUD}")
+    program.chmod(0o755)
+    stages.path_before.append(fakes)
+    return private_data_dir({"site.yml": "[]\n"})
+
+
+def call(stages: Stages, words: Sequence[str | Path], stdin: bytes = b"", **streams: str) -> tuple[int, str]:
+    """The exit status and standard error of a command with standard streams that are files."""
+    files: dict[str, Any] = {name: Path(path).open("wb") for name, path in streams.items()}  # noqa: SIM115 - closed below
+    try:
+        process = stages.start(*words, **files)
+    finally:
+        for file in files.values():
+            file.close()
+    _, stderr = process.communicate(stdin, timeout=LIMIT_SECONDS)
+    return process.returncode, (stderr or b"").decode()
+
+
+@pytest.mark.parametrize("flags", [(), ("-j",), ("--raw-output",)])
+def test_a_run_that_cannot_be_shown(stages: Stages, loud: Path, flags: Sequence[str]) -> None:
+    status, stderr = call(stages, ("run", loud, "-p", "site.yml", "-i", "x", *flags), stdout=FULL)
+    assert status == OutputError.exit_status, stderr
+    assert stderr.count("standard output cannot be written: No space left on device") == 1
+    check_complete(loud)
+
+
+@pytest.mark.parametrize("flags", [(), ("-j",), ("--summary", "-")])
+def test_a_stream_that_cannot_be_shown(stages: Stages, loud: Path, flags: Sequence[str]) -> None:
+    result = stages.call("worker", stdin=stages.transmit(loud, "-p", "site.yml")).stdout
+    status, stderr = call(stages, ("process", loud, "-i", "x", *flags), result, stdout=FULL)
+    assert status == OutputError.exit_status, stderr
+    assert stderr.count("standard output cannot be written: No space left on device") == 1
+    check_complete(loud)
+
+
+def check_complete(directory: Path) -> None:
+    artifacts = directory / "artifacts" / "x"
+    assert (artifacts / "status").read_text() == "successful"
+    assert (artifacts / "rc").read_text() == "0"
+    assert len(read_events(artifacts)) > 0
+    assert "line 2999" in (artifacts / "stdout").read_text() or "line 2999" in str(read_events(artifacts))
+
+
+@pytest.mark.parametrize("words", [
+    ("--version",), ("--help",), ("run", "--help"), ("plugin-path",), ("worker", "--worker-info"),
+])
+def test_what_is_printed(stages: Stages, words: Sequence[str]) -> None:
+    status, stderr = call(stages, words, stdout=FULL)
+    assert status == OutputError.exit_status
+    assert "standard output cannot be written" in stderr
+
+
+@pytest.mark.parametrize("flags", [(), ("--dialect", "runner")])
+def test_a_stream(stages: Stages, loud: Path, flags: Sequence[str]) -> None:
+    status, stderr = call(stages, ("transmit", loud, "-p", "site.yml", *flags), stdout=FULL)
+    assert status == LinkError.exit_status
+    assert "the stream cannot be written: No space left on device" in stderr
+
+
+def test_a_log(stages: Stages, loud: Path) -> None:
+    status, stderr = call(stages, ("--logfile", FULL, "run", loud, "-p", "site.yml", "-i", "x", "-q"))
+    assert status == OutputError.exit_status
+    assert f"logfile: '{FULL}' cannot be written: No space left on device" in stderr
+    assert "Traceback" not in stderr
+    check_complete(loud)
+
+
+def test_messages(stages: Stages, loud: Path) -> None:
+    status, _ = call(stages, ("--debug", "run", loud, "-p", "site.yml", "-i", "x", "-q"), stderr=FULL)
+    assert status == OutputError.exit_status
+    check_complete(loud)
+
+
+@pytest.mark.parametrize("words", [("--help",), ("plugin-path",), ("RUN",)])
+def test_a_reader_that_has_left_is_no_error(stages: Stages, loud: Path, words: Sequence[str]) -> None:
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    if words == ("RUN",):
+        words = ("run", str(loud), "-p", "site.yml", "-i", "x")
+    try:
+        process = stages.start(*words, stdout=writing_end)
+    finally:
+        os.close(writing_end)
+    _, stderr = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, stderr) == (0, b"")
+
+
+class Slow:
+    """A non-blocking pipe as ssh leaves it, read when it is full."""
+
+    def __init__(self) -> None:
+        self._reading_end, self.writing_end = os.pipe()
+        os.set_blocking(self.writing_end, False)
+        self.data = b""
+
+    def read(self, process: subprocess.Popen[bytes]) -> bytes:
+        """All that comes; at first when the writer has found the pipe full or has ended."""
+        os.close(self.writing_end)
+        wait_until(lambda: process.poll() is not None or self._is_full())
+        while data := os.read(self._reading_end, 1000):
+            self.data += data
+        os.close(self._reading_end)
+        return self.data
+
+    def _is_full(self) -> bool:
+        held = array("i", [0])
+        fcntl.ioctl(self._reading_end, termios.FIONREAD, held)
+        return held[0] > fcntl.fcntl(self._reading_end, fcntl.F_GETPIPE_SZ) - 2 * select.PIPE_BUF
+
+
+@pytest.mark.parametrize("flags", [(), ("-j",), ("--raw-output",), ("--debug",)])
+def test_a_pipe_that_does_not_block(stages: Stages, loud: Path, flags: Sequence[str]) -> None:
+    slow = Slow()
+    process = stages.start(
+        "run", loud, "-p", "site.yml", "-i", "x", *flags, stdin=subprocess.DEVNULL,
+        stdout=slow.writing_end, stderr=slow.writing_end,
+    )
+    shown = slow.read(process).decode()
+    assert process.wait(LIMIT_SECONDS) == 0
+    for number in (0, 1500, 2999):
+        assert f"line {number} " in shown
+    assert shown.count("xxxx\n") == 3000 or "-j" in flags
+
+
+def test_streams_that_do_not_block(stages: Stages, loud: Path) -> None:
+    """All three stages, each with standard output and error on one pipe that ssh has made non-blocking."""
+    (loud / "project" / "large").write_bytes(os.urandom(1 << 20))
+    job = filter_slowly(stages, ("transmit", loud, "-p", "site.yml"), b"")
+    results = filter_slowly(stages, ("worker",), job)
+    shown = filter_slowly(stages, ("process", loud, "-i", "x"), results).decode()
+    assert shown.count("xxxx\n") == 3000
+    check_complete(loud)
+
+
+def filter_slowly(stages: Stages, words: Sequence[str | Path], stdin: bytes) -> bytes:
+    """What a stage makes of its input, between two pipes that do not block."""
+    slow = Slow()
+    source, sink = os.pipe()
+    os.set_blocking(source, False)
+    process = stages.start(*words, stdin=source, stdout=slow.writing_end, stderr=slow.writing_end)
+    os.close(source)
+
+    def feed() -> None:
+        with os.fdopen(sink, "wb") as file:
+            file.write(stdin)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    found = slow.read(process)
+    thread.join()
+    assert process.wait(LIMIT_SECONDS) == 0, found[-2000:]
+    return found
+
+
+LIBRARY = """
+import os, sys, playstream
+from playstream.pipeline.errors import OutputError
+try:
+    runner = playstream.run(private_data_dir=sys.argv[1], playbook="site.yml", ident="x")
+except OutputError as error:
+    os.write(2, str(error).encode())
+    os._exit(3)
+print(runner.status, file=sys.stderr)
+"""
+
+
+def test_a_program(stages: Stages, loud: Path) -> None:
+    command = [PLAYSTREAM[0], "-c", LIBRARY, str(loud)]
+    with Path(FULL).open("wb") as full:
+        done = subprocess.run(
+            command, env=stages.env, stdout=full, stderr=subprocess.PIPE, check=False, timeout=LIMIT_SECONDS
+        )
+    assert done.returncode == 3
+    assert b"standard output cannot be written: No space left on device. The artifacts are complete" in done.stderr
+    check_complete(loud)
+
+    slow = Slow()
+    process = subprocess.Popen(command, env=stages.env, stdout=slow.writing_end, stderr=subprocess.PIPE)
+    assert slow.read(process).count(b"xxxx\n") == 3000
+    assert process.communicate(timeout=LIMIT_SECONDS)[1] == b"successful\n"
