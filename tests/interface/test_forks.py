@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.interface.programs import fake, run_program
+from playstream.worker import guard
+from tests.interface.programs import fake, leftovers, run_program, start_program
+from tests.processes import is_running, marked_processes, wait_until
 
 BEGIN = """
 import gc, multiprocessing, os, sys
@@ -81,3 +85,74 @@ def test_a_forked_child_removes_nothing(program: str, way: str, demo: Path, tmp_
     assert done.returncode == 0, done.stderr
     assert not copies.exists() or list(copies.iterdir()) == []
     assert list(temporary.iterdir()) == []
+
+
+KILLED = """
+import multiprocessing, os, sys, time
+import playstream
+
+directory, binary, way = sys.argv[1:]
+thread, runner = playstream.run_async(private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True)
+next(iter(runner.events))
+if way == "fork":
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+else:
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    process.start()
+    child = process.pid
+print(child, flush=True)
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "multiprocessing"])
+def test_a_host_that_has_forked_is_killed(way: str, demo: Path, tmp_path: Path, temporary: Path) -> None:
+    """Its job ends with it, though the child lives and has all that it had open."""
+    program = start_program(KILLED, demo, fake(tmp_path, "echo 1; sleep 600"), way, temporary=temporary)
+    assert program.stdout is not None
+    child = int(program.stdout.readline())
+    try:
+        assert marked_processes(temporary)
+        program.kill()
+        program.wait()
+        wait_until(lambda: not marked_processes(temporary) and leftovers(temporary) == [])
+        assert is_running(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        program.communicate()
+
+
+CANCELED = """
+import os, sys, time
+import playstream
+
+directory, binary = sys.argv[1:]
+thread, runner = playstream.run_async(private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True)
+next(iter(runner.events))
+child = os.fork()
+if child == 0:
+    time.sleep(600)
+runner.cancel()
+thread.join()
+os.kill(child, 9)
+print(runner.status)
+"""
+
+
+def test_a_job_of_a_host_that_has_forked_is_canceled(demo: Path, tmp_path: Path, temporary: Path) -> None:
+    done = run_program(CANCELED, demo, fake(tmp_path, "echo 1; sleep 600"), temporary=temporary)
+    assert done.stdout == "canceled\n", done.stderr
+    assert leftovers(temporary) == []
+
+
+def test_the_worker_is_watched_without_handles_of_processes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    (handle,) = guard.Worker(os.getppid()).handles
+    os.close(handle)
+    monkeypatch.delattr(os, "pidfd_open")
+    worker = guard.Worker(os.getppid())
+    assert worker.handles == []
+    assert not worker.has_died()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert worker.has_died()

@@ -2,11 +2,14 @@
 
 The worker starts it with this file's path, never imports it. It starts Ansible on the worker's terminal, is the
 parent that orphaned descendants come back to (a child subreaper, prctl(2)), reports how Ansible ended, and ends
-every descendant when told to or when the worker's end of the socket closes, however the worker died. In the latter
-case it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh) is
-known by the run directory's name on its command line and ends with Ansible.
+every descendant when told to, when the worker's end of the socket closes, or when the worker has died: a process that
+the worker has forked may hold that end open. In the latter two cases it also removes the spool. What served the run and
+outlives its use (an ssh-agent, shared connections of ssh) is known by the run directory's name on its command line and
+ends with Ansible.
 
 Only the standard library, and little of it: its start-up is part of every run.
+
+Its argument is the worker's process id.
 
 Descriptors: 0 a socket, 3 the lock, 4 to 6 the command's standard input, output and error when it has no terminal. From
 the worker: one line of JSON, {"argv", "env", "cwd", "tty", "run_dir", "remove", "cleanup", "grace"}; later the line
@@ -33,14 +36,48 @@ _PR_SET_CHILD_SUBREAPER = 36
 _KILL_SECONDS = 3.0
 """How long to go on killing what does not die, such as a process in uninterruptible sleep."""
 _CLEANUP_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+"""How often to look whether the worker lives, where the kernel does not tell."""
 _LOCK = 3
 _GIVEN = (4, 5, 6)
 _RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
 
 
+class Worker:
+    """The process that this one serves, and whether it lives.
+
+    Args:
+        pid: its id.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        try:
+            self._handle: int | None = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # it has died, or the kernel or a sandbox has no such handles
+            self._handle = None
+        # A handle that was opened when it had died may be another's; what lost its parent has a new one.
+        self._dead = os.getppid() != pid
+
+    @property
+    def handles(self) -> list[int]:
+        """What becomes readable when it dies; empty where that has to be looked at now and then."""
+        return [] if self._handle is None else [self._handle]
+
+    def has_died(self) -> bool:
+        """Whether it has ended, however that was."""
+        if not self._dead:
+            if self._handle is None:
+                self._dead = os.getppid() != self._pid
+            else:
+                self._dead = bool(select.select([self._handle], [], [], 0)[0])
+        return self._dead
+
+
 class _Guard:
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, worker: Worker) -> None:
         self._channel = channel
+        self._worker = worker
         self._input = b""
         self._child = 0
         self._exited = False
@@ -89,7 +126,9 @@ class _Guard:
     def _read_line(self) -> bytes | None:
         """The next line of the worker's, None when it has gone; reaps meanwhile."""
         while b"\n" not in self._input:
-            readable, _, _ = select.select([self._channel.fileno(), self._wake], [], [])
+            handles = self._worker.handles
+            seconds = None if handles else _LOOK_SECONDS
+            readable, _, _ = select.select([self._channel.fileno(), self._wake, *handles], [], [], seconds)
             self._reap()
             if self._channel.fileno() in readable:
                 try:
@@ -99,6 +138,8 @@ class _Guard:
                 if not data:
                     return None
                 self._input += data
+            elif self._worker.has_died():
+                return None  # and all that it had said has been read
         line, _, self._input = self._input.partition(b"\n")
         return line
 
@@ -305,7 +346,7 @@ def main() -> NoReturn:
     """Run as a program; see the module's docstring."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _keep_to_oneself()
-    _Guard(socket.socket(fileno=0)).run()
+    _Guard(socket.socket(fileno=0), Worker(int(sys.argv[1]))).run()
     sys.exit(0)
 
 

@@ -121,6 +121,10 @@ class Guardian:
         """Let the guard go. What a finished job left running on purpose goes on; an unfinished job is ended."""
         if self.finished:
             self._send(b"leave")
+        try:
+            self._channel.shutdown(socket.SHUT_WR)  # a process that this one has forked may hold it open
+        except OSError:
+            pass  # the guard has died
         self._channel.close()
         try:
             _, status = os.waitpid(self._pid, 0)
@@ -140,7 +144,7 @@ def _spawn(descriptors: Sequence[int]) -> int:
         try:
             return os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", str(_PROGRAM)],
+                [sys.executable, "-I", "-S", str(_PROGRAM), str(os.getpid())],
                 {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, moved[0], 0),
