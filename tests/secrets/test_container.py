@@ -18,6 +18,7 @@ ENGINE = """\
 [ "$1" = run ] || exit 0
 env >"$ENGINE_SEEN.env"
 printf '%s\\n' "$@" >"$ENGINE_SEEN"
+for word; do case $word in *:/runner/.playstream:Z) : >"${word%%:*}/started" ;; esac; done
 : <"$ENGINE_GATE"
 """
 

@@ -23,7 +23,6 @@ from playstream.pipeline.options import JobOptions, StrPath
 from playstream.pipeline.owned import Owned
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.removal import discard
-from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.execution import Execution
@@ -238,8 +237,9 @@ class RunnerConfig:
             raise ConfigurationError("command: expected at least the name of a program, got an empty list")
         if self._launch.sandbox is None and not os.path.isdir(self.cwd):
             raise ConfigurationError(f"cwd: expected a directory to start the command in, got {self.cwd!r}")
-        command = Command(
-            tuple(map(str, self._words_to_run())), {str(k): str(v) for k, v in self.env.items()}, Path(self.cwd)
+        command = replace(
+            self._launch.command, argv=tuple(map(str, self._words_to_run())),
+            env={str(k): str(v) for k, v in self.env.items()}, cwd=Path(self.cwd),
         )
         if self.fact_cache is not None and self._job.settings.get("fact_cache_type", "jsonfile") == "jsonfile":
             # Facts that are in the artifacts already are known to this run.

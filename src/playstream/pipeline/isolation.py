@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from playstream.pipeline.container_options import check_container_options
 from playstream.pipeline.errors import ConfigurationError
 
 CONTAINER_ENGINES = ("podman", "docker")
@@ -134,6 +135,8 @@ def _check_use(source: str, isolation: Isolation) -> Isolation:
             f"{source}: container_image: expected the name of an image, as in 'quay.io/org/ee:latest', got "
             f"{isolation.image!r}"
         )
+    if isolation.containerized:
+        check_container_options(source, isolation.options)
     return isolation
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
@@ -20,6 +20,16 @@ class Command:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Names of variables that are not for the program itself (an engine) but for what it runs, and the names that it
+    is started with in their place."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """The program's own variables of those names."""
+
+    @property
+    def start_env(self) -> dict[str, str]:
+        """The environment that the program is started with."""
+        return {**self.own, **{self.renamed.get(name, name): value for name, value in self.env.items()}}
 
     @property
     def redacted_env(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import JobError
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, Status, StatusName
@@ -78,6 +79,7 @@ class Execution:
         finally:
             for directory in launch.remove:
                 discard(directory)
+        outcome = _see_that_it_ran(outcome, launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _write_results(launch.paths.artifact_dir, outcome)
         simplify_fact_cache(fact_cache_dir(self._job, launch.paths))
@@ -125,6 +127,17 @@ def put_status(
     if command is not None:
         record = replace(record, command=command.redacted_argv, env=command.redacted_env, cwd=str(command.cwd))
     mailbox.put(record)
+
+
+def _see_that_it_ran(outcome: Outcome, launch: Launch) -> Outcome:
+    """An engine may end well without having started the job; that is no success."""
+    if outcome.status is not StatusName.SUCCESSFUL or launch.sandbox is None or launch.sandbox.started:
+        return outcome
+    trouble = (
+        f"{launch.command.argv[0]} ended with status 0 and has not started the job in the container, or its /bin/sh "
+        "could not write into the run directory. See the output, the image's entrypoint and container_options"
+    )
+    return Outcome(StatusName.ERROR, None, trouble, JobError(trouble))
 
 
 def _write_results(artifact_dir: Path, outcome: Outcome) -> None:

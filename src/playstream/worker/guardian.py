@@ -57,7 +57,7 @@ class Guardian:
         command = launch.command
         self._tell({
             "argv": command.argv,
-            "env": dict(command.env),
+            "env": command.start_env,
             "cwd": str(command.cwd),
             "tty": console.tty,
             "run_dir": str(launch.paths.run_dir),

@@ -72,8 +72,8 @@ class Inside:
         sandbox.share()
         master, slave = os.openpty()
         self.process = subprocess.Popen(
-            self.command.argv, env=self.command.env, cwd=self.command.cwd, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True,
+            self.command.argv, env=self.command.start_env, cwd=self.command.cwd,
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
         )
         os.close(slave)
         self.terminal = master

@@ -127,6 +127,27 @@ def test_the_return_code_is_the_jobs(tmp_path: Path) -> None:
     assert Inside(sandbox, paths, argv=("sh", "-c", "exit 4")).wait() == 4
 
 
+def test_the_loader_of_bwrap_is_not_the_jobs(tmp_path: Path, home: Path) -> None:
+    """LD_DEBUG has each program that is started leave a file; LD_PRELOAD would have bwrap run code of the job's."""
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    variables = {"LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(traces / "of"), "BASH_ENV": "/x", "PYTHONPATH": "/y",
+                 "PATH": "/usr/bin", "BASH_FUNC_x%%": "() { :; }", "my.name": "1", "EMPTY": "", "TEXT": "a\nb=ü",
+                 "LC_ALL": "C"}
+    paths = make_paths(tmp_path)
+    inside = Inside(make_sandbox(isolate(), paths, IDENT), paths, variables, argv=(
+        "/usr/bin/env", "-u", "LD_DEBUG", sys.executable, "-I", "-S", "-c",
+        "import sys; data = open('/proc/self/environ', 'rb').read(); print(data.hex())",
+    ))
+    assert inside.wait() == 0, inside.text
+    seen = dict(line.split(b"=", 1) for line in bytes.fromhex(inside.text.split()[-1]).split(b"\0") if line)
+    expected = {name: value for name, value in inside.command.env.items() if name != "LD_DEBUG"}
+    expected["PWD"] = str(inside.command.cwd)  # by bwrap
+    assert seen == {name.encode(): os.fsencode(value) for name, value in expected.items()}
+    assert variables.items() <= inside.command.env.items()
+    assert list(traces.iterdir()) == []
+
+
 def test_a_program_that_is_nowhere_is_named(tmp_path: Path) -> None:
     sandbox = make_sandbox(isolate(), make_paths(tmp_path), IDENT)
     with pytest.raises(ExecutableNotFound, match="ansible-nowhere"):
@@ -144,6 +165,6 @@ def test_a_virtual_environment_anywhere_is_found(name: str, tmp_path: Path, home
     words = (str(home / name), *(("-c", "import sys; print(sys.prefix)") if name.endswith("3") else ()))
     for argv in (words, ("env", *words)) if name.endswith("3") else (words,):
         command = make_sandbox(isolate(), paths, IDENT).enclose(Command(argv, os.environ, paths.project))
-        done = subprocess.run(command.argv, env=command.env, cwd=command.cwd, check=True, capture_output=True)
+        done = subprocess.run(command.argv, env=command.start_env, cwd=command.cwd, check=True, capture_output=True)
         assert done.stdout.decode() == f"{home}/venv\n"
         shutil.rmtree(paths.spool / "sandbox")

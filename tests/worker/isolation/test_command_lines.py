@@ -48,17 +48,33 @@ def enclose(sandbox: Sandbox, env: dict[str, str] | None = None) -> Command:
 
 def start(command: Command) -> tuple[list[str], dict[str, str]]:
     """The words and the environment that a fake engine was started with."""
-    done = subprocess.run(command.argv, env=command.env, cwd=command.cwd, check=True, capture_output=True)
+    done = subprocess.run(
+        command.argv, env=command.start_env, cwd=command.cwd, check=True, capture_output=True
+    )
     told = json.loads(done.stdout)
     return told["argv"], told["env"]
+
+
+def see_inside(command: Command) -> dict[str, str]:
+    """The environment that the job has when the real shell is started with what a fake engine was given."""
+    argv, env = start(command)
+    passed = [word for before, word in itertools.pairwise(argv) if before == "--env" and ("=" in word or word in env)]
+    given = dict(word.partition("=")[::2] if "=" in word else (word, env[word]) for word in passed)
+    words = argv[argv.index("/bin/sh"):]
+    # As the process got it: Python adds to its own.
+    words[-2:] = [sys.executable, "-I", "-S", "-c", "print(open('/proc/self/environ').read(), end='')"]
+    done = subprocess.run(words, env=given, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    inside = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line)
+    return {name: value for name, value in inside.items() if name not in ("PWD", "OLDPWD", "SHLVL", "_")}
 
 
 def test_the_words_for_docker(tmp_path: Path, engines: Path) -> None:
     paths = make_paths(tmp_path)
     isolation = Isolation("docker", image="ee", options=("--cap-add=ALL",), auth=AUTH, workdir="/work")
     sandbox = make_sandbox(isolation, paths, IDENT, tty=False)
-    command = enclose(sandbox, {"B": "2", "A": "1"})
+    command = enclose(sandbox, {"B": "2", "A": "1", "RUNNER_C": "3"})
     argv, env = start(command)
+    prefix = next(name for name in env if name.startswith("PLAYSTREAM_") and name.endswith("1"))[:-1]
     name = argv[argv.index("--name") + 1]
     assert argv == [
         f"--config={paths.spool}/registry", "run", "--rm", "--interactive", "--workdir", "/work",
@@ -66,13 +82,14 @@ def test_the_words_for_docker(tmp_path: Path, engines: Path) -> None:
         "--volume", f"{paths.artifact_dir}:/runner/artifacts/{IDENT}:Z",
         "--volume", f"{paths.private_data_dir}/inventory:/runner/inventory:Z",
         "--volume", f"{paths.private_data_dir}/project:/runner/project:Z",
-        "--env", "A", "--env", "B", f"--user={os.getuid()}", "--name", name,
+        "--env", "RUNNER_C", "--env", f"{prefix}1", "--env", f"{prefix}2", f"--user={os.getuid()}", "--name", name,
         "--label", f"playstream.ident={IDENT}", "--label", f"playstream.spool={paths.spool}",
         "--stop-timeout=0", "--log-driver=none", "--cap-add=ALL", "ee",
-        "/bin/sh", "-c", 'test -w "$HOME" || export HOME=/runner/.playstream/home; exec "$@"', "sh",
-        "ansible", "--version",
+        "/bin/sh", "-c", argv[-7], "sh", "A", "B", "--", "ansible", "--version",
     ]  # fmt: skip
-    assert (env["A"], env["B"]) == ("1", "2")
+    assert (env[f"{prefix}1"], env[f"{prefix}2"], env["RUNNER_C"]) == ("1", "2", "3")
+    assert not {"A", "B"} & set(env)
+    assert see_inside(command) == {"A": "1", "B": "2", "RUNNER_C": "3", "HOME": "/runner/.playstream/home"}
     assert sandbox.cleanup == ((str(engines / "docker"), f"--config={paths.spool}/registry", "rm", "--force", name),)
     assert name.startswith("playstream_job_1_")
     config = paths.spool / "registry" / "config.json"
@@ -95,23 +112,59 @@ def test_the_words_that_are_podmans_own(tmp_path: Path, engines: Path) -> None:
     assert not any("sesame" in word for word in command.argv)
 
 
+JOBS = {
+    # What changes the loader, a shell, an interpreter, the Go runtime or the engines themselves.
+    "BASH_ENV": "/x", "ENV": "/x", "LD_PRELOAD": "/x.so", "LD_LIBRARY_PATH": "/", "LD_AUDIT": "/x.so", "PATH": "/bin",
+    "GCONV_PATH": "/x", "GLIBC_TUNABLES": "x", "LOCPATH": "/x", "PYTHONPATH": "/x", "PYTHONSTARTUP": "/x", "IFS": "1n",
+    "PERL5OPT": "-Mx", "NODE_OPTIONS": "-r x", "GOGC": "1", "GODEBUG": "x", "HOME": "/", "TMPDIR": "/x", "PS4": "$(x)",
+    "DOCKER_HOST": "theirs", "CONTAINER_HOST": "x", "CONTAINERS_CONF": "/x", "XDG_CONFIG_HOME": "/", "PODMAN_X": "*",
+    "REGISTRY_AUTH_FILE": "/x", "HTTPS_PROXY": "http://x", "http_proxy": "http://me:sesame@proxy", "LD_KEY": "l",
+    # Secrets, among them those that are named as what changes an engine, and odd values.
+    "SECRET": "line 1\nline 2", "GOOGLE_API_KEY": "g", "DOCKER_PASSWORD": "d", "CONTAINER_TOKEN": "t",
+    "SSL_CERT_FILE": "/x", "EMPTY": "", "PATHS": "p", "QUOTES": "'\"`$(x)\\ \n*", "N": "n", "DASHES": "--",
+}  # fmt: skip
+BY_VALUE = {"SHELLOPTS": "xtrace", "BASHOPTS": "x", "BASH_FUNC_podman%%": "() { x; }", "UID": "7", "STAR*": "s"}
+
+
 @pytest.mark.parametrize("engine", ["podman", "docker"])
 def test_variables_travel_without_changing_the_engine(
     engine: str, tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///ours")
-    engines_own = {"PATH": "/bin", "HOME": "/", "DOCKER_HOST": "theirs", "LD_LIBRARY_PATH": "/", "XDG_CONFIG_HOME": "/",
-                   "CONTAINER_HOST": "x", "REGISTRY_AUTH_FILE": "/x", "TMPDIR": "/x", "GOGC": "1", "PODMAN_X": "*"}
-    others = {"SECRET": "line 1\nline 2", "GOOGLE_API_KEY": "g", "DOCKER_PASSWORD": "d", "CONTAINER_TOKEN": "t",
-              "EMPTY": "", "PATHS": "p", "http_proxy": "http://me:sesame@proxy"}
     sandbox = make_sandbox(Isolation(engine, image="ee"), make_paths(tmp_path), IDENT)
-    argv, env = start(enclose(sandbox, {**engines_own, **others}))
+    command = enclose(sandbox, {**JOBS, **BY_VALUE, "ANSIBLE_FORKS": "2", "odd.name": "o"})
+    argv, env = start(command)
+    for name in (*JOBS, *BY_VALUE):
+        assert env.get(name) == os.environ.get(name), name
+    assert {"odd.name", "ANSIBLE_FORKS"} <= set(env)
     passed = {word for before, word in itertools.pairwise(argv) if before == "--env"}
-    by_value = {f"{name}={value}" for name, value in engines_own.items()}
-    assert passed - {"ANSIBLE_UNSAFE_WRITES"} == by_value | set(others)
-    assert others.items() <= env.items()
-    for name in engines_own:
-        assert env.get(name) == os.environ.get(name)
+    assert {word for word in passed if "=" in word} == {f"{name}={value}" for name, value in BY_VALUE.items()}
+    assert command.env.items() >= JOBS.items(), "as it is shown, by their own names"
+    inside = see_inside(command)
+    assert inside.items() >= {**JOBS, "HOME": "/", "ANSIBLE_FORKS": "2"}.items()
+    assert not [name for name in inside if name.startswith("PLAYSTREAM_")]
+    # What its owner takes away or changes before the start is so inside.
+    changed = {name: value for name, value in command.env.items() if name != "SECRET"} | {"N": "2"}
+    inside = see_inside(dataclasses.replace(command, env=changed))
+    assert ("SECRET" in inside, inside["N"]) == (False, "2")
+
+
+@pytest.mark.parametrize("engine", ["podman", "bwrap"])
+def test_cleaning_up_and_starting_are_not_the_jobs(
+    engine: str, tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard starts what ends a container in the same environment as the engine."""
+    if engine == "bwrap":
+        (engines / "bwrap").write_text((engines / "podman").read_text())
+        (engines / "bwrap").chmod(0o755)
+    sandbox = make_sandbox(Isolation(engine, image="ee"), make_paths(tmp_path), IDENT)
+    job = {**(os.environ if engine == "bwrap" else {}), **JOBS}
+    command = sandbox.enclose(Command((sys.executable,), job, tmp_path))
+    _, env = start(command)
+    for words in [*sandbox.cleanup, command.argv]:
+        _, env = start(dataclasses.replace(command, argv=tuple(words)))
+        assert {name: env.get(name) for name in JOBS} == {name: os.environ.get(name) for name in JOBS}
+    assert not any("sesame" in word for word in command.argv)
 
 
 def test_what_may_be_mounted(tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +272,6 @@ def test_a_callers_command_has_the_callers_ssh(
     argv, env = start(enclose(make_sandbox(Isolation(image="ee"), make_paths(tmp_path), IDENT, caller=True)))
     assert {
         f"{tmp_path}/.ssh:/home/runner/.ssh", f"{tmp_path}/.ssh:/root/.ssh", f"{tmp_path}/agent:{tmp_path}/agent",
-        f"SSH_AUTH_SOCK={tmp_path}/agent", "--group-add=root", "--ipc=host",
+        "SSH_AUTH_SOCK", "--group-add=root", "--ipc=host",
     } <= set(argv)  # fmt: skip
     assert env["SSH_AUTH_SOCK"] == str(tmp_path / "agent")

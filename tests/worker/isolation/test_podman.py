@@ -106,7 +106,7 @@ def test_a_killed_client_leaves_no_container(tmp_path: Path, podman_storage: dic
     assert list_containers(podman_storage) == [sandbox.name]
     assert marked_processes(tmp_path), "the job goes on without its client"
     for command in sandbox.cleanup:
-        done = subprocess.run(command, env=inside.command.env, check=False, capture_output=True, timeout=5)
+        done = subprocess.run(command, env=inside.command.start_env, check=False, capture_output=True, timeout=5)
         assert done.returncode == 0, done.stderr
     assert list_containers(podman_storage) == []
     wait_until(lambda: not marked_processes(tmp_path), 3)
@@ -180,7 +180,7 @@ def test_pipes_keep_output_and_errors_apart(tmp_path: Path, podman_storage: dict
     sandbox = make_sandbox(ISOLATION, make_paths(tmp_path), IDENT, tty=False)
     script = "tty; cat; echo error >&2"
     command = sandbox.enclose(Command(("sh", "-c", script), {}, Path("/runner/project")))
-    done = subprocess.run(command.argv, env=command.env, check=True, input=b"input\n", capture_output=True)
+    done = subprocess.run(command.argv, env=command.start_env, check=True, input=b"input\n", capture_output=True)
     assert (done.stdout, done.stderr) == (b"not a tty\ninput\n", b"error\n")
 
 
@@ -193,6 +193,33 @@ def test_variables_of_the_engines_own_reach_the_job_and_not_the_engine(
     inside = Inside(make_sandbox(ISOLATION, paths, IDENT), paths, variables, argv=("env",))
     assert inside.wait() == 0, inside.text
     assert {f"{name}={value}" for name, value in variables.items()} <= set(inside.text.split("\r\n"))
+
+
+def test_the_loader_of_the_engine_is_not_the_jobs(tmp_path: Path, podman_storage: dict[str, str]) -> None:
+    """LD_DEBUG has each program that is started leave a file; LD_PRELOAD would have it run code of the job's."""
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    variables = {"LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(traces / "of"), "BASH_ENV": "/x", "SHELLOPTS": "xtrace"}
+    paths = make_paths(tmp_path)
+    sandbox = make_sandbox(ISOLATION, paths, IDENT)
+    inside = Inside(sandbox, paths, variables, argv=("env",))
+    assert inside.wait() == 0, inside.text
+    assert sandbox.started
+    for words in sandbox.cleanup:
+        subprocess.run(words, env=inside.command.start_env, check=True, capture_output=True)
+    assert {f"{name}={value}" for name, value in variables.items()} <= set(inside.text.split("\r\n"))
+    assert list(traces.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--entrypoint=/bin/true", "--help"])
+def test_an_engine_that_does_something_else_has_not_started_the_job(
+    option: str, tmp_path: Path, podman_storage: dict[str, str]
+) -> None:
+    """Should an engine ever read its words in another way than playstream does."""
+    paths = make_paths(tmp_path)
+    sandbox = make_sandbox(dataclasses.replace(ISOLATION, options=(*ISOLATION.options, option)), paths, IDENT)
+    assert Inside(sandbox, paths, argv=("true",)).wait() == 0
+    assert not sandbox.started
 
 
 def test_the_registrys_files_are_private_and_out_of_the_containers_sight(

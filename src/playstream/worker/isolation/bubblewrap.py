@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playstream.pipeline.isolation import Isolation
 from playstream.worker.command import Command, find_executable
+from playstream.worker.isolation.environment import PYTHON_HANDOVER, Handover, plan_handover
 from playstream.worker.paths import PLUGIN_DIR, Paths
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/usr", "/opt")
@@ -38,6 +39,8 @@ class Bubblewrap:
     inherits_env = True
     cleanup: tuple[tuple[str, ...], ...] = ()
     """Nothing: every process inside ends with bwrap, and what was made lies in the spool."""
+    started = True
+    """Known by the return code: bwrap is given no words but playstream's."""
 
     def __init__(self, isolation: Isolation, executable: str, paths: Paths) -> None:
         self._isolation = isolation
@@ -79,8 +82,10 @@ class Bubblewrap:
         # What lies deeper is mounted later; of two at one place the later in the list wins.
         for bind in sorted(binds, key=lambda bind: bind.place.rstrip("/").count("/")):
             words += [bind.option, bind.source, bind.place]
-        words += ["--chdir", os.path.realpath(command.cwd), program, *command.argv[1:]]
-        return Command(tuple(words), command.env, command.cwd)
+        handover = plan_handover(command.env, os.environ, through_shell=False)
+        words += ["--chdir", os.path.realpath(command.cwd), *_give_variables(handover), program, *command.argv[1:]]
+        own = {name: os.environ[name] for name in handover.renamed if name in os.environ}
+        return Command(tuple(words), command.env, command.cwd, renamed=handover.neutral_names, own=own)
 
     def _private_places(self, command: Command) -> list[_Bind]:
         """Empty directories of the job's own, in the spool: for temporary files, and a home in place of the user's."""
@@ -118,6 +123,15 @@ class Bubblewrap:
             path.touch()
         path.chmod(stat.S_IMODE(mode))
         return path
+
+
+def _give_variables(handover: Handover) -> list[str]:
+    """The program that gives the job's variables their names, where there are any to be given."""
+    if not handover.renamed:
+        return []
+    directory, name = os.path.split(sys.executable)
+    python = os.path.join(os.path.realpath(directory), name)
+    return [python, "-I", "-S", "-c", PYTHON_HANDOVER, handover.prefix, str(len(handover.renamed)), *handover.renamed]
 
 
 def _same(path: Path) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
 from playstream.worker.isolation import mounts
 from playstream.worker.isolation.caller import find_callers_ssh
-from playstream.worker.isolation.environment import pass_variables
+from playstream.worker.isolation.environment import plan_handover, shell_handover
 from playstream.worker.isolation.registry import Login, write_login
 from playstream.worker.paths import PLUGIN_DIR, Paths
 
@@ -24,8 +24,9 @@ IDENT_LABEL = "playstream.ident"
 # An image's user may have no home, or one that is not its own: podman gives `--user 1234` the working directory, docker
 # gives it /. Ansible and ssh then cannot keep their files. And a container's terminal echoes, whatever is set on the
 # one outside, so the answer to a prompt would become part of the output.
-_START = f'test -w "$HOME" || export HOME={mounts.HOME_INSIDE}; exec "$@"'
-_START_ON_TERMINAL = f"stty -echo 2>/dev/null; {_START}"
+_STARTED = mounts.RUN_DIR_INSIDE / "started"
+_START = f'test -w "$HOME" || export HOME={mounts.HOME_INSIDE}; command : 2>/dev/null >{_STARTED}; exec "$@"'
+_STOP_ECHO = "stty -echo 2>/dev/null"
 # What looks for ~user and not for HOME (Ansible's local connection, ssh) finds the same in the line that podman adds to
 # /etc/passwd for a user that the image does not know.
 _PASSWD_ENTRY = f"$USERNAME:*:$UID:$GID:$NAME:{mounts.HOME_INSIDE}:/bin/sh"
@@ -105,16 +106,19 @@ class Container:
     def enclose(self, command: Command) -> Command:
         """The engine's command that runs `command` in a new container."""
         workdir = self._isolation.workdir or (self._host_cwd.inside if self._host_cwd else str(command.cwd))
-        variables, env = pass_variables(
-            {**self._default_env(), **self._callers_env, **command.env},
-            {**os.environ, **self._login.env, SPOOL_VARIABLE: str(self._paths.spool)},
-        )
+        engine = {**os.environ, **self._login.env, SPOOL_VARIABLE: str(self._paths.spool)}
+        job = {**self._default_env(), **self._callers_env, **command.env}
+        handover = plan_handover(job, engine, through_shell=True)
+        neutral = handover.neutral_names
         words = [self._executable, *self._login.global_options, "run", "--rm"]
         words += ["--tty"] if self._tty else []
         words += ["--interactive", "--workdir", workdir]
         for mount in self._mounts:
             words += mount.words
-        words += [*self._login.options, *variables]
+        words += self._login.options
+        by_value = (f"{name}={value}" for name, value in handover.by_value.items())
+        for variable in (*handover.by_name, *neutral.values(), *by_value):
+            words += ["--env", variable]
         words += ["--quiet"] if self._podman else [f"--user={os.getuid()}"]
         if self._podman and _read_version(self._executable) >= _FIRST_WITH_PASSWD_ENTRY:
             words.append(f"--passwd-entry={_PASSWD_ENTRY}")
@@ -125,9 +129,16 @@ class Container:
         # The output is ours already: a copy of the engine's own would be secrets left on its disk.
         words += ["--stop-timeout=0", "--log-driver=none"]
         words += [*self._isolation.options, self._isolation.image]
-        start = _START_ON_TERMINAL if self._tty else _START
-        words += ["/bin/sh", "-c", start, "sh", *command.argv]
-        return Command(tuple(words), env, Path.cwd())
+        start = [*([_STOP_ECHO] if self._tty else []), shell_handover(handover.prefix), _START]
+        words += ["/bin/sh", "-c", "; ".join(start), "sh", *handover.renamed, "--", *command.argv]
+        env = {**engine, **{name: job[name] for name in (*handover.by_name, *handover.renamed)}}
+        own = {name: engine[name] for name in handover.renamed if name in engine}
+        return Command(tuple(words), env, Path.cwd(), renamed=neutral, own=own)
+
+    @property
+    def started(self) -> bool:
+        """Whether the engine has started the command, and not done something else."""
+        return (self._paths.run_dir / _STARTED.name).exists()
 
     def _default_env(self) -> dict[str, str]:
         # As ansible-runner does: with fuse-overlayfs extended attributes fail, and Ansible then falls back.

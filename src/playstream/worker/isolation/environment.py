@@ -1,53 +1,95 @@
-"""A job's variables on their way through a container engine.
+"""A job's variables on their way through an engine (podman, docker, bwrap), which must not take them for its own.
 
-`--env NAME` takes the value from the engine's own environment: values of many lines work, and nothing is in a file or
-on a command line. The engine must not take them for its own, though.
+BASH_ENV, LD_PRELOAD, PYTHONPATH, HTTPS_PROXY, DOCKER_HOST and many others change a program, the engine as well. So the
+engine gets the job's variables under names that mean nothing to anybody, and what is started first inside gives them
+their own names. Their values are in environments alone: neither on a command line nor in a file.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-_ENGINES_OWN = re.compile(
-    # The loader, libc and the shell, for the engine and all that it starts (conmon, runc, helpers, a docker that is a
-    # script); the Go runtime and its libraries.
-    r"PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|TMPDIR|IFS|ENV|BASH_ENV|BASH_FUNC_.*|LD_.*|GLIBC_TUNABLES|GCONV_PATH"
-    r"|MALLOC_.*|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS|RESOLV_HOST_CONF|NSS_.*"
-    r"|GO(?:DEBUG|GC|MAXPROCS|MEMLIMIT|TRACEBACK|ROOT|COVERDIR)|SSL_CERT_(?:FILE|DIR)"
-    # The engines: where they keep things, whom they talk to, and what was handed to them.
-    r"|XDG_.*|DBUS_.*|GNUPGHOME|GPG_.*|NOTIFY_SOCKET|LISTEN_(?:FDS|PID|FDNAMES)|SSH_AUTH_SOCK|REGISTRY_AUTH_FILE"
-    r"|REGISTRIES_CONFIG_PATH|CONTAINER_SSHKEY|_?CONTAINERS?_.*|PODMAN_.*|BUILDAH_.*|STORAGE_(?:DRIVER|OPTS)"
-    r"|DOCKER_.*|NETAVARK_.*|_LIBCONTAINER_.*|_OCI_.*",
+# Nobody but Ansible and playstream looks at these.
+_HARMLESS = re.compile(r"(?:ANSIBLE|PLAYSTREAM|RUNNER)_[A-Z0-9_]*", re.ASCII)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# What a shell does not let itself be given by a command, or makes something else of; a function of bash's; a name that
+# podman takes for many. None of these is a secret.
+_NOT_EXPORTED = re.compile(
+    r"BASH|BASHOPTS|BASHPID|BASH_(?!ENV$).*|SHELLOPTS|E?UID|PPID|GROUPS|FUNCNAME|DIRSTACK|PIPESTATUS|S?RANDOM|SECONDS"
+    r"|EPOCH\w+|LINENO|OPTARG|OPTIND|HISTCMD|COMP_\w+|_|.*\*",
     re.DOTALL,
 )
-_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
-_NEVER_SECRET = {"SSH_AUTH_SOCK", "REGISTRY_AUTH_FILE", "CONTAINER_SSHKEY"}
-"""Paths, in spite of their names."""
 
 
-def pass_variables(job: Mapping[str, str], engine: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """The engine's options and environment that give a container the job's variables.
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """How each variable gets inside."""
+
+    prefix: str
+    """The neutral names are this and 1, 2, 3 …"""
+    by_name: tuple[str, ...]
+    renamed: tuple[str, ...]
+    """In the order of their numbers."""
+    by_value: Mapping[str, str]
+    """On the engine's command line."""
+
+    @property
+    def neutral_names(self) -> dict[str, str]:
+        """By the own name."""
+        return {name: f"{self.prefix}{number}" for number, name in enumerate(self.renamed, 1)}
+
+
+def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_shell: bool) -> Handover:
+    """Decide how a job's variables get inside.
 
     Args:
         job: the variables of the job.
-        engine: the environment that the engine needs itself.
+        engine: the environment that the engine has itself.
+        through_shell: True if a shell gives them their names inside, which not every name can be given by.
     """
-    options: list[str] = []
-    env = dict(engine)
+    by_name, renamed, by_value = [], [], {}
     for name, value in sorted(job.items()):
-        if _is_engines_own(name):
-            # By its value, on the command line: in the engine's environment it would change the engine, so a job with
-            # a PATH of its image would keep podman from finding runc. None of these is a secret.
-            options += ["--env", f"{name}={value}"]
+        if _HARMLESS.fullmatch(name) or engine.get(name) == value:
+            by_name.append(name)
+        elif not through_shell:
+            renamed.append(name)
+        elif _NOT_EXPORTED.fullmatch(name):
+            by_value[name] = value
+        elif _IDENTIFIER.fullmatch(name):
+            renamed.append(name)
         else:
-            options += ["--env", name]
-            env[name] = value
-    return options, env
+            by_name.append(name)  # neither a loader, a library nor a shell looks at such a name
+    return Handover(f"PLAYSTREAM_{secrets.token_hex(4)}_", tuple(by_name), tuple(renamed), by_value)
 
 
-def _is_engines_own(name: str) -> bool:
-    # A secret is worth more: DOCKER_AUTH_CONFIG or CONTAINER_TOKEN in the engine's environment does the less harm.
-    # (A name that ends in * stands for many to podman.)
-    own = bool(_ENGINES_OWN.fullmatch(name)) and not (_SECRET.search(name) and name not in _NEVER_SECRET)
-    return own or name.endswith("*")
+def shell_handover(prefix: str) -> str:
+    """Commands of a shell that give the variables their names: those are its words up to `--`, which are taken away."""
+    count = f"{prefix}N"
+    variable = f"{prefix}${{{count}}}"
+    return (
+        f'{count}=0; until test "$1" = --; do {count}=$(({count}+1)); '
+        f'eval "test -z \\"\\${{{variable}+x}}\\" || export $1=\\"\\${variable}\\"; unset {variable}"; shift; done; '
+        f"shift; unset {count}"
+    )
+
+
+PYTHON_HANDOVER = """\
+import os, sys
+prefix, count = sys.argv[1], int(sys.argv[2])
+names, words = sys.argv[3 : 3 + count], sys.argv[3 + count :]
+# As the process got it: Python adds to its own where the locale is C.
+with open("/proc/self/environ", "rb") as file:
+    env = dict(line.split(b"=", 1) for line in file.read().split(b"\\0") if b"=" in line)
+for number, name in enumerate(names, 1):
+    value = env.pop(f"{prefix}{number}".encode(), None)
+    if value is not None:
+        env[os.fsencode(name)] = value
+try:
+    os.execve(words[0], words, env)
+except OSError as error:
+    sys.exit(f"{words[0]} cannot be started: {error.strerror}")
+"""
+"""The same as a program of Python's. Its words: the prefix, the count of names, the names, the program's own words."""

@@ -43,6 +43,10 @@ class Sandbox(Protocol):
             OSError: a directory in the spool cannot be made.
         """
 
+    @property
+    def started(self) -> bool:
+        """False if the job has ended and the command was never started inside."""
+
     def share(self) -> None:
         """Open what is in the run and artifact directories to whatever user the job runs as.
 

@@ -1,0 +1,123 @@
+"""Words of the user's for an engine's `run`: those that would take the job out of playstream's hands are refused.
+
+podman and docker read their words alike (pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE` and `-n=VALUE`,
+letters in one word (`-it`), and for a switch no value but behind an equals sign. The first word that is neither an
+option nor the value of one is the image, and all that follow are the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from playstream.pipeline.errors import ConfigurationError
+
+_REPLACES = "it puts another program in the place of Ansible"
+_DETACHES = "the engine would not wait for Ansible, and nobody would see its output and how it ends"
+_RUNS_NOTHING = "the engine would run nothing"
+_OURS = "playstream removes the container by the name that it gave, when the job has ended"
+_REFUSED = {
+    "detach": _DETACHES,
+    "detach-keys": _DETACHES,
+    "help": _RUNS_NOTHING,
+    "version": _RUNS_NOTHING,
+    "entrypoint": _REPLACES,
+    "init-path": _REPLACES,
+    "rootfs": _REPLACES,
+    "attach": "output would be hidden that is not attached",
+    "name": _OURS,
+    "replace": _OURS,
+    "restart": "the engine would start Ansible again when it has ended, and hide how it ended",
+    "stop-timeout": "the job could not be ended at once",
+}
+"""By the long name: why not."""
+_ON_ONLY = {
+    "interactive": "playstream answers prompts over it",
+    "tty": "playstream reads the output from it",
+    "rm": "the container would be left behind",
+    "purge": "the container would be left behind",  # podman's other name of it
+    "sig-proxy": "Ansible would not be told when the job is ended",
+}
+"""Switches that are on, and may be named but not turned off."""
+_SWITCHES = frozenset({
+    *_ON_ONLY, "detach", "disable-content-trust", "env-host", "help", "http-proxy", "init", "no-healthcheck",
+    "no-hostname", "no-hosts", "oom-kill-disable", "passwd", "privileged", "publish-all", "quiet", "read-only",
+    "read-only-tmpfs", "replace", "rmi", "rootfs", "tls-verify", "unsetenv-all", "use-api-socket", "version",
+})  # fmt: skip
+"""Options without a value."""
+_LETTERS = {
+    "a": "attach", "c": "cpu-shares", "d": "detach", "e": "env", "h": "hostname", "i": "interactive", "l": "label",
+    "m": "memory", "p": "publish", "P": "publish-all", "q": "quiet", "t": "tty", "u": "user", "v": "volume",
+    "w": "workdir",
+}  # fmt: skip
+_VARIABLES = ("env", "unsetenv")
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    word: str
+    """As it was written."""
+    name: str
+    value: str | None
+
+
+def check_container_options(source: str, words: Sequence[str]) -> None:
+    """See that the words are options, and that none of them detaches, replaces or hides the program.
+
+    Args:
+        source: names the file or argument in errors.
+        words: as they are given to `podman run` or `docker run`.
+
+    Raises:
+        ConfigurationError: one does, or is no option.
+    """
+    key = f"{source}: container_options"
+    for option in _read(key, words):
+        reason = _REFUSED.get(option.name)
+        if option.name in _ON_ONLY and option.value not in (None, *_TRUE):
+            reason = _ON_ONLY[option.name]
+        if option.name in _VARIABLES and (option.value or "").startswith("PLAYSTREAM_"):
+            reason = "playstream's own variables are what it hears of the run by"
+        if reason is not None:
+            raise ConfigurationError(f"{key}: {option.word!r} cannot be used: {reason}. Take it out")
+
+
+def _read(key: str, words: Sequence[str]) -> Iterator[_Option]:
+    """The options, in order."""
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if not word.startswith("-") or word in ("-", "--"):
+            raise ConfigurationError(
+                f"{key}: expected an option, got {word!r}: the engine would take it for the image, and what follows "
+                "for the program. Name the image with container_image; write an option's value as --option=VALUE"
+            )
+        for option in _read_word(word):
+            if option.value is not None or option.name in _SWITCHES:
+                yield option
+            elif left and not left[0].startswith("-"):
+                yield _Option(word, option.name, left.pop(0))
+            else:
+                yield option
+                if option.name not in _REFUSED:
+                    # An option that is not known may be a switch, and the next word an option to be looked at.
+                    raise ConfigurationError(
+                        f"{key}: expected a value for {word!r}, got {left[0] if left else 'none'!r}. Write it as "
+                        "--option=VALUE, and a switch that playstream does not know as --option=true"
+                    )
+
+
+def _read_word(word: str) -> Iterator[_Option]:
+    """The options of one word; the last may lack its value."""
+    if word.startswith("--"):
+        name, equals, value = word.removeprefix("--").partition("=")
+        yield _Option(word, name, value if equals else None)
+        return
+    letters = word.removeprefix("-")
+    while letters:
+        name, letters = _LETTERS.get(letters[0], letters[0]), letters[1:]
+        if letters.startswith("=") or (letters and name not in _SWITCHES):
+            yield _Option(word, name, letters.removeprefix("="))
+            return
+        yield _Option(word, name, None)

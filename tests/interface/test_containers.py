@@ -1,0 +1,128 @@
+"""A run in a container in which Ansible never ran is no success, however it was asked for."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import playstream
+from playstream.compat import ansible_runner
+from playstream.pipeline.errors import ConfigurationError, JobError
+
+ENGINE = """\
+#!/bin/sh
+# Stands in for an engine that has taken its words for something else: says how it is used, and is content.
+[ "$1" = run ] && echo 'Usage: podman run'
+exit 0
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    engine = tmp_path / "bin" / "podman"
+    engine.parent.mkdir()
+    engine.write_text(ENGINE)
+    engine.chmod(0o755)
+    return {"process_isolation": True, "process_isolation_executable": str(engine), "container_image": "ee"}
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    (tmp_path / "demo" / "project").mkdir(parents=True)
+    (tmp_path / "demo" / "env").mkdir()
+    (tmp_path / "demo" / "project" / "site.yml").write_text("[]\n")
+    return tmp_path / "demo"
+
+
+def test_a_run(demo: Path, settings: dict[str, Any]) -> None:
+    ran = playstream.run(private_data_dir=demo, playbook="site.yml", quiet=True, **settings)
+    assert (ran.status, ran.rc) == ("error", None)
+    assert "ended with status 0 and has not started the job in the container" in (ran.explanation or "")
+    assert ran.exit_status == 71
+    with ran.stdout as output:
+        assert output.read() == "Usage: podman run\n"
+
+
+def test_a_command(settings: dict[str, Any]) -> None:
+    runner = playstream.run_command_async("ansible", ["--version"], quiet=True, **settings)[1]
+    assert runner.wait(60)
+    assert runner.status == "error"
+
+
+@pytest.mark.parametrize("dialect", ["native", "runner"])
+def test_a_pipe(dialect: str, demo: Path, settings: dict[str, Any]) -> None:
+    job, results = io.BytesIO(), io.BytesIO()
+    more: dict[str, Any] = {} if dialect == "native" else {"dialect": "runner"}
+    playstream.run(
+        streamer="transmit", private_data_dir=demo, playbook="site.yml", settings=settings, _output=job, **more
+    )
+    with pytest.raises(JobError, match="has not started the job"):
+        playstream.run(streamer="worker", _input=io.BytesIO(job.getvalue()), _output=results)
+    ran = playstream.run(
+        streamer="process", private_data_dir=demo, ident="1", quiet=True, _input=io.BytesIO(results.getvalue())
+    )
+    assert ran.status == "error"
+    assert "has not started the job" in (ran.explanation or "")
+
+
+def _as_argument(demo: Path, settings: dict[str, Any]) -> None:
+    playstream.run(private_data_dir=demo, playbook="site.yml", **settings)
+
+
+def _as_settings(demo: Path, settings: dict[str, Any]) -> None:
+    playstream.run(private_data_dir=demo, playbook="site.yml", settings=settings)
+
+
+def _as_file(demo: Path, settings: dict[str, Any]) -> None:
+    (demo / "env" / "settings").write_text(json.dumps(settings))
+    playstream.run(private_data_dir=demo, playbook="site.yml")
+
+
+def _to_a_command(demo: Path, settings: dict[str, Any]) -> None:
+    playstream.run_command("ansible", ["--version"], **settings)
+
+
+def _by_compat(demo: Path, settings: dict[str, Any]) -> None:
+    ansible_runner.run(private_data_dir=str(demo), playbook="site.yml", **settings)
+
+
+def _transmitted(demo: Path, settings: dict[str, Any]) -> None:
+    playstream.run(
+        streamer="transmit", private_data_dir=demo, playbook="site.yml", settings=settings, _output=io.BytesIO()
+    )
+
+
+@pytest.mark.parametrize("way", [_as_argument, _as_settings, _as_file, _to_a_command, _by_compat, _transmitted])
+@pytest.mark.parametrize("option", ["-d", "--entrypoint=/bin/true"])
+def test_an_option_is_refused_on_every_way(
+    way: Callable[[Path, dict[str, Any]], None], option: str, demo: Path, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"container_options: '{option}' cannot be used") as caught:
+        way(demo, {**settings, "container_options": [option]})
+    assert way is _by_compat or isinstance(caught.value, ConfigurationError)
+
+
+@pytest.mark.parametrize("dialect", ["native", "runner"])
+def test_a_worker_refuses_what_another_sender_let_through(
+    dialect: str, demo: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, results = io.BytesIO(), io.BytesIO()
+    more: dict[str, Any] = {} if dialect == "native" else {"dialect": "runner"}
+    with monkeypatch.context() as patch:
+        patch.setattr("playstream.pipeline.isolation.check_container_options", lambda *_: None)
+        playstream.run(
+            streamer="transmit", private_data_dir=demo, playbook="site.yml", _output=job,
+            settings={**settings, "container_options": ["-d"]}, **more,
+        )
+    with pytest.raises(ConfigurationError, match="'-d' cannot be used"):
+        playstream.run(streamer="worker", _input=io.BytesIO(job.getvalue()), _output=results)
+    ran = playstream.run(
+        streamer="process", private_data_dir=demo, ident="1", quiet=True, _input=io.BytesIO(results.getvalue())
+    )
+    assert ran.status == "error"
+    assert "container_options: '-d' cannot be used" in (ran.explanation or "")
