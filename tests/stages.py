@@ -89,9 +89,11 @@ class Stages:
         options.setdefault("stderr", subprocess.PIPE)
         return subprocess.Popen(command, stdin=stdin, env=self.env, **options)
 
-    def call(self, *words: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def call(
+        self, *words: str | Path, stdin: bytes = b"", cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run one stage to its end."""
-        process = self.start(*words)
+        process = self.start(*words, cwd=cwd)
         stdout, stderr = process.communicate(stdin, timeout=LIMIT_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 

@@ -88,7 +88,7 @@ def test_a_module_needs_no_project(stages: Stages, directory: Path, monkeypatch:
     (("stop", "DIR"), 1, "no run goes on in"),
     (("is-alive", "DIR"), 1, ""),
     (("adhoc", "all"), 1, "expected a module"),
-    (("adhoc", "all", "-m", "ping", "-e", "@DIR/none"), 1, "--extra-vars: 'DIR/none' cannot be read"),
+    (("adhoc", "all", "-m", "ping", "-e", "@DIR/none"), 1, "extravars: 'DIR/none' cannot be read"),
     (("adhoc", "all", "-m", "ping", "-i", "DIR/none"), 1, "inventory 'DIR/none' was not found"),
     (("playbook", "DIR/none.yml"), 1, "was not found in"),
 ])

@@ -88,6 +88,7 @@ PASSWORDS = st.dictionaries(
 )
 _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": TEXTS,
+    "float": st.floats(0, 9) | st.floats(-1e18, 1e18),
     "int": st.integers(0, 9) | st.integers(),
     "bool": st.booleans(),
     "Mapping[str, Any]": st.dictionaries(TEXTS, VALUES, max_size=2),

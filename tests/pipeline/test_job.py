@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inputs import parse_mapping, read_env_files, split_words
-from playstream.pipeline.job import Arguments, make_job
+from playstream.pipeline.job import Arguments, add_env_files, make_job
 from playstream.pipeline.lookup import Delivery
-from playstream.pipeline.protocol import NEED_DATA, Receiver, Sender
+from playstream.pipeline.protocol import NEED_DATA, Job, Receiver, Sender
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir
 
@@ -46,8 +47,9 @@ def directory(private_data_dir: MakeDir) -> Path:
     ({"module": "ping", "cmdline": "--diff 'x"}, "cmdline: .* cannot be split into words: No closing quotation"),
     ({"module": "ping", "passwords": {"(": "x"}}, "passwords: '\\(' is not a regular expression"),
     ({"module": "ping", "envvars": {"A=B": "x"}}, "envvars: 'A=B' cannot name"),
-    ({"module": "ping", "extravars": {"a": {1, 2}}}, "extravars: a value cannot travel as JSON: .*set"),
-    ({"module": "ping", "role_vars": {"a": float("nan")}}, "role_vars: a value cannot travel as JSON"),
+    ({"module": "ping", "extravars": [{"a": {"b": [1, object()]}}]},
+     r"extravars: a.b\[1\]: expected text, a number.*got an object of the type object"),
+    ({"module": "ping", "role_vars": {"a": float("nan")}}, "role_vars: a: expected text, a number.*got nan"),
     ({"module": "ping", "settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected seconds"),
 ])
 def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: str) -> None:
@@ -59,8 +61,8 @@ def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: s
     ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
     ("envvars", "- a\n", "env/envvars: expected names with values, got a list"),
     ("envvars", "A: {b: c}\n", "env/envvars: A: expected text or a number, got dict"),
-    ("extravars", "a: &x {b: *x}\n", "env/extravars: a value cannot travel as JSON: Circular"),
-    ("extravars", "1: a\n", "env/extravars: expected text as a name, got 1"),
+    ("envvars", "a: &x {b: *x}\n", "env/envvars: expected at most 200 levels"),
+    ("envvars", "1: a\n", "env/envvars: 1: expected text as a name, got 1"),
     ("extravars", "{\"a\": 1,\n \"b\" 2}\n", "env/extravars, line 2"),
     ("passwords", "'[': secret-word\n", "env/passwords: '\\[' is not a regular expression"),
     ("passwords", "'^x': [secret-word]\n", "env/passwords: the answer to '\\^x': expected text"),
@@ -94,11 +96,40 @@ def test_arguments_win_over_files_name_by_name(directory: Path) -> None:
     (directory / "env" / "extravars").write_text("a: 1\nb: 2\n")
     (directory / "env" / "envvars").write_text('{"X": 1, "Y": "file"}')
     (directory / "env" / "cmdline").write_text("--diff")
-    arguments = Arguments(playbook="site.yml", extravars={"b": 3}, envvars={"Y": "argument"}, cmdline="--check")
+    arguments = Arguments(playbook="site.yml", extravars=[{"b": 3}], envvars={"Y": "argument"}, cmdline="--check")
     job = make_job(directory, arguments, Delivery.TREE)
-    assert job.extravars == {"a": 1, "b": 3}
+    assert (job.extravars_texts, job.extravars) == (("a: 1\nb: 2\n",), {"b": 3})
     assert job.envvars == {"X": "1", "Y": "argument"}
     assert job.cmdline == ("--check",)
+
+
+@pytest.mark.parametrize("files_win", [False, True])
+@pytest.mark.parametrize("cmdline", [None, "", "--check"])
+def test_files_are_merged_the_same_wherever_they_are(directory: Path, files_win: bool, cmdline: str | None) -> None:
+    """Of the caller's directory, or of the worker's when only the arguments travel."""
+    for name, text in {
+        "extravars": "a: 1\n", "envvars": '{"X": "file", "Y": "file"}', "cmdline": "--diff",
+        "passwords": "{'^a': file, '^b': file}", "settings": "{idle_timeout: 5, job_timeout: 6, own: file}",
+    }.items():
+        (directory / "env" / name).write_text(text)
+    arguments = Arguments(
+        ident="1", playbook="site.yml", extravars=[{"b": 3}], envvars={"Y": "argument"}, passwords={"^b": "argument"},
+        settings={"own": "argument", "job_timeout": 7}, timeout=9, cmdline=cmdline, env_files_win=files_win,
+    )
+    here = make_job(directory, arguments, Delivery.IN_PLACE)
+    sent = make_job(None, arguments, Delivery.ARGUMENTS)
+    receiver = Receiver(Direction.JOB)
+    receiver.receive_data(Sender(Direction.JOB).send(sent))
+    received = receiver.next_record()
+    assert isinstance(received, Job)
+    there = add_env_files(received, read_env_files(directory))
+    assert replace(there, timeout=None, env_files_win=False) == here
+    winner = "file" if files_win else "argument"
+    assert here.envvars == {"X": "file", "Y": winner}
+    assert here.passwords == {"^a": "file", "^b": winner}
+    assert here.settings == {"idle_timeout": 5, "job_timeout": 9, "subprocess_timeout": 9, "own": winner}
+    assert here.cmdline == (("--check",) if cmdline else ("--diff",))
+    assert (here.extravars_texts, here.extravars) == (("a: 1\n",), {"b": 3})
 
 
 def test_paths_in_the_job_are_relative(directory: Path) -> None:
@@ -151,7 +182,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 @given(st.dictionaries(st.text(min_size=1), json_values, max_size=4), WORDS)
 def test_a_job_travels_unchanged(extravars: dict[str, Any], module_args: str) -> None:
-    arguments = Arguments(module="ping", module_args=module_args, extravars=extravars)
+    arguments = Arguments(module="ping", module_args=module_args, extravars=[extravars])
     job = make_job(Path("/nowhere"), arguments, Delivery.ARGUMENTS)
     receiver = Receiver(Direction.JOB)
     receiver.receive_data(Sender(Direction.JOB).send(job))

@@ -112,7 +112,7 @@ class Watch:
             if not root.name.startswith("playstream-"):
                 continue
             self.spools.add(root.name)
-            for path in (root, root / "run", root / "run" / "extravars.json", root / "registry",
+            for path in (root, root / "run", root / "run" / "extravars-1", root / "registry",
                          *_entries(root / "registry"), root / "artifacts", root / "data"):
                 try:
                     mode = path.lstat().st_mode

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.inputs import parse_mapping
+from playstream.pipeline.extravars import read_extravars
 from playstream.pipeline.job import Arguments
 from playstream.pipeline.options import SETTING_OPTIONS
-from playstream.pipeline.small_files import read_text
 
 _AS_THEY_ARE = (
     "binary", "module", "module_args", "role", "role_vars", "role_skip_facts", "limit", "forks", "verbosity", "cmdline",
@@ -42,7 +39,7 @@ def make_arguments(options: Mapping[str, Any], *, command: Sequence[str] = ()) -
         roles_path=_paths(options.get("roles_path")),
         tags=_words(options.get("tags")),
         skip_tags=_words(options.get("skip_tags")),
-        extravars=_extravars(options),
+        extravars=read_extravars(options.get("extravars", ()), options.get("private_data_dir", ".")),
         settings=_settings(options),
         **_playbook(options),
         **values,
@@ -103,17 +100,6 @@ def _words(given: str | Sequence[str] | None) -> str | None:
     if given is None or isinstance(given, str):
         return given or None
     return ",".join(given) or None
-
-
-def _extravars(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = options.get("extravars", {})
-    if isinstance(given, Mapping):
-        return given
-    path = Path(options.get("private_data_dir", ".")) / given
-    text = read_text(path, path.parent)
-    if text is None:
-        raise ConfigurationError(f"extravars: {str(path)!r} cannot be read: {os.strerror(errno.ENOENT)}")
-    return parse_mapping(str(path), text)
 
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,15 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import is_text
 from playstream.pipeline.isolation import ISOLATION_KEYS, read_isolation
 from playstream.pipeline.passwords import check_passwords
+from playstream.pipeline.plain import copy_plain, too_deep
 from playstream.pipeline.small_files import MAX_BYTES, read_text
-from playstream.pipeline.yaml_loader import Loader, TooLarge
+from playstream.pipeline.yaml_loader import ExactLoader, Loader, TooLarge
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_key")
 """The names in `env/` that playstream reads."""
+
+VAULT_HEAD = "$ANSIBLE_VAULT;"
+"""What a text begins with that ansible-vault has encrypted as a whole."""
 
 _TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
 _SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
@@ -31,8 +35,6 @@ _MAX_SECONDS = 10**10
 """Of a time limit: 300 years."""
 _MAX_KEY = 1 << 15
 """Characters of a private key; it has to fit into a pipe. An RSA key of 16,384 bits has 13,000."""
-_MAX_LEVELS = 200
-"""Of lists and objects in one another. Python's own limit for JSON depends on its version and on who calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class EnvFiles:
     """What `env/` holds; empty where a file is missing."""
 
     envvars: Mapping[str, str] = field(default_factory=dict)
-    extravars: Mapping[str, Any] = field(default_factory=dict)
+    extravars: str | None = None
+    """The text of the file, which may be vaulted."""
     passwords: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     cmdline: tuple[str, ...] = ()
@@ -57,7 +60,7 @@ def read_env_files(private_data_dir: Path) -> EnvFiles:
     env = private_data_dir / "env"
     return EnvFiles(
         envvars=check_envvars(str(env / "envvars"), _read_mapping(private_data_dir, "env/envvars")),
-        extravars=_read_mapping(private_data_dir, "env/extravars"),
+        extravars=read_extravars_text(env / "extravars", private_data_dir) or None,
         passwords=check_passwords(str(env / "passwords"), _read_mapping(private_data_dir, "env/passwords")),
         settings=read_settings(private_data_dir),
         cmdline=split_words(str(env / "cmdline"), read_text(env / "cmdline", private_data_dir) or ""),
@@ -91,8 +94,42 @@ def _read_mapping(directory: Path, name: str) -> dict[str, Any]:
     return parse_mapping(str(path), read_text(path, directory) or "")
 
 
+def read_extravars_text(path: Path, directory: Path) -> str | None:
+    """The text of a file of extra variables, vaulted or not; empty when it holds none, None when there is no file.
+
+    Args:
+        path: a file or a FIFO.
+        directory: the directory that a FIFO has to lie in.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is neither names with values nor vaulted; names the line.
+    """
+    text = read_text(path, directory)
+    return None if text is None else check_extravars_text(str(path), text)
+
+
+def check_extravars_text(source: str, text: str) -> str:
+    """The text of extra variables, vaulted or not; empty when it holds none. `source` names it in errors.
+
+    Raises:
+        ConfigurationError: it is neither names with values nor vaulted; names the line.
+    """
+    if text.startswith(VAULT_HEAD):
+        return text
+    return text if load_mapping(source, text, ExactLoader) else ""
+
+
 def parse_mapping(source: str, text: str) -> dict[str, Any]:
     """Names with values, from YAML or JSON; empty text is no names. `source` names the file or argument in errors.
+
+    Raises:
+        ConfigurationError: it is something else; names the line.
+    """
+    return check_json(source, load_mapping(source, text, Loader))
+
+
+def load_mapping(source: str, text: str, loader: type[ExactLoader]) -> dict[Any, Any]:
+    """As `parse_mapping`, with the values as the loader reads them.
 
     Raises:
         ConfigurationError: it is something else; names the line.
@@ -100,7 +137,7 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        values = _load(text)
+        values = _load(text, loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -110,7 +147,7 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
             f"{source}: expected at most {MAX_BYTES} characters when its aliases (*name) are written out, got more"
         ) from None
     except RecursionError:
-        raise _too_deep(source) from None
+        raise too_deep(source) from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
     except (LookupError, TypeError, AttributeError, OverflowError):  # PyYAML's for `!!int ""`, `!!bool x` and the like
@@ -118,49 +155,31 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigurationError(f"{source}: expected names with values, got {_kind_of(values)}")
-    for name in values:
-        if not isinstance(name, str):
-            raise ConfigurationError(f"{source}: expected text as a name, got {name!r}; put it in quotes")
-    return check_json(source, values)
+        hint = ""
+        if isinstance(values, str) and values.startswith(VAULT_HEAD):
+            hint = ", encrypted by ansible-vault. Only files of extra variables may be: Ansible reads those itself"
+        raise ConfigurationError(f"{source}: expected names with values, got {_kind_of(values)}{hint}")
+    return values
 
 
-def _load(text: str) -> Any:
+def _load(text: str, loader: type[ExactLoader]) -> Any:
     """The values of JSON or YAML. Nearly all JSON is YAML too; read as JSON it takes a hundredth of the time."""
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
         except json.JSONDecodeError:
             pass  # `{a: b}` is YAML only
-    return yaml.load(text, Loader=Loader)  # noqa: S506 - derives from SafeLoader
+    return yaml.load(text, Loader=loader)  # noqa: S506 - derives from SafeLoader
 
 
-def check_json(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values`, known to be what JSON can carry to the worker.
+def check_json(source: str, values: Mapping[Any, Any]) -> dict[str, Any]:
+    """`values`, known to be what JSON carries to the worker as they are.
 
     Raises:
-        ConfigurationError: a value is of another kind, not a finite number, contains itself, or is nested too deeply.
+        ConfigurationError: a value is of another kind, not a finite number, contains itself, or is nested too deeply;
+            names the value.
     """
-    try:
-        json.dumps(values, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{source}: a value cannot travel as JSON: {error}") from None
-    level: list[Any] = [values]
-    for _ in range(_MAX_LEVELS):
-        level = [item for value in level for item in _list_items(value) if isinstance(item, (dict, list, tuple))]
-    if level:
-        raise _too_deep(source)
-    return dict(values)
-
-
-def _list_items(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
-
-
-def _too_deep(source: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{source}: expected at most {_MAX_LEVELS} levels of lists and objects in one another, got more"
-    )
+    return copy_plain(source, values)[0]
 
 
 def _kind_of(value: object) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from playstream.pipeline import inputs
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.extravars import ExtraVars, split_extravars
 from playstream.pipeline.ident import check_ident, is_text
 from playstream.pipeline.lookup import Delivery, Lookup
 from playstream.pipeline.passwords import check_passwords
@@ -51,7 +52,8 @@ class Arguments:
     forks: int | None = None
     verbosity: int = 0
     cmdline: str | None = None
-    extravars: Mapping[str, Any] = field(default_factory=dict)
+    extravars: Sequence[ExtraVars] = field(default=(), repr=False)
+    """Data, or texts of files; of two values of one name the later one counts."""
     envvars: Mapping[str, str] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -81,15 +83,14 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
     command = tuple(arguments.command)
     if private_data_dir is not None:
         files = inputs.read_env_files(private_data_dir)
-    if private_data_dir is not None and not command:
-        command = inputs.read_command_file(private_data_dir)
+        command = command or inputs.read_command_file(private_data_dir)
     _check_what(arguments, command)
     _check_numbers(arguments)
     lookup = Lookup(private_data_dir, arguments.project_dir, delivery)
     inventory, contents = lookup.inventory(arguments.inventory)
     roles_path = lookup.roles_path(arguments.roles_path)
-    merge = _merge_files_last if arguments.env_files_win else _merge_files_first
-    return check_job(Job(
+    texts, extravars = split_extravars("extravars", arguments.extravars)
+    job = add_env_files(Job(
         ident=check_ident(arguments.ident) if arguments.ident else str(uuid.uuid4()),
         tree=delivery is Delivery.TREE,
         playbook=None if command else lookup.playbook(arguments.playbook),
@@ -111,15 +112,20 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         skip_tags=arguments.skip_tags,
         forks=arguments.forks,
         verbosity=arguments.verbosity,
-        cmdline=files.cmdline if arguments.cmdline is None else inputs.split_words("cmdline", arguments.cmdline),
-        extravars={**files.extravars, **inputs.check_json("extravars", arguments.extravars)},
-        envvars=inputs.check_envvars("envvars", merge(files.envvars, arguments.envvars)),
-        passwords=merge(files.passwords, check_passwords("passwords", arguments.passwords)),
-        ssh_key=inputs.check_ssh_key("ssh_key", arguments.ssh_key) or files.ssh_key,
-        settings=inputs.check_settings("settings", merge(files.settings, arguments.settings) | _limits(arguments)),
+        cmdline=inputs.split_words("cmdline", arguments.cmdline or ""),
+        extravars_texts=texts,
+        extravars=extravars,
+        envvars=inputs.check_envvars("envvars", arguments.envvars),
+        passwords=check_passwords("passwords", arguments.passwords),
+        ssh_key=inputs.check_ssh_key("ssh_key", arguments.ssh_key),
+        settings=inputs.check_json("settings", arguments.settings),
+        timeout=arguments.timeout,
+        env_files_win=arguments.env_files_win,
         omit_event_data=arguments.omit_event_data,
         only_failed_event_data=arguments.only_failed_event_data,
-    ))
+    ), files)
+    # Only a directory that this job meets elsewhere has further files to be merged.
+    return job if delivery is Delivery.ARGUMENTS else replace(job, timeout=None, env_files_win=False)
 
 
 def check_job(job: Job) -> Job:
@@ -134,6 +140,7 @@ def check_job(job: Job) -> Job:
         "passwords": (*job.passwords, *job.passwords.values()),
         "inventory_contents": job.inventory_contents,
         "ssh_key": (job.ssh_key or "",),
+        "extravars": job.extravars_texts,
     }
     for name, given in written.items():
         if not all(map(inputs.is_utf8, given)):
@@ -156,34 +163,26 @@ def check_job(job: Job) -> Job:
     return job
 
 
-def _merge_files_first(files: Mapping[str, _T], arguments: Mapping[str, _T]) -> dict[str, _T]:
-    return {**files, **arguments}
-
-
-def _merge_files_last(files: Mapping[str, _T], arguments: Mapping[str, _T]) -> dict[str, _T]:
-    return {**arguments, **files}
-
-
-def _limits(arguments: Arguments) -> dict[str, Any]:
-    """The settings that `timeout` stands for."""
-    if arguments.timeout is None:
-        return {}
-    return {"job_timeout": arguments.timeout, "subprocess_timeout": arguments.timeout}
-
-
 def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
-    """The job with what `env/` adds where the job is run; what the job already says wins, name by name.
+    """The job with what `env/` adds, here or where the job is run.
+
+    What the job says already wins, name by name; with `env_files_win`, the names in envvars, passwords and settings do.
+    Empty words and an empty key are the same as none. Of extra variables both are kept, the job's behind the file's.
 
     Raises:
         ConfigurationError: what they make together cannot be run, as with `check_job`.
     """
+    def merge(ours: Mapping[str, _T], theirs: Mapping[str, _T]) -> dict[str, _T]:
+        return {**ours, **theirs} if job.env_files_win else {**theirs, **ours}
+
+    limits = {} if job.timeout is None else {"job_timeout": job.timeout, "subprocess_timeout": job.timeout}
     return check_job(replace(
         job,
         cmdline=job.cmdline or files.cmdline,
-        extravars={**files.extravars, **job.extravars},
-        envvars={**files.envvars, **job.envvars},
-        passwords={**files.passwords, **job.passwords},
-        settings={**files.settings, **job.settings},
+        extravars_texts=(*([files.extravars] if files.extravars else []), *job.extravars_texts),
+        envvars=merge(job.envvars, files.envvars),
+        passwords=merge(job.passwords, files.passwords),
+        settings={**merge(job.settings, files.settings), **limits},
         ssh_key=job.ssh_key or files.ssh_key,
     ))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.plain import copy_plain
 
 _COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
 """namespace.collection.name: a playbook or role that Ansible finds in a collection."""
@@ -212,7 +213,4 @@ def _is_address(text: str) -> bool:
 
 
 def _dump_inventory(value: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"inventory: a value cannot travel as JSON: {error}") from None
+    return json.dumps(copy_plain("inventory", value)[0])

@@ -97,8 +97,8 @@ class JobOptions(SharedOptions, total=False):
     roles_path: StrPath | Sequence[StrPath] | None
     binary: str | None
     """Program to run in place of ansible-playbook or ansible."""
-    extravars: Mapping[str, Any] | StrPath | None
-    """Extra variables, or the path of a file with them."""
+    extravars: Mapping[Any, Any] | StrPath | Sequence[Mapping[Any, Any] | StrPath] | None
+    """Extra variables, the path of a file with them, or a list of these, of which the later ones win."""
     limit: str | None
     tags: str | Sequence[str] | None
     skip_tags: str | Sequence[str] | None

@@ -1,4 +1,4 @@
-"""Reading YAML as JSON can carry it, and no more of it than there is."""
+"""Reading YAML as Ansible does, or as JSON can carry it, and no more of it than there is."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ class TooLarge(Exception):
     """More comes out of a text than went in."""
 
 
-class Loader(yaml.SafeLoader):
-    """YAML as JSON can carry it: dates stay text, and Ansible's own tags become what its JSON reader understands.
+class Tagged:
+    """A value under a tag that makes of it what JSON has no word for."""
+
+
+class ExactLoader(yaml.SafeLoader):
+    """YAML with the tags that Ansible knows.
 
     An alias (`*name`) costs nothing here and everything in JSON, where what it stands for is written out, so a few
     lines can stand for gigabytes.
     """
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - overrides a class attribute of the base
-        first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -48,13 +47,38 @@ class Loader(yaml.SafeLoader):
         return node
 
 
-def _construct_vault(loader: Loader, node: yaml.ScalarNode) -> dict[str, Any]:
+class Loader(ExactLoader):
+    """YAML as JSON can carry it: dates stay text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - overrides a class attribute of the base
+        first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _construct_vault(loader: ExactLoader, node: yaml.ScalarNode) -> dict[str, Any]:
     return {"__ansible_vault": loader.construct_scalar(node)}
 
 
-def _construct_unsafe(loader: Loader, node: yaml.ScalarNode) -> dict[str, Any]:
-    return {"__ansible_unsafe": loader.construct_scalar(node)}
+def _construct_unsafe(loader: ExactLoader, node: yaml.Node) -> dict[str, Any] | Tagged:
+    if isinstance(node, yaml.ScalarNode) and loader.resolve(  # type: ignore[no-untyped-call]
+        yaml.ScalarNode, node.value, (True, False)
+    ) == "tag:yaml.org,2002:str":
+        return {"__ansible_unsafe": loader.construct_scalar(node)}
+    return Tagged()
 
 
-Loader.add_constructor("!vault", _construct_vault)
-Loader.add_constructor("!unsafe", _construct_unsafe)
+def _construct_pairs(_loader: ExactLoader, _node: yaml.Node) -> Tagged:
+    return Tagged()
+
+
+# Loader has no table of its own and uses this class's.
+for _tag in ("!vault", "!vault-encrypted"):
+    ExactLoader.add_constructor(_tag, _construct_vault)
+ExactLoader.add_constructor("!unsafe", _construct_unsafe)
+for _name in ("omap", "pairs"):
+    ExactLoader.add_constructor(f"tag:yaml.org,2002:{_name}", _construct_pairs)
+for _name, _same in (("dict", "map"), ("unicode", "str")):
+    ExactLoader.add_constructor(
+        f"tag:yaml.org,2002:python/{_name}", ExactLoader.yaml_constructors[f"tag:yaml.org,2002:{_same}"]
+    )

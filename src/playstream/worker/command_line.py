@@ -51,8 +51,8 @@ def _options(job: Job, paths: Paths, seen: Seen) -> list[str]:
         words += ["--forks", str(job.forks)]
     if job.verbosity:
         words.append("-" + "v" * job.verbosity)
-    if job.extravars:
-        words += ["-e", f"@{seen(write_extravars(job, paths))}"]
+    for path in write_extravars(job, paths):
+        words += ["-e", f"@{seen(path)}"]
     return [*words, *ask_for_passwords(job.passwords, job.cmdline), *job.cmdline]
 
 

@@ -26,9 +26,13 @@ def write_private(path: Path, text: str) -> Path:
     return path
 
 
-def write_extravars(job: Job, paths: Paths) -> Path:
-    """The extra variables. A file and not words of the command line, which every user of the host can see."""
-    return write_private(paths.run_dir / "extravars.json", json.dumps(job.extravars))
+def write_extravars(job: Job, paths: Paths) -> list[Path]:
+    """The extra variables, a file for each text of them, in the order in which Ansible is to read them.
+
+    Files and not words of the command line, which every user of the host can see.
+    """
+    texts = [*job.extravars_texts, *([json.dumps(job.extravars)] if job.extravars else [])]
+    return [write_private(paths.run_dir / f"extravars-{number}", text) for number, text in enumerate(texts, 1)]
 
 
 def write_inventories(job: Job, paths: Paths) -> list[Path]:

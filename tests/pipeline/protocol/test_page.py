@@ -35,7 +35,7 @@ from tests.pipeline.protocol.wire import encode, take
 TYPES = {
     "str": "text",
     "int": "integer",
-    "bool": "boolean",
+    "float": "number", "bool": "boolean",
     "bytes": "64 hexadecimal digits",
     "Mapping[str, Any]": "object",
     "Mapping[str, str]": "object of texts",

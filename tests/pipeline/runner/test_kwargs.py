@@ -94,7 +94,7 @@ def test_files_win_as_with_ansible_runner(directory: Path) -> None:
     assert job.envvars == {"A": "file", "B": "argument"}
     assert job.passwords == {"^a": "file"}
     assert job.settings == {"job_timeout": 9, "subprocess_timeout": 9, "idle_timeout": 6}
-    assert job.extravars == {"a": "argument", "b": "file"}
+    assert (job.extravars_texts, job.extravars) == (("a: file\nb: file\n",), {"a": "argument"})
     assert job.cmdline == ("--diff",)
     assert read_kwargs({**kwargs, "suppress_env_files": True}, directory) == job
 

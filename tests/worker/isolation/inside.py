@@ -48,7 +48,7 @@ class Inside:
     ) -> None:
         self.output = b""
         self.events: list[dict[str, Any]] = []
-        extravars_path = paths.run_dir / "extravars.json"
+        extravars_path = paths.run_dir / "extravars-1"
         extravars_path.write_text(json.dumps(extravars or {}))
         extravars_path.chmod(0o600)
         pipes = []

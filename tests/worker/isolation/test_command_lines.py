@@ -235,7 +235,7 @@ def test_sharing_opens_the_run_directory_and_keeps_the_spool_closed(tmp_path: Pa
     paths.project.chmod(0o700)
     sandbox = make_sandbox(Isolation(image="ee"), paths, IDENT)
     os.mkfifo(paths.events, 0o600)
-    (paths.run_dir / "extravars.json").touch(0o600)
+    (paths.run_dir / "extravars-1").touch(0o600)
     sandbox.share()
     modes = {str(item.relative_to(paths.run_dir)): stat.S_IMODE(item.stat().st_mode)
              for item in (paths.run_dir, *paths.run_dir.rglob("*"))}
@@ -244,7 +244,7 @@ def test_sharing_opens_the_run_directory_and_keeps_the_spool_closed(tmp_path: Pa
     for name in plugin:
         assert modes[f"callback/{name}"] == 0o644
     assert modes["callback"] == 0o755
-    assert (modes["."], modes["home"], modes["events"], modes["extravars.json"]) == (0o777, 0o777, 0o666, 0o644)
+    assert (modes["."], modes["home"], modes["events"], modes["extravars-1"]) == (0o777, 0o777, 0o666, 0o644)
     for directory in (paths.artifact_dir, paths.artifact_dir / "fact_cache"):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o777
     assert stat.S_IMODE(paths.project.stat().st_mode) == 0o755

@@ -36,6 +36,12 @@ def _whole_number(value: Any) -> int:
     return value
 
 
+def _number(value: Any) -> float:
+    if type(value) not in {int, float} or not abs(value) < 2**63:
+        raise _Mismatch("a number below 2 to the power of 63")
+    return float(value)
+
+
 def _boolean(value: Any) -> bool:
     if type(value) is not bool:
         raise _Mismatch("true or false")
@@ -94,6 +100,7 @@ def _level(value: Any) -> LogLevel:
 _CHECKS: dict[str, _Check] = {
     "str": _string,
     "int": _whole_number,
+    "float": _number,
     "bool": _boolean,
     "bytes": _digest,
     "Mapping[str, Any]": _object,

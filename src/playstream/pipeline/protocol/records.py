@@ -95,6 +95,13 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     omit_event_data: bool = False
     only_failed_event_data: bool = False
+    extravars_texts: tuple[str, ...] = ()
+    """Files of extra variables, in any form that Ansible reads, vaulted ones too. Of two values the later one counts;
+    `extravars` come last."""
+    env_files_win: bool = False
+    """True if names in the worker's own files envvars, passwords and settings stand above the job's."""
+    timeout: float | None = None
+    """Seconds after which the job is ended, whatever the settings say."""
 
     def __repr__(self) -> str:
         """Without the values that may be secret."""

@@ -6,24 +6,27 @@ into `env/` there, and looks playbook, inventory and roles up there. The same is
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.checks import check_options
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.extravars import merge_as_json
 from playstream.pipeline.job import make_job
 from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.options import JobOptions
 from playstream.pipeline.passwords import ask_for_passwords, sort_passwords
 from playstream.pipeline.protocol import Job
 
-_INVENTORIES = ".playstream"
-"""Directory in the tree for inventories that are no files."""
+_FILES = ".playstream"
+"""Directory in the tree for what the dialect has no argument for."""
+_EXTRAVARS = "extravars"
 _NO_SETTINGS = ("container_workdir", "fact_cache", "fact_cache_type", "host_cwd")
 """Settings that ansible-runner knows as arguments, and as settings not at all or not alone."""
 _SSH = r"^SSH password:\s*?$"
@@ -74,18 +77,29 @@ def _below_project(options: Mapping[str, Any], directory: Path) -> list[str]:
     return [os.path.normpath(project / os.path.expanduser(path)) for path in paths if path]
 
 
-def inventory_files(job: Job) -> dict[str, str]:
-    """Paths in the tree and texts of the job's inventories that are no files, which the dialect has no word for.
+def added_files(job: Job) -> dict[str, str]:
+    """Paths in the tree and texts of what the dialect has no argument for: inventories that are no files, and extra
+    variables that JSON does not carry as they are.
 
     Raises:
         ConfigurationError: there are such, and no tree to carry them.
     """
-    if job.inventory_contents and not job.tree:
+    files = {f"{_FILES}/inventory-{number}": text for number, text in enumerate(job.inventory_contents, 1)}
+    if files and not job.tree:
         raise ConfigurationError(
             "inventory: expected a path on the worker's host: the runner dialect carries an inventory that is no file "
             "in the tree only, and none is sent"
         )
-    return {f"{_INVENTORIES}/inventory-{number}": text for number, text in enumerate(job.inventory_contents, 1)}
+    if merge_as_json(job.extravars_texts, job.extravars) is not None:
+        return files
+    if not job.tree:
+        raise ConfigurationError(
+            "extravars: a value is vaulted, or of a kind that JSON does not carry (a name that is no text, a date, …). "
+            "The runner dialect carries such variables in the tree only, and none is sent. Leave "
+            "--only-transmit-kwargs out, or use the native dialect"
+        )
+    texts = [*job.extravars_texts, *([json.dumps(job.extravars)] if job.extravars else [])]
+    return files | {f"{_FILES}/{_EXTRAVARS}-{number}": text for number, text in enumerate(texts, 1)}
 
 
 def write_kwargs(job: Job) -> dict[str, Any]:
@@ -98,8 +112,12 @@ def write_kwargs(job: Job) -> dict[str, Any]:
         raise ConfigurationError(
             "the file args: the runner dialect carries a whole command line in the tree only, and none is sent"
         )
-    inventory, words = _inventory(job)
-    cmdline = [*job.cmdline, *words, *ask_for_passwords(job.passwords, job.cmdline)]
+    added = list(added_files(job))
+    files = [path for path in added if path.startswith(f"{_FILES}/{_EXTRAVARS}-")]
+    inventory, words = _inventory(job, [path for path in added if path not in files])
+    # In front of the other words: an `-e` of the caller's among those wins.
+    extravars = [word for path in files for word in ("-e", f"@{_from_start(job, path)}")]
+    cmdline = [*extravars, *job.cmdline, *words, *ask_for_passwords(job.passwords, job.cmdline)]
     playbook = [dict(play) for play in job.plays] if job.plays else job.playbook
     values: dict[str, Any] = {
         "ident": job.ident,
@@ -115,7 +133,7 @@ def write_kwargs(job: Job) -> dict[str, Any]:
         "forks": job.forks,
         "verbosity": job.verbosity or None,
         "cmdline": shlex.join(cmdline) or None,
-        "extravars": dict(job.extravars) or None,
+        "extravars": None if files else merge_as_json(job.extravars_texts, job.extravars) or None,
         "envvars": dict(job.envvars) or None,
         "passwords": _prompts(job.passwords) or None,
         "settings": dict(job.settings) or None,
@@ -139,9 +157,8 @@ def _role(job: Job) -> dict[str, Any]:
     }
 
 
-def _inventory(job: Job) -> tuple[str | list[str] | None, list[str]]:
+def _inventory(job: Job, contents: Sequence[str]) -> tuple[str | list[str] | None, list[str]]:
     """The argument, which is one path, and the options that stand for anything else."""
-    contents = list(inventory_files(job))
     named = job.inventory
     if named is None and not contents:
         return None, []

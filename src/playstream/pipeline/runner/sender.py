@@ -22,7 +22,7 @@ from playstream.pipeline.protocol import (
 )
 from playstream.pipeline.protocol.order import Direction, Order
 from playstream.pipeline.runner.archive_writer import ArchiveWriter
-from playstream.pipeline.runner.kwargs import inventory_files, write_kwargs
+from playstream.pipeline.runner.kwargs import added_files, write_kwargs
 
 _PIECE = 3 << 17
 """Bytes of an archive that are sent at once; a multiple of 3, so that base64 pads nothing in between."""
@@ -68,7 +68,7 @@ class RunnerSender:
         elif isinstance(record, Failure):
             yield from self._send_failure(record)
         elif isinstance(record, Job):
-            self._files = {path: text.encode() for path, text in inventory_files(record).items()}
+            self._files = {path: text.encode() for path, text in added_files(record).items()}
             yield _line({"kwargs": write_kwargs(record)})
 
     def end(self) -> Iterator[bytes]:

@@ -1,0 +1,161 @@
+"""The values of --extra-vars, read as Ansible reads those of its own `-e`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+
+_ESCAPE = re.compile(
+    r"""\\(?:U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|N\{[^}]+\}|[\\'"abfnrtv])"""
+)
+_BLOCKS = (("{{", "}}"), ("{%", "%}"), ("{#", "#}"))
+_FREE = "_raw_params"
+"""The variable in which Ansible keeps words that are no assignment."""
+_SOURCE = "--extra-vars"
+
+
+def read_extra_vars(items: Sequence[str], warn: Callable[[str], None]) -> list[Any]:
+    """Extra variables for `playstream.run`, in the order of the items: a path, a text of YAML or JSON, or a dict each.
+
+    Args:
+        items: `@FILE`, YAML or JSON, or `name=value name=value`.
+        warn: takes a line about words that change nothing.
+
+    Raises:
+        ConfigurationError: an item is none of these.
+    """
+    return [_read_item(item, warn) for item in items if item]
+
+
+def _read_item(item: str, warn: Callable[[str], None]) -> Any:
+    if item.startswith("@"):
+        return os.path.abspath(os.path.expanduser(item[1:]))
+    if item[0] in "/.":
+        raise ConfigurationError(f"{_SOURCE}: {item!r} looks like the name of a file; write {'@' + item!r}")
+    if item[0] in "{[":
+        return item
+    if "=" not in item:
+        from playstream.pipeline.inputs import load_mapping  # noqa: PLC0415 - loads a YAML parser
+        from playstream.pipeline.yaml_loader import ExactLoader  # noqa: PLC0415
+
+        return load_mapping(_SOURCE, item, ExactLoader)
+    return parse_assignments(item, warn)
+
+
+def parse_assignments(text: str, warn: Callable[[str], None] = lambda _line: None) -> dict[str, str]:
+    """The variables of `name=value name="two words"`, all of them texts.
+
+    Words end at spaces and line ends, but within quotes and within `{{ }}`, `{% %}` and `{# #}`. Backslashes are
+    decoded: `\\n` is a line end, `\\=` keeps the equals sign in the word. Words that assign nothing become one
+    variable, `_raw_params`, as in Ansible.
+
+    Args:
+        text: what follows -e.
+        warn: takes a line about words that assign nothing.
+
+    Raises:
+        ConfigurationError: a quote or a block is not closed, or an escape stands for no character.
+    """
+    found: dict[str, str] = {}
+    free: list[str] = []
+    for word in _split(text):
+        decoded = _decode(word)
+        place = re.search(r"(?<=.)(?<!\\)=", decoded, re.DOTALL)
+        if place is None:
+            free.append(decoded.replace("\\=", "=") if "=" in decoded else word)
+        else:
+            found[decoded[:place.start()].strip()] = _unquote(decoded[place.end():].strip())
+    if free:
+        found[_FREE] = _join(free)
+        warn(f"warning: {_SOURCE} {text!r}: {found[_FREE].strip()!r} assigns nothing. A value with spaces needs quotes "
+             "within the word, as in -e 'name=\"two words\"'")
+    return found
+
+
+class _Words:
+    """Words as they grow, and what is open at their end."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._quote = ""
+        self._depths = [0, 0, 0]
+
+    @property
+    def quoted(self) -> bool:
+        """True within quotes."""
+        return bool(self._quote)
+
+    @property
+    def open(self) -> bool:
+        """True while what follows belongs to the last word."""
+        return self.quoted or any(self._depths)
+
+    def add(self, piece: str, *, first: bool) -> None:
+        """Take what stands between two spaces; `first` of its line."""
+        belongs = self.open
+        for number, char in enumerate(piece):
+            if char in "\"'" and piece[number - 1:number] != "\\" and self._quote in {"", char}:
+                self._quote = "" if self._quote else char
+        for number, (begin, end) in enumerate(_BLOCKS):
+            self._depths[number] = max(0, self._depths[number] + piece.count(begin) - piece.count(end))
+        if belongs:
+            self.extend(piece if first else f" {piece}")
+        elif piece:
+            self.found.append(piece)
+
+    def extend(self, text: str) -> None:
+        """Put text behind the last word."""
+        if not self.found:
+            self.found.append("")
+        self.found[-1] += text
+
+
+def _split(text: str) -> list[str]:
+    words = _Words()
+    *lines, last = text.split("\n")
+    for line in lines:
+        if not _add_line(words, line):
+            words.extend("\n")
+    _add_line(words, last)
+    if words.open:
+        raise ConfigurationError(f"{_SOURCE}: {text!r}: a quote or a block ({{{{, {{% or {{#) is not closed")
+    return words.found
+
+
+def _add_line(words: _Words, line: str) -> bool:
+    """Take a line. True if it ends with a backslash, so that the next one goes on with it."""
+    continued = False
+    for number, piece in enumerate(line.split(" ")):
+        if not piece and number:
+            words.extend(" ")
+        elif piece == "\\" and not words.quoted:
+            continued = True
+        else:
+            words.add(piece, first=number == 0)
+    return continued
+
+
+def _decode(word: str) -> str:
+    def replace(match: re.Match[str]) -> str:
+        try:
+            return match[0].encode("latin-1").decode("unicode-escape")
+        except UnicodeError:
+            raise ConfigurationError(f"{_SOURCE}: {match[0]!r} stands for no character") from None
+
+    return _ESCAPE.sub(replace, word)
+
+
+def _unquote(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" and value[-2] != "\\"
+    return value[1:-1] if quoted else value
+
+
+def _join(words: Sequence[str]) -> str:
+    joined = ""
+    for word in words:
+        joined += word if not joined or joined.endswith("\n") else f" {word}"
+    return joined

@@ -1,0 +1,105 @@
+"""Data of a program as plain values, each of which JSON, or Ansible's YAML, has a word for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+
+MAX_LEVELS = 200
+"""Of lists and objects in one another. Python's own limit for JSON depends on its version and on who calls."""
+_EXPECTED = "text, a number, true, false, null, a list or a dict"
+_SHOWN = 200
+_YAML_ONLY = (bytes, dt.date, set, frozenset)
+
+
+def copy_plain(source: str, values: Mapping[Any, Any], *, yaml: bool = False) -> tuple[dict[Any, Any], bool]:
+    """A copy in Python's own types, and whether JSON carries it without a change.
+
+    A tuple becomes a list, and an object of a derived type (an enumeration's, say) one of the type itself.
+
+    Args:
+        source: names the argument in errors.
+        values: what is copied.
+        yaml: accept what YAML alone carries: names that are no texts, dates, bytes, sets and infinite numbers.
+
+    Raises:
+        ConfigurationError: a value is of another kind or is nested too deeply; names the value.
+    """
+    copier = _Copier(source, yaml)
+    copied = copier.copy(values, "", 0)
+    try:
+        json.dumps(copied if copier.exact else None)
+    except ValueError as error:  # of an integer that has too many digits
+        raise ConfigurationError(f"{source}: a value cannot be written as text: {error}") from None
+    return copied, copier.exact
+
+
+def too_deep(source: str) -> ConfigurationError:
+    """The error for what is nested too deeply."""
+    return ConfigurationError(
+        f"{source}: expected at most {MAX_LEVELS} levels of lists and objects in one another, got more. Likely a value "
+        "contains itself"
+    )
+
+
+class _Copier:
+    def __init__(self, source: str, yaml: bool) -> None:
+        self._source = source
+        self._yaml = yaml
+        self.exact = True
+
+    def copy(self, value: Any, place: str, level: int) -> Any:
+        """`place` is where the value is, as in `hosts.web[2]`."""
+        if not isinstance(value, (Mapping, list, tuple, set, frozenset)):
+            return self._scalar(value, place)
+        if level >= MAX_LEVELS:
+            raise too_deep(self._source)
+        if isinstance(value, Mapping):
+            return {
+                self._name(name, place): self.copy(item, _join(place, name), level + 1) for name, item in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [self.copy(item, f"{place}[{number}]", level + 1) for number, item in enumerate(value)]
+        self._need_yaml(value, place)
+        return {self._scalar(item, place) for item in value}
+
+    def _name(self, name: Any, place: str) -> Any:
+        if isinstance(name, str):
+            return str.__str__(name)
+        if not self._yaml or not (name is None or isinstance(name, (int, float, dt.date))):
+            raise ConfigurationError(
+                f"{self._source}: {_show(_join(place, name))}: expected text as a name, got {name!r}; put it in quotes"
+            )
+        self.exact = False
+        return self._scalar(name, place)
+
+    def _scalar(self, value: Any, place: str) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return str.__str__(value)
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float) and math.isfinite(value):
+            return float(value)
+        self._need_yaml(value, place)
+        return value
+
+    def _need_yaml(self, value: Any, place: str) -> None:
+        if not self._yaml or not isinstance(value, (*_YAML_ONLY, float)):
+            got = repr(value) if isinstance(value, float) else f"an object of the type {type(value).__name__}"
+            raise ConfigurationError(f"{self._source}: {_show(place)}: expected {_EXPECTED}, got {got}")
+        self.exact = False
+
+
+def _join(place: str, name: Any) -> str:
+    return f"{place}.{name}" if place else str(name)
+
+
+def _show(place: str) -> str:
+    return place if len(place) <= _SHOWN else f"{place[:_SHOWN]}…"
