@@ -33,8 +33,7 @@ SAME_COMMAND: tuple[tuple[str, Env], ...] = (
     (SITE + " --inventory HERE/elsewhere/hosts", {}),
     (SITE + " --project-dir elsewhere/project --artifact-dir arts", {}),
     (SITE + " -a x --role-vars a=b --role-skip-facts --roles-path HERE/elsewhere/roles", {}),
-    (SITE + " --process-isolation-executable podman --process-isolation-path /tmp --container-image i "
-     "--container-volume-mount /a:/b --container-option x --process-isolation-hide-paths /a /b -j", {}),
+    (SITE + " --process-isolation-executable podman --process-isolation-path /tmp -j", {}),
     ("run demo -r greet --hosts localhost --role-vars \"who=1 what='x'\" --role-skip-facts", {}),
     ("run demo --rotate-artifacts 20 --role other --roles-path HERE/elsewhere/roles/ --hosts localhost -i 8 -vv", {}),
     ("run made -m ping -a 'data=x y' --hosts localhost --forks 1", {}),

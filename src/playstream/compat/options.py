@@ -28,10 +28,14 @@ _SWITCHES = _find_switches()
 def loosen(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, with what ansible-runner would make of a value of another type.
 
-    What is None, or false as it is by default, is left out: it is not to stand above a setting.
+    What is None, or false as it is by default, is left out: it is not to stand above a setting. `process_isolation`
+    that is false says that a `container_image` is not to be used.
     """
-    return {name: value for name, value in ((name, _loosen(name, value)) for name, value in given.items())
-            if value is not None and value is not False}
+    loose = {name: value for name, value in ((name, _loosen(name, value)) for name, value in given.items())
+             if value is not None and value is not False}
+    if given.get("process_isolation") is False and "process_isolation" not in (given.get("settings") or {}):
+        loose["process_isolation"] = False
+    return loose
 
 
 def refuse_unknown(caller: str, names: Iterable[str], options: type) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
+from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.options import SharedOptions, StrPath
 from playstream.pipeline.protocol import Job
 from playstream.worker.console import Console
@@ -52,8 +53,7 @@ class CommandConfig(RunnerConfig):
         cwd = os.path.abspath(options.get("host_cwd") or os.getcwd())
         self._job_options.setdefault("project_dir", cwd)
         self._job_options.setdefault("host_cwd", cwd)
-        mounts = [*find_mounts(cmdline_args, cwd), *(options.get("container_volume_mounts") or ())]
-        self._job_options["container_volume_mounts"] = mounts
+        self._mounts = find_mounts(cmdline_args, cwd)
 
     @property
     def outputs(self) -> list[str]:
@@ -65,10 +65,13 @@ class CommandConfig(RunnerConfig):
         return self._words
 
     def _adapt(self, job: Job) -> Job:
-        limit = job.settings.get("subprocess_timeout")
-        if self._descriptors is None or not limit or job.settings.get("job_timeout"):
-            return job
-        return replace(job, settings={**job.settings, "job_timeout": limit})
+        settings = dict(job.settings)
+        if read_isolation("settings", settings) is not None:
+            settings["container_volume_mounts"] = [*self._mounts, *(settings.get("container_volume_mounts") or ())]
+        limit = settings.get("subprocess_timeout")
+        if self._descriptors is not None and limit and not settings.get("job_timeout"):
+            settings["job_timeout"] = limit
+        return replace(job, settings=settings)
 
     @property
     def _on_terminal(self) -> bool:

@@ -16,7 +16,7 @@ import yaml
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import is_text
-from playstream.pipeline.isolation import ISOLATION_KEYS, read_isolation
+from playstream.pipeline.isolation import ISOLATION_KEYS, check_isolation
 from playstream.pipeline.passwords import check_passwords
 from playstream.pipeline.plain import copy_plain, too_deep
 from playstream.pipeline.small_files import MAX_BYTES, read_text
@@ -230,7 +230,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in (*_NAMES, *ISOLATION_KEYS):
         _check_texts(f"{source}: {name}", values.get(name))
     _check_fact_cache(source, values.get("fact_cache"))
-    read_isolation(source, values)
+    check_isolation(source, values)
     return check_json(source, values)
 
 

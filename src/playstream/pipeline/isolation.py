@@ -73,18 +73,49 @@ class Isolation:
         return self.engine in CONTAINER_ENGINES
 
 
+_NEEDS_ISOLATION = ("container_volume_mounts", "container_options", "container_auth_data",
+                    "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths")
+"""Settings that ask for something that only an isolated job has."""
+
+
 def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None:
-    """The isolation that settings ask for; None without `process_isolation`, whatever else is set.
+    """The isolation that settings ask for. An image asks for its container, unless `process_isolation` is false.
 
     Args:
         source: names the file or argument in errors.
         settings: of these, those in ISOLATION_KEYS are read.
 
+    Returns:
+        None when the job runs on its host.
+
     Raises:
-        ConfigurationError: a value is of the wrong type or form, the executable is unknown, or the image is missing.
+        ConfigurationError: a value is of the wrong type or form, the executable is unknown, the image is missing, or
+            nothing says whether there is to be the isolation that a setting is about.
     """
-    # All is read before it is known to be wanted: what is wrong is wrong today and not on the day of the first use.
-    wanted = _flag(source, settings, "process_isolation", default=False)
+    isolation = check_isolation(source, settings)
+    said = settings.get("process_isolation")
+    if said is None and isolation.image and not isolation.containerized:
+        raise ConfigurationError(
+            f"{source}: container_image asks for a container, and process_isolation_executable, "
+            f"{isolation.executable!r}, makes none. Leave one of them out, or set process_isolation"
+        )
+    given = [name for name in _NEEDS_ISOLATION if settings.get(name)]
+    if said is None and not isolation.image and given:
+        raise ConfigurationError(
+            f"{source}: {given[0]} has an effect on an isolated job only, and none is asked for. Set process_isolation "
+            "to true, or name a container_image; set it to false where the job is to run on its host all the same"
+        )
+    wanted = bool(isolation.image) if said is None else said
+    return _check_use(source, isolation) if wanted else None
+
+
+def check_isolation(source: str, settings: Mapping[str, Any]) -> Isolation:
+    """What settings say of isolation, some of which others may have to complete. Arguments as there.
+
+    Raises:
+        ConfigurationError: a value is of the wrong type or form.
+    """
+    _flag(source, settings, "process_isolation", default=False)
     isolation = Isolation(
         executable=_text(source, settings, "process_isolation_executable") or DEFAULT_EXECUTABLE,
         image=_text(source, settings, "container_image") or "",
@@ -100,7 +131,7 @@ def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None
     )
     for mount in isolation.volume_mounts:
         split_mount(f"{source}: container_volume_mounts", mount)
-    return _check_use(source, isolation) if wanted else None
+    return isolation
 
 
 def split_mount(source: str, mount: str) -> tuple[str, str, str]:

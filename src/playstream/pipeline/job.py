@@ -16,6 +16,7 @@ from playstream.pipeline import inputs
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.extravars import ExtraVars, split_extravars
 from playstream.pipeline.ident import check_ident, is_text
+from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.lookup import Delivery, Lookup
 from playstream.pipeline.passwords import check_passwords
 from playstream.pipeline.protocol import Job
@@ -150,6 +151,7 @@ def check_job(job: Job) -> Job:
     inputs.check_envvars("envvars", job.envvars)
     check_passwords("passwords", job.passwords)
     inputs.check_settings("settings", job.settings)
+    read_isolation("settings", job.settings)
     inputs.check_ssh_key("ssh_key", job.ssh_key)
     inputs.check_json("extravars", job.extravars)
     inputs.check_json("role_vars", job.role_vars)
@@ -175,6 +177,7 @@ def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
     def merge(ours: Mapping[str, _T], theirs: Mapping[str, _T]) -> dict[str, _T]:
         return {**ours, **theirs} if job.env_files_win else {**theirs, **ours}
 
+    settings = merge(job.settings, files.settings)
     limits = {} if job.timeout is None else {"job_timeout": job.timeout, "subprocess_timeout": job.timeout}
     return check_job(replace(
         job,
@@ -182,9 +185,16 @@ def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
         extravars_texts=(*([files.extravars] if files.extravars else []), *job.extravars_texts),
         envvars=merge(job.envvars, files.envvars),
         passwords=merge(job.passwords, files.passwords),
-        settings={**merge(job.settings, files.settings), **limits},
+        settings=_say_isolation({**settings, **limits}),
         ssh_key=job.ssh_key or files.ssh_key,
     ))
+
+
+def _say_isolation(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, with `process_isolation` true where an image asks for its container."""
+    inputs.check_settings("settings", settings)
+    isolated = read_isolation("settings", settings) is not None
+    return {**settings, "process_isolation": True} if isolated else settings
 
 
 def _check_directory(directory: Path) -> None:

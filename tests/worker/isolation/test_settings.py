@@ -44,9 +44,26 @@ def test_every_setting_is_read() -> None:
     assert "sesame" not in repr(isolation)
 
 
-@pytest.mark.parametrize("wanted", [{}, {"process_isolation": None}, {"process_isolation": False}])
-def test_without_process_isolation_there_is_none(wanted: dict[str, Any]) -> None:
-    assert read_isolation("settings", {"container_image": "image", **wanted}) is None
+@pytest.mark.parametrize("settings", [{}, {"process_isolation": None}, {**ALL, "process_isolation": False}])
+def test_without_process_isolation_there_is_none(settings: dict[str, Any]) -> None:
+    assert read_isolation("settings", settings) is None
+
+
+@pytest.mark.parametrize("said", [{}, {"process_isolation": None}, {"process_isolation": True}])
+def test_an_image_asks_for_its_container(said: dict[str, Any]) -> None:
+    assert read_isolation("settings", {"container_image": "image", **said}) == Isolation(image="image")
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"container_image": "image", "process_isolation_executable": "bwrap"}, "container, and .*'bwrap', makes none"),
+    *(({name: ALL[name]}, f"{name} has an effect on an isolated job only") for name in (
+        "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
+        "container_volume_mounts", "container_options", "container_auth_data",
+    )),
+])
+def test_what_only_an_isolated_job_has(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        read_isolation("settings", settings)
 
 
 def test_podman_is_the_default() -> None:

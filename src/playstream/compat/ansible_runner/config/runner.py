@@ -148,12 +148,17 @@ class RunnerConfig(_RunnerConfig):
     @property
     def containerized(self) -> bool:
         """True if it runs in a container."""
-        return bool(self.process_isolation) and self.process_isolation_executable in {"podman", "docker"}
+        return self._isolated and self.process_isolation_executable in {"podman", "docker"}
 
     @property
     def sandboxed(self) -> bool:
         """True if it runs under bwrap."""
-        return bool(self.process_isolation) and not self.containerized
+        return self._isolated and not self.containerized
+
+    @property
+    def _isolated(self) -> bool:
+        said = self.settings.get("process_isolation", self.options.get("process_isolation"))
+        return bool(self.container_image) if said is None else bool(said)
 
     @property
     def fact_cache_type(self) -> str:
