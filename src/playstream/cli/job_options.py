@@ -51,7 +51,7 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         ],
         "project_dir": _from_here(flags, flags.project_dir) if flags.project_dir else None,
         "roles_path": [
-            _find_roles(flags, path) for item in flags.roles_path or () for path in item.split(":") if path
+            _find_roles(flags, path) for item in _roles_path(flags) for path in item.split(":") if path
         ] or None,
         **isolation_options(flags),
     }
@@ -109,6 +109,13 @@ def _of_module_or_role(flags: argparse.Namespace, kind: str) -> dict[str, Any]:
 
 def _find_inventory(flags: argparse.Namespace, item: str) -> str:
     return item if "," in item else _from_here(flags, item, flags.private_data_dir / "inventory")
+
+
+def _roles_path(flags: argparse.Namespace) -> Sequence[str]:
+    """What --roles-path says, or the variable in its place; `transmit` takes only those of the variable that travel."""
+    if flags.roles_path or flags.name == "transmit":
+        return flags.roles_path or ()
+    return [os.environ.get("ANSIBLE_ROLES_PATH", "")]
 
 
 def _find_roles(flags: argparse.Namespace, path: str) -> str:

@@ -20,6 +20,7 @@ from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.lookup import Delivery, Lookup
 from playstream.pipeline.passwords import check_passwords
 from playstream.pipeline.protocol import Job
+from playstream.pipeline.roles import check_role
 
 _T = TypeVar("_T")
 
@@ -100,7 +101,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         binary=arguments.binary,
         module=None if command else arguments.module,
         module_args=arguments.module_args,
-        role=None if command else lookup.role(arguments.role, roles_path),
+        role=None if command else arguments.role,
         role_vars=inputs.check_json("role_vars", arguments.role_vars),
         role_skip_facts=arguments.role_skip_facts,
         hosts=None if arguments.playbook else arguments.hosts or "all",
@@ -125,6 +126,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         omit_event_data=arguments.omit_event_data,
         only_failed_event_data=arguments.only_failed_event_data,
     ), files)
+    check_role(job, lookup.base, delivery, os.environ)
     # Only a directory that this job meets elsewhere has further files to be merged.
     return job if delivery is Delivery.ARGUMENTS else replace(job, timeout=None, env_files_win=False)
 

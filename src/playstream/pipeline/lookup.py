@@ -14,13 +14,10 @@ from typing import Any
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.plain import copy_plain
 
-_COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
+COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
 """namespace.collection.name: a playbook or role that Ansible finds in a collection."""
 _INVENTORY_TEXT = re.compile(r"[\n=\[]|\S\s+\S")
 """What the text of an inventory has and the name of one has not: lines, variables, groups."""
-_ROLE_PLACES = ("~/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles")
-"""Ansible's default for roles_path."""
-_CONFIG_FILES = ("~/.ansible.cfg", "/etc/ansible/ansible.cfg")
 
 
 class Delivery(Enum):
@@ -48,7 +45,8 @@ class Lookup:
 
     def __init__(self, private_data_dir: Path | None, project_dir: str | None, delivery: Delivery) -> None:
         self._directory = private_data_dir
-        self._base = Path.cwd() if private_data_dir is None else Path(os.path.abspath(private_data_dir))
+        self.base = Path.cwd() if private_data_dir is None else Path(os.path.abspath(private_data_dir))
+        """What relative paths are relative to."""
         self._anywhere = delivery is Delivery.IN_PLACE
         self._look = delivery is not Delivery.ARGUMENTS
         self._has_project = private_data_dir is not None or bool(project_dir) or not self._look
@@ -61,10 +59,10 @@ class Lookup:
         Raises:
             ConfigurationError: it would not reach the worker.
         """
-        full = os.path.join(self._base, os.path.expanduser(path))
+        full = os.path.join(self.base, os.path.expanduser(path))
         if self._directory is None and self._anywhere:
             return full
-        relative = _below(self._base, full)
+        relative = _below(self.base, full)
         if relative is not None:
             return relative
         if self._anywhere:
@@ -87,9 +85,9 @@ class Lookup:
                 f"playbook {playbook!r}: expected a private_data_dir with it, or a project_dir, to find it in. A "
                 "playbook that is no file can be given as a list of plays"
             )
-        project = self._base / self.project_dir
+        project = self.base / self.project_dir
         if self._anywhere and self._directory is not None and not project.is_dir():
-            project = self._base  # where Ansible is then started
+            project = self.base  # where Ansible is then started
         relative = _below(project, os.path.join(project, playbook))
         if relative is None and self._anywhere:
             relative = os.path.abspath(project / playbook)
@@ -99,7 +97,7 @@ class Lookup:
             return relative
         path = project / relative
         if not path.exists():
-            if _COLLECTION_NAME.fullmatch(playbook):
+            if COLLECTION_NAME.fullmatch(playbook):
                 return playbook
             raise ConfigurationError(
                 f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project)}"
@@ -122,35 +120,9 @@ class Lookup:
         found = []
         for item in items:
             inside = os.path.join(self.project_dir, item)
-            in_project = self._look and not item.startswith("~") and (self._base / inside).is_dir()
+            in_project = self._look and not item.startswith("~") and (self.base / inside).is_dir()
             found.append(self.relative("roles_path", inside if in_project else item))
         return tuple(found)
-
-    def role(self, role: str | None, roles_path: Sequence[str]) -> str | None:
-        """The role, which has to be where Ansible will look for it.
-
-        Raises:
-            ConfigurationError: it is not there.
-        """
-        if role is None or not self._look or _COLLECTION_NAME.fullmatch(role) or Path(role).is_absolute():
-            return role
-        project = self._base / self.project_dir
-        places = [project / "roles", *(self._base / os.path.expanduser(path) for path in roles_path)]
-        places.append(self._base / "roles")
-        if any((place / role).is_dir() for place in places) or (self._anywhere and self._elsewhere(project, role)):
-            return role
-        raise ConfigurationError(
-            f"role {role!r} was not found in {', '.join(str(place) for place in places)}; put it there or name its "
-            "place with roles_path"
-        )
-
-    def _elsewhere(self, project: Path, role: str) -> bool:
-        """Whether this host's own roles may have it; where a configuration says where roles are, Ansible knows."""
-        configs = [project / "ansible.cfg", *(Path(os.path.expanduser(path)) for path in _CONFIG_FILES)]
-        if os.environ.get("ANSIBLE_CONFIG") or any(path.is_file() for path in configs):
-            return True
-        places = os.environ.get("ANSIBLE_ROLES_PATH", ":".join(_ROLE_PLACES)).split(":")
-        return any(Path(os.path.expanduser(place), role).is_dir() for place in places if place)
 
     def inventory(
         self, items: Sequence[str | Mapping[str, Any]] | None
@@ -173,19 +145,19 @@ class Lookup:
 
     def _is_content(self, item: str) -> bool:
         if _INVENTORY_TEXT.search(item):
-            return "\n" in item or not (self._base / item).exists()
+            return "\n" in item or not (self.base / item).exists()
         return item == "localhost" or _is_address(item)
 
     def _find_inventory(self, item: str) -> str:
         if not item:
             raise ConfigurationError("inventory: expected a path, hosts, or an inventory's text, got an empty text")
         relative = self.relative("inventory", item)
-        if self._look and not (self._base / relative).exists():
+        if self._look and not (self.base / relative).exists():
             in_inventory = f"inventory/{item}"
-            if (self._base / in_inventory).exists():
+            if (self.base / in_inventory).exists():
                 return self.relative("inventory", in_inventory)
             raise ConfigurationError(
-                f"inventory {item!r} was not found in {str(self._base)!r}. A list of hosts needs a comma: "
+                f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts needs a comma: "
                 f"{item + ','!r}"
             )
         return relative

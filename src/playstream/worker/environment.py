@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from playstream.pipeline.ansible_config import AnsibleConfig, find_ansible_config
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import Job
-from playstream.worker.ansible_config import AnsibleConfig, find_ansible_config
+from playstream.pipeline.roles import own_role_directories, role_directories
 from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen
 
@@ -70,12 +71,8 @@ def _search_paths(
         )
     }
     if job.role or job.plays or job.roles_path:
-        own = [paths.private_data_dir / path for path in job.roles_path]
-        own += [paths.project / "roles", paths.private_data_dir / "roles"]
-        found["ANSIBLE_ROLES_PATH"] = extend(
-            "ANSIBLE_ROLES_PATH", "roles_path", own,
-            f"{home}/roles", "/usr/share/ansible/roles", "/etc/ansible/roles",
-        )
+        own = [str(seen(path)) for path in own_role_directories(job, paths.private_data_dir, paths.project)]
+        found["ANSIBLE_ROLES_PATH"] = ":".join(role_directories(own, env, config))
     return found
 
 
