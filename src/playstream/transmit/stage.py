@@ -13,6 +13,7 @@ from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.pack import pack
 from playstream.pipeline.tree.readable import check_readable
+from playstream.transmit.sent import check_sent
 
 
 class Transmitter:
@@ -47,6 +48,7 @@ class Transmitter:
             own = [f"/env/{name}" for name in ENV_FILES] if (private_data_dir / "env").exists() else []
             self._ignore = Ignore.for_directory(private_data_dir, [*exclude, *own])
             check_readable(private_data_dir, self._ignore)
+            check_sent(self.job, private_data_dir, self._ignore)
 
     def records(self) -> Iterator[Record]:
         """The job, then its tree.

@@ -26,6 +26,8 @@ class _Rule:
     """False for a negated pattern."""
     directories_only: bool
     search: Callable[[str], re.Match[str] | None]
+    place: str
+    """The pattern and where it stands, for people."""
 
 
 class Ignore:
@@ -52,8 +54,27 @@ class Ignore:
         """
         if path == ARTIFACTS:
             return True
+        rule = self._deciding(path, is_directory)
+        return rule is not None and rule.ignore
+
+    def why_left_out(self, path: bytes) -> str | None:
+        """What leaves out an existing entry, or a directory that it is in, for people; None for nothing."""
+        parts = path.split(b"/")
+        for count in range(1, len(parts) + 1):
+            above = b"/".join(parts[:count])
+            if above == ARTIFACTS:
+                return "artifacts/ never travels"
+            rule = self._deciding(above, count < len(parts))
+            if count == len(parts) and (rule is None or not rule.ignore):
+                rule = self._deciding(above, True)  # it may be a directory itself
+            if rule is not None and rule.ignore:
+                return f"left out by {rule.place}"
+        return None
+
+    def _deciding(self, path: bytes, is_directory: bool) -> _Rule | None:
+        """The last pattern that matches, if there is one."""
         if not self._last_first:
-            return False
+            return None
         text = _matchable(path.decode("utf-8", "surrogateescape"))
         for rule in self._last_first:
             if rule.directories_only and not is_directory:
@@ -62,8 +83,8 @@ class Ignore:
             # The one group in pathspec's expressions is the slash after a directory that the pattern matches. That
             # directory was asked about before, so only a match of the whole path counts.
             if match is not None and match.lastindex is None:
-                return rule.ignore
-        return False
+                return rule
+        return None
 
 
 def _file_rules(file: Path) -> Iterator[_Rule]:
@@ -93,14 +114,14 @@ def _rules(patterns: Iterator[tuple[int, str]], place: Callable[[int, str], str]
         if not pattern or pattern.startswith("#"):
             continue
         try:
-            yield _rule(pattern)
+            yield _rule(pattern, place(number, text))
         except (ValueError, re.error) as error:
             raise ConfigurationError(
                 f"{place(number, text)} is not a valid pattern ({error}). Patterns have the syntax of gitignore(5)."
             ) from error
 
 
-def _rule(pattern: str) -> _Rule:
+def _rule(pattern: str, place: str) -> _Rule:
     """Raises ValueError or re.error if the pattern is invalid."""
     if "[:" in pattern:
         # pathspec would take the letters of [[:alpha:]] literally and ignore the wrong files.
@@ -113,7 +134,7 @@ def _rule(pattern: str) -> _Rule:
     compiled = list(GitIgnoreSpec.from_lines([_matchable(pattern.removesuffix("/"))]).patterns)
     if len(compiled) != 1 or compiled[0].include is None or compiled[0].regex is None:
         raise ValueError("it matches nothing")
-    return _Rule(compiled[0].include, directories_only, compiled[0].regex.search)
+    return _Rule(compiled[0].include, directories_only, compiled[0].regex.search, place)
 
 
 def _matchable(text: str) -> str:

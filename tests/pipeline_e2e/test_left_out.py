@@ -1,0 +1,52 @@
+"""A pattern that leaves out what the job names is found before a byte is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeDir
+from tests.stages import Stages
+
+
+@pytest.fixture
+def demo(private_data_dir: MakeDir) -> Path:
+    demo = private_data_dir({"site.yml": "[]\n", "linked.yml": "[]\n"})
+    (demo / "project" / "link.yml").symlink_to("linked.yml")
+    (demo / "roles" / "greet" / "tasks").mkdir(parents=True)
+    (demo / "more").mkdir()
+    (demo / "artifacts").mkdir()
+    (demo / "artifacts" / "old.yml").write_text("[]\n")
+    return demo
+
+
+@pytest.mark.parametrize("dialect", ["playstream", "runner"])
+@pytest.mark.parametrize(("words", "pattern", "expected"), [
+    (("-p", "site.yml"), "site.yml", "playbook 'project/site.yml' would not reach the worker: left out by {}"),
+    (("-p", "site.yml"), "/project/", "playbook 'project/site.yml' would not reach the worker: left out by {}"),
+    (("-p", "link.yml"), "linked.yml", "playbook 'project/link.yml' would not reach the worker: left out by {}"),
+    (("-p", "site.yml", "--inventory", "inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
+    (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: left out by {}"),
+    (("-p", "site.yml", "--roles-path", "more"), "more", "roles_path 'more' would not reach the worker"),
+    (("-p", "old.yml", "--project-dir", "artifacts"), "x", "artifacts/ never travels"),
+])
+def test_it_is_refused(
+    stages: Stages, demo: Path, words: tuple[str, ...], pattern: str, expected: str, dialect: str
+) -> None:
+    done = stages.call("transmit", demo, *words, "--exclude", pattern, "--dialect", dialect)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert expected.format(f"--exclude {pattern!r}") in done.stderr.decode()
+    (demo / ".playstreamignore").write_text(f"# a comment\n{pattern}\n")
+    done = stages.call("transmit", demo, *words, "--dialect", dialect)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert expected.format(f"{demo}/.playstreamignore, line 2: {pattern!r}") in done.stderr.decode()
+
+
+@pytest.mark.parametrize("words", [
+    ("-p", "site.yml", "--exclude", "*.yml", "--exclude", "!site.yml"),
+    ("-p", "site.yml", "--exclude", "roles/"),
+    ("-m", "ping", "--exclude", "/project/"),
+])
+def test_what_is_not_named_may_be_left_out(stages: Stages, demo: Path, words: tuple[str, ...]) -> None:
+    assert stages.call("transmit", demo, *words).returncode == 0
