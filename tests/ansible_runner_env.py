@@ -1,4 +1,4 @@
-"""ansible-runner as people have it: released versions from PyPI, each in a virtual environment of its own."""
+"""ansible-runner, and an old Ansible, as people have them: from PyPI, each in a virtual environment of its own."""
 
 from __future__ import annotations
 
@@ -35,23 +35,44 @@ class Unprepared(Exception):
 def ansible_runner_python(version: str = CURRENT) -> Path:
     """The Python that has ansible-runner, with the executables `ansible-runner` and `ansible-playbook` beside it.
 
-    The environment is made when it is first asked for and kept. Processes that ask at the same time wait for one.
-
     Args:
         version: of ansible-runner, as on PyPI.
 
     Raises:
         Unprepared: it cannot be made.
     """
-    folder = CACHE / version
-    wanted = [f"ansible-runner=={version}", *_REQUIREMENTS.get(version, (f"ansible-core=={_own_ansible_core()}",))]
+    requirements = _REQUIREMENTS.get(version, (f"ansible-core=={_own_ansible_core()}",))
+    return environment(CACHE / version, f"ansible-runner=={version}", *requirements)
+
+
+def old_core_python() -> Path:
+    """The Python that has an ansible-core older than those that are supported, with its programs beside it.
+
+    Raises:
+        Unprepared: it cannot be made.
+    """
+    return environment(ROOT / ".cache" / "old-core", "ansible-core==2.13.*")
+
+
+def environment(folder: Path, *wanted: str) -> Path:
+    """The Python of a virtual environment that is made when it is first asked for and kept.
+
+    Processes that ask at the same time wait for one.
+
+    Args:
+        folder: where it is.
+        wanted: what pip installs.
+
+    Raises:
+        Unprepared: it cannot be made.
+    """
     python, mark = folder / "bin" / "python", folder / "installed"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{version}.lock").open("w") as lock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # The mark comes last: an environment without it is one whose making was broken off.
-        if not mark.exists() or mark.read_text().split() != wanted:
-            _install(folder, python, wanted)
+        if not mark.exists() or mark.read_text().split() != list(wanted):
+            _install(folder, python, list(wanted))
             mark.write_text("\n".join(wanted) + "\n")
     return python
 

@@ -13,6 +13,7 @@ from typing import Any
 from ansible import constants as C  # noqa: N812 - ansible's own name for it
 from ansible.executor import task_result
 from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__
 
 from .channel import not_recorded
 from .context import Context
@@ -22,6 +23,8 @@ from .shown import listen
 from .wire import encode, iso_of, members, quote, text_of
 
 CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
+OLDEST = (2, 15)
+"""The oldest ansible-core that is tested."""
 FACT_MODULES = frozenset(p + m for p in ("", "ansible.builtin.", "ansible.legacy.") for m in ("setup", "gather_facts"))
 PUBLIC_NAMES = hasattr(task_result, "CallbackTaskResult")
 """Before ansible-core 2.19 the names of a result's parts were private, now those give deprecation warnings."""
@@ -74,6 +77,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
                 listen(recorder)
                 spare_lookups()
                 RecordingCallback.recorder = recorder
+                self._warn_of_version()
             except Exception as exc:  # noqa: BLE001 - recording never fails the playbook
                 reason = exc.strerror if isinstance(exc, OSError) else None
                 self._display.warning(not_recorded(path, reason or text_of(exc)))
@@ -83,6 +87,16 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         # By host: since when, what, its task, and since when on the clock that does not jump.
         self._running: dict[str, tuple[int, Context, Any, int]] = {}
         self._tasks: dict[str, Context] = {}
+
+    def _warn_of_version(self) -> None:
+        """Say once that this Ansible is older than those that are tested."""
+        found = tuple(int(part) for part in __version__.split(".")[:2])
+        if found < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            self._display.warning(
+                f"This is ansible-core {__version__}, and playstream is tested with {oldest} and later. Events and "
+                f"facts may be missing or wrong. Install ansible-core {oldest} or later where the job runs"
+            )
 
     def _context(self, recorder: Recorder, task: Any) -> Context:
         """The task's fields, which are nearly always the same for each host."""
