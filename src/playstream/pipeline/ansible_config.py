@@ -52,9 +52,9 @@ def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool
         places = places[:1] if places[0].parent == cwd else []
     elif named:
         path = Path(os.path.expanduser(os.path.expandvars(named)))
-        places.insert(0, path / "ansible.cfg" if path.is_dir() else cwd / path)
+        places.insert(0, path / "ansible.cfg" if os.path.isdir(path) else cwd / path)
     for path in places:
-        if path.is_file() and os.access(path, os.R_OK):
+        if os.path.isfile(path) and os.access(path, os.R_OK):
             return AnsibleConfig(path, _read_defaults(path))
     return AnsibleConfig(None, {})
 

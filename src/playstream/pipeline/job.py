@@ -200,12 +200,12 @@ def _say_isolation(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_directory(directory: Path) -> None:
-    if not directory.exists():
+    if not os.path.exists(directory):
         raise ConfigurationError(
             f"the private data directory {str(directory)!r} does not exist. Create it, with the playbooks in its "
             "project/ and the hosts in its inventory/"
         )
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise ConfigurationError(f"the private data directory {str(directory)!r} is not a directory")
     if not os.access(directory, os.R_OK | os.X_OK):
         raise ConfigurationError(f"the private data directory {str(directory)!r} may not be read by this user")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.plain import copy_plain
+from playstream.pipeline.inventories import convert_text, write_inventory
 
 COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
 """namespace.collection.name: a playbook or role that Ansible finds in a collection."""
@@ -86,7 +85,7 @@ class Lookup:
                 "playbook that is no file can be given as a list of plays"
             )
         project = self.base / self.project_dir
-        if self._anywhere and self._directory is not None and not project.is_dir():
+        if self._anywhere and self._directory is not None and not os.path.isdir(project):
             project = self.base  # where Ansible is then started
         relative = _below(project, os.path.join(project, playbook))
         if relative is None and self._anywhere:
@@ -96,13 +95,13 @@ class Lookup:
         if not self._look:
             return relative
         path = project / relative
-        if not path.exists():
+        if not os.path.exists(path):
             if COLLECTION_NAME.fullmatch(playbook):
                 return playbook
             raise ConfigurationError(
                 f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project)}"
             )
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ConfigurationError(f"playbook {playbook!r} in {str(project)!r} is not a file")
         if not os.access(path, os.R_OK):
             raise ConfigurationError(f"playbook {str(path)!r} may not be read by this user; see its mode and owner")
@@ -120,7 +119,7 @@ class Lookup:
         found = []
         for item in items:
             inside = os.path.join(self.project_dir, item)
-            in_project = self._look and not item.startswith("~") and (self.base / inside).is_dir()
+            in_project = self._look and not item.startswith("~") and os.path.isdir(self.base / inside)
             found.append(self.relative("roles_path", inside if in_project else item))
         return tuple(found)
 
@@ -140,21 +139,21 @@ class Lookup:
             if isinstance(item, str) and not self._is_content(item):
                 named.append(item if "," in item else self._find_inventory(item))
             else:
-                contents.append(item if isinstance(item, str) else _dump_inventory(item))
+                contents.append(convert_text(item) if isinstance(item, str) else write_inventory(item))
         return tuple(named), tuple(contents)
 
     def _is_content(self, item: str) -> bool:
         if _INVENTORY_TEXT.search(item):
-            return "\n" in item or not (self.base / item).exists()
+            return "\n" in item or not os.path.exists(self.base / item)
         return item == "localhost" or _is_address(item)
 
     def _find_inventory(self, item: str) -> str:
         if not item:
             raise ConfigurationError("inventory: expected a path, hosts, or an inventory's text, got an empty text")
         relative = self.relative("inventory", item)
-        if self._look and not (self.base / relative).exists():
+        if self._look and not os.path.exists(self.base / relative):
             in_inventory = f"inventory/{item}"
-            if (self.base / in_inventory).exists():
+            if os.path.exists(self.base / in_inventory):
                 return self.relative("inventory", in_inventory)
             raise ConfigurationError(
                 f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts needs a comma: "
@@ -170,7 +169,7 @@ def _below(directory: Path, path: str) -> str | None:
 
 
 def _list_playbooks(project: Path) -> str:
-    if not project.is_dir():
+    if not os.path.isdir(project):
         return ", which does not exist: playbooks belong into project/ of the private data directory"
     names = sorted(item.name for item in project.iterdir() if item.suffix in {".yml", ".yaml"})
     return f"; there are: {', '.join(names[:10])}" if names else ", which holds no playbook"
@@ -182,7 +181,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _dump_inventory(value: Mapping[str, Any]) -> str:
-    return json.dumps(copy_plain("inventory", value)[0])

@@ -58,14 +58,14 @@ def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mappi
     if on_this_host and isolation is not None and isolation.containerized:
         return
     project = private_data_dir / job.project_dir
-    start = project if project.is_dir() else private_data_dir
+    start = project if os.path.isdir(project) else private_data_dir
     env = {**(here if on_this_host else {}), **job.envvars}
     config = find_ansible_config(env, start, only_project=not on_this_host)
     own = [str(path) for path in own_role_directories(job, private_data_dir, project)]
     searched = role_directories(own, env, config) if on_this_host else [*own, *(_named(env, config) or [])]
     # Besides, Ansible looks beside the playbook, and takes the name for a path.
     places = [*(_expand(path, start, env) for path in searched if path), project, start]
-    if any((place / role).exists() for place in places):
+    if any(os.path.exists(place / role) for place in places):
         return
     if not on_this_host and any(not _lies_in(place, private_data_dir) for place in (*places, start / role)):
         return

@@ -36,6 +36,9 @@ from playstream.process.events import (
     parse_event,
 )
 from playstream.process.observer import Observer
+from playstream.process.reach import Reach
+
+_ENDED_BY_ITSELF = frozenset({StatusName.SUCCESSFUL, StatusName.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Processor:
         self._failure: Failure | None = None
         self._missing = MissingEvents()
         self._owner = os.getpid()
+        self._reach = Reach()
 
     @property
     def missing_events(self) -> int:
@@ -137,6 +141,8 @@ class Processor:
     def _take_event(self, record: Event) -> None:
         event, own_json = parse_event(record)
         self._missing.note(record.counter)
+        if not self._reach.reached:
+            self._reach.event(event)
         text = displayed_text(event)
         output = self._output
         as_json = output is Output.JSON or (output is Output.MIXED and not is_text_alone(event))
@@ -185,6 +191,9 @@ class Processor:
             record = replace(record, command=words)
             self._artifacts.write_command(words, record.cwd or "", record.env or {})
         record = judge(record)
+        if record.explanation is None and record.status in _ENDED_BY_ITSELF:
+            successful = record.status is StatusName.SUCCESSFUL
+            record = replace(record, explanation=self._reach.explain(successful=successful))
         self.status = record.status
         self.explanation = record.explanation
         self.rc = record.rc

@@ -41,11 +41,11 @@ def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
     named += [("inventory", directory / item) for item in job.inventory or () if "," not in item]
     named += [("roles_path", directory / path) for path in job.roles_path]
     for what, path in named:
-        if path.exists() and path.is_relative_to(directory):
+        if os.path.exists(path) and path.is_relative_to(directory):
             yield what, path
     if job.role:
         places = [*own_role_directories(job, directory, project), project]
-        found = [place / job.role for place in places if (place / job.role).exists()]
+        found = [place / job.role for place in places if os.path.exists(place / job.role)]
         yield from (("role", path) for path in found[:1])  # the one that Ansible would take
 
 
