@@ -52,7 +52,8 @@ PROMPTS = {
     "vault": ["Vault password: ", "Vault password (default): ", "New Vault password: ", "Confirm New Vault password: ",
               "New vault password (default): "],
     "vault:dev": ["Vault password (dev): ", "New vault password (dev): ", "Confirm new vault password (dev): "],
-    "ssh_key": ["Enter passphrase for /dev/fd/3: ", "Enter passphrase for key '/home/bob/.ssh/id_rsa': "],
+    "ssh_key": ["Enter passphrase for /r/artifacts/7/ssh_key_data: ",
+                "Enter passphrase for key '/home/bob/.ssh/id_rsa': "],
 }
 
 

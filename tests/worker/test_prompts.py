@@ -219,7 +219,8 @@ def test_what_looks_like_a_prompt(output: bytes, raw: bool, expected: str | None
 
 def test_the_advice_for_a_passphrase() -> None:
     for text, advice in (
-        ("Enter passphrase for key '/x': ", "'ssh_key'"), ("Bad passphrase, try again for /dev/fd/3: ", "is wrong"),
+        ("Enter passphrase for key '/x': ", "'ssh_key'"),
+        ("Bad passphrase, try again for /r/artifacts/7/ssh_key_data: ", "is wrong"),
         ("root@h's password: ", "'ssh'"), ("(root@h) Password: ", "'ssh'"), ("SUDO password: ", "'become'"),
     ):
         assert advice in explain_unanswered(Prompt(text), 5)

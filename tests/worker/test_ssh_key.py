@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from playstream.pipeline.errors import JobError
-from playstream.worker.ssh_agent import KeyPipe, wrap_in_agent
+from playstream.worker.ssh_agent import KeyPipe, name_key, wrap_in_agent
 from tests.conftest import MakeDir
 from tests.pipeline_e2e.sshd import Sshd
 from tests.processes import Repeating, guards_of, wait_until
@@ -162,14 +162,19 @@ def test_the_key_alone_reaches_the_hosts_and_leaves_nothing(stages: Stages, job:
 
 
 # pytest puts the parameters into the environment, so the passphrase is none of them.
-@pytest.mark.parametrize("name", ["ssh_key", "'Enter passphrase for .*:\\s*?$'"])
-def test_a_key_with_a_passphrase(stages: Stages, job: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("dialect", ["playstream", "runner"])
+@pytest.mark.parametrize("name", [
+    "ssh_key", "'Enter passphrase for .*:\\s*?$'", "'for.*/artifacts/.*/ssh_key_data:'",
+    "'^Enter passphrase for .*/artifacts/the run/ssh_key_data:\\s*?$'",
+])
+def test_a_key_with_a_passphrase(stages: Stages, job: Path, tmp_path: Path, name: str, dialect: str) -> None:
+    """By its name, and by what programs for ansible-runner look for."""
     passphrase = f"open sesame {uuid4()}"  # another test may have its own on a command line at the same time
     protect(job / "env" / "ssh_key", passphrase)
     (job / "env" / "passwords").write_text(f"{name}: {passphrase}")
     secret = secret_of(job / "env" / "ssh_key")
     with Sampler(secret, passphrase) as sampler:
-        run = run_over_ssh(stages, job)
+        run = run_over_ssh(stages, job, "--dialect", dialect, "-i", "the run")
     assert run.exit_statuses == (0, 0, 0), run.stdout + run.stderr
     assert sampler.found == set()
     assert_gone(stages, job, secret, tmp_path)
@@ -240,12 +245,17 @@ def test_a_temporary_directory_with_a_long_name(stages: Stages, job: Path, tmp_p
 
 def test_the_program_keeps_what_a_setgid_agent_loses() -> None:
     env = {"TMPDIR": "/x", "LD_LIBRARY_PATH": "/y z", "PATH": "/bin", "SECRET": "s"}
-    words = wrap_in_agent(["a", "b c"], socket="/s", fifo="/f", size=5, env=env)
+    words = wrap_in_agent(["a", "b c"], socket="/s", fifo="/f", name="/n", size=5, env=env)
     assert words[:3] == ["ssh-agent", "-a", "/s"]
     assert words[3:6] == ["env", "TMPDIR=/x", "LD_LIBRARY_PATH=/y z"]
-    assert words[-4:] == ["/f", "5", "a", "b c"]
+    assert words[-5:] == ["/f", "5", "/n", "a", "b c"]
     with pytest.raises(JobError, match="20 bytes too long"):
-        wrap_in_agent(["a"], socket="/" + "s" * 101, fifo="/f", size=5)
+        wrap_in_agent(["a"], socket="/" + "s" * 101, fifo="/f", name="/n", size=5)
+
+
+def test_a_name_that_would_break_the_line_of_the_prompt(tmp_path: Path) -> None:
+    assert name_key(tmp_path, "a\nb").relative_to(tmp_path) == Path("artifacts/run/ssh_key_data")
+    assert name_key(tmp_path, "7: x").relative_to(tmp_path) == Path("artifacts/7: x/ssh_key_data")
 
 
 def test_the_pipe_of_the_key(tmp_path: Path) -> None:

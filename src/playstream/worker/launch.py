@@ -21,7 +21,7 @@ from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
 from playstream.worker.paths import PLUGIN_DIR, Paths
 from playstream.worker.run_files import Seen
 from playstream.worker.spool import Spool
-from playstream.worker.ssh_agent import wrap_in_agent
+from playstream.worker.ssh_agent import name_key, wrap_in_agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,18 @@ def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None) -> Command:
     if on_this_host:
         words[0] = find_executable(words[0], env, paths.cwd)
     if job.ssh_key:
-        words = _give_key(words, job.ssh_key, paths, seen, env)
+        words = _give_key(words, job, paths, seen, env)
         if on_this_host:
             words[0] = find_executable(words[0], env, paths.cwd)
     command = Command(tuple(words), env, seen(paths.cwd))
     return command if sandbox is None else sandbox.enclose(command)
 
 
-def _give_key(words: Sequence[str], key: str, paths: Paths, seen: Seen, env: Mapping[str, str]) -> list[str]:
+def _give_key(words: Sequence[str], job: Job, paths: Paths, seen: Seen, env: Mapping[str, str]) -> list[str]:
+    size = len((job.ssh_key or "").encode())
+    name = name_key(paths.run_dir, job.ident)
     socket, fifo = str(seen(paths.agent)), str(seen(paths.ssh_key))
-    return wrap_in_agent(words, socket=socket, fifo=fifo, size=len(key.encode()), env=env)
+    return wrap_in_agent(words, socket=socket, fifo=fifo, name=str(seen(name)), size=size, env=env)
 
 
 def _same(path: Path) -> Path:

@@ -26,11 +26,12 @@ _LOST = frozenset({"GCONV_PATH", "GETCONF_DIR", "HOSTALIASES", "LOCALDOMAIN", "L
                    "NLSPATH", "RESOLV_HOST_CONF", "RES_OPTIONS", "TMPDIR", "TZDIR"})
 
 # Words come as parameters, never inside the text. The key is read from descriptor 3, so that standard input stays the
-# terminal, where ssh-add asks for a passphrase; without that, versions before 8.4 would want a window for it.
+# terminal, where ssh-add asks for a passphrase; without that, versions before 8.4 would want a window for it. ssh-add
+# gets a link to that descriptor, whose path it shows when it asks.
 _SCRIPT = """\
-fifo=$1 size=$2
-shift 2
-{ head -c "$size" "$fifo" | SSH_ASKPASS_REQUIRE=never ssh-add -q /dev/fd/3 3<&0 <&4 4<&-; } 4<&0 || {
+fifo=$1 size=$2 name=$3
+shift 3
+{ head -c "$size" "$fifo" | SSH_ASKPASS_REQUIRE=never ssh-add -q "$name" 3<&0 <&4 4<&-; } 4<&0 || {
     status=$?
     echo 'ERROR! ssh-add did not take the private key of the job (ssh_key), so nothing was run' >&2
     exit "$status"
@@ -40,7 +41,7 @@ exec "$@"
 
 
 def wrap_in_agent(
-    words: Sequence[str], *, socket: str, fifo: str, size: int, env: Mapping[str, str] | None = None
+    words: Sequence[str], *, socket: str, fifo: str, name: str, size: int, env: Mapping[str, str] | None = None
 ) -> list[str]:
     """The command line that runs `words` with an ssh-agent that holds the job's key.
 
@@ -51,6 +52,7 @@ def wrap_in_agent(
             code is then ssh-add's.
         socket: path of the agent's socket, as the command sees it.
         fifo: path of the `KeyPipe`, as the command sees it.
+        name: path of what `name_key` made, as the command sees it.
         size: bytes of the key.
         env: what the command is started with. The variables in it that a setgid ssh-agent would lose are named on the
             command line; they hold paths.
@@ -67,7 +69,22 @@ def wrap_in_agent(
         )
     kept = [f"{name}={value}" for name, value in (env or {}).items() if name in _LOST or name.startswith("LD_")]
     restore = ["env", *kept] if kept else []
-    return ["ssh-agent", "-a", socket, *restore, "sh", "-c", _SCRIPT, "sh", fifo, str(size), *words]
+    return ["ssh-agent", "-a", socket, *restore, "sh", "-c", _SCRIPT, "sh", fifo, str(size), name, *words]
+
+
+def name_key(run_dir: Path, ident: str) -> Path:
+    """Make the name that ssh-add shows when it asks for a passphrase: `…/artifacts/IDENT/ssh_key_data`.
+
+    It is ansible-runner's, whose users have regular expressions for that prompt.
+
+    Raises:
+        OSError: this host refused it.
+    """
+    directory = run_dir / "artifacts" / (ident if ident.isprintable() else "run")
+    directory.mkdir(mode=0o700, parents=True)
+    link = directory / "ssh_key_data"
+    link.symlink_to("/dev/fd/3")
+    return link
 
 
 class KeyPipe:
