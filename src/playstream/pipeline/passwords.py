@@ -19,6 +19,8 @@ _ALIASES = {
     "ssh_key_passphrase": "ssh_key",
 }
 """What the names mean. `conn_pass` and `become_pass` are what Ansible's own code calls the two."""
+MAX_ANSWER = 4095
+"""Bytes of an answer: of a line, the kernel's terminals keep as many (termios(3))."""
 _VAULT_ID = re.compile(r"vault:([A-Za-z0-9_.-]+)")
 
 
@@ -75,8 +77,28 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
             raise ConfigurationError(
                 f"{source}: the answer to {pattern!r}: expected text, got {type(answer).__name__}"
             )
-        checked[pattern] = str(answer)
+        checked[pattern] = _check_answer(f"{source}: the answer to {pattern!r}", str(answer))
     return checked
+
+
+def _check_answer(source: str, answer: str) -> str:
+    """An answer that can be typed, without a line end at its end: Enter is pressed in any case.
+
+    Raises:
+        ConfigurationError: no line that is typed could hold it. It is not shown.
+    """
+    answer = answer.removesuffix("\n").removesuffix("\r")
+    found = next((name for char, name in (("\n", "a line feed"), ("\r", "a carriage return")) if char in answer), None)
+    if found is not None:
+        raise ConfigurationError(
+            f"{source}: expected one line, got {found} within it, which whoever asks takes for the end of the answer"
+        )
+    size = len(answer.encode("utf-8", "surrogatepass"))
+    if size > MAX_ANSWER:
+        raise ConfigurationError(
+            f"{source}: expected at most {MAX_ANSWER} bytes, which is what a terminal takes as one line, got {size}"
+        )
+    return answer
 
 
 def ask_for_passwords(given_passwords: Mapping[str, str], cmdline: Sequence[str]) -> list[str]:

@@ -37,6 +37,21 @@ _PAUSE = re.compile(r"^\[.*\]\n(?:.*\n){0,20}?(?P<prompt>.*:)\n\s*\Z", re.MULTIL
 """What Ansible's pause module prints: the task's name, and the prompt, which may have lines, with a colon."""
 
 
+_TO_QUOTE = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NEXT = b"\x16"
+"""^V: the terminal, and readline, take the next character for itself (VLNEXT, termios(3))."""
+
+
+def quote_controls(answer: bytes) -> bytes:
+    """An answer as it is typed where ^C, ^D, ^U, ^S and their like would be orders to the terminal."""
+    return _TO_QUOTE.sub(lambda match: _NEXT + match[0], answer)
+
+
+def ends_line(text: bytes, rest: bytes) -> bool:
+    """Whether a prompt is at the end of the output, in a line that has no end yet."""
+    return b"\n" not in text and not _CONTROL.sub(b"", rest).strip(b" \t\0")
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What is typed when the output shows a prompt; the representation does not show it."""

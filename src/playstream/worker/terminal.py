@@ -18,7 +18,16 @@ import pexpect.expect
 import pexpect.fdpexpect
 
 from playstream.worker.console import READ_SIZE, Source
-from playstream.worker.prompts import MAX_REPEATS, WINDOW, Tail, explain_refused, explain_unanswered, list_replies
+from playstream.worker.prompts import (
+    MAX_REPEATS,
+    WINDOW,
+    Tail,
+    ends_line,
+    explain_refused,
+    explain_unanswered,
+    list_replies,
+    quote_controls,
+)
 from playstream.worker.terminal_readers import may_be_read
 
 _ROWS, _COLUMNS = 24, 80
@@ -64,6 +73,8 @@ class Terminal:
         self._unmatched = b""
         self._tail = Tail()
         self._typing: _Typing | None = None
+        self._ask_again_at: float | None = None
+        """When to see again whether the prompt at the end of the output is one: somebody has to wait for an answer."""
         self._last_prompt = b""
         self._repeats = 0
         self._refused: str | None = None
@@ -96,10 +107,18 @@ class Terminal:
 
     def _answer(self, data: bytes) -> None:
         self._unmatched = (self._unmatched + data)[-WINDOW:]
+        self._find_prompts()
+
+    def _find_prompts(self) -> None:
+        self._ask_again_at = None
         while (which := self._prompts.search(self._unmatched, len(self._unmatched))) >= 0:
             start, end = self._prompts.start, self._prompts.end
             if start == end:
                 return  # nothing is no prompt
+            if ends_line(self._unmatched[start:end], self._unmatched[end:]) and not self._is_read():
+                # Until then it may be the beginning of a line, which goes on with the next read.
+                self._ask_again_at = time.monotonic() + _KEY_STEP
+                return
             text, between = self._unmatched[start:end], self._unmatched[:start]
             self._unmatched = self._unmatched[end:]
             self._tail.clear()
@@ -118,10 +137,15 @@ class Terminal:
             else:
                 self._type(answer)
 
-    def _type(self, answer: bytes) -> None:
+    def _is_read(self) -> bool:
+        """Whether somebody waits for input, as far as the kernel tells."""
+        return may_be_read(os.ttyname(self._slave))
+
+    def _type(self, answer: bytes, *, keys: bool = False) -> None:
+        """Type an answer and Enter; `keys` for a program that takes each key as it is, without the terminal's help."""
         self._stop_echo()
         try:
-            self._keyboard.sendline(answer)
+            self._keyboard.sendline(answer if keys else quote_controls(answer))
         except OSError:
             pass  # so much has been typed that nobody reads; then nobody waits for this either
 
@@ -141,6 +165,8 @@ class Terminal:
             return 0.0
         if self._typing is not None:
             return self._typing.look_at
+        if self._ask_again_at is not None:
+            return self._ask_again_at
         if patience is None:
             return None
         return max(self._quiet_since + patience, self._looked_at + max(patience, _MIN_PAUSE))
@@ -162,13 +188,15 @@ class Terminal:
             return None
         if self._typing is not None:
             self._attend_typing(self._typing, now)
-        if patience is None or self._typing is not None:
+        elif self._ask_again_at is not None:
+            self._find_prompts()
+        if patience is None or self._typing is not None or now < self._quiet_since + patience:
             return None
         self._looked_at = now
         prompt = self._tail.prompt(raw=self._raw)
         if prompt is None or now < self._quiet_since + patience + prompt.patience or self._has_output():
             return None
-        if not (prompt.pause or may_be_read(os.ttyname(self._slave))):
+        if not (prompt.pause or self._is_read()):
             return None
         return explain_unanswered(prompt, patience)
 
@@ -176,7 +204,7 @@ class Terminal:
         raw = self._raw
         if (raw and typing.raw) or now >= typing.give_up_at:
             self._typing = None
-            self._type(typing.answer)
+            self._type(typing.answer, keys=raw)
         else:
             typing.raw = raw
             typing.look_at = now + _KEY_STEP
