@@ -24,13 +24,14 @@ def run(flags: argparse.Namespace) -> int:
 
     from playstream.cli.local_run import run_here  # noqa: PLC0415
     from playstream.cli.untied import untied_options  # noqa: PLC0415
+    from playstream.pipeline.current_directory import current_directory  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
 
     module = flags.module or os.environ.get("RUNNER_MODULE") or "command"
     if module == "command" and not flags.module_args:
         raise ConfigurationError("expected a module (-m NAME), or a command (-a 'WORDS'), got neither")
     options = untied_options(flags)
-    options |= {"host_pattern": flags.host_pattern, "module": module, "project_dir": os.getcwd()}
+    options |= {"host_pattern": flags.host_pattern, "module": module, "project_dir": current_directory()}
     if flags.module_args:
         options["module_args"] = flags.module_args
     return run_here(flags, options)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.errors import ConfigurationError
 
 _ESCAPE = re.compile(
@@ -33,7 +34,7 @@ def read_extra_vars(items: Sequence[str], warn: Callable[[str], None]) -> list[A
 
 def _read_item(item: str, warn: Callable[[str], None]) -> Any:
     if item.startswith("@"):
-        return os.path.abspath(os.path.expanduser(item[1:]))
+        return absolute_path(os.path.expanduser(item[1:]))
     if item[0] in "/.":
         raise ConfigurationError(f"{_SOURCE}: {item!r} looks like the name of a file; write {'@' + item!r}")
     if item[0] in "{[":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.cli.output import complain
+from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.errors import ConfigurationError
 
 _AS_THEY_ARE = ("hosts", "limit", "tags", "skip_tags", "forks", "cmdline", "omit_event_data", "only_failed_event_data")
@@ -131,7 +132,7 @@ def _from_here(flags: argparse.Namespace, path: str, *places: Path) -> str:
     """
     if flags.name == "transmit" and any(os.path.exists(place / path) for place in (flags.private_data_dir, *places)):
         return path
-    return os.path.abspath(path) if os.path.exists(path) else path
+    return absolute_path(path) if os.path.exists(path) else path
 
 
 def parse_variables(source: str, text: str) -> dict[str, Any]:
@@ -184,6 +185,6 @@ def _literal(text: str) -> Any:
 
 def roles_path_in(directory: Path, environment: str | None) -> Sequence[str]:
     """Those directories of ANSIBLE_ROLES_PATH that are in a private data directory, so that they travel with it."""
-    base = os.path.abspath(directory)
-    paths = [os.path.abspath(os.path.expanduser(path)) for path in (environment or "").split(":") if path]
+    base = absolute_path(directory)
+    paths = [absolute_path(os.path.expanduser(path)) for path in (environment or "").split(":") if path]
     return [path for path in paths if os.path.commonpath([base, path]) == base]

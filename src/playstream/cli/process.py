@@ -41,6 +41,7 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.interface.display import Display, write_standard_output  # noqa: PLC0415
         from playstream.interface.process import process  # noqa: PLC0415
         from playstream.interface.shown_text import choose_form  # noqa: PLC0415
+        from playstream.pipeline.current_directory import absolute_path  # noqa: PLC0415
         from playstream.pipeline.ident import check_ident  # noqa: PLC0415
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
         from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
@@ -48,7 +49,7 @@ def run(flags: argparse.Namespace) -> int:
 
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
-    artifact_dir = Path(flags.artifact_dir) if flags.artifact_dir else flags.private_data_dir / "artifacts"
+    artifact_dir = Path(absolute_path(flags.artifact_dir or flags.private_data_dir / "artifacts"))
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)
     without = flags.quiet or flags.json or flags.debug or flags.raw_output or flags.summary == STANDARD_OUTPUT

@@ -39,12 +39,13 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
         from playstream.interface.work import work  # noqa: PLC0415
+        from playstream.pipeline.current_directory import absolute_path  # noqa: PLC0415
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
         from playstream.pipeline.links.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
         from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
         from playstream.worker import WorkerOptions  # noqa: PLC0415
 
-    directory = None if flags.private_data_dir is None else Path(flags.private_data_dir)
+    directory = None if flags.private_data_dir is None else Path(absolute_path(flags.private_data_dir))
     options = WorkerOptions(
         directory, flags.delete, keepalive_seconds(flags), liveness_seconds(flags), limits_of(vars(flags)),
         None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),

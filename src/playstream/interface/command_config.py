@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
+from playstream.pipeline.current_directory import absolute_path, current_directory
 from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.options import SharedOptions, StrPath
 from playstream.pipeline.protocol import Job
@@ -50,7 +50,7 @@ class CommandConfig(RunnerConfig):
         self._pipes: Pipes | None = None
         self._configure(private_data_dir, options)
         # A command runs where the caller is, and in a container finds what it finds there.
-        cwd = os.path.abspath(options.get("host_cwd") or os.getcwd())
+        cwd = absolute_path(options.get("host_cwd") or current_directory())
         self._job_options.setdefault("project_dir", cwd)
         self._job_options.setdefault("host_cwd", cwd)
         self._mounts = find_mounts(cmdline_args, cwd)

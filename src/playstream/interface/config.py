@@ -14,6 +14,7 @@ from playstream.interface.standard_streams import fill_standard_streams
 from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.checks import check_options
+from playstream.pipeline.current_directory import absolute_path, current_directory
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import check_ident
 from playstream.pipeline.job import make_job
@@ -66,7 +67,7 @@ class RunnerConfig:
     def _configure(self, private_data_dir: StrPath | None, options: Mapping[str, Any]) -> None:
         self.options = check_options(options, self._options_type, type(self).__name__)
         """The options that were given, checked, without those that are None."""
-        self.private_data_dir = os.path.abspath(private_data_dir) if private_data_dir else None
+        self.private_data_dir = absolute_path(private_data_dir) if private_data_dir else None
         """Absolute path; None for a job from memory."""
         self._job_options = dict(self.options)
         if private_data_dir:
@@ -106,7 +107,7 @@ class RunnerConfig:
     def _artifact_base(self) -> Path:
         """Where artifact directories are. A run from memory leaves them nowhere: they go with this object."""
         if "artifact_dir" in self.options:
-            return Path(os.path.abspath(self.options["artifact_dir"]))
+            return Path(absolute_path(self.options["artifact_dir"]))
         if self.private_data_dir is not None:
             return Path(self.private_data_dir) / "artifacts"
         return self._make_temporary().root / "artifacts"
@@ -126,7 +127,7 @@ class RunnerConfig:
     def project_dir(self) -> str:
         """The directory of the playbooks."""
         project = self._job_options.get("project_dir") or "project"
-        return os.path.join(self.private_data_dir or os.getcwd(), project)
+        return os.path.join(self.private_data_dir or current_directory(), project)
 
     @property
     def playbook(self) -> Any:

@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from playstream.pipeline.current_directory import absolute_path, current_directory
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inventories import convert_text, write_inventory
 
@@ -44,7 +45,7 @@ class Lookup:
 
     def __init__(self, private_data_dir: Path | None, project_dir: str | None, delivery: Delivery) -> None:
         self._directory = private_data_dir
-        self.base = Path.cwd() if private_data_dir is None else Path(os.path.abspath(private_data_dir))
+        self.base = Path(current_directory() if private_data_dir is None else absolute_path(private_data_dir))
         """What relative paths are relative to."""
         self._anywhere = delivery is Delivery.IN_PLACE
         self._look = delivery is not Delivery.ARGUMENTS

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.pipeline.removal import remove_tree
 from playstream.worker.guardian import kill_marked
@@ -63,7 +64,7 @@ def remove_directories(
     Raises:
         ConfigurationError: the pattern names a directory of the system. Nothing has been removed.
     """
-    paths = [Path(os.path.abspath(name)) for name in sorted(glob.glob(pattern))]
+    paths = [Path(absolute_path(name)) for name in sorted(glob.glob(pattern))]
     _refuse_system_directories(pattern, paths)
     done = Removal()
     oldest = time.time() - grace_minutes * 60

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.passwords import ask_for_passwords
 from playstream.pipeline.protocol import Job
 from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen, write_extravars, write_inventories, write_playbook
+
+COMMA_VARIABLE = "PLAYSTREAM_COMMA"
+"""Stands for a comma in the path of an inventory, which Ansible would take for a list of hosts. Ansible replaces it."""
 
 
 def make_command_line(job: Job, paths: Paths, seen: Seen) -> list[str]:
@@ -57,10 +62,11 @@ def _options(job: Job, paths: Paths, seen: Seen) -> list[str]:
 
 
 def _inventory(job: Job, paths: Paths, seen: Seen) -> list[str]:
+    def source(path: Path) -> str:
+        return str(seen(path)).replace(",", f"${{{COMMA_VARIABLE}}}")
+
     if job.inventory is None and not job.inventory_contents:
         default = paths.private_data_dir / "inventory"
-        return [str(seen(default))] if default.exists() else []
-    named = [
-        item if "," in item else str(seen(paths.private_data_dir / item)) for item in job.inventory or ()
-    ]
-    return named + [str(seen(path)) for path in write_inventories(job, paths)]
+        return [source(default)] if default.exists() else []
+    named = [item if "," in item else source(paths.private_data_dir / item) for item in job.inventory or ()]
+    return named + [source(path) for path in write_inventories(job, paths)]

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.isolation import read_isolation
@@ -15,7 +16,7 @@ from playstream.pipeline.protocol import Job
 from playstream.pipeline.removal import discard
 from playstream.pipeline.tree.directories import make_private
 from playstream.worker.command import Command, find_executable
-from playstream.worker.command_line import make_command_line
+from playstream.worker.command_line import COMMA_VARIABLE, make_command_line
 from playstream.worker.environment import make_environment
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
 from playstream.worker.paths import PLUGIN_DIR, Paths
@@ -90,7 +91,10 @@ def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None) -> Command:
     seen: Seen = _same if sandbox is None else sandbox.seen
     on_this_host = sandbox is None or sandbox.inherits_env
     env = make_environment(job, paths, PLUGIN_DIR, seen, inherit=on_this_host)
+    _check_names(paths, env)
     words = make_command_line(job, paths, seen)
+    if any(COMMA_VARIABLE in word for word in words):
+        env[COMMA_VARIABLE] = ","
     if on_this_host:
         words[0] = find_executable(words[0], env, paths.cwd)
     if job.ssh_key:
@@ -99,6 +103,20 @@ def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None) -> Command:
             words[0] = find_executable(words[0], env, paths.cwd)
     command = Command(tuple(words), env, seen(paths.cwd))
     return command if sandbox is None else sandbox.enclose(command)
+
+
+def _check_names(paths: Paths, env: Mapping[str, str]) -> None:
+    """See that Ansible takes the paths for what they are: it replaces variables in most of them.
+
+    Raises:
+        JobError: one has a variable in it.
+    """
+    for path in (paths.run_dir, paths.private_data_dir, paths.project):
+        if "$" in str(path) and Template(str(path)).safe_substitute(env) != str(path):
+            raise JobError(
+                f"the directory {str(path)!r} has the name of an environment variable in it, which Ansible would "
+                "replace by its value. Choose another TMPDIR, or move the private data directory"
+            )
 
 
 def _give_key(words: Sequence[str], job: Job, paths: Paths, seen: Seen, env: Mapping[str, str]) -> list[str]:

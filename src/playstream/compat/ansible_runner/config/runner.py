@@ -16,6 +16,7 @@ from playstream.compat.given import Given
 from playstream.compat.options import loosen, make_directory, refuse_unknown, with_host_keys_unchecked
 from playstream.interface.config import RunnerConfig as _RunnerConfig
 from playstream.pipeline.checks import check_options
+from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.options import JobOptions, SharedOptions
 from playstream.pipeline.tree.directories import make_private
 
@@ -202,7 +203,7 @@ class RunnerConfig(_RunnerConfig):
         if self.module and not self.binary:
             self._job_options["project_dir"] = self.private_data_dir
         elif "project_dir" in self.options:
-            self._job_options["project_dir"] = os.path.abspath(self.options["project_dir"])
+            self._job_options["project_dir"] = absolute_path(self.options["project_dir"])
 
     def _find_inventory(self) -> None:
         given = self.options.get("inventory")
@@ -221,5 +222,5 @@ class RunnerConfig(_RunnerConfig):
 def _find_path(inventory: Any) -> Any:
     """An inventory's path as this process sees it; what is no path as it is."""
     if isinstance(inventory, (str, os.PathLike)) and "\n" not in os.fspath(inventory) and os.path.exists(inventory):
-        return os.path.abspath(inventory)
+        return absolute_path(inventory)
     return inventory
