@@ -14,8 +14,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
-from playstream.pipeline.fact_cache import simplify_fact_cache
-from playstream.pipeline.ident import EVENT_FILES, KNOWN_DIRECTORIES, KNOWN_FILES, OUTPUTS
+from playstream.pipeline.ident import EVENT_FILES, FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_FILES, OUTPUTS
 from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
@@ -204,8 +203,12 @@ class ArtifactDir:
 
     def _simplify_facts(self) -> None:
         """ansible-runner's worker sends what Ansible wrote; clients know one layout."""
+        cache = self._incoming / FACT_CACHE
         try:
-            simplify_fact_cache(self._incoming / "fact_cache")
+            if cache.is_dir():
+                from playstream.pipeline.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
+
+                simplify_fact_cache(cache)
         except OSError as error:
             raise self._trouble(error) from None
 

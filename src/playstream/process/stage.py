@@ -30,13 +30,13 @@ from playstream.pipeline.verdict import ENDED_HERE, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import (
     MissingEvents,
+    Reach,
     displayed_text,
     event_file_name,
     is_text_alone,
     parse_event,
 )
 from playstream.process.observer import Observer
-from playstream.process.reach import Reach
 
 _ENDED_BY_ITSELF = frozenset({StatusName.SUCCESSFUL, StatusName.FAILED})
 
