@@ -24,8 +24,8 @@ def run(flags: argparse.Namespace) -> int:
 
     from playstream.cli.local_run import run_here  # noqa: PLC0415
     from playstream.cli.untied import untied_options  # noqa: PLC0415
-    from playstream.pipeline.current_directory import current_directory  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
+    from playstream.pipeline.tree.directories import current_directory  # noqa: PLC0415
 
     module = flags.module or os.environ.get("RUNNER_MODULE") or "command"
     if module == "command" and not flags.module_args:

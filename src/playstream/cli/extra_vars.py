@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.tree.directories import absolute_path
 
 _ESCAPE = re.compile(
     r"""\\(?:U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|N\{[^}]+\}|[\\'"abfnrtv])"""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from playstream.cli.output import complain
-from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.tree.directories import absolute_path
 
 _AS_THEY_ARE = ("hosts", "limit", "tags", "skip_tags", "forks", "cmdline", "omit_event_data", "only_failed_event_data")
 _ISOLATION = (

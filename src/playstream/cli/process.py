@@ -41,10 +41,10 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.interface.display import Display, write_standard_output  # noqa: PLC0415
         from playstream.interface.process import process  # noqa: PLC0415
         from playstream.interface.shown_text import choose_form  # noqa: PLC0415
-        from playstream.pipeline.current_directory import absolute_path  # noqa: PLC0415
         from playstream.pipeline.ident import check_ident  # noqa: PLC0415
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
         from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
+        from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
         from playstream.process import Observer, Output  # noqa: PLC0415
 
     if sys.stdin is not None and sys.stdin.isatty():

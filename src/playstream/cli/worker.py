@@ -39,10 +39,10 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
         from playstream.interface.work import work  # noqa: PLC0415
-        from playstream.pipeline.current_directory import absolute_path  # noqa: PLC0415
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
         from playstream.pipeline.links.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
         from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
+        from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
         from playstream.worker import WorkerOptions  # noqa: PLC0415
 
     directory = None if flags.private_data_dir is None else Path(absolute_path(flags.private_data_dir))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
-from playstream.pipeline.current_directory import absolute_path, current_directory
 from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.options import SharedOptions, StrPath
 from playstream.pipeline.protocol import Job
+from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.console import Console
 from playstream.worker.pipes import Pipes
 

@@ -14,7 +14,6 @@ from playstream.interface.standard_streams import fill_standard_streams
 from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.checks import check_options
-from playstream.pipeline.current_directory import absolute_path, current_directory
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import check_ident
 from playstream.pipeline.job import make_job
@@ -24,6 +23,7 @@ from playstream.pipeline.options import JobOptions, StrPath
 from playstream.pipeline.owned import Owned
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.removal import discard
+from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.execution import Execution

@@ -10,9 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.current_directory import absolute_path, current_directory
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.inventories import convert_text, write_inventory
+from playstream.pipeline.tree.directories import absolute_path, current_directory
 
 COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
 """namespace.collection.name: a playbook or role that Ansible finds in a collection."""

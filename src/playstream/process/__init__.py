@@ -1,4 +1,3 @@
-from playstream.process.observer import Observer
-from playstream.process.stage import Output, Processor, Result
+from playstream.process.stage import Observer, Output, Processor, Result
 
 __all__ = ["Observer", "Output", "Processor", "Result"]

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.pipeline.removal import remove_tree
+from playstream.pipeline.tree.directories import absolute_path
 from playstream.worker.guardian import kill_marked
 from playstream.worker.in_use import is_free, is_locked_below
 from playstream.worker.spool import is_spool_name

@@ -1,4 +1,5 @@
-"""Directories that are private to this user whatever the umask, made relative to a handle and never through a link."""
+"""Directories: private ones, made whatever the umask and never through a link; the names in large ones; and the
+current one, which may have been removed."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+
+from playstream.pipeline.errors import ConfigurationError
 
 _AT_ONCE = 1000
 """Names that are read ahead of being taken."""
@@ -58,3 +61,27 @@ def names_to_take(directory: Path) -> Iterator[str]:
 def _some_names(directory: Path) -> list[str]:
     with os.scandir(directory) as entries:
         return [entry.name for entry in islice(entries, _AT_ONCE)]
+
+
+def current_directory() -> str:
+    """The path of the current directory.
+
+    Raises:
+        ConfigurationError: it is not there any more, or may not be looked up.
+    """
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the current directory cannot be found ({error.strerror}); likely it was removed. Change to one that "
+            "exists, with cd or os.chdir(), or name every path from / on"
+        ) from None
+
+
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """As os.path.abspath.
+
+    Raises:
+        ConfigurationError: it is relative to a current directory that cannot be found.
+    """
+    return os.path.normpath(os.path.join("" if os.path.isabs(path) else current_directory(), path))

@@ -16,9 +16,8 @@ from playstream.compat.given import Given
 from playstream.compat.options import loosen, make_directory, refuse_unknown, with_host_keys_unchecked
 from playstream.interface.config import RunnerConfig as _RunnerConfig
 from playstream.pipeline.checks import check_options
-from playstream.pipeline.current_directory import absolute_path
 from playstream.pipeline.options import JobOptions, SharedOptions
-from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.directories import absolute_path, make_private
 
 __all__ = ["ExecutionMode", "RunnerConfig"]
 
