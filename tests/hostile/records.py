@@ -96,9 +96,6 @@ JOBS: dict[str, tuple[Refusal, dict[str, bytes]]] = {
     "extra variables that are NaN": (
         RemoteProtocolError, {"native": _job_text('{"ident": "a", "extravars": {"a": NaN}}')},
     ),
-    "extra variables that are NaN, as a keyword": (
-        ConfigurationError, {"runner": _kwargs(extravars={"a": float("nan")})},
-    ),
     "a key twice": (
         RemoteProtocolError, {"native": _job_text(_SECOND_OF_TWO.format(key="ident", first='"a"', second='"b"'))},
     ),

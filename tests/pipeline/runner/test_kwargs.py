@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.runner.kwargs import read_kwargs, write_kwargs
 
@@ -46,6 +47,23 @@ def test_there_and_back(job: Job, directory: Path) -> None:
 def test_what_older_versions_and_the_command_line_send(directory: Path) -> None:
     job = read_kwargs({"playbook": "site.yml", "resource_profiling": None, "forks": "7", "limit": None}, directory)
     assert job.forks == 7
+
+
+@pytest.mark.parametrize(("sent", "written", "isolated"), [
+    ({"container_image": "quay.io/ansible/ansible-runner:devel", "process_isolation": None}, None, False),
+    ({"container_image": "quay.io/ansible/ansible-runner:devel", "process_isolation": True}, None, True),
+    ({"container_image": "quay.io/ansible/ansible-runner:devel"}, "process_isolation: true", True),
+    ({"container_image": "quay.io/a/b:1", "process_isolation": None}, None, True),
+    ({"container_image": "quay.io/a/b:1", "process_isolation": False}, None, False),
+])
+def test_the_default_image_asks_for_no_container(
+    sent: dict[str, Any], written: str | None, isolated: bool, directory: Path
+) -> None:
+    if written:
+        (directory / "env").mkdir()
+        (directory / "env" / "settings").write_text(written)
+    isolation = read_isolation("settings", read_kwargs({"playbook": "site.yml", **sent}, directory).settings)
+    assert (isolation.image if isolation else None) == (sent["container_image"] if isolated else None)
 
 
 def test_roles_are_found_from_the_project(directory: Path) -> None:

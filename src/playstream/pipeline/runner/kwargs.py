@@ -29,6 +29,8 @@ _FILES = ".playstream"
 _EXTRAVARS = "extravars"
 _NO_SETTINGS = ("container_workdir", "fact_cache", "fact_cache_type", "host_cwd")
 """Settings that ansible-runner knows as arguments, and as settings not at all or not alone."""
+_DEFAULT_IMAGE = "quay.io/ansible/ansible-runner:devel"
+"""What ansible-runner's command line sends where nobody has named an image."""
 _SSH = r"^SSH password:\s*?$"
 _BECOME = r"^BECOME password.*:\s*?$"
 _SSH_KEY = r"^Enter passphrase for .*:\s*?$"
@@ -60,12 +62,17 @@ def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that say something.
 
     Versions before 2.2 name some that later ones do not know, as None; the word behind --forks on ansible-runner's
-    command line comes as text.
+    command line comes as text, and its default image comes with every job. That image is for the case that a setting
+    asks for isolation, and asks for none itself.
     """
     given = {name: value for name, value in kwargs.items() if value is not None}
     forks = given.get("forks")
     if isinstance(forks, str) and forks.isascii() and forks.isdigit():
         given["forks"] = int(forks)
+    settings = given.get("settings")
+    said = isinstance(settings, Mapping) and settings.get("process_isolation") is not None
+    if given.get("container_image") == _DEFAULT_IMAGE and not said:
+        given.setdefault("process_isolation", False)
     return given
 
 
