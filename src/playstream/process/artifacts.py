@@ -7,27 +7,44 @@ that was there.
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
-from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
-from playstream.pipeline.ident import EVENT_FILES, FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_FILES, OUTPUTS
+from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, RemoteProtocolError, UnsafePath
+from playstream.pipeline.ident import EVENT_FILES, FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_NAMES, OUTPUTS
 from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
-from playstream.pipeline.tree.directories import make_private, names_to_take
+from playstream.pipeline.tree.directories import (
+    make_directory,
+    make_private,
+    mode_of,
+    names_to_take,
+    put,
+    remove,
+)
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process.event_files import EventFiles
 from playstream.process.event_writer import CREATE
 from playstream.process.events import came_twice
 
 _INCOMING = ".incoming"
-_OWN_DIRECTORIES = (*sorted(KNOWN_DIRECTORIES), _INCOMING)
+"""The directory that a tree is unpacked into, until it is complete and moved into place."""
 _STDOUT_BUFFER = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is open while a run is written."""
+
+    events: EventFiles
+    stdout: TextIO
 
 
 class ArtifactDir:
@@ -60,9 +77,10 @@ class ArtifactDir:
     ) -> None:
         self.path = path
         self._limits = limits
+        self._keep_stdout = keep_stdout
+        self._write_behind = write_behind
         self._not_taken = {EVENT_FILES, "command", *(["stdout"] if own_stdout else [])}
         """Names in the worker's tree that are passed over."""
-        self._incoming = path / _INCOMING
         self._links = {name for name in OUTPUTS if follow_links and (path / name).is_symlink()}
         self._unpacker: Unpacker | None = None
         with ExitStack() as handles:
@@ -71,10 +89,8 @@ class ArtifactDir:
                 self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 handles.callback(os.close, self._root)
                 self._claim()
-                self._clear()
-                self._events = handles.enter_context(closing(EventFiles(self._root, write_behind=write_behind)))
-                stdout = self._open_stdout() if keep_stdout else os.open(os.devnull, 1)
-                self._stdout = handles.enter_context(os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", ""))
+                remove(self._root, _INCOMING)  # of a process that was killed
+                self._files = self._open(handles)
             except OSError as error:
                 raise self._trouble(error) from None
             self._handles = handles.pop_all()
@@ -94,16 +110,21 @@ class ArtifactDir:
                 f"another run is writing its artifacts to {str(self.path)!r}; give this one an ident of its own"
             )
 
+    def _open(self, handles: ExitStack) -> _Files:
+        """Remove what an earlier run has left, and open this one's files.
+
+        Args:
+            handles: close them.
+        """
+        for name in sorted(KNOWN_NAMES - self._links):
+            remove(self._root, name)
+        events = handles.enter_context(closing(EventFiles(self._root, write_behind=self._write_behind)))
+        stdout = self._open_stdout() if self._keep_stdout else os.open(os.devnull, 1)
+        return _Files(events, handles.enter_context(os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", "")))
+
     def _open_stdout(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC if "stdout" in self._links else CREATE
         return os.open("stdout", flags, 0o600, dir_fd=self._root)
-
-    def _clear(self) -> None:
-        for name in sorted(KNOWN_FILES - self._links):
-            (self.path / name).unlink(missing_ok=True)
-        for name in _OWN_DIRECTORIES:
-            if (self.path / name).is_dir():
-                _remove_tree(self.path / name)
 
     def write_event(self, name: str, json_text: bytes) -> None:
         """Keep one event in the file `name`, a plain word.
@@ -113,14 +134,14 @@ class ArtifactDir:
             JobError: it cannot be written.
         """
         try:
-            self._events.write(name, json_text)
+            self._files.events.write(name, json_text)
         except OSError as error:
             raise self._event_trouble(error) from None
 
     def finish_events(self) -> None:
         """See to it that all events are in their files. Raises as `write_event` does."""
         try:
-            self._events.finish()
+            self._files.events.finish()
         except OSError as error:
             raise self._event_trouble(error) from None
 
@@ -135,18 +156,18 @@ class ArtifactDir:
             JobError: it cannot be written.
         """
         try:
-            self._stdout.write(f"{text}\r\n")
+            self._files.stdout.write(f"{text}\r\n")
         except OSError as error:
             raise self._trouble(error) from None
 
     def flush(self) -> None:
         """Write out what is buffered of the output and the events. Raises as `write_event` does."""
         try:
-            self._events.flush()
+            self._files.events.flush()
         except OSError as error:
             raise self._event_trouble(error) from None
         try:
-            self._stdout.flush()
+            self._files.stdout.flush()
         except OSError as error:
             raise self._trouble(error) from None
 
@@ -170,10 +191,7 @@ class ArtifactDir:
     def _replace(self, name: str, data: bytes | None) -> None:
         """Put a new file in the place of what is there; None for no file."""
         try:
-            try:
-                os.unlink(name, dir_fd=self._root)
-            except FileNotFoundError:
-                pass
+            remove(self._root, name)
             if data is None:
                 return
             with os.fdopen(os.open(name, CREATE, 0o600, dir_fd=self._root), "wb") as file:
@@ -185,67 +203,85 @@ class ArtifactDir:
         """Take a record of the worker's artifact tree.
 
         Raises:
-            UnsafePath: an entry would leave the directory.
+            UnsafePath: an entry would leave the directory, or has a name that is not the run's.
             RemoteProtocolError: the tree is not well formed.
             JobError: it cannot be written.
         """
         if self._unpacker is None:
             self.flush()
             try:
-                self._incoming.mkdir(mode=0o700)
+                os.close(make_directory(self._root, _INCOMING))
             except OSError as error:
                 raise self._trouble(error) from None
-            self._unpacker = Unpacker(self._incoming, trusted=False, limits=self._limits)
+            self._unpacker = Unpacker(self.path / _INCOMING, trusted=False, limits=self._limits)
+        if isinstance(record, FileEntry):
+            _check_name(record.path)
         self._unpacker.receive(record)
         if isinstance(record, TreeEnd):
-            self._simplify_facts()
-            self._move_incoming(replace=True)
+            self._finish_tree()
 
-    def _simplify_facts(self) -> None:
-        """ansible-runner's worker sends what Ansible wrote; clients know one layout."""
-        cache = self._incoming / FACT_CACHE
+    def _finish_tree(self) -> None:
+        """Check a tree that is complete, and put it into place."""
+        if self._unpacker is not None:
+            self._unpacker.close()
+            self._unpacker = None
         try:
-            if cache.is_dir():
-                from playstream.pipeline.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
-
-                simplify_fact_cache(cache)
+            with self._incoming() as incoming:
+                _check_types(incoming)
+                if mode_of(incoming, FACT_CACHE) is not None:
+                    _simplify_facts(self.path / _INCOMING / FACT_CACHE)
+                self._move_all(incoming, replace=True)
+            remove(self._root, _INCOMING)
         except OSError as error:
             raise self._trouble(error) from None
 
-    def _move_incoming(self, *, replace: bool) -> None:
+    @contextmanager
+    def _incoming(self) -> Iterator[int]:
+        """The directory of the tree that has come, open."""
+        fd = os.open(_INCOMING, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _move_all(self, incoming: int, *, replace: bool) -> None:
         """Put what was unpacked into place; without `replace` only what is not there yet."""
-        if self._unpacker is None:
-            return
-        self._unpacker.close()
-        self._unpacker = None
-        try:
-            for name in names_to_take(self._incoming):
-                self._move(self._incoming / name, replace=replace)
-            self._incoming.rmdir()
-        except OSError as error:
-            raise self._trouble(error) from None
+        for name in names_to_take(incoming):
+            if name in self._not_taken or not (replace or self._has_room_for(incoming, name)):
+                remove(incoming, name)
+            elif name in self._links:
+                _copy_content(self.path / _INCOMING / name, self.path / name)
+                remove(incoming, name)
+            else:
+                put(incoming, name, self._root)
 
-    def _move(self, item: Path, *, replace: bool) -> None:
-        """Put one entry into place, or remove it."""
-        place = self.path / item.name
-        if item.name in self._not_taken or (place.exists() and not replace):
-            _remove(item)
-        elif item.name in self._links:
-            _copy_content(item, place)
-            _remove(item)
-        else:
-            if place.is_dir() and not place.is_symlink():
-                _remove_tree(place)
-            item.replace(place)
+    def _has_room_for(self, incoming: int, name: str) -> bool:
+        return _has_right_type(incoming, name) and mode_of(self._root, name) is None
+
+    def _drop_tree(self) -> None:
+        """Keep what has come of an unfinished tree where nothing is in its place, and remove the rest."""
+        if self._unpacker is not None:
+            self._unpacker.close()
+            self._unpacker = None
+            with self._incoming() as incoming:
+                self._move_all(incoming, replace=False)
+        remove(self._root, _INCOMING)
 
     def close(self) -> None:
         """Keep what has come of an unfinished tree, and close the handles."""
         with self._handles:
             try:
-                self._stdout.close()
-                self._move_incoming(replace=False)
+                self._files.stdout.close()
+                self._drop_tree()
             except OSError as error:
                 raise self._trouble(error) from None
+
+
+def _simplify_facts(cache: Path) -> None:
+    """ansible-runner's worker sends what Ansible wrote; clients know one layout."""
+    from playstream.pipeline.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
+
+    simplify_fact_cache(cache)
 
 
 def _copy_content(source: Path, target: Path) -> None:
@@ -255,26 +291,46 @@ def _copy_content(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _remove(item: Path) -> None:
-    """Remove an entry, whatever it is."""
-    if item.is_dir() and not item.is_symlink():
-        _remove_tree(item)
-    else:
-        item.unlink()
-
-
-def _remove_tree(directory: Path) -> None:
-    """Remove a directory with all that is in it.
+def _has_right_type(directory: int, name: str) -> bool:
+    """Whether the entry is what a run leaves under its name: for the known names a file or a directory, no link.
 
     Raises:
-        OSError: something remains.
+        OSError: it cannot be looked at.
     """
-    try:
-        directory.rmdir()
-    except OSError:
-        from playstream.pipeline.removal import remove_tree  # noqa: PLC0415 - most are empty by then
-    else:
-        return
-    remains = remove_tree(directory)
-    if remains is not None:
-        raise OSError(errno.ENOTEMPTY, remains)
+    mode = mode_of(directory, name) if name in KNOWN_NAMES else None
+    return mode is None or (stat.S_ISDIR if name in KNOWN_DIRECTORIES else stat.S_ISREG)(mode)
+
+
+def _check_types(directory: int) -> None:
+    """Refuse a tree in which a known name is not what a run leaves under it.
+
+    Args:
+        directory: descriptor of where it was unpacked.
+
+    Raises:
+        RemoteProtocolError: it is so.
+        OSError: an entry cannot be looked at.
+    """
+    for name in sorted(KNOWN_NAMES):
+        if not _has_right_type(directory, name):
+            expected = "a directory" if name in KNOWN_DIRECTORIES else "a file"
+            raise RemoteProtocolError(
+                f"the worker's artifacts hold {name!r} as something else than {expected}, which no run leaves there. "
+                "They are refused. See on the worker's side what made it: a task of the job, or a changed worker"
+            )
+
+
+def _check_name(path: bytes) -> None:
+    """Refuse an entry of a tree whose name this side uses itself.
+
+    Args:
+        path: the entry's, in the tree.
+
+    Raises:
+        UnsafePath: it is so.
+    """
+    if path.split(b"/", 1)[0] == _INCOMING.encode():
+        raise UnsafePath(
+            f"the worker's artifacts hold the name {_INCOMING!r}, which is kept for playstream's own files. They are "
+            "refused. See on the worker's side what made it: a task of the job, or a changed worker"
+        )

@@ -1,9 +1,11 @@
-"""Directories: private ones, made whatever the umask and never through a link; the names in large ones; and the
-current one, which may have been removed."""
+"""Directories: private ones, made whatever the umask and never through a link; their entries, moved and removed by a
+handle; the names in large ones; and the current one, which may have been removed."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,6 +14,8 @@ from playstream.pipeline.errors import ConfigurationError
 
 _AT_ONCE = 1000
 """Names that are read ahead of being taken."""
+_IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST)
+"""Why an entry cannot take the place of another one: one of the two is a directory."""
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -46,7 +50,7 @@ def make_private(path: Path) -> None:
             directory.chmod(0o700)
 
 
-def names_to_take(directory: Path) -> Iterator[str]:
+def names_to_take(directory: Path | int) -> Iterator[str]:
     """The names in a directory out of which the caller moves or removes each entry before the next name.
 
     Only some are held at a time: whoever filled the directory may have put any number there.
@@ -58,7 +62,7 @@ def names_to_take(directory: Path) -> Iterator[str]:
         yield from names
 
 
-def _some_names(directory: Path) -> list[str]:
+def _some_names(directory: Path | int) -> list[str]:
     with os.scandir(directory) as entries:
         return [entry.name for entry in islice(entries, _AT_ONCE)]
 
@@ -85,3 +89,61 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
         ConfigurationError: it is relative to a current directory that cannot be found.
     """
     return os.path.normpath(os.path.join("" if os.path.isabs(path) else current_directory(), path))
+
+
+def mode_of(directory: int, name: str) -> int | None:
+    """The type and mode of an entry, of a link its own; None when it is not there.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def remove(directory: int, name: str) -> None:
+    """Remove an entry, whatever it is. Nothing happens when it is not there.
+
+    Raises:
+        OSError: it, or something in it, remains.
+    """
+    try:
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        pass
+    except (IsADirectoryError, PermissionError):  # POSIX has EPERM for a directory
+        if not stat.S_ISDIR(mode_of(directory, name) or 0):
+            raise
+        _remove_tree(directory, name)
+
+
+def _remove_tree(directory: int, name: str) -> None:
+    try:
+        os.rmdir(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    else:
+        return
+    from playstream.pipeline.removal import remove_tree  # noqa: PLC0415 - most are empty by then
+
+    remains = remove_tree(name, dir_fd=directory)
+    if remains is not None:
+        raise OSError(errno.ENOTEMPTY, remains)
+
+
+def put(source: int, name: str, target: int) -> None:
+    """Move an entry from one directory to another, in the place of whatever has its name there.
+
+    Raises:
+        OSError: it cannot be moved, or what is there cannot be removed.
+    """
+    try:
+        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+    except OSError as error:
+        if error.errno not in _IN_THE_WAY:
+            raise
+        remove(target, name)
+        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
