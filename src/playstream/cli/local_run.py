@@ -15,7 +15,7 @@ from playstream.cli.ongoing import noted
 from playstream.cli.output import PlainOutput, complain, make_progress, open_missing_streams, shows_colours
 from playstream.cli.signals import call_when_canceled, cancel_on_signals
 from playstream.interface.running import init_runner
-from playstream.pipeline.errors import JobError, OutputError
+from playstream.pipeline.errors import JobError, OutputError, StoreError
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
@@ -57,12 +57,20 @@ def run_here(
     call_when_canceled(cancellation, runner.cancel)
     with noted(places, runner.config.ident):
         report(runner.config.ident)
-        # What cannot be shown or logged is said by `settle`, after all that the run itself has to say.
-        with _shown(progress, as_it_is=flags.json or flags.raw_output), suppress(OutputError):
-            runner.run()
+        try:
+            # What cannot be shown or logged is said by `settle`, after all that the run itself has to say.
+            with _shown(progress, as_it_is=flags.json or flags.raw_output), suppress(OutputError):
+                runner.run()
+        except StoreError:
+            _explain(flags, runner)  # how the run itself ended
+            raise
+    _explain(flags, runner)
+    return _exit_status(runner)
+
+
+def _explain(flags: argparse.Namespace, runner: Runner) -> None:
     if runner.explanation:
         complain(flags.name, f"{runner.status}: {runner.explanation}")
-    return _exit_status(runner)
 
 
 def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManager[object]:

@@ -13,11 +13,12 @@ from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import STANDARD_OUTPUT, complain, make_progress
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.links.stdio import claim_input
 
 if TYPE_CHECKING:
     from playstream.interface.storing import StoringObserver
+    from playstream.pipeline.cancellation import Cancellation
     from playstream.pipeline.links.stdio import Source
     from playstream.process import Observer
 
@@ -70,21 +71,32 @@ def run(flags: argparse.Namespace) -> int:
                 complain("process", f"{level.value}: {message}")
 
     viewer = _with_plugins(Viewer(), flags)
-    with _storing(named_store(flags.store), viewer) as storing:
+    cancellation = cancel_on_signals()
+    unstored = None
+    with _storing(named_store(flags.store), viewer, cancellation) as storing:
         with progress or nullcontext(), _decrypted(flags) as source:
             result = process(
-                source, artifact_dir, storing or viewer, cancellation=cancel_on_signals(),
+                source, artifact_dir, storing or viewer, cancellation=cancellation,
                 output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
                 liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
             )
         if storing is not None:
-            storing.save(flags.ident, result.status.value, result.rc, result.explanation)
+            unstored = storing.save(
+                flags.ident, result.status.value, result.rc, result.explanation, result.artifact_dir
+            )
     if result.explanation:
         complain("process", f"{result.status.value}: {result.explanation}")
     if flags.summary:
         from playstream.cli.summary import write_summary  # noqa: PLC0415
 
-        write_summary(flags.summary, result, flags.ident)
+        try:
+            write_summary(flags.summary, result, flags.ident)
+        except PlaystreamError:
+            if unstored is not None:
+                complain("process", unstored)
+            raise
+    if unstored is not None:
+        raise unstored
     return result.exit_status
 
 
@@ -97,13 +109,15 @@ def _decrypted(flags: argparse.Namespace) -> AbstractContextManager[int | Source
     return decrypted(claim_input(), encryption_of(vars(flags), "identity"), partial(complain, "process"))
 
 
-def _storing(url: str | None, inner: Observer) -> AbstractContextManager[StoringObserver | None]:
+def _storing(
+    url: str | None, inner: Observer, cancellation: Cancellation
+) -> AbstractContextManager[StoringObserver | None]:
     """What collects the run for a store and is closed in any case; nothing where none is named."""
     if url is None:
         return nullcontext()
     from playstream.interface.storing import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
 
-    return closing(StoringObserver(url, inner))
+    return closing(StoringObserver(url, inner, cancellation))
 
 
 def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:

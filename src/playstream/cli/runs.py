@@ -22,23 +22,24 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415
     from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
-    from playstream.process.store import as_json, list_runs, open_store, parse_since  # noqa: PLC0415
+    from playstream.process.store import as_json, iter_runs, open_store, parse_since  # noqa: PLC0415
 
     since = None if flags.since is None else parse_since(flags.since)
     with open_store(find_store(flags.store), writable=False) as store:
-        found = list_runs(
+        found = iter_runs(
             store, host=flags.host, task=flags.task, status=flags.status, since=since, limit=flags.limit
         )
-    if flags.json:
-        for item in found:
-            print(make_safe_json(dump_json(as_json(item))))
-        return 0
-    print(make_table(
-        ("STARTED", "IDENT", "STATUS", "RC", "PLAYBOOK", "HOSTS", "CHANGED", "FAILED", "UNREACHABLE"),
-        (
-            (item.started.astimezone().isoformat(" ", "seconds"), item.ident, item.status, item.rc, item.playbook,
-             item.hosts, item.counts.changed, item.counts.failures, item.counts.unreachable)
-            for item in found
-        ),
-    ))
+        if flags.json:
+            for item in found:
+                print(make_safe_json(dump_json(as_json(item))))
+            return 0
+        table = make_table(
+            ("STARTED", "IDENT", "STATUS", "RC", "PLAYBOOK", "HOSTS", "CHANGED", "FAILED", "UNREACHABLE"),
+            (
+                (item.started.astimezone().isoformat(" ", "seconds"), item.ident, item.status, item.rc, item.playbook,
+                 item.hosts, item.counts.changed, item.counts.failures, item.counts.unreachable)
+                for item in found
+            ),
+        )
+    print(table)
     return 0

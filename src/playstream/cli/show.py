@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import ConfigurationError
@@ -20,8 +23,6 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Show the run; return the exit status."""
     from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
-    from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415
-    from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
     from playstream.process.store import as_json, iter_results, open_store, show_run  # noqa: PLC0415
 
     with open_store(find_store(flags.store), writable=False) as store:
@@ -29,8 +30,7 @@ def run(flags: argparse.Namespace) -> int:
         if found is None:
             raise ConfigurationError(f"the store has no run {flags.ident!r}; playstream runs lists them")
         if flags.json:
-            results = [as_json(item) for item in iter_results(store, found.run.id)]
-            print(make_safe_json(dump_json({**as_json(found), "results": results})))
+            _write_json(as_json(found), map(as_json, iter_results(store, found.run.id)))
             return 0
     run_, counts = found.run, make_table(
         ("HOST", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "RESCUED", "IGNORED"),
@@ -49,3 +49,14 @@ def run(flags: argparse.Namespace) -> int:
     )
     print(f"{head}\n\n{counts}\n\n{tasks}")
     return 0
+
+
+def _write_json(head: dict[str, Any], results: Iterator[Any]) -> None:
+    """Write one object, whose results are never in memory together."""
+    from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415 - only what is asked for is loaded
+    from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
+
+    sys.stdout.write(make_safe_json(dump_json(head)[:-1]) + ', "results": [')
+    for number, result in enumerate(results):
+        sys.stdout.write((", " if number else "") + make_safe_json(dump_json(result)))
+    sys.stdout.write("]}\n")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         StatusHandler,
     )
 
+_logger = logging.getLogger("playstream")
 Drive = Callable[[Processor, CancelPoll], "BaseException | None"]
 
 
@@ -213,6 +215,7 @@ class Runner(Results):
                 a status handler raises comes as it is. The job has been ended, and what came before is kept.
             JobError: the artifacts cannot be written.
             OutputError: what was to be shown or logged cannot be written; the artifacts are complete.
+            StoreError: the run cannot be written to the store: nothing has run, or the artifacts are kept.
             IncompleteStream: events are missing, with `check_job_event_data`.
         """
         self.expect_events()
@@ -228,13 +231,17 @@ class Runner(Results):
 
     def _run(self, cancellation: Cancellation) -> None:
         observer = RunObserver(self, self._handlers)
-        with nullcontext() if self._store is None else closing(StoringObserver(self._store, observer)) as storing:
+        if self._store is None:
+            self._run_watched(cancellation, observer, None)
+            return
+        with closing(StoringObserver(self._store, observer, cancellation)) as storing:
             self._run_watched(cancellation, observer, storing)
 
     def _run_watched(
         self, cancellation: Cancellation, observer: RunObserver, storing: StoringObserver | None
     ) -> None:
         error: BaseException | None
+        unstored: BaseException | None = None
         try:
             if not self.config.prepared:
                 self.config.prepare()
@@ -254,16 +261,17 @@ class Runner(Results):
                 error = error or caught
                 self.fail(error)
             if storing is not None:
-                unstored = storing.try_to_save(self.config.ident, self.status, self.rc, self.explanation)
-                error = error or unstored
+                unstored = storing.save(
+                    self.config.ident, self.status, self.rc, self.explanation, self.artifact_path
+                )
             rotate(self.config.artifact_base, self.config.rotate_artifacts)
         finally:
             self.config.release()
         if error is not None and error is not observer.error and isinstance(error, OF_THE_RECORDS):
             error = None  # the status says it
-        if error is None:
-            error = observer.unshown
-        self._conclude(error, processor)
+        if error is not None and unstored is not None:
+            _logger.warning("run %s: %s", self.config.ident, unstored)
+        self._conclude(error or unstored or observer.unshown, processor)
 
     def _take(self, result: Result) -> None:
         """How the run ended, whether or not a status said so."""

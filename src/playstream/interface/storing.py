@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import PlaystreamError, StoreError
 from playstream.pipeline.protocol import LogLevel, Status, StatusName
 from playstream.process import Observer
 from playstream.process.task_results import text_of
@@ -16,18 +18,19 @@ class StoringObserver(Observer):
     Args:
         url: the store's; see `playstream.process.store.open_store`.
         inner: the other observer.
+        cancellation: asks to stop waiting for the store, within seconds; None for nobody.
 
     Raises:
         ConfigurationError: the URL cannot be read, or the packages for it are not installed.
-        StoreError: the store cannot be reached or written.
+        StoreError: the store cannot be reached or written, or does not answer.
     """
 
-    def __init__(self, url: str, inner: Observer) -> None:
+    def __init__(self, url: str, inner: Observer, cancellation: Cancellation | None = None) -> None:
         from playstream.process.store import RunWriter, open_store  # noqa: PLC0415 - SQLAlchemy is an extra
 
         self.changes_events = inner.changes_events
         self._inner = inner
-        self._store = open_store(url)
+        self._store = open_store(url, cancellation=cancellation)
         self._writer = RunWriter(self._store)
         self._started: str | None = None
         self._ident = ""
@@ -54,7 +57,9 @@ class StoringObserver(Observer):
     def idle(self) -> None:
         self._inner.idle()
 
-    def save(self, ident: str | None, status: str, rc: int | None, explanation: str | None) -> None:
+    def save(
+        self, ident: str | None, status: str, rc: int | None, explanation: str | None, artifact_dir: Path
+    ) -> PlaystreamError | KeyboardInterrupt | None:
         """Write the run that has ended, in one transaction.
 
         Args:
@@ -62,21 +67,23 @@ class StoringObserver(Observer):
             status: how it ended.
             rc: Ansible's return code.
             explanation: why it ended so.
+            artifact_dir: where its artifacts are, whatever becomes of this.
 
-        Raises:
-            ConfigurationError: it has no name.
-            StoreError: the store cannot be written; nothing is half-written.
+        Returns:
+            None; or what is to be raised when everything else has been finished: a StoreError or ConfigurationError
+            that says why the store has not got the run, or the KeyboardInterrupt that ended the wait for it.
         """
-        self._writer.save(ident or self._ident, status, rc, explanation, started=self._started)
-
-    def try_to_save(
-        self, ident: str | None, status: str, rc: int | None, explanation: str | None
-    ) -> PlaystreamError | None:
-        """As `save`; what it raises is returned, for those who have something to finish first."""
         try:
-            self.save(ident, status, rc, explanation)
+            self._writer.save(ident or self._ident, status, rc, explanation, started=self._started)
+        except StoreError as error:
+            return StoreError(f"{error}. The artifacts are kept in {str(artifact_dir)!r}")
         except PlaystreamError as error:
             return error
+        except KeyboardInterrupt:
+            return KeyboardInterrupt(
+                "interrupted while the run was written to the store, which may not have got it. The artifacts are kept "
+                f"in {str(artifact_dir)!r}"
+            )
         return None
 
     def close(self) -> None:

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import socket
 import sqlite3
-import stat
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from playstream.pipeline.errors import ConfigurationError, StoreError
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError
 from playstream.process.store.address import Address, read_address
 from playstream.process.store.migrate import prepare, require_current, write_version
+from playstream.process.store.session import Patience, Session, current_session
+from playstream.process.store.sqlite import SqliteFile
 
-BUSY_SECONDS = 60.0
-"""How long a writer waits for another one to finish."""
-CONNECT_SECONDS = 10
-"""How long to wait for a server."""
+_T = TypeVar("_T")
+_PATIENCE = Patience()
 _WRITES = "playstream_writes"
+_SET_LIMITS = text(
+    "SELECT set_config(name, value, true) FROM (VALUES ('lock_timeout', :lock), ('statement_timeout', :statement)) "
+    "AS ours(name, value) WHERE current_setting(name) = '0'"
+)
+"""For one transaction: with a pooler in between, the next one may have another session."""
+_HINTS = {
+    "55P03": "Another process holds a lock on it; pg_locks tells which",
+    "57014": "A statement took longer than statement_timeout allows. A limit of your own goes before playstream's: "
+             "?options=-c%20statement_timeout%3D600s at the end of the URL",
+}
+"""By SQLSTATE."""
+
+# Both log what their callers are told as errors anyway. Without a handler logging writes that to standard error itself.
+for _name in ("sqlalchemy", "psycopg"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 class Store:
@@ -32,9 +48,15 @@ class Store:
     Made by `open_store`; may be used by several threads.
     """
 
-    def __init__(self, engine: Engine, address: Address) -> None:
+    def __init__(
+        self, engine: Engine, address: Address, file: SqliteFile | None, patience: Patience,
+        cancellation: Cancellation | None,
+    ) -> None:
         self._engine = engine
         self._address = address
+        self._file = file
+        self._patience = patience
+        self._cancellation = cancellation
 
     @property
     def shown(self) -> str:
@@ -44,15 +66,27 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({self.shown!r})"
 
+    def session(self) -> Session:
+        """What waits for one piece of work, no longer than the store's limits say."""
+        return Session(self.shown, self._patience, self._cancellation)
+
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads.
 
         Raises:
-            StoreError: the database cannot be reached or read.
+            StoreError: the database cannot be reached or read, or holds what playstream does not write.
         """
-        with self._transaction(self._engine) as connection:
-            yield connection
+        try:
+            with self._transaction(self._engine) as connection:
+                yield connection
+        except PlaystreamError:
+            self._check_file()
+            raise
+        except (ValueError, TypeError, RecursionError) as error:
+            self._check_file()
+            raise self.damaged(error) from None
+        self._check_file()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -67,16 +101,54 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        session = current_session()
         try:
-            with engine.begin() as connection:
+            with engine.connect() as connection, connection.begin() as transaction:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(_SET_LIMITS, self._limits)
                 yield connection
-        except DBAPIError as error:
+                self._commit(transaction.commit, session)
+        except SQLAlchemyError as error:
             self._refuse(error)
+        finally:
+            if session is not None:
+                session.disconnected()
 
-    def _prepare(self, *, writable: bool) -> None:
+    @staticmethod
+    def _commit(commit: Callable[[], None], session: Session | None) -> None:
+        if session is not None:
+            session.begin_commit()
+        try:
+            commit()
+        except DBAPIError as error:
+            if session is not None and not error.connection_invalidated:
+                session.end_commit()  # the database has said no
+            raise
+        if session is not None:
+            session.end_commit()
+
+    @property
+    def _limits(self) -> dict[str, str]:
+        return {
+            "lock": f"{self._patience.lock * 1000:.0f}", "statement": f"{self._patience.statement * 1000:.0f}",
+        }
+
+    def prepare(self, *, writable: bool) -> None:
+        """Make or migrate the tables where that is needed; see that they can be written, if they have to be.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        if self._file is not None:
+            self._file.find()
         with self._transaction(self._engine) as connection:
             ready = prepare(connection, self.shown, may_write=False, may_create=writable)
         if not ready:
+            if self._file is not None and self._file.frozen:
+                raise StoreError(
+                    f"the store {self.shown} is of an older version of the tables, and cannot be written to change "
+                    "that. Let somebody who may write it open it once"
+                )
             with self._transaction(self._engine.execution_options(**{_WRITES: True})) as connection:
                 prepare(connection, self.shown, may_write=True, may_create=writable)
         elif writable:
@@ -84,12 +156,31 @@ class Store:
             with self.write() as connection:
                 write_version(connection)
 
-    def _refuse(self, error: DBAPIError) -> NoReturn:
-        said = self._address.scrub(" ".join(str(error.orig).split()))
-        if self._address.path is not None:
-            hint = "See the file's and its directory's mode and space, and that it is a store"
+    def damaged(self, why: object) -> StoreError:
+        """The error for a store that holds what playstream does not write."""
+        return StoreError(
+            f"the store {self.shown} is damaged: {self._said(why)}. Restore it from a copy, or begin a new one"
+        )
+
+    def _check_file(self) -> None:
+        if self._file is not None:
+            self._file.check_unchanged()
+
+    def _said(self, what: object) -> str:
+        return self._address.scrub(" ".join(str(what).split())).rstrip(".")
+
+    def _refuse(self, error: SQLAlchemyError) -> NoReturn:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        said = self._said(cause)
+        if self._address.path is None:
+            hint = _HINTS.get(
+                getattr(cause, "sqlstate", None) or "",
+                "See that the server runs, and that this user may come in and make and write tables",
+            )
+        elif "locked" in said:
+            hint = f"Another process has been writing to it for {self._patience.lock:g} s. See what it does"
         else:
-            hint = "See that the server runs, and that this user may come in and make and write tables"
+            hint = "See the file's and its directory's mode and space, and that it is a store"
         raise StoreError(f"the store {self.shown} cannot be used: {said}. {hint}") from None
 
     def close(self) -> None:
@@ -103,42 +194,58 @@ class Store:
         self.close()
 
 
-def open_store(url: str, *, writable: bool = True) -> Store:
+def open_store(
+    url: str, *, writable: bool = True, cancellation: Cancellation | None = None, patience: Patience = _PATIENCE
+) -> Store:
     """Open a store, and make or migrate its tables where that is needed.
 
     Args:
         url: `sqlite:///runs.db`, or `postgresql://user:password@host/database`; the path of a file is a SQLite store.
         writable: True to make the store if it is not there, and to hear now that it cannot be written. False to read
             one, which has to be there. An older one is migrated either way.
+        cancellation: asks to stop waiting for the store, now and in all that is done with it.
+        patience: how long to wait for it.
 
     Raises:
         ConfigurationError: the URL cannot be read, or the packages for it are not installed.
-        StoreError: the store cannot be reached, read or written, is missing, or was made by a newer playstream.
+        StoreError: the store cannot be reached, read or written, does not answer, is missing or damaged, or was made
+            by a newer playstream.
 
     Example:
         >>> with open_store("sqlite:///runs.db") as store:  # doctest: +SKIP
         ...     print(list_runs(store, host="node1", since=parse_since("7d")))
     """
     address = read_address(url)
-    store = Store(_make_engine(address, writable=writable), address)
+    engine, file = _make_engine(address, patience, writable=writable)
+    store = Store(engine, address, file, patience, cancellation)
     try:
-        store._prepare(writable=writable)
+        store.session().call(partial(store.prepare, writable=writable))
     except BaseException:
         store.close()
         raise
     return store
 
 
-def _make_engine(address: Address, *, writable: bool) -> Engine:
+def _make_engine(address: Address, patience: Patience, *, writable: bool) -> tuple[Engine, SqliteFile | None]:
+    file = None
     if address.path is not None:
-        _check_file(address.path, address.shown, writable=writable)
-        engine = create_engine("sqlite://", creator=_sqlite_connector(address.path), poolclass=NullPool)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
+        file = SqliteFile(address.path, address.shown, lock_seconds=patience.lock, writable=writable)
+        engine = create_engine("sqlite://", creator=file.connect, poolclass=NullPool)
+        event.listen(engine, "begin", partial(_begin_sqlite, file))
+    else:
+        engine = _make_postgresql(address, patience)
+    event.listen(engine, "connect", _note_connection, insert=True)  # before SQLAlchemy asks the server who it is
+    event.listen(engine, "before_cursor_execute", _before_statement)
+    event.listen(engine, "after_cursor_execute", _after_statement)
+    event.listen(engine, "handle_error", _close_cursor)
+    return engine, file
+
+
+def _make_postgresql(address: Address, patience: Patience) -> Engine:
     # A pooler between us and the server may give each transaction another session; what one prepared another lacks.
     options: dict[str, Any] = {"application_name": "playstream", "prepare_threshold": None}
     if "connect_timeout" not in address.url.query:
-        options["connect_timeout"] = CONNECT_SECONDS
+        options["connect_timeout"] = patience.connect
     try:
         return create_engine(address.url, connect_args=options, poolclass=NullPool)
     except ImportError:
@@ -148,61 +255,64 @@ def _make_engine(address: Address, *, writable: bool) -> Engine:
         ) from None
 
 
-def _check_file(path: Path, shown: str, *, writable: bool) -> None:
-    """See that the file is there; made for its owner alone, since results tell much about hosts."""
-    try:
-        if writable:
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        # A file that was there is never opened here: closing it would let go of all locks that this process has on it.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise StoreError(f"the store {shown} cannot be used: it is not a file")
-    except FileNotFoundError:
-        if writable:
-            raise StoreError(f"the store {shown} cannot be made: its directory is not there") from None
-        raise StoreError(f"there is no store {shown}: nothing has been written to it, or its path is another") from None
-    except OSError as error:
-        raise StoreError(f"the store {shown} cannot be used: {error.strerror}") from None
+def _begin_sqlite(file: SqliteFile, connection: Connection) -> None:
+    file.begin(connection, writes=connection.get_execution_options().get(_WRITES, False))
 
 
-def _sqlite_connector(path: Path) -> Callable[[], sqlite3.Connection]:
-    place = path.absolute()  # the working directory may be another at the end of the run
-
-    def connect() -> sqlite3.Connection:
-        # Transactions are begun below; sqlite3 by itself leaves CREATE TABLE outside of them.
-        uri = f"{place.as_uri()}?mode=rw"
-        connection = sqlite3.connect(
-            uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
-        )
-        try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            _use_wal(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    return connect
+def _note_connection(connection: Any, _record: object) -> None:
+    """Give the session that waits for this connection the means to break it off from another thread."""
+    session = current_session()
+    if session is None:
+        return
+    session.connected(_Query(connection) if hasattr(connection, "interrupt") else _Socket(connection.fileno()))
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Let readers go on while one writes. The file remembers, so only the first process has to change it."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            # The change does not wait for others as a transaction does.
-            if "locked" not in str(error):
-                return  # a file that is only read; transactions work without it
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+class _Query:
+    """A connection of SQLite's."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def break_off(self) -> None:
+        """End the statement that runs."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it has been closed
+            self._connection.interrupt()
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    # A transaction that reads first and writes later cannot wait for another writer, it fails.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+class _Socket:
+    """A connection to a server, by a descriptor of our own: the driver's may be another file's by the time of use."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=os.dup(fd))
+
+    def break_off(self) -> None:
+        """Let the driver read the end of the connection."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._socket.close()
+
+
+def _before_statement(*_: object) -> None:
+    session = current_session()
+    if session is not None:
+        session.check()
+
+
+def _after_statement(*_: object) -> None:
+    session = current_session()
+    if session is not None:
+        session.hear()
+
+
+def _close_cursor(context: ExceptionContext) -> None:
+    """SQLAlchemy leaves the cursor of a connection that is lost open, and psycopg warns of one at the server."""
+    execution = context.execution_context
+    if context.is_disconnect and execution is not None and execution.cursor is not None:
+        with contextlib.suppress(Exception):  # the error that is being handled says more
+            execution.cursor.close()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, insert, inspect, select, text, update
+from sqlalchemy import Connection, false, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from playstream.pipeline.errors import StoreError
 from playstream.process.store import schema
@@ -18,6 +19,9 @@ Step = Callable[[Connection], None]
 STEPS: Mapping[int, Step] = {}
 """By version: what makes the next one of it. A step names tables and columns itself, as `schema` goes on changing."""
 
+_WHAT_NOW = "Restore it from a copy, or begin a new one"
+_MISSING = ("42P01", "42703")
+"""PostgreSQL's words for a table and a column that are not there (SQLSTATE)."""
 _LOCK = 0x706C6179
 """Of PostgreSQL's advisory locks, which are by database: `play` in ASCII."""
 
@@ -35,7 +39,8 @@ def prepare(connection: Connection, shown: str, *, may_write: bool, may_create: 
         False if there is something to do that `may_write` does not allow.
 
     Raises:
-        StoreError: it was made by a newer version, or there are others' tables, or there is none.
+        StoreError: it was made by a newer version, or there are others' tables, or there is none; or its version or
+            its tables are not what any playstream makes.
     """
     if may_write and connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -55,6 +60,8 @@ def prepare(connection: Connection, shown: str, *, may_write: bool, may_create: 
         for version in range(found, schema.VERSION):
             STEPS[version](connection)
         write_version(connection)
+    if found == schema.VERSION:
+        _check_tables(connection, shown)
     return found == schema.VERSION or may_write
 
 
@@ -82,9 +89,31 @@ def _read_version(connection: Connection, shown: str) -> int | None:
         return None
     found = connection.execute(select(schema.version.c.version)).scalars().all()
     if len(found) != 1:
-        raise StoreError(f"the store {shown} is damaged: its table {schema.version.name} has {len(found)} rows, not 1")
-    number: int = found[0]
+        raise StoreError(
+            f"the store {shown} is damaged: its table {schema.version.name} has {len(found)} rows, not 1. "
+            f"{_WHAT_NOW}"
+        )
+    number = found[0]
+    if type(number) is not int or number < 1:
+        raise StoreError(
+            f"the store {shown} is damaged: it says that it has version {str(number)[:20]!r} of the tables, and "
+            f"expected is a number from 1. {_WHAT_NOW}"
+        )
     return number
+
+
+def _check_tables(connection: Connection, shown: str) -> None:
+    """Name every column, which costs nothing, and tells which is missing."""
+    for table in schema.metadata.sorted_tables:
+        try:
+            connection.execute(select(*table.c).where(false()))
+        except DBAPIError as error:
+            said = " ".join(str(error.orig).split())
+            if getattr(error.orig, "sqlstate", None) not in _MISSING and not said.startswith("no such "):
+                raise
+            raise StoreError(
+                f"the store {shown} is damaged: it has version {schema.VERSION} of the tables, but {said}. {_WHAT_NOW}"
+            ) from None
 
 
 def _create(connection: Connection, shown: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -30,7 +30,10 @@ OUTCOMES = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
 STATUSES = tuple(name.value for name in StatusName)
 _SLACK = timedelta(days=1)
 """By how much the clock that timed the results may be behind the one that timed the run."""
+_AT_ONCE = 500
+"""Rows that are asked for and held at once."""
 _R = TypeVar("_R", PlayRecord, TaskRecord)
+_T = TypeVar("_T")
 
 
 def list_runs(
@@ -53,9 +56,21 @@ def list_runs(
         ConfigurationError: `status` is no such word, or `since` has no zone.
         StoreError: the store cannot be read.
     """
+    return list(iter_runs(store, host=host, task=task, status=status, since=since, limit=limit))
+
+
+def iter_runs(
+    store: Store, *, host: str | None = None, task: str | None = None, status: str | None = None,
+    since: datetime | None = None, limit: int | None = None,
+) -> Generator[RunRecord, None, None]:
+    """As `list_runs`, without holding them all; close it to stop before the end.
+
+    Raises:
+        ConfigurationError: as `list_runs`.
+        StoreError: when iterating; the store cannot be read.
+    """
     statement = runs_statement(host=host, task=task, status=status, since=since, limit=limit)
-    with store.read() as connection:
-        return [_run(row) for row in connection.execute(statement).mappings()]
+    return _stream(store, statement, _run)
 
 
 def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetail | None:
@@ -69,24 +84,27 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
     Raises:
         StoreError: the store cannot be read.
     """
-    with store.read() as connection:
-        row = connection.execute(run_statement(ident, run_id)).mappings().first()
-        if row is None:
-            return None
-        run = _run(row)
-        of_plays, of_tasks, of_hosts, before = (connection.execute(part) for part in parts_statements(run))
-        return RunDetail(
-            run, before.scalar_one(),
-            tuple(_record(PlayRecord, row) for row in of_plays.mappings()),
-            tuple(_record(TaskRecord, row) for row in of_tasks.mappings()),
-            tuple(HostRecord(row["name"], _counts(row)) for row in of_hosts.mappings()),
-        )
+    def ask() -> RunDetail | None:
+        with store.read() as connection:
+            row = connection.execute(run_statement(ident, run_id)).mappings().first()
+            if row is None:
+                return None
+            run = _run(row)
+            of_plays, of_tasks, of_hosts, before = (connection.execute(part) for part in parts_statements(run))
+            return RunDetail(
+                run, before.scalar_one(),
+                tuple(_record(PlayRecord, row) for row in of_plays.mappings()),
+                tuple(_record(TaskRecord, row) for row in of_tasks.mappings()),
+                tuple(HostRecord(row["name"], _counts(row)) for row in of_hosts.mappings()),
+            )
+
+    return store.session().call(ask)
 
 
 def iter_results(
     store: Store, run_id: int, *, host: str | None = None, outcomes: tuple[str, ...] = ()
-) -> Iterator[ResultRecord]:
-    """The results of a run, by task and host, without holding them all.
+) -> Generator[ResultRecord, None, None]:
+    """The results of a run, by task and host, without holding them all; close it to stop before the end.
 
     Args:
         store: which.
@@ -96,11 +114,11 @@ def iter_results(
 
     Raises:
         ConfigurationError: an outcome is none.
-        StoreError: the store cannot be read.
+        StoreError: when iterating; the store cannot be read.
     """
     for outcome in outcomes:
         _check("outcome", outcome, OUTCOMES)
-    yield from _results(store, results_statement(run_id, host, outcomes))
+    return _stream(store, results_statement(run_id, host, outcomes), _result)
 
 
 def changed_on(
@@ -118,7 +136,7 @@ def changed_on(
         ConfigurationError: `since` has no zone.
         StoreError: the store cannot be read.
     """
-    return list(_results(store, changed_statement(host, since, limit)))
+    return list(_stream(store, changed_statement(host, since, limit), _result))
 
 
 def runs_statement(
@@ -215,11 +233,34 @@ def _result_columns() -> Select[Any]:
     return select(*of_results, *of_tasks, runs.c.ident).select_from(joined)
 
 
-def _results(store: Store, statement: Select[Any]) -> Iterator[ResultRecord]:
-    with store.read() as connection:
-        for row in connection.execution_options(yield_per=500).execute(statement).mappings():
-            res = row["res"]
-            yield ResultRecord(**{**row, "res": None if res is None else json.loads(res)})
+def _stream(store: Store, statement: Select[Any], convert: Callable[[RowMapping], _T]) -> Generator[_T, None, None]:
+    """Rows, a part at a time, in one transaction."""
+    session = store.session()
+    parts = _parts(store, statement)
+    try:
+        while (rows := session.call(lambda: next(parts, None))) is not None:
+            for row in rows:
+                try:
+                    found = convert(row)
+                except (ValueError, TypeError, RecursionError) as error:
+                    raise store.damaged(error) from None
+                yield found
+    finally:
+        if not session.abandoned:  # else its thread has it, and ends it
+            session.call(parts.close)
+
+
+def _parts(store: Store, statement: Select[Any]) -> Generator[Sequence[RowMapping], None, None]:
+    with (
+        store.read() as connection,
+        connection.execution_options(yield_per=_AT_ONCE).execute(statement) as found,  # closed, wherever reading ends
+    ):
+        yield from found.mappings().partitions()
+
+
+def _result(row: RowMapping) -> ResultRecord:
+    res = row["res"]
+    return ResultRecord(**{**row, "res": None if res is None else json.loads(res)})
 
 
 def _run(row: RowMapping) -> RunRecord:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.dialects import postgresql
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, StoreError
 from playstream.process.store import schema
 from playstream.process.store.collector import RESULT_COLUMNS, TIMES, Collector
 from playstream.process.store.engine import Store
@@ -72,7 +72,8 @@ class RunWriter:
 
         Raises:
             ConfigurationError: the ident is empty.
-            StoreError: the store cannot be reached or written; nothing is half-written.
+            StoreError: the store cannot be reached or written, or is not waited for any longer; nothing is
+                half-written.
         """
         name = as_text(ident, schema.IDENT)
         if not name:
@@ -89,6 +90,17 @@ class RunWriter:
             **self._times(started, ended),
             **self._totals(),
         }
+        session = self._store.session()
+        try:
+            return session.call(lambda: self._write(run, outcome))
+        except StoreError as error:
+            if session.uncertain:
+                what = "It may or may not have got the run; the same run saved again changes nothing"
+            else:
+                what = "It has not got the run"
+            raise StoreError(f"{error}. {what}") from None
+
+    def _write(self, run: Mapping[str, Any], outcome: Mapping[str, Any]) -> bool:
         with self._store.write() as connection:
             run_id = _insert_run(connection, run)
             if run_id is None:

@@ -1,0 +1,193 @@
+"""A store's work in a thread of its own, so that whoever waits for a database can stop waiting.
+
+A driver waits where no signal and no other thread can reach it: for a lock, a server that is silent, a name that nobody
+resolves, a file system that hangs. Here the driver waits in a thread, and the caller looks at the clock and at who asks
+it to stop.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import StoreError
+
+_T = TypeVar("_T")
+_LOOK_SECONDS = 0.1
+_BREAK_SECONDS = 1.0
+"""How long a thread may take to notice that its connection was broken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a store is waited for, in seconds."""
+
+    connect: int = 10
+    """For a server to take a connection."""
+    lock: float = 60.0
+    """For another process that holds a lock."""
+    statement: float = 120.0
+    """For one statement, as the server counts. A limit that the server or the URL's options set goes before this one
+    and the one on locks."""
+    silence: float = 130.0
+    """For any answer, as counted here: longer than `statement`, so that a server that lives says why."""
+    canceled: float = 3.0
+    """For everything, once the caller was asked to stop."""
+
+
+class Link(Protocol):
+    """What a connection hangs on."""
+
+    def break_off(self) -> None:
+        """End what the connection waits for; called from another thread."""
+
+    def close(self) -> None:
+        """Let go of what this object holds."""
+
+
+class Session:
+    """One piece of work: a question, or a transaction that writes.
+
+    Args:
+        shown: the store's URL without its password.
+        patience: how long to wait.
+        cancellation: asks to stop; None for nobody.
+    """
+
+    def __init__(self, shown: str, patience: Patience, cancellation: Cancellation | None = None) -> None:
+        self._shown = shown
+        self._patience = patience
+        self._cancellation = cancellation
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._heard = 0.0
+        self.abandoned = False
+        """True when nobody waits any longer. Nothing is committed from then on."""
+        self.uncertain = False
+        """True if a commit was begun and its outcome is not known."""
+
+    def call(self, work: Callable[[], _T]) -> _T:
+        """Do `work` in a thread, and wait for it.
+
+        Raises:
+            StoreError: it took too long, or the caller was asked to stop. The connection is broken off.
+            BaseException: what `work` raised, or a KeyboardInterrupt of the thread that waits.
+        """
+        errand = _Errand(self, work)
+        self.hear()
+        errand.start()
+        try:
+            self._wait(errand.done)
+        except BaseException as error:
+            self._abandon()
+            errand.done.wait(_BREAK_SECONDS)
+            if isinstance(error, StoreError) and errand.outcome:
+                return errand.outcome[0]  # it had been done all the same
+            raise
+        if errand.error is not None:
+            raise errand.error
+        return errand.outcome[0]
+
+    def _wait(self, done: threading.Event) -> None:
+        stop_at: float | None = None
+        while not done.wait(_LOOK_SECONDS):
+            now = time.monotonic()
+            if stop_at is None and self._cancellation is not None and self._cancellation.reason is not None:
+                stop_at = now + self._patience.canceled
+            if stop_at is not None and now >= stop_at:
+                raise self._refusal(f"it was not done when {self._patience.canceled:g} s had passed")
+            if now - self._heard >= self._patience.silence:
+                raise self._refusal(f"it gave no answer for {self._patience.silence:g} s")
+
+    def _refusal(self, why: str) -> StoreError:
+        reason = None if self._cancellation is None else self._cancellation.reason
+        asked = "" if reason is None else f"{reason}: "
+        return StoreError(
+            f"{asked}the store {self._shown} is not waited for any longer: {why}. See that its server or file system "
+            "works, and that nobody holds a lock on it"
+        )
+
+    def _abandon(self) -> None:
+        with self._lock:
+            self.abandoned = True
+            if self._link is not None:
+                self._link.break_off()
+
+    def connected(self, link: Link) -> None:
+        """There is a connection; `link` ends it from another thread."""
+        with self._lock:
+            self._link = link
+        self.check()
+
+    def disconnected(self) -> None:
+        """The connection, if there was one, has been closed."""
+        with self._lock:
+            link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def hear(self) -> None:
+        """The database has answered."""
+        self._heard = time.monotonic()
+
+    def check(self) -> None:
+        """See that somebody waits for what comes next.
+
+        Raises:
+            StoreError: nobody does.
+        """
+        if self.abandoned:
+            raise StoreError(f"nobody waits for the store {self._shown}")
+
+    def begin_commit(self) -> None:
+        """What was written is about to be committed: from here on the outcome is the database's.
+
+        Raises:
+            StoreError: nobody waits for it any longer, and it must not be committed.
+        """
+        with self._lock:
+            self.check()
+            self.uncertain = True
+
+    def end_commit(self) -> None:
+        """The outcome is known."""
+        self.uncertain = False
+
+
+class _Errand(Generic[_T]):
+    """Work in its thread, which does not keep the program alive: it may hang."""
+
+    def __init__(self, session: Session, work: Callable[[], _T]) -> None:
+        self._session = session
+        self._work = work
+        self.done = threading.Event()
+        self.outcome: list[_T] = []
+        self.error: BaseException | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="playstream-store", daemon=True).start()
+
+    def _run(self) -> None:
+        _here.session = self._session
+        try:
+            self.outcome.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            self.error = error
+        finally:
+            self.done.set()
+
+
+class _Here(threading.local):
+    session: Session | None = None
+
+
+_here = _Here()
+
+
+def current_session() -> Session | None:
+    """The session that this thread works for."""
+    return _here.session

@@ -1,0 +1,177 @@
+"""A store in a file: its connections, its locks, and reading it where nobody may write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+import time
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from playstream.pipeline.errors import StoreError
+from playstream.process.store.session import current_session
+
+_BUSY_STEP_SECONDS = 0.25
+"""How long SQLite itself waits for a lock: nobody can interrupt it meanwhile."""
+_CANNOT_WRITE = ("unable to open database file", "readonly database")
+"""What SQLite says of a file whose directory is closed to it, when the file remembers that it has a log beside it."""
+State = tuple[int, int, int, int]
+
+
+class SqliteFile:
+    """The file of a store.
+
+    Args:
+        path: where it is; the working directory may be another at the end of a run.
+        shown: the store's URL.
+        lock_seconds: how long to wait for another process.
+        writable: False if it is only read.
+    """
+
+    def __init__(self, path: Path, shown: str, *, lock_seconds: float, writable: bool) -> None:
+        self._path = path.absolute()
+        self._shown = shown
+        self._lock_seconds = lock_seconds
+        self._writable = writable
+        self._state: State | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """True if it is read as a file that nobody changes, since it cannot be opened in another way."""
+        return self._state is not None
+
+    def find(self) -> None:
+        """See that the file is there; make it if it may be written, for its owner alone, as results tell much of hosts.
+
+        Raises:
+            StoreError: it is not there, is no file, or cannot be made.
+        """
+        try:
+            if self._writable:
+                self._make()
+            # A file that was there is never opened here: closing it would let go of all locks that this process has
+            # on it.
+            if not stat.S_ISREG(self._path.stat().st_mode):
+                raise StoreError(f"the store {self._shown} cannot be used: it is not a file")
+        except FileNotFoundError:
+            if self._writable:
+                raise StoreError(f"the store {self._shown} cannot be made: its directory is not there") from None
+            raise StoreError(
+                f"there is no store {self._shown}: nothing has been written to it, or its path is another"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"the store {self._shown} cannot be used: {error.strerror}") from None
+
+    def _make(self) -> None:
+        with contextlib.suppress(FileExistsError):
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.fchmod(fd, 0o600)  # whatever the umask takes away
+            finally:
+                os.close(fd)
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection; also to a file that cannot be written, if it is only read."""
+        if self.frozen:
+            return self._connect("mode=ro&immutable=1")
+        try:
+            return self._connect("mode=rw")
+        except sqlite3.OperationalError as error:
+            # A reader of a file with a log writes an index of that log beside it, unless it knows that nobody writes.
+            if self._writable or not any(words in str(error) for words in _CANNOT_WRITE):
+                raise
+            return self._connect_frozen()
+
+    def _connect_frozen(self) -> sqlite3.Connection:
+        state = self._look()
+        if state[-1]:
+            raise StoreError(
+                f"the store {self._shown} cannot be read where it is: its newest runs are in {self._path.name}-wal, "
+                "which needs a directory that can be written. Copy both files to one, and read the copy"
+            )
+        connection = self._connect("mode=ro&immutable=1")
+        self._state = state
+        return connection
+
+    def _look(self) -> State:
+        """What changes when somebody writes; the last is the size of the log beside the file."""
+        found = self._path.stat()
+        try:
+            log = self._path.with_name(f"{self._path.name}-wal").stat().st_size
+        except FileNotFoundError:
+            log = 0
+        return found.st_ino, found.st_size, found.st_mtime_ns, log
+
+    def check_unchanged(self) -> None:
+        """See that nobody has written to a file that was read as one that nobody changes.
+
+        Raises:
+            StoreError: somebody has; what was read may be wrong.
+        """
+        if self._state is None:
+            return
+        with contextlib.suppress(OSError):
+            if self._look() == self._state:
+                return
+        raise StoreError(f"the store {self._shown} was written to while it was read; ask again")
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        # Transactions are begun below; sqlite3 by itself leaves CREATE TABLE outside of them.
+        connection = sqlite3.connect(
+            f"{self._path.as_uri()}?{mode}", timeout=self._lock_seconds, isolation_level=None, check_same_thread=False,
+            uri=True,
+        )
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            self._use_wal(connection)
+            connection.execute("SELECT count(*) FROM sqlite_master")  # a connection opens its file when it first reads
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Let readers go on while one writes. The file remembers, so only the first process has to change it."""
+        if not self._writable:
+            return
+        deadline = time.monotonic() + self._lock_seconds
+        while connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # The change does not wait for others as a transaction does.
+                if "locked" not in str(error):
+                    return  # a file that is only read; transactions work without it
+                _check_session()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def begin(self, connection: Connection, *, writes: bool) -> None:
+        """Begin a transaction. One that reads first and writes later cannot wait for another writer, it fails."""
+        if not writes:
+            connection.exec_driver_sql("BEGIN")
+            return
+        deadline = time.monotonic() + self._lock_seconds
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_STEP_SECONDS * 1000:.0f}")
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                    raise
+            else:
+                break
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {self._lock_seconds * 1000:.0f}")
+
+
+def _check_session() -> None:
+    session = current_session()
+    if session is not None:
+        session.check()
