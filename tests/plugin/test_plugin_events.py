@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,6 +124,36 @@ def test_results(site: Run) -> None:
 def test_the_environment_is_not_among_the_facts(site: Run) -> None:
     facts = site.one("runner_on_ok", task="facts", host="h1")["event_data"]["res"]["ansible_facts"]
     assert "ansible_env" not in facts
+
+
+def test_the_environment_is_in_no_event(ansible: Ansible, tmp_path: Path) -> None:
+    """Of items, of what is polled, and of what a task gives that asks for facts later."""
+    playbook = tmp_path / "facts.yml"
+    playbook.write_text("""\
+- hosts: localhost
+  connection: local
+  gather_facts: true
+  gather_subset: ["!all", "!min", env]
+  tasks:
+    - setup: &env {gather_subset: ["!all", "!min", env]}
+      loop: [1]
+    - setup: *env
+      async: 60
+      poll: 1
+    - setup: *env
+      async: 60
+      poll: 0
+      register: job
+    - async_status: {jid: "{{ job.ansible_job_id }}"}
+      register: asked
+      until: asked is finished
+      retries: 600
+      delay: 0.1
+""")
+    run = ansible.playbook(str(playbook))
+    assert run.status == 0, run.terminal
+    assert len([event for event in run.events if '"ansible_facts"' in json.dumps(event["event_data"])]) >= 6
+    assert "ansible_env" not in run.path.read_text()
 
 
 def test_diff_include_and_handlers(site: Run) -> None:

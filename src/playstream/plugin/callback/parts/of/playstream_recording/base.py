@@ -25,7 +25,6 @@ from .wire import encode, iso_of, members, quote, text_of
 CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
 OLDEST = (2, 15)
 """The oldest ansible-core that is tested."""
-FACT_MODULES = frozenset(p + m for p in ("", "ansible.builtin.", "ansible.legacy.") for m in ("setup", "gather_facts"))
 PUBLIC_NAMES = hasattr(task_result, "CallbackTaskResult")
 """Before ansible-core 2.19 the names of a result's parts were private, now those give deprecation warnings."""
 SHOWS_ARGS = bool(getattr(C, "DISPLAY_ARGS_TO_STDOUT", False))
@@ -40,9 +39,15 @@ def _censor_items(res: dict[str, Any]) -> None:
 
 
 def _forget_environment(res: dict[str, Any]) -> None:
-    facts = res["ansible_facts"]
+    """Leave out the environment of a host, which on this one is the job's with its secrets. It is a fact."""
+    facts = res.get("ansible_facts")
     if isinstance(facts, dict):
         facts.pop("ansible_env", None)
+    items = res.get("results")
+    if isinstance(items, list):
+        for item in items:
+            if isinstance(item, dict) and "ansible_facts" in item:
+                _forget_environment(item)
 
 
 def guarded(method: Callable[..., None]) -> Callable[..., None]:
@@ -198,7 +203,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
             if has_res and (recorder.all_kept or recorder.keeps(name)):
                 if hidden:
                     res = {"censored": CENSORED}
-                elif "ansible_facts" in res and name == "runner_on_ok" and task.action in FACT_MODULES:
+                elif "ansible_facts" in res or "results" in res:
                     _forget_environment(res)
                 shown = encode(res)
                 shown = f'"res":{shown if len(shown) <= recorder.max_res else recorder.cut(res, shown)},'
