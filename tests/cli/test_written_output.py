@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import subprocess
-import termios
 import threading
-from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -122,26 +119,36 @@ def test_a_reader_that_has_left_is_no_error(stages: Stages, loud: Path, words: S
 
 
 class Slow:
-    """A non-blocking pipe as ssh leaves it, read when it is full."""
+    """A non-blocking pipe as ssh leaves it, or any other, read when it is full.
 
-    def __init__(self) -> None:
+    Args:
+        blocking: whether it blocks.
+    """
+
+    def __init__(self, *, blocking: bool = False) -> None:
         self._reading_end, self.writing_end = os.pipe()
-        os.set_blocking(self.writing_end, False)
+        os.set_blocking(self.writing_end, blocking)
         self.data = b""
 
     def read(self, process: subprocess.Popen[bytes]) -> bytes:
         """All that comes; at first when the writer has found the pipe full or has ended."""
+        wait_until(lambda: process.poll() is not None or self.is_full())
         os.close(self.writing_end)
-        wait_until(lambda: process.poll() is not None or self._is_full())
         while data := os.read(self._reading_end, 1000):
             self.data += data
         os.close(self._reading_end)
         return self.data
 
-    def _is_full(self) -> bool:
-        held = array("i", [0])
-        fcntl.ioctl(self._reading_end, termios.FIONREAD, held)
-        return held[0] > fcntl.fcntl(self._reading_end, fcntl.F_GETPIPE_SZ) - 2 * select.PIPE_BUF
+    def close(self) -> None:
+        """Close both ends of a pipe that is not read."""
+        os.close(self._reading_end)
+        os.close(self.writing_end)
+
+    def is_full(self) -> bool:
+        """Whether the kernel has no room for a page, however little the pages that it has hold."""
+        poll = select.poll()
+        poll.register(self.writing_end, select.POLLOUT)
+        return not poll.poll(0)
 
 
 @pytest.mark.parametrize("flags", [(), ("-j",), ("--raw-output",), ("--debug",)])

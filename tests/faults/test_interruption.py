@@ -23,7 +23,7 @@ from tests.faults.sessions import NOW, OUTPUT, make_event, pieces, tree
 from tests.stages import LIMIT_SECONDS, read_events
 
 INTERRUPTED = "playstream.interface.process.INTERRUPTED_SECONDS"
-ARTIFACT = "playstream.interface.process.ARTIFACT_SECONDS"
+ARTIFACT = "playstream.interface.process.DELIVERY_SECONDS"
 OURS, THEIRS = "canceled by SIGINT", "canceled by SIGINT, says the worker"
 FILES = {"stdout": OUTPUT, "rc": b"254", "status": b"canceled"}
 

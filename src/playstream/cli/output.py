@@ -14,6 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import OutputError
 from playstream.pipeline.links.stdio import wait_for
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT = "-"
 """What stands for it where a flag names a file."""
 _STDOUT, _STDERR = 1, 2
-_LOOK_SECONDS = 0.25
-"""How often a wait for a reader looks at the time."""
 _TERMINAL_PIECE = 128
 """A terminal may have room for less than a page; a line end takes two bytes there."""
 _FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
@@ -123,7 +122,7 @@ class StandardStream(io.RawIOBase):
         view = memoryview(data).cast("B")
         while not self.dropping:
             # Whoever waits in poll hears signals, and looks at the time.
-            if wait_for(self._fd, select.POLLOUT, _LOOK_SECONDS):
+            if wait_for(self._fd, select.POLLOUT, LOOK_SECONDS):
                 try:
                     return os.write(self._fd, view[: self._piece])
                 except BlockingIOError:

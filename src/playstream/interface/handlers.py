@@ -15,14 +15,13 @@ from playstream.interface.options import (
     FinishedCallback,
     StatusHandler,
 )
+from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import CallbackError, PlaystreamError
 
 HANDLER_OPTIONS = (
     "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",
 )
 """The options that are a Runner's and not its configuration's."""
-POLL_SECONDS = 0.5
-"""How often the cancel callback is asked; the contract says at least once a second."""
 _logger = logging.getLogger("playstream")
 
 
@@ -76,7 +75,7 @@ class Handlers:
 
 
 class CancelPoll:
-    """Asks the cancel callback every POLL_SECONDS, however often it is reminded.
+    """Asks the cancel callback every LOOK_SECONDS, however often it is reminded.
 
     Args:
         callback: the caller's; None for never.
@@ -97,7 +96,7 @@ class CancelPoll:
         now = time.monotonic()
         if self._callback is None or now < self._next:
             return
-        self._next = now + POLL_SECONDS
+        self._next = now + LOOK_SECONDS
         callback, self._callback = self._callback, None  # one that raises is not asked again
         if _call("cancel_callback", callback):
             self._cancel("the cancel callback asked for it")

@@ -6,15 +6,12 @@ import os
 import threading
 from collections.abc import Callable
 
-from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath, as_error
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Failure
 from playstream.process import Processor
 from playstream.worker.execution import Execution
-
-_POLL_SECONDS = 0.25
-"""How long to wait for a record before looking around."""
 
 MakeExecution = Callable[[Mailbox, Cancellation], Execution]
 INTERRUPTED = "interrupted from the keyboard"
@@ -60,7 +57,7 @@ class LocalRun:
     def _step(self, processor: Processor, poll: Poll) -> bool:
         """Take one record; True when there will be no more."""
         try:
-            record = self._mailbox.take(_POLL_SECONDS)
+            record = self._mailbox.take(LOOK_SECONDS)
             if record is NOTHING_MORE:
                 return True
             if record is not NOTHING_YET:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
@@ -24,13 +24,10 @@ from playstream.process.recording import RecordingReceiver, is_recording
 if TYPE_CHECKING:
     from playstream.pipeline.runner.receiver import RunnerReceiver
 
-_LOOK_SECONDS = 0.5
 INTERRUPTED_SECONDS = 2.2
 """How long `process` goes on reading after it was asked to stop. In a shell's pipeline the same signal has reached
 the worker, which says how the job ended within 2 seconds. Where it has not, the worker ends the job when its reader is
-gone, in 2 seconds more: 5 in all, at most."""
-ARTIFACT_SECONDS = 5.0
-"""How long when the worker has said how the job ended: what is to come are its artifacts."""
+gone, in 2 seconds more: 5 in all, at most. When the worker has said it, DELIVERY_SECONDS are left for its artifacts."""
 
 
 def process(
@@ -92,7 +89,7 @@ def feed(
         processor: takes the records.
         input_fd: where the stream comes from.
         cancellation: asks to stop reading.
-        look: called at least twice a second.
+        look: called every LOOK_SECONDS.
         liveness_seconds: silence after which the worker counts as lost; 0 for never.
         limits: what the stream may cost.
 
@@ -107,16 +104,20 @@ def feed(
     poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
     with closing(_Source(input_fd, limits)) as source:
+        def told() -> bool:
+            return processor.status.terminal or source.keeps_status
+
+        stop = _Stop(deadline, told, look)
         while not source.closed:
             ready = poll.poll(_patience(deadline.at, liveness.time_left, looking=look is not None))
             if look is not None:
                 look()
-            if deadline.has_passed(told=processor.status.terminal or source.keeps_status):
+            if stop.passed or deadline.has_passed(told=told()):
                 source.release_status(processor)
                 return
             if any(fd == news for fd, _ in ready):
                 try:
-                    source.feed(processor)
+                    source.feed(processor, stop)
                 finally:
                     processor.flush()
                 liveness.hear(expected=source.has_heartbeats)
@@ -129,25 +130,50 @@ class _Deadline:
 
     def __init__(self, cancellation: Cancellation) -> None:
         self._cancellation = cancellation
-        self._asked_at: float | None = None
         self.at: float | None = None
         """On the monotonic clock; None while nobody has asked."""
 
     def has_passed(self, *, told: bool) -> bool:
         """Whether to stop now; `told` says that the worker has said how the job ended."""
-        if self._cancellation.reason is None:
+        asked_at = self._cancellation.requested_at
+        if asked_at is None:
             return False
         self._cancellation.acknowledge()
+        self.at = asked_at + (DELIVERY_SECONDS if told else INTERRUPTED_SECONDS)
+        return time.monotonic() >= self.at
+
+
+class _Stop:
+    """Says, between two records of one read, whether to stop: one read may hold minutes of work.
+
+    Args:
+        deadline: when reading stops.
+        told: whether the worker has said how the job ended.
+        look: called meanwhile.
+    """
+
+    def __init__(self, deadline: _Deadline, told: Callable[[], bool], look: Callable[[], None] | None) -> None:
+        self._deadline = deadline
+        self._told = told
+        self._look = look
+        self._next = 0.0
+        self.passed = False
+        """True when it has said so."""
+
+    def __call__(self) -> bool:
         now = time.monotonic()
-        if self._asked_at is None:
-            self._asked_at = now
-        self.at = self._asked_at + (ARTIFACT_SECONDS if told else INTERRUPTED_SECONDS)
-        return now >= self.at
+        if now < self._next:
+            return False
+        self._next = now + LOOK_SECONDS
+        if self._look is not None:
+            self._look()
+        self.passed = self._deadline.has_passed(told=self._told())
+        return self.passed
 
 
 def _patience(stop_at: float | None, silence_left: float | None, *, looking: bool) -> float | None:
     """Milliseconds to wait for input; None for as long as it takes."""
-    waits = [_LOOK_SECONDS] if looking else []
+    waits = [LOOK_SECONDS] if looking else []
     if silence_left is not None:
         waits.append(silence_left)
     if stop_at is not None:
@@ -200,8 +226,8 @@ class _Source:
         if self._runner is not None:
             self._runner.records.close()
 
-    def feed(self, processor: Processor) -> None:
-        """Read once and give the processor what is complete."""
+    def feed(self, processor: Processor, stop: Callable[[], bool]) -> None:
+        """Read once and give the processor what is complete, until `stop` says so."""
         data = read_some(self._fd)
         at_end = not data
         if self._receiver is None:
@@ -212,13 +238,18 @@ class _Source:
         receiver.receive_data(data)
         if at_end:
             receiver.receive_eof()
-        self._give(receiver, processor)
+        self._give(receiver, processor, stop)
 
     @staticmethod
-    def _give(receiver: Receiver | RunnerReceiver | RecordingReceiver, processor: Processor) -> None:
+    def _give(
+        receiver: Receiver | RunnerReceiver | RecordingReceiver, processor: Processor,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         next_record, take = receiver.next_record, processor.receive
         while (record := next_record()) is not NEED_DATA:
             take(record)
+            if stop():
+                return
 
     def _choose(self, data: bytes) -> bytes:
         """Find whoever can read what has come; all that has come when that is known."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.links.stdio import write_all
 from playstream.pipeline.liveness import PATIENCE, took_nothing
@@ -18,8 +18,6 @@ from playstream.pipeline.protocol.order import Direction
 
 _AHEAD = 4
 """Pieces of content, 1 MiB each, that packing may be ahead of compressing."""
-_LOOK_SECONDS = 0.5
-"""How often a wait looks around."""
 _WORKER = "the worker"
 
 
@@ -67,7 +65,7 @@ class Transmission:
 
         Args:
             cancellation: asks for the end of the job.
-            look: called at least twice a second.
+            look: called every LOOK_SECONDS.
 
         Raises:
             LinkError: the worker takes nothing.
@@ -79,7 +77,7 @@ class Transmission:
         poll.register(self._output_fd, 0)
         poll.register(cancellation, select.POLLIN)
         while cancellation.reason is None:
-            if any(fd == self._output_fd for fd, _ in poll.poll(_LOOK_SECONDS * 1000)) or self._error is not None:
+            if any(fd == self._output_fd for fd, _ in poll.poll(LOOK_SECONDS * 1000)) or self._error is not None:
                 return
             self._check_progress()
             if look is not None:
@@ -96,7 +94,7 @@ class Transmission:
         self._put(self._sender.end)
         self._put(None)
         while self._thread.is_alive():
-            self._thread.join(_LOOK_SECONDS)
+            self._thread.join(LOOK_SECONDS)
             self._check_progress()
         if self._error is not None:
             raise self._error
@@ -107,7 +105,7 @@ class Transmission:
             if self._error is not None:
                 raise self._error
             try:
-                self._work.put(work, timeout=_LOOK_SECONDS)
+                self._work.put(work, timeout=LOOK_SECONDS)
                 waiting = False
             except queue.Full:
                 self._check_progress()

@@ -42,7 +42,7 @@ def transmit(
         keepalive_seconds: silence after which a heartbeat is sent; 0 for never.
         liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
         hold: stay until the worker has gone; a request of this cancels the job.
-        look: called at least twice a second while staying.
+        look: called every LOOK_SECONDS while staying.
 
     Raises:
         ConfigurationError: the job could not run as asked; nothing has been written.

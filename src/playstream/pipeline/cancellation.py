@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 
+LOOK_SECONDS = 0.25
+"""How often whatever takes time looks whether it shall stop."""
+DELIVERY_SECONDS = 5.0
+"""How long, after a request to stop, what there is may still be delivered."""
 _CLOSED = -1
+
 
 class Cancellation:
     """A request to stop, which also wakes whoever waits in a select.
 
-    `request` is safe in a signal handler: it sets an attribute and writes one byte to a pipe.
+    `request` is safe in a signal handler: it sets attributes and writes one byte to a pipe.
     """
 
     def __init__(self) -> None:
@@ -18,10 +24,18 @@ class Cancellation:
             os.set_blocking(fd, False)
         self.reason: str | None = None
         """Why, for people; None while there is no request."""
+        self.requested_at: float | None = None
+        """When, on the monotonic clock."""
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the time for delivery after a request is over."""
+        return self.requested_at is not None and time.monotonic() >= self.requested_at + DELIVERY_SECONDS
 
     def request(self, reason: str) -> None:
         """Ask for the end; the first reason stays."""
         if self.reason is None:
+            self.requested_at = time.monotonic()
             self.reason = reason
         self.wake()
 

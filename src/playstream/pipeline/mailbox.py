@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, Literal
 
+from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.protocol import Event, FileData, Record
 
@@ -16,8 +17,6 @@ _HIGH_WATER = 8 << 20
 """Bytes of waiting records above which the mailbox is full."""
 _RECORD_COST = 500
 """Bytes that a record is counted with besides its payload; measured for an Event on CPython 3.11."""
-_LOOK_SECONDS = 0.5
-"""How often a wait for room looks around."""
 
 
 class Nothing(Enum):
@@ -70,7 +69,7 @@ class Mailbox:
 
         Args:
             record: what to add.
-            look: called twice a second while it waits; may let the mailbox fail.
+            look: called every LOOK_SECONDS while it waits; may let the mailbox fail.
 
         Raises:
             PlaystreamError: what the taker failed with.
@@ -78,7 +77,7 @@ class Mailbox:
         while self.full and self.error is None:
             with self._changed:
                 if self.full and self.error is None:
-                    self._changed.wait(_LOOK_SECONDS)
+                    self._changed.wait(LOOK_SECONDS)
             look()
         if self.error is not None:
             raise self.error

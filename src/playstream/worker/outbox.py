@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from playstream.pipeline.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.errors import PlaystreamError, SilentPeer
 from playstream.pipeline.liveness import PATIENCE, took_nothing
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Heartbeat
@@ -23,10 +24,6 @@ GATHER_SECONDS = 0.025
 (docs/protocol.md, "Why two layers"), and nobody sees a fortieth of a second."""
 
 
-_LOOK_SECONDS = 0.5
-"""How often closing looks whether the reader takes anything."""
-
-
 class Outbox:
     """Sends what is put into a mailbox, from `start` on.
 
@@ -35,6 +32,7 @@ class Outbox:
         write: writes bytes to the link; raises LinkError.
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to send.
     """
 
     def __init__(
@@ -44,6 +42,7 @@ class Outbox:
         *,
         keepalive_seconds: float,
         liveness_seconds: float,
+        cancellation: Cancellation,
     ) -> None:
         self._mailbox = mailbox
         self._write = write
@@ -55,6 +54,7 @@ class Outbox:
         """When something was written last."""
         self._patience = liveness_seconds * PATIENCE
         self._writing_since: float | None = None
+        self._cancellation = cancellation
 
     def start(self, dialect: Dialect) -> Outgoing:
         """Begin to send. A second call changes nothing: a stream has one dialect."""
@@ -76,13 +76,18 @@ class Outbox:
         self._mailbox.close()
         self.start(Dialect.PLAYSTREAM)  # in which the other side is told when it has said nothing
         while self._thread is not None and self._thread.is_alive() and self._mailbox.error is None:
-            self._thread.join(_LOOK_SECONDS)
+            self._thread.join(LOOK_SECONDS)
             self.check()
 
     def check(self) -> None:
         """Give up if the reader has taken nothing for too long; the mailbox has the error then."""
         since = self._writing_since
-        if self._patience and since is not None and time.monotonic() > since + self._patience:
+        if self._cancellation.overdue:
+            self._mailbox.fail(SilentPeer(
+                f"{self._cancellation.reason}, and the process stage has not taken all results within "
+                f"{DELIVERY_SECONDS:g} seconds. Likely it hangs"
+            ))
+        elif self._patience and since is not None and time.monotonic() > since + self._patience:
             self._mailbox.fail(took_nothing("the process stage", self._patience))
 
     def _run(self, outgoing: Outgoing) -> None:

@@ -71,7 +71,7 @@ class Worker:
         self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
             self._mailbox, lambda data: write_all(output_fd, data), keepalive_seconds=options.keepalive_seconds,
-            liveness_seconds=options.liveness_seconds,
+            liveness_seconds=options.liveness_seconds, cancellation=cancellation,
         )
 
     def run(self) -> Served:

@@ -18,7 +18,7 @@ class Runner(_Runner):
 
     Args:
         config: what to run.
-        cancel_callback: asked twice a second; true cancels the job.
+        cancel_callback: asked four times a second; true cancels the job.
         remove_partials: without effect; there are no partial files.
         event_handler: takes each event; false keeps it off the disk.
         artifacts_handler: takes the path of the artifact directory when everything is in it.
