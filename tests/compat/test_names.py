@@ -17,6 +17,7 @@ MODULES = (
     "ansible_runner.config.runner", "ansible_runner.defaults", "ansible_runner.exceptions", "ansible_runner.interface",
     "ansible_runner.loader", "ansible_runner.output", "ansible_runner.runner", "ansible_runner.runner_config",
     "ansible_runner.streaming", "ansible_runner.utils", "ansible_runner.utils.capacity",
+    "ansible_runner.utils.importlib_compat",
 )
 LEFT_OUT = {
     "ansible_runner.__main__": {

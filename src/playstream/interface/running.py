@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from playstream.interface.config import RunnerConfig
@@ -106,10 +107,12 @@ def run_async(**options: Unpack[RunOptions]) -> tuple[threading.Thread, Runner]:
     return start(init_runner(**options))
 
 
-def start(runner: Runner) -> tuple[threading.Thread, Runner]:
-    """Run `runner` in a thread."""
+def start(
+    runner: Runner, make_thread: Callable[..., threading.Thread] = threading.Thread
+) -> tuple[threading.Thread, Runner]:
+    """Run `runner` in a thread, which is made as threading.Thread is."""
     runner.expect_events()
-    thread = threading.Thread(target=_run_in_thread, args=(runner,), name=f"playstream-{runner.config.ident}")
+    thread = make_thread(target=_run_in_thread, args=(runner,), name=f"playstream-{runner.config.ident}")
     thread.start()
     # Programs poll `while runner.status == "running"` from here on.
     runner.wait_for_start(_START_SECONDS)

@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from playstream.compat.ansible_runner import output
@@ -14,8 +15,8 @@ from playstream.compat.ansible_runner.config.runner import RunnerConfig
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
 from playstream.compat.ansible_runner.runner import Runner
 from playstream.compat.ansible_runner.streaming import Processor, Transmitter, Worker
-from playstream.compat.ansible_runner.utils import signal_handler
 from playstream.compat.options import HANDLERS, below_env_files
+from playstream.compat.signals import SignalWatch, WatchedThread, listening
 from playstream.interface import commands, documentation, inquiries, running
 from playstream.interface.runner import Runner as _Runner
 from playstream.pipeline.errors import ExecutableNotFound
@@ -107,9 +108,9 @@ def _find_inventory(kwargs: dict[str, Any]) -> Any:
 
 
 def _with_signals(handlers: dict[str, Any]) -> dict[str, Any]:
-    """The handlers; without a cancel callback, SIGINT and SIGTERM cancel."""
+    """The handlers; without a cancel callback, SIGINT and SIGTERM cancel, while the run goes on in the main thread."""
     if handlers.get("cancel_callback") is None:
-        handlers["cancel_callback"] = signal_handler()
+        handlers["cancel_callback"] = SignalWatch()
     return handlers
 
 
@@ -128,15 +129,11 @@ def run(**kwargs: Any) -> _Runner:
         TypeError: an argument has an unknown name.
         CallbackError: a cancel callback, artifacts handler or finished callback raised.
     """
-    watch = None
-    if kwargs.get("cancel_callback") is None and kwargs.get("streamer") not in {"transmit", "worker"}:
-        kwargs["cancel_callback"] = watch = signal_handler()
-    try:
+    if kwargs.get("streamer") not in {"transmit", "worker"}:
+        kwargs = _with_signals(kwargs)
+    with listening(kwargs.get("cancel_callback")):
         runner = init_runner(**kwargs)
         runner.run()
-    finally:
-        if watch is not None:
-            watch.restore()
     return runner
 
 
@@ -153,7 +150,15 @@ def run_async(**kwargs: Any) -> tuple[threading.Thread, _Runner]:
         ConfigurationError: the job could not run as asked. It is a ValueError too.
         TypeError: an argument has an unknown name.
     """
-    return running.start(init_runner(**kwargs))
+    if kwargs.get("cancel_callback") is not None or kwargs.get("streamer") in {"transmit", "worker"}:
+        return running.start(init_runner(**kwargs))
+    kwargs["cancel_callback"] = watch = SignalWatch()
+    watch.start()
+    try:
+        return running.start(init_runner(**kwargs), partial(WatchedThread, watch))
+    except BaseException:
+        watch.stop()
+        raise
 
 
 def init_command_config(executable_cmd: str, cmdline_args: Sequence[str] | None = None, **kwargs: Any) -> Runner:

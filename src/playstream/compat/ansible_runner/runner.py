@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from playstream.compat.signals import listening
 from playstream.interface.config import RunnerConfig
 from playstream.interface.runner import Runner as _Runner
 
@@ -40,6 +41,11 @@ class Runner(_Runner):
             config, cancel_callback, event_handler=event_handler, status_handler=status_handler,
             artifacts_handler=artifacts_handler, finished_callback=finished_callback,
         )
+
+    def run(self) -> tuple[str, int | None]:
+        """Run the job to its end in this thread; see playstream.Runner."""
+        with listening(self._handlers.cancel_callback):
+            return super().run()
 
     @classmethod
     def handle_termination(cls, pid: int, pidfile: str | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import IO, Any
 from uuid import UUID
 
 from playstream.compat.options import loosen, refuse_unknown, with_host_keys_unchecked
+from playstream.compat.signals import listening
 from playstream.interface.options import RunOptions
 from playstream.interface.streaming import ProcessConfig, ProcessRunner, TransmitRunner, WorkRunner
 from playstream.pipeline.checks import check_options, select_options
@@ -129,6 +130,11 @@ class Processor(ProcessRunner):
             artifacts_handler=artifacts_handler, finished_callback=finished_callback,
         )
         self.private_data_dir = str(options["private_data_dir"])
+
+    def run(self) -> tuple[str, int | None]:
+        """Read the stream to its end in this thread; see playstream.Runner."""
+        with listening(self._handlers.cancel_callback):
+            return super().run()
 
     @property
     def artifact_dir(self) -> str:

@@ -7,16 +7,15 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
+from playstream.compat.signals import SignalWatch
 from playstream.interface.rotation import rotate
 from playstream.pipeline.owned import Owned
 from playstream.pipeline.removal import remove_tree
@@ -38,8 +37,6 @@ __all__ = [
     "sanitize_json_response",
     "signal_handler",
 ]
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Bunch:
@@ -181,26 +178,10 @@ def open_fifo_write(path: str, data: str | bytes) -> None:
     threading.Thread(target=Path(path).write_bytes, args=(content,)).start()
 
 
-class SignalWatch:
-    """Remembers that SIGINT or SIGTERM came. Calling it tells so."""
-
-    def __init__(self) -> None:
-        self._came = False
-        self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
-
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's parameters
-        self._came = True
-
-    def __call__(self) -> bool:
-        return self._came
-
-    def restore(self) -> None:
-        """Let the signals do what they did before, unless the program has changed that meanwhile."""
-        for number, handler in self._before.items():
-            if signal.getsignal(number) == self._note:
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
 def signal_handler() -> SignalWatch | None:
     """A function that is true once SIGINT or SIGTERM has come; None in any other thread than the main one."""
-    return SignalWatch() if threading.current_thread() is threading.main_thread() else None
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    watch = SignalWatch()
+    watch.start()
+    return watch
