@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,8 +84,21 @@ def silent_server() -> Iterator[socket.socket]:
 
 def backends(server: Postgresql, database: str) -> int:
     """How many of playstream's connections a database has."""
+    return len(_pids(server, database))
+
+
+def backend_of(server: Postgresql, database: str) -> int:
+    """The pid of the one backend that playstream has."""
+    (pid,) = _pids(server, database)
+    return pid
+
+
+def _pids(server: Postgresql, database: str) -> list[int]:
     with server.connect() as connection:
-        statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'playstream'"
-        row = connection.execute(statement, (database,)).fetchone()
-    assert row is not None
-    return int(str(row[0]))
+        statement = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = 'playstream'"
+        return [int(str(row[0])) for row in connection.execute(statement, (database,))]
+
+
+def nobody_works() -> bool:
+    """True if no thread works for a store."""
+    return not [thread for thread in threading.enumerate() if thread.name == "playstream-store"]

@@ -33,3 +33,11 @@ def store(store_url: str) -> Iterator[Store]:
     """That store, open."""
     with open_store(store_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def database(postgresql: Postgresql) -> str:
+    """One with an empty store."""
+    name = postgresql.make_database()
+    open_store(postgresql.url(name)).close()
+    return name

@@ -23,7 +23,7 @@ from playstream.process.store import Patience, Store, iter_results, list_runs, o
 from tests.cli.test_stored import RECORDED
 from tests.interface.conftest import make_demo
 from tests.interface.programs import debug, play
-from tests.process.store.blocking import Blocked, backends, silent_server, stopped
+from tests.process.store.blocking import Blocked, backends, nobody_works, silent_server, stopped
 from tests.process.store.events import deployment
 from tests.process.store.postgresql import Postgresql
 from tests.processes import wait_until
@@ -34,24 +34,11 @@ ENDLESS = Patience(lock=1000, statement=1000, silence=1000, canceled=0.2)
 NOT_GOT = "has not got the run"
 
 
-@pytest.fixture
-def database(postgresql: Postgresql) -> str:
-    """One with an empty store."""
-    name = postgresql.make_database()
-    open_store(postgresql.url(name)).close()
-    return name
-
-
 def idents(server: Postgresql, database: str) -> list[str]:
     """The runs that a store has, once nobody writes to it any more."""
     wait_until(lambda: backends(server, database) == 0)
     with open_store(server.url(database), writable=False) as store:
         return [run.ident for run in list_runs(store)]
-
-
-def nobody_works() -> bool:
-    """True if no thread works for a store."""
-    return not [thread for thread in threading.enumerate() if thread.name == "playstream-store"]
 
 
 def test_a_backend_that_is_silent_ends_the_wait(postgresql: Postgresql, database: str) -> None:
@@ -110,16 +97,6 @@ def test_questions_wait_for_no_lock_and_no_silence(
         asking = pool.submit(ask, store)
         with stopped(block.wait_for("")), pytest.raises(StoreError, match="no answer for 1 s"):
             asking.result()
-
-
-def test_who_stops_reading_leaves_nothing_open(postgresql: Postgresql, database: str) -> None:
-    with open_store(postgresql.url(database)) as store:
-        deployment().save(store)
-        found = iter_results(store, 1)
-        assert next(found).task == "Gathering Facts"
-        assert backends(postgresql, database) == 1
-        found.close()
-    wait_until(lambda: backends(postgresql, database) == 0)
 
 
 def test_opening_waits_for_no_migration(postgresql: Postgresql) -> None:

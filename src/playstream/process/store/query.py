@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import StatusName
@@ -238,7 +240,7 @@ def _stream(store: Store, statement: Select[Any], convert: Callable[[RowMapping]
     session = store.session()
     parts = _parts(store, statement)
     try:
-        while (rows := session.call(lambda: next(parts, None))) is not None:
+        while (rows := session.call(lambda: next(parts, None), parts.close)) is not None:
             for row in rows:
                 try:
                     found = convert(row)
@@ -246,16 +248,31 @@ def _stream(store: Store, statement: Select[Any], convert: Callable[[RowMapping]
                     raise store.damaged(error) from None
                 yield found
     finally:
-        if not session.abandoned:  # else its thread has it, and ends it
+        if not session.abandoned:  # else the session lets go of them
             session.call(parts.close)
 
 
 def _parts(store: Store, statement: Select[Any]) -> Generator[Sequence[RowMapping], None, None]:
     with (
         store.read() as connection,
-        connection.execution_options(yield_per=_AT_ONCE).execute(statement) as found,  # closed, wherever reading ends
+        connection.execution_options(yield_per=_AT_ONCE).execute(statement) as found,
+        _closing_cursor(found.cursor),
     ):
         yield from found.mappings().partitions()
+
+
+@contextlib.contextmanager
+def _closing_cursor(cursor: DBAPICursor | None) -> Iterator[None]:
+    """Close a cursor, wherever reading ends."""
+    try:
+        yield
+    finally:
+        if cursor is not None:
+            # The server is told. Where that fails the connection is lost, and psycopg leaves the cursor open.
+            try:
+                cursor.close()
+            except Exception:  # noqa: BLE001 - whoever goes on with the connection hears of it
+                cursor.close()
 
 
 def _result(row: RowMapping) -> ResultRecord:

@@ -7,10 +7,12 @@ it to stop.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from playstream.pipeline.cancellation import Cancellation
@@ -70,22 +72,30 @@ class Session:
         self.uncertain = False
         """True if a commit was begun and its outcome is not known."""
 
-    def call(self, work: Callable[[], _T]) -> _T:
+    def call(self, work: Callable[[], _T], let_go: Callable[[], object] | None = None) -> _T:
         """Do `work` in a thread, and wait for it.
+
+        Args:
+            work: what to do.
+            let_go: closes what `work` leaves open for the next call. It is called, in a thread too, when nobody waits
+                any longer, and what it raises is dropped.
 
         Raises:
             StoreError: it took too long, or the caller was asked to stop. The connection is broken off.
             BaseException: what `work` raised, or a KeyboardInterrupt of the thread that waits.
         """
-        errand = _Errand(self, work)
+        errand = _Errand(self, work, let_go)
         self.hear()
         errand.start()
         try:
             self._wait(errand.done)
         except BaseException as error:
-            self._abandon()
+            if self._abandon(errand) and let_go is not None:
+                closing = _Errand(self, partial(_drop_errors, let_go))
+                closing.start()
+                closing.done.wait(_BREAK_SECONDS)
             errand.done.wait(_BREAK_SECONDS)
-            if isinstance(error, StoreError) and errand.outcome:
+            if isinstance(error, StoreError) and errand.outcome and let_go is None:
                 return errand.outcome[0]  # it had been done all the same
             raise
         if errand.error is not None:
@@ -111,11 +121,19 @@ class Session:
             "works, and that nobody holds a lock on it"
         )
 
-    def _abandon(self) -> None:
+    def _abandon(self, errand: _Errand[_T]) -> bool:
+        """Stop waiting; True if the work is done, and its thread does not let go of what it left open."""
         with self._lock:
             self.abandoned = True
             if self._link is not None:
                 self._link.break_off()
+            return errand.finished
+
+    def finish(self, errand: _Errand[_T]) -> bool:
+        """Its work is done; False if nobody waits for it."""
+        with self._lock:
+            errand.finished = True
+            return not self.abandoned
 
     def connected(self, link: Link) -> None:
         """There is a connection; `link` ends it from another thread."""
@@ -161,9 +179,11 @@ class Session:
 class _Errand(Generic[_T]):
     """Work in its thread, which does not keep the program alive: it may hang."""
 
-    def __init__(self, session: Session, work: Callable[[], _T]) -> None:
+    def __init__(self, session: Session, work: Callable[[], _T], let_go: Callable[[], object] | None = None) -> None:
         self._session = session
         self._work = work
+        self._let_go = let_go
+        self.finished = False
         self.done = threading.Event()
         self.outcome: list[_T] = []
         self.error: BaseException | None = None
@@ -178,7 +198,15 @@ class _Errand(Generic[_T]):
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
             self.error = error
         finally:
+            if not self._session.finish(self) and self._let_go is not None:
+                _drop_errors(self._let_go)
             self.done.set()
+
+
+def _drop_errors(let_go: Callable[[], object]) -> None:
+    """Close what is open, at a moment when another error has been told."""
+    with contextlib.suppress(Exception):
+        let_go()
 
 
 class _Here(threading.local):
