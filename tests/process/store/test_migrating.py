@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
@@ -131,6 +133,42 @@ def test_tables_of_someone_else_are_left_alone(store_url: str) -> None:
     with engine.begin() as connection:
         assert inspect(connection).get_table_names() == ["runs"]
     engine.dispose()
+
+
+@pytest.mark.parametrize("version", [0, -3, 2**31 - 1])
+def test_an_impossible_version_is_refused_before_anything_runs(store_url: str, version: int) -> None:
+    with open_store(store_url) as store:
+        set_version(store, version)
+    for writable in (True, False):
+        with pytest.raises(StoreError, match=rf"version .?{version}\b"):
+            open_store(store_url, writable=writable)
+
+
+@pytest.mark.parametrize("version", ["newest", 2.5, b"\0", 1e300])
+def test_sqlite_keeps_anything_as_a_version(tmp_path: Path, version: object) -> None:
+    path = tmp_path / "runs.db"
+    open_store(str(path)).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE playstream_store SET version = ?", (version,))
+    connection.close()
+    for writable in (True, False):
+        with pytest.raises(StoreError, match=r"damaged: it says that it has version .* expected is a number from 1"):
+            open_store(str(path), writable=writable)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [("DROP TABLE results", "results"), ("ALTER TABLE runs DROP COLUMN explanation", "explanation")],
+)
+def test_a_table_or_column_that_is_missing_is_told_before_anything_runs(
+    store_url: str, change: str, named: str
+) -> None:
+    with open_store(store_url) as store:
+        with store.read() as connection:
+            connection.execute(text(change))
+        for writable in (True, False):
+            with pytest.raises(StoreError, match=rf"damaged: it has version 1 of the tables, but .*\b{named}\b"):
+                open_store(store_url, writable=writable)
 
 
 def test_a_damaged_store_says_so(store_url: str) -> None:

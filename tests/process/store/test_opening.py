@@ -141,25 +141,6 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path
         assert refused.value.exit_status == 69
 
 
-def test_a_file_that_is_only_read_is_refused_for_writing_and_can_be_asked(tmp_path: Path) -> None:
-    path = tmp_path / "runs.db"
-    with open_store(str(path)) as store:
-        deployment().save(store)
-    # A database of a mount that is read only; as root no mode of a file would say so.
-    program = (
-        "import sqlite3, sys; real = sqlite3.connect\n"
-        "sqlite3.connect = lambda place, **more: real(place.replace('mode=rw', 'mode=ro'), **more)\n"
-        "from playstream.process.store import *\n"
-        "with open_store(sys.argv[1], writable=False) as store: print(len(list_runs(store)))\n"
-        "try: open_store(sys.argv[1])\n"
-        "except StoreError as error: print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
-    count, said = done.stdout.splitlines()
-    assert count == "1"
-    assert "attempt to write a readonly database" in said
-
-
 def test_a_server_that_does_not_answer(postgresql: Postgresql) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -233,6 +214,18 @@ def test_the_room_itself_loads_no_database() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "sqlalchemy" not in done.stdout
     assert "sqlite3" not in done.stdout
+
+
+@pytest.mark.parametrize("configured", ["", "logging.basicConfig(format='%(name)s %(message)s')"])
+def test_what_the_drivers_log_is_the_programs_to_show(configured: str) -> None:
+    program = (
+        f"import logging; {configured}\n"
+        "import playstream.process.store.engine\n"
+        "for name in ('psycopg.pq', 'psycopg', 'sqlalchemy.pool'): logging.getLogger(name).error('it rains')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    shown = ["psycopg.pq it rains", "psycopg it rains", "sqlalchemy.pool it rains"]
+    assert done.stderr.splitlines() == (shown if configured else [])
 
 
 def test_a_server_that_only_reads_is_refused_for_writing_and_can_be_asked(postgresql: Postgresql) -> None:
