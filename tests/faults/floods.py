@@ -23,15 +23,16 @@ from tests.faults.flooding import FAKES, flooded
 from tests.faults.report import Report
 from tests.processes import Repeating
 
-_MIB = 1 << 20
+MIB = 1 << 20
+Peaks = dict[str, int]
 _TEXT = 1 << 30
 _REAL_TEXT = 200_000_000
 _RESULT = 200_000_000
 _EVENTS = 1_000_000
-_HELD_UP_TEXT = 64 * _MIB
-_MOST_MEMORY = 320 * _MIB
+_HELD_UP_TEXT = 64 * MIB
+MOST_MEMORY = 320 * MIB
 """What worker or process may hold at most. The largest record, 60 MiB, is held a few times over."""
-_LONGEST_EVENT = 8 * _MIB
+_LONGEST_EVENT = 8 * MIB
 """A text of 1 MiB whose letters all have to be escaped, and the rest."""
 _MAX_RES = 700_000
 _LOAD_FAKES = Path(__file__).parents[1] / "load" / "fakes"
@@ -42,7 +43,6 @@ _MODULE = """\
 from ansible.module_utils.basic import AnsibleModule
 AnsibleModule({}).exit_json(changed=True, text="x" * %d)
 """
-_Peaks = dict[str, int]
 
 
 def _peak(pid: int) -> int:
@@ -58,7 +58,7 @@ class _Watch(Repeating):
     """Asks for the peaks of processes again and again in a thread of its own, for ended ones have none."""
 
     def __init__(self, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
-        self.peaks: _Peaks = dict.fromkeys(processes, 0)
+        self.peaks: Peaks = dict.fromkeys(processes, 0)
         self._processes = processes
         super().__init__(self._look, pause=0.05)
 
@@ -67,32 +67,55 @@ class _Watch(Repeating):
             self.peaks[name] = max(self.peaks[name], _peak(process.pid))
 
 
-def _run(directory: Path, size: int, playbook: str, *, process: Callable[[Path], list[str]] | None = None,
-         fakes: Path = FAKES, prepare: Callable[[Path], object] | None = None,
-         words: tuple[str, ...] = ()) -> tuple[Path, _Peaks, str]:
-    """A run of three stages that must be successful: its artifacts, the peaks, and what process printed."""
+def run_stages(
+    directory: Path, size: int, playbook: str, *, transmit: Callable[[Path], list[str]] | None = None,
+    process: Callable[[Path], list[str]] | None = None, fakes: Path = FAKES,
+    prepare: Callable[[Path], object] | None = None, words: tuple[str, ...] = (), ident: str | None = None,
+    most_memory: int = MOST_MEMORY,
+) -> tuple[Path, Peaks, str]:
+    """A run of three stages that must be successful: its artifacts, the peaks, and what process printed.
+
+    Args:
+        directory: where all of it goes.
+        size: see `flooded`.
+        playbook: what is run.
+        transmit: the command of the first stage, in place of the usual one with `words`.
+        process: that of the last.
+        fakes: see `flooded`.
+        prepare: adds to the private data directory.
+        words: more words for transmit.
+        ident: that of process; `words` say the job's.
+        most_memory: bytes that each stage may hold.
+    """
     with flooded(directory, size, fakes=fakes) as (stages, demo):
         if prepare is not None:
             prepare(demo)
-        last = process or (lambda demo: [sys.executable, "-m", "playstream", "process", str(demo), "-q"])
+        command = [sys.executable, "-m", "playstream"]
+        named = ["-i", ident] if ident is not None else []
+        first = transmit or (lambda demo: [*command, "transmit", str(demo), "-p", playbook, *words])
+        last = process or (lambda demo: [*command, "process", str(demo), "-q", *named])
         with tempfile.TemporaryFile() as said:
-            transmit = stages.start("transmit", demo, "-p", playbook, *words, stdin=subprocess.DEVNULL, stderr=said)
-            worker = stages.start("worker", stdin=transmit.stdout, stderr=said)
-            end = subprocess.Popen(last(demo), stdin=worker.stdout, stdout=subprocess.PIPE, stderr=said,
-                                   env=stages.env)
-            for stage in (transmit, worker):
+            begin = subprocess.Popen(
+                first(demo), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=stages.env
+            )
+            worker = stages.start("worker", stdin=begin.stdout, stderr=said)
+            end = subprocess.Popen(
+                last(demo), stdin=worker.stdout, stdout=subprocess.PIPE, stderr=said, env=stages.env
+            )
+            for stage in (begin, worker):
                 assert stage.stdout is not None
                 stage.stdout.close()
-            with _Watch({"worker": worker, "process": end}) as watch:
+            with _Watch({"transmit": begin, "worker": worker, "process": end}) as watch:
                 printed, _ = end.communicate()
-                statuses = [stage.wait() for stage in (transmit, worker, end)]
+                statuses = [stage.wait() for stage in (begin, worker, end)]
             said.seek(0)
             complaints = said.read().decode()
+        artifacts = demo / "artifacts" / (ident or "")
         assert statuses == [0, 0, 0], (statuses, complaints[-2000:])
-        assert (demo / "artifacts" / "status").read_text() == "successful"
+        assert (artifacts / "status").read_text() == "successful"
         for name, peak in watch.peaks.items():
-            assert 0 < peak < _MOST_MEMORY, f"{name} held {peak // _MIB} MiB"
-        return demo / "artifacts", watch.peaks, printed.decode() + complaints
+            assert 0 < peak < most_memory, f"{name} held {peak // MIB} MiB"
+        return artifacts, watch.peaks, printed.decode() + complaints
 
 
 def _events(artifacts: Path) -> Iterator[dict[str, Any]]:
@@ -110,7 +133,7 @@ def _check_text(artifacts: Path) -> int:
     """The size of `stdout`, of which the events hold every byte too."""
     kept, shown = hashlib.sha256(), hashlib.sha256()
     with (artifacts / "stdout").open("rb") as file:
-        while piece := file.read(_MIB):
+        while piece := file.read(MIB):
             kept.update(piece)
     for event in _events(artifacts):
         text = event["stdout"]
@@ -120,32 +143,32 @@ def _check_text(artifacts: Path) -> int:
     return (artifacts / "stdout").stat().st_size
 
 
-def _text(directory: Path) -> _Peaks:
-    artifacts, peaks, _ = _run(directory, _TEXT, "text.yml")
+def _text(directory: Path) -> Peaks:
+    artifacts, peaks, _ = run_stages(directory, _TEXT, "text.yml")
     assert _check_text(artifacts) == _TEXT
     return peaks
 
 
-def _real_text(directory: Path, *words: str) -> _Peaks:
+def _real_text(directory: Path, *words: str) -> Peaks:
     """What Ansible itself holds of it is Ansible's. With -v it shows stdout and stdout_lines."""
     def prepare(demo: Path) -> None:
         (demo / "project" / "text.yml").write_text(_PLAY + _SHELL.format(size=_REAL_TEXT))
 
-    artifacts, peaks, _ = _run(directory, 0, "text.yml", fakes=Path(sys.executable).parent, prepare=prepare,
+    artifacts, peaks, _ = run_stages(directory, 0, "text.yml", fakes=Path(sys.executable).parent, prepare=prepare,
                                words=words)
     shown = _check_text(artifacts)
-    assert shown > 2 * _REAL_TEXT if "-v" in words else 0 < shown < _MIB, shown
+    assert shown > 2 * _REAL_TEXT if "-v" in words else 0 < shown < MIB, shown
     _check_cut(artifacts, "stdout", _REAL_TEXT)
     return peaks
 
 
-def _real_result(directory: Path) -> _Peaks:
+def _real_result(directory: Path) -> Peaks:
     def prepare(demo: Path) -> None:
         (demo / "project" / "library").mkdir()
         (demo / "project" / "library" / "flood.py").write_text(_MODULE % _RESULT)
         (demo / "project" / "result.yml").write_text(_PLAY + "flood:\n")
 
-    artifacts, peaks, _ = _run(directory, 0, "result.yml", fakes=Path(sys.executable).parent, prepare=prepare)
+    artifacts, peaks, _ = run_stages(directory, 0, "result.yml", fakes=Path(sys.executable).parent, prepare=prepare)
     _check_cut(artifacts, "text", _RESULT)
     return peaks
 
@@ -161,8 +184,8 @@ def _check_cut(artifacts: Path, name: str, size: int) -> None:
     assert data["res_truncated"]["limit"] == _MAX_RES
 
 
-def _long_event(directory: Path) -> _Peaks:
-    artifacts, peaks, said = _run(directory, _RESULT, "result.yml", process=lambda demo: [
+def _long_event(directory: Path) -> Peaks:
+    artifacts, peaks, said = run_stages(directory, _RESULT, "result.yml", process=lambda demo: [
         sys.executable, "-m", "playstream", "process", str(demo),
     ])
     assert [event["event_data"] for event in _events(artifacts)] == [{}, {}]
@@ -170,8 +193,8 @@ def _long_event(directory: Path) -> _Peaks:
     return peaks
 
 
-def _many_events(directory: Path, dialect: str) -> _Peaks:
-    artifacts, peaks, _ = _run(directory, _EVENTS, "text.yml", fakes=_LOAD_FAKES, words=("--dialect", dialect))
+def _many_events(directory: Path, dialect: str) -> Peaks:
+    artifacts, peaks, _ = run_stages(directory, _EVENTS, "text.yml", fakes=_LOAD_FAKES, words=("--dialect", dialect))
     lines = itertools.count()
     for event in _events(artifacts):
         assert event["start_line"] == next(lines)
@@ -180,21 +203,21 @@ def _many_events(directory: Path, dialect: str) -> _Peaks:
     return peaks
 
 
-def _slow_handler(directory: Path, seconds: float) -> _Peaks:
+def _slow_handler(directory: Path, seconds: float) -> Peaks:
     """The worker goes on until its mailbox is full; then Ansible waits."""
     began = time.monotonic()
-    artifacts, peaks, said = _run(directory, _HELD_UP_TEXT, "text.yml", process=lambda demo: [
+    artifacts, peaks, said = run_stages(directory, _HELD_UP_TEXT, "text.yml", process=lambda demo: [
         sys.executable, "-m", "tests.faults.slow_handler", str(demo), str(seconds),
     ])
     assert time.monotonic() - began >= seconds
-    assert said == f"successful {_HELD_UP_TEXT // _MIB}\n", said
+    assert said == f"successful {_HELD_UP_TEXT // MIB}\n", said
     assert _check_text(artifacts) == _HELD_UP_TEXT
     return peaks
 
 
 def measure(flags: argparse.Namespace, report: Report) -> None:
     """Run each case once."""
-    cases: dict[str, Callable[[Path], _Peaks]] = {
+    cases: dict[str, Callable[[Path], Peaks]] = {
         "1 GiB of text": _text,
         "200 MB of a real task's stdout": _real_text,
         "200 MB of a real task's stdout, -v": lambda directory: _real_text(directory, "-v"),
@@ -211,7 +234,7 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
             began = time.monotonic()
             try:
                 for stage, peak in case(Path(name)).items():
-                    report.add(f"{row}: memory of {stage}", peak / _MIB, "MiB")
+                    report.add(f"{row}: memory of {stage}", peak / MIB, "MiB")
                 report.add(f"{row}: run and check", time.monotonic() - began, "s")
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a broken promise
                 report.fail(row, repr(error)[-1500:])

@@ -111,8 +111,8 @@ def runner_stream(entries: Iterable[FileEntry], direction: Direction) -> Iterato
     rc = [(b"rc", stat.S_IFREG | 0o644, b"0")] if direction is Direction.RESULT else []
     with tempfile.TemporaryFile() as packed:
         write_archive(packed, chain(rc, map(_zipped, entries)))
-        before = [line(kwargs=KWARGS)] if direction is Direction.JOB else [line(status="starting"), line(status="successful")]
-        yield b"".join((*before, line(zipfile=packed.tell())))
+        ended = line(status="starting") + line(status="successful")
+        yield (line(kwargs=KWARGS) if direction is Direction.JOB else ended) + line(zipfile=packed.tell())
         packed.seek(0)
         while data := packed.read(_PIECE):
             yield base64.b64encode(data)

@@ -211,7 +211,7 @@ def make_ready(job: Job, place: Place) -> None:
         assert launch.paths.artifact_dir.parent == spool.private_data_dir / "artifacts"
         assert fact_cache_dir(job, launch.paths).is_relative_to(launch.paths.artifact_dir)
         codec.encode(Status(
-            StatusName.STARTING, NOW, command=command.argv, env=command.redacted_env, cwd=str(command.cwd)
+            StatusName.STARTING, NOW, command=command.shown_argv, env=command.shown_env, cwd=str(command.cwd)
         ))
         for directory in launch.remove:
             assert directory.is_relative_to(place.target)

@@ -18,11 +18,21 @@ CANCELED_EXIT_STATUS = 254
 USAGE_EXIT_STATUS = 2
 """Exit status of a command line that could not be understood."""
 
+MAX_MESSAGE = 8192
+"""Characters of a message: it is for people, and has to fit into a record, though it may quote what came."""
+
 
 class PlaystreamError(Exception):
-    """Base of every error that playstream raises on purpose."""
+    """Base of every error that playstream raises on purpose.
+
+    Args:
+        message: for people. Of a very long one the middle is left out.
+    """
 
     exit_status: ClassVar[int] = 70
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shorten(message))
 
 
 class ConfigurationError(PlaystreamError, ValueError):
@@ -116,6 +126,13 @@ class StoreError(PlaystreamError):
     """The store cannot be reached, read or written, or is of another version."""
 
     exit_status = 69
+
+
+def shorten(message: str) -> str:
+    """A message of at most about MAX_MESSAGE characters. The beginning says what is wrong, the end what to do."""
+    half = MAX_MESSAGE // 2
+    left_out = len(message) - 2 * half
+    return message if left_out <= 0 else f"{message[:half]} … ({left_out} characters) … {message[-half:]}"
 
 
 def as_error(caught: PlaystreamError | OSError, host: str = "this host") -> PlaystreamError:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
 from playstream.pipeline.redaction import redact, redact_words
 
+_MOST_SHOWN = 1 << 20
+"""Bytes of JSON that the words of a command may have in a status, and its variables: a record of it takes 4 MiB."""
+_LONGEST_SHOWN = 1000
+"""Characters of a word that are shown where all would be more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is started. `env` and `argv` may hold secrets; `redacted_env` and `redacted_argv` do not."""
+    """What is started. `env` and `argv` may hold secrets; `shown_argv` and `shown_env` do not."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -32,14 +38,35 @@ class Command:
         return {**self.own, **{self.renamed.get(name, name): value for name, value in self.env.items()}}
 
     @property
-    def redacted_env(self) -> dict[str, str]:
-        """The environment as it may be shown; see `redact`."""
-        return redact(self.env)
+    def shown_argv(self) -> tuple[str, ...]:
+        """The words as a status carries them: without secrets (`redact_words`); where it has no room for all, cut."""
+        return tuple(word for word, _ in _fit((word, "") for word in redact_words(self.argv)))
 
     @property
-    def redacted_argv(self) -> tuple[str, ...]:
-        """The words as they may be shown; see `redact_words`."""
-        return redact_words(self.argv)
+    def shown_env(self) -> dict[str, str]:
+        """The environment, likewise."""
+        return dict(_fit(redact(self.env).items()))
+
+
+def _fit(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The texts as they are, or cut, where together they have more than _MOST_SHOWN bytes of JSON."""
+    texts = list(items)
+    if len(json.dumps(texts)) <= _MOST_SHOWN:
+        return texts
+    kept: list[tuple[str, str]] = []
+    room = _MOST_SHOWN
+    for first, second in texts:
+        cut = _cut(first), _cut(second)
+        room -= len(json.dumps(cut))
+        if room < 0:
+            return [*kept, (f"… and {len(texts) - len(kept)} more", "")]
+        kept.append(cut)
+    return kept
+
+
+def _cut(text: str) -> str:
+    left_out = len(text) - _LONGEST_SHOWN
+    return text if left_out <= 0 else f"{text[:_LONGEST_SHOWN]}… ({left_out} characters)"
 
 
 def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:

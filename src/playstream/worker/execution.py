@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import JobError, shorten
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, Status, StatusName
@@ -123,9 +123,10 @@ def put_status(
     explanation: str | None = None,
 ) -> None:
     """Say that the job's state has changed, now."""
-    record = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc, explanation=explanation)
+    why = None if explanation is None else shorten(explanation)
+    record = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc, explanation=why)
     if command is not None:
-        record = replace(record, command=command.redacted_argv, env=command.redacted_env, cwd=str(command.cwd))
+        record = replace(record, command=command.shown_argv, env=command.shown_env, cwd=str(command.cwd))
     mailbox.put(record)
 
 
@@ -147,12 +148,20 @@ def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
         texts["rc"] = str(outcome.rc)
     root = os.open(artifact_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if "stderr" not in os.listdir(root):
+        if not _has(root, "stderr"):
             texts["stderr"] = ""
         for name, text in texts.items():
             _write_new(root, name, text)
     finally:
         os.close(root)
+
+
+def _has(fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _write_new(fd: int, name: str, text: str) -> None:

@@ -20,6 +20,7 @@ after "terminate" {"reaped": count of processes}.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -38,6 +39,8 @@ _KILL_SECONDS = 3.0
 _CLEANUP_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 """How often to look whether the worker lives, where the kernel does not tell."""
+_LONGEST_WORD = 32 * os.sysconf("SC_PAGESIZE") - 1
+"""Bytes that Linux takes in one word or variable of what it starts (execve(2))."""
 _LOCK = 3
 _GIVEN = (4, 5, 6)
 _RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
@@ -97,7 +100,7 @@ class _Guard:
         try:
             self._child = _spawn(order)
         except OSError as error:
-            self._tell({"failed": f"{order['argv'][0]}: {error.strerror}"})
+            self._tell({"failed": f"{order['argv'][0]}: {_explain(error, order)}"})
             return
         self._tell({"started": self._child})
         while True:
@@ -246,6 +249,21 @@ def _spawn(order: dict[str, Any]) -> int:
         for fd in _GIVEN:
             os.close(fd)
     return pid
+
+
+def _explain(error: OSError, order: dict[str, Any]) -> str:
+    """Why the job cannot be started; of what is too long, where and what to do."""
+    if error.errno != errno.E2BIG:
+        return str(error.strerror)
+    sizes = {f"word {number}": len(os.fsencode(word)) for number, word in enumerate(order["argv"], 1)}
+    sizes |= {f"the variable {name}": len(os.fsencode(f"{name}={value}")) for name, value in order["env"].items()}
+    longest = max(sizes, key=lambda name: sizes[name])
+    return (
+        f"{error.strerror}: its {len(order['argv'])} words and {len(order['env'])} variables have "
+        f"{sum(sizes.values())} bytes, the longest, {longest}, has {sizes[longest]}. A system takes about "
+        f"{os.sysconf('SC_ARG_MAX')} bytes in all, and Linux {_LONGEST_WORD} in one. Make them shorter or fewer: extra "
+        "variables (env/extravars) and inventories travel as files, which have no such limits"
+    )
 
 
 def _become_batch() -> bool:
