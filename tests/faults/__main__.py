@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults import cancel, containers, entries, floods, guards, large, moments, resources
+from tests.faults import cancel, containers, entries, floods, full_jobs, guards, large, moments, resources
 from tests.faults.report import Report
 from tests.processes import heed_interrupts
 
@@ -19,6 +19,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "offsets": large.measure,
     "resources": resources.measure,
     "floods": floods.measure,
+    "jobs": full_jobs.measure,
     "entries": entries.measure,
     "containers": containers.measure,
     "cancel": cancel.measure,
@@ -35,8 +36,9 @@ def main() -> int:
     parser.add_argument("--container-moments", type=int, default=5,
                         help="moments of each signal to a job in a container (%(default)s)")
     parser.add_argument("--block-seconds", type=float, default=65.0, help="how long a handler blocks (%(default)s)")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="of the largest trees (%(default)s)")
     parser.add_argument("--entries-directory", type=Path, default=Path("/dev/shm"),
-                        help="where trees of a million entries are made; best in memory (%(default)s)")
+                        help="where large trees and a million events are kept; best in memory (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what chance starts from (%(default)s)")
     flags = parser.parse_args()
     if unknown := set(flags.parts) - set(_PARTS):

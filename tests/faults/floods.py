@@ -26,7 +26,6 @@ from tests.processes import Repeating
 MIB = 1 << 20
 Peaks = dict[str, int]
 _TEXT = 1 << 30
-_REAL_TEXT = 200_000_000
 _RESULT = 200_000_000
 _EVENTS = 1_000_000
 _HELD_UP_TEXT = 64 * MIB
@@ -36,12 +35,11 @@ _LONGEST_EVENT = 8 * MIB
 """A text of 1 MiB whose letters all have to be escaped, and the rest."""
 _MAX_RES = 700_000
 _LOAD_FAKES = Path(__file__).parents[1] / "load" / "fakes"
-_PLAY = "- hosts: all\n  gather_facts: false\n  tasks:\n  - name: flood\n    "
-_SHELL = "shell: head -c {size} /dev/zero | tr '\\0' x | fold -w 1023\n"
+_PLAY = "- hosts: all\n  gather_facts: false\n  tasks:\n  - name: flood\n    flood:\n"
 _MODULE = """\
 #!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
-AnsibleModule({}).exit_json(changed=True, text="x" * %d)
+AnsibleModule({}).exit_json(changed=True, %s=("x" * 1023 + "\\n") * (%d // 1024))
 """
 
 
@@ -150,27 +148,29 @@ def _text(directory: Path) -> Peaks:
 
 
 def _real_text(directory: Path, *words: str) -> Peaks:
-    """What Ansible itself holds of it is Ansible's. With -v it shows stdout and stdout_lines."""
-    def prepare(demo: Path) -> None:
-        (demo / "project" / "text.yml").write_text(_PLAY + _SHELL.format(size=_REAL_TEXT))
-
-    artifacts, peaks, _ = run_stages(directory, 0, "text.yml", fakes=Path(sys.executable).parent, prepare=prepare,
-                               words=words)
+    """A task's stdout, of which Ansible makes stdout_lines. With -v it shows both."""
+    artifacts, peaks = _real_task(directory, "stdout", *words)
     shown = _check_text(artifacts)
-    assert shown > 2 * _REAL_TEXT if "-v" in words else 0 < shown < MIB, shown
-    _check_cut(artifacts, "stdout", _REAL_TEXT)
+    assert shown > 2 * (_RESULT - MIB) if "-v" in words else 0 < shown < MIB, shown
     return peaks
 
 
 def _real_result(directory: Path) -> Peaks:
+    return _real_task(directory, "text")[1]
+
+
+def _real_task(directory: Path, name: str, *words: str) -> tuple[Path, Peaks]:
+    """A module that gives 200 MB back, by this name. What Ansible itself holds of it is Ansible's."""
     def prepare(demo: Path) -> None:
         (demo / "project" / "library").mkdir()
-        (demo / "project" / "library" / "flood.py").write_text(_MODULE % _RESULT)
-        (demo / "project" / "result.yml").write_text(_PLAY + "flood:\n")
+        (demo / "project" / "library" / "flood.py").write_text(_MODULE % (name, _RESULT))
+        (demo / "project" / "result.yml").write_text(_PLAY)
 
-    artifacts, peaks, _ = run_stages(directory, 0, "result.yml", fakes=Path(sys.executable).parent, prepare=prepare)
-    _check_cut(artifacts, "text", _RESULT)
-    return peaks
+    artifacts, peaks, _ = run_stages(
+        directory, 0, "result.yml", fakes=Path(sys.executable).parent, prepare=prepare, words=words
+    )
+    _check_cut(artifacts, name, _RESULT - MIB)
+    return artifacts, peaks
 
 
 def _check_cut(artifacts: Path, name: str, size: int) -> None:

@@ -119,6 +119,11 @@ def runner_stream(entries: Iterable[FileEntry], direction: Direction) -> Iterato
     yield END
 
 
+DIALECTS: dict[str, Callable[[Iterable[FileEntry], Direction], Iterator[bytes]]] = {
+    "native": native_stream, "runner": runner_stream,
+}
+
+
 def _zipped(entry: FileEntry) -> tuple[bytes, int, bytes]:
     if entry.type is FileType.DIRECTORY:
         return entry.path + b"/", stat.S_IFDIR | entry.mode, b""
