@@ -128,6 +128,9 @@ def event(counter: int) -> Event:
     ).encode())
 
 
+EVENT = event(1).json + b"\n"
+
+
 def keeping(handled: list[int]) -> Callable[[dict[str, Any]], bool]:
     """An event handler that notes the numbers of events."""
 
@@ -158,8 +161,15 @@ def test_a_cancellation_between_two_events_of_one_read(tmp_path: Path) -> None:
     assert (runner.artifact_path / "status").read_text() == "canceled"
 
 
+NOTHING = {
+    "native": lambda: capture(*[Heartbeat()] * 1000, event(1)),
+    "runner": lambda: io.BytesIO(b'{"status": "running"}\n' + b"{}\n" * 1000 + EVENT + b'{"eof": true}\n'),
+}
+
+
 @pytest.mark.usefixtures("at_once")
-def test_a_cancellation_among_records_that_carry_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dialect", NOTHING)
+def test_a_cancellation_among_records_that_carry_nothing(tmp_path: Path, dialect: str) -> None:
     looks: list[int] = []
     handled: list[int] = []
 
@@ -168,9 +178,8 @@ def test_a_cancellation_among_records_that_carry_nothing(tmp_path: Path) -> None
         return len(looks) > 100
 
     playstream.run(
-        streamer="process", private_data_dir=tmp_path, quiet=True,
-        _input=capture(*[Heartbeat()] * 1000, event(1)), event_handler=keeping(handled),
-        cancel_callback=look,
+        streamer="process", private_data_dir=tmp_path, quiet=True, _input=NOTHING[dialect](),
+        event_handler=keeping(handled), cancel_callback=look,
     )
     assert handled == []
     assert len(looks) == 101

@@ -27,6 +27,7 @@ from playstream.pipeline.protocol import (
     frames,
 )
 from playstream.pipeline.protocol.order import TABLE, Direction, Order, State
+from playstream.pipeline.protocol.record_reader import MAX_IDLE
 from tests.pipeline.protocol import page
 from tests.pipeline.protocol.strategies import RECORDS
 from tests.pipeline.protocol.test_order import SAMPLES, path_to
@@ -128,6 +129,7 @@ def test_limits() -> None:
         "MAX_RECORD": codec.MAX_RECORD,
         "MAX_MESSAGE": codec.MAX_MESSAGE,
         "MAX_NOISE": frames.MAX_NOISE,
+        "MAX_IDLE": MAX_IDLE,
     }
 
 

@@ -117,9 +117,20 @@ def _lying(zipped: bytes, content_size: int) -> bytes:
     return zipped[: at + 24] + struct.pack("<I", content_size) + zipped[at + 28 :]
 
 
+def _bloated(name: bytes, mode: int = 0o100644) -> bytes:
+    """A megabyte of empty blocks of deflate, which give nothing, and one letter."""
+    content = b"\0\0\0\xff\xff" * 200_000 + b"\x4b\x04\x00"
+    header = (20, 0, 8, 0, 0x21, zlib.crc32(b"a"), len(content), 1, len(name))
+    packed = struct.pack("<4s5H3L2H", b"PK\3\4", *header, 0) + name + content
+    table = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *header, 0, 0, 0, 0, mode << 16, 0) + name
+    return packed + table + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(table), len(packed), 0)
+
+
 @pytest.mark.parametrize(
     ("zipped", "message"),
     [
+        (_bloated(b"rc"), "its 1 bytes are packed in 1000003"),
+        (_bloated(b"a", 0xA000 | 0o777), "its 1 bytes are packed in 1000003"),
         (archive((entry("a", stat.S_IFCHR | 0o600), b"")), "neither a file, a directory nor a symlink"),
         (archive((entry("a", stat.S_IFIFO | 0o600), b"")), "neither a file"),
         (archive((_bzip2("a"), b"1")), "not packed by deflate"),
@@ -131,7 +142,7 @@ def _lying(zipped: bytes, content_size: int) -> bytes:
     ],
 )
 def test_hostile_archives(zipped: bytes, message: str) -> None:
-    taken = take(carry(zipped) + END, Direction.RESULT)
+    taken = take(line(status="successful") + carry(zipped) + END, Direction.RESULT)
     assert isinstance(taken.error, RemoteProtocolError), taken.records
     assert message in taken.message
 
@@ -186,15 +197,16 @@ def test_a_large_table_lets_others_look_in_between(monkeypatch: pytest.MonkeyPat
     assert len(records) == 10 + 102
 
 
+def test_what_is_left_out_of_results_lets_others_look_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_reader, "_AT_ONCE", 10)
+    zipped = archive(*((entry(f"job_events/{number:03}"), b"") for number in range(100)))
+    records = take(carry(zipped) + END, Direction.RESULT).records
+    assert records[10:21] == [FileEntry(b"", FileType.DIRECTORY, 0o700, 0), *[Heartbeat()] * 10]
+
+
 def test_packed_bytes_that_give_nothing() -> None:
-    """Empty blocks of deflate, as many as one likes: each piece of them is a look at what else there is."""
-    empty = b"\0\0\0\xff\xff"
-    content = empty * 200_000 + b"\x4b\x04\x00"  # and one letter
-    header = (20, 0, 8, 0, 0x21, zlib.crc32(b"a"), len(content), 1, 1)
-    packed = struct.pack("<4s5H3L2H", b"PK\3\4", *header, 0) + b"f" + content
-    table = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *header, 0, 0, 0, 0, 0o100644 << 16, 0) + b"f"
-    packed += table + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(table), len(packed), 0)
-    records = take(carry(packed) + END, Direction.RESULT).records
+    """Each piece of them is a look at what else there is."""
+    records = take(carry(_bloated(b"f")) + END, Direction.RESULT).records
     assert FileData(b"a") in records
     assert records.count(Heartbeat()) >= 3
 

@@ -10,7 +10,7 @@ from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import codec
 from playstream.pipeline.protocol.frame_reader import Frame
 from playstream.pipeline.protocol.order import Direction, Order, State
-from playstream.pipeline.protocol.records import End, Record
+from playstream.pipeline.protocol.records import End, FileData, FileEntry, Log, Record
 
 
 class NeedData(Enum):
@@ -25,6 +25,9 @@ NEED_DATA: Final = NeedData.NEED_DATA
 _HEADER_SIZE = codec.RECORD.size
 _read_header = codec.RECORD.unpack_from
 _EVENT = int(codec.Kind.EVENT)
+MAX_IDLE = 1000
+"""Records of one frame that carry nothing. A sender has a Heartbeat or a Status alone in its frame; a megabyte of such
+records, which is nothing when it is compressed, would keep a receiver busy for half a second."""
 
 
 class RecordReader:
@@ -51,6 +54,8 @@ class RecordReader:
         self._missing = 0
         """Bytes that it lacks at least."""
         self._records = 0
+        self._idle = 0
+        """Records of the last frame that carry nothing."""
 
     @property
     def state(self) -> State:
@@ -73,6 +78,7 @@ class RecordReader:
         # One frame late: the digest that End carries is that of what stands before it.
         self._digest.update(self._last_payload)
         self._last_payload, content = frame
+        self._idle = 0
         if self._started:
             self._started.append(content)
             self._missing -= len(content)
@@ -121,6 +127,8 @@ class RecordReader:
                 record = codec.decode_event(content, start, end)
             else:
                 record = codec.decode(kind, flags, content[start:end])
+                if not _carries(record):
+                    self._count_idle()
                 if type(record) is End:
                     self._check_end(record, alone=position == self._frame_start and end == len(content))
             self._position = end
@@ -128,6 +136,14 @@ class RecordReader:
             if record is not None:
                 self._order.follow(record)
                 return record
+
+    def _count_idle(self) -> None:
+        self._idle += 1
+        if self._idle > MAX_IDLE:
+            raise RemoteProtocolError(
+                f"a frame has more than {MAX_IDLE} records that carry nothing, such as heartbeats. The sender is "
+                "broken or hostile"
+            )
 
     def _check_end(self, end: End, *, alone: bool) -> None:
         digest = self._digest.digest()
@@ -137,3 +153,10 @@ class RecordReader:
                 f"but {self._records}, {self._order.events} and {digest.hex()[:16]}… came"
                 f"{'' if alone else ', in the same frame'}. Part of the stream was lost or changed"
             )
+
+
+def _carries(record: Record | None) -> bool:
+    """Whether a record that is no event brings something that takes room: a file, its data, or a line for people."""
+    if isinstance(record, FileData):
+        return bool(record.data)
+    return isinstance(record, FileEntry) or (isinstance(record, Log) and bool(record.message))

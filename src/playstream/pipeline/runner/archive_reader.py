@@ -27,7 +27,9 @@ _ENCRYPTED = 0x1
 _DEFAULT_FILE_MODE = 0o644
 _DEFAULT_DIRECTORY_MODE = 0o755
 _AT_ONCE = 10_000
-"""Entries of the table that are read without a word."""
+"""Entries of the table that are read, or passed over, without a word."""
+_MOST_WASTE = 4096
+"""Bytes that a small entry may take besides twice its size: nobody looks up while it is unpacked."""
 _ROW = struct.Struct(">QBHHHqLQQq")
 """What a row has behind its path: the entry's number in the table, how its name differs from its path, and the fields
 of ZipEntry."""
@@ -119,7 +121,7 @@ class Archive:
             RemoteProtocolError: it is damaged.
         """
         entry = self._found
-        return b"".join(self._content(entry)) if entry is not None and entry.size <= limit else None
+        return self._whole_content(entry) if entry is not None and entry.size <= limit else None
 
     def records(self) -> Iterator[FileEntry | FileData | Heartbeat | TreeEnd]:
         """The tree, after `read_table`: the root, and what is below it, each directory before what it holds.
@@ -132,8 +134,10 @@ class Archive:
         entries, size = 1, 0
         open_directories: list[bytes] = []
         """Those on the way to the last entry, each with a slash at its end."""
-        for path, entry in self._sorted_entries():
+        for number, (path, entry) in enumerate(self._sorted_entries(), 1):
             if path.partition(b"/")[0] in self._skip:
+                if number % _AT_ONCE == 0:
+                    yield Heartbeat()
                 continue
             while open_directories and not path.startswith(open_directories[-1]):
                 open_directories.pop()
@@ -175,7 +179,7 @@ class Archive:
                 raise RemoteProtocolError(
                     f"the archive's symlink {printable(path)} has a target of {entry.size} bytes"
                 )
-            target = b"".join(self._content(entry))
+            target = self._whole_content(entry)
             return FileEntry(path, FileType.SYMLINK, permissions, modified, target=target)
         if kind not in {0, stat.S_IFREG}:
             raise RemoteProtocolError(
@@ -183,6 +187,15 @@ class Archive:
                 f"{mode:o}"
             )
         return FileEntry(path, FileType.FILE, permissions if mode else _DEFAULT_FILE_MODE, modified, entry.size)
+
+    def _whole_content(self, entry: ZipEntry) -> bytes:
+        """The bytes of a small entry. Raises as `_content` does, and when what is packed is no small one's."""
+        if entry.packed_size > 2 * entry.size + _MOST_WASTE:
+            raise RemoteProtocolError(
+                f"the archive's entry {printable(_path(entry.name))} is damaged: its {entry.size} bytes are packed in "
+                f"{entry.packed_size}"
+            )
+        return b"".join(self._content(entry))
 
     def _content(self, entry: ZipEntry) -> Iterator[bytes]:
         """The bytes of an entry.

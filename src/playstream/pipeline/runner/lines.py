@@ -117,6 +117,8 @@ class LineReader:
             line = self._next_line()
             if line is None:
                 return None
+            if not line.strip():
+                continue  # there may be as many as bytes
             start, values = self._find_object(line)
             if line[:start].strip():
                 self._skip(line[:start])
