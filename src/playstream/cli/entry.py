@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from playstream.cli import INTERRUPTED
 
@@ -23,5 +24,7 @@ def main() -> int:
             status = left.code if isinstance(left.code, int) else 0
         return settle(status)
     except KeyboardInterrupt:
+        if (output := sys.modules.get("playstream.cli.output")) is not None:
+            output.StandardStream.until = 0.0  # whoever takes no output is not waited for
         os.write(2, b"playstream: interrupted\n")
         return INTERRUPTED

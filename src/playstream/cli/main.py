@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 
 from playstream.cli import INTERRUPTED
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.interrupts import InterruptsWait
-from playstream.cli.output import complain
+from playstream.cli.output import StandardStream, complain
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.cli.subcommand import COMMANDS, set_up
 from playstream.pipeline.errors import PlaystreamError, as_error
@@ -69,5 +70,6 @@ def _run(arguments: argparse.Namespace) -> int:
         complain(arguments.name, error)
         return error.exit_status
     except KeyboardInterrupt:
+        StandardStream.until = time.monotonic()  # whoever takes no output is not waited for
         complain(arguments.name, "interrupted")
         return INTERRUPTED

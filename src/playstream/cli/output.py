@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import OutputError
-from playstream.pipeline.links.stdio import wait_for
+from playstream.pipeline.links.stdio import piece_size, wait_for
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT = "-"
 """What stands for it where a flag names a file."""
 _STDOUT, _STDERR = 1, 2
-_TERMINAL_PIECE = 128
-"""A terminal may have room for less than a page; a line end takes two bytes there."""
 _FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
 _NO = {"", "0", "false", "no", "off", "n", "f"}
 
@@ -112,7 +110,7 @@ class StandardStream(io.RawIOBase):
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._piece = _piece_size(fd)
+        self._piece = piece_size(fd)
         self.dropping = False
         """True when nothing more is written."""
         self.error: OSError | None = None
@@ -148,17 +146,6 @@ class StandardStream(io.RawIOBase):
 
     def writable(self) -> bool:
         return True
-
-
-def _piece_size(fd: int) -> int | None:
-    """How many bytes can be written at once without waiting when poll(2) says that there is room; None for all."""
-    try:
-        mode = os.fstat(fd).st_mode
-    except OSError:
-        return None
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        return select.PIPE_BUF
-    return _TERMINAL_PIECE if stat.S_ISCHR(mode) and os.isatty(fd) else None
 
 
 def open_stream(fd: int, like: TextIO | None = None) -> TextIO:

@@ -62,7 +62,7 @@ def run(flags: argparse.Namespace) -> int:
         )
     recipients = encryption_of(vars(flags), "encrypt_to")
     check_hold(recipients, hold=flags.hold)
-    hold = cancel_on_signals() if flags.hold else None
+    cancellation = cancel_on_signals() if flags.hold else None
     options = job_options(flags)
     if "roles_path" not in options:
         # On this host Ansible would read it from the environment, which does not travel.
@@ -77,9 +77,10 @@ def run(flags: argparse.Namespace) -> int:
             dialect=Dialect(flags.dialect),
             keepalive_seconds=keepalive_seconds(flags),
             liveness_seconds=liveness_seconds(flags),
-            hold=hold,
+            cancellation=cancellation,
+            hold=flags.hold,
         )
-    if hold is None or hold.reason is None:
+    if cancellation is None or cancellation.reason is None:
         return 0
-    complain("transmit", hold.reason)
+    complain("transmit", cancellation.reason)
     return CANCELED_EXIT_STATUS

@@ -52,13 +52,13 @@ def run(flags: argparse.Namespace) -> int:
     )
     warn = partial(complain, "worker")
     identities, recipients = encryption_of(vars(flags), "identity"), encryption_of(vars(flags), "encrypt_to")
-    output = claim_output()
+    output, cancellation = claim_output(), cancel_on_signals()
     with (
         silence_beside(output),
         decrypted(claim_input(), identities, warn) as source,
-        encrypted(output, recipients, warn, results=True) as output_fd,
+        encrypted(output, recipients, warn, results=True, cancellation=cancellation) as output_fd,
     ):
-        served = work(source, output_fd, options=options, cancellation=cancel_on_signals())
+        served = work(source, output_fd, options=options, cancellation=cancellation)
         if served.explanation:
             warn(f"{served.status.value}: {served.explanation}")
     return served.exit_status

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import select
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from playstream.interface.shown_text import choose_form, make_safe
+from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import LinkError, OutputError
-from playstream.pipeline.links.stdio import wait_for
+from playstream.pipeline.links.stdio import piece_size, wait_for
 from playstream.process import Output
 
 if TYPE_CHECKING:
@@ -19,8 +22,12 @@ if TYPE_CHECKING:
 _MOST_HELD = 1 << 20
 
 
-def write_standard_output(text: str) -> None:
+def write_standard_output(text: str, look: Callable[[], None] = lambda: None) -> None:
     """Write to what is `sys.stdout` by then; what its encoding has no way to say becomes question marks.
+
+    Args:
+        text: what to write.
+        look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out.
 
     Raises:
         OSError: nobody reads it, or it cannot be written.
@@ -38,6 +45,10 @@ def write_standard_output(text: str) -> None:
     # Text that a non-blocking file does not take at once would be lost there; bytes are counted.
     _retry(stream.fileno, stream.flush)
     view = memoryview(data)
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    if isinstance(raw, io.FileIO):
+        _write_while_wanted(raw.fileno(), view, look)
+        return
     while view:
         try:
             written = stream.buffer.write(view) or 0  # None says that a file without a buffer would block
@@ -47,6 +58,18 @@ def write_standard_output(text: str) -> None:
         if not written:
             wait_for(stream.fileno(), select.POLLOUT)
     _retry(stream.fileno, stream.buffer.flush)
+
+
+def _write_while_wanted(fd: int, view: memoryview, look: Callable[[], None]) -> None:
+    size = piece_size(fd)
+    while view:
+        if not wait_for(fd, select.POLLOUT, LOOK_SECONDS):
+            look()
+            continue
+        try:
+            view = view[os.write(fd, view[:size]) :]
+        except BlockingIOError:
+            pass  # others, who share the pipe, were faster
 
 
 def _retry(fileno: Callable[[], int], flush: Callable[[], object]) -> None:
@@ -114,7 +137,13 @@ def choose_output(config: RunnerConfig) -> Output:
     return Output.MIXED if config.text_stays_text else Output.JSON
 
 
-def make_display(config: RunnerConfig) -> Display:
-    """What shows a run as its configuration says."""
+def make_display(config: RunnerConfig, look: Callable[[], None]) -> Display:
+    """What shows a run as its configuration says.
+
+    Args:
+        config: the configuration.
+        look: called every LOOK_SECONDS while the reader takes nothing. LinkError says that nothing more is to be shown.
+    """
     form = choose_form(raw=config.raw_output, json=config.json_mode, mixed=config.text_stays_text)
-    return Display(None if config.suppress_ansible_output else write_standard_output, form)
+    write = partial(write_standard_output, look=look)
+    return Display(None if config.suppress_ansible_output else write, form)

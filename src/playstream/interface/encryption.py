@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from playstream.pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from playstream.pipeline.cancellation import Cancellation
     from playstream.pipeline.links.stdio import Source
     from playstream.pipeline.options import StrPath
 
@@ -53,7 +54,14 @@ def check_hold(recipients: Sequence[str], *, hold: bool) -> None:
 
 
 @contextmanager
-def encrypted(fd: int, recipients: Sequence[str], warn: Warn, *, results: bool = False) -> Iterator[int]:
+def encrypted(
+    fd: int,
+    recipients: Sequence[str],
+    warn: Warn,
+    *,
+    results: bool = False,
+    cancellation: Cancellation | None = None,
+) -> Iterator[int]:
     """Where a stage writes.
 
     Args:
@@ -61,10 +69,11 @@ def encrypted(fd: int, recipients: Sequence[str], warn: Warn, *, results: bool =
         recipients: as `--encrypt-to` has them; none for a plain stream.
         warn: is told what the user should know.
         results: whether somebody may want to see what comes as it comes.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
 
     Raises:
         ConfigurationError: a recipient is none, or pyrage is missing.
-        LinkError: the reader has gone.
+        LinkError: the reader has gone, or takes nothing.
     """
     if not recipients:
         yield fd
@@ -75,7 +84,7 @@ def encrypted(fd: int, recipients: Sequence[str], warn: Warn, *, results: bool =
     keys = read_recipients(recipients, warn)
     if results and not stat.S_ISREG(os.fstat(fd).st_mode):
         warn(NOT_LIVE)
-    with encrypting(fd, keys) as writing_end:
+    with encrypting(fd, keys, cancellation) as writing_end:
         yield writing_end
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
 
-from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath, as_error
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
-from playstream.pipeline.protocol import Failure
+from playstream.pipeline.protocol import Failure, Record, Status
 from playstream.process import Processor
 from playstream.worker.execution import Execution
 
@@ -35,6 +36,8 @@ class LocalRun:
         self._owner = os.getpid()
         self._crash: BaseException | None = None
         self._error: BaseException | None = None
+        self._late = 0
+        """Records that came when the time for their delivery was over."""
 
     def run(self, processor: Processor, poll: Poll) -> BaseException | None:
         """Run to the end, whatever happens on the way.
@@ -61,7 +64,7 @@ class LocalRun:
             if record is NOTHING_MORE:
                 return True
             if record is not NOTHING_YET:
-                processor.receive(record)
+                self._take(record, processor)
                 if self._mailbox.empty:
                     processor.flush()
             poll()
@@ -70,6 +73,23 @@ class LocalRun:
                 raise  # a child that a handler has forked, on its way out: the run is its parent's
             self._fail(error)
         return False
+
+    def _take(self, record: Record, processor: Processor) -> None:
+        """Give the processor a record; when the time for delivery after a request to stop is over, how the job ended
+        and nothing else."""
+        if not self._cancellation.overdue:
+            processor.receive(record)
+            return
+        self._late += 1
+        if self._late == 1:
+            logging.getLogger("playstream").warning(
+                "%s, and the handlers, or whoever reads the output, have not taken all within %g seconds: what comes "
+                "later is left out", self._cancellation.reason, DELIVERY_SECONDS,
+            )
+        if isinstance(record, (Status, Failure)):
+            processor.receive(record)
+        if processor.status.terminal:
+            self._mailbox.fail(JobError("nobody takes the results any more"))
 
     def _fail(self, error: BaseException) -> None:
         """End the job. What still comes is kept, unless keeping it is what failed."""

@@ -23,6 +23,7 @@ from playstream.interface.storing import StoringObserver
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream
 from playstream.pipeline.limits import DEFAULT_LIMITS
+from playstream.pipeline.liveness import check_delivery
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor, Result
 from playstream.process.summary import summarize
@@ -245,14 +246,20 @@ class Runner(Results):
         try:
             if not self.config.prepared:
                 self.config.prepare()
-            observer.show_on(make_display(self.config))
+            poll = CancelPoll(self._handlers.cancel_callback, cancellation.request)
+
+            def look() -> None:
+                poll()
+                check_delivery("whoever reads the output", cancellation)
+
+            observer.show_on(make_display(self.config, look))
             drive = self._make_drive(cancellation)
             processor = Processor(
                 self.artifact_path, storing or observer, output=choose_output(self.config),
                 keep_stdout=not self.config.suppress_output_file, follow_links=self.config.follow_links,
                 limits=self._limits,
             )
-            error = drive(processor, CancelPoll(self._handlers.cancel_callback, cancellation.request))
+            error = drive(processor, poll)
             if isinstance(error, CallbackError):
                 observer.mute()
             try:

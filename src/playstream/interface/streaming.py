@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,14 @@ from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.inputs import read_settings
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.links.files import reading, writing
 from playstream.pipeline.links.stdio import Source, claim_input, claim_output
 from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
 from playstream.pipeline.options import JobOptions
-from playstream.pipeline.protocol import Status
+from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor
 from playstream.worker import WorkerOptions
 
@@ -54,36 +54,38 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     if streamer == "transmit":
         return TransmitRunner(given, handlers.get("cancel_callback"))
     if streamer == "worker":
-        return WorkRunner(given)
+        return WorkRunner(given, handlers.get("cancel_callback"))
     return ProcessRunner(ProcessConfig(given), **handlers)
 
 
 class _Stage(Runner):
     """A stage whose results are at the other end of its link."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any], cancel_callback: CancelCallback | None = None) -> None:
         super().__init__(_StageConfig(options))
         self._options = options
+        self._cancel_callback = cancel_callback
+
+    def _poll(self, cancellation: Cancellation) -> CancelPoll | None:
+        """What asks the cancel callback, if there is one."""
+        return None if self._cancel_callback is None else CancelPoll(self._cancel_callback, cancellation.request)
 
 
 class TransmitRunner(_Stage):
     """Sends a job."""
 
-    def __init__(self, options: dict[str, Any], cancel_callback: CancelCallback | None = None) -> None:
-        super().__init__(options)
-        self._cancel_callback = cancel_callback
-
     def run(self) -> tuple[str, int | None]:
-        """Write the job and its tree.
+        """Write the job and its tree. When it is canceled meanwhile, the worker is told and runs nothing.
 
         Raises:
             ConfigurationError: the job could not run as asked; nothing has been written.
-            LinkError: the reader has gone.
+            LinkError: the reader has gone, or takes nothing.
+            CallbackError: the cancel callback raised.
         """
         directory = self._options.get("private_data_dir")
         stays = bool(self._options.get("hold"))
         check_hold(encryption_of(self._options, "encrypt_to"), hold=stays)
-        with self._cancel_request.heard() if stays else nullcontext() as hold, _output(self._options) as output_fd:
+        with self._cancel_request.heard() as cancellation, _output(self._options, cancellation) as output_fd:
             transmit(
                 None if directory is None else Path(directory),
                 make_arguments(self._options),
@@ -92,9 +94,13 @@ class TransmitRunner(_Stage):
                 dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
                 liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
-                hold=hold,
-                look=CancelPoll(self._cancel_callback, hold.request) if hold is not None else None,
+                cancellation=cancellation,
+                hold=stays,
+                look=self._poll(cancellation),
             )
+            if cancellation.reason is not None:
+                self.status, self.explanation = StatusName.CANCELED.value, cancellation.reason
+                self.exit_status = CANCELED_EXIT_STATUS
         return self.status, self.rc
 
 
@@ -105,7 +111,7 @@ class WorkRunner(_Stage):
         """Read the job, run it, write its results.
 
         Raises:
-            PlaystreamError: the job could not be served; the other side has been told.
+            PlaystreamError: the job could not be served, or the cancel callback raised; the other side has been told.
         """
         directory = self._options.get("private_data_dir")
         worker_options = WorkerOptions(
@@ -115,12 +121,14 @@ class WorkRunner(_Stage):
             limits=limits_of(self._options),
             max_job_seconds=self._options.get("max_job_seconds"),
         )
-        cancellation = Cancellation()
-        try:
-            with _input(self._options) as input_fd, _output(self._options, results=True) as output_fd:
-                served = work(input_fd, output_fd, options=worker_options, cancellation=cancellation)
-        finally:
-            cancellation.close()
+        with (
+            self._cancel_request.heard() as cancellation,
+            _input(self._options) as input_fd,
+            _output(self._options, cancellation, results=True) as output_fd,
+        ):
+            served = work(
+                input_fd, output_fd, options=worker_options, cancellation=cancellation, poll=self._poll(cancellation)
+            )
         self.status, self.rc = served.status.value, served.exit_status
         self.exit_status, self.explanation = served.exit_status, served.explanation
         return self.status, self.rc
@@ -205,10 +213,13 @@ def _input(options: Mapping[str, Any]) -> Iterator[int | Source]:
 
 
 @contextmanager
-def _output(options: Mapping[str, Any], *, results: bool = False) -> Iterator[int]:
+def _output(options: Mapping[str, Any], cancellation: Cancellation, *, results: bool = False) -> Iterator[int]:
     """Where the stage writes."""
     recipients = encryption_of(options, "encrypt_to")
-    with _output_link(options) as fd, encrypted(fd, recipients, _LOGGER.warning, results=results) as writing_end:
+    with (
+        _output_link(options, cancellation) as fd,
+        encrypted(fd, recipients, _LOGGER.warning, results=results, cancellation=cancellation) as writing_end,
+    ):
         yield writing_end
 
 
@@ -227,10 +238,10 @@ def _input_link(options: Mapping[str, Any]) -> Iterator[int]:
 
 
 @contextmanager
-def _output_link(options: Mapping[str, Any]) -> Iterator[int]:
+def _output_link(options: Mapping[str, Any], cancellation: Cancellation) -> Iterator[int]:
     """The link that the stage writes; standard output is claimed, so that nothing else writes there."""
     if "_output" in options:
-        with writing(options["_output"]) as fd:
+        with writing(options["_output"], cancellation) as fd:
             yield fd
     else:
         fd = claim_output()

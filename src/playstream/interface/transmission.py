@@ -12,7 +12,7 @@ from functools import partial
 from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.links.stdio import write_all
-from playstream.pipeline.liveness import PATIENCE, took_nothing
+from playstream.pipeline.liveness import PATIENCE, check_delivery, took_nothing
 from playstream.pipeline.protocol import Cancel, Heartbeat, Record, Sender
 from playstream.pipeline.protocol.order import Direction
 
@@ -30,9 +30,21 @@ class Transmission:
         output_fd: the link.
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
         liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to send.
+        look: called every LOOK_SECONDS while something waits.
     """
 
-    def __init__(self, output_fd: int, *, keepalive_seconds: float, liveness_seconds: float) -> None:
+    def __init__(
+        self,
+        output_fd: int,
+        *,
+        keepalive_seconds: float,
+        liveness_seconds: float,
+        cancellation: Cancellation | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._cancellation = cancellation
+        self._look = look
         self._output_fd = output_fd
         self._keepalive = keepalive_seconds or None
         self._patience = liveness_seconds * PATIENCE
@@ -60,12 +72,11 @@ class Transmission:
             for content in contents:
                 self._put(partial(self._sender.frame, content))
 
-    def hold(self, cancellation: Cancellation, look: Callable[[], None] | None = None) -> None:
+    def hold(self, cancellation: Cancellation) -> None:
         """Stay until the worker has gone, which it does when the job has ended; send Cancel when that is asked for.
 
         Args:
             cancellation: asks for the end of the job.
-            look: called every LOOK_SECONDS.
 
         Raises:
             LinkError: the worker takes nothing.
@@ -80,8 +91,6 @@ class Transmission:
             if any(fd == self._output_fd for fd, _ in poll.poll(LOOK_SECONDS * 1000)) or self._error is not None:
                 return
             self._check_progress()
-            if look is not None:
-                look()
         self.send(Cancel(cancellation.reason), flush=True)
         self.end()
 
@@ -116,6 +125,8 @@ class Transmission:
         Raises:
             SilentPeer: it does not.
         """
+        self._look()
+        check_delivery(_WORKER, self._cancellation)
         since = self._writing_since
         if self._patience and since is not None and time.monotonic() > since + self._patience:
             raise took_nothing(_WORKER, self._patience)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from playstream.interface.transmission import Transmission
@@ -12,6 +12,7 @@ from playstream.pipeline.errors import ConfigurationError, LinkError, Playstream
 from playstream.pipeline.job import Arguments
 from playstream.pipeline.links.stdio import write_all
 from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
+from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.transmit import Transmitter
 
@@ -26,7 +27,8 @@ def transmit(
     dialect: Dialect = Dialect.PLAYSTREAM,
     keepalive_seconds: float = DEFAULT_KEEPALIVE_SECONDS,
     liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
-    hold: Cancellation | None = None,
+    cancellation: Cancellation | None = None,
+    hold: bool = False,
     look: Callable[[], None] | None = None,
 ) -> None:
     """Write a job and its private data directory to a descriptor, as a stream for `work`.
@@ -41,46 +43,117 @@ def transmit(
         dialect: of the stream; RUNNER for a worker that may be ansible-runner's.
         keepalive_seconds: silence after which a heartbeat is sent; 0 for never.
         liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
-        hold: stay until the worker has gone; a request of this cancels the job.
-        look: called every LOOK_SECONDS while staying.
+        cancellation: asks to stop; the worker is told, in the native dialect, and runs nothing.
+        hold: stay until the worker has gone, so that the cancellation ends the job.
+        look: called every LOOK_SECONDS; may request the cancellation, or raise.
 
     Raises:
         ConfigurationError: the job could not run as asked; nothing has been written.
         JobError: there is no room for the archive of the runner dialect.
         LinkError: the reader has gone, or takes nothing.
     """
+    watch = _Watch(cancellation, look)
     transmitter = Transmitter(private_data_dir, arguments, exclude=exclude, only_arguments=only_arguments)
     if dialect is Dialect.RUNNER:
-        if hold is not None:
+        if hold:
             raise ConfigurationError("hold: the runner dialect has no word to cancel a job with; end the worker")
-        _transmit_to_runner(transmitter, output_fd)
-        return
-    transmission = Transmission(
-        output_fd, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds
-    )
+        _transmit_to_runner(transmitter, output_fd, watch)
+    else:
+        transmission = Transmission(
+            output_fd, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds,
+            cancellation=cancellation, look=watch.look,
+        )
+        _transmit(transmitter, transmission, watch, hold=hold)
+    if watch.error is not None:
+        raise watch.error
+
+
+class _Stopped(Exception):
+    """Somebody has asked to stop."""
+
+
+class _Watch:
+    """Looks who asks to stop.
+
+    Args:
+        cancellation: asks to stop; None for nobody.
+        look: may request the cancellation, or raise, which requests it too.
+    """
+
+    def __init__(self, cancellation: Cancellation | None, look: Callable[[], None] | None) -> None:
+        self.cancellation = cancellation
+        self._look = look
+        self.error: PlaystreamError | None = None
+        """What `look` has raised."""
+        self.stopped = False
+        """True when not all records have been given."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why to stop; None for going on."""
+        return None if self.cancellation is None else self.cancellation.reason
+
+    def look(self) -> None:
+        """Look once."""
+        if self._look is None or self.error is not None:
+            return
+        try:
+            self._look()
+        except PlaystreamError as error:
+            self.error = error
+            if self.cancellation is not None:
+                self.cancellation.request(str(error))
+
+    def records(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records; when it is time to stop, a Failure in the place of the rest."""
+        for record in records:
+            self.look()
+            if self.reason is not None:
+                self.stopped = True
+                yield Failure(PlaystreamError.__name__, self.reason)
+                return
+            yield record
+
+    def check(self) -> None:
+        """Look once.
+
+        Raises:
+            _Stopped: it is time to stop.
+        """
+        self.look()
+        if self.reason is not None:
+            raise _Stopped
+
+
+def _transmit(transmitter: Transmitter, transmission: Transmission, watch: _Watch, *, hold: bool) -> None:
     try:
-        for record in transmitter.records():
+        for record in watch.records(transmitter.records()):
             transmission.send(record)
     except LinkError:
         raise
     except PlaystreamError:
         transmission.end()
         raise
-    if hold is None:
+    if watch.cancellation is None or watch.stopped or not (hold or watch.reason):
         transmission.end()
     else:
-        transmission.hold(hold, look)
+        transmission.hold(watch.cancellation)
 
 
-def _transmit_to_runner(transmitter: Transmitter, output_fd: int) -> None:
+def _transmit_to_runner(transmitter: Transmitter, output_fd: int, watch: _Watch) -> None:
+    """Write the stream, or break it off when it is time to stop: the dialect has no word for that."""
     from playstream.pipeline.runner.sender import RunnerSender  # noqa: PLC0415 - only where it is spoken
 
     sender = RunnerSender(Direction.JOB)
+    look = None if watch.cancellation is None else watch.check
     try:
         for record in transmitter.records():
+            watch.check()
             for data in sender.send(record):
-                write_all(output_fd, data)
+                write_all(output_fd, data, look)
         for data in sender.end():
-            write_all(output_fd, data)
+            write_all(output_fd, data, look)
+    except _Stopped:
+        pass
     finally:
         sender.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 from playstream.pipeline.cancellation import Cancellation
@@ -15,6 +16,7 @@ def work(
     *,
     options: WorkerOptions | None = None,
     cancellation: Cancellation | None = None,
+    poll: Callable[[], None] | None = None,
 ) -> Served:
     """Serve the job that comes on one link, with the results on another.
 
@@ -23,6 +25,7 @@ def work(
         output_fd: where the stream for `process` goes.
         options: what this side decides; see WorkerOptions.
         cancellation: asks for the end of the job.
+        poll: called every LOOK_SECONDS; may request the cancellation, or raise.
 
     Returns:
         How the job ended.
@@ -32,4 +35,4 @@ def work(
     """
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))
-        return Worker(input_fd, output_fd, options or WorkerOptions(), cancellation).run()
+        return Worker(input_fd, output_fd, options or WorkerOptions(), cancellation, poll).run()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from playstream.pipeline.cancellation import DELIVERY_SECONDS, Cancellation
 from playstream.pipeline.errors import ConfigurationError, SilentPeer
 
 DEFAULT_KEEPALIVE_SECONDS = 15.0
@@ -95,3 +96,19 @@ def took_nothing(side: str, seconds: float) -> SilentPeer:
         f"{side} has taken nothing for {seconds:g} seconds: it hangs, or the connection is dead. --liveness-seconds "
         f"sets the limit, which is {PATIENCE} times as long for taking"
     )
+
+
+def check_delivery(side: str, cancellation: Cancellation | None) -> None:
+    """See whether there is still time to deliver something after a request to stop.
+
+    Args:
+        side: who is to take it, for people.
+        cancellation: the request; None where nobody can make one.
+
+    Raises:
+        SilentPeer: there is none.
+    """
+    if cancellation is not None and cancellation.overdue:
+        raise SilentPeer(
+            f"{cancellation.reason}, and {side} has not taken all within {DELIVERY_SECONDS:g} seconds. Likely it hangs"
+        )

@@ -83,8 +83,9 @@ class Execution:
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _write_results(launch.paths.artifact_dir, outcome)
         simplify_fact_cache(fact_cache_dir(self._job, launch.paths))
-        look = self._link.check_reader if self._link is not None else lambda: None
+        look = self._link.look if self._link is not None else lambda: None
         for record in pack(launch.paths.artifact_dir, leave_out_links=True):
+            look()
             self._mailbox.put_when_room(record, look)
         return outcome
 

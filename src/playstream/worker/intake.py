@@ -49,6 +49,7 @@ class Intake:
         heard: is told, in another thread, which dialect the other side speaks.
         liveness_seconds: silence after which the other side counts as lost; 0 for never.
         limits: what the stream may cost.
+        stop: asked between two records of one piece; true leaves the rest where it is.
         replace: entries take the place of files that are there.
     """
 
@@ -61,8 +62,10 @@ class Intake:
         *,
         liveness_seconds: float,
         limits: Limits = DEFAULT_LIMITS,
+        stop: Callable[[], bool] = lambda: False,
         replace: bool,
     ) -> None:
+        self._stop = stop
         self._target = target
         self._emit = emit
         self._heard = heard
@@ -144,7 +147,7 @@ class Intake:
         elif self._runner is not None:
             self._runner.records.receive_piece(piece)
         records = self._receiver.records
-        while (record := records.next_record()) is not NEED_DATA:
+        while not self._stop() and (record := records.next_record()) is not NEED_DATA:
             self._take(record)
 
     def _take(self, record: Record) -> None:

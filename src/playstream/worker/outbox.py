@@ -11,14 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from playstream.pipeline.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
+from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer
-from playstream.pipeline.liveness import PATIENCE, took_nothing
+from playstream.pipeline.liveness import PATIENCE, check_delivery, took_nothing
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Heartbeat
 from playstream.worker.outgoing import Outgoing, outgoing_in
 
+_READER = "the process stage"
 GATHER_SECONDS = 0.025
 """Between two flushes at least. Frames of one event each are 1.4 times as large and take 2.5 times as long to receive
 (docs/protocol.md, "Why two layers"), and nobody sees a fortieth of a second."""
@@ -82,13 +83,12 @@ class Outbox:
     def check(self) -> None:
         """Give up if the reader has taken nothing for too long; the mailbox has the error then."""
         since = self._writing_since
-        if self._cancellation.overdue:
-            self._mailbox.fail(SilentPeer(
-                f"{self._cancellation.reason}, and the process stage has not taken all results within "
-                f"{DELIVERY_SECONDS:g} seconds. Likely it hangs"
-            ))
-        elif self._patience and since is not None and time.monotonic() > since + self._patience:
-            self._mailbox.fail(took_nothing("the process stage", self._patience))
+        try:
+            check_delivery(_READER, self._cancellation)
+            if self._patience and since is not None and time.monotonic() > since + self._patience:
+                raise took_nothing(_READER, self._patience)
+        except SilentPeer as error:
+            self._mailbox.fail(error)
 
     def _run(self, outgoing: Outgoing) -> None:
         flushed = self._written = time.monotonic()
@@ -119,6 +119,8 @@ class Outbox:
 
     def _write_all(self, pieces: Iterable[bytes]) -> None:
         for data in pieces:
+            if self._mailbox.error is not None:
+                raise self._mailbox.error  # whoever has given up may close the link
             if data:
                 self._writing_since = time.monotonic()
                 self._write(data)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.links.stdio import Source, write_all
@@ -59,11 +60,14 @@ class Worker:
         output_fd: where the results go.
         options: see WorkerOptions.
         cancellation: asks for the end of the job.
+        poll: called every LOOK_SECONDS; may request the cancellation, or raise. None for nothing.
     """
 
     def __init__(
-        self, input_fd: int | Source, output_fd: int, options: WorkerOptions, cancellation: Cancellation
+        self, input_fd: int | Source, output_fd: int, options: WorkerOptions, cancellation: Cancellation,
+        poll: Callable[[], None] | None = None,
     ) -> None:
+        self._poll = poll
         self._input = input_fd
         self._output = output_fd
         self._options = options
@@ -99,7 +103,8 @@ class Worker:
             ours = self._options.private_data_dir is None
             intake = Intake(
                 self._input, spool.private_data_dir, self._mailbox.put, self._outbox.start,
-                liveness_seconds=self._options.liveness_seconds, limits=self._options.limits, replace=not ours,
+                liveness_seconds=self._options.liveness_seconds, limits=self._options.limits, stop=self._stops,
+                replace=not ours,
             )
             try:
                 job = self._receive(intake)
@@ -120,8 +125,9 @@ class Worker:
         poller.watch_hangup(self._output, lambda: self._cancellation.request(READER_GONE))
         while not intake.ready:
             try:
-                poller.wait(intake.time_left)
+                poller.wait(_sooner(intake.time_left, self._look_seconds))
                 intake.check()
+                self._stops()
             except PlaystreamError:
                 if self._cancellation.reason is None:
                     raise
@@ -131,12 +137,34 @@ class Worker:
                 raise self._mailbox.error
         return intake.job
 
+    @property
+    def _look_seconds(self) -> float | None:
+        return None if self._poll is None else LOOK_SECONDS
+
+    def _look(self) -> None:
+        """See whether somebody asks for the end, and whether the reader takes what there is."""
+        if self._poll is not None:
+            self._poll()
+        self._outbox.check()
+
+    def _stops(self) -> bool:
+        """Whether somebody asks for the end."""
+        if self._poll is not None:
+            self._poll()
+        return self._cancellation.reason is not None
+
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> Served:
         self._outbox.name(job.ident)
-        link = Link(intake, self._output, self._outbox.check, self._options.liveness_seconds)
+        patience = self._options.liveness_seconds / 2 or None
+        link = Link(intake, self._output, self._look, _sooner(patience, self._look_seconds))
         outcome = Execution(
             job, spool, self._mailbox, self._cancellation, link=link, max_seconds=self._options.max_job_seconds
         ).run()
         if outcome.error is not None:
             raise outcome.error
         return Served(outcome.status, exit_status(outcome.status, outcome.rc), outcome.explanation)
+
+
+def _sooner(first: float | None, second: float | None) -> float | None:
+    """The shorter of two times; None is for ever."""
+    return min((seconds for seconds in (first, second) if seconds is not None), default=None)

@@ -39,10 +39,10 @@ class Link:
 
     intake: Intake
     output_fd: int
-    check_reader: Callable[[], None]
-    """Gives up when the reader has taken nothing for too long."""
-    liveness_seconds: float
-    """0 for no limit."""
+    look: Callable[[], None]
+    """Looks whether the reader still takes something, and whether somebody asks for the end."""
+    look_seconds: float | None
+    """How often `look` is to be called; None for whenever something happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Supervisor:
             self._check_link(self._link)
 
     def _check_link(self, link: Link) -> None:
-        link.check_reader()
+        link.look()
         try:
             link.intake.check()
         except PlaystreamError as error:
@@ -232,8 +232,8 @@ class Supervisor:
             limits.append(self._started + self._job_limit.seconds)
         if self._idle_timeout is not None:
             limits.append(self._last_output + self._idle_timeout)
-        if self._link is not None and self._link.liveness_seconds:
-            limits.append(now + self._link.liveness_seconds / 2)
+        if self._link is not None and self._link.look_seconds:
+            limits.append(now + self._link.look_seconds)
         if self._terminal is not None and (due := self._terminal.due(self._prompt_timeout)) is not None:
             limits.append(due)
         return max(0.0, min(limits) - now) if limits else None

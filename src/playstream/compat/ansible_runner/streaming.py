@@ -11,6 +11,7 @@ from uuid import UUID
 
 from playstream.compat.options import loosen, refuse_unknown, with_host_keys_unchecked
 from playstream.compat.signals import listening
+from playstream.interface.handlers import take_handlers
 from playstream.interface.options import RunOptions
 from playstream.interface.streaming import ProcessConfig, ProcessRunner, TransmitRunner, WorkRunner
 from playstream.pipeline.checks import check_options, select_options
@@ -69,7 +70,8 @@ class Worker(WorkRunner):
         _input: where the job comes from; standard input when None.
         _output: where the results go; standard output when None.
         keepalive_seconds: how often to say that the job goes on while nothing else is said; 0 for never.
-        kwargs: `private_data_dir`; a temporary directory when it is missing. Others have no effect.
+        kwargs: `private_data_dir`, a temporary directory when it is missing; `cancel_callback`, which ends the job when
+            it says so. Others have no effect.
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class Worker(WorkRunner):
         if keepalive_seconds is None:
             keepalive_seconds = float(os.environ.get(_KEEPALIVE_VARIABLE) or 0)
         options = {**kwargs, "_input": _input, "_output": _output, "keepalive_seconds": keepalive_seconds}
-        super().__init__(check_options(select_options(loosen(options), RunOptions), RunOptions, "run"))
+        given = check_options(select_options(loosen(options), RunOptions), RunOptions, "run")
+        super().__init__(given, take_handlers(given).get("cancel_callback"))
         self.private_data_dir = self.config.private_data_dir
 
     def run(self) -> tuple[str, int | None]:

@@ -19,8 +19,10 @@ from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamEr
 from playstream.pipeline.links.age_header import EncryptedStart
 from playstream.pipeline.links.age_keys import import_pyrage
 from playstream.pipeline.links.stdio import enlarge_pipe, read_some, write_all
+from playstream.pipeline.liveness import check_delivery
 
 if TYPE_CHECKING:
+    from playstream.pipeline.cancellation import Cancellation
     from playstream.pipeline.links.age_keys import Identity, Recipient
 
 _GATHERED = 1 << 18
@@ -33,38 +35,37 @@ _CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
 
 
 @contextmanager
-def encrypting(fd: int, recipients: Sequence[Recipient]) -> Iterator[int]:
+def encrypting(
+    fd: int, recipients: Sequence[Recipient], cancellation: Cancellation | None = None
+) -> Iterator[int]:
     """A descriptor whose content goes to `fd` encrypted. Nothing goes there when nothing is written.
 
     Args:
         fd: the link; not closed.
         recipients: who shall be able to read it; at least one.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
 
     Raises:
-        LinkError: the reader has gone, or the file cannot take more.
+        LinkError: the reader has gone, or takes nothing, or the file cannot take more.
     """
     reading_end, writing_end = os.pipe()
     enlarge_pipe(writing_end)
     pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end)
     try:
         yield writing_end
-    except SilentPeer:
-        # Either side may be the silent one. If it is the reader, a thread of the stage's is still writing here; so that
-        # the number is nobody else's meanwhile, it stays in use.
+    except BaseException as error:
+        # The reader may take nothing. Then a thread of the stage's may still be writing here; so that the number is
+        # nobody else's meanwhile, it stays in use.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, writing_end, inheritable=False)
         os.close(null)
         if pump.join_unless_stuck():
             os.close(writing_end)
-        raise
-    except BaseException as error:
-        os.close(writing_end)
-        pump.join()
-        if isinstance(error, LinkError) and pump.error is not None:
+        if isinstance(error, LinkError) and not isinstance(error, SilentPeer) and pump.error is not None:
             raise pump.error from None  # which says why, where the stage has only seen that it was left alone
         raise
     os.close(writing_end)
-    pump.join()
+    pump.join(lambda: check_delivery("the next stage", cancellation))
     if pump.error is not None:
         raise pump.error
 
@@ -132,9 +133,11 @@ class _Pump:
         self._thread = threading.Thread(target=self._run, name="playstream-age", daemon=True)
         self._thread.start()
 
-    def join(self) -> None:
-        """Wait for the end of the thread."""
-        self._thread.join()
+    def join(self, look: Callable[[], None] = lambda: None) -> None:
+        """Wait for the end of the thread; `look` is called meanwhile, and may raise."""
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_SECONDS)
+            look()
 
     def join_unless_stuck(self) -> bool:
         """Wait for the end of the thread; False when its reader takes nothing."""

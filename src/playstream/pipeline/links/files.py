@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from playstream.pipeline.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import LinkError, PlaystreamError
 from playstream.pipeline.links.stdio import READ_SIZE, read_some, write_all
+from playstream.pipeline.liveness import check_delivery
 
 
 @contextmanager
@@ -37,8 +39,12 @@ def reading(file: IO[bytes]) -> Iterator[int]:
 
 
 @contextmanager
-def writing(file: IO[bytes]) -> Iterator[int]:
+def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterator[int]:
     """A descriptor that leads into `file`.
+
+    Args:
+        file: its `write` may wait as long as it likes.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
 
     Raises:
         LinkError: the file would not take what was written; raised at the end.
@@ -54,9 +60,20 @@ def writing(file: IO[bytes]) -> Iterator[int]:
     thread.start()
     try:
         yield writing_end
-    finally:
-        os.close(writing_end)
-        thread.join()
+    except BaseException:
+        # A thread of the stage's may still be writing here, and this one hang in the file's own write; so that the
+        # number is nobody else's meanwhile, it stays in use.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, writing_end, inheritable=False)
+        os.close(null)
+        thread.join(DELIVERY_SECONDS)
+        if not thread.is_alive():
+            os.close(writing_end)
+        raise
+    os.close(writing_end)
+    while thread.is_alive():
+        thread.join(LOOK_SECONDS)
+        check_delivery("whoever reads the output", cancellation)
     if failed:
         raise LinkError(f"the stream cannot be written to {file!r}: {failed[0]}")
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import LinkError
 
 READ_SIZE = 1 << 18
 """Bytes asked for with one read."""
 _PIPE_SIZE = 1 << 20
 """Bytes that a pipe should hold."""
+_TERMINAL_PIECE = 128
+"""A terminal may have room for less than a page; a line end takes two bytes there."""
 _USUAL_PIPE_SIZE = 1 << 16
 """Bytes that it holds on Linux unless it is told, pipe(7)."""
 
@@ -119,16 +123,36 @@ def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
         return _USUAL_PIPE_SIZE
 
 
-def write_all(fd: int, data: bytes) -> None:
+def piece_size(fd: int) -> int | None:
+    """How many bytes can be written at once without waiting when poll(2) says that there is room; None for all."""
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return None
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return select.PIPE_BUF
+    return _TERMINAL_PIECE if stat.S_ISCHR(mode) and os.isatty(fd) else None
+
+
+def write_all(fd: int, data: bytes, look: Callable[[], None] | None = None) -> None:
     """Write all of `data`; an empty `data` writes nothing. Wait while the file takes nothing, non-blocking or not.
+
+    Args:
+        fd: the link.
+        data: what to write.
+        look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out, and the rest is not
+            written.
 
     Raises:
         LinkError: the reader has gone, or the file cannot take more.
     """
     view = memoryview(data)
+    size = None if look is None else piece_size(fd)
     while view:
+        while look is not None and not wait_for(fd, select.POLLOUT, LOOK_SECONDS):
+            look()
         try:
-            written = os.write(fd, view)
+            written = os.write(fd, view[:size])
         except BlockingIOError:
             # ssh does that to a pipe that it shares with us.
             wait_for(fd, select.POLLOUT)
