@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime
 DEMO := examples/demo
 
-.PHONY: help demo test lint check-types check-imports audit pytest test-matrix bench soak faults fuzz clean packages
+.PHONY: help demo test test-fast lint check-types check-imports audit pytest test-matrix bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,7 +46,12 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 	$(BIN)/python tests/audit/run.py
 
 pytest: $(VENV)/installed packages
+	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
+	$(BIN)/python -m compileall -q src
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/pipeline tests/process --ignore tests/process/store
 
 test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
 	$(BIN)/python tests/matrix/run.py
