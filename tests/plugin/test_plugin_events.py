@@ -205,6 +205,18 @@ def test_no_log_hides_results_everywhere(site: Run, secret: str) -> None:
     assert all(_hidden(event["event_data"]["res"]) for event in polls)
 
 
+def test_no_log_hides_messages_of_modules(ansible: Ansible, secret: str) -> None:
+    run = ansible.playbook("telling.yml", "-vvv", env={"ANSIBLE_DEPRECATION_WARNINGS": "1"})
+    assert run.status == 0
+    run.check()
+    told = run.one("runner_on_ok", task="told")["stdout"]
+    assert "warned of open" in told
+    assert "deprecated is open" in told
+    assert "warned of open item" in run.named("runner_item_on_ok", task="hidden item")[0]["stdout"]
+    assert secret not in run.terminal
+    assert secret not in run.path.read_text()
+
+
 def test_a_nested_playbook_stays_inside_its_result(site: Run) -> None:
     result = site.one("runner_on_ok", task="nest")["event_data"]["res"]
     assert "from the nested run" in result["stdout"]

@@ -18,11 +18,11 @@ from ansible.release import __version__
 from .channel import not_recorded
 from .context import Context
 from .facts import look_again, spare_lookups
+from .no_log import CENSORED
 from .recorder import Recorder
 from .shown import listen
 from .wire import encode, iso_of, members, quote, text_of
 
-CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
 OLDEST = (2, 15)
 """The oldest ansible-core that is tested."""
 PUBLIC_NAMES = hasattr(task_result, "CallbackTaskResult")
@@ -186,7 +186,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
                 # An async task is polled by a task that never started and does not know about no_log.
                 context = running[1]
                 hidden = bool(running[2].no_log)
-            if res.get("_ansible_no_log"):
+            if res.get("_ansible_no_log") or res.get("censored") == CENSORED:
                 res = {"censored": CENSORED}
                 if context.fields["task_args"]:
                     context = recorder.context_of({**context.fields, "task_args": CENSORED})

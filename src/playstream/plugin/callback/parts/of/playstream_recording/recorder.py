@@ -71,8 +71,8 @@ class Recorder:
         """Text that was written outside of any capture."""
         self.kinds: dict[int, Kind] = {}
         """By thread: what it is about to display."""
-        self.showings: dict[int, tuple[list[str], list[_Event]]] = {}
-        """By thread: the texts and the events of its capture, so far."""
+        self.showings: dict[int, tuple[list[str], list[_Event], tuple[Any, ...]]] = {}
+        """By thread: the texts and the events of its capture, so far, and what it was called with."""
         self._display = display
         self._path = path
         self._warned = False
@@ -114,7 +114,7 @@ class Recorder:
                 self._emit_strays()
             texts: list[str] = []
             events: list[_Event] = []
-            self.showings[thread] = texts, events
+            self.showings[thread] = texts, events, args
             try:
                 return shown(*args, **kwargs)
             finally:

@@ -14,6 +14,7 @@ from typing import Any
 from ansible import constants as C  # noqa: N812 - ansible's own name for it
 from ansible.utils.display import Display
 
+from .no_log import is_hidden
 from .recorder import Kind, Recorder
 
 
@@ -26,8 +27,11 @@ def listen(recorder: Recorder) -> None:
     for name in ("deprecated", "warning", "error"):
         # Where the method has a half that runs after the hand-over from a worker, it is the half to wrap: the
         # other one looks at its caller's frame, and is never called for what a worker displays.
-        half = "_" + name if hasattr(Display, "_" + name) else name
-        setattr(Display, half, _of_kind(recorder, {name: True}, getattr(Display, half)))
+        half = "_" + name
+        if hasattr(Display, half):
+            setattr(Display, half, _of_kind(recorder, {name: True}, _unless_hidden(recorder, getattr(Display, half))))
+        else:
+            setattr(Display, name, _of_kind(recorder, {name: True}, getattr(Display, name)))
     Display.system_warning = _of_kind(recorder, {"system_warning": True}, Display.system_warning)
     if C.DEFAULT_DEBUG:  # else it displays nothing, ten times for each task
         Display.debug = _of_kind(recorder, {"debug": True}, Display.debug)
@@ -95,6 +99,19 @@ def _of_kind(recorder: Recorder, kind: Kind, shown: Callable[..., Any]) -> Calla
         return _show(recorder, kind, shown, *args, **kwargs)
 
     return of_kind
+
+
+def _unless_hidden(recorder: Recorder, shown: Callable[..., Any]) -> Callable[..., Any]:
+    """Display no message of a result that no_log hides."""
+
+    @functools.wraps(shown)
+    def unless_hidden(display: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+        showing = recorder.showings.get(get_ident())
+        if showing is not None and is_hidden(message, showing[2]):
+            return None
+        return shown(display, message, *args, **kwargs)
+
+    return unless_hidden
 
 
 def _verbose(recorder: Recorder, shown: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What no_log hides, and ansible displays all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
+
+
+def is_hidden(message: Any, dispatched: Iterable[Any]) -> bool:
+    """Tell whether a warning, a deprecation or an error belongs to a result that no_log hides.
+
+    From ansible-core 2.19 on, a hidden result keeps these three (CVE-2026-115622), and callbacks display them.
+
+    Args:
+        message: what is about to be displayed.
+        dispatched: the arguments of the callback that displays it, a result among them.
+    """
+    return any(_hides(result) and message in _messages(result) for result in dispatched if hasattr(result, "task"))
+
+
+def _hides(result: Any) -> bool:
+    if getattr(_kept(result), "no_log", False) or result.task.no_log is True:
+        return True
+    return bool(getattr(result, "_return_data", {}).get("_ansible_no_log"))  # until ansible-core 2.20
+
+
+def _messages(result: Any) -> list[Any]:
+    return [
+        *(getattr(_kept(result), "warnings", None) or ()),
+        *(getattr(_kept(result), "deprecations", None) or ()),
+        getattr(_kept(result), "exception", None),
+    ]
+
+
+def _kept(result: Any) -> Any:
+    """What has the messages: the result, from ansible-core 2.21 on a part of it."""
+    return getattr(result, "utr", result)
