@@ -47,6 +47,20 @@ def test_command_environment_and_directory_can_be_changed(demo: Path, tmp_path: 
     assert output(runner) == f"{tmp_path}\nadded word\n"
 
 
+def test_a_variable_that_is_added_gets_past_an_engine(demo: Path) -> None:
+    config = RunnerConfig(
+        private_data_dir=demo, playbook="site.yml", binary=fake(demo / "project", 'echo "$BASH_ENV $LD_PRELOAD"'),
+        settings={"process_isolation": True, "process_isolation_executable": "bwrap"}, envvars={"LD_PRELOAD": "/x"},
+        suppress_ansible_output=True,
+    )
+    config.prepare()
+    config.env["BASH_ENV"] = "added"
+    del config.env["LD_PRELOAD"]
+    runner = Runner(config)
+    assert runner.run() == ("successful", 0)
+    assert output(runner) == "added \n"
+
+
 def test_words_can_be_added_to_a_real_command(demo: Path) -> None:
     config = RunnerConfig(private_data_dir=demo, playbook="site.yml", quiet=True)
     config.prepare()

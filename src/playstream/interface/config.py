@@ -79,7 +79,8 @@ class RunnerConfig:
         self.command: list[str] = []
         """What is started; known after `prepare()`."""
         self.env: dict[str, str] = {}
-        """The environment of the command; known after `prepare()`."""
+        """The environment of the job, in a container what it has inside; known after `prepare()`. Changes reach the job
+        alone, and no engine."""
         self.cwd = ""
         """The directory that the command is started in; known after `prepare()`."""
         self.settings: dict[str, Any] = dict(self.options.get("settings", {}))
@@ -242,6 +243,7 @@ class RunnerConfig:
             self._launch.command, argv=tuple(map(str, self._words_to_run())),
             env={str(k): str(v) for k, v in self.env.items()}, cwd=Path(self.cwd),
         )
+        _ = command.start_env  # where it cannot be made, nothing runs
         if self.fact_cache is not None and self._job.settings.get("fact_cache_type", "jsonfile") == "jsonfile":
             # Facts that are in the artifacts already are known to this run.
             restore_fact_cache(Path(self.fact_cache), fact_cache_dir(self._job, self._launch.paths))

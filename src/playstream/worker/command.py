@@ -7,11 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
 from playstream.pipeline.redaction import redact, redact_words
+from playstream.worker.isolation.environment import Handover
 
 _MOST_SHOWN = 1 << 20
 """Bytes of JSON that the words of a command may have in a status, and its variables: a record of it takes 4 MiB."""
@@ -25,17 +26,19 @@ class Command:
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    """The environment of the job: where an engine starts it, what it has inside."""
     cwd: Path
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    """Names of variables that are not for the program itself (an engine) but for what it runs, and the names that it
-    is started with in their place."""
-    own: Mapping[str, str] = field(default_factory=dict)
-    """The program's own variables of those names."""
+    handover: Handover | None = None
+    """How `env` gets past an engine; None without one."""
 
     @property
     def start_env(self) -> dict[str, str]:
-        """The environment that the program is started with."""
-        return {**self.own, **{self.renamed.get(name, name): value for name, value in self.env.items()}}
+        """The environment that the program is started with.
+
+        Raises:
+            ConfigurationError: a variable was added that cannot be given to the job.
+        """
+        return dict(self.env) if self.handover is None else self.handover.start_env(self.env)
 
     @property
     def shown_argv(self) -> tuple[str, ...]:

@@ -58,9 +58,13 @@ def start(command: Command) -> tuple[list[str], dict[str, str]]:
 def see_inside(command: Command) -> dict[str, str]:
     """The environment that the job has when the real shell is started with what a fake engine was given."""
     argv, env = start(command)
-    passed = [word for before, word in itertools.pairwise(argv) if before == "--env" and ("=" in word or word in env)]
-    given = dict(word.partition("=")[::2] if "=" in word else (word, env[word]) for word in passed)
-    words = argv[argv.index("/bin/sh"):]
+    if "/bin/sh" in argv:
+        passed = [word for before, word in itertools.pairwise(argv) if before == "--env"]
+        given = dict(word.partition("=")[::2] if "=" in word else (word, env[word]) for word in passed
+                     if "=" in word or word in env)
+        words = argv[argv.index("/bin/sh"):]
+    else:  # bwrap, which passes on what it has
+        given, words = env, argv[argv.index("-I") - 1 :]
     # As the process got it: Python adds to its own.
     words[-2:] = [sys.executable, "-I", "-S", "-c", "print(open('/proc/self/environ').read(), end='')"]
     done = subprocess.run(words, env=given, check=True, capture_output=True, stdin=subprocess.DEVNULL)
@@ -82,7 +86,8 @@ def test_the_words_for_docker(tmp_path: Path, engines: Path) -> None:
         "--volume", f"{paths.artifact_dir}:/runner/artifacts/{IDENT}:Z",
         "--volume", f"{paths.private_data_dir}/inventory:/runner/inventory:Z",
         "--volume", f"{paths.private_data_dir}/project:/runner/project:Z",
-        "--env", "RUNNER_C", "--env", f"{prefix}1", "--env", f"{prefix}2", f"--user={os.getuid()}", "--name", name,
+        "--env", "RUNNER_C", "--env", f"{prefix}1", "--env", f"{prefix}2", "--env", f"{prefix}MORE",
+        f"--user={os.getuid()}", "--name", name,
         "--label", f"playstream.ident={IDENT}", "--label", f"playstream.spool={paths.spool}",
         "--stop-timeout=0", "--log-driver=none", "--cap-add=ALL", "ee",
         "/bin/sh", "-c", argv[-7], "sh", "A", "B", "--", "ansible", "--version",
@@ -147,6 +152,42 @@ def test_variables_travel_without_changing_the_engine(
     changed = {name: value for name, value in command.env.items() if name != "SECRET"} | {"N": "2"}
     inside = see_inside(dataclasses.replace(command, env=changed))
     assert ("SECRET" in inside, inside["N"]) == (False, "2")
+
+
+@pytest.mark.parametrize("engine", ["podman", "docker", "bwrap"])
+def test_what_is_changed_before_the_start_reaches_the_job_alone(
+    engine: str, tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (engines / "bwrap").write_text((engines / "podman").read_text())
+    (engines / "bwrap").chmod(0o755)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///ours")
+    monkeypatch.setenv("PINNED", "ours")
+    monkeypatch.setenv("TAKEN", "ours")
+    sandbox = make_sandbox(Isolation(engine, image="ee"), make_paths(tmp_path), IDENT)
+    base = {"DOCKER_HOST": "theirs", "PINNED": "ours", "TAKEN": "ours", "ANSIBLE_FORKS": "1", "GONE": "x"}
+    inherited = dict(os.environ) if engine == "bwrap" else {}
+    command = sandbox.enclose(Command((sys.executable, "--version"), {**inherited, **base}, tmp_path))
+    kept = {name: value for name, value in command.env.items() if name not in ("TAKEN", "GONE")}
+    changed = dataclasses.replace(
+        command, env={**kept, **JOBS, "PINNED": "theirs", "ANSIBLE_FORKS": "2", "ANSIBLE_NOCOLOR": "1"}
+    )
+    assert not any("sesame" in word for word in changed.argv)
+    _, env = start(changed)
+    assert {name: env.get(name) for name in JOBS} == {name: os.environ.get(name) for name in JOBS}
+    assert env["PINNED"] == "ours"
+    inside = see_inside(changed)
+    expected = {**JOBS, "PINNED": "theirs", "ANSIBLE_FORKS": "2", "ANSIBLE_NOCOLOR": "1", "HOME": "/"}
+    assert inside.items() >= expected.items()
+    assert not {"TAKEN", "GONE"} & set(inside)
+    assert not [name for name in inside if name.startswith("PLAYSTREAM_")]
+
+
+def test_what_no_shell_can_give_is_refused_before_the_start(tmp_path: Path, engines: Path) -> None:
+    command = enclose(make_sandbox(Isolation(image="ee"), make_paths(tmp_path), IDENT), {"UID": "7"})
+    for name in ("EUID", "odd.name", "BASH_FUNC_x%%"):
+        with pytest.raises(ConfigurationError, match=f"'{name}' cannot be given to a job in a container"):
+            _ = dataclasses.replace(command, env={**command.env, name: "x"}).start_env
+    assert dataclasses.replace(command, env={**command.env, "_": "/usr/bin/env"}).start_env
 
 
 @pytest.mark.parametrize("engine", ["podman", "bwrap"])

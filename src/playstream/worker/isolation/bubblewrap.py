@@ -82,10 +82,10 @@ class Bubblewrap:
         # What lies deeper is mounted later; of two at one place the later in the list wins.
         for bind in sorted(binds, key=lambda bind: bind.place.rstrip("/").count("/")):
             words += [bind.option, bind.source, bind.place]
-        handover = plan_handover(command.env, os.environ, through_shell=False)
+        own = {name: value for name, value in os.environ.items() if name in command.env}
+        handover = plan_handover(command.env, own, through_shell=False)
         words += ["--chdir", os.path.realpath(command.cwd), *_give_variables(handover), program, *command.argv[1:]]
-        own = {name: os.environ[name] for name in handover.renamed if name in os.environ}
-        return Command(tuple(words), command.env, command.cwd, renamed=handover.neutral_names, own=own)
+        return Command(tuple(words), command.env, command.cwd, handover)
 
     def _private_places(self, command: Command) -> list[_Bind]:
         """Empty directories of the job's own, in the spool: for temporary files, and a home in place of the user's."""
@@ -126,9 +126,7 @@ class Bubblewrap:
 
 
 def _give_variables(handover: Handover) -> list[str]:
-    """The program that gives the job's variables their names, where there are any to be given."""
-    if not handover.renamed:
-        return []
+    """The program that gives the job's variables their names, and those that are added later."""
     directory, name = os.path.split(sys.executable)
     python = os.path.join(os.path.realpath(directory), name)
     return [python, "-I", "-S", "-c", PYTHON_HANDOVER, handover.prefix, str(len(handover.renamed)), *handover.renamed]

@@ -109,7 +109,6 @@ class Container:
         engine = {**os.environ, **self._login.env, SPOOL_VARIABLE: str(self._paths.spool)}
         job = {**self._default_env(), **self._callers_env, **command.env}
         handover = plan_handover(job, engine, through_shell=True)
-        neutral = handover.neutral_names
         words = [self._executable, *self._login.global_options, "run", "--rm"]
         words += ["--tty"] if self._tty else []
         words += ["--interactive", "--workdir", workdir]
@@ -117,7 +116,7 @@ class Container:
             words += mount.words
         words += self._login.options
         by_value = (f"{name}={value}" for name, value in handover.by_value.items())
-        for variable in (*handover.by_name, *neutral.values(), *by_value):
+        for variable in (*handover.by_name, *handover.neutral_names.values(), handover.more, *by_value):
             words += ["--env", variable]
         words += ["--quiet"] if self._podman else [f"--user={os.getuid()}"]
         if self._podman and _read_version(self._executable) >= _FIRST_WITH_PASSWD_ENTRY:
@@ -131,9 +130,7 @@ class Container:
         words += [*self._isolation.options, self._isolation.image]
         start = [*([_STOP_ECHO] if self._tty else []), shell_handover(handover.prefix), _START]
         words += ["/bin/sh", "-c", "; ".join(start), "sh", *handover.renamed, "--", *command.argv]
-        env = {**engine, **{name: job[name] for name in (*handover.by_name, *handover.renamed)}}
-        own = {name: engine[name] for name in handover.renamed if name in engine}
-        return Command(tuple(words), env, Path.cwd(), renamed=neutral, own=own)
+        return Command(tuple(words), job, Path.cwd(), handover)
 
     @property
     def started(self) -> bool:

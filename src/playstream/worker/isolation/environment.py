@@ -7,10 +7,14 @@ their own names. Their values are in environments alone: neither on a command li
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from playstream.pipeline.errors import ConfigurationError
 
 # Nobody but Ansible and playstream looks at these.
 _HARMLESS = re.compile(r"(?:ANSIBLE|PLAYSTREAM|RUNNER)_[A-Z0-9_]*", re.ASCII)
@@ -29,17 +33,50 @@ class Handover:
     """How each variable gets inside."""
 
     prefix: str
-    """The neutral names are this and 1, 2, 3 …"""
+    """The neutral names are this and 1, 2, 3 …; what is changed later travels in this and MORE."""
     by_name: tuple[str, ...]
     renamed: tuple[str, ...]
     """In the order of their numbers."""
     by_value: Mapping[str, str]
     """On the engine's command line."""
+    engine: Mapping[str, str]
+    """The engine's own environment."""
+    through_shell: bool
+    """Whether a shell gives the variables their names; else Python, and the job would inherit the engine's."""
 
     @property
     def neutral_names(self) -> dict[str, str]:
         """By the own name."""
         return {name: f"{self.prefix}{number}" for number, name in enumerate(self.renamed, 1)}
+
+    @property
+    def more(self) -> str:
+        """The variable that brings what was added, changed or taken away since the plan was made."""
+        return f"{self.prefix}MORE"
+
+    def start_env(self, job: Mapping[str, str]) -> dict[str, str]:
+        """The environment that the engine is started with, so that the job inside has exactly these variables.
+
+        Raises:
+            ConfigurationError: a variable was added that no shell can give.
+        """
+        neutral = self.neutral_names
+        env = {name: value for name, value in self.engine.items() if name in job or not self._passes(name)}
+        env.update((neutral.get(name, name), job[name]) for name in job if name in neutral or self._passes(name))
+        same = {**{name: self.engine.get(name) for name in self.by_name}, **self.by_value}
+        later = {
+            name: value for name, value in job.items()
+            if name not in neutral and not self._passes(name) and same.get(name) != value
+        }  # fmt: skip
+        given = self.by_name if self.through_shell else (*self.by_name, *self.renamed)
+        gone = [name for name in given if name not in job and name in env]
+        if later or gone:
+            env[self.more] = _as_shell(later, gone) if self.through_shell else _as_base64(later, gone)
+        return env
+
+    def _passes(self, name: str) -> bool:
+        """Whether the engine may be given that variable of the job's by its own name, with any value."""
+        return name in self.by_name and _means_nothing(name, through_shell=self.through_shell)
 
 
 def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_shell: bool) -> Handover:
@@ -52,17 +89,47 @@ def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_
     """
     by_name, renamed, by_value = [], [], {}
     for name, value in sorted(job.items()):
-        if _HARMLESS.fullmatch(name) or engine.get(name) == value:
+        if _means_nothing(name, through_shell=through_shell) or engine.get(name) == value:
             by_name.append(name)
-        elif not through_shell:
-            renamed.append(name)
-        elif _NOT_EXPORTED.fullmatch(name):
+        elif through_shell and _NOT_EXPORTED.fullmatch(name):
             by_value[name] = value
-        elif _IDENTIFIER.fullmatch(name):
-            renamed.append(name)
         else:
-            by_name.append(name)  # neither a loader, a library nor a shell looks at such a name
-    return Handover(f"PLAYSTREAM_{secrets.token_hex(4)}_", tuple(by_name), tuple(renamed), by_value)
+            renamed.append(name)
+    prefix = f"PLAYSTREAM_{secrets.token_hex(4)}_"
+    return Handover(prefix, tuple(by_name), tuple(renamed), by_value, engine, through_shell)
+
+
+def _means_nothing(name: str, *, through_shell: bool) -> bool:
+    """Whether no engine looks at a variable of that name; at what is no identifier neither loader nor shell does."""
+    if _HARMLESS.fullmatch(name):
+        return True
+    return through_shell and not _NOT_EXPORTED.fullmatch(name) and not _IDENTIFIER.fullmatch(name)
+
+
+def _is_exported(name: str) -> bool:
+    """Whether a shell can give that variable, and take it away."""
+    return _IDENTIFIER.fullmatch(name) is not None and _NOT_EXPORTED.fullmatch(name) is None
+
+
+def _as_shell(later: Mapping[str, str], gone: Sequence[str]) -> str:
+    """Commands that a shell evaluates."""
+    commands = [f"unset {name}" for name in gone if _is_exported(name)]
+    for name, value in later.items():
+        if not _is_exported(name):
+            if name == "_":  # the shell's own
+                continue
+            raise ConfigurationError(
+                f"env: the variable {name!r} cannot be given to a job in a container after prepare(), since its shell "
+                "cannot export it. Give it as one of envvars"
+            )
+        commands.append(f"export {name}={shlex.quote(value)}")
+    return "; ".join(commands)
+
+
+def _as_base64(later: Mapping[str, str], gone: Sequence[str]) -> str:
+    """For PYTHON_HANDOVER: `NAME=VALUE`, and `NAME` of what is gone, with NUL between them."""
+    items = [*(f"{name}={value}" for name, value in later.items()), *gone]
+    return base64.b64encode("\0".join(items).encode("utf-8", "surrogateescape")).decode()
 
 
 def shell_handover(prefix: str) -> str:
@@ -72,12 +139,12 @@ def shell_handover(prefix: str) -> str:
     return (
         f'{count}=0; until test "$1" = --; do {count}=$(({count}+1)); '
         f'eval "test -z \\"\\${{{variable}+x}}\\" || export $1=\\"\\${variable}\\"; unset {variable}"; shift; done; '
-        f"shift; unset {count}"
+        f'shift; unset {count}; eval "${{{prefix}MORE-}}"; unset {prefix}MORE'
     )
 
 
 PYTHON_HANDOVER = """\
-import os, sys
+import binascii, os, sys
 prefix, count = sys.argv[1], int(sys.argv[2])
 names, words = sys.argv[3 : 3 + count], sys.argv[3 + count :]
 # As the process got it: Python adds to its own where the locale is C.
@@ -87,6 +154,11 @@ for number, name in enumerate(names, 1):
     value = env.pop(f"{prefix}{number}".encode(), None)
     if value is not None:
         env[os.fsencode(name)] = value
+for item in filter(None, binascii.a2b_base64(env.pop(f"{prefix}MORE".encode(), b"")).split(b"\\0")):
+    name, equals, value = item.partition(b"=")
+    env.pop(name, None)
+    if equals:
+        env[name] = value
 try:
     os.execve(words[0], words, env)
 except OSError as error:

@@ -185,12 +185,17 @@ class RunnerConfig(_RunnerConfig):
         with facts_elsewhere(self, self._job_options, containerized=self.containerized):
             super().prepare()
         self._name_playbook_once()
-        self.command[0] = shorten(self.command[0], self.binary, self.env, self.cwd)
+        self.command[0] = shorten(self.command[0], self.binary, self._places, self.cwd)
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
     def _words_to_run(self) -> list[str]:
         """The command; a program that is a bare name is looked for where prepare() found it."""
-        return [lengthen(word, self.env, self.cwd) for word in self.command[:1]] + self.command[1:]
+        return [lengthen(word, self._places, self.cwd) for word in self.command[:1]] + self.command[1:]
+
+    @property
+    def _places(self) -> Mapping[str, str]:
+        """The variables that say where programs are: `env` is the job's, and an engine is this host's."""
+        return os.environ if self.containerized else self.env
 
     def _name_playbook_once(self) -> None:
         """A program of the caller's own may have the playbook in its command line already."""
