@@ -41,6 +41,19 @@ def test_a_job_travels_with_all_its_flags(
     }
 
 
+@pytest.mark.parametrize(("command", "word"), [
+    ("run", "-d"), ("transmit", "--entrypoint=/bin/true"), ("start", "--help"),
+])
+def test_an_option_that_takes_the_job_away_is_refused(
+    stages: Stages, directory: Path, command: str, word: str
+) -> None:
+    done = stages.call(command, directory, "-p", "site.yml", "--container-image", "ee", "--container-option", word)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"container_options: {word!r} cannot be used: " in done.stderr.decode()
+    assert len(done.stderr.splitlines()) == 1
+    assert not (directory / "artifacts").exists()
+
+
 def test_process_shows_events_and_keeps_artifacts_elsewhere(stages: Stages, directory: Path, tmp_path: Path) -> None:
     run = stages.call("worker", stdin=stages.transmit(directory, "-p", "site.yml")).stdout
     shown = stages.call("process", directory, "-j", "--artifact-dir", tmp_path / "kept", "-i", "x", stdin=run)

@@ -41,6 +41,11 @@ def test_a_variable_on_the_list_is_shown() -> None:
     (f"[::1]:6379:0:{PW}", "[::1]:6379:0:***"),
     (f"tls://h:6379:0:{PW}", "tls://h:6379:0:***"),
     (f"h1:26379;h2:26379;0:{PW}", "h1:26379;h2:26379;0:***"),
+    (f"h:6379:0:{PW} and {PW}", "h:6379:0:***"),
+    (f"h1:26379;h2:26379;0:{PW} {PW}", "h1:26379;h2:26379;0:***"),
+    (f"127.0.0.1:11211,h2:11211 mongodb://u:{PW}@h", "127.0.0.1:11211,h2:11211 mongodb://u:***@h"),
+    (f"curl --proxy bob:{PW}@proxy:3128 git@host:22 -x='a:{PW}@[::1]:1'",
+     "curl --proxy bob:***@proxy:3128 git@host:22 -x='a:***@[::1]:1'"),
     (f"-o ProxyCommand=\"sshpass -p {PW} ssh -W %h:%p gate\"", "-o ProxyCommand=\"sshpass -p *** ssh -W %h:%p gate\""),
     (f"sshpass -v -p'{PW} x' ssh", "sshpass -v -p*** ssh"),
     (f"sshpass -P Word -p \"{PW} \\\" x\" ssh", "sshpass -P Word -p *** ssh"),
@@ -50,6 +55,9 @@ def test_a_variable_on_the_list_is_shown() -> None:
     (f"name=bob password={PW} state=present", "name=bob password=*** state=present"),
     (f'{{"name": "bob", "password": "{PW} \\"x", "a": 1}}', '{"name": "bob", "password": ***, "a": 1}'),
     (f"curl -H 'Authorization: Bearer {PW}' x", "curl -H 'Authorization: Bearer *** x"),
+    (f"curl -H 'Authorization: {PW}' x\ny", "curl -H 'Authorization: ***\ny"),
+    (f"Authorization=Digest username=\"bob\", response=\"{PW}\"", "Authorization=***"),
+    (f"wget --header 'Cookie: id={PW}; b={PW}'", "wget --header 'Cookie: ***"),
     (f"tool --api-token {PW} --ask-pass x", "tool --api-token *** --ask-pass x"),
     ("private_key_file=/key vault_password_file=/vault --ask-become-pass -v", None),
 ])  # fmt: skip
@@ -58,6 +66,14 @@ def test_secrets_in_a_value(given: str, shown: str | None) -> None:
     assert redact_text(given) == expected
     assert redact({"ANSIBLE_SSH_COMMON_ARGS": given}) == {"ANSIBLE_SSH_COMMON_ARGS": expected}
     assert redact_words(["ansible", "-a", given]) == ("ansible", "-a", expected)
+
+
+@pytest.mark.parametrize("text", [
+    f"mysql -u root -p{PW}", f"curl -u bob:{PW} x", f"redis-cli -a {PW}", f"ldapsearch -w {PW}", f"sqlplus bob/{PW}@db",
+])
+def test_a_password_without_a_mark_is_shown(text: str) -> None:
+    """As docs/security.md says; those that write it have `no_log` and `env/passwords`."""
+    assert redact_text(text) == text
 
 
 @pytest.mark.parametrize(("words", "shown"), [
@@ -84,6 +100,7 @@ def test_secrets_in_a_command_line(words: list[str], shown: list[str]) -> None:
 
 
 @pytest.mark.parametrize("piece", [
+    "=a:", " a:b", "cookie:", "authorization:",
     "a", "://", "a://b:", "secret", "key=", "sshpass ", "sshpass -", "=", "=[", ":1", "--a", " --key", '"', "token='",
     "\\",
 ])  # fmt: skip

@@ -30,10 +30,18 @@ _PATTERNS = tuple(
         (r"(\w://[^\s:/@'\"?#]*:)(?!\d+(?:[/?#,]|$))(?:(?!\w{1,32}://)\S)*@", rf"\1{REDACTED}@"),
         # A token in the place of the user.
         (r"(\bhttps?://)[^\s:/@'\"?#]+@", rf"\1{REDACTED}@"),
+        # The same without a scheme, as proxies are given.
+        (r"((?:^|[\s='\"])[\w.%+-]{1,128}:)(?!//)[^\s@'\"]{1,128}@(?=[\w\[])", rf"\1{REDACTED}@"),
         (rf"(\bsshpass(?:\s{{1,8}}\S{{1,256}}){{0,6}}?\s{{1,8}}(?-i:-[a-z]{{0,8}}p)\s*){_VALUE}", rf"\1{REDACTED}"),
         # Redis, as the cache plugins take it: HOST:PORT:DB:PASSWORD, and HOST:PORT;HOST:PORT;DB:PASSWORD.
+        # A variable that is such a string alone may have spaces in the password.
+        (r"\A((?:\w{1,16}://)?(?:\[[0-9a-f:.%]+\]|[^\s:;=/'\"]+):\d+:\d+:)[\s\S]+\Z", rf"\1{REDACTED}"),
+        (r"\A([^\s=/'\"]*:\d+;\d+:)[\s\S]+\Z", rf"\1{REDACTED}"),
         (r"((?:^|[\s=/'\"])(?:\[[0-9a-f:.%]+\]|[^\s:;=/'\"]+):\d+:\d+:)\S+", rf"\1{REDACTED}"),
         (r"(:\d+;\d+:)\S+", rf"\1{REDACTED}"),
+        # Of other schemes, and of cookies, all that follows.
+        (r"(\bauthorization[\"']?\s*[:=]\s*)(?!(?:basic|bearer|token)\s)\S[^\n]*", rf"\1{REDACTED}"),
+        (r"(\bcookie:\s*)\S[^\n]*", rf"\1{REDACTED}"),
         (rf"(\bauthorization[\"']?\s*[:=]\s*(?:basic|bearer|token)\s+){_VALUE}", rf"\1{REDACTED}"),
         (rf"({_NAME}[\"']?\s*[=:]\s*)(?!//){_VALUE}", rf"\1{REDACTED}"),
         (rf"((?:^|\s){_OPTION}\s+)(?!-){_VALUE}", rf"\1{REDACTED}"),
