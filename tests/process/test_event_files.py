@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Iterator[int]:
 
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Iterator[ArtifactDir]:
-    with closing(ArtifactDir(tmp_path, write_behind=True)) as made:
+    with closing(ArtifactDir(tmp_path, at_once=True, write_behind=True)) as made:
         yield made
 
 

@@ -25,6 +25,8 @@ class Results(ABC):
     def __init__(self) -> None:
         self._log = EventLog()
         self._stats: Mapping[str, Any] | None = None
+        self._spared = False
+        """True if the run never began, and the artifacts are an earlier one's."""
 
     @property
     @abstractmethod
@@ -63,6 +65,11 @@ class Results(ABC):
         return self._open("stderr")
 
     def _open(self, name: str) -> TextIO:
+        if self._spared:
+            raise JobError(
+                f"{name} of this run is not there: it never began. That of an earlier run is in "
+                f"{str(self.artifact_path)!r}"
+            )
         try:
             return (self.artifact_path / name).open(encoding="utf-8", errors="replace")
         except OSError as error:

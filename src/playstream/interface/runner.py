@@ -70,6 +70,9 @@ class Runner(Results):
         ('successful', 0)
     """
 
+    _begins_at_once = True
+    """Whether an earlier run's artifacts are replaced before anything has come of this one."""
+
     def __init__(
         self,
         config: RunnerConfig,
@@ -188,6 +191,7 @@ class Runner(Results):
             self._done.clear()
             self._under_way.clear()
         self._stats = None
+        self._spared = False
         self._log.begin()
 
     def note_event(self, name: str, event: dict[str, Any]) -> None:
@@ -257,7 +261,7 @@ class Runner(Results):
             processor = Processor(
                 self.artifact_path, storing or observer, output=choose_output(self.config),
                 keep_stdout=not self.config.suppress_output_file, follow_links=self.config.follow_links,
-                limits=self._limits,
+                at_once=self._begins_at_once, limits=self._limits,
             )
             error = drive(processor, poll)
             if isinstance(error, CallbackError):
@@ -271,7 +275,8 @@ class Runner(Results):
                 unstored = storing.save(
                     self.config.ident, self.status, self.rc, self.explanation, self.artifact_path
                 )
-            rotate(self.config.artifact_base, self.config.rotate_artifacts)
+            if not self._spared:
+                rotate(self.config.artifact_base, self.config.rotate_artifacts)
         finally:
             self.config.release()
         if error is not None and error is not observer.error and isinstance(error, OF_THE_RECORDS):
@@ -283,6 +288,7 @@ class Runner(Results):
     def _take(self, result: Result) -> None:
         """How the run ended, whether or not a status said so."""
         self.rc, self.explanation, self.exit_status = result.rc, result.explanation, result.exit_status
+        self._spared = result.spared
         self.status = result.status.value
 
     def fail(self, error: BaseException) -> None:
@@ -298,7 +304,8 @@ class Runner(Results):
     def _conclude(self, error: BaseException | None, processor: Processor) -> None:
         """Tell the last handlers, and raise what was raised."""
         try:
-            self._handlers.artifacts(self.config.artifact_dir)
+            if not self._spared:
+                self._handlers.artifacts(self.config.artifact_dir)
         finally:
             self._handlers.finished(self)
         if error is not None:

@@ -177,6 +177,8 @@ class ProcessConfig(_StageConfig):
 class ProcessRunner(Runner):
     """Rebuilds a run from its stream."""
 
+    _begins_at_once = False
+
     def __init__(self, config: ProcessConfig, **handlers: Any) -> None:
         super().__init__(config, **handlers)
         self._options = config.stage_options

@@ -48,7 +48,7 @@ class _Files:
 
 
 class ArtifactDir:
-    """Writes the artifacts of one run. They take the place of an earlier run's in the same directory.
+    """Writes the artifacts of one run. From `begin` on they take the place of an earlier run's in the same directory.
 
     A lock on the directory (flock) is held until `close`.
 
@@ -58,6 +58,7 @@ class ArtifactDir:
         own_stdout: True if what is appended here is `stdout`, and not the worker's file.
         follow_links: links in the place of `stdout` and `stderr` stay, and what they lead to is written.
         write_behind: see EventFiles.
+        at_once: begin now.
         limits: what the worker's tree may cost.
 
     Raises:
@@ -73,6 +74,7 @@ class ArtifactDir:
         own_stdout: bool = False,
         follow_links: bool = False,
         write_behind: bool = False,
+        at_once: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.path = path
@@ -83,6 +85,9 @@ class ArtifactDir:
         """Names in the worker's tree that are passed over."""
         self._links = {name for name in OUTPUTS if follow_links and (path / name).is_symlink()}
         self._unpacker: Unpacker | None = None
+        self._files: _Files | None = None
+        self._tree_waits = False
+        """Whether a tree is complete and not yet in its place."""
         with ExitStack() as handles:
             try:
                 make_private(path)
@@ -90,10 +95,18 @@ class ArtifactDir:
                 handles.callback(os.close, self._root)
                 self._claim()
                 remove(self._root, _INCOMING)  # of a process that was killed
-                self._files = self._open(handles)
+                self._holds_earlier = any(mode_of(self._root, name) is not None for name in KNOWN_NAMES)
             except OSError as error:
                 raise self._trouble(error) from None
+            self._handles = handles
+            if at_once:
+                self.begin()
             self._handles = handles.pop_all()
+
+    @property
+    def spared(self) -> bool:
+        """True while what is there is an earlier run's: this one has not begun."""
+        return self._files is None and self._holds_earlier
 
     def _trouble(self, error: OSError) -> JobError:
         return JobError(
@@ -110,17 +123,32 @@ class ArtifactDir:
                 f"another run is writing its artifacts to {str(self.path)!r}; give this one an ident of its own"
             )
 
-    def _open(self, handles: ExitStack) -> _Files:
-        """Remove what an earlier run has left, and open this one's files.
+    def begin(self) -> None:
+        """Remove what an earlier run has left, and open this one's files; whatever is kept first does so too.
 
-        Args:
-            handles: close them.
+        Raises:
+            JobError: it cannot be removed, or they cannot be made.
         """
+        self._begun()
+
+    def _begun(self) -> _Files:
+        """The files, open; the run begins if it has not."""
+        if self._files is None:
+            try:
+                self._files = self._open()
+                if self._tree_waits:
+                    self._place_tree()
+            except OSError as error:
+                raise self._trouble(error) from None
+        return self._files
+
+    def _open(self) -> _Files:
         for name in sorted(KNOWN_NAMES - self._links):
             remove(self._root, name)
-        events = handles.enter_context(closing(EventFiles(self._root, write_behind=self._write_behind)))
+        events = self._handles.enter_context(closing(EventFiles(self._root, write_behind=self._write_behind)))
         stdout = self._open_stdout() if self._keep_stdout else os.open(os.devnull, 1)
-        return _Files(events, handles.enter_context(os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", "")))
+        file = os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", "")
+        return _Files(events, self._handles.enter_context(file))
 
     def _open_stdout(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC if "stdout" in self._links else CREATE
@@ -134,12 +162,14 @@ class ArtifactDir:
             JobError: it cannot be written.
         """
         try:
-            self._files.events.write(name, json_text)
+            self._begun().events.write(name, json_text)
         except OSError as error:
             raise self._event_trouble(error) from None
 
     def finish_events(self) -> None:
         """See to it that all events are in their files. Raises as `write_event` does."""
+        if self._files is None:
+            return
         try:
             self._files.events.finish()
         except OSError as error:
@@ -156,12 +186,14 @@ class ArtifactDir:
             JobError: it cannot be written.
         """
         try:
-            self._files.stdout.write(f"{text}\r\n")
+            self._begun().stdout.write(f"{text}\r\n")
         except OSError as error:
             raise self._trouble(error) from None
 
     def flush(self) -> None:
         """Write out what is buffered of the output and the events. Raises as `write_event` does."""
+        if self._files is None:
+            return
         try:
             self._files.events.flush()
         except OSError as error:
@@ -177,14 +209,20 @@ class ArtifactDir:
         Raises:
             JobError: it cannot be written.
         """
+        self.begin()
         self._replace("command", dump_json({"command": list(command), "cwd": cwd, "env": dict(env)}).encode())
 
     def write_outcome(self, status: str, rc: int | None) -> None:
         """Keep how the run ended; there is no `rc` when it is not known, whatever the worker's tree says.
 
+        Of a run that has not begun it is kept where there is no earlier one.
+
         Raises:
             JobError: it cannot be written.
         """
+        if self.spared:
+            return
+        self.begin()
         self._replace("status", status.encode())
         self._replace("rc", None if rc is None else str(rc).encode())
 
@@ -221,7 +259,7 @@ class ArtifactDir:
             self._finish_tree()
 
     def _finish_tree(self) -> None:
-        """Check a tree that is complete, and put it into place."""
+        """Check a tree that is complete, and put it into place when the run has begun."""
         if self._unpacker is not None:
             self._unpacker.close()
             self._unpacker = None
@@ -230,10 +268,18 @@ class ArtifactDir:
                 _check_types(incoming)
                 if mode_of(incoming, FACT_CACHE) is not None:
                     _simplify_facts(self.path / _INCOMING / FACT_CACHE)
-                self._move_all(incoming, replace=True)
-            remove(self._root, _INCOMING)
+            self._tree_waits = True
+            if self._files is not None:
+                self._place_tree()
         except OSError as error:
             raise self._trouble(error) from None
+
+    def _place_tree(self) -> None:
+        """Put a complete tree in the place of what is there."""
+        with self._incoming() as incoming:
+            self._move_all(incoming, replace=True)
+        remove(self._root, _INCOMING)
+        self._tree_waits = False
 
     @contextmanager
     def _incoming(self) -> Iterator[int]:
@@ -263,15 +309,17 @@ class ArtifactDir:
         if self._unpacker is not None:
             self._unpacker.close()
             self._unpacker = None
-            with self._incoming() as incoming:
-                self._move_all(incoming, replace=False)
+            if self._files is not None:
+                with self._incoming() as incoming:
+                    self._move_all(incoming, replace=False)
         remove(self._root, _INCOMING)
 
     def close(self) -> None:
         """Keep what has come of an unfinished tree, and close the handles."""
         with self._handles:
             try:
-                self._files.stdout.close()
+                if self._files is not None:
+                    self._files.stdout.close()
                 self._drop_tree()
             except OSError as error:
                 raise self._trouble(error) from None

@@ -49,6 +49,8 @@ class Result:
     explanation: str | None
     """For people; there is one whenever `exit_status` is neither 0 nor Ansible's own."""
     artifact_dir: Path
+    spared: bool
+    """True if the run never began, and what is in `artifact_dir` is an earlier one's."""
     exit_status: int
     """What a command that shows this result ends with. 0 means that `status` is successful and `rc` is 0."""
 
@@ -91,7 +93,9 @@ class Observer:
 
 
 class Processor:
-    """Takes the records of one run.
+    """Takes the records of one run. Its artifacts take the place of an earlier run's with its first status or event.
+
+    A worker that says nothing but that it has failed, by `error` as the first status or by a Failure, has begun no run.
 
     Args:
         artifact_dir: where the artifacts go.
@@ -100,6 +104,7 @@ class Processor:
         keep_stdout: False for no artifact `stdout`.
         follow_links: see ArtifactDir.
         write_behind: another process may write the events' files; they are all there when `finish` returns.
+        at_once: an earlier run's artifacts are replaced now.
         limits: what the worker's tree may cost.
 
     Raises:
@@ -115,11 +120,12 @@ class Processor:
         keep_stdout: bool = True,
         follow_links: bool = False,
         write_behind: bool = False,
+        at_once: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._artifacts = ArtifactDir(
             artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON,
-            follow_links=follow_links, write_behind=write_behind, limits=limits,
+            follow_links=follow_links, write_behind=write_behind, at_once=at_once, limits=limits,
         )
         self._observer = observer
         self._output = output
@@ -153,6 +159,8 @@ class Processor:
         if isinstance(record, (FileEntry, FileData, TreeEnd)):
             self._artifacts.receive(record)
         elif isinstance(record, Status):
+            if record.status is not StatusName.ERROR or record.command is not None:
+                self._artifacts.begin()
             self._take_status(record)
         elif isinstance(record, Failure):
             self._failure = record
@@ -165,6 +173,7 @@ class Processor:
 
     def _take_event(self, record: Event) -> None:
         event, own_json = parse_event(record)
+        self._artifacts.begin()
         self._missing.note(record.counter)
         if not self._reach.reached:
             self._reach.event(event)
@@ -259,7 +268,12 @@ class Processor:
         is_ansibles = self.status is StatusName.FAILED and number == self.rc
         if number and not is_ansibles and not self.explanation:
             self.explanation = str(error) if error is not None else explain(self.status, self.rc)
-        return Result(self.status, self.rc, self.explanation, self._artifacts.path, number)
+        if self._artifacts.spared:
+            self.explanation = (
+                f"{self.explanation or 'the run never began'}. What an earlier run has left in "
+                f"{str(self._artifacts.path)!r} is untouched"
+            )
+        return Result(self.status, self.rc, self.explanation, self._artifacts.path, self._artifacts.spared, number)
 
     def _finish_events(self, error: PlaystreamError | None) -> PlaystreamError | None:
         """Wait for the events' files; why the run cannot be read or kept."""
