@@ -24,7 +24,9 @@ from playstream.pipeline.errors import (
     LimitExceeded,
     PlaystreamError,
     RemoteProtocolError,
+    UnsafePath,
 )
+from playstream.pipeline.ident import KNOWN_NAMES
 from playstream.pipeline.protocol import FileEntry, FileType, codec, frames
 from playstream.pipeline.protocol.compression import Compressor
 from playstream.pipeline.protocol.order import Direction
@@ -60,10 +62,11 @@ Run = Callable[..., Cost]
 def run(stages: Stages, tmp_path: Path) -> Run:
     """Runs a stage on pieces of a stream, until it has gone or there are no more."""
 
-    def run(stage: str, pieces: Iterable[bytes], *flags: str) -> Cost:
+    def run(stage: str, pieces: Iterable[bytes], *flags: str, among_runs: bool = False) -> Cost:
         report = tmp_path / "report"
         directory = [str(tmp_path / "data")] if stage == "process" else []
-        command = [sys.executable, "-m", "tests.hostile.measured", str(report), stage, *directory, *flags]
+        ident = ["-i", "run"] if stage == "process" and not among_runs else []
+        command = [sys.executable, "-m", "tests.hostile.measured", str(report), stage, *directory, *ident, *flags]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=stages.env,
             cwd=Path(__file__).parents[2],
@@ -126,6 +129,14 @@ def test_ten_million_entries(run: Run, stage: str) -> None:
     assert cost.taken < sum(map(len, sent)) + IN_PIPE
 
 
+def test_ten_million_names_among_runs(run: Run, tmp_path: Path) -> None:
+    cost = run("process", entries_for_ever("process", 10_000_000), among_runs=True)
+    check(cost, UnsafePath, run("process", [b""], among_runs=True))
+    assert "more than 10000 names beside the runs" in cost.stderr
+    assert cost.taken < sum(map(len, entries_for_ever("process", 15_000))) + IN_PIPE
+    assert len(list((tmp_path / "data" / "artifacts").iterdir())) <= 10_000 + len(KNOWN_NAMES) + 1
+
+
 @pytest.mark.parametrize("place", ["", "below/"])
 def test_entries_take_no_memory_wherever_they_lie(run: Run, place: str) -> None:
     """One list of these names, as of a directory whose entries are moved, would take 26 MB."""
@@ -178,7 +189,7 @@ def test_a_zip_of_10_mb_that_holds_10_gb(
 def test_a_zip_in_a_zip_is_a_file(run: Run, stage: str, tmp_path: Path) -> None:
     """What is packed twice is unpacked once: the inner bomb stays what it is."""
     inner = bomb(10 << 10, 10 << 30)
-    target = tmp_path / "own" if stage == "worker" else tmp_path / "data" / "artifacts"
+    target = tmp_path / "own" if stage == "worker" else tmp_path / "data" / "artifacts" / "run"
     flags = ["--private-data-dir", str(target)] if stage == "worker" else []
     stream = runner_tree(archive(zipped("inner.zip", inner)), direction_of(stage))
     cost = run(stage, [stream], "--max-tree-bytes", str(64 * MIB), *flags)

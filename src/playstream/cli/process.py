@@ -76,7 +76,7 @@ def run(flags: argparse.Namespace) -> int:
     with _storing(named_store(flags.store), viewer, cancellation) as storing:
         with progress or nullcontext(), _decrypted(flags) as source:
             result = process(
-                source, artifact_dir, storing or viewer, cancellation=cancellation,
+                source, artifact_dir, storing or viewer, among_runs=flags.ident is None, cancellation=cancellation,
                 output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
                 liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
             )

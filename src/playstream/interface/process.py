@@ -35,6 +35,7 @@ def process(
     artifact_dir: Path,
     observer: Observer,
     *,
+    among_runs: bool = False,
     cancellation: Cancellation | None = None,
     output: Output = Output.TEXT,
     keep_stdout: bool = True,
@@ -48,6 +49,7 @@ def process(
         input_fd: where the stream comes from.
         artifact_dir: where the artifacts go; made if it is missing.
         observer: is told what happens.
+        among_runs: the directory is not this run's own: those of other runs may be in it.
         cancellation: asks to stop reading.
         output: what is shown, and kept as `stdout`.
         keep_stdout: False for no artifact `stdout`.
@@ -63,7 +65,8 @@ def process(
         JobError: the artifacts cannot be written.
     """
     processor = Processor(
-        artifact_dir, observer, output=output, keep_stdout=keep_stdout, write_behind=write_behind, limits=limits
+        artifact_dir, observer, among_runs=among_runs, output=output, keep_stdout=keep_stdout,
+        write_behind=write_behind, limits=limits,
     )
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))

@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+from playstream.pipeline.ident import MADE_LIST
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.removal import discard
 
@@ -43,13 +44,24 @@ def _list_runs(base: Path) -> list[tuple[int, Path]]:
         _logger.warning("the artifacts in %s are all kept: %s", base, error.strerror)
         return []
     runs = []
-    for path in map(base.joinpath, names):
+    made = _made_in(base) if MADE_LIST in names else frozenset()
+    for path in map(base.joinpath, sorted(set(names) - made)):
         try:
             if not path.is_symlink() and any((path / name).exists() for name in _MARKS):
                 runs.append((path.stat().st_mtime_ns, path))
         except OSError:
             continue  # another run has removed it, or it is not for this user to look into
     return runs
+
+
+def _made_in(base: Path) -> frozenset[str]:
+    """What runs without an ident have made there, which may look like runs."""
+    from playstream.process.made_names import made_in  # noqa: PLC0415 - most directories have no such runs
+
+    try:
+        return made_in(base)
+    except OSError:
+        return frozenset()  # another run has removed it
 
 
 def _remove(path: Path) -> bool:

@@ -70,6 +70,8 @@ class Runner(Results):
         ('successful', 0)
     """
 
+    _among_runs = False
+    """See ArtifactDir; the worker's part of a run on this host is trusted."""
     _begins_at_once = True
     """Whether an earlier run's artifacts are replaced before anything has come of this one."""
 
@@ -259,7 +261,8 @@ class Runner(Results):
             observer.show_on(make_display(self.config, look))
             drive = self._make_drive(cancellation)
             processor = Processor(
-                self.artifact_path, storing or observer, output=choose_output(self.config),
+                self.artifact_path, storing or observer, among_runs=self._among_runs,
+                output=choose_output(self.config),
                 keep_stdout=not self.config.suppress_output_file, follow_links=self.config.follow_links,
                 at_once=self._begins_at_once, limits=self._limits,
             )

@@ -182,6 +182,7 @@ class ProcessRunner(Runner):
     def __init__(self, config: ProcessConfig, **handlers: Any) -> None:
         super().__init__(config, **handlers)
         self._options = config.stage_options
+        self._among_runs = not config.ident
         self._limits = limits_of(self._options)
 
     def note_status(self, status: Status) -> None:

@@ -12,6 +12,8 @@ OUTPUTS = frozenset({"stdout", "stderr"})
 KNOWN_FILES = OUTPUTS | {"rc", "status", "command"}
 KNOWN_DIRECTORIES = frozenset({EVENT_FILES, FACT_CACHE})
 KNOWN_NAMES = KNOWN_FILES | KNOWN_DIRECTORIES
+MADE_LIST = ".made-without-ident"
+"""In a directory of artifacts: what streams without an ident have made there besides the known names."""
 MAX_BYTES = 200
 """Of a run's name; a file's may have 255, and some of ours have more than the run's name in them."""
 RESERVED = KNOWN_NAMES | {"last", "latest", "last-failed"}

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, RemoteProtocolError, UnsafePath
-from playstream.pipeline.ident import EVENT_FILES, FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_NAMES, OUTPUTS
+from playstream.pipeline.ident import EVENT_FILES, FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_NAMES, MADE_LIST, OUTPUTS
 from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
@@ -29,10 +29,14 @@ from playstream.pipeline.tree.directories import (
     put,
     remove,
 )
+from playstream.pipeline.tree.paths import MAX_NAME
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process.event_files import EventFiles
 from playstream.process.event_writer import CREATE
 from playstream.process.events import came_twice
+
+if TYPE_CHECKING:
+    from playstream.process.made_names import MadeNames
 
 _INCOMING = ".incoming"
 """The directory that a tree is unpacked into, until it is complete and moved into place."""
@@ -54,6 +58,7 @@ class ArtifactDir:
 
     Args:
         path: the directory; made if it is missing.
+        among_runs: it is not this run's own: those of other runs may be in it, whose names the worker may not take.
         keep_stdout: False for no artifact `stdout`.
         own_stdout: True if what is appended here is `stdout`, and not the worker's file.
         follow_links: links in the place of `stdout` and `stderr` stay, and what they lead to is written.
@@ -70,6 +75,7 @@ class ArtifactDir:
         self,
         path: Path,
         *,
+        among_runs: bool = False,
         keep_stdout: bool = True,
         own_stdout: bool = False,
         follow_links: bool = False,
@@ -79,6 +85,9 @@ class ArtifactDir:
     ) -> None:
         self.path = path
         self._limits = limits
+        self._among_runs = among_runs
+        self._made: MadeNames | None = None
+        """What such runs have made, once it was asked for."""
         self._keep_stdout = keep_stdout
         self._write_behind = write_behind
         self._not_taken = {EVENT_FILES, "command", *(["stdout"] if own_stdout else [])}
@@ -90,6 +99,8 @@ class ArtifactDir:
         """Whether a tree is complete and not yet in its place."""
         with ExitStack() as handles:
             try:
+                if not among_runs and os.path.lexists(path.parent / MADE_LIST):
+                    _make_way(path)
                 make_private(path)
                 self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 handles.callback(os.close, self._root)
@@ -254,9 +265,28 @@ class ArtifactDir:
             self._unpacker = Unpacker(self.path / _INCOMING, trusted=False, limits=self._limits)
         if isinstance(record, FileEntry):
             _check_name(record.path)
+            if self._among_runs:
+                self._check_among_runs(record.path)
         self._unpacker.receive(record)
         if isinstance(record, TreeEnd):
             self._finish_tree()
+
+    def _check_among_runs(self, path: bytes) -> None:
+        """Refuse an entry directly in the directory that may not have its name there. Others are the unpacker's."""
+        name = os.fsdecode(path)
+        if not name or "/" in name or "\0" in name or name in KNOWN_NAMES or len(path) > MAX_NAME:
+            return
+        try:
+            self._names_made().expect(name)
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def _names_made(self) -> MadeNames:
+        if self._made is None:
+            from playstream.process.made_names import MadeNames  # noqa: PLC0415 - most trees have known names only
+
+            self._made = MadeNames(self._root)
+        return self._made
 
     def _finish_tree(self) -> None:
         """Check a tree that is complete, and put it into place when the run has begun."""
@@ -291,7 +321,15 @@ class ArtifactDir:
             os.close(fd)
 
     def _move_all(self, incoming: int, *, replace: bool) -> None:
-        """Put what was unpacked into place; without `replace` only what is not there yet."""
+        """Put what was unpacked into place; without `replace` only what is not there yet.
+
+        Raises:
+            UnsafePath: something has come where it was to go.
+            OSError: it cannot be moved.
+        """
+        if self._made is not None:
+            with os.scandir(incoming) as entries:
+                self._made.add((entry.name for entry in entries), incoming)
         for name in names_to_take(incoming):
             if name in self._not_taken or not (replace or self._has_room_for(incoming, name)):
                 remove(incoming, name)
@@ -299,6 +337,8 @@ class ArtifactDir:
                 _copy_content(self.path / _INCOMING / name, self.path / name)
                 remove(incoming, name)
             else:
+                if self._made is not None and name not in KNOWN_NAMES:
+                    self._made.check(name)
                 put(incoming, name, self._root)
 
     def _has_room_for(self, incoming: int, name: str) -> bool:
@@ -330,6 +370,13 @@ def _simplify_facts(cache: Path) -> None:
     from playstream.pipeline.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
 
     simplify_fact_cache(cache)
+
+
+def _make_way(path: Path) -> None:
+    """Remove what a run without an ident has made in the place of one that has one."""
+    from playstream.process.made_names import make_way  # noqa: PLC0415 - most directories have no such runs
+
+    make_way(path)
 
 
 def _copy_content(source: Path, target: Path) -> None:

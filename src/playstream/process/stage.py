@@ -100,6 +100,7 @@ class Processor:
     Args:
         artifact_dir: where the artifacts go.
         observer: is told what happens. What it raises comes out of `receive` and `finish`.
+        among_runs: see ArtifactDir.
         output: what is shown and kept.
         keep_stdout: False for no artifact `stdout`.
         follow_links: see ArtifactDir.
@@ -116,6 +117,7 @@ class Processor:
         artifact_dir: Path,
         observer: Observer,
         *,
+        among_runs: bool = False,
         output: Output = Output.TEXT,
         keep_stdout: bool = True,
         follow_links: bool = False,
@@ -124,7 +126,8 @@ class Processor:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._artifacts = ArtifactDir(
-            artifact_dir, keep_stdout=keep_stdout, own_stdout=not keep_stdout or output is Output.JSON,
+            artifact_dir, among_runs=among_runs, keep_stdout=keep_stdout,
+            own_stdout=not keep_stdout or output is Output.JSON,
             follow_links=follow_links, write_behind=write_behind, at_once=at_once, limits=limits,
         )
         self._observer = observer

@@ -1,0 +1,164 @@
+"""What streams without an ident have made beside the runs in a directory of artifacts: a list, which is kept there.
+
+Such a stream may replace what is on the list and nothing else. A run whose ident is on the list takes its place, and
+rotation takes nothing on it for a run. What has been changed or made anew since is not what the list says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from playstream.pipeline.errors import UnsafePath
+from playstream.pipeline.ident import KNOWN_NAMES, MADE_LIST
+from playstream.pipeline.tree.directories import remove
+
+MAX_NAMES = 10_000
+"""On the list, which is held in memory."""
+_MAX_BYTES = 1 << 24
+_NEW_LIST = f"{MADE_LIST}.new"
+_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+_Mark = list[int]
+"""Number of the inode and time of change of the content: something else in its place has others."""
+
+
+class MadeNames:
+    """The list of one directory, without what does not hold any more.
+
+    Args:
+        directory: descriptor of it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+
+    def __init__(self, directory: int) -> None:
+        self._directory = directory
+        listed = _read(directory)
+        self._marks = {name: [mark] for name, marks in listed.items() if (mark := _mark(directory, name)) in marks}
+        self._room = MAX_NAMES - len(self._marks)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether what has the name is what a stream without an ident has made."""
+        return name in self._marks and _mark(self._directory, name) in self._marks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._marks)
+
+    def expect(self, name: str) -> None:
+        """A stream without an ident is about to bring an entry of this name.
+
+        Raises:
+            UnsafePath: it may not have the name, or brings too many.
+            OSError: what has the name cannot be looked at.
+        """
+        self.check(name)
+        self._room -= name not in self._marks
+        if self._room < 0:
+            raise UnsafePath(
+                f"the worker's artifacts would make more than {MAX_NAMES} names beside the runs here. They are "
+                "refused. Give the run an ident, with -i, and it has a directory of its own"
+            )
+
+    def check(self, name: str) -> None:
+        """Refuse a name that a stream without an ident may not have.
+
+        Raises:
+            UnsafePath: it is so.
+            OSError: what has the name cannot be looked at.
+        """
+        refusal = self.refusal(name)
+        if refusal is not None:
+            raise UnsafePath(
+                f"the worker's artifacts hold the name {name!r}, {refusal}. Give this run an ident, with -i, and it "
+                "has a directory of its own"
+            )
+
+    def refusal(self, name: str) -> str | None:
+        """Why a stream without an ident may not have the name; None if it may.
+
+        Raises:
+            OSError: what has the name cannot be looked at.
+        """
+        if name.startswith("."):
+            return "and names with a dot in front are kept for playstream's own files"
+        if _mark(self._directory, name) is not None and name not in self:
+            return "which is there already: a run's, or something that no stream without an ident has made. It stays"
+        return None
+
+    def add(self, names: Iterable[str], source: int) -> None:
+        """Put names on the list, before what has them is moved here.
+
+        Args:
+            names: those to add; known names are passed over.
+            source: descriptor of the directory that they are in.
+
+        Raises:
+            OSError: the list cannot be written.
+        """
+        new = {name: mark for name in names if name not in KNOWN_NAMES and (mark := _mark(source, name)) is not None}
+        if not new:
+            return
+        for name, mark in new.items():
+            # Both, for until the move what is there is the old one.
+            self._marks.setdefault(name, []).append(mark)
+        remove(self._directory, _NEW_LIST)
+        with os.fdopen(
+            os.open(_NEW_LIST, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=self._directory), "w"
+        ) as file:
+            json.dump(self._marks, file)
+        os.rename(_NEW_LIST, MADE_LIST, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+
+
+def made_in(base: Path) -> frozenset[str]:
+    """The names in a directory that streams without an ident have made.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return frozenset(MadeNames(fd))
+    finally:
+        os.close(fd)
+
+
+def make_way(path: Path) -> None:
+    """Remove what a stream without an ident has made in the place of a run's directory.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if path.name in MadeNames(fd):
+            remove(fd, path.name)
+    finally:
+        os.close(fd)
+
+
+def _mark(directory: int, name: str) -> _Mark | None:
+    """What tells an entry from another one in its place; None when nothing is there."""
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return [status.st_ino, status.st_mtime_ns]
+
+
+def _read(directory: int) -> dict[str, list[_Mark]]:
+    """What the list says; nothing when there is none, or it was damaged: then nothing on it is replaced."""
+    try:
+        fd = os.open(MADE_LIST, os.O_RDONLY | os.O_NONBLOCK | _FLAGS, dir_fd=directory)
+    except FileNotFoundError:
+        return {}
+    with os.fdopen(fd, "rb") as file:
+        try:
+            listed = json.loads(file.read(_MAX_BYTES))
+        except (ValueError, RecursionError):
+            return {}
+    if not isinstance(listed, dict):
+        return {}
+    return {name: marks for name, marks in listed.items() if isinstance(marks, list)}
