@@ -53,6 +53,32 @@ def test_what_the_pattern_names_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "other" / "project" / "site.yml").exists()
 
 
+@pytest.mark.parametrize("pattern", [
+    "awx_*/out", "awx_*/*", "awx_*/out/*", "awx_*/in/*", "aw?_1/deep/out/*", "*/*/*/*",
+])
+def test_what_a_pattern_reaches_through_a_link_stays(tmp_path: Path, pattern: str) -> None:
+    make(tmp_path, "other")
+    jobs = tmp_path / "jobs"
+    make(jobs, "awx_1")
+    (jobs / "awx_1" / "deep").mkdir()
+    (jobs / "awx_1" / "in").symlink_to("project")
+    for link in ("out", "deep/out"):
+        (jobs / "awx_1" / link).symlink_to(tmp_path / "other")
+    (jobs / "awx_1" / "project" / "below").mkdir()
+    done = remove_directories(f"{jobs}/{pattern}", grace_minutes=0)
+    assert remaining(tmp_path / "other") == ["artifacts", "project"]
+    assert (jobs / "awx_1" / "project" / "below").exists() or "*/*" in pattern
+    assert not [path for path in done.removed if "out" in path.parts or "in" in path.parts]
+
+
+def test_a_pattern_is_followed_through_links_as_far_as_it_is_literal(tmp_path: Path) -> None:
+    make(tmp_path / "real", "awx_1")
+    (tmp_path / "link").symlink_to("real")
+    done = remove_directories(f"{tmp_path}/link/awx_*", grace_minutes=0)
+    assert done.removed == [tmp_path / "link" / "awx_1"]
+    assert remaining(tmp_path / "real") == []
+
+
 def test_the_grace_period_is_in_minutes(tmp_path: Path) -> None:
     make(tmp_path, "awx_new", "awx_old")
     old = time.time() - 59 * 60

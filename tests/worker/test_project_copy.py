@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.errors import JobError, PlaystreamError
+from playstream.pipeline.errors import JobError, PlaystreamError, UnsafePath
 from playstream.pipeline.job import check_job
 from playstream.pipeline.protocol import Job
 from playstream.worker.launch import Launch, prepare
@@ -52,6 +52,28 @@ def test_a_missing_base_is_made_private(spool: Spool, tmp_path: Path, no_umask: 
     assert [mode_of(path) for path in (tmp_path / "shared", copied.parent, copied)] == [0o700] * 3
     assert launched.paths.project == copied / "project"
     assert (copied / "project" / "site.yml").read_text() == "[]\n"
+
+
+@pytest.mark.parametrize("below", ["", "/new", "/../data/link"])
+def test_a_base_behind_a_link_that_was_sent_is_refused(tmp_path: Path, below: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data" / "project").mkdir(parents=True)
+    (tmp_path / "data" / "link").symlink_to("../elsewhere")
+    (tmp_path / "data" / "project" / "site.yml").write_text("[]\n")
+    (tmp_path / "own").symlink_to("data/link")
+    base = f"{tmp_path}/own{below}"
+    sent = Spool(tmp_path / "data")
+    try:
+        with pytest.raises(UnsafePath, match="leads through a link"):
+            launch(sent, base)
+    finally:
+        sent.remove()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    own = Spool(tmp_path / "data", in_place=True)
+    try:
+        assert launch(own, base).remove
+    finally:
+        own.remove()
 
 
 def test_a_base_that_is_there_stays_as_it_is(spool: Spool, tmp_path: Path, no_umask: None) -> None:

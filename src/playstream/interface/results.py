@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from playstream.interface.event_log import EventLog
-from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.errors import ConfigurationError, JobError, UnsafePath
 from playstream.pipeline.fact_cache import read_facts, write_facts
 from playstream.pipeline.ident import check_name
 from playstream.pipeline.json_text import is_json
-from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.directories import make_private, passes_link_in
 from playstream.process.task_results import TaskResults, data_of, mapping_of
 
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
@@ -166,8 +166,14 @@ class Results(ABC):
 
         Raises:
             ConfigurationError: the facts are not kept as files, or cannot be JSON.
+            UnsafePath: a link in the artifacts is in the place of the facts, and the worker may have sent it.
         """
         directory = self._fact_cache_dir
+        if passes_link_in(self.artifact_path, directory):
+            raise UnsafePath(
+                f"facts of {host!r}: expected a directory at {str(directory)!r}, got a link, or a link on the way "
+                "there from the artifacts. A worker may have sent it, so nothing is written there. Remove it"
+            )
         try:
             text = json.dumps(data, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.pipeline.removal import remove_tree
-from playstream.pipeline.tree.directories import absolute_path
+from playstream.pipeline.tree.directories import absolute_path, passes_link_in
 from playstream.worker.guardian import kill_marked
 from playstream.worker.in_use import is_free, is_locked_below
 from playstream.worker.spool import is_spool_name
@@ -56,6 +56,9 @@ def remove_directories(
 ) -> Removal:
     """Remove the directories whose paths match, unless a job uses them. Files and links are left alone.
 
+    What matches by way of a link is left alone too, for a job's tree may have brought it: links are followed as far as
+    the pattern is literal, and no further.
+
     Args:
         pattern: as the shell's, such as `/tmp/awx_*`.
         exclude: texts; a directory whose path contains one stays.
@@ -69,8 +72,9 @@ def remove_directories(
     done = Removal()
     oldest = time.time() - grace_minutes * 60
     candidates = []
+    literal = _literal_part(pattern)
     for path in paths:
-        if path.is_symlink() or not path.is_dir() or any(word in str(path) for word in exclude):
+        if passes_link_in(literal, path) or not path.is_dir() or any(word in str(path) for word in exclude):
             continue
         try:
             if not grace_minutes or path.stat().st_mtime <= oldest:
@@ -81,6 +85,13 @@ def remove_directories(
     for path in candidates:
         _remove(path, used.get(path), done)
     return done
+
+
+def _literal_part(pattern: str) -> Path:
+    """The directory that everything that matches is below."""
+    parts = Path(absolute_path(pattern)).parts
+    wild = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+    return Path(*parts[:wild])
 
 
 def _refuse_system_directories(pattern: str, paths: Sequence[Path]) -> None:

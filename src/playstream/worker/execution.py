@@ -10,11 +10,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import JobError, shorten
+from playstream.pipeline.errors import JobError, UnsafePath, shorten
 from playstream.pipeline.fact_cache import simplify_fact_cache
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, Status, StatusName
 from playstream.pipeline.removal import discard, remove_tree
+from playstream.pipeline.tree.directories import passes_link_in
 from playstream.pipeline.tree.pack import pack
 from playstream.worker.command import Command
 from playstream.worker.console import Console
@@ -81,8 +82,11 @@ class Execution:
                 discard(directory)
         outcome = _see_that_it_ran(outcome, launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
+        _check_place(launch.paths.artifact_dir)
         _write_results(launch.paths.artifact_dir, outcome)
-        simplify_fact_cache(fact_cache_dir(self._job, launch.paths))
+        facts = fact_cache_dir(self._job, launch.paths)
+        if not passes_link_in(launch.paths.artifact_dir, facts):
+            simplify_fact_cache(facts)
         look = self._link.look if self._link is not None else lambda: None
         for record in pack(launch.paths.artifact_dir, leave_out_links=True):
             look()
@@ -140,6 +144,19 @@ def _see_that_it_ran(outcome: Outcome, launch: Launch) -> Outcome:
         "could not write into the run directory. See the output, the image's entrypoint and container_options"
     )
     return Outcome(StatusName.ERROR, None, trouble, JobError(trouble))
+
+
+def _check_place(artifact_dir: Path) -> None:
+    """See that the artifacts are where they were: the job may have put a link there that leads out of a sandbox.
+
+    Raises:
+        UnsafePath: it has.
+    """
+    if passes_link_in(artifact_dir.parent.parent, artifact_dir):
+        raise UnsafePath(
+            f"the job has put a link in the place of its artifacts, {str(artifact_dir)!r}, so nothing is written or "
+            "read there"
+        )
 
 
 def _write_results(artifact_dir: Path, outcome: Outcome) -> None:

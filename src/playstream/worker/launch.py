@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import JobError, UnsafePath
 from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.removal import discard
-from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.directories import make_private, passes_link_in
 from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import COMMA_VARIABLE, make_command_line
 from playstream.worker.environment import make_environment
@@ -52,16 +52,18 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
         ExecutableNotFound: Ansible, or what is to isolate it, is not on this host.
         ConfigurationError: a path that the isolation names is not on this host, or ansible.cfg cannot be added to.
         JobError: the playbook is not on this host, or the project cannot be copied.
+        UnsafePath: a place that is written to leads through a link that a tree may have brought.
         OSError: this host refused a file or a directory that the job needs.
     """
     project = spool.private_data_dir / job.project_dir
-    copied = _copy_project(job, project)
+    copied = _copy_project(job, project, spool)
     paths = Paths(
         private_data_dir=spool.private_data_dir,
         project=project if copied is None else copied / "project",
         run_dir=spool.run_dir,
         artifact_dir=spool.artifact_dir(job.ident),
         spool=spool.root,
+        in_place=spool.in_place,
     )
     try:
         sandbox = _make_sandbox(job, paths, tty=tty, caller=caller)
@@ -130,7 +132,7 @@ def _same(path: Path) -> Path:
     return path
 
 
-def _copy_project(job: Job, project: Path) -> Path | None:
+def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
     """A private copy of the project to run in, when `directory_isolation_base_path` asks for one."""
     base = job.settings.get("directory_isolation_base_path")
     if not base or not project.is_dir():
@@ -142,6 +144,11 @@ def _copy_project(job: Job, project: Path) -> Path | None:
             raise JobError(
                 f"directory_isolation_base_path {base!r} lies in the project {str(project)!r}, so that the copy would "
                 "have to hold itself. Choose a place outside of it"
+            )
+        if not spool.in_place and passes_link_in(spool.private_data_dir, place):
+            raise UnsafePath(
+                f"directory_isolation_base_path {base!r} leads through a link in {str(spool.private_data_dir)!r}: a "
+                "tree may have brought it, so nothing is written there. Name the place that it leads to"
             )
         make_private(place)
         copied = Path(tempfile.mkdtemp(prefix="playstream-project-", dir=place))

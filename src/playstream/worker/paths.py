@@ -20,6 +20,8 @@ class Paths:
     """Private to this run: the pipes, the extra variables, a playbook that is no file."""
     artifact_dir: Path
     spool: Path
+    in_place: bool = False
+    """The private data directory is the user's own, and only read; otherwise a tree may have been sent into it."""
 
     @property
     def events(self) -> Path:

@@ -109,6 +109,7 @@ class Spool(PrivateDirectory):
         self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False
     ) -> None:
         super().__init__()
+        self.in_place = in_place
         self._taken: TakenDirectory | None = None
         try:
             self.run_dir = self.root / "run"

@@ -16,6 +16,8 @@ _AT_ONCE = 1000
 """Names that are read ahead of being taken."""
 _IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST)
 """Why an entry cannot take the place of another one: one of the two is a directory."""
+_MAX_STEPS = 10_000
+"""Names on the way to a path; links may lead in a circle."""
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -89,6 +91,30 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
         ConfigurationError: it is relative to a current directory that cannot be found.
     """
     return os.path.normpath(os.path.join("" if os.path.isabs(path) else current_directory(), path))
+
+
+def passes_link_in(base: Path, path: Path) -> bool:
+    """Whether a link that lies in `base`, or below it, is on the way to `path` or in its place.
+
+    Args:
+        base: a directory that somebody else may have filled.
+        path: an absolute path, wherever it leads. It need not exist.
+    """
+    filled = os.path.realpath(base)
+    here, ahead = "/", list(reversed(path.parts[1:]))
+    for _ in range(_MAX_STEPS):
+        if not ahead:
+            return False
+        step = os.path.join(here, ahead.pop())
+        if not os.path.islink(step):
+            here = os.path.normpath(step)  # `here` has no link in it, so that `..` leads to its parent
+            continue
+        if os.path.commonpath([filled, here]) == filled:
+            return True
+        target = Path(os.readlink(step))
+        ahead += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+        here = "/" if target.is_absolute() else here
+    return True
 
 
 def mode_of(directory: int, name: str) -> int | None:

@@ -77,9 +77,15 @@ def _list_items(paths: Paths) -> Iterator[tuple[str, Path]]:
 
 
 def _may_follow(item: Path, paths: Paths) -> bool:
-    """A link of the user's own directory is followed; one that was sent must not bring files of this host inside."""
-    sent = paths.private_data_dir.is_relative_to(paths.spool)
-    return not sent or item.resolve().is_relative_to(paths.private_data_dir.resolve())
+    """A link of the user's own directory is followed; one that was sent must not bring inside what is not shown."""
+    top = paths.private_data_dir.resolve()
+    target = item.resolve()
+    if paths.in_place:
+        return True
+    if target == top or not target.is_relative_to(top):
+        return False
+    shown = Path(str(target.relative_to(top)))
+    return str(shown) != "env" and not any(shown.is_relative_to(name) for name in _NOT_SHOWN)
 
 
 def list_asked_mounts(isolation: Isolation) -> list[Mount]:
