@@ -100,7 +100,7 @@ def test_a_role(site: Run) -> None:
     assert "role" not in site.one("playbook_on_task_start", task="change")["event_data"]
 
 
-def test_results(site: Run) -> None:
+def test_results(site: Run, version: tuple[int, int]) -> None:
     ok = site.one("runner_on_ok", task="change", host="h1")["event_data"]
     assert (ok["res"]["stdout"], ok["res"]["rc"], ok["event_loop"]) == ("changed", 0, None)
     assert ok["start"] < ok["end"]
@@ -112,7 +112,8 @@ def test_results(site: Run) -> None:
     assert site.one("runner_item_on_ok", task="loop", host="h2")["event_data"]["res"]["item"] == "good"
     assert site.one("runner_item_on_skipped", task="loop", host="h2")["event_data"]["res"]["item"] == "skip"
     assert site.one("runner_item_on_failed", task="loop", host="h2")["event_data"]["res"]["item"] == "bad"
-    assert site.one("runner_retry", task="retry", host="h1")["event_data"]["res"]["attempts"] == 1
+    first = 2 if version >= (2, 21) else 1  # since 2.21 Ansible names the attempt that comes next
+    assert site.one("runner_retry", task="retry", host="h1")["event_data"]["res"]["attempts"] == first
     assert site.one("runner_on_failed", task="fail", host="h1")["event_data"]["ignore_errors"] in (None, False)
     assert site.named("runner_on_ok", task="rescue", host="h1")
     assert site.one("runner_on_unreachable", host="gone")["event_data"]["res"]["msg"]

@@ -10,20 +10,19 @@ from playstream.pipeline.ansible_config import AnsibleConfig, find_ansible_confi
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.roles import own_role_directories, role_directories
-from playstream.worker.paths import Paths
+from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, Paths
 from playstream.worker.run_files import Seen
 
 SPOOL_VARIABLE = "PLAYSTREAM_SPOOL"
 """In the environment of every process of a job: marks them as that spool's."""
 
 
-def make_environment(job: Job, paths: Paths, plugin_dir: Path, seen: Seen, *, inherit: bool) -> dict[str, str]:
+def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> dict[str, str]:
     """The variables of the job: this host's if `inherit`, the caller's, and those that collect events and facts.
 
     Args:
         job: what is to be run.
         paths: its places on this host.
-        plugin_dir: the directory of the callback plugin.
         seen: what a path is called where the job runs.
         inherit: False where this host's environment means nothing, as in a container.
 
@@ -33,10 +32,15 @@ def make_environment(job: Job, paths: Paths, plugin_dir: Path, seen: Seen, *, in
     env = {name: value for name, value in os.environ.items() if not name.startswith("PLAYSTREAM_")} if inherit else {}
     env.update(job.envvars)
     config = find_ansible_config(env, paths.cwd, only_project=not inherit)
-    env.update(_search_paths(job, paths, plugin_dir, seen, env, config))
+    found = {"ANSIBLE_CALLBACK_PLUGINS": _plugin_path("callback", seen(PLUGIN_DIR), env, config)}
+    if job.role or job.plays or job.roles_path:
+        own = [str(seen(path)) for path in own_role_directories(job, paths.private_data_dir, paths.project)]
+        found["ANSIBLE_ROLES_PATH"] = ":".join(role_directories(own, env, config))
+    env.update(found, **_fact_cache(job, paths, seen, env, config))
     if any("\0" in value for value in env.values()):
-        raise ConfigurationError(f"{config.path}: expected no NUL, got one in home, callback_plugins or roles_path")
-    env.update(_fact_cache(job, paths, seen, env, config))
+        raise ConfigurationError(
+            f"{config.path}: expected no NUL, got one in home, callback_plugins, cache_plugins or roles_path"
+        )
     if job.module:
         env["ANSIBLE_LOAD_CALLBACK_PLUGINS"] = "1"
         env.setdefault("AD_HOC_COMMAND_ID", "1")  # ansible-runner's events of a module have it always
@@ -54,26 +58,14 @@ def make_environment(job: Job, paths: Paths, plugin_dir: Path, seen: Seen, *, in
     return env
 
 
-def _search_paths(
-    job: Job, paths: Paths, plugin_dir: Path, seen: Seen, env: Mapping[str, str], config: AnsibleConfig
-) -> dict[str, str]:
-    """Search paths with ours in front of what the user's environment, configuration or Ansible's default says."""
-    home = env.get("ANSIBLE_HOME") or config.get("home") or "~/.ansible"
-
-    def extend(variable: str, setting: str, added: list[Path], *defaults: str) -> str:
-        given = env[variable].split(":") if env.get(variable) else config.get_paths(setting)
-        return ":".join([*(str(seen(path)) for path in added), *(defaults if given is None else given)])
-
-    found = {
-        "ANSIBLE_CALLBACK_PLUGINS": extend(
-            "ANSIBLE_CALLBACK_PLUGINS", "callback_plugins", [plugin_dir],
-            f"{home}/plugins/callback", "/usr/share/ansible/plugins/callback",
-        )
-    }
-    if job.role or job.plays or job.roles_path:
-        own = [str(seen(path)) for path in own_role_directories(job, paths.private_data_dir, paths.project)]
-        found["ANSIBLE_ROLES_PATH"] = ":".join(role_directories(own, env, config))
-    return found
+def _plugin_path(kind: str, own: Path, env: Mapping[str, str], config: AnsibleConfig) -> str:
+    """Our directory of such plugins, and behind it those of the environment, of ansible.cfg or of Ansible's default."""
+    given = env.get(f"ANSIBLE_{kind.upper()}_PLUGINS")
+    places = given.split(":") if given else config.get_paths(f"{kind}_plugins")
+    if places is None:
+        home = env.get("ANSIBLE_HOME") or config.get("home") or "~/.ansible"
+        places = [f"{home}/plugins/{kind}", f"/usr/share/ansible/plugins/{kind}"]
+    return ":".join([str(own), *places])
 
 
 def _fact_cache(
@@ -86,7 +78,8 @@ def _fact_cache(
     if kind != "jsonfile":
         return {"ANSIBLE_CACHE_PLUGIN": kind}
     return {
-        "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+        "ANSIBLE_CACHE_PLUGIN": "playstream",  # jsonfile's files, at a lower cost
+        "ANSIBLE_CACHE_PLUGINS": _plugin_path("cache", seen(CACHE_PLUGIN_DIR), env, config),
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(seen(fact_cache_dir(job, paths))),
     }
 

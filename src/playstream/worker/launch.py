@@ -19,7 +19,7 @@ from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import COMMA_VARIABLE, make_command_line
 from playstream.worker.environment import make_environment
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
-from playstream.worker.paths import PLUGIN_DIR, Paths
+from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen
 from playstream.worker.spool import Spool
 from playstream.worker.ssh_agent import name_key, wrap_in_agent
@@ -92,7 +92,7 @@ def _make_sandbox(job: Job, paths: Paths, *, tty: bool, caller: bool) -> Sandbox
 def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None) -> Command:
     seen: Seen = _same if sandbox is None else sandbox.seen
     on_this_host = sandbox is None or sandbox.inherits_env
-    env = make_environment(job, paths, PLUGIN_DIR, seen, inherit=on_this_host)
+    env = make_environment(job, paths, seen, inherit=on_this_host)
     _check_names(paths, env)
     words = make_command_line(job, paths, seen)
     if any(COMMA_VARIABLE in word for word in words):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-PLUGIN_DIR = Path(__file__).parent.parent / "plugin" / "callback"
+PLUGINS = Path(__file__).parent.parent / "plugin"
+PLUGIN_DIR = PLUGINS / "callback"
 """Added to Ansible's callback path; the plugin is never imported here."""
+CACHE_PLUGIN_DIR = PLUGINS / "cache"
+"""Added to Ansible's path of cache plugins where facts go to the artifacts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
 from playstream.worker.isolation.sandbox import Sandbox
-from playstream.worker.paths import PLUGIN_DIR, Paths
+from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, Paths
 from tests.conftest import LOCAL_HOSTS
 
 IDENT = "job 1"
@@ -61,7 +61,8 @@ class Inside:
         job_env = {
             **(os.environ if sandbox.inherits_env else {}),
             "ANSIBLE_CALLBACK_PLUGINS": str(sandbox.seen(PLUGIN_DIR)),
-            "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+            "ANSIBLE_CACHE_PLUGIN": "playstream",
+            "ANSIBLE_CACHE_PLUGINS": str(sandbox.seen(CACHE_PLUGIN_DIR)),
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(sandbox.seen(paths.artifact_dir / "fact_cache")),
             "PLAYSTREAM_EVENTS": str(sandbox.seen(paths.events)),
             "PLAYSTREAM_ORIGIN": str(sandbox.seen(paths.origin)),

@@ -19,7 +19,7 @@ from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, J
 from playstream.pipeline.isolation import Isolation, RegistryAuth
 from playstream.worker.command import Command
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
-from playstream.worker.paths import PLUGIN_DIR
+from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR
 from tests.worker.isolation.inside import IDENT, make_paths
 
 _FAKE = """\
@@ -280,11 +280,12 @@ def test_sharing_opens_the_run_directory_and_keeps_the_spool_closed(tmp_path: Pa
     sandbox.share()
     modes = {str(item.relative_to(paths.run_dir)): stat.S_IMODE(item.stat().st_mode)
              for item in (paths.run_dir, *paths.run_dir.rglob("*"))}
-    plugin = [str(item.relative_to(PLUGIN_DIR)) for item in PLUGIN_DIR.rglob("*.py")]
-    assert plugin
-    for name in plugin:
-        assert modes[f"callback/{name}"] == 0o644
-    assert modes["callback"] == 0o755
+    for directory in (PLUGIN_DIR, CACHE_PLUGIN_DIR):
+        assert modes[f"plugin/{directory.name}"] == 0o755
+        plugin = [str(item.relative_to(directory)) for item in directory.rglob("*.py")]
+        assert plugin
+        for name in plugin:
+            assert modes[f"plugin/{directory.name}/{name}"] == 0o644
     assert (modes["."], modes["home"], modes["events"], modes["extravars-1"]) == (0o777, 0o777, 0o666, 0o644)
     for directory in (paths.artifact_dir, paths.artifact_dir / "fact_cache"):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o777

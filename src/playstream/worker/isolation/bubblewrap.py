@@ -12,7 +12,7 @@ from pathlib import Path
 from playstream.pipeline.isolation import Isolation
 from playstream.worker.command import Command, find_executable
 from playstream.worker.isolation.environment import PYTHON_HANDOVER, Handover, plan_handover
-from playstream.worker.paths import PLUGIN_DIR, Paths
+from playstream.worker.paths import PLUGINS, Paths
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/usr", "/opt")
 """Read-only inside, where they exist; of the rest of the host nothing is there that is not asked for."""
@@ -108,7 +108,7 @@ class Bubblewrap:
 
     def _job_places(self) -> list[_Bind]:
         paths = self._paths
-        binds = [_Bind("--ro-bind", *_same(PLUGIN_DIR)), _Bind("--bind", *_same(paths.private_data_dir))]
+        binds = [_Bind("--ro-bind", *_same(PLUGINS)), _Bind("--bind", *_same(paths.private_data_dir))]
         if paths.project.is_dir() and not paths.project.is_relative_to(paths.private_data_dir):
             binds.append(_Bind("--bind", *_same(paths.project)))
         return [*binds, _Bind("--bind", *_same(paths.artifact_dir)), _Bind("--bind", *_same(paths.run_dir))]

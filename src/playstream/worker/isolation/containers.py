@@ -16,7 +16,7 @@ from playstream.worker.isolation import mounts
 from playstream.worker.isolation.caller import find_callers_ssh
 from playstream.worker.isolation.environment import plan_handover, shell_handover
 from playstream.worker.isolation.registry import Login, write_login
-from playstream.worker.paths import PLUGIN_DIR, Paths
+from playstream.worker.paths import PLUGINS, Paths
 
 SPOOL_LABEL = "playstream.spool"
 IDENT_LABEL = "playstream.ident"
@@ -73,7 +73,7 @@ class Container:
         self._login = Login()
         if isolation.auth is not None:
             self._login = write_login(isolation.engine, isolation.auth, paths.spool / "registry")
-        mounts.copy_plugin(paths.run_dir)
+        mounts.copy_plugins(paths.run_dir)
         (paths.run_dir / mounts.HOME_INSIDE.name).mkdir()
 
     @property
@@ -93,8 +93,8 @@ class Container:
 
     def seen(self, path: Path) -> Path:
         """A path of this host as the job sees it; the same path when it is not mounted."""
-        if path == PLUGIN_DIR or path.is_relative_to(PLUGIN_DIR):
-            return mounts.PLUGIN_DIR_INSIDE / path.relative_to(PLUGIN_DIR)
+        if path.is_relative_to(PLUGINS):
+            return mounts.PLUGINS_INSIDE / path.relative_to(PLUGINS)
         found = [(mount, inside) for mount in self._mounts if (inside := mount.seen(path)) is not None]
         if found:
             # The deepest mount is the one that is seen.

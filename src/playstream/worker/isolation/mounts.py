@@ -11,12 +11,12 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.inputs import ENV_FILES
 from playstream.pipeline.isolation import Isolation, split_mount
-from playstream.worker.paths import PLUGIN_DIR, Paths
+from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, PLUGINS, Paths
 
 INSIDE = Path("/runner")
 """The private data directory, as in ansible-runner."""
 RUN_DIR_INSIDE = INSIDE / ".playstream"
-PLUGIN_DIR_INSIDE = RUN_DIR_INSIDE / "callback"
+PLUGINS_INSIDE = RUN_DIR_INSIDE / "plugin"
 HOME_INSIDE = RUN_DIR_INSIDE / "home"
 
 _NOT_SHOWN = {"artifacts", RUN_DIR_INSIDE.name, *(f"env/{name}" for name in ENV_FILES)}
@@ -139,11 +139,13 @@ def _check_not_too_much(key: str, path: str) -> None:
         )
 
 
-def copy_plugin(run_dir: Path) -> None:
-    """Put the callback plugin where any user of an image can read it; site-packages may be closed to others.
+def copy_plugins(run_dir: Path) -> None:
+    """Put Ansible's plugins where any user of an image can read them; site-packages may be closed to others.
 
     Raises:
         OSError: it cannot be copied.
     """
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PLUGIN_DIR, run_dir / PLUGIN_DIR_INSIDE.name, ignore=ignore, copy_function=shutil.copyfile)
+    for directory in (PLUGIN_DIR, CACHE_PLUGIN_DIR):
+        copy = run_dir / PLUGINS_INSIDE.name / directory.relative_to(PLUGINS)
+        shutil.copytree(directory, copy, ignore=ignore, copy_function=shutil.copyfile)

@@ -17,7 +17,6 @@ from ansible.release import __version__
 
 from .channel import not_recorded
 from .context import Context
-from .facts import look_again, spare_lookups
 from .no_log import CENSORED
 from .recorder import Recorder
 from .shown import listen
@@ -80,7 +79,6 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
             try:
                 recorder = Recorder(self._display, path, origin)
                 listen(recorder)
-                spare_lookups()
                 RecordingCallback.recorder = recorder
                 self._warn_of_version()
             except Exception as exc:  # noqa: BLE001 - recording never fails the playbook
@@ -136,7 +134,6 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         return own if count == 1 else f"{own}_{count}"
 
     def _task_start(self, recorder: Recorder, task: Any, is_conditional: bool) -> None:
-        look_again()
         recorder.context = self._context(recorder, task)
         if not recorder.adhoc:
             own = self._unique(str(task._uuid))

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cache of facts in a run's artifacts: jsonfile's files, with less work for facts that nobody has gathered.
+
+Ansible asks the cache about each host for each task, and since 2.21 gives it each host's facts after each task, changed
+or not. jsonfile looks for a file each time, or writes one, in Python that is long and cold after the fork before it:
+as much as all that recording a run costs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.plugins.cache import jsonfile
+
+DOCUMENTATION = """
+name: playstream
+short_description: JSON formatted files, at a lower cost where no facts are gathered
+description:
+  - The files and the options are those of ansible.builtin.jsonfile.
+options:
+  _uri:
+    required: true
+    description: Path in which the cache plugin will save the JSON files
+    env:
+      - name: ANSIBLE_CACHE_PLUGIN_CONNECTION
+    ini:
+      - key: fact_caching_connection
+        section: defaults
+    type: path
+  _prefix:
+    description: User defined prefix to use when creating the JSON files
+    env:
+      - name: ANSIBLE_CACHE_PLUGIN_PREFIX
+    ini:
+      - key: fact_caching_prefix
+        section: defaults
+  _timeout:
+    default: 86400
+    description: Expiration timeout for the cache plugin data
+    env:
+      - name: ANSIBLE_CACHE_PLUGIN_TIMEOUT
+    ini:
+      - key: fact_caching_timeout
+        section: defaults
+    type: integer
+"""
+
+
+class CacheModule(jsonfile.CacheModule):  # type: ignore[misc]
+    """jsonfile, which is not asked about a file that is not there, nor given what it has."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._names: dict[str, str] = {}
+
+    def _get_cache_file_name(self, key: str) -> str:
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = super()._get_cache_file_name(key)
+        return name
+
+    def get(self, key: str) -> Any:
+        """Return the facts under this key.
+
+        Raises:
+            KeyError: there are none.
+        """
+        if key not in self._cache and not os.access(self._get_cache_file_name(key), os.F_OK):
+            raise KeyError(key)
+        return super().get(key)
+
+    def contains(self, key: str) -> bool:
+        """Return whether there are facts under this key."""
+        if key not in self._cache and not os.access(self._get_cache_file_name(key), os.F_OK):
+            return False
+        return bool(super().contains(key))
+
+    def set(self, key: str, value: dict[str, Any]) -> None:
+        """Keep the facts under this key. Those that are there already get the time of now."""
+        # Since 2.19 the facts come as one text. Before, they are the very object that is kept, changed since.
+        if list(value) == ["__payload__"] and self._cache.get(key) == value:
+            try:
+                os.utime(self._get_cache_file_name(key))
+            except OSError:
+                pass  # somebody has removed the file, or made it theirs; jsonfile has words for it
+            else:
+                return
+        super().set(key, value)
