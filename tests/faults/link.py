@@ -11,12 +11,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 _SIOCOUTQ = 0x5411
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What is wrong with a link."""
 
     CUT = "cut"

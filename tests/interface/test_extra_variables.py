@@ -120,13 +120,13 @@ def test_a_file_is_read_by_ansible_itself(describing: Path) -> None:
 
 
 def test_data_of_a_program_keeps_its_kinds(describing: Path) -> None:
-    class Colour(str, enum.Enum):
+    class Colour(str, enum.Enum):  # noqa: UP042 - as many programs have it
         RED = "red"
 
     values = {
         "ports": {10: "web", 2.5: "half", True: "yes", None: "none", dt.date(2001, 1, 2): "day"},
         "day": dt.date(2001, 1, 2),
-        "moment": dt.datetime(2001, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc),
+        "moment": dt.datetime(2001, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
         "data": b"hello",
         "infinite": [float("inf"), float("-inf")],
         "text": "2001-01-02",

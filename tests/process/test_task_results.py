@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -104,7 +104,7 @@ def test_a_result_in_full(results: TaskResults) -> None:
     assert result.start is not None
     assert result.end is not None
     assert result.duration == pytest.approx((result.end - result.start).total_seconds())
-    assert abs((datetime.now(timezone.utc) - result.start).total_seconds()) < 600
+    assert abs((datetime.now(UTC) - result.start).total_seconds()) < 600
 
 
 def test_each_status(results: TaskResults) -> None:

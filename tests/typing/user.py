@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
-
-from typing_extensions import assert_type
+from typing import Any, TextIO, assert_type
 
 import playstream
 from playstream import CallbackError, ConfigurationError, EventStream, PlaystreamError, Runner, RunnerConfig

@@ -33,11 +33,10 @@ def run(flags: argparse.Namespace) -> int:
     complaints, their_stderr = os.pipe()
     # Numbers above those that they get in the new process, so that none is overwritten before it is copied.
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (tell, their_stderr)]
-    # -P: what lies in the current directory is not playstream.
-    options = ["-P"] if sys.version_info >= (3, 11) else []
     pid = os.posix_spawn(
         sys.executable,
-        [sys.executable, *options, "-m", "playstream", "run", "--report-to", "3", *flags.words],
+        # -P: what lies in the current directory is not playstream.
+        [sys.executable, "-P", "-m", "playstream", "run", "--report-to", "3", *flags.words],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncGenerator
 from concurrent.futures import CancelledError
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from playstream.interface.event_handler import spread_handler
 from playstream.interface.runner import Runner
@@ -19,8 +19,6 @@ from playstream.interface.running import init_runner
 from playstream.pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
-
     from playstream.interface.options import RunOptions
 
 _AHEAD = 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
@@ -14,9 +14,6 @@ from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.console import Console
 from playstream.worker.pipes import Pipes
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 Descriptors = tuple["int | None", "int | None", "int | None"]
 """Standard input, output and error; None for one that is read here."""

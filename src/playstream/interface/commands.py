@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Unpack
 
 from playstream.interface.command_config import CommandConfig, Descriptors
 from playstream.interface.event_handler import spread_handler
@@ -16,9 +16,6 @@ from playstream.interface.running import start
 from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.options import SharedOptions
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _WITHOUT_TERMINAL = {"ansible-config", "ansible-doc", "ansible-galaxy"}
 """Programs that ask nothing, and whose output is for programs: a terminal would wrap its lines."""

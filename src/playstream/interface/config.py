@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from playstream.interface.standard_streams import fill_standard_streams
 from playstream.pipeline.arguments import make_arguments
@@ -31,9 +31,6 @@ from playstream.worker.fact_cache import restore_fact_cache
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.spool import PrivateDirectory, Spool
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class RunnerConfig:

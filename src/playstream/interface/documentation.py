@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 from playstream.interface.commands import run_command_async
 from playstream.interface.inquiries import Answer, ask, check_choice, check_names
 from playstream.interface.options import CommandOptions
 from playstream.interface.runner import Runner
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 def get_plugin_docs(

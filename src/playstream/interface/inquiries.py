@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from playstream.interface.commands import init_command, read_output
 from playstream.interface.options import CommandOptions
 from playstream.pipeline.errors import ConfigurationError, JobError
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _NOTICES = ("[WARNING", "[DEPRECATION", "[ERROR")
 Answer = tuple[Any, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import spread_handler
@@ -15,9 +15,6 @@ from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
 from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.options import JobOptions
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _START_SECONDS = 1.0
 """How long a run may take to start before run_async() returns: a status handler may be slow."""

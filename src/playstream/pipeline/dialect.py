@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import RemoteProtocolError
@@ -22,7 +22,7 @@ _OVERLAP = 64
 """Bytes before the last search in which a beginning may lie."""
 
 
-class Dialect(str, Enum):
+class Dialect(StrEnum):
     """How the records are put into bytes."""
 
     PLAYSTREAM = "playstream"

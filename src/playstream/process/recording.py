@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Literal
 
 from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
@@ -122,7 +122,7 @@ class RecordingReceiver:
                 "Ansible was killed, or its disk was full; what came before is kept"
             )
         status = StatusName.FAILED if self._rc else StatusName.SUCCESSFUL
-        self._end = Status(status, datetime.now(timezone.utc).isoformat(), rc=self._rc)
+        self._end = Status(status, datetime.now(UTC).isoformat(), rc=self._rc)
 
 
 def _read_rc(data: object, counter: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -307,7 +307,7 @@ class Processor:
                 "was. Likely the artifacts, which hold it, were lost; see them on the worker's side, or run it again"
             )
         if (status, explanation) != (self.status, self.explanation):
-            now = datetime.now(timezone.utc).isoformat()
+            now = datetime.now(UTC).isoformat()
             self._take_status(Status(status, now, rc=self.rc, explanation=explanation))
 
     def _exit_status(self, error: PlaystreamError | None) -> int:

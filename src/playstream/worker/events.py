@@ -11,7 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from playstream.pipeline.links.stdio import enlarge_pipe
 from playstream.pipeline.protocol import Event, Log, LogLevel, Record
@@ -151,7 +151,7 @@ class EventSource:
             "event": "verbose",
             **self._ids,
             "pid": os.getpid(),
-            "created": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
             "event_data": {"verbose": True, "uuid": own},
         }
         self._emit(Event(self._counter, json.dumps(event).encode()))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playstream.pipeline.cancellation import Cancellation
@@ -129,7 +129,7 @@ def put_status(
 ) -> None:
     """Say that the job's state has changed, now."""
     why = None if explanation is None else shorten(explanation)
-    record = Status(status, datetime.now(timezone.utc).isoformat(), rc=rc, explanation=why)
+    record = Status(status, datetime.now(UTC).isoformat(), rc=rc, explanation=why)
     if command is not None:
         record = replace(record, command=command.shown_argv, env=command.shown_env, cwd=str(command.cwd))
     mailbox.put(record)

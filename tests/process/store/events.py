@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playstream.process.store import RunWriter, Store
 
 Event = dict[str, Any]
-FIRST = datetime(2026, 11, 2, 8, 0, 0, 250_000, tzinfo=timezone.utc)
+FIRST = datetime(2026, 11, 2, 8, 0, 0, 250_000, tzinfo=UTC)
 
 
 class Script:

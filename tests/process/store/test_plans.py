@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from playstream.process.store import Store, list_runs, open_store, query
 from tests.process.store.postgresql import Postgresql
 
 RUNS = 20_000
-SINCE = datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(hours=RUNS - 24 * 7)
+SINCE = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=RUNS - 24 * 7)
 HOST, TASK, ROLE_TASK, IDENT = "host7.1", "task 7.1", "role : task 7.1", "job7"
 INDEXED = {"Index Scan", "Index Only Scan", "Bitmap Index Scan"}
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.process.store import parse_since
 
-NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_how_long_ago(text: str, ago: timedelta) -> None:
 
 
 def test_without_now_it_is_the_clock() -> None:
-    before = datetime.now(timezone.utc)
+    before = datetime.now(UTC)
     assert timedelta() <= parse_since("1h") - (before - timedelta(hours=1)) < timedelta(minutes=1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -128,7 +128,7 @@ def test_a_run_without_events_is_kept(store: Store) -> None:
     runs = list_runs(store)
     assert [run.explanation for run in runs] == ["no route to the worker"] * 3
     assert runs[-1].started == FIRST
-    assert runs[0].started > datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert runs[0].started > datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_a_module_without_a_playbook_has_a_task_and_no_play(store: Store) -> None:

@@ -5,7 +5,7 @@ docs/protocol.md shows these tables; tests/pipeline/protocol/test_order.py walks
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 from playstream.pipeline.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from playstream.pipeline.protocol.records import (
@@ -24,7 +24,7 @@ from playstream.pipeline.protocol.records import (
 )
 
 
-class Direction(str, Enum):
+class Direction(StrEnum):
     """Who sends."""
 
     JOB = "job"
@@ -33,7 +33,7 @@ class Direction(str, Enum):
     """From the worker to process."""
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Where a direction stands."""
 
     START = "start"

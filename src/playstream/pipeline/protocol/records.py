@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, TypeAlias
 
 
-class StatusName(str, Enum):
+class StatusName(StrEnum):
     """The states of a job, in ansible-runner's words."""
 
     UNSTARTED = "unstarted"
@@ -39,7 +39,7 @@ class FileType(IntEnum):
     HARDLINK = 4
 
 
-class LogLevel(str, Enum):
+class LogLevel(StrEnum):
     """How much a Log record matters to a person."""
 
     INFO = "info"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from playstream.pipeline.errors import IncompleteStream, PlaystreamError, RemoteProtocolError, WorkerError
@@ -314,7 +314,7 @@ def _status(values: dict[str, Any]) -> Status:
     command, env = values.get("command"), values.get("env")
     return Status(
         name,
-        datetime.now(timezone.utc).isoformat(),
+        datetime.now(UTC).isoformat(),
         command=tuple(map(_word, command)) if isinstance(command, list) else None,
         env={key: _word(value) for key, value in env.items()} if isinstance(env, dict) else None,
         cwd=_text(values.get("cwd")),

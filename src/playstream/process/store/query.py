@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
@@ -306,4 +306,4 @@ def _check(what: str, word: str, words: tuple[str, ...]) -> None:
 def _zoned(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ConfigurationError(f"the time {time.isoformat()} has no zone")
-    return time.astimezone(timezone.utc)
+    return time.astimezone(UTC)

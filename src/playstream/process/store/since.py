@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from playstream.pipeline.errors import ConfigurationError
 
@@ -30,9 +30,8 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
     text = text.strip()
     try:
         if ago := _AGO.fullmatch(text):
-            return (now or datetime.now(timezone.utc)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        # Python 3.10 does not know Z.
-        return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).astimezone(timezone.utc)
+            return (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ConfigurationError(
             f"{text[:100]!r} is no point in time: expected something like 7d, 12h, 30m, 2026-11-01 or "

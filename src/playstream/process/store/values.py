@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 _MOST_COUNTED = 2**31 - 1
 _LARGEST = 2**63 - 1
@@ -33,15 +33,15 @@ def as_time(value: object) -> str | None:
         return None
     else:
         try:
-            time = datetime.fromisoformat(value[:-1] + "+00:00" if value.endswith("Z") else value)
+            time = datetime.fromisoformat(value)
         except ValueError:
             return None
     if not _FIRST_YEAR < time.year < _LAST_YEAR:
         return None
     offset = time.utcoffset()
     if not offset:
-        return time.replace(tzinfo=timezone.utc).isoformat()
-    return time.astimezone(timezone.utc).isoformat()
+        return time.replace(tzinfo=UTC).isoformat()
+    return time.astimezone(UTC).isoformat()
 
 
 def as_count(value: object) -> int:

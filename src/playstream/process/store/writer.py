@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
@@ -116,7 +116,7 @@ class RunWriter:
 
     def _times(self, started: datetime | str | None, ended: datetime | str | None) -> dict[str, datetime]:
         collected = self._collected
-        end = as_time(ended) or as_time(collected.last) or datetime.now(timezone.utc).isoformat()
+        end = as_time(ended) or as_time(collected.last) or datetime.now(UTC).isoformat()
         start = as_time(started) or collected.first or end
         return {"started": datetime.fromisoformat(start), "ended": datetime.fromisoformat(end)}
 
