@@ -78,9 +78,8 @@ def test_what_served_a_job_whose_guard_was_killed_when_it_had_ended(spool: Path)
     command = Command(("/bin/sh", "-c", script), {SPOOL_VARIABLE: str(spool), "PATH": os.environ["PATH"]}, spool)
     launch = Launch(command, Paths(spool, spool, spool / "run", spool, spool))
     with closing(Terminal({})) as terminal:
-        lock = os.open(spool, os.O_RDONLY)
-        guardian = Guardian(launch, terminal, lock=lock)
-        os.close(lock)
+        guardian = Guardian()
+        guardian.start(launch, terminal)
         while not guardian.finished:
             guardian.read()
         assert guardian.rc == 0

@@ -66,6 +66,23 @@ assert forked == [7], forked
 assert (runner.status, runner.rc) == ("successful", 0), runner.explanation
 assert os.listdir(copies) == []
 """
+IN_THE_CHILD = BEGIN + """
+config = playstream.RunnerConfig(
+    private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True, directory_isolation_base_path=copies,
+)
+config.prepare()
+
+def run():
+    runner = playstream.Runner(config)
+    assert runner.run() == ("successful", 0), runner.explanation
+
+for _ in range(2):
+    assert fork(run) == 0
+    assert len(os.listdir(copies)) == 1, os.listdir(copies)
+assert os.path.isdir(config.env["PLAYSTREAM_SPOOL"])
+run()
+assert os.listdir(copies) == []
+"""
 AT_EXIT = BEGIN + """
 from playstream.compat.ansible_runner.utils import register_for_cleanup
 
@@ -74,14 +91,17 @@ register_for_cleanup(copies)
 assert fork(lambda: None) == 0
 assert os.path.isdir(copies)
 """
+PROGRAMS = {
+    "prepared": PREPARED, "in-a-handler": IN_A_HANDLER, "in-the-child": IN_THE_CHILD, "at-exit": AT_EXIT,
+}
 
 
 @pytest.mark.parametrize("way", ["fork", "multiprocessing"])
-@pytest.mark.parametrize("program", [PREPARED, IN_A_HANDLER, AT_EXIT], ids=["prepared", "in-a-handler", "at-exit"])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_forked_child_removes_nothing(program: str, way: str, demo: Path, tmp_path: Path, temporary: Path) -> None:
     copies = tmp_path / "copies"
     binary = fake(tmp_path, "echo hello; ls . > /dev/null")
-    done = run_program(program, demo, binary, copies, way, temporary=temporary)
+    done = run_program(PROGRAMS[program], demo, binary, copies, way, temporary=temporary)
     assert done.returncode == 0, done.stderr
     assert not copies.exists() or list(copies.iterdir()) == []
     assert list(temporary.iterdir()) == []
@@ -122,6 +142,35 @@ def test_a_host_that_has_forked_is_killed(way: str, demo: Path, tmp_path: Path, 
     finally:
         os.kill(child, signal.SIGKILL)
         program.communicate()
+
+
+PARENT_GONE = """
+import os, sys, time
+import playstream
+
+directory, binary = sys.argv[1:]
+config = playstream.RunnerConfig(private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True)
+config.prepare()
+child = os.fork()
+if child:
+    os._exit(0)
+while os.path.isdir(config.env["PLAYSTREAM_SPOOL"]):
+    time.sleep(0.01)
+try:
+    playstream.Runner(config).run()
+except playstream.ConfigurationError as error:
+    print(error)
+config.prepare()
+print(*playstream.Runner(config).run())
+"""
+
+
+def test_a_child_whose_parent_has_ended_prepares_anew(demo: Path, tmp_path: Path, temporary: Path) -> None:
+    done = run_program(PARENT_GONE, demo, fake(tmp_path, "echo hello"), temporary=temporary)
+    refusal, result = done.stdout.splitlines()
+    assert refusal.startswith("what prepare() made for this run is gone. Likely another process"), done.stderr
+    assert result == "successful 0"
+    assert leftovers(temporary) == []
 
 
 CANCELED = """

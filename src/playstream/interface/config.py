@@ -182,6 +182,8 @@ class RunnerConfig:
         remove_leftovers()
         self._spool = Spool(directory, in_place=True)
         self._finalizers = [weakref.finalize(self, self._spool.remove)]
+        if self._temporary is not None:
+            self._spool.guardian.own(self._temporary.root)
         self._job = job
         try:
             self._launch = prepare(job, self._spool, tty=self._on_terminal, caller=self._is_command)
@@ -215,7 +217,7 @@ class RunnerConfig:
 
     def _discard(self) -> None:
         """Remove what an earlier `prepare()` made."""
-        for finalizer in self._finalizers:
+        for finalizer in reversed(self._finalizers):
             finalizer()
         self._finalizers = []
         self._launch = self._spool = self._job = None
@@ -232,6 +234,11 @@ class RunnerConfig:
         """
         if self._job is None or self._spool is None or self._launch is None:
             raise ConfigurationError("the configuration is not prepared; call prepare() before the run")
+        if not self._spool.root.is_dir():
+            raise ConfigurationError(
+                "what prepare() made for this run is gone. Likely another process called it, which has ended; call "
+                "prepare() in the process that runs"
+            )
         if not self.command:
             raise ConfigurationError("command: expected at least the name of a program, got an empty list")
         if self._launch.sandbox is None and not os.path.isdir(self.cwd):
@@ -241,13 +248,13 @@ class RunnerConfig:
             env={str(k): str(v) for k, v in self.env.items()}, cwd=Path(self.cwd),
         )
         _ = command.start_env  # where it cannot be made, nothing runs
+        self._spool.artifact_dir(self._job.ident)  # a run in a process that was forked may have left its own there
         if self.fact_cache is not None and self._job.settings.get("fact_cache_type", "jsonfile") == "jsonfile":
             # Facts that are in the artifacts already are known to this run.
             restore_fact_cache(Path(self.fact_cache), fact_cache_dir(self._job, self._launch.paths))
         return Execution(
             self._job, self._spool, mailbox, cancellation,
             launch=replace(self._launch, command=command), console=self._make_console(),
-            remove_on_death=() if self._temporary is None else (self._temporary.root,),
         )
 
     def release(self) -> None:

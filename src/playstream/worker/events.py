@@ -12,7 +12,9 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
+from playstream.pipeline.errors import JobError
 from playstream.pipeline.links.stdio import enlarge_pipe
 from playstream.pipeline.protocol import Event, Log, LogLevel, Record
 from playstream.worker.paths import Paths
@@ -40,6 +42,10 @@ class EventSource:
         env: the job's environment: numbers of AWX's in it go into the events made here, as the plugin does.
         emit: takes records, one or more at a time.
         drain_terminal: reads what is on the terminal now, which calls `text`.
+
+    Raises:
+        JobError: the run directory has them: another run goes on there.
+        OSError: they cannot be made.
     """
 
     def __init__(
@@ -50,8 +56,9 @@ class EventSource:
         emit: Callable[..., None],
         drain_terminal: Callable[[], None],
     ) -> None:
-        os.mkfifo(paths.events, 0o600)
-        os.mkfifo(paths.origin, 0o600)
+        self._paths = (paths.events, paths.origin)
+        for path in self._paths:
+            _make_fifo(path)
         # Open for both ends, so that opening never waits and the end of a writer is no end of file.
         self._pipe = os.open(paths.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self.capacity = enlarge_pipe(self._pipe)
@@ -168,6 +175,21 @@ class EventSource:
         self._flush_text()
 
     def close(self) -> None:
-        """Close the pipes."""
+        """Close the pipes and remove them."""
         os.close(self._pipe)
         os.close(self._origin)
+        for path in self._paths:
+            try:
+                path.unlink()
+            except OSError:
+                pass  # the job has removed it, or put something else in its place; all goes with the spool
+
+
+def _make_fifo(path: Path) -> None:
+    try:
+        os.mkfifo(path, 0o600)
+    except FileExistsError:
+        raise JobError(
+            "the configuration of this run was made ready in another process, and a run of it goes on. Call prepare() "
+            "in each process that runs it"
+        ) from None

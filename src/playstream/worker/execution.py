@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.events import EventSource
-from playstream.worker.guardian import Guardian
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
 from playstream.worker.ssh_agent import KeyPipe
@@ -40,7 +38,6 @@ class Execution:
         link: what to watch besides, when the job came over one.
         launch: the job made ready, if that has been done; with changes of the caller's, maybe.
         console: what the command runs on; a terminal of its own when None. Closed at the end.
-        remove_on_death: directories that the guard removes if this process dies, besides the spool.
         max_seconds: this side's limit on how long the job runs; None for none.
     """
 
@@ -54,7 +51,6 @@ class Execution:
         link: Link | None = None,
         launch: Launch | None = None,
         console: Console | None = None,
-        remove_on_death: Sequence[Path] = (),
         max_seconds: float | None = None,
     ) -> None:
         self._job = job
@@ -64,7 +60,6 @@ class Execution:
         self._link = link
         self._launch = launch
         self._console = console
-        self._remove_on_death = remove_on_death
         self._max_seconds = max_seconds
 
     def run(self) -> Outcome:
@@ -78,8 +73,9 @@ class Execution:
         try:
             outcome = self._supervise(launch)
         finally:
-            for directory in launch.remove:
-                discard(directory)
+            if self._spool.is_ours:
+                for directory in launch.remove:
+                    discard(directory)
         outcome = _see_that_it_ran(outcome, launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _check_place(launch.paths.artifact_dir)
@@ -107,9 +103,9 @@ class Execution:
                 closing.callback(KeyPipe(launch.paths.ssh_key, self._job.ssh_key).close)
             if launch.sandbox is not None:
                 launch.sandbox.share()
-            guarded = replace(launch, remove=(*launch.remove, *self._remove_on_death))
-            guardian = Guardian(guarded, console, lock=self._spool.lock)
-            closing.callback(guardian.close)
+            guardian = self._spool.guardian
+            closing.callback(guardian.settle)
+            guardian.start(launch, console)
             supervisor = Supervisor(
                 self._job, guardian, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,
                 self._link, self._max_seconds,

@@ -1,20 +1,29 @@
-"""The guard: the small process between the worker and Ansible that outlives the worker and leaves nothing behind.
+"""The guard: the small process beside the worker that outlives it and leaves nothing behind.
 
-The worker starts it with this file's path, never imports it. It starts Ansible on the worker's terminal, is the
-parent that orphaned descendants come back to (a child subreaper, prctl(2)), reports how Ansible ended, and ends
-every descendant when told to, when the worker's end of the socket closes, or when the worker has died: a process that
-the worker has forked may hold that end open. In the latter two cases it also removes the spool. What served the run and
-outlives its use (an ssh-agent, shared connections of ssh) is known by the run directory's name on its command line and
-ends with Ansible.
+The worker starts it with this file's path, never imports it. It is on duty from before there is a spool until the spool
+is gone. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
+subreaper, prctl(2)), reports how Ansible ended, and ends every descendant when told to, when the worker's end of the
+socket closes, or when the worker has died: a process that the worker has forked may hold that end open. In the latter
+two cases it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh)
+is known by the run directory's name on its command line and ends with Ansible.
 
 Only the standard library, and little of it: its start-up is part of every run.
 
-Its argument is the worker's process id.
+Its argument is the worker's process id. Descriptor 0 is a socket. From the worker come lines of JSON, some of them with
+descriptors (SCM_RIGHTS, unix(7)), with the key `do`:
 
-Descriptors: 0 a socket, 3 the lock, 4 to 6 the command's standard input, output and error when it has no terminal. From
-the worker: one line of JSON, {"argv", "env", "cwd", "tty", "run_dir", "remove", "cleanup", "grace"}; later the line
-"terminate" or "leave". To the worker, lines of JSON: {"started": pid} or {"failed": why}; {"exited": wait status};
-after "terminate" {"reaped": count of processes}.
+    own        `path`, a directory that is removed when the worker dies; it may not be there yet. With `open` it comes
+               with a descriptor of the directory, which is emptied and stays.
+    disown     `path`: forget it
+    hold       comes with the descriptor of a lock, which is held until this process ends
+    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. Without a terminal it comes with the
+               command's standard input, output and error.
+    terminate  end the job; answered with {"reaped": count of processes}
+    settle     the job is over: end what served it, run the clean-up commands; answered with {"settled": true}. What the
+               job left running on purpose goes on from here on, though the worker dies.
+    leave      the spool is gone
+
+Unasked it sends {"started": pid} or {"failed": why}, and {"exited": wait status}.
 """
 
 from __future__ import annotations
@@ -41,8 +50,8 @@ _LOOK_SECONDS = 1.0
 """How often to look whether the worker lives, where the kernel does not tell."""
 _LONGEST_WORD = 32 * os.sysconf("SC_PAGESIZE") - 1
 """Bytes that Linux takes in one word or variable of what it starts (execve(2))."""
-_LOCK = 3
-_GIVEN = (4, 5, 6)
+_MAX_GIVEN = 3
+"""Descriptors that come with one line."""
 _RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
 
 
@@ -82,6 +91,12 @@ class _Guard:
         self._channel = channel
         self._worker = worker
         self._input = b""
+        self._given: list[int] = []
+        """Descriptors that have come and wait for the line that they belong to."""
+        self._owned: dict[str, int | None] = {}
+        """What to remove when the worker dies, or, where there is a descriptor, to empty."""
+        self._job: dict[str, Any] | None = None
+        """What has been started, until it is settled."""
         self._child = 0
         self._exited = False
         self._wake, wake_end = os.pipe()
@@ -93,32 +108,49 @@ class _Guard:
             signal.signal(number, signal.SIG_IGN)
 
     def run(self) -> None:
-        line = self._read_line()
-        if line is None:
-            return
-        order: dict[str, Any] = json.loads(line)
+        while (line := self._read_line()) is not None:
+            order: dict[str, Any] = json.loads(line)
+            if order["do"] == "leave":
+                return
+            self._obey(order)
+        if self._job is not None:
+            self._end_descendants(self._job["grace"])
+            self._clean_up(self._job)
+        for directory, fd in self._owned.items():
+            _remove(directory, fd)
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        what = order["do"]
+        if what == "own":
+            self._owned[order["path"]] = self._given.pop(0) if order["open"] else None
+        elif what == "disown":
+            del self._owned[order["path"]]
+        elif what == "hold":
+            self._given.pop(0)  # and it stays open
+        elif what == "start":
+            self._start(order)
+        elif self._job is not None:
+            if what == "terminate":
+                reaped = self._end_descendants(self._job["grace"])
+                self._clean_up(self._job)
+                self._tell({"reaped": reaped})
+            elif what == "settle":
+                self._end_servants(self._job["run_dir"], self._job["grace"])
+                self._clean_up(self._job)
+                self._job = None
+                self._tell({"settled": True})
+
+    def _start(self, order: dict[str, Any]) -> None:
+        self._job = order
+        given = [] if order["tty"] is not None else [self._given.pop(0) for _ in range(_MAX_GIVEN)]
         try:
-            self._child = _spawn(order)
+            self._child = _spawn(order, given)
         except OSError as error:
             self._tell({"failed": f"{order['argv'][0]}: {_explain(error, order)}"})
-            return
-        self._tell({"started": self._child})
-        while True:
-            line = self._read_line()
-            if line is None:
-                self._end_descendants(order["grace"])
-                self._clean_up(order)
-                for directory in order["remove"]:
-                    _remove_tree(directory)
-                return
-            if line == b"terminate":
-                reaped = self._end_descendants(order["grace"])
-                self._clean_up(order)
-                self._tell({"reaped": reaped})
-            elif line == b"leave":
-                self._end_servants(order["run_dir"], order["grace"])
-                self._clean_up(order)
-                return
+        else:
+            self._tell({"started": self._child})
+        for fd in given:
+            os.close(fd)
 
     def _tell(self, message: dict[str, Any]) -> None:
         try:
@@ -135,9 +167,10 @@ class _Guard:
             self._reap()
             if self._channel.fileno() in readable:
                 try:
-                    data = self._channel.recv(65536)
+                    data, given, _, _ = socket.recv_fds(self._channel, 65536, _MAX_GIVEN, socket.MSG_CMSG_CLOEXEC)
                 except OSError:
-                    data = b""
+                    data, given = b"", []
+                self._given += given
                 if not data:
                     return None
                 self._input += data
@@ -210,8 +243,8 @@ class _Guard:
         self._reap()
 
 
-def _remove_tree(directory: str) -> None:
-    remains = _REMOVAL.remove_tree(directory)
+def _remove(directory: str, fd: int | None) -> None:
+    remains = _REMOVAL.remove_tree(directory) if fd is None else _REMOVAL.empty_directory(fd)
     if remains is not None:
         sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
 
@@ -228,27 +261,24 @@ _REMOVAL = _load_removal()
 """Loaded at the start: an update of playstream may have removed the file when it is needed."""
 
 
-def _spawn(order: dict[str, Any]) -> int:
+def _spawn(order: dict[str, Any], given: list[int]) -> int:
     """Start the job in a session of its own, its controlling terminal the worker's."""
     argv: list[str] = order["argv"]
     # posix_spawn knows no directory; the guard has no use for one, and relative names are resolved from it.
     os.chdir(order["cwd"])
     if order["tty"] is None:
-        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(_GIVEN)]
+        # Those numbers are taken here, so none of what was given has one of them.
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(given)]
     else:
         actions = _standard_descriptors(order["tty"])
     batch = _become_batch()
     try:
-        pid = os.posix_spawnp(
+        return os.posix_spawnp(
             argv[0], argv, order["env"], file_actions=actions, setsid=True, setsigdef=_RESET_SIGNALS, setsigmask=[]
         )
     finally:
         if batch:
             _set_policy(os.SCHED_OTHER)  # this process is quick to wake up
-    if order["tty"] is None:
-        for fd in _GIVEN:
-            os.close(fd)
-    return pid
 
 
 def _explain(error: OSError, order: dict[str, Any]) -> str:
@@ -294,15 +324,6 @@ def _standard_descriptors(path: str) -> list[tuple[Any, ...]]:
         (os.POSIX_SPAWN_DUP2, 0, 1),
         (os.POSIX_SPAWN_DUP2, 0, 2),
     ]
-
-
-def _keep_to_oneself() -> None:
-    """Processes started here do not inherit what the worker gave, but for what they are meant to have."""
-    for fd in (_LOCK, *_GIVEN):
-        try:
-            os.set_inheritable(fd, False)
-        except OSError:
-            continue  # there is a terminal, so it was not given
 
 
 def _descendants(ancestor: int) -> list[int]:
@@ -363,7 +384,6 @@ def _servants(run_dir: str) -> list[int]:
 def main() -> NoReturn:
     """Run as a program; see the module's docstring."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _keep_to_oneself()
     _Guard(socket.socket(fileno=0), Worker(int(sys.argv[1]))).run()
     sys.exit(0)
 

@@ -13,69 +13,101 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playstream.pipeline.errors import JobError
-from playstream.worker.console import Console
 from playstream.worker.environment import SPOOL_VARIABLE
-from playstream.worker.launch import Launch
+
+if TYPE_CHECKING:
+    from playstream.worker.console import Console
+    from playstream.worker.launch import Launch
 
 GRACE_SECONDS = 1.5
 """Between TERM and KILL. With what the kill itself takes, a cancelled job has ended within 2 seconds."""
 _INTERRUPTED = 99
 """Ansible's exit status after SIGINT."""
-_FIRST_FREE = 10
+_FIRST_FREE = 3
 _PROC = Path("/proc")
 _PROGRAM = Path(__file__).with_name("guard.py")
 
 
 class Guardian:
-    """One job's guard.
-
-    Args:
-        launch: what it starts; the guard removes the spool if this process dies.
-        console: what the command runs on.
-        lock: descriptor of the spool's lock, which the guard shares.
+    """The guard of one spool, on duty until `close`. It shows how the job is that it starts.
 
     Raises:
-        JobError: the guard cannot be started.
+        JobError: it cannot be started.
     """
 
-    def __init__(self, launch: Launch, console: Console, *, lock: int) -> None:
-        self._spool = launch.paths.spool
+    def __init__(self) -> None:
         self._channel, theirs = socket.socketpair()
         with theirs:
-            self._pid = _spawn([theirs.fileno(), lock, *(console.descriptors or ())])
-        console.started()
+            try:
+                self._pid = _spawn(theirs.fileno())
+            except BaseException:
+                self._channel.close()
+                raise
+        self._owner = os.getpid()
+        self._spool: Path | None = None
+        """Of the job, once there is one."""
         self._input = b""
         self._terminating = False
         self._exited = False
+        self._settled = True
         self.finished = False
         """True when Ansible has ended, and, if it was terminated, every process of the job."""
         self.rc: int | None = None
         """Ansible's return code; 128 + N when signal N ended it; None while it is not known."""
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a process that was forked from the one that it guards."""
+        return os.getpid() == self._owner
+
+    def own(self, path: Path, *, fd: int | None = None) -> None:
+        """Have a directory removed if this process dies. It may be named before it is made.
+
+        Args:
+            path: its name.
+            fd: open on the directory: it is emptied then, and stays.
+        """
+        self._tell("own", () if fd is None else (fd,), path=str(path), open=fd is not None)
+
+    def disown(self, path: Path) -> None:
+        """Have a directory left alone that `own` was called for."""
+        self._tell("disown", path=str(path))
+
+    def hold(self, lock: int) -> None:
+        """Have the lock of an open file or directory held until the guard ends."""
+        self._tell("hold", (lock,))
+
+    def start(self, launch: Launch, console: Console) -> None:
+        """Start a job.
+
+        Args:
+            launch: what is started.
+            console: what the command runs on.
+        """
+        self._spool = launch.paths.spool
+        self._settled = False
         command = launch.command
-        self._tell({
-            "argv": command.argv,
-            "env": command.start_env,
-            "cwd": str(command.cwd),
-            "tty": console.tty,
-            "run_dir": str(launch.paths.run_dir),
-            "remove": [str(path) for path in (self._spool, *launch.remove)],
-            "cleanup": [list(words) for words in launch.cleanup],
-            "grace": GRACE_SECONDS,
-        })
+        self._tell(
+            "start", console.descriptors or (), argv=command.argv, env=command.start_env, cwd=str(command.cwd),
+            tty=console.tty, run_dir=str(launch.paths.run_dir), cleanup=[list(words) for words in launch.cleanup],
+            grace=GRACE_SECONDS,
+        )
+        console.started()
 
     def fileno(self) -> int:
         """The channel, to wait for news."""
         return self._channel.fileno()
 
-    def _tell(self, message: dict[str, Any]) -> None:
-        self._send(json.dumps(message).encode())
-
-    def _send(self, line: bytes) -> None:
+    def _tell(self, what: str, descriptors: Sequence[int] = (), **more: Any) -> None:
+        line = json.dumps({"do": what, **more}).encode() + b"\n"
         try:
-            self._channel.sendall(line + b"\n")
+            if descriptors:
+                # They travel with the first byte of the line.
+                line = line[socket.send_fds(self._channel, [line], descriptors) :]
+            self._channel.sendall(line)
         except OSError:
             pass  # the guard has died; reading says so
 
@@ -85,16 +117,19 @@ class Guardian:
         Raises:
             JobError: Ansible could not be started.
         """
+        for news in self._receive():
+            self._take(news)
+
+    def _receive(self) -> list[dict[str, Any]]:
+        """What the guard has said; waits for it. Nothing when it has died."""
         try:
             data = self._channel.recv(65536)
         except OSError:
             data = b""
         if not data:
             self._lost()
-            return
         *lines, self._input = (self._input + data).split(b"\n")
-        for line in lines:
-            self._take(json.loads(line))
+        return [json.loads(line) for line in lines]
 
     def _take(self, news: dict[str, Any]) -> None:
         if "failed" in news:
@@ -110,58 +145,67 @@ class Guardian:
     def terminate(self) -> None:
         """End every process of the job: TERM, grace, KILL. `finished` says when that is done."""
         self._terminating = True
-        self._send(b"terminate")
+        self._tell("terminate")
 
     def _lost(self) -> None:
         """The guard was killed: without it, the job's processes are known by their environment."""
-        kill_marked(self._spool)
-        self.finished = True
+        if self._spool is not None:
+            kill = kill_servants if self.finished else kill_marked
+            kill(self._spool)
+        self.finished = self._settled = True
+
+    def settle(self) -> None:
+        """End what served the job; wait until that is done. An unfinished job is ended.
+
+        What a finished job left running on purpose goes on from here on, though this process dies.
+        """
+        if self._settled:
+            return
+        if not self.finished:
+            self.terminate()
+        self._tell("settle")
+        while not self._settled:
+            self._settled = any("settled" in news for news in self._receive()) or self._settled
 
     def close(self) -> None:
-        """Let the guard go. What a finished job left running on purpose goes on; an unfinished job is ended."""
-        if self.finished:
-            self._send(b"leave")
-        try:
-            self._channel.shutdown(socket.SHUT_WR)  # a process that this one has forked may hold it open
-        except OSError:
-            pass  # the guard has died
+        """Let the guard go: the spool has been removed. In a process that was forked it does nothing."""
+        if not self.is_ours:
+            return
+        self.settle()
+        self._tell("leave")
         self._channel.close()
         try:
-            _, status = os.waitpid(self._pid, 0)
+            os.waitpid(self._pid, 0)
         except ChildProcessError:
-            return  # the embedding program reaps all its children itself
-        if self.finished and status != 0:
-            kill_servants(self._spool)  # it was killed before it had ended them
+            pass  # the embedding program reaps all its children itself
 
 
-def _spawn(descriptors: Sequence[int]) -> int:
-    """Start the guard: `descriptors` are its channel, the lock and what the command gets; see guard.py."""
-    # What the guard is given is numbered from 3 on. Numbers above that range come first, so that giving one of them
-    # its new number takes none from those that follow.
-    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for fd in descriptors]
+def _spawn(channel: int) -> int:
+    """Start the guard, with its end of the channel as descriptor 0; see guard.py."""
+    moved = null = -1
     try:
+        # Above the numbers that are given, so that giving one of them takes nothing from those that follow.
+        moved = fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            return os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", str(_PROGRAM), str(os.getpid())],
-                {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, moved[0], 0),
-                    (os.POSIX_SPAWN_DUP2, null, 1),
-                    (os.POSIX_SPAWN_DUP2, 2, 2),
-                    *((os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(moved[1:], 3)),
-                ],
-                setsid=True,
-                setsigdef=[signal.SIGPIPE],
-                setsigmask=[],
-            )
-        finally:
-            os.close(null)
-            for fd in moved:
-                os.close(fd)
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", str(_PROGRAM), str(os.getpid())],
+            {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, moved, 0),
+                (os.POSIX_SPAWN_DUP2, null, 1),
+                (os.POSIX_SPAWN_DUP2, 2, 2),
+            ],
+            setsid=True,
+            setsigdef=[signal.SIGPIPE],
+            setsigmask=[],
+        )
     except OSError as error:
         raise JobError(f"the guard process cannot be started with {sys.executable}: {error.strerror}") from None
+    finally:
+        for fd in (moved, null):
+            if fd >= 0:
+                os.close(fd)
 
 
 def kill_marked(spool: Path) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import COMMA_VARIABLE, make_command_line
 from playstream.worker.environment import make_environment
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
+from playstream.worker.new_directory import make_new_directory
 from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen
 from playstream.worker.spool import Spool
@@ -72,7 +72,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
         if copied is not None:
             discard(copied)
         raise
-    keep = copied is None or job.settings.get("directory_isolation_cleanup") is False
+    keep = copied is None or _keeps_copy(job)
     return Launch(
         command,
         paths,
@@ -132,6 +132,10 @@ def _same(path: Path) -> Path:
     return path
 
 
+def _keeps_copy(job: Job) -> bool:
+    return job.settings.get("directory_isolation_cleanup") is False
+
+
 def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
     """A private copy of the project to run in, when `directory_isolation_base_path` asks for one."""
     base = job.settings.get("directory_isolation_base_path")
@@ -151,7 +155,7 @@ def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
                 "tree may have brought it, so nothing is written there. Name the place that it leads to"
             )
         make_private(place)
-        copied = Path(tempfile.mkdtemp(prefix="playstream-project-", dir=place))
+        copied = make_new_directory(place, "playstream-project-", None if _keeps_copy(job) else spool.guardian)
         shutil.copytree(project, copied / "project", symlinks=True)
     except (OSError, RuntimeError) as error:  # RuntimeError is that of ~user without such a user
         if copied is not None:

@@ -19,11 +19,13 @@ from playstream.pipeline.errors import JobError, PlaystreamError, UnsafePath
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private
+from playstream.worker.guardian import Guardian
 from playstream.worker.in_use import take_directory
+from playstream.worker.new_directory import make_new_directory
 
 _PREFIX = "playstream-spool-"
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
-"""As mkdtemp makes them. Directories of other names are not ours, and are never removed."""
+"""Directories of other names are not ours, and are never removed."""
 _logger = logging.getLogger("playstream")
 
 
@@ -35,17 +37,25 @@ def is_spool_name(name: str) -> bool:
 class PrivateDirectory:
     """A new directory that only this user can read, removed by the next sweep when this process has died.
 
+    Args:
+        guardian: removes it at once when this process has died.
+
     Raises:
         JobError: it cannot be made.
     """
 
-    def __init__(self) -> None:
-        self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()))
+    def __init__(self, guardian: Guardian | None = None) -> None:
+        self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()), guardian)
         self._owner = os.getpid()
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a process that was forked from the one that made it, whose it is to remove."""
+        return os.getpid() == self._owner
 
     def remove(self) -> None:
         """Remove it and drop the lock. In a process that was forked from the owner it does nothing."""
-        if os.getpid() == self._owner:
+        if self.is_ours:
             discard(self.root)
             os.close(self.lock)
 
@@ -57,6 +67,7 @@ class TakenDirectory:
         path: the directory; made if it is missing.
         delete: empty it before the job, and remove it afterwards. A link to a directory stays, and so does what it
             leads to, empty.
+        guardian: does that if this process dies.
 
     Raises:
         ConfigurationError: another job uses it. Nothing has been removed.
@@ -64,35 +75,36 @@ class TakenDirectory:
         OSError: it cannot be made.
     """
 
-    def __init__(self, path: Path, *, delete: bool) -> None:
+    def __init__(self, path: Path, guardian: Guardian, *, delete: bool) -> None:
         self._path = path
         self._delete = delete
-        self.lock = take_directory(path, alone=delete)
-        """A descriptor of the directory, which holds its lock."""
-        remains = empty_directory(self.lock) if delete else None
+        self._lock = take_directory(path, alone=delete)
+        if delete:
+            guardian.hold(self._lock)
+            guardian.own(path, fd=self._lock if self._stays else None)
+        remains = empty_directory(self._lock) if delete else None
         if remains is not None:
-            os.close(self.lock)
+            os.close(self._lock)
             raise JobError(
                 f"{str(path)!r} cannot be emptied for the job (--delete): {remains}. Remove it by hand, or choose "
                 "another --private-data-dir"
             )
 
     @property
-    def to_remove(self) -> Path | None:
-        """The directory, if it is to be removed; None if it stays."""
-        return self._path if self._delete and not self._path.is_symlink() else None
+    def _stays(self) -> bool:
+        return self._path.is_symlink()
 
     def release(self) -> None:
         """Remove the directory, if that was asked for, and drop the lock."""
-        if self.to_remove is not None:
-            discard(self.to_remove)
-        elif self._delete and (remains := empty_directory(self.lock)) is not None:
+        if self._delete and not self._stays:
+            discard(self._path)
+        elif self._delete and (remains := empty_directory(self._lock)) is not None:
             _logger.warning("%s cannot be emptied: %s. Nothing uses it any more; empty it by hand", self._path, remains)
-        os.close(self.lock)
+        os.close(self._lock)
 
 
 class Spool(PrivateDirectory):
-    """A new spool in the directory for temporary files, or around a directory of the user's.
+    """A new spool in the directory for temporary files, or around a directory of the user's, with its guard.
 
     Args:
         private_data_dir: use this directory for the job's tree and artifacts. Made if it is missing; kept afterwards
@@ -102,14 +114,19 @@ class Spool(PrivateDirectory):
 
     Raises:
         ConfigurationError: another job uses `private_data_dir`. Nothing has been removed.
-        JobError: the directories cannot be made.
+        JobError: the directories cannot be made, or the guard cannot be started.
     """
 
     def __init__(
         self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False
     ) -> None:
-        super().__init__()
         self.in_place = in_place
+        self._guardian = Guardian()
+        try:
+            super().__init__(self._guardian)
+        except BaseException:
+            self._guardian.close()
+            raise
         self._taken: TakenDirectory | None = None
         try:
             self.run_dir = self.root / "run"
@@ -120,7 +137,7 @@ class Spool(PrivateDirectory):
             if private_data_dir is None or in_place:
                 make_private(self.private_data_dir)
             else:
-                self._taken = TakenDirectory(self.private_data_dir, delete=delete)
+                self._taken = TakenDirectory(self.private_data_dir, self._guardian, delete=delete)
             self._artifacts = (self.root if in_place else self.private_data_dir) / "artifacts"
         except PlaystreamError:
             self.remove()
@@ -131,6 +148,17 @@ class Spool(PrivateDirectory):
                 f"{error.filename} cannot be made: {error.strerror}. Choose another --private-data-dir, or another "
                 "TMPDIR"
             ) from None
+
+    @property
+    def guardian(self) -> Guardian:
+        """The guard, which outlives this process. A process that was forked has one of its own, which removes nothing.
+
+        Raises:
+            JobError: that cannot be started.
+        """
+        if not self._guardian.is_ours:
+            self._guardian = Guardian()
+        return self._guardian
 
     def artifact_dir(self, ident: str) -> Path:
         """Make and return the directory for the artifacts of the job `ident`, private and empty.
@@ -164,11 +192,15 @@ class Spool(PrivateDirectory):
         return self._artifacts / ident
 
     def remove(self) -> None:
-        """Remove what the spool made, and the user's directory if that was asked for; drop the locks."""
-        if os.getpid() == self._owner and self._taken is not None:
+        """Remove what the spool made, and the user's directory if that was asked for; drop the locks, end the guard.
+
+        In a process that was forked from the owner it only ends a guard of that process.
+        """
+        if self.is_ours and self._taken is not None:
             self._taken.release()
             self._taken = None
         super().remove()
+        self._guardian.close()
 
 
 def _remove_unless_directory(fd: int, name: str) -> None:
@@ -180,10 +212,10 @@ def _remove_unless_directory(fd: int, name: str) -> None:
         pass
 
 
-def _make_locked_directory(base: Path) -> tuple[Path, int]:
+def _make_locked_directory(base: Path, guardian: Guardian | None) -> tuple[Path, int]:
     while True:
         try:
-            root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+            root = make_new_directory(base, _PREFIX, guardian)
         except OSError as error:
             raise JobError(f"no spool can be made in {base}: {error.strerror}. Set TMPDIR to another place") from None
         try:
@@ -191,6 +223,8 @@ def _make_locked_directory(base: Path) -> tuple[Path, int]:
         except FileNotFoundError:
             continue  # a sweeping worker took it for a leftover before it was locked
         if try_lock(lock) and root.exists():
+            if guardian is not None:
+                guardian.hold(lock)
             return root, lock
         os.close(lock)
 

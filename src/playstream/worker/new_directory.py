@@ -1,0 +1,36 @@
+"""Directories of a new name, known to the guard before they are made."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+from playstream.worker.guardian import Guardian
+
+
+def make_new_directory(place: Path, prefix: str, guardian: Guardian | None) -> Path:
+    """Make a directory that only this user can enter, with a name that nobody can guess.
+
+    Args:
+        place: what it is made in.
+        prefix: what its name begins with; 8 letters and digits follow.
+        guardian: removes it if this process dies; from the moment that it is there.
+
+    Returns:
+        The directory.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    while True:
+        path = place / (prefix + base64.b32encode(os.urandom(5)).decode().lower())
+        if guardian is not None:
+            guardian.own(path)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            if guardian is not None:
+                guardian.disown(path)
+        else:
+            return path
