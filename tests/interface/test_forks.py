@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import playstream
 from playstream.worker import guard
 from tests.interface.programs import fake, leftovers, run_program, start_program
 from tests.processes import is_running, marked_processes, wait_until
@@ -107,12 +108,20 @@ def test_a_forked_child_removes_nothing(program: str, way: str, demo: Path, tmp_
     assert list(temporary.iterdir()) == []
 
 
+def list_open(pid: int, *places: Path | str) -> list[str]:
+    """What a process has open of what begins like one of `places`."""
+    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    return [link for link in links if link.startswith(tuple(map(str, places)))]
+
+
 KILLED = """
 import multiprocessing, os, sys, time
 import playstream
 
 directory, binary, way = sys.argv[1:]
-thread, runner = playstream.run_async(private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True)
+thread, runner = playstream.run_async(
+    private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True, ident="again",
+)
 next(iter(runner.events))
 if way == "fork":
     child = os.fork()
@@ -129,7 +138,7 @@ thread.join()
 
 @pytest.mark.parametrize("way", ["fork", "multiprocessing"])
 def test_a_host_that_has_forked_is_killed(way: str, demo: Path, tmp_path: Path, temporary: Path) -> None:
-    """Its job ends with it, though the child lives and has all that it had open."""
+    """Its job ends with it, though the child lives; a run of the same name may follow."""
     program = start_program(KILLED, demo, fake(tmp_path, "echo 1; sleep 600"), way, temporary=temporary)
     assert program.stdout is not None
     child = int(program.stdout.readline())
@@ -139,6 +148,11 @@ def test_a_host_that_has_forked_is_killed(way: str, demo: Path, tmp_path: Path, 
         program.wait()
         wait_until(lambda: not marked_processes(temporary) and leftovers(temporary) == [])
         assert is_running(child)
+        assert list_open(child, temporary, demo, "/dev/ptmx", "/dev/pts", "socket:") == []
+        runner = playstream.run(
+            private_data_dir=str(demo), playbook="site.yml", binary=fake(tmp_path, "echo 2"), quiet=True, ident="again",
+        )
+        assert (runner.status, runner.rc) == ("successful", 0)
     finally:
         os.kill(child, signal.SIGKILL)
         program.communicate()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.locks import try_lock
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.tree.directories import make_private
 
 _PLACE = ".running"
@@ -100,7 +101,7 @@ def noted(places: Sequence[Path], ident: str) -> Iterator[None]:
             yield
         finally:
             _unlink(base / _PLACE / (_MARK + ident))
-            os.close(fd)
+            close_owned(fd)
             _sweep(base / _PLACE)
             _remove_if_empty(base / _PLACE, *([base] if made else []))
         return
@@ -120,7 +121,7 @@ def _claim(path: Path, ident: str) -> int:
             if locked and _is_at(path, fd):
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, json.dumps({"pid": os.getpid(), "ident": ident}).encode(), 0)
-                return fd
+                return own_descriptor(fd)
         except OSError:
             os.close(fd)
             raise

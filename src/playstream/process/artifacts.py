@@ -20,6 +20,7 @@ from playstream.pipeline.ident import EVENT_FILES, FACT_CACHE, KNOWN_DIRECTORIES
 from playstream.pipeline.json_text import dump_json
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.locks import try_lock
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.directories import (
     make_directory,
@@ -102,8 +103,8 @@ class ArtifactDir:
                 if not among_runs and os.path.lexists(path.parent / MADE_LIST):
                     _make_way(path)
                 make_private(path)
-                self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                handles.callback(os.close, self._root)
+                self._root = own_descriptor(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+                handles.callback(close_owned, self._root)
                 self._claim()
                 remove(self._root, _INCOMING)  # of a process that was killed
                 self._holds_earlier = any(mode_of(self._root, name) is not None for name in KNOWN_NAMES)
@@ -157,9 +158,10 @@ class ArtifactDir:
         for name in sorted(KNOWN_NAMES - self._links):
             remove(self._root, name)
         events = self._handles.enter_context(closing(EventFiles(self._root, write_behind=self._write_behind)))
-        stdout = self._open_stdout() if self._keep_stdout else os.open(os.devnull, 1)
-        file = os.fdopen(stdout, "w", _STDOUT_BUFFER, "utf-8", "replace", "")
-        return _Files(events, self._handles.enter_context(file))
+        fd = own_descriptor(self._open_stdout() if self._keep_stdout else os.open(os.devnull, 1))
+        self._handles.callback(close_owned, fd)
+        stdout = os.fdopen(fd, "w", _STDOUT_BUFFER, "utf-8", "replace", "", closefd=False)
+        return _Files(events, self._handles.enter_context(stdout))
 
     def _open_stdout(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC if "stdout" in self._links else CREATE

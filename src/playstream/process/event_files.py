@@ -6,10 +6,10 @@ once another process may write them, on another core (`write_behind`): 10,000 ev
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.ident import EVENT_FILES
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.tree.directories import make_directory
 from playstream.process.event_writer import write_file
 
@@ -36,7 +36,7 @@ class EventFiles:
     """
 
     def __init__(self, root: int, *, write_behind: bool) -> None:
-        self._fd = make_directory(root, EVENT_FILES)
+        self._fd = own_descriptor(make_directory(root, EVENT_FILES))
         self._write_behind = write_behind
         self._written = 0
         """Since the last flush."""
@@ -81,4 +81,4 @@ class EventFiles:
         try:
             self.finish()
         finally:
-            os.close(self._fd)
+            close_owned(self._fd)

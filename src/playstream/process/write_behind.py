@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.links.stdio import enlarge_pipe
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.process import event_writer
 
 _PIPE_SIZE = 1 << 19
@@ -89,9 +90,10 @@ class WriteBehind:
     def _close(self) -> bytes:
         """What the other process says at its end."""
         self._ended = True
-        os.close(self._files)
-        with os.fdopen(self._report, "rb") as report:
+        close_owned(self._files)
+        with os.fdopen(self._report, "rb", closefd=False) as report:
             said = report.read()
+        close_owned(self._report)
         try:
             os.waitpid(self._pid, 0)
         except ChildProcessError:
@@ -111,9 +113,9 @@ def start(directory: int) -> WriteBehind | None:
         with ExitStack() as ours, ExitStack() as theirs:
             records, files = os.pipe()
             theirs.callback(os.close, records)
-            ours.callback(os.close, files)
+            ours.callback(close_owned, own_descriptor(files))
             report, reported = os.pipe()
-            ours.callback(os.close, report)
+            ours.callback(close_owned, own_descriptor(report))
             theirs.callback(os.close, reported)
             enlarge_pipe(files, _PIPE_SIZE)
             pid = os.posix_spawn(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.links.stdio import enlarge_pipe
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.protocol import Event, Log, LogLevel, Record
 from playstream.worker.paths import Paths
 
@@ -60,10 +61,10 @@ class EventSource:
         for path in self._paths:
             _make_fifo(path)
         # Open for both ends, so that opening never waits and the end of a writer is no end of file.
-        self._pipe = os.open(paths.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._pipe = own_descriptor(os.open(paths.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         self.capacity = enlarge_pipe(self._pipe)
         """Bytes that wait without their writer waiting too."""
-        self._origin = os.open(paths.origin, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._origin = own_descriptor(os.open(paths.origin, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         self._ident = ident
         self._ids = {name.lower(): int(env[name]) for name in _ID_VARIABLES if env.get(name, "").isdecimal()}
         self._emit = emit
@@ -176,8 +177,8 @@ class EventSource:
 
     def close(self) -> None:
         """Close the pipes and remove them."""
-        os.close(self._pipe)
-        os.close(self._origin)
+        close_owned(self._pipe)
+        close_owned(self._origin)
         for path in self._paths:
             try:
                 path.unlink()

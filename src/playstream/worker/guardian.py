@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.worker.environment import SPOOL_VARIABLE
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ class Guardian:
 
     def __init__(self) -> None:
         self._channel, theirs = socket.socketpair()
+        own_descriptor(self._channel.fileno())
         with theirs:
             try:
                 self._pid = _spawn(theirs.fileno())
             except BaseException:
-                self._channel.close()
+                self._close_channel()
                 raise
         self._owner = os.getpid()
         self._spool: Path | None = None
@@ -173,11 +175,14 @@ class Guardian:
             return
         self.settle()
         self._tell("leave")
-        self._channel.close()
+        self._close_channel()
         try:
             os.waitpid(self._pid, 0)
         except ChildProcessError:
             pass  # the embedding program reaps all its children itself
+
+    def _close_channel(self) -> None:
+        close_owned(self._channel.detach())
 
 
 def _spawn(channel: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.worker.console import READ_SIZE, Source
 
 
@@ -44,7 +45,7 @@ class Pipes:
         """Descriptors to close when the command has them."""
         self._reading: list[_Pipe] = []
         if stdin is None:
-            stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            stdin = own_descriptor(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
             self._ours.append(stdin)
         self.descriptors: tuple[int, int, int] | None = (
             stdin, self._output(stdout, "stdout"), self._output(stderr, "stderr")
@@ -53,7 +54,7 @@ class Pipes:
     def _output(self, given: int | None, name: str) -> int:
         if given is not None:
             return given
-        reading, writing = os.pipe()
+        reading, writing = map(own_descriptor, os.pipe())
         self._ours.append(writing)
         self._reading.append(_Pipe(reading, name))
         return writing
@@ -66,12 +67,12 @@ class Pipes:
     def started(self) -> None:
         """The command has its ends; without ours, its end is the end of the pipe."""
         for fd in self._ours:
-            os.close(fd)
+            close_owned(fd)
         self._ours.clear()
 
     def close(self) -> None:
         """Close what is open."""
         self.started()
         for pipe in self._reading:
-            os.close(pipe.fileno())
+            close_owned(pipe.fileno())
         self._reading.clear()

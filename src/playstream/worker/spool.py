@@ -17,6 +17,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import JobError, PlaystreamError, UnsafePath
 from playstream.pipeline.locks import try_lock
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private
 from playstream.worker.guardian import Guardian
@@ -46,6 +47,7 @@ class PrivateDirectory:
 
     def __init__(self, guardian: Guardian | None = None) -> None:
         self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()), guardian)
+        own_descriptor(self.lock)
         self._owner = os.getpid()
 
     @property
@@ -57,7 +59,7 @@ class PrivateDirectory:
         """Remove it and drop the lock. In a process that was forked from the owner it does nothing."""
         if self.is_ours:
             discard(self.root)
-            os.close(self.lock)
+            close_owned(self.lock)
 
 
 class TakenDirectory:
@@ -78,13 +80,13 @@ class TakenDirectory:
     def __init__(self, path: Path, guardian: Guardian, *, delete: bool) -> None:
         self._path = path
         self._delete = delete
-        self._lock = take_directory(path, alone=delete)
+        self._lock = own_descriptor(take_directory(path, alone=delete))
         if delete:
             guardian.hold(self._lock)
             guardian.own(path, fd=self._lock if self._stays else None)
         remains = empty_directory(self._lock) if delete else None
         if remains is not None:
-            os.close(self._lock)
+            close_owned(self._lock)
             raise JobError(
                 f"{str(path)!r} cannot be emptied for the job (--delete): {remains}. Remove it by hand, or choose "
                 "another --private-data-dir"
@@ -100,7 +102,7 @@ class TakenDirectory:
             discard(self._path)
         elif self._delete and (remains := empty_directory(self._lock)) is not None:
             _logger.warning("%s cannot be emptied: %s. Nothing uses it any more; empty it by hand", self._path, remains)
-        os.close(self._lock)
+        close_owned(self._lock)
 
 
 class Spool(PrivateDirectory):

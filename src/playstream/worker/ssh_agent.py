@@ -14,6 +14,7 @@ from typing import Final
 
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.links.stdio import enlarge_pipe
+from playstream.pipeline.owned import close_owned, own_descriptor
 
 _MAX_SOCKET: Final = 107
 """Bytes of a unix socket's path."""
@@ -106,7 +107,7 @@ class KeyPipe:
             os.mkfifo(path, 0o600)
             path.chmod(mode)
             # Open for both ends: neither opening nor writing waits for the reader, which knows how much to read.
-            self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._fd = own_descriptor(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             raise JobError(f"the pipe for the private key cannot be made in {str(path.parent)!r}: "
                            f"{error.strerror}") from None
@@ -124,7 +125,7 @@ class KeyPipe:
 
     def close(self) -> None:
         """Let go of the key: what was not read is gone, and so is the FIFO."""
-        os.close(self._fd)
+        close_owned(self._fd)
         try:
             self._path.unlink()
         except OSError:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import pexpect.expect
 import pexpect.fdpexpect
 
+from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.worker.console import READ_SIZE, Source
 from playstream.worker.prompts import (
     MAX_REPEATS,
@@ -62,7 +63,7 @@ class Terminal:
     ended = False
 
     def __init__(self, passwords: Mapping[str, str]) -> None:
-        self._master, self._slave = os.openpty()
+        self._master, self._slave = map(own_descriptor, os.openpty())
         self.tty: str | None = os.ttyname(self._slave)
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
         self._stop_echo()
@@ -217,5 +218,5 @@ class Terminal:
 
     def close(self) -> None:
         """Give the terminal back; what still runs on it gets SIGHUP from the kernel."""
-        os.close(self._slave)
-        os.close(self._master)
+        close_owned(self._slave)
+        close_owned(self._master)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from playstream.pipeline.owned import close_owned, own_descriptor
+
 
 class Transcript:
     """Writes output to `path`, 0600; to nothing when it is None."""
@@ -12,7 +14,7 @@ class Transcript:
     def __init__(self, path: Path | None) -> None:
         self._path = path or Path(os.devnull)
         exclusive = os.O_CREAT | os.O_EXCL if path is not None else 0
-        self._fd = os.open(self._path, os.O_WRONLY | exclusive | os.O_CLOEXEC, 0o600)
+        self._fd = own_descriptor(os.open(self._path, os.O_WRONLY | exclusive | os.O_CLOEXEC, 0o600))
         self.error: str | None = None
         """Why writing has stopped; for people."""
 
@@ -27,4 +29,4 @@ class Transcript:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
+        close_owned(self._fd)

@@ -20,6 +20,7 @@ from playstream.pipeline.links.age_header import EncryptedStart
 from playstream.pipeline.links.age_keys import import_pyrage
 from playstream.pipeline.links.stdio import enlarge_pipe, read_some, write_all
 from playstream.pipeline.liveness import check_delivery
+from playstream.pipeline.owned import close_owned, own_descriptor
 
 if TYPE_CHECKING:
     from playstream.pipeline.cancellation import Cancellation
@@ -48,7 +49,7 @@ def encrypting(
     Raises:
         LinkError: the reader has gone, or takes nothing, or the file cannot take more.
     """
-    reading_end, writing_end = os.pipe()
+    reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
     pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end)
     try:
@@ -60,11 +61,11 @@ def encrypting(
         os.dup2(null, writing_end, inheritable=False)
         os.close(null)
         if pump.join_unless_stuck():
-            os.close(writing_end)
+            close_owned(writing_end)
         if isinstance(error, LinkError) and not isinstance(error, SilentPeer) and pump.error is not None:
             raise pump.error from None  # which says why, where the stage has only seen that it was left alone
         raise
-    os.close(writing_end)
+    close_owned(writing_end)
     pump.join(lambda: check_delivery("the next stage", cancellation))
     if pump.error is not None:
         raise pump.error
@@ -79,13 +80,13 @@ def decrypting(fd: int, identities: Sequence[Identity], warn: Callable[[str], ob
         identities: one of them has to be among those whom the stream is encrypted to.
         warn: is told, in another thread, of output of other programs that stood before the stream.
     """
-    reading_end, writing_end = os.pipe()
+    reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
     pump = _Pump(fd, writing_end, lambda ends: _decrypt(ends, identities, warn), close=writing_end)
     try:
         yield Decrypted(reading_end, pump)
     finally:
-        os.close(reading_end)
+        close_owned(reading_end)
         pump.join()
 
 
@@ -159,7 +160,7 @@ class _Pump:
         else:
             self.error = self._ends.error  # the library drops errors of its last write
         finally:
-            os.close(self._close)
+            close_owned(self._close)
 
 
 class _Ends:

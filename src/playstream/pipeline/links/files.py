@@ -15,6 +15,7 @@ from playstream.pipeline.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Can
 from playstream.pipeline.errors import LinkError, PlaystreamError
 from playstream.pipeline.links.stdio import READ_SIZE, read_some, write_all
 from playstream.pipeline.liveness import check_delivery
+from playstream.pipeline.owned import close_owned, own_descriptor
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def reading(file: IO[bytes]) -> Iterator[int]:
     if fd is not None and _stands_where_it_says(file, fd):
         yield fd
         return
-    reading_end, writing_end = os.pipe()
+    reading_end, writing_end = map(own_descriptor, os.pipe())
     direct = fd if fd is not None and _is_plain(file) else None
     pump, arguments = (_pump_in, (file, writing_end)) if direct is None else (_pump_fd, (file, direct, writing_end))
     thread = threading.Thread(target=pump, args=arguments, name="playstream-input", daemon=True)
@@ -33,7 +34,7 @@ def reading(file: IO[bytes]) -> Iterator[int]:
         yield reading_end
     finally:
         # A thread in the file's own read may wait for input that never comes; nobody waits for it.
-        os.close(reading_end)
+        close_owned(reading_end)
         if direct is not None:
             thread.join()
 
@@ -54,7 +55,7 @@ def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterat
         file.flush()
         yield fd
         return
-    reading_end, writing_end = os.pipe()
+    reading_end, writing_end = map(own_descriptor, os.pipe())
     failed: list[BaseException] = []
     thread = threading.Thread(target=_pump_out, args=(reading_end, file, failed), name="playstream-output", daemon=True)
     thread.start()
@@ -68,9 +69,9 @@ def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterat
         os.close(null)
         thread.join(DELIVERY_SECONDS)
         if not thread.is_alive():
-            os.close(writing_end)
+            close_owned(writing_end)
         raise
-    os.close(writing_end)
+    close_owned(writing_end)
     while thread.is_alive():
         thread.join(LOOK_SECONDS)
         check_delivery("whoever reads the output", cancellation)
@@ -127,7 +128,7 @@ def _pump_fd(file: io.BufferedReader, source: int, fd: int) -> None:
     except (PlaystreamError, OSError, ValueError):
         pass  # as in _pump_in
     finally:
-        os.close(fd)
+        close_owned(fd)
 
 
 def _take_buffered(file: io.BufferedReader, source: int) -> bytes:
@@ -147,7 +148,7 @@ def _pump_in(file: Any, fd: int) -> None:
     except (PlaystreamError, OSError, ValueError):
         pass  # the stage has ended, or the file was closed: the stream ends here, which its reader will notice
     finally:
-        os.close(fd)
+        close_owned(fd)
 
 
 def _pump_out(fd: int, file: IO[bytes], failed: list[BaseException]) -> None:
@@ -158,4 +159,4 @@ def _pump_out(fd: int, file: IO[bytes], failed: list[BaseException]) -> None:
     except BaseException as error:  # noqa: BLE001 - reported by the thread that opened the link
         failed.append(error)
     finally:
-        os.close(fd)
+        close_owned(fd)
