@@ -10,7 +10,6 @@ import resource
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -93,7 +92,7 @@ def test_a_flush_brings_events_into_their_files(tmp_path: Path, root: int) -> No
 def test_where_no_process_can_be_started_all_is_written_here(
     tmp_path: Path, root: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
+    monkeypatch.setattr(event_writer, "__file__", str(tmp_path / "missing"))
     with closing(EventFiles(root, write_behind=True)) as files:
         for number in range(MANY):
             files.write(f"{number}.json", b"{}")

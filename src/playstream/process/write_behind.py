@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.interpreter import find_python
 from playstream.pipeline.links.stdio import enlarge_pipe
 from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.process import event_writer
@@ -110,6 +111,7 @@ def start(directory: int) -> WriteBehind | None:
     if not _can_start():
         return None
     try:
+        python = find_python()
         with ExitStack() as ours, ExitStack() as theirs:
             records, files = os.pipe()
             theirs.callback(os.close, records)
@@ -119,7 +121,7 @@ def start(directory: int) -> WriteBehind | None:
             theirs.callback(os.close, reported)
             enlarge_pipe(files, _PIPE_SIZE)
             pid = os.posix_spawn(
-                sys.executable, [sys.executable, "-I", "-S", "-B", event_writer.__file__], os.environ,
+                python, [python, "-I", "-S", "-B", event_writer.__file__], os.environ,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, records, 0),
                     (os.POSIX_SPAWN_DUP2, reported, 1),
@@ -128,16 +130,14 @@ def start(directory: int) -> WriteBehind | None:
                 setpgroup=0,  # Ctrl-C is for this process, which lets the other one end when all is written
             )
             ours.pop_all()
-    except OSError:
+    except (OSError, JobError):
         return None
     return WriteBehind(pid, directory, files, report)
 
 
 def _can_start() -> bool:
-    """True where an interpreter can be started with the program, and the kernel tells what a pipe holds."""
-    program = Path(event_writer.__file__)
-    interpreted = bool(sys.executable) and not getattr(sys, "frozen", False) and program.is_file()
-    return interpreted and hasattr(fcntl, "F_SETPIPE_SZ")
+    """True where the program is a file, and the kernel tells what a pipe holds."""
+    return Path(event_writer.__file__).is_file() and hasattr(fcntl, "F_SETPIPE_SZ")
 
 
 def _unread(pipe: int) -> int:

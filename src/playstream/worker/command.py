@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
+from playstream.pipeline.interpreter import find_python
 from playstream.pipeline.redaction import redact, redact_words
 from playstream.worker.isolation.environment import Handover
 
@@ -84,7 +84,7 @@ def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
             raise ExecutableNotFound(f"{name} is no program that can be run on this host, looked at from {str(cwd)!r}")
         return name
     # A worker started by its path (ssh host /opt/venv/bin/playstream worker) has its Ansible beside it.
-    beside = str(Path(sys.executable).parent)
+    beside = os.path.dirname(find_python())
     found = shutil.which(name, path=env.get("PATH", os.defpath)) or shutil.which(name, path=beside)
     if found is None:
         advice = (

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.interpreter import find_python
 from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.worker.environment import SPOOL_VARIABLE
 
@@ -29,6 +30,7 @@ _INTERRUPTED = 99
 """Ansible's exit status after SIGINT."""
 _FIRST_FREE = 3
 _PROC = Path("/proc")
+_UTF8 = sys.getfilesystemencoding() == "utf-8"
 _PROGRAM = Path(__file__).with_name("guard.py")
 
 
@@ -104,7 +106,7 @@ class Guardian:
         return self._channel.fileno()
 
     def _tell(self, what: str, descriptors: Sequence[int] = (), **more: Any) -> None:
-        line = json.dumps({"do": what, **more}).encode() + b"\n"
+        line = json.dumps({"do": what, **_as_utf8(more)}).encode() + b"\n"
         try:
             if descriptors:
                 # They travel with the first byte of the line.
@@ -187,14 +189,20 @@ class Guardian:
 
 def _spawn(channel: int) -> int:
     """Start the guard, with its end of the channel as descriptor 0; see guard.py."""
+    python = find_python()
+    if not _PROGRAM.is_file():
+        raise JobError(
+            f"the guard process cannot be started: its program is not a file at {str(_PROGRAM)!r}. Likely playstream "
+            "was put into an archive; install it as files"
+        )
     moved = null = -1
     try:
         # Above the numbers that are given, so that giving one of them takes nothing from those that follow.
         moved = fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-S", str(_PROGRAM), str(os.getpid())],
+            python,
+            [python, "-I", "-S", "-X", "utf8", str(_PROGRAM), str(os.getpid())],
             {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, moved, 0),
@@ -206,11 +214,28 @@ def _spawn(channel: int) -> int:
             setsigmask=[],
         )
     except OSError as error:
-        raise JobError(f"the guard process cannot be started with {sys.executable}: {error.strerror}") from None
+        raise JobError(f"the guard process cannot be started with {python}: {error.strerror}") from None
     finally:
         for fd in (moved, null):
             if fd >= 0:
                 os.close(fd)
+
+
+def _as_utf8(value: Any) -> Any:
+    """The same for the guard, whose names are in UTF-8: its bytes for a text are those that it has here.
+
+    In a locale of another encoding the name of a file would become that of another.
+    """
+    if _UTF8:
+        return value
+    if isinstance(value, str):
+        try:
+            return os.fsencode(value).decode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return value  # no name of this host's: a text that came with the job
+    if isinstance(value, dict):
+        return {_as_utf8(key): _as_utf8(item) for key, item in value.items()}
+    return [_as_utf8(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def kill_marked(spool: Path) -> list[int]:
@@ -218,7 +243,7 @@ def kill_marked(spool: Path) -> list[int]:
 
     They are told by their environment, and by what `kill_servants` goes by.
     """
-    mark = f"{SPOOL_VARIABLE}={spool}".encode()
+    mark = os.fsencode(f"{SPOOL_VARIABLE}={spool}")
     return _kill(lambda entry: mark in _read(entry / "environ").split(b"\0") or _serves(entry, spool))
 
 

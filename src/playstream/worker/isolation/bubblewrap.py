@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from playstream.pipeline.interpreter import find_python
 from playstream.pipeline.isolation import Isolation
 from playstream.worker.command import Command, find_executable
 from playstream.worker.isolation.environment import PYTHON_HANDOVER, Handover, plan_handover
@@ -127,7 +128,7 @@ class Bubblewrap:
 
 def _give_variables(handover: Handover) -> list[str]:
     """The program that gives the job's variables their names, and those that are added later."""
-    directory, name = os.path.split(sys.executable)
+    directory, name = os.path.split(find_python())
     python = os.path.join(os.path.realpath(directory), name)
     return [python, "-I", "-S", "-c", PYTHON_HANDOVER, handover.prefix, str(len(handover.renamed)), *handover.renamed]
 

@@ -1,0 +1,44 @@
+"""The Python to start programs of ours with. Where a program embeds Python, `sys.executable` may be that program."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from playstream.pipeline.errors import JobError
+
+_NAMES = ("python", "pypy", "graalpy")
+
+
+def find_python() -> str:
+    """The path of the Python that runs this program, or of another one of the same version.
+
+    Raises:
+        JobError: there is none.
+    """
+    if not getattr(sys, "frozen", False) and _is_python(sys.executable or ""):
+        return sys.executable
+    return _find_other()
+
+
+def _is_python(path: str) -> bool:
+    """Whether a path is that of a Python: it is told by its name, for starting another program could do anything."""
+    return bool(path) and os.path.basename(path).startswith(_NAMES) and os.access(path, os.X_OK)
+
+
+def _find_other() -> str:
+    import shutil  # noqa: PLC0415 - only an embedding program comes here
+    import sysconfig  # noqa: PLC0415
+
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    directories = [os.path.join(sys.prefix, "bin"), sysconfig.get_config_var("BINDIR"),
+                   os.path.join(sys.base_prefix, "bin")]
+    inside = [os.path.join(directory, name) for directory in directories if directory]
+    for path in (*inside, getattr(sys, "_base_executable", None), shutil.which(name)):
+        if path is not None and _is_python(path):
+            return path
+    raise JobError(
+        f"no Python was found to start the process with that ends what a job leaves: expected {name} in "
+        f"{os.path.join(sys.prefix, 'bin')!r} or on PATH; sys.executable is {sys.executable!r}. Install {name}, or set "
+        "PATH so that it is found"
+    )
