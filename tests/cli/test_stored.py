@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from playstream.cli.show import _write_json
+from playstream.cli.stored import table_lines
 from tests.process.test_recording import line
 from tests.stages import Stages
 
@@ -47,6 +52,38 @@ def test_show(stages: Stages, store: str) -> None:
     missing = stages.call("show", "nope", "--store", store)
     assert missing.returncode == 1
     assert b"the store has no run 'nope'" in missing.stderr
+
+
+def test_a_table_is_written_while_its_rows_come() -> None:
+    taken: list[int] = []
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for number in range(2500):
+            taken.append(number)
+            yield number, "x" * (12 if number == 2200 else 3), None
+
+    lines = table_lines(("NUMBER", "NAME", "RC"), rows())
+    assert next(lines) == "NUMBER  NAME  RC"
+    assert len(taken) == 1000
+    assert next(lines) == "0       xxx   -"
+    *_, last = lines
+    assert last == "2499    xxx           -"
+    assert len(taken) == 2500
+    assert list(table_lines(("A", "B"), [])) == ["A  B"]
+
+
+def test_results_are_written_while_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
+
+    def results() -> Iterator[object]:
+        for number in range(5):
+            assert written.getvalue().count("result") == number + 1
+            yield {"result": f"\x9b{number}"}
+
+    _write_json({"run": {}}, results())
+    assert json.loads(written.getvalue())["results"][4] == {"result": "\x9b4"}
+    assert "\x9b" not in written.getvalue()
 
 
 def test_what_is_no_store(stages: Stages, tmp_path: Path) -> None:

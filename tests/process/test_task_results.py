@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime
 from functools import cache
@@ -168,6 +169,17 @@ def test_what_is_cut_is_said_to_be() -> None:
     result = make_result(event)
     assert result is not None
     assert result.truncated
+
+
+def test_what_results_have_in_common_is_in_memory_once() -> None:
+    data = {"host": "node1", "task": "Install nginx", "task_action": "package", "res": {"installed": "nginx-1"}}
+    text = json.dumps({"event": "runner_on_ok", "event_data": data})
+    one, other = (make_result(json.loads(text)) for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert one == other
+    assert (one.host is other.host, one.task is other.task, one.action is other.action) == (True, True, True)
+    assert next(iter(one.res)) is next(iter(other.res))
 
 
 def test_omitted_data_make_no_result() -> None:

@@ -17,6 +17,7 @@ from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.links.stdio import claim_input
 
 if TYPE_CHECKING:
+    from playstream.cli.summary import SummaryObserver
     from playstream.interface.storing import StoringObserver
     from playstream.pipeline.cancellation import Cancellation
     from playstream.pipeline.links.stdio import Source
@@ -73,28 +74,29 @@ def run(flags: argparse.Namespace) -> int:
     viewer = _with_plugins(Viewer(), flags)
     cancellation = cancel_on_signals()
     unstored = None
-    with _storing(named_store(flags.store), viewer, cancellation) as storing:
+    with (
+        _storing(named_store(flags.store), viewer, cancellation) as storing,
+        _summing_up(flags.summary, storing or viewer) as summary,
+    ):
         with progress or nullcontext(), _decrypted(flags) as source:
             result = process(
-                source, artifact_dir, storing or viewer, among_runs=flags.ident is None, cancellation=cancellation,
-                output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
+                source, artifact_dir, summary or storing or viewer, among_runs=flags.ident is None,
+                cancellation=cancellation, output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
                 liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
             )
         if storing is not None:
             unstored = storing.save(
                 flags.ident, result.status.value, result.rc, result.explanation, result.artifact_dir
             )
-    if result.explanation:
-        complain("process", f"{result.status.value}: {result.explanation}")
-    if flags.summary:
-        from playstream.cli.summary import write_summary  # noqa: PLC0415
-
-        try:
-            write_summary(flags.summary, result, flags.ident)
-        except PlaystreamError:
-            if unstored is not None:
-                complain("process", unstored)
-            raise
+        if result.explanation:
+            complain("process", f"{result.status.value}: {result.explanation}")
+        if summary is not None:
+            try:
+                summary.write(flags.summary, result, flags.ident)
+            except PlaystreamError:
+                if unstored is not None:
+                    complain("process", unstored)
+                raise
     if unstored is not None:
         raise unstored
     return result.exit_status
@@ -118,6 +120,15 @@ def _storing(
     from playstream.interface.storing import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
 
     return closing(StoringObserver(url, inner, cancellation))
+
+
+def _summing_up(target: str | None, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:
+    """What collects the run for its summary and is closed in any case; nothing where none is asked for."""
+    if not target:
+        return nullcontext()
+    from playstream.cli.summary import SummaryObserver  # noqa: PLC0415 - seldom asked for
+
+    return closing(SummaryObserver(inner))
 
 
 def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:

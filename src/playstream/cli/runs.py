@@ -19,7 +19,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """List the runs; return the exit status."""
-    from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.cli.stored import find_store, table_lines  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415
     from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
     from playstream.process.store import as_json, iter_runs, open_store, parse_since  # noqa: PLC0415
@@ -33,7 +33,7 @@ def run(flags: argparse.Namespace) -> int:
             for item in found:
                 print(make_safe_json(dump_json(as_json(item))))
             return 0
-        table = make_table(
+        lines = table_lines(
             ("STARTED", "IDENT", "STATUS", "RC", "PLAYBOOK", "HOSTS", "CHANGED", "FAILED", "UNREACHABLE"),
             (
                 (item.started.astimezone().isoformat(" ", "seconds"), item.ident, item.status, item.rc, item.playbook,
@@ -41,5 +41,6 @@ def run(flags: argparse.Namespace) -> int:
                 for item in found
             ),
         )
-    print(table)
+        for line in lines:
+            print(line)
     return 0

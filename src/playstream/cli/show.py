@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Show the run; return the exit status."""
-    from playstream.cli.stored import find_store, make_table  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.cli.stored import find_store, table_lines  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.process.store import as_json, iter_results, open_store, show_run  # noqa: PLC0415
 
     with open_store(find_store(flags.store), writable=False) as store:
@@ -32,22 +33,23 @@ def run(flags: argparse.Namespace) -> int:
         if flags.json:
             _write_json(as_json(found), map(as_json, iter_results(store, found.run.id)))
             return 0
-    run_, counts = found.run, make_table(
+    run_, counts = found.run, table_lines(
         ("HOST", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "RESCUED", "IGNORED"),
         ((host.name, host.counts.ok, host.counts.changed, host.counts.failures, host.counts.unreachable,
           host.counts.skipped, host.counts.rescued, host.counts.ignored) for host in found.hosts),
     )
-    tasks = make_table(
+    tasks = table_lines(
         ("TASK", "ACTION", "PATH", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "IGNORED"),
         ((task.name, task.action, None if task.path is None else Path(task.path).name, task.ok, task.changed,
           task.failures, task.unreachable, task.skipped, task.ignored) for task in found.tasks),
     )
-    head = make_table(
+    head = table_lines(
         ("IDENT", "STATUS", "RC", "STARTED", "ENDED", "PLAYBOOK", "EXPLANATION"),
         [(run_.ident, run_.status, run_.rc, run_.started.astimezone().isoformat(" ", "seconds"),
           run_.ended.astimezone().isoformat(" ", "seconds"), run_.playbook, run_.explanation)],
     )
-    print(f"{head}\n\n{counts}\n\n{tasks}")
+    for line in chain(head, [""], counts, [""], tasks):
+        print(line)
     return 0
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from playstream.pipeline.errors import ConfigurationError
 
 _WIDEST = 60
+_AT_ONCE = 1000
 
 
 def named_store(url: str | None) -> str | None:
@@ -27,13 +28,27 @@ def find_store(url: str | None) -> str:
     return found
 
 
-def make_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns beside one another, with their heads above; control characters are shown and not sent."""
-    lines = [list(heads), *([_plain(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+def table_lines(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Columns beside one another, with their heads above; control characters are shown and not sent.
+
+    Rows are held until their columns' widths are known, which are those of the first thousand; where a later thousand
+    has wider cells, its columns are wider from there.
+    """
+    widths = [len(head) for head in heads]
+    held: list[list[str]] = [list(heads)]
+    for row in rows:
+        held.append([_plain(cell) for cell in row])
+        if len(held) > _AT_ONCE:
+            yield from _align(held, widths)
+            held = []
+    yield from _align(held, widths)
+
+
+def _align(rows: list[list[str]], widths: list[int]) -> Iterator[str]:
+    """Lines of these rows; `widths` grow with their cells."""
+    widths[:] = map(max, zip(widths, *([len(cell) for cell in row] for row in rows), strict=True))
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _plain(cell: object) -> str:

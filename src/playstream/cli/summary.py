@@ -4,41 +4,75 @@ from __future__ import annotations
 
 import os
 import sys
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from playstream.cli.output import STANDARD_OUTPUT
-from playstream.interface.event_log import EventLog
 from playstream.interface.shown_text import make_safe_json
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.json_text import dump_json
-from playstream.process import Result
-from playstream.process.summary import summarize
+from playstream.pipeline.protocol import LogLevel, Status
+from playstream.process import Observer, Result
+from playstream.process.summary_text import SummaryText
 from playstream.process.task_results import text_of
 
 
-def write_summary(target: str, result: Result, ident: str | None) -> None:
-    """Write the summary of a run that has been rebuilt.
+class SummaryObserver(Observer):
+    """Collects the events of a run that are kept for its summary, and tells another observer all.
 
     Args:
-        target: a file, made for this user only; `-` for standard output.
-        result: how the run ended, and where its artifacts are.
-        ident: its name; that of its events when None.
-
-    Raises:
-        JobError: the file cannot be written, or an event cannot be read.
+        inner: the other observer.
     """
-    events = iter(()) if result.spared else EventLog().read(result.artifact_dir)
-    first = next(events, None)
-    name = ident or text_of(first or {}, "runner_ident")
-    everything = events if first is None else chain([first], events)
-    text = dump_json(summarize(everything, ident=name, status=result.status.value, rc=result.rc), indent=2) + "\n"
-    if target == STANDARD_OUTPUT:
-        sys.stdout.write(make_safe_json(text))
-        return
-    try:
-        fd = os.open(Path(target).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise JobError(f"the summary cannot be written to {target!r}: {error.strerror}") from None
+
+    def __init__(self, inner: Observer) -> None:
+        self.changes_events = inner.changes_events
+        self._inner = inner
+        self._summary = SummaryText()
+        self._ident = ""
+
+    def show(self, text: str) -> None:
+        self._inner.show(text)
+
+    def log(self, level: LogLevel, message: str) -> None:
+        self._inner.log(level, message)
+
+    def event(self, event: dict[str, Any]) -> bool:
+        return self._inner.event(event)
+
+    def kept(self, name: str, event: dict[str, Any]) -> None:
+        self._ident = self._ident or text_of(event, "runner_ident")
+        self._summary.add(event)
+        self._inner.kept(name, event)
+
+    def status(self, status: Status) -> None:
+        self._inner.status(status)
+
+    def idle(self) -> None:
+        self._inner.idle()
+
+    def write(self, target: str, result: Result, ident: str | None) -> None:
+        """Write the summary of the run that has ended.
+
+        Args:
+            target: a file, made for this user only; `-` for standard output.
+            result: how the run ended.
+            ident: its name; that of its events when None.
+
+        Raises:
+            JobError: the file cannot be written, or the results could not be kept until now.
+        """
+        pieces = self._summary.pieces(ident=ident or self._ident, status=result.status.value, rc=result.rc)
+        if target == STANDARD_OUTPUT:
+            sys.stdout.writelines(map(make_safe_json, pieces))
+            sys.stdout.write("\n")
+            return
+        try:
+            fd = os.open(Path(target).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                file.writelines(pieces)
+                file.write("\n")
+        except OSError as error:
+            raise JobError(f"the summary cannot be written to {target!r}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Let go of the results."""
+        self._summary.close()

@@ -19,6 +19,8 @@ _COUNTS = {
 _LISTS: Mapping[TaskStatus, str] = {
     "ok": "ok", "failed": "failures", "skipped": "skipped", "unreachable": "unreachable"
 }
+LISTS = tuple(_LISTS.values())
+"""The lists of a host in the summary."""
 _NO_SETTERS = ("debug", "setup", "gather_facts")
 """Actions whose `ansible_facts` set nothing: Ansible leaves those of debug alone, and the others gather."""
 
@@ -82,13 +84,19 @@ class Summary:
         if (fit := fit_json(data)) is not data:
             result = make_result({"event": name, "event_data": fit}) or result
         _count(self._seen.setdefault(result.host, dict.fromkeys(_COUNTS, 0)), result)
-        lists = self._tasks.setdefault(result.host, {name: [] for name in _LISTS.values()})
-        lists[_LISTS[result.status]].append(_entry(result))
+        self._keep(result.host, _LISTS[result.status], _entry(result))
         if result.status == "ok":
             if facts := _facts_set(result):
                 self._facts.setdefault(result.host, {}).update(facts)
             for part in _parts(result):
                 _add_custom(self._custom, part)
+
+    def _keep(self, host: str, name: str, entry: dict[str, Any]) -> None:
+        """Keep what a task came to on a host, in the list of this name."""
+        lists = self._tasks.get(host)
+        if lists is None:
+            lists = self._tasks[host] = {name: [] for name in LISTS}
+        lists[name].append(entry)
 
     def as_dict(self, *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
         """The summary of what has come so far.

@@ -11,12 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
-from playstream.process.store import RunWriter, StoreError, iter_results, list_runs, open_store
+from playstream.process.store import (
+    RunWriter,
+    Store,
+    StoreError,
+    iter_results,
+    iter_runs,
+    list_runs,
+    open_store,
+    schema,
+)
 from playstream.process.store.spool import IN_MEMORY, RowSpool
-from tests.process.store.events import Script, many_results
+from tests.process.store.events import FIRST, Script, many_results
 
 MIB = 1 << 20
+AT_ONCE = 100
+"""Results that are read at once."""
 
 
 @pytest.fixture
@@ -39,13 +51,30 @@ def test_memory_does_not_grow_with_output(tmp_path: Path, traced: None) -> None:
 def test_memory_does_not_grow_with_results(tmp_path: Path, traced: None) -> None:
     with open_store(str(tmp_path / "runs.db")) as store, RunWriter(store) as writer:
         before = tracemalloc.get_traced_memory()[0]
-        for event in many_results(20, 100, {"stdout": "x" * 50_000}):  # 100 MB of them
+        for event in many_results(20, 50, {"stdout": "x" * 50_000}):  # 50 MB of them
             writer.take(event)
         assert writer.save("large", "successful", 0)
         assert tracemalloc.get_traced_memory()[1] - before < 3 * IN_MEMORY
         run = list_runs(store)[0]
-        assert run.results == 2000
-        assert sum(len(result.res["stdout"]) for result in iter_results(store, run.id)) == 2000 * 50_000
+        assert run.results == 1000
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        assert sum(len(result.res["stdout"]) for result in iter_results(store, run.id)) == 1000 * 50_000
+        assert tracemalloc.get_traced_memory()[1] - before < 3 * AT_ONCE * 50_000
+
+
+def test_memory_does_not_grow_with_runs(store: Store, traced: None) -> None:
+    counts = dict.fromkeys(schema.HOST_COUNTS, 0)
+    of_all = {"status": "successful", "rc": 0, "started": FIRST, "ended": FIRST, "events": 0, "results": 0, "hosts": 0}
+    with store.write() as connection:
+        connection.execute(insert(schema.runs), [
+            {"ident": "nightly", "digest": f"{number}", "playbook": "x" * 1000, **of_all, **counts}
+            for number in range(5000)
+        ])
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    assert sum(1 for _ in iter_runs(store)) == 5000
+    assert tracemalloc.get_traced_memory()[1] - before < 2 * MIB
 
 
 def test_rows_come_back_in_their_order_as_often_as_asked() -> None:

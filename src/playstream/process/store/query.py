@@ -32,7 +32,7 @@ OUTCOMES = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
 STATUSES = tuple(name.value for name in StatusName)
 _SLACK = timedelta(days=1)
 """By how much the clock that timed the results may be behind the one that timed the run."""
-_AT_ONCE = 500
+_AT_ONCE = 100
 """Rows that are asked for and held at once."""
 _R = TypeVar("_R", PlayRecord, TaskRecord)
 _T = TypeVar("_T")
