@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -93,5 +94,6 @@ def _list_events(directory: Path) -> list[str]:
     """The events of a run that ended earlier."""
     if not directory.is_dir():
         return []
-    found = [match for match in map(_EVENT_FILE.fullmatch, (path.name for path in directory.iterdir())) if match]
-    return [match[0] for match in sorted(found, key=lambda match: int(match[1]))]
+    names = list(filter(_EVENT_FILE.fullmatch, os.listdir(directory)))
+    names.sort(key=lambda name: int(name.partition("-")[0]))
+    return names
