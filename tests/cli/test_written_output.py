@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import select
+import signal
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -12,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from playstream.cli import INTERRUPTED
 from playstream.pipeline.errors import LinkError, OutputError
 from tests.conftest import MakeDir
+from tests.process.test_recording import line
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_events
 
@@ -90,6 +95,84 @@ def test_a_stream(stages: Stages, loud: Path, flags: Sequence[str]) -> None:
     assert "the stream cannot be written: No space left on device" in stderr
 
 
+def test_results(stages: Stages, loud: Path) -> None:
+    status, stderr = call(stages, ("worker",), stages.transmit(loud, "-p", "site.yml"), stdout=FULL)
+    assert status == LinkError.exit_status
+    assert "the stream cannot be written: No space left on device" in stderr
+    assert stages.leftovers() == []
+
+
+@pytest.mark.parametrize("words", [
+    ("adhoc", "localhost", "-m", "ping"), ("playbook", "site.yml", "-i", "localhost,"),
+    ("start", ".", "-p", "site.yml", "-i", "x"),
+], ids=["adhoc", "playbook", "start"])
+def test_what_other_commands_show(
+    stages: Stages, loud: Path, monkeypatch: pytest.MonkeyPatch, words: Sequence[str]
+) -> None:
+    fakes = stages.path_before[0]
+    (fakes / "ansible").symlink_to("ansible-playbook")
+    monkeypatch.chdir(loud if words[0] == "start" else loud / "project")
+    status, stderr = call(stages, words, stdout=FULL)
+    assert status == OutputError.exit_status, stderr
+    assert stderr.count("standard output cannot be written: No space left on device") == 1
+    if words[0] == "start":
+        wait_until(lambda: stages.call("is-alive", loud, "-i", "x").returncode)
+        check_complete(loud)
+
+
+@pytest.fixture
+def stored(stages: Stages, tmp_path: Path) -> str:
+    """A store with one run, a result of which is longer than a page."""
+    url = f"sqlite:///{tmp_path}/runs.db"
+    recorded = (
+        line(1, "playbook_on_task_start", name="t", task="t", task_uuid="t1", task_action="debug")
+        + line(2, "runner_on_ok", host="a", task="t", task_uuid="t1", task_action="debug", res={"msg": "x" * 100_000})
+        + line(3, "playbook_on_stats", ok={"a": 1}, changed={}, processed={"a": 1})
+    )
+    done = stages.call("process", tmp_path, "-q", "-i", "x", "--store", url, stdin=recorded)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return url
+
+
+@pytest.mark.parametrize("words", [("runs",), ("show", "x"), ("show", "x", "--json")])
+def test_what_a_store_has(stages: Stages, stored: str, words: Sequence[str]) -> None:
+    status, stderr = call(stages, (*words, "--store", stored), stdout=FULL)
+    assert status == OutputError.exit_status, stderr
+    assert stderr.count("standard output cannot be written: No space left on device") == 1
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "DIRECTORY", "-p", "site.yml", "-i", "x")])
+def test_the_command_line_of_compat(stages: Stages, loud: Path, words: Sequence[str]) -> None:
+    command = [PLAYSTREAM[0], "-m", "playstream.compat", "-m", "ansible_runner"]
+    command += [str(loud) if word == "DIRECTORY" else word for word in words]
+    with Path(FULL).open("wb") as full:
+        done = subprocess.run(
+            command, env=stages.env, stdout=full, stderr=subprocess.PIPE, check=False, timeout=LIMIT_SECONDS
+        )
+    assert done.returncode == OutputError.exit_status, done.stderr
+    assert done.stderr.count(b"standard output cannot be written: No space left on device") == 1
+    if words[0] == "run":
+        check_complete(loud)
+
+
+@pytest.mark.parametrize(("words", "status"), [
+    (("run", "--help"), INTERRUPTED), (("show", "x", "--json"), -signal.SIGINT),
+], ids=["help", "show"])
+def test_ctrl_c_while_nobody_takes_the_output(stages: Stages, stored: str, words: Sequence[str], status: int) -> None:
+    pipe = Slow(blocking=True)
+    if words[0] == "show":
+        words = (*words, "--store", stored)
+    try:
+        pipe.leave_a_page()
+        process = stages.start(*words, stdin=subprocess.DEVNULL, stdout=pipe.writing_end)
+        wait_until(pipe.is_full)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=LIMIT_SECONDS)
+    finally:
+        pipe.close()
+    assert (process.returncode, stderr) == (status, b"playstream: interrupted\n" if status > 0 else b"")
+
+
 def test_a_log(stages: Stages, loud: Path) -> None:
     status, stderr = call(stages, ("--logfile", FULL, "run", loud, "-p", "site.yml", "-i", "x", "-q"))
     assert status == OutputError.exit_status
@@ -123,10 +206,11 @@ class Slow:
 
     Args:
         blocking: whether it blocks.
+        terminal: whether it is a terminal.
     """
 
-    def __init__(self, *, blocking: bool = False) -> None:
-        self._reading_end, self.writing_end = os.pipe()
+    def __init__(self, *, blocking: bool = False, terminal: bool = False) -> None:
+        self._reading_end, self.writing_end = os.openpty() if terminal else os.pipe()
         os.set_blocking(self.writing_end, blocking)
         self.data = b""
 
@@ -134,15 +218,27 @@ class Slow:
         """All that comes; at first when the writer has found the pipe full or has ended."""
         wait_until(lambda: process.poll() is not None or self.is_full())
         os.close(self.writing_end)
-        while data := os.read(self._reading_end, 1000):
+        while data := self._read_some():
             self.data += data
         os.close(self._reading_end)
         return self.data
+
+    def _read_some(self) -> bytes:
+        try:
+            return os.read(self._reading_end, 1000)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return b""  # a terminal that nobody has open any more
 
     def close(self) -> None:
         """Close both ends of a pipe that is not read."""
         os.close(self._reading_end)
         os.close(self.writing_end)
+
+    def leave_a_page(self) -> None:
+        """Fill it but for a page."""
+        os.write(self.writing_end, bytes(fcntl.fcntl(self.writing_end, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF))
 
     def is_full(self) -> bool:
         """Whether the kernel has no room for a page, however little the pages that it has hold."""
@@ -195,8 +291,25 @@ def filter_slowly(stages: Stages, words: Sequence[str | Path], stdin: bytes) -> 
     return found
 
 
+def test_a_terminal_that_does_not_block(
+    stages: Stages, loud: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The live display moves its line there, and what the run shows scrolls above it."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    slow = Slow(terminal=True)
+    process = stages.start(
+        "run", loud, "-p", "site.yml", "-i", "x", stdin=subprocess.DEVNULL, stdout=slow.writing_end,
+        stderr=slow.writing_end,
+    )
+    shown = slow.read(process).decode()
+    assert process.wait(LIMIT_SECONDS) == 0
+    assert shown.count("xxxx\r\n") == 3000
+    assert "\x1b[2K" in shown
+
+
 LIBRARY = """
 import os, sys, playstream
+from playstream.cli import INTERRUPTED
 from playstream.pipeline.errors import OutputError
 try:
     runner = playstream.run(private_data_dir=sys.argv[1], playbook="site.yml", ident="x")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.cli.logs import show_warnings
 from playstream.cli.ongoing import noted
-from playstream.cli.output import PlainOutput, complain, make_progress, open_missing_streams, shows_colours
+from playstream.cli.output import PlainOutput, complain, is_patient, make_progress, open_missing_streams, shows_colours
 from playstream.cli.signals import call_when_canceled, cancel_on_signals
 from playstream.interface.running import init_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
@@ -59,7 +59,8 @@ def run_here(
         report(runner.config.ident)
         try:
             # What cannot be shown or logged is said by `settle`, after all that the run itself has to say.
-            with _shown(progress, as_it_is=flags.json or flags.raw_output), suppress(OutputError):
+            said_later = suppress(OutputError) if is_patient(sys.stdout) else nullcontext()
+            with _shown(progress, as_it_is=flags.json or flags.raw_output), said_later:
                 runner.run()
         except StoreError:
             _explain(flags, runner)  # how the run itself ended

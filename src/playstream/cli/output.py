@@ -162,6 +162,11 @@ def open_stream(fd: int, like: TextIO | None = None) -> TextIO:
     return io.TextIOWrapper(io.BufferedWriter(raw), like.encoding, like.errors, line_buffering=by_line)
 
 
+def is_patient(stream: TextIO | None) -> bool:
+    """Whether a text stream writes to a StandardStream, whose errors `settle` tells."""
+    return isinstance(getattr(getattr(stream, "buffer", None), "raw", None), StandardStream)
+
+
 def use_patient_streams() -> None:
     """Put a StandardStream in the place of what Python has opened as standard output and error."""
     for fd, name in ((_STDOUT, "stdout"), (_STDERR, "stderr")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Container, Iterable, Sequence
+from signal import SIG_UNBLOCK, SIGINT, pthread_sigmask
 from typing import Any
 
 from playstream._version import __version__
@@ -66,6 +67,11 @@ class Parser(argparse.ArgumentParser):
         found: list[Any] = super()._get_option_tuples(option_string)
         known = [item for item in found if not is_own(self.command or "", item[1])]
         return [item for item in known if not isinstance(item[0], _Forward)] or known or found
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As the base's. Nothing is loaded any more, so Ctrl-C is heard: whoever reads this may take his time."""
+        pthread_sigmask(SIG_UNBLOCK, {SIGINT})
+        super()._print_message(message, file)
 
     def add_flags(self, command: str, *, shown: Container[str] | None = None) -> None:
         """Add the flags of a subcommand.

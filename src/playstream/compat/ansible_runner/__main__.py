@@ -23,4 +23,6 @@ def main(sys_args: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from playstream.cli.entry import main as run_process
+
+    sys.exit(run_process())
