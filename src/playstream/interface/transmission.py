@@ -11,7 +11,7 @@ from functools import partial
 
 from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.links.stdio import write_all
+from playstream.pipeline.links.stdio import SHUT, write_all
 from playstream.pipeline.liveness import PATIENCE, check_delivery, took_nothing
 from playstream.pipeline.protocol import Cancel, Heartbeat, Record, Sender
 from playstream.pipeline.protocol.order import Direction
@@ -19,6 +19,8 @@ from playstream.pipeline.protocol.order import Direction
 _AHEAD = 4
 """Pieces of content, 1 MiB each, that packing may be ahead of compressing."""
 _WORKER = "the worker"
+_PROBE_SECONDS = 1.0
+"""Between two heartbeats to a worker that may have left without a word."""
 
 
 class Transmission:
@@ -85,14 +87,24 @@ class Transmission:
             for content in self._sender.take_pending():
                 self._put(partial(self._sender.frame, content))
         poll = select.poll()
-        poll.register(self._output_fd, 0)
+        poll.register(self._output_fd, SHUT)
         poll.register(cancellation, select.POLLIN)
         while cancellation.reason is None:
-            if any(fd == self._output_fd for fd, _ in poll.poll(LOOK_SECONDS * 1000)) or self._error is not None:
+            events = dict(poll.poll(LOOK_SECONDS * 1000)).get(self._output_fd, 0)
+            if events & ~SHUT or self._error is not None:
                 return
+            if events:
+                poll.modify(self._output_fd, 0)
+                self._probe()
             self._check_progress()
         self.send(Cancel(cancellation.reason), flush=True)
         self.end()
+
+    def _probe(self) -> None:
+        """See whether a worker that sends no more still reads: if it does not, writing is refused."""
+        if self._keepalive is not None:
+            self._keepalive = min(self._keepalive, _PROBE_SECONDS)
+            self.send(Heartbeat(), flush=True)
 
     def end(self) -> None:
         """Send the End record when all else is written.

@@ -24,6 +24,9 @@ GATHER_SECONDS = 0.025
 """Between two flushes at least. Frames of one event each are 1.4 times as large and take 2.5 times as long to receive
 (docs/protocol.md, "Why two layers"), and nobody sees a fortieth of a second."""
 
+_PROBE_SECONDS = 1.0
+"""Between two heartbeats to a reader that may have left without a word."""
+
 
 class Outbox:
     """Sends what is put into a mailbox, from `start` on.
@@ -79,6 +82,16 @@ class Outbox:
         while self._thread is not None and self._thread.is_alive() and self._mailbox.error is None:
             self._thread.join(LOOK_SECONDS)
             self.check()
+
+    def probe(self) -> None:
+        """See whether a reader that sends no more still reads: write something now, and from now on every second.
+
+        If it does not, writing is refused, and the descriptor says that its other end has gone. Without heartbeats
+        nothing is done: that is found out with the next result.
+        """
+        if self._keepalive is not None:
+            self._keepalive = min(self._keepalive, _PROBE_SECONDS)
+            self._mailbox.put(Heartbeat())
 
     def check(self) -> None:
         """Give up if the reader has taken nothing for too long; the mailbox has the error then."""

@@ -10,6 +10,8 @@ import select
 from collections.abc import Callable
 from typing import Protocol
 
+from playstream.pipeline.links.stdio import SHUT
+
 
 class HasFileno(Protocol):
     """Something with a descriptor."""
@@ -23,20 +25,30 @@ class Poller:
 
     def __init__(self) -> None:
         self._poll = select.poll()
-        self._callbacks: dict[int, Callable[[], object]] = {}
+        self._callbacks: dict[int, Callable[[int], object]] = {}
 
     def watch(self, source: HasFileno, callback: Callable[[], object]) -> None:
         """Call `callback` whenever `source` is readable or at its end."""
-        self._register(source.fileno(), select.POLLIN, callback)
+        self._register(source.fileno(), select.POLLIN, lambda _events: callback())
 
-    def watch_hangup(self, fd: int, callback: Callable[[], object]) -> None:
-        """Call `callback` once, when the other end of `fd` has been closed for good."""
+    def watch_hangup(self, fd: int, callback: Callable[[], object], shut: Callable[[], object]) -> None:
+        """Watch the other end of what is written to.
 
-        def once() -> None:
-            self._unregister(fd)
-            callback()
+        Args:
+            fd: our end.
+            callback: called once, when the other end has been closed for good.
+            shut: called once, when that end sends no more and may have been closed, which only writing tells.
+        """
 
-        self._register(fd, 0, once)
+        def tell(events: int) -> None:
+            if events == SHUT:
+                self._poll.modify(fd, 0)
+                shut()
+            else:
+                self._unregister(fd)
+                callback()
+
+        self._register(fd, SHUT, tell)
 
     def unwatch(self, source: HasFileno) -> None:
         """Call back no more."""
@@ -46,7 +58,7 @@ class Poller:
         """True while `source` is watched."""
         return source.fileno() in self._callbacks
 
-    def _register(self, fd: int, events: int, callback: Callable[[], object]) -> None:
+    def _register(self, fd: int, events: int, callback: Callable[[int], object]) -> None:
         self._poll.register(fd, events)
         self._callbacks[fd] = callback
 
@@ -56,7 +68,7 @@ class Poller:
 
     def wait(self, seconds: float | None) -> None:
         """Wait until something happens, at most `seconds`, and call back."""
-        for fd, _events in self._poll.poll(None if seconds is None else int(seconds * 1000) + 1):
+        for fd, events in self._poll.poll(None if seconds is None else int(seconds * 1000) + 1):
             callback = self._callbacks.get(fd)
             if callback is not None:
-                callback()
+                callback(events)

@@ -122,7 +122,7 @@ class Worker:
         poller = Poller()
         poller.watch(intake, intake.read)
         poller.watch(self._cancellation, self._cancellation.acknowledge)
-        poller.watch_hangup(self._output, lambda: self._cancellation.request(READER_GONE))
+        poller.watch_hangup(self._output, lambda: self._cancellation.request(READER_GONE), self._outbox.probe)
         while not intake.ready:
             try:
                 poller.wait(_sooner(intake.time_left, self._look_seconds))
@@ -156,7 +156,7 @@ class Worker:
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> Served:
         self._outbox.name(job.ident)
         patience = self._options.liveness_seconds / 2 or None
-        link = Link(intake, self._output, self._look, _sooner(patience, self._look_seconds))
+        link = Link(intake, self._output, self._look, self._outbox.probe, _sooner(patience, self._look_seconds))
         outcome = Execution(
             job, spool, self._mailbox, self._cancellation, link=link, max_seconds=self._options.max_job_seconds
         ).run()

@@ -41,6 +41,8 @@ class Link:
     output_fd: int
     look: Callable[[], None]
     """Looks whether the reader still takes something, and whether somebody asks for the end."""
+    probe_reader: Callable[[], None]
+    """Sees whether a reader that sends no more still reads."""
     look_seconds: float | None
     """How often `look` is to be called; None for whenever something happens."""
 
@@ -180,7 +182,9 @@ class Supervisor:
             self._last_output = time.monotonic()
 
     def _watch_link(self, link: Link) -> None:
-        self._poller.watch_hangup(link.output_fd, lambda: self._end(StatusName.CANCELED, READER_GONE))
+        self._poller.watch_hangup(
+            link.output_fd, lambda: self._end(StatusName.CANCELED, READER_GONE), link.probe_reader
+        )
         if link.intake.open:
             self._poller.watch(link.intake, lambda: self._read_intake(link.intake))
 

@@ -28,6 +28,11 @@ _USUAL_PIPE_SIZE = 1 << 16
 """Bytes that it holds on Linux unless it is told, pipe(7)."""
 
 
+SHUT = getattr(select, "POLLRDHUP", 0)
+"""What poll(2) says of a socket whose other end sends no more. TCP does not tell whether that end still reads: what is
+written next is refused if it does not."""
+
+
 class Source(Protocol):
     """A link whose bytes come through a layer, such as decryption, that can say why they end."""
 
@@ -157,7 +162,7 @@ def write_all(fd: int, data: bytes, look: Callable[[], None] | None = None) -> N
             # ssh does that to a pipe that it shares with us.
             wait_for(fd, select.POLLOUT)
             continue
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             raise LinkError("the next stage has gone: it ended, or was ended, before this one was done") from None
         except OSError as error:
             raise LinkError(f"the stream cannot be written: {error.strerror}") from None
