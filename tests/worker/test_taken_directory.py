@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.protocol import End, Failure
 from playstream.worker.spool import Spool
+from tests.processes import wait_until
+from tests.stages import LIMIT_SECONDS, Stages, read_records
+from tests.worker.test_guard_on_duty import HEADS, JOBS, kill, start_receiving
 
 
 @pytest.mark.parametrize(("first", "second"), [(False, True), (True, False), (True, True)])
@@ -51,3 +58,66 @@ def test_a_link_stays_and_what_it_leads_to_is_emptied(tmp_path: Path) -> None:
     spool.remove()
     assert (tmp_path / "x").is_symlink()
     assert list((tmp_path / "real").iterdir()) == []
+
+
+@pytest.mark.parametrize("dialect", HEADS)
+def test_a_worker_that_is_refused_says_so_in_the_dialect_it_is_spoken_to(
+    stages: Stages, tmp_path: Path, dialect: str
+) -> None:
+    words = ("--private-data-dir", tmp_path / "x", "--delete")
+    first = start_receiving(stages, "native", *words)
+    wait_until((tmp_path / "x" / "large").exists)
+    second = stages.start("worker", *words)
+    stdout, stderr = second.communicate(JOBS[dialect], timeout=LIMIT_SECONDS)
+    refusal = f"another job uses '{tmp_path / 'x'}'"
+    assert (second.returncode, len(stderr.splitlines())) == (1, 1)
+    assert refusal in stderr.decode()
+    if dialect == "native":
+        failure, end = read_records(stdout)
+        assert isinstance(failure, Failure)
+        assert isinstance(end, End)
+        assert refusal in failure.message
+    else:
+        status, end_line = map(json.loads, stdout.splitlines())
+        assert status["status"] == "error"
+        assert refusal in status["job_explanation"]
+        assert end_line == {"eof": True}
+    assert (tmp_path / "x" / "large").exists()
+    kill(first)
+    wait_until(lambda: not (tmp_path / "x").exists())
+
+
+@pytest.mark.parametrize("stream", [b"", b"Welcome!\n"], ids=["nothing", "something-else"])
+def test_a_worker_that_is_refused_and_hears_no_dialect(stages: Stages, tmp_path: Path, stream: bytes) -> None:
+    (tmp_path / "x").write_text("a file")
+    done = stages.call("worker", "--private-data-dir", tmp_path / "x", "--delete", stdin=stream)
+    assert done.returncode != 0
+    assert [type(record) for record in read_records(done.stdout)] == [Failure, End]
+
+
+def test_of_jobs_that_begin_at_once_one_has_the_directory(tmp_path: Path) -> None:
+    place = tmp_path / "x"
+    inside: list[int] = []
+    served: list[int] = []
+    refused: list[ConfigurationError] = []
+    together = threading.Barrier(6)
+
+    def begin(number: int) -> None:
+        together.wait()
+        try:
+            spool = Spool(place, delete=True)
+        except ConfigurationError as error:
+            refused.append(error)
+            return
+        inside.append(number)
+        assert inside == [number]
+        assert list(place.iterdir()) == []
+        (place / "file").touch()
+        served.append(inside.pop())
+        spool.remove()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(begin, range(6)))
+    assert served
+    assert len(served) + len(refused) == 6
+    assert not place.exists()

@@ -32,10 +32,12 @@ def take_directory(path: Path, *, alone: bool) -> int:
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        make_private(path)
         try:
+            make_private(path)
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise
             continue  # its last user has just removed it
         free = is_free(fd, shared=not alone)
         if free and _is_at(path, fd) and not (alone and is_locked_below(path)):

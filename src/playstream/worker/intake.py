@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playstream.pipeline.dialect import Dialect, PieceReader
+from playstream.pipeline.cancellation import LOOK_SECONDS
+from playstream.pipeline.dialect import Dialect, FirstBytes, PieceReader
 from playstream.pipeline.errors import PlaystreamError, WorkerError
 from playstream.pipeline.inputs import read_env_files
 from playstream.pipeline.job import add_env_files, check_job
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.links.read_ahead import EndOfFile, ReadAhead
-from playstream.pipeline.links.stdio import Source
+from playstream.pipeline.links.stdio import Source, read_some
 from playstream.pipeline.liveness import Liveness
 from playstream.pipeline.protocol import (
     NEED_DATA,
@@ -37,6 +40,38 @@ from playstream.pipeline.tree.unpack import Unpacker
 if TYPE_CHECKING:
     from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
     from playstream.pipeline.runner.receiver import RunnerReceiver
+
+_HEAR_SECONDS = 30.0
+
+
+def hear_dialect(source: int | Source, output_fd: int, stops: Callable[[], bool]) -> Dialect | None:
+    """Read a stream that cannot be served until its dialect is known, which is that of the answer.
+
+    Args:
+        source: the link.
+        output_fd: where the answer goes; the end of its reader ends the waiting.
+        stops: whether somebody asks for the end; called every LOOK_SECONDS.
+
+    Returns:
+        None when it cannot be told, or nothing has come for 30 seconds.
+    """
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    poll.register(output_fd, 0)
+    own = source if isinstance(source, int) else source.fileno()
+    first = FirstBytes()
+    heard = None
+    deadline = time.monotonic() + _HEAR_SECONDS
+    try:
+        while heard is None and time.monotonic() < deadline and not stops():
+            ready = [fd for fd, _events in poll.poll(LOOK_SECONDS * 1000)]
+            if ready == [own]:
+                heard = first.receive_data(read_some(source))
+            elif ready:
+                return None
+    except PlaystreamError:
+        return None  # the link is broken, or encrypted to somebody else
+    return None if heard is None else heard[0]
 
 
 class Intake:

@@ -15,7 +15,7 @@ from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Failure, Job, StatusName
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
-from playstream.worker.intake import Intake
+from playstream.worker.intake import Intake, hear_dialect
 from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.outbox import Outbox
 from playstream.worker.poller import Poller
@@ -85,8 +85,7 @@ class Worker:
             PlaystreamError: the job could not be served. The other side has been told with a Failure record.
         """
         try:
-            remove_leftovers()
-            served = self._serve()
+            served = self._serve(self._make_spool())
         except (PlaystreamError, OSError) as caught:
             error = as_error(caught, "the worker's host")
             self._mailbox.put(Failure(type(error).__name__, str(error)))
@@ -97,8 +96,18 @@ class Worker:
             raise self._mailbox.error
         return served
 
-    def _serve(self) -> Served:
-        spool = Spool(self._options.private_data_dir, delete=self._options.delete)
+    def _make_spool(self) -> Spool:
+        """A new spool. Should there be none, the other side is told in the dialect that it speaks."""
+        try:
+            remove_leftovers()
+            return Spool(self._options.private_data_dir, delete=self._options.delete)
+        except (PlaystreamError, OSError):
+            dialect = hear_dialect(self._input, self._output, self._stops)
+            if dialect is not None:
+                self._outbox.start(dialect)
+            raise
+
+    def _serve(self, spool: Spool) -> Served:
         try:
             ours = self._options.private_data_dir is None
             intake = Intake(
