@@ -10,6 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+MODES_BIND: tuple[str, ...] = (
+    ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all") if os.geteuid() == 0 else ()
+)
+"""Words before a command that is to run as a user whom modes bind: not the root that the tests may run as."""
+
 
 def heed_interrupts() -> None:
     """Take SIGINT again where a shell that started this program in the background lets it pass over it.

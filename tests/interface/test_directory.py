@@ -14,7 +14,7 @@ import pytest
 import playstream
 from playstream.pipeline.errors import ConfigurationError, JobError
 from tests.interface.programs import fake, leftovers, output, play, run_program
-from tests.processes import wait_until
+from tests.processes import MODES_BIND, wait_until
 
 PLAYS = [play()]
 
@@ -76,8 +76,7 @@ def test_a_directory_that_can_only_be_read(temporary: Path, demo: Path, tmp_path
     """For a user whom modes bind: not the root that tests may run as."""
     for path in (demo, *demo.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    bound = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-all"] if os.geteuid() == 0 else []
-    done = run_program(READ_ONLY, demo, tmp_path / "a", temporary=temporary, prefix=bound)
+    done = run_program(READ_ONLY, demo, tmp_path / "a", temporary=temporary, prefix=MODES_BIND)
     lines = done.stdout.splitlines()
     assert lines[0] == f"successful {tmp_path}/a/x", done
     assert lines[1].startswith(f"JobError the artifacts cannot be written to '{demo}/artifacts/")
