@@ -25,7 +25,7 @@ NEED_DATA: Final = NeedData.NEED_DATA
 _HEADER_SIZE = codec.RECORD.size
 _read_header = codec.RECORD.unpack_from
 _EVENT = int(codec.Kind.EVENT)
-MAX_IDLE = 1000
+MAX_IDLE = 100
 """Records of one frame that carry nothing. A sender has a Heartbeat or a Status alone in its frame; a megabyte of such
 records, which is nothing when it is compressed, would keep a receiver busy for half a second."""
 
