@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,7 +21,7 @@ from playstream.pipeline.errors import (
 )
 from playstream.pipeline.protocol import FileData, FileEntry, FileType, Heartbeat, Job, Record, TreeEnd
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner import archive_reader
+from playstream.pipeline.runner import archive_reader, archive_writer
 from playstream.pipeline.runner.receiver import RunnerReceiver
 from playstream.pipeline.tree.pack import pack
 from playstream.pipeline.tree.unpack import Unpacker
@@ -218,3 +219,25 @@ def test_implied_directories_are_told_once_each() -> None:
         b"", b"a", b"a/b", b"a/b/1", b"a/b/c", b"a/b/c/1", b"a/b/c/2", b"a/b-c", b"a/b-c/1", b"a/b.c", b"a/b.c/1",
         b"ab", b"ab/1",
     ]
+
+
+@pytest.mark.parametrize(("start", "size", "position", "count"), [
+    (0, 0, 0, 3), (0, 5, 7, 70_000), (5 << 30, 6 << 30, 9 << 29, 1), (5 << 30, 0, 0, 2), (0, 1 << 32, 0, 1),
+])
+def test_the_table_is_as_zipfile_reads_it(start: int, size: int, position: int, count: int) -> None:
+    """With numbers of 64 bits where 32 have no room: the bytes before the table are a hole in the file."""
+    info = zipfile.ZipInfo("ü", (2026, 11, 29, 10, 20, 30))
+    info.header_offset, info.file_size, info.compress_size, info.extra = position, size, size // 2, b"UT\1\0x"
+    info.external_attr, info.CRC = 0o100644 << 16, 0
+    with tempfile.TemporaryFile() as file:
+        file.seek(start)
+        entry = archive_writer._describe_in_table(info)
+        file.write(entry * count + archive_writer._end(count, len(entry) * count, start))
+        with zipfile.ZipFile(file) as packed:
+            found = packed.infolist()
+    assert len(found) == count
+    for item in found[:3]:
+        assert item.filename == "ü"
+        assert (item.header_offset, item.file_size, item.compress_size) == (position, size, size // 2)
+        assert (item.date_time, item.external_attr) == (info.date_time, info.external_attr)
+        assert item.extra.endswith(info.extra)

@@ -114,6 +114,24 @@ def test_what_is_taken_is_what_zipfile_takes(data: bytes) -> None:
     _check_same(data)
 
 
+_SIZES = st.sampled_from([0, 1, len(_TABLE), 2 * len(_TABLE), 1 << 31, 0xFFFFFFFF]) | st.integers(0, 200)
+_WIDE = _SIZES | st.sampled_from([1 << 32, 1 << 62, (1 << 64) - 1])
+
+
+@given(
+    st.sampled_from([_TABLE, 2 * _TABLE, b"", _TABLE + b"x", b"x" + _TABLE]), _SIZES, _SIZES,
+    st.none() | st.tuples(_WIDE, _WIDE, _WIDE, st.integers(0, 2)), st.sampled_from([b"", b"a comment", bytes(30)]),
+)
+def test_end_records_that_disagree(
+    table: bytes, size: int, position: int, wide: tuple[int, int, int, int] | None, comment: bytes
+) -> None:
+    """Of the table's size and place, in the ordinary record and that of 64 bits, any two may be told."""
+    records = b""
+    if wide is not None:
+        records = _end_64(wide[0], wide[1], place=wide[2], disks=wide[3])
+    _check_same(_CONTENT + table + records + _end(size, position, comment))
+
+
 def test_numbers_of_64_bits() -> None:
     """Only those of which 32 bits say that they stand there."""
     extra = struct.pack("<HHQQ", 1, 16, 5, 0)

@@ -1,13 +1,15 @@
 """A tree as a zip, the way ansible-runner packs one.
 
 A zip has to be whole before its first byte can go, since its size goes ahead of it. It is made in a file without a
-name, which nobody else can open and which is gone with the process.
+name, which nobody else can open and which is gone with the process. zipfile holds 600 bytes of each entry until it
+writes its table; here the table is in a file too, and goes behind the entries at the end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import struct
 import tempfile
@@ -29,6 +31,13 @@ UT_FIELD = 0x5455
 _FIRST_TIME = (1980, 1, 1, 0, 0, 0)
 _LAST_TIME = (2107, 12, 31, 23, 59, 58)
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_TABLE_ENTRY = struct.Struct("<4s4B4H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_END_64_PLACE = struct.Struct("<4sLQL")
+_MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
+_ZIP64_FIELD, _ZIP64_VERSION = 1, 45
+_UTF8_NAME = 0x800
 _PIECE = 1 << 18
 _UNIX = 3
 _DIRECTORY_BIT = 0x10
@@ -44,12 +53,17 @@ class ArchiveWriter:
     def __init__(self) -> None:
         try:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+            self._table: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - likewise
         except OSError as error:
             raise _no_room(error) from None
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL)
+        self._count = 0
         self._entry: IO[bytes] | None = None
         self._left = 0
-        self._links: dict[int, zipfile.ZipInfo] = {}
+        self._link = 0
+        """Of the file that is being written."""
+        self._links: dict[int, tuple[int, int, int]] = {}
+        """Link number of a file to where it begins, its packed size and its size."""
 
     def close(self) -> None:
         """Drop the archive."""
@@ -57,13 +71,28 @@ class ArchiveWriter:
             self._finish_entry()
             self._zip.close()
         self._file.close()
+        self._table.close()
 
     def add_file(self, path: str, data: bytes) -> None:
         """Add a private file that is no record's."""
         info = zipfile.ZipInfo(path, time.localtime()[:6])
         info.external_attr = (stat.S_IFREG | 0o600) << 16
         info.compress_type = zipfile.ZIP_DEFLATED
+        self._write_whole(info, data)
+
+    def _write_whole(self, info: zipfile.ZipInfo, data: bytes) -> None:
         self._zip.writestr(info, data)
+        self._take_entry()
+
+    def _take_entry(self) -> None:
+        """Move what zipfile holds of the entry that was written into the table."""
+        info = self._zip.filelist.pop()
+        self._zip.NameToInfo.clear()
+        self._count += 1
+        self._table.write(_describe_in_table(info))
+        if self._link:
+            self._links[self._link] = (info.header_offset, info.compress_size, info.file_size)
+            self._link = 0
 
     def receive(self, record: FileEntry | FileData | TreeEnd) -> None:
         """Take one record.
@@ -78,25 +107,33 @@ class ArchiveWriter:
             elif isinstance(record, FileEntry):
                 self._add(record)
             else:
-                self._zip.close()
+                self._finish()
         except OSError as error:
             raise _no_room(error) from None
+
+    def _finish(self) -> None:
+        """Put the table behind the entries."""
+        start, size = self._zip.start_dir, self._table.tell()
+        self._file.seek(start)
+        self._table.seek(0)
+        shutil.copyfileobj(self._table, self._file)
+        self._file.write(_end(self._count, size, start))
+        self._file.flush()
 
     def _add(self, entry: FileEntry) -> None:
         if not entry.path:
             return  # the root: an archive has none
         info = _describe(entry)
         if entry.type is FileType.DIRECTORY:
-            self._zip.writestr(info, b"")
+            self._write_whole(info, b"")
         elif entry.type is FileType.SYMLINK:
-            self._zip.writestr(info, entry.target)
+            self._write_whole(info, entry.target)
         elif entry.type is FileType.HARDLINK:
             self._copy(self._links[entry.link], info)
         else:
             self._left = info.file_size = entry.size
             self._entry = self._zip.open(info, "w")
-            if entry.link:
-                self._links[entry.link] = info
+            self._link = entry.link
             if not self._left:
                 self._finish_entry()
 
@@ -112,15 +149,16 @@ class ArchiveWriter:
         if self._entry is not None:
             self._entry.close()
             self._entry = None
+            self._take_entry()
 
-    def _copy(self, source: zipfile.ZipInfo, info: zipfile.ZipInfo) -> None:
+    def _copy(self, source: tuple[int, int, int], info: zipfile.ZipInfo) -> None:
         """Add the content of an entry once more. zipfile does not read while it writes, so this reads what it wrote."""
-        info.file_size = source.file_size
+        place, packed_size, info.file_size = source
         fd = self._file.fileno()
         self._file.flush()
-        header = _LOCAL_HEADER.unpack(os.pread(fd, _LOCAL_HEADER.size, source.header_offset))
-        position = source.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
-        end = position + source.compress_size
+        header = _LOCAL_HEADER.unpack(os.pread(fd, _LOCAL_HEADER.size, place))
+        position = place + _LOCAL_HEADER.size + header[-2] + header[-1]
+        end = position + packed_size
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         with self._zip.open(info, "w") as target:
             while position < end:
@@ -128,6 +166,7 @@ class ArchiveWriter:
                 position += len(data)
                 target.write(inflater.decompress(data))
             target.write(inflater.flush())
+        self._take_entry()
 
     @property
     def size(self) -> int:
@@ -146,6 +185,35 @@ class ArchiveWriter:
                 yield data
         except OSError as error:
             raise _no_room(error) from None
+
+
+def _describe_in_table(info: zipfile.ZipInfo) -> bytes:
+    """The entry of the table, as zipfile writes it."""
+    name, extra, version = info.filename.encode(), info.extra, info.create_version
+    sizes = [info.file_size, info.compress_size, info.header_offset]
+    wide = b"".join(struct.pack("<Q", size) for size in sizes if size > zipfile.ZIP64_LIMIT)
+    if wide:
+        extra = struct.pack("<2H", _ZIP64_FIELD, len(wide)) + wide + extra
+        sizes = [_MAX_32 if size > zipfile.ZIP64_LIMIT else size for size in sizes]
+        version = max(version, _ZIP64_VERSION)
+    year, month, day, hour, minute, second = info.date_time
+    return _TABLE_ENTRY.pack(
+        b"PK\1\2", version, info.create_system, max(info.extract_version, version), info.reserved,
+        info.flag_bits | (0 if info.filename.isascii() else _UTF8_NAME), info.compress_type,
+        hour << 11 | minute << 5 | second // 2, (year - 1980) << 9 | month << 5 | day, info.CRC, sizes[1], sizes[0],
+        len(name), len(extra), 0, 0, info.internal_attr, info.external_attr, sizes[2],
+    ) + name + extra
+
+
+def _end(count: int, size: int, start: int) -> bytes:
+    """What follows the table, as zipfile writes it."""
+    records = b""
+    if count > zipfile.ZIP_FILECOUNT_LIMIT or start > zipfile.ZIP64_LIMIT or size > zipfile.ZIP64_LIMIT:
+        records = _END_64.pack(
+            b"PK\6\6", _END_64.size - 12, _ZIP64_VERSION, _ZIP64_VERSION, 0, 0, count, count, size, start
+        ) + _END_64_PLACE.pack(b"PK\6\7", 0, start + size, 1)
+        count, size, start = min(count, _MAX_16), min(size, _MAX_32), min(start, _MAX_32)
+    return records + _END.pack(b"PK\5\6", 0, 0, count, count, size, start, 0)
 
 
 def _describe(entry: FileEntry) -> zipfile.ZipInfo:
