@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import FileData, Job, Record, Sender
 from playstream.pipeline.protocol.order import Direction
+from playstream.worker.command import Command
+from playstream.worker.guardian import Guardian
+from playstream.worker.launch import Launch
+from playstream.worker.paths import Paths
+from playstream.worker.terminal import Terminal
 from tests.hostile.streams import JOB, KWARGS, ROOT, file, native, zipped
 from tests.interface.conftest import make_demo
 from tests.interface.programs import fake, start_program
@@ -185,3 +193,14 @@ def test_a_program_that_runs_a_job_is_killed(text: str, tmp_path: Path) -> None:
     kill(program)
     wait_until(lambda: not [*temporary.iterdir(), *copies.iterdir()])
 
+
+
+def test_a_directory_that_cannot_be_entered_is_not_said_of_the_program(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    for cwd, program, named in ((missing, "/bin/true", f"{missing}, the directory to start it in: No such"),
+                                (tmp_path, str(missing), f"started: {missing}: No such")):
+        launch = Launch(Command((program,), {}, cwd), Paths(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path))
+        with closing(Terminal({})) as terminal, closing(Guardian()) as guardian:
+            guardian.start(launch, terminal)
+            with pytest.raises(JobError, match=re.escape(named)):
+                guardian.read()

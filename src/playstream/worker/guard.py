@@ -146,7 +146,7 @@ class _Guard:
         try:
             self._child = _spawn(order, given)
         except OSError as error:
-            self._tell({"failed": f"{order['argv'][0]}: {_explain(error, order)}"})
+            self._tell({"failed": _explain(error, order)})
         else:
             self._tell({"started": self._child})
         for fd in given:
@@ -282,14 +282,17 @@ def _spawn(order: dict[str, Any], given: list[int]) -> int:
 
 
 def _explain(error: OSError, order: dict[str, Any]) -> str:
-    """Why the job cannot be started; of what is too long, where and what to do."""
+    """What cannot be started, and why; of what is too long, where and what to do."""
+    if error.filename == order["cwd"]:
+        return f"{order['cwd']}, the directory to start it in: {error.strerror}"
+    program = order["argv"][0]
     if error.errno != errno.E2BIG:
-        return str(error.strerror)
+        return f"{program}: {error.strerror}"
     sizes = {f"word {number}": len(os.fsencode(word)) for number, word in enumerate(order["argv"], 1)}
     sizes |= {f"the variable {name}": len(os.fsencode(f"{name}={value}")) for name, value in order["env"].items()}
     longest = max(sizes, key=lambda name: sizes[name])
     return (
-        f"{error.strerror}: its {len(order['argv'])} words and {len(order['env'])} variables have "
+        f"{program}: {error.strerror}: its {len(order['argv'])} words and {len(order['env'])} variables have "
         f"{sum(sizes.values())} bytes, the longest, {longest}, has {sizes[longest]}. A system takes about "
         f"{os.sysconf('SC_ARG_MAX')} bytes in all, and Linux {_LONGEST_WORD} in one. Make them shorter or fewer: extra "
         "variables (env/extravars) and inventories travel as files, which have no such limits"
