@@ -59,7 +59,20 @@ def test_numbering_goes_on_from_the_readers_answer(ansible: Ansible, tmp_path: P
     assert run.events[0]["start_line"] == 7
 
 
-@pytest.mark.parametrize("answer", [b"rubbish\n", b'["1", 2]\n', b"[-1, 0]\n", b"[1]\n", b"7\n"])
+def test_secrets_of_the_readers_answer_are_masked(
+    ansible: Ansible, tmp_path: Path, version: tuple[int, int]
+) -> None:
+    """An ansible-core that cannot is never handed any; when it is all the same, it says so and the run is recorded."""
+    secrets = ["told", *(f"long{number}" * 500 for number in range(30))]
+    run = _recorded(ansible, tmp_path, json.dumps([0, 0, secrets]).encode() + b"\n")
+    assert run.status == 0
+    said = run.one("runner_on_ok", task="say")["event_data"]["res"]["msg"]
+    told = run.named("runner_on_ok")[-1]["event_data"]["res"]["stdout"]
+    assert (said, told) == ("two\nlines", "$REDACTED$" if version >= (2, 22) else "told")
+    assert ("no way to mask secrets" in run.terminal) == (version < (2, 22))
+
+
+@pytest.mark.parametrize("answer", [b"rubbish\n", b'["1", 2]\n', b"[-1, 0]\n", b"[1]\n", b"7\n", b"[-1, 0, 7]\n"])
 def test_rubbish_for_an_answer_starts_from_nothing(ansible: Ansible, tmp_path: Path, answer: bytes) -> None:
     run = _recorded(ansible, tmp_path, answer)
     assert run.status == 0

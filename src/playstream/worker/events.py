@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from playstream.pipeline.errors import JobError
 from playstream.pipeline.links.stdio import enlarge_pipe
 from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.protocol import Event, Log, LogLevel, Record
+from playstream.worker.known_secrets import masks
 from playstream.worker.paths import Paths
 
 _READ_SIZE = 1 << 18
@@ -43,6 +44,7 @@ class EventSource:
         env: the job's environment: numbers of AWX's in it go into the events made here, as the plugin does.
         emit: takes records, one or more at a time.
         drain_terminal: reads what is on the terminal now, which calls `text`.
+        find_secrets: what an Ansible that masks secrets is to mask.
 
     Raises:
         JobError: the run directory has them: another run goes on there.
@@ -56,6 +58,7 @@ class EventSource:
         env: Mapping[str, str],
         emit: Callable[..., None],
         drain_terminal: Callable[[], None],
+        find_secrets: Callable[[], Sequence[str]],
     ) -> None:
         self._paths = (paths.events, paths.origin)
         for path in self._paths:
@@ -69,6 +72,7 @@ class EventSource:
         self._ids = {name.lower(): int(env[name]) for name in _ID_VARIABLES if env.get(name, "").isdecimal()}
         self._emit = emit
         self._drain_terminal = drain_terminal
+        self._find_secrets = find_secrets
         self._pieces: list[bytes] = []
         self._size = 0
         self._text = b""
@@ -116,8 +120,7 @@ class EventSource:
         if self._size > _MAX_LINE:
             return self._take_head(line)
         if line.startswith(_HELLO) and not self.plugin_loaded:
-            self._welcome()
-            return []
+            return self._welcome(line)
         self._counter += 1
         return [Event(self._counter, line)]
 
@@ -133,11 +136,26 @@ class EventSource:
                 f"event {self._counter} has {much}: at most {_MAX_LINE} travel, so its event_data is left out"),
         ]
 
-    def _welcome(self) -> None:
+    def _welcome(self, hello: bytes) -> list[Record]:
+        """Tell the plugin where to go on counting, and what Ansible is to mask, if it can."""
         self._drain_terminal()
         self._flush_text()
         self.plugin_loaded = True
-        os.write(self._origin, f"[{self._counter}, {self._line}]\n".encode())
+        secrets, rest = self._list_secrets(hello), 0
+        room = enlarge_pipe(self._origin) if secrets else 0
+        while len(answer := json.dumps([self._counter, self._line, secrets]).encode() + b"\n") > room and secrets:
+            secrets, rest = secrets[: len(secrets) // 2], rest + (len(secrets) + 1) // 2
+        os.write(self._origin, answer)
+        if not rest:
+            return []
+        return [Log(LogLevel.WARNING, f"Ansible does not mask {rest} of the job's secrets: they are too long together")]
+
+    def _list_secrets(self, hello: bytes) -> list[str]:
+        try:
+            version = json.loads(hello)["ansible"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return []
+        return list(self._find_secrets()) if masks(version) else []
 
     def _flush_text(self) -> None:
         if self._text:

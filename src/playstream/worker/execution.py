@@ -20,6 +20,7 @@ from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.events import EventSource
+from playstream.worker.known_secrets import find_secrets
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
 from playstream.worker.ssh_agent import KeyPipe
@@ -97,6 +98,7 @@ class Execution:
             events = EventSource(
                 launch.paths, self._job.ident, launch.command.env, self._mailbox.put,
                 lambda: supervisor.drain_console(),  # noqa: PLW0108 - there is no supervisor yet
+                lambda: find_secrets(self._job),
             )
             closing.callback(events.close)
             if self._job.ssh_key:

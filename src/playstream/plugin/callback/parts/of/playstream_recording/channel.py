@@ -12,6 +12,7 @@ import time
 
 PATIENCE_SECONDS = 10.0  # for a reader to open its end of the FIFO, and for its answer to the hello line
 WRITE_BUFFER = 1 << 22
+MAX_ANSWER = 1 << 21
 
 
 def open_events(path: str) -> io.BufferedWriter:
@@ -39,34 +40,34 @@ def write_long(channel: io.BufferedWriter, line: bytes) -> None:
         channel.flush()
 
 
-def read_origin(path: str) -> tuple[int, int]:
-    """The reader's `[counter, line]`, or (0, 0)."""
+def read_origin(path: str) -> tuple[int, int, list[str]]:
+    """The reader's `[counter, line, secrets]`, or (0, 0, [])."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     answer = b""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return 0, 0
+        return 0, 0, []
     try:
         poll = select.poll()
         poll.register(fd, select.POLLIN)
-        while b"\n" not in answer and len(answer) < 256 and time.monotonic() < deadline:
+        while b"\n" not in answer and len(answer) < MAX_ANSWER and time.monotonic() < deadline:
             poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             try:
-                chunk = os.read(fd, 256)
+                chunk = os.read(fd, 65536)
             except BlockingIOError:
                 continue
             if not chunk:  # no writer at the moment
                 time.sleep(0.005)
             answer += chunk
-        counter, line = json.loads(answer)
+        counter, line, *more = json.loads(answer)
     except (OSError, ValueError, TypeError):
-        return 0, 0
+        return 0, 0, []
     finally:
         os.close(fd)
     if type(counter) is int and type(line) is int and counter >= 0 and line >= 0:
-        return counter, line
-    return 0, 0
+        return counter, line, [text for text in (more[0] if more else ()) if isinstance(text, str)]
+    return 0, 0, []
 
 
 def not_recorded(path: str, reason: str) -> str:

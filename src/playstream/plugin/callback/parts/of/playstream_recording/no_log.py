@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What no_log hides, and ansible displays all the same."""
+"""What ansible is to hide: secrets, and messages of results that no_log hides."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from collections.abc import Iterable
 from typing import Any
 
 CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
+
+
+def mask(secrets: list[str]) -> bool:
+    """Have ansible mask these wherever it displays or reports them, as `$REDACTED$`; False if this one cannot."""
+    if secrets:
+        try:
+            from ansible.module_utils.secrets import register_secrets  # noqa: PLC0415 - ansible-core 2.22 and later
+        except ImportError:
+            return False
+        register_secrets(secrets)
+    return True
 
 
 def is_hidden(message: Any, dispatched: Iterable[Any]) -> bool:

@@ -19,6 +19,7 @@ from ansible import __version__ as ansible_version
 
 from .channel import WRITE_BUFFER, not_recorded, open_events, read_origin, write_long
 from .context import Context
+from .no_log import mask
 from .wire import encode, iso_of, members, microseconds, quote, text_of
 
 TURN_SECONDS = 1.0  # a callback may display from a thread it waits for; order is worth less than a deadlock
@@ -97,7 +98,9 @@ class Recorder:
             hello = {"playstream": 1, "pid": self.pid, "ansible": ansible_version}
             self._channel.write(encode(hello).encode() + b"\n")
             self._channel.flush()
-            self._counter, self._line = read_origin(origin)
+            self._counter, self._line, secrets = read_origin(origin)
+            if not mask(secrets):
+                display.warning("playstream: this ansible-core has no way to mask secrets. See to it with no_log")
         atexit.register(self._at_exit)
 
     def captured(self, shown: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,79 @@
+"""The secrets of a job that are known before it runs, for Ansible to mask in what it displays and reports.
+
+ansible-core masks from 2.22 on (`ansible.module_utils.secrets`). The callback plugin hands it this list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.inputs import VAULT_HEAD, load_mapping
+from playstream.pipeline.passwords import sort_passwords
+from playstream.pipeline.protocol import Job
+from playstream.pipeline.yaml_loader import ExactLoader
+
+FIRST_WITH_MASKS = (2, 22)
+"""The first ansible-core that masks."""
+MIN_LENGTH = 4
+"""Characters of a variable's value. Of passwords every one is masked; a variable may hold `on`."""
+_NAME = re.compile(
+    r"(?:passw(?:or)?d|passphrase|secret|token|credential|creds|pwd|(?:^|[_.-]|db|ssh|pg|user)pass"
+    r"|(?:api|access|secret|private|account|encryption|signing|shared|master|auth)[_-]?key)s?\d{0,3}\Z",
+    re.IGNORECASE,
+)
+_PROMPT = re.compile(r"pass|secret|token|credential|\bpin\b", re.IGNORECASE)
+_ASSIGNMENT = re.compile(r"""([A-Za-z_][\w.-]*)\s*=\s*("[^"\n]*"|'[^'\n]*'|[^\s"']+)""")
+
+
+def masks(version: object) -> bool:
+    """Whether the ansible-core of that version masks what it is handed."""
+    found = re.match(r"(\d{1,9})\.(\d{1,9})", version) if isinstance(version, str) else None
+    return found is not None and (int(found[1]), int(found[2])) >= FIRST_WITH_MASKS
+
+
+def find_secrets(job: Job) -> list[str]:
+    """The job's passwords and key, and the values of variables that are named as a secret, each once.
+
+    Vaulted values are not among them: Ansible alone reads those, and `no_log` is what hides them.
+    """
+    passwords = sort_passwords(job.passwords)
+    # What answers a question need not be a secret: `yes`.
+    answers = [answer for prompt, answer in passwords.prompts.items() if _PROMPT.search(prompt)]
+    named = (passwords.ssh, passwords.become, passwords.ssh_key, *passwords.vaults.values())
+    found = [text for text in (*named, *answers, job.ssh_key) if text]
+    given = (job.envvars, job.extravars, job.role_vars, job.settings, *job.plays)
+    for values in (*given, *map(_read, (*job.extravars_texts, *job.inventory_contents))):
+        found += _walk("", values, secret=False)
+    return list(dict.fromkeys(found))
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable of that name holds a secret: `db_password`, `API_KEY`, `tokens`; not `token_url`."""
+    return _NAME.search(name) is not None
+
+
+def _walk(name: str, value: Any, *, secret: bool) -> Iterator[str]:
+    secret = secret or is_secret_name(name)
+    if isinstance(value, Mapping):
+        if "__ansible_vault" not in value:
+            for key, item in value.items():
+                yield from _walk(str(key), item, secret=secret)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _walk("", item, secret=secret)
+    elif secret and type(value) in (str, int, float) and len(text := str(value).strip()) >= MIN_LENGTH:
+        yield text
+
+
+def _read(text: str) -> Any:
+    """A text of variables or an inventory as data: YAML, JSON, or the assignments of an INI file."""
+    if text.startswith(VAULT_HEAD):
+        return {}
+    try:
+        return load_mapping("text", text, ExactLoader)
+    except ConfigurationError:
+        # A name may come twice: for each host.
+        return [{name: value.strip("'\"")} for name, value in _ASSIGNMENT.findall(text)]
