@@ -121,6 +121,28 @@ def test_a_run_of_plain_ansible(stages: Stages, tmp_path: Path, variables: list[
     assert b"PLAY RECAP" in done.stdout
 
 
+@pytest.mark.parametrize(("words", "typed", "exit_status"), [
+    (("ansible", "all", "-m", "ping"), b"", 0), (("ansible-console", "all"), b"ping\nexit\n", 75),
+])
+def test_other_programs_need_a_variable(
+    stages: Stages, tmp_path: Path, words: tuple[str, ...], typed: bytes, exit_status: int
+) -> None:
+    """As in docs/results.md."""
+    recording = tmp_path / "events.jsonl"
+    env = {
+        **os.environ, "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR), "PLAYSTREAM_EVENTS": str(recording),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable, "HOME": str(tmp_path),
+    }
+    command = [str(Path(sys.executable).with_name(words[0])), *words[1:], "-i", "a,", "-c", "local"]
+    for more in ({}, {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}):
+        assert not recording.exists()
+        subprocess.run(command, cwd=tmp_path, env=env | more, input=typed, capture_output=True, check=True)
+    done = stages.call("process", tmp_path / "dir", stdin=recording.read_bytes())
+    assert done.returncode == exit_status
+    ok = [event for event in read_events(tmp_path / "dir" / "artifacts") if event["event"] == "runner_on_ok"]
+    assert [event["event_data"]["res"]["ping"] for event in ok] == ["pong"]
+
+
 def test_the_summary_of_a_run(stages: Stages, tmp_path: Path) -> None:
     recorded = line(1, "runner_on_ok", host="a", task="t", task_action="debug", res={"msg": "x"}) + line(
         2, "playbook_on_stats", ok={"a": 1}, processed={"a": 1}

@@ -12,8 +12,9 @@ def set_up(parser: Parser) -> None:
     parser.usage = "%(prog)s [FLAGS]"
     parser.description = (
         "Print the directory of the callback plugin. With it in ANSIBLE_CALLBACK_PLUGINS and a file's name in "
-        "PLAYSTREAM_EVENTS, every run of ansible-playbook records its events in that file, one JSON object a line, for "
-        "playstream process. PLAYSTREAM_IDENT names the run; a new uuid when left out."
+        "PLAYSTREAM_EVENTS, every run of ansible-playbook and ansible-pull records its events in that file, one JSON "
+        "object a line, for playstream process; ansible and ansible-console do so with ANSIBLE_LOAD_CALLBACK_PLUGINS=1 "
+        "too. PLAYSTREAM_IDENT names the run; a new uuid when left out."
     )
     parser.add_flags("plugin-path")
 
