@@ -38,9 +38,10 @@ class Reader:
         self._thread.join()
 
 
-def _recorded(ansible: Ansible, directory: Path, answer: bytes) -> Run:
+def _recorded(ansible: Ansible, directory: Path, answer: bytes, env: dict[str, str] | None = None) -> Run:
     reader = Reader(directory, answer)
-    run = ansible.playbook("small.yml", env={"PLAYSTREAM_ORIGIN": str(reader.origin)}, events=reader.events)
+    given = {"PLAYSTREAM_ORIGIN": str(reader.origin), **(env or {})}
+    run = ansible.playbook("small.yml", env=given, events=reader.events)
     reader.join()
     run.path = reader.record
     return run
@@ -64,11 +65,16 @@ def test_secrets_of_the_readers_answer_are_masked(
 ) -> None:
     """An ansible-core that cannot is never handed any; when it is all the same, it says so and the run is recorded."""
     secrets = ["told", *(f"long{number}" * 500 for number in range(30))]
-    run = _recorded(ansible, tmp_path, json.dumps([0, 0, secrets]).encode() + b"\n")
+    shown = {"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"}
+    run = _recorded(ansible, tmp_path, json.dumps([0, 0, secrets]).encode() + b"\n", shown)
     assert run.status == 0
+    run.check()
     said = run.one("runner_on_ok", task="say")["event_data"]["res"]["msg"]
     told = run.named("runner_on_ok")[-1]["event_data"]["res"]["stdout"]
     assert (said, told) == ("two\nlines", "$REDACTED$" if version >= (2, 22) else "told")
+    # Not in a task's name and arguments either.
+    assert ("told" in run.path.read_text()) == (version < (2, 22))
+    assert run.events[-1]["event"] == "playbook_on_stats"
     assert ("no way to mask secrets" in run.terminal) == (version < (2, 22))
 
 

@@ -11,6 +11,11 @@ from json import encoder as json_encoder
 from time import gmtime, strftime, time_ns
 from typing import Any
 
+try:
+    from ansible.module_utils.secrets import mask_secrets
+except ImportError:  # before ansible-core 2.22
+    mask_secrets = None
+_UUIDS = frozenset(("playbook_uuid", "play_uuid", "task_uuid", "uuid"))
 quote: Callable[[str], str] = json_encoder.encode_basestring_ascii
 """A text as a JSON string."""
 
@@ -85,8 +90,30 @@ def encode(value: Any) -> str:
 
 
 def members(fields: Mapping[str, Any]) -> str:
-    """The fields as they stand inside an object, each with a comma behind it."""
-    return encode(fields)[1:-1] + "," if fields else ""
+    """The fields as they stand inside an object, each with a comma behind it, and secrets masked.
+
+    Of results and of what it displays Ansible has masked them itself.
+    """
+    return encode(_masked(fields))[1:-1] + "," if fields else ""
+
+
+def _masked(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """A copy of plain data, without what this Ansible is to mask. What ties events together stays."""
+    if mask_secrets is None:
+        return value
+    if isinstance(value, str):
+        return mask_secrets(value)
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if id(value) in above or len(above) > 100:
+        return "..."
+    above = (*above, id(value))
+    if isinstance(value, Mapping):
+        return {
+            mask_secrets(key) if isinstance(key, str) else key: item if key in _UUIDS else _masked(item, above)
+            for key, item in value.items()
+        }
+    return [_masked(item, above) for item in value]
 
 
 def microseconds() -> int:
