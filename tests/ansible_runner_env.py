@@ -13,7 +13,8 @@ CURRENT = "2.4.3"
 """The version whose behaviour is compared with ours."""
 
 ROOT = Path(__file__).resolve().parents[1]
-CACHE = ROOT / ".cache" / "ansible-runner"
+_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"  # a checkout may serve two systems
+CACHE = ROOT / ".cache" / "ansible-runner" / _PYTHON
 
 _OLD_CORE = "ansible-core==2.15.*"
 _PKG_RESOURCES = "setuptools<81"  # the last that has pkg_resources, which these import
@@ -51,7 +52,7 @@ def old_core_python() -> Path:
     Raises:
         Unprepared: it cannot be made.
     """
-    return environment(ROOT / ".cache" / "old-core", "ansible-core==2.13.*")
+    return environment(ROOT / ".cache" / f"old-core-{_PYTHON}", "ansible-core==2.13.*")
 
 
 def environment(folder: Path, *wanted: str) -> Path:

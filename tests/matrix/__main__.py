@@ -35,6 +35,7 @@ PYTHONS = {
     "2.21": ((3, 12), (3, 14)),
     "2.22": ((3, 13), (3, 15)),
 }
+CANDIDATES = {"2.22"}  # has no release; pip takes a release candidate only where one is named
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def _prepare(core: str, python: Python, packages: Sequence[str]) -> str:
     shutil.rmtree(wheels, ignore_errors=True)  # an older wheel in it would be installed where a newer one failed
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     build = project["build-system"]["requires"]
-    wanted = [f"ansible-core=={core}.*", *TOOLS, *project["project"]["dependencies"]]
+    ansible = f"ansible-core=={core}.*" + (f",>={core}.0rc1" if core in CANDIDATES else "")
+    wanted = [ansible, *TOOLS, *project["project"]["dependencies"]]
     fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(wheels)]
     do([*fetch, "--only-binary", ":all:", "--python-version", version, *wanted, *build],
        f"pip cannot fetch ansible-core {core} and what the project needs; is the package index reachable?")

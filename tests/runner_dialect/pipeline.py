@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +83,11 @@ def run(combination: Combination, source: Path, place: Path, transmit: Sequence[
     Args:
         combination: who does what.
         source: the private data directory of transmit.
-        place: an empty directory, for temporary files and what process writes.
+        place: an empty directory for what they write; temporary files lie in a directory of their own, with a name
+            that is short enough for sockets in it.
         transmit: flags of transmit.
     """
-    temporary, target = place / "tmp", place / "result"
-    temporary.mkdir()
+    target = place / "result"
     target.mkdir()
     dialect = ("--dialect", combination.dialect) if combination.transmit == OURS else ()
     commands = [
@@ -93,22 +95,23 @@ def run(combination: Combination, source: Path, place: Path, transmit: Sequence[
         ("worker",),
         ("process", target, "-i", IDENT),
     ]
-    said = [(place / f"{words[0]}.stderr").open("w+b") for words in commands]
     stages: list[subprocess.Popen[bytes]] = []
     before: IO[bytes] | int | None = subprocess.DEVNULL
-    for program, words, stderr in zip(combination.programs, commands, said, strict=True):
-        stages.append(_start(stage_command(program, *words), stage_environment(program, temporary), before, stderr))
-        if not isinstance(before, int) and before is not None:
-            before.close()
-        before = stages[-1].stdout
-    shown, _ = stages[-1].communicate(timeout=LIMIT_SECONDS)
-    for stage in stages:
-        stage.wait(LIMIT_SECONDS)
-    messages = b""
-    for file in said:
-        file.seek(0)
-        messages += file.read()
-        file.close()
+    with tempfile.TemporaryDirectory(prefix="playstream-") as temporary, contextlib.ExitStack() as files:
+        said = [files.enter_context((place / f"{words[0]}.stderr").open("w+b")) for words in commands]
+        for program, words, stderr in zip(combination.programs, commands, said, strict=True):
+            env = stage_environment(program, Path(temporary))
+            stages.append(_start(stage_command(program, *words), env, before, stderr))
+            if not isinstance(before, int) and before is not None:
+                before.close()
+            before = stages[-1].stdout
+        shown, _ = stages[-1].communicate(timeout=LIMIT_SECONDS)
+        for stage in stages:
+            stage.wait(LIMIT_SECONDS)
+        messages = b""
+        for file in said:
+            file.seek(0)
+            messages += file.read()
     return Run(
         combination,
         target / "artifacts" / IDENT,

@@ -44,6 +44,15 @@ options:
       - key: fact_caching_timeout
         section: defaults
     type: integer
+  persist_metadata:
+    default: true
+    description: Whether the cache keeps Ansible's notes on facts; read since ansible-core 2.22
+    env:
+      - name: ANSIBLE_CACHE_JSONFILE_PERSIST_METADATA
+    ini:
+      - key: persist_metadata
+        section: jsonfile_cache
+    type: bool
 """
 
 
