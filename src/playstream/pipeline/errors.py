@@ -25,14 +25,13 @@ MAX_MESSAGE = 8192
 class PlaystreamError(Exception):
     """Base of every error that playstream raises on purpose.
 
-    Args:
-        message: for people. Of a very long one the middle is left out.
+    Its text is for people. Of a very long one the middle is left out.
     """
 
     exit_status: ClassVar[int] = 70
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(shorten(message))
+    def __str__(self) -> str:
+        return shorten(super().__str__())
 
 
 class ConfigurationError(PlaystreamError, ValueError):
