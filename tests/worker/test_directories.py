@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,27 @@ def test_temporary_files_of_a_worker(
     assert run.exit_statuses == (0, 0, 0), run.stderr
     assert [event["event_data"]["host"] for event in run.events if event["event"] == "runner_on_ok"] == ["node1"]
     assert stages.leftovers() == []
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_temporary_files_where_ansible_has_no_room_for_a_socket(
+    stages: Stages, private_data_dir: MakeDir, tmp_path: Path, excess: int
+) -> None:
+    """ansible-core 2.21 ends like this; older ones need no socket."""
+    stages.temporary = tmp_path / ("x" * (75 - len(str(tmp_path)) - 1 + excess))
+    stages.temporary.mkdir()
+    stages.path_before.append(tmp_path)
+    (tmp_path / "ansible-playbook").write_text("#!/bin/sh\nexit 250\n")
+    (tmp_path / "ansible-playbook").chmod(0o755)
+    run = stages.run(private_data_dir({"site.yml": SITE}), "-p", "site.yml")
+    assert run.exit_statuses == (0, 250, 250)
+    assert ("TMPDIR has a name of 76 bytes" in run.stderr) is bool(excess)
+    assert run.text("status") == "failed"
+    if importlib.metadata.version("ansible-core") >= "2.21":
+        (tmp_path / "ansible-playbook").unlink()
+        run = stages.run(private_data_dir({"site.yml": SITE}, name="real"), "-p", "site.yml")
+        assert run.exit_statuses == ((0, 250, 250) if excess else (0, 0, 0))
+        assert ("TMPDIR has a name of 76 bytes" in run.stderr) is bool(excess)
 
 
 @pytest.mark.parametrize("inventory", [HOSTS, {"all": {"hosts": {"node1": {"ansible_connection": "local"}}}}, None])

@@ -27,6 +27,11 @@ from playstream.worker.ssh_agent import KeyPipe
 from playstream.worker.supervise import Link, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
 
+_CRASHED = 250
+"""Ansible's exit status after an exception that it did not expect."""
+_MAX_TMPDIR = 107 - len("/pymp-12345678/listener-12345678")
+"""Bytes. The name of a socket has 107 at most, and these are what Python puts behind the directory's."""
+
 
 class Execution:
     """Runs one job; what there is to tell goes into a mailbox.
@@ -77,7 +82,7 @@ class Execution:
             if self._spool.is_ours:
                 for directory in launch.remove:
                     discard(directory)
-        outcome = _see_that_it_ran(outcome, launch)
+        outcome = _explain_crash(_see_that_it_ran(outcome, launch), launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _check_place(launch.paths.artifact_dir)
         _write_results(launch.paths.artifact_dir, outcome)
@@ -142,6 +147,19 @@ def _see_that_it_ran(outcome: Outcome, launch: Launch) -> Outcome:
         "could not write into the run directory. See the output, the image's entrypoint and container_options"
     )
     return Outcome(StatusName.ERROR, None, trouble, JobError(trouble))
+
+
+def _explain_crash(outcome: Outcome, launch: Launch) -> Outcome:
+    """Since ansible-core 2.21 Ansible does not start where TMPDIR has a long name, and does not say why."""
+    temporary = launch.command.env.get("TMPDIR", "")
+    size = len(os.fsencode(temporary))
+    if outcome.rc != _CRASHED or outcome.explanation is not None or size <= _MAX_TMPDIR:
+        return outcome
+    return replace(outcome, explanation=(
+        f"Ansible crashed (exit status {_CRASHED}), and TMPDIR has a name of {size} bytes. From ansible-core 2.21 on, "
+        f"expected at most {_MAX_TMPDIR}: it makes a socket there, whose name is limited. Set TMPDIR to a directory "
+        f"with a shorter name, such as /tmp, where the job runs; got {temporary!r}"
+    ))
 
 
 def _check_place(artifact_dir: Path) -> None:
