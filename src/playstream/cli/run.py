@@ -39,6 +39,7 @@ def run(flags: argparse.Namespace) -> int:
     report_to: int | None = flags.report_to
     if report_to is not None:
         flags.name = "start"
+        os.set_inheritable(report_to, False)  # `start` waits for its end, and the guard is started before
 
     def report(ident: str) -> None:
         """Tell `start`, which waits for it, and let it go."""

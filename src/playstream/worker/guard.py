@@ -16,8 +16,8 @@ descriptors (SCM_RIGHTS, unix(7)), with the key `do`:
                with a descriptor of the directory, which is emptied and stays.
     disown     `path`: forget it
     hold       comes with the descriptor of a lock, which is held until this process ends
-    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. Without a terminal it comes with the
-               command's standard input, output and error.
+    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. With `stderr` it comes with what
+               is standard error from here on; without a terminal, with the command's standard input, output and error.
     terminate  end the job; answered with {"reaped": count of processes}
     settle     the job is over: end what served it, run the clean-up commands; answered with {"settled": true}. What the
                job left running on purpose goes on from here on, though the worker dies.
@@ -50,7 +50,7 @@ _LOOK_SECONDS = 1.0
 """How often to look whether the worker lives, where the kernel does not tell."""
 _LONGEST_WORD = 32 * os.sysconf("SC_PAGESIZE") - 1
 """Bytes that Linux takes in one word or variable of what it starts (execve(2))."""
-_MAX_GIVEN = 3
+_MAX_GIVEN = 4
 """Descriptors that come with one line."""
 _RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
 
@@ -142,7 +142,11 @@ class _Guard:
 
     def _start(self, order: dict[str, Any]) -> None:
         self._job = order
-        given = [] if order["tty"] is not None else [self._given.pop(0) for _ in range(_MAX_GIVEN)]
+        if order["stderr"]:
+            fd = self._given.pop(0)
+            os.dup2(fd, 2)
+            os.close(fd)
+        given = [] if order["tty"] is not None else [self._given.pop(0) for _ in range(3)]
         try:
             self._child = _spawn(order, given)
         except OSError as error:
@@ -246,7 +250,10 @@ class _Guard:
 def _remove(directory: str, fd: int | None) -> None:
     remains = _REMOVAL.remove_tree(directory) if fd is None else _REMOVAL.empty_directory(fd)
     if remains is not None:
-        sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
+        try:
+            sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
+        except OSError:
+            pass  # whoever read it has left; the rest is removed all the same
 
 
 def _load_removal() -> ModuleType:

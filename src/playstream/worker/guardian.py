@@ -94,10 +94,12 @@ class Guardian:
         self._spool = launch.paths.spool
         self._settled = False
         command = launch.command
+        # It may be another one than when the guard was started: `playstream start` waits for that one's end.
+        stderr = (2,) if _is_open(2) else ()
         self._tell(
-            "start", console.descriptors or (), argv=command.argv, env=command.start_env, cwd=str(command.cwd),
-            tty=console.tty, run_dir=str(launch.paths.run_dir), cleanup=[list(words) for words in launch.cleanup],
-            grace=GRACE_SECONDS,
+            "start", (*stderr, *(console.descriptors or ())), stderr=bool(stderr), argv=command.argv,
+            env=command.start_env, cwd=str(command.cwd), tty=console.tty, run_dir=str(launch.paths.run_dir),
+            cleanup=[list(words) for words in launch.cleanup], grace=GRACE_SECONDS,
         )
         console.started()
 
@@ -219,6 +221,14 @@ def _spawn(channel: int) -> int:
         for fd in (moved, null):
             if fd >= 0:
                 os.close(fd)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def _as_utf8(value: Any) -> Any:
