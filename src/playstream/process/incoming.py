@@ -1,0 +1,206 @@
+"""The tree of a worker's artifacts: unpacked beside the run's files, checked when it is complete, moved into place.
+
+So a stream that breaks off damages nothing that was there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playstream.pipeline.errors import RemoteProtocolError, UnsafePath
+from playstream.pipeline.ident import FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_NAMES
+from playstream.pipeline.limits import Limits
+from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
+from playstream.pipeline.tree.directories import make_directory, mode_of, names_to_take, put, remove
+from playstream.pipeline.tree.paths import MAX_NAME
+from playstream.pipeline.tree.unpack import Unpacker
+
+if TYPE_CHECKING:
+    from playstream.process.made_names import MadeNames
+
+_INCOMING = ".incoming"
+"""The directory that a tree is unpacked into, until it is complete and moved into place."""
+
+
+class IncomingTree:
+    """Takes the records of the tree. Every method may raise OSError, when the directory refuses something.
+
+    Args:
+        path: the artifact directory.
+        root: its descriptor, which stays the caller's.
+        among_runs: those of other runs may be in it, whose names the worker may not take.
+        links: names whose links stay, so that what they lead to is written.
+        limits: what the tree may cost.
+    """
+
+    def __init__(self, path: Path, root: int, *, among_runs: bool, links: Collection[str], limits: Limits) -> None:
+        self._path = path
+        self._root = root
+        self._among_runs = among_runs
+        self._links = links
+        self._limits = limits
+        self._made: MadeNames | None = None
+        """What such runs have made, once it was asked for."""
+        self._unpacker: Unpacker | None = None
+        self.waits = False
+        """Whether a tree is complete and not yet in its place."""
+        remove(root, _INCOMING)  # of a process that was killed
+
+    @property
+    def receiving(self) -> bool:
+        """Whether the beginning of a tree has come, and not its end."""
+        return self._unpacker is not None
+
+    def receive(self, record: FileEntry | FileData | TreeEnd) -> None:
+        """Take a record; with the last one the tree is checked, and waits for `place`.
+
+        Raises:
+            UnsafePath: an entry would leave the directory, or has a name that is not the run's.
+            RemoteProtocolError: the tree is not well formed.
+        """
+        if self._unpacker is None:
+            os.close(make_directory(self._root, _INCOMING))
+            self._unpacker = Unpacker(self._path / _INCOMING, trusted=False, limits=self._limits)
+        if isinstance(record, FileEntry):
+            _check_name(record.path)
+            if self._among_runs:
+                self._check_among_runs(record.path)
+        self._unpacker.receive(record)
+        if isinstance(record, TreeEnd):
+            self._close_unpacker()
+            with self._open() as incoming:
+                _check_types(incoming)
+                if mode_of(incoming, FACT_CACHE) is not None:
+                    _simplify_facts(self._path / _INCOMING / FACT_CACHE)
+            self.waits = True
+
+    def place(self, not_taken: Collection[str]) -> None:
+        """Put a complete tree in the place of what is there, but for the names in `not_taken`."""
+        with self._open() as incoming:
+            self._move_all(incoming, not_taken, replace=True)
+        remove(self._root, _INCOMING)
+        self.waits = False
+
+    def drop(self, not_taken: Collection[str], *, keep: bool) -> None:
+        """Give up a tree that is not in its place; if `keep`, what has come of it stays where nothing is there."""
+        if self._close_unpacker() and keep:
+            with self._open() as incoming:
+                self._move_all(incoming, not_taken, replace=False)
+        remove(self._root, _INCOMING)
+
+    def _close_unpacker(self) -> bool:
+        """Whether there was one."""
+        unpacker, self._unpacker = self._unpacker, None
+        if unpacker is not None:
+            unpacker.close()
+        return unpacker is not None
+
+    def _check_among_runs(self, path: bytes) -> None:
+        """Refuse an entry directly in the directory that may not have its name there. Others are the unpacker's."""
+        name = os.fsdecode(path)
+        if not name or "/" in name or "\0" in name or name in KNOWN_NAMES or len(path) > MAX_NAME:
+            return
+        self._names_made().expect(name)
+
+    def _names_made(self) -> MadeNames:
+        if self._made is None:
+            from playstream.process.made_names import MadeNames  # noqa: PLC0415 - most trees have known names only
+
+            self._made = MadeNames(self._root)
+        return self._made
+
+    @contextmanager
+    def _open(self) -> Iterator[int]:
+        """The directory of the tree that has come, open."""
+        fd = os.open(_INCOMING, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _move_all(self, incoming: int, not_taken: Collection[str], *, replace: bool) -> None:
+        """Put what was unpacked into place; without `replace` only what is not there yet.
+
+        Raises:
+            UnsafePath: something has come where it was to go.
+        """
+        if self._made is not None:
+            with os.scandir(incoming) as entries:
+                self._made.add((entry.name for entry in entries), incoming)
+        for name in names_to_take(incoming):
+            if name in not_taken or not (replace or self._has_room_for(incoming, name)):
+                remove(incoming, name)
+            elif name in self._links:
+                _copy_content(self._path / _INCOMING / name, self._path / name)
+                remove(incoming, name)
+            else:
+                if self._made is not None and name not in KNOWN_NAMES:
+                    self._made.check(name)
+                put(incoming, name, self._root)
+
+    def _has_room_for(self, incoming: int, name: str) -> bool:
+        return _has_right_type(incoming, name) and mode_of(self._root, name) is None
+
+
+def _simplify_facts(cache: Path) -> None:
+    """ansible-runner's worker sends what Ansible wrote; clients know one layout."""
+    from playstream.pipeline.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
+
+    simplify_fact_cache(cache)
+
+
+def _copy_content(source: Path, target: Path) -> None:
+    """Write a file's content to what a link leads to."""
+    import shutil  # noqa: PLC0415 - 2 ms of a start, for what is seldom needed
+
+    shutil.copyfile(source, target)
+
+
+def _has_right_type(directory: int, name: str) -> bool:
+    """Whether the entry is what a run leaves under its name: for the known names a file or a directory, no link.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    mode = mode_of(directory, name) if name in KNOWN_NAMES else None
+    return mode is None or (stat.S_ISDIR if name in KNOWN_DIRECTORIES else stat.S_ISREG)(mode)
+
+
+def _check_types(directory: int) -> None:
+    """Refuse a tree in which a known name is not what a run leaves under it.
+
+    Args:
+        directory: descriptor of where it was unpacked.
+
+    Raises:
+        RemoteProtocolError: it is so.
+        OSError: an entry cannot be looked at.
+    """
+    for name in sorted(KNOWN_NAMES):
+        if not _has_right_type(directory, name):
+            expected = "a directory" if name in KNOWN_DIRECTORIES else "a file"
+            raise RemoteProtocolError(
+                f"the worker's artifacts hold {name!r} as something else than {expected}, which no run leaves there. "
+                "They are refused. See on the worker's side what made it: a task of the job, or a changed worker"
+            )
+
+
+def _check_name(path: bytes) -> None:
+    """Refuse an entry of a tree whose name this side uses itself.
+
+    Args:
+        path: the entry's, in the tree.
+
+    Raises:
+        UnsafePath: it is so.
+    """
+    if path.split(b"/", 1)[0] == _INCOMING.encode():
+        raise UnsafePath(
+            f"the worker's artifacts hold the name {_INCOMING!r}, which is kept for playstream's own files. They are "
+            "refused. See on the worker's side what made it: a task of the job, or a changed worker"
+        )
