@@ -16,6 +16,7 @@ _PLACE = ROOT / ".cache" / "debian"
 _PYTHON = ("python3", "python3-venv", "ca-certificates")
 _ENTER = """
 root=$1 checkout=$2; shift 2
+mount --bind "$root" "$root"  # so that / is a mount inside: unshare, bwrap and podman want that
 mkdir -p "$root$checkout"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 mount --rbind "$checkout" "$root$checkout"
