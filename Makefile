@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime
+DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime locales
 DEMO := examples/demo
 
 .PHONY: help demo test test-fast lint check-types check-imports audit pytest test-matrix bench soak faults fuzz clean packages
