@@ -25,6 +25,7 @@ mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 exec chroot "$root" env -C "$checkout" "$@"
 """
+_QUIET = "PODMAN_IGNORE_CGROUPSV1_WARNING=1"  # of podman 5, about this host's kernel; tests read what it says
 _KEPT = ("LANG", "LC_ALL", "TERM", "HYPOTHESIS_PROFILE")
 """Of this host's environment: the rest names places that the other Debian has not got."""
 
@@ -86,7 +87,7 @@ def prepare(debian: Debian, packages: Sequence[str]) -> None:
 def inside(debian: Debian, command: Sequence[str]) -> list[str]:
     """The command as it runs in that Debian, in this checkout; mounts end with it."""
     kept = [f"{name}={os.environ[name]}" for name in _KEPT if name in os.environ]
-    own = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", *kept]
+    own = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", *kept, _QUIET]
     enter = ["unshare", "--mount", "--propagation", "slave", "sh", "-ec", _ENTER, "enter", str(debian.root), str(ROOT)]
     return [*enter, "-i", *own, *command]
 
