@@ -120,6 +120,8 @@ def _find_libraries(linked: Iterable[Path]) -> dict[str, Path]:
     # ldd fails when one extension module lacks its library on this host; that module is not of interest then.
     listing = subprocess.run(["ldd", *linked], check=False, capture_output=True, text=True).stdout
     found = [Path(path) for path in re.findall(r"(?:=> |^\s+)(/\S+) \(0x", listing, re.MULTILINE)]
+    # libc loads this one by itself, when a thread ends.
+    found += [path.with_name("libgcc_s.so.1") for path in found if path.name == "libc.so.6"][:1]
     return {f"usr{path}" if path.name.startswith("ld-") else f"{_LIBRARIES}/{path.name}": path for path in found}
 
 
