@@ -42,7 +42,7 @@ LEFT_OUT_MEMBERS = {
     "Runner": {"event_callback", "kill_container", "status_callback"},
     "RunnerConfig": {
         "build_process_isolation_temp_dir", "generate_ansible_command", "handle_command_wrap", "prepare_command",
-        "prepare_env", "prepare_inventory", "should_allocate_tty", "wrap_args_for_containerization",
+        "prepare_inventory", "should_allocate_tty", "wrap_args_for_containerization",
         "wrap_args_for_sandbox", "wrap_args_with_ssh_agent",
     },
     "Worker": {"artifacts_handler", "event_handler", "finished_callback", "status_handler", "update_paths"},

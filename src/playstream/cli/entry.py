@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 from playstream.cli import INTERRUPTED
 
 
-def main() -> int:
-    """Run the command line of this process; return its exit status."""
+def main(command: Callable[[], int] | None = None) -> int:
+    """Run the command line of this process.
+
+    Args:
+        command: does it; playstream's own when None.
+
+    Returns:
+        The exit status.
+    """
     try:
         from playstream.cli.interrupts import InterruptsWait  # noqa: PLC0415 - see above
 
@@ -19,7 +27,7 @@ def main() -> int:
 
             use_patient_streams()
         try:
-            status = run()
+            status = (command or run)()
         except SystemExit as left:  # argparse's: help, the version, or words that cannot be understood
             status = left.code if isinstance(left.code, int) else 0
         return settle(status)

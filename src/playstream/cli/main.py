@@ -55,10 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     with InterruptsWait():
         arguments = parse(sys.argv[1:] if argv is None else list(argv))
-    return _run(arguments)
+    return perform(arguments)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def perform(arguments: argparse.Namespace) -> int:
+    """Do what a command line says.
+
+    Args:
+        arguments: as `parse` gives them.
+
+    Returns:
+        The exit status; an error has been said in a line.
+    """
     try:
         if arguments.debug or arguments.logfile:
             from playstream.interface.logs import set_up_logging  # noqa: PLC0415 - loaded only where it is asked for

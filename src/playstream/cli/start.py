@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from playstream.cli.output import complain
@@ -25,6 +26,19 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Start `playstream run` in a session of its own, wait until it has checked the job; return the exit status."""
+    return start_in_background(flags, ("-m", "playstream"))
+
+
+def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> int:
+    """Start the `run` of a program in a session of its own, and wait until it has checked the job.
+
+    Args:
+        flags: those of the subcommand.
+        program: the words after Python's name that the program is started with.
+
+    Returns:
+        The exit status.
+    """
     import fcntl  # noqa: PLC0415 - only what this subcommand needs is loaded
     import os  # noqa: PLC0415
     import sys  # noqa: PLC0415
@@ -36,7 +50,7 @@ def run(flags: argparse.Namespace) -> int:
     pid = os.posix_spawn(
         sys.executable,
         # -P: what lies in the current directory is not playstream.
-        [sys.executable, "-P", "-m", "playstream", "run", "--report-to", "3", *flags.words],
+        [sys.executable, "-P", *program, "run", "--report-to", "3", *flags.words],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -24,7 +24,7 @@ def set_up(parser: Parser) -> None:
     parser.forward(flags_of("worker cleanup"))
     cleanup = ("cleanup", "remove directories that jobs have left, and images", set_up_subcommand("worker cleanup"))
     parser.add_commands([cleanup], required=False)
-    parser.set_defaults(for_cleanup=parser.forwarded, usage_error=parser.error)
+    parser.set_defaults(for_cleanup=parser.forwarded, usage_error=parser.error, worker_options={})
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -49,6 +49,7 @@ def run(flags: argparse.Namespace) -> int:
     options = WorkerOptions(
         directory, flags.delete, keepalive_seconds(flags), liveness_seconds(flags), limits_of(vars(flags)),
         None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),
+        **flags.worker_options,
     )
     warn = partial(complain, "worker")
     identities, recipients = encryption_of(vars(flags), "identity"), encryption_of(vars(flags), "encrypt_to")

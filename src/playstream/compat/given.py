@@ -1,4 +1,4 @@
-"""Options of a configuration as attributes of it."""
+"""Options and settings of a configuration as attributes of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ class Configuration(Protocol):
 
     options: dict[str, Any]
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Those that count."""
+    settings: dict[str, Any]
 
     def give(self, options: Mapping[str, Any]) -> None:
         """Set options."""
@@ -41,3 +39,24 @@ class Given:
 
     def __set__(self, config: Configuration, value: Any) -> None:
         config.give({self._option: value})
+
+
+class Setting:
+    """A setting, under the name that ansible-runner's configuration has for it. It may be set until the run starts.
+
+    Args:
+        default: what it is when it is not given.
+    """
+
+    def __init__(self, default: Any = None) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, config: Configuration | None, owner: type | None = None) -> Any:
+        return self if config is None else config.settings.get(self._name, self._default)
+
+    def __set__(self, config: Configuration, value: Any) -> None:
+        others = {name: known for name, known in (config.settings or {}).items() if name != self._name}
+        config.settings = others if value is None else {**others, self._name: value}

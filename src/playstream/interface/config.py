@@ -55,6 +55,8 @@ class RunnerConfig:
     """With `json_mode`, lines that no event of Ansible's tells of are kept and shown as they are."""
     follow_links = False
     """Links in the artifact directory in the place of `stdout` and `stderr` stay, and what they lead to is written."""
+    delivery = Delivery.IN_PLACE
+    """What becomes of things that are named and not there."""
     _options_type: type = JobOptions
     _is_command = False
 
@@ -164,6 +166,11 @@ class RunnerConfig:
         """True when the command is known and has not been run yet."""
         return self._launch is not None
 
+    def make_ready(self) -> None:
+        """Prepare it for a run, unless it is. Raises what prepare() raises."""
+        if not self.prepared:
+            self.prepare()
+
     def prepare(self) -> None:
         """Check everything, and make a private place with what the run needs.
 
@@ -176,7 +183,7 @@ class RunnerConfig:
         fill_standard_streams()
         directory = None if self.private_data_dir is None else Path(self.private_data_dir)
         arguments = make_arguments(self._job_options, command=self._command_words())
-        job = self._adapt(make_job(directory, arguments, Delivery.IN_PLACE))
+        job = self._adapt(make_job(directory, arguments, self.delivery))
         if directory is None and "artifact_dir" not in self.options:
             self._make_temporary()  # now, before there are more threads
         remove_leftovers()
@@ -226,6 +233,14 @@ class RunnerConfig:
         """The command that is started."""
         return self.command
 
+    def _env_to_run(self) -> Mapping[str, str]:
+        """The environment that it is started with."""
+        return self.env
+
+    def _job_to_run(self, job: Job) -> Job:
+        """The job that was prepared, with what was changed since."""
+        return job
+
     def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
         """The run itself, with what was changed since `prepare()`. Used by Runner, which calls `release` afterwards.
 
@@ -244,8 +259,8 @@ class RunnerConfig:
         if self._launch.sandbox is None and not os.path.isdir(self.cwd):
             raise ConfigurationError(f"cwd: expected a directory to start the command in, got {self.cwd!r}")
         command = replace(
-            self._launch.command, argv=tuple(map(str, self._words_to_run())),
-            env={str(k): str(v) for k, v in self.env.items()}, cwd=Path(self.cwd),
+            self._launch.command, argv=tuple(map(str, self._words_to_run())), shown=tuple(map(str, self.command)),
+            env={str(k): str(v) for k, v in self._env_to_run().items()}, cwd=Path(self.cwd),
         )
         _ = command.start_env  # where it cannot be made, nothing runs
         self._spool.artifact_dir(self._job.ident)  # a run in a process that was forked may have left its own there
@@ -253,7 +268,7 @@ class RunnerConfig:
             # Facts that are in the artifacts already are known to this run.
             restore_fact_cache(Path(self.fact_cache), fact_cache_dir(self._job, self._launch.paths))
         return Execution(
-            self._job, self._spool, mailbox, cancellation,
+            self._job_to_run(self._job), self._spool, mailbox, cancellation,
             launch=replace(self._launch, command=command), console=self._make_console(),
         )
 

@@ -93,15 +93,15 @@ class CancelPoll:
         Raises:
             CallbackError: the callback raised.
         """
-        now = time.monotonic()
-        if self._callback is None or now < self._next:
+        if self._callback is None or time.monotonic() < self._next:
             return
-        self._next = now + LOOK_SECONDS
         callback, self._callback = self._callback, None  # one that raises is not asked again
         if _call("cancel_callback", callback):
             self._cancel("the cancel callback asked for it")
         else:
             self._callback = callback
+        # From its end on: one that takes long would be asked between any two records.
+        self._next = time.monotonic() + LOOK_SECONDS
 
 
 def as_result(error: BaseException) -> PlaystreamError:

@@ -250,8 +250,7 @@ class Runner(Results):
         error: BaseException | None
         unstored: BaseException | None = None
         try:
-            if not self.config.prepared:
-                self.config.prepare()
+            self.config.make_ready()
             poll = CancelPoll(self._handlers.cancel_callback, cancellation.request)
 
             def look() -> None:

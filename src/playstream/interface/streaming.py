@@ -107,20 +107,23 @@ class TransmitRunner(_Stage):
 class WorkRunner(_Stage):
     """Serves a job."""
 
-    def run(self) -> tuple[str, int | None]:
-        """Read the job, run it, write its results.
-
-        Raises:
-            PlaystreamError: the job could not be served, or the cancel callback raised; the other side has been told.
-        """
+    def _make_options(self) -> WorkerOptions:
         directory = self._options.get("private_data_dir")
-        worker_options = WorkerOptions(
+        return WorkerOptions(
             None if directory is None else Path(directory),
             keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
             liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
             limits=limits_of(self._options),
             max_job_seconds=self._options.get("max_job_seconds"),
         )
+
+    def run(self) -> tuple[str, int | None]:
+        """Read the job, run it, write its results.
+
+        Raises:
+            PlaystreamError: the job could not be served, or the cancel callback raised; the other side has been told.
+        """
+        worker_options = self._make_options()
         with (
             self._cancel_request.heard() as cancellation,
             _input(self._options) as input_fd,

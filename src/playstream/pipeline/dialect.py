@@ -31,10 +31,15 @@ class Dialect(StrEnum):
 
 
 class FirstBytes:
-    """Holds back what comes until its dialect is known."""
+    """Holds back what comes until its dialect is known.
 
-    def __init__(self) -> None:
+    Args:
+        fallback: the dialect whose reader explains what is no stream at all.
+    """
+
+    def __init__(self, fallback: Dialect = Dialect.PLAYSTREAM) -> None:
         self._held = bytearray()
+        self._fallback = fallback
 
     def receive_data(self, data: bytes) -> tuple[Dialect, bytes] | None:
         """The dialect and all that has come, or None for as long as it cannot be told.
@@ -58,8 +63,10 @@ class FirstBytes:
             )
         if runner is not None and (native < 0 or runner.start() < native):
             return Dialect.RUNNER, bytes(self._held)
-        if native >= 0 or not data or len(self._held) > MAX_NOISE:
-            return Dialect.PLAYSTREAM, bytes(self._held)  # whose reader explains what is no stream at all
+        if native >= 0:
+            return Dialect.PLAYSTREAM, bytes(self._held)
+        if not data or len(self._held) > MAX_NOISE:
+            return self._fallback, bytes(self._held)
         return None
 
 
@@ -68,11 +75,14 @@ class PieceReader:
 
     Args:
         choose: gives the reader of the dialect, once it is known.
+        fallback: as that of FirstBytes.
     """
 
-    def __init__(self, choose: Callable[[Dialect], FrameReader | LineReader]) -> None:
+    def __init__(
+        self, choose: Callable[[Dialect], FrameReader | LineReader], fallback: Dialect = Dialect.PLAYSTREAM
+    ) -> None:
         self._choose = choose
-        self._first = FirstBytes()
+        self._first = FirstBytes(fallback)
         self._reader: FrameReader | LineReader | None = None
 
     @property

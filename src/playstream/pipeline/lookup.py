@@ -29,6 +29,8 @@ class Delivery(Enum):
     """It does not: the worker has a directory of its own, and paths are not looked for here."""
     IN_PLACE = "in place"
     """The job runs here, and may use what lies outside of the directory."""
+    UNCHECKED = "unchecked"
+    """As IN_PLACE, and what is not there is no error: Ansible is asked for it, and says so itself."""
 
 
 class Lookup:
@@ -47,7 +49,8 @@ class Lookup:
         self._directory = private_data_dir
         self.base = Path(current_directory() if private_data_dir is None else absolute_path(private_data_dir))
         """What relative paths are relative to."""
-        self._anywhere = delivery is Delivery.IN_PLACE
+        self._anywhere = delivery in {Delivery.IN_PLACE, Delivery.UNCHECKED}
+        self._strict = delivery is not Delivery.UNCHECKED
         self._look = delivery is not Delivery.ARGUMENTS
         self._has_project = private_data_dir is not None or bool(project_dir) or not self._look
         self.project_dir = self.relative("project_dir", project_dir) if project_dir else "project"
@@ -96,9 +99,11 @@ class Lookup:
         if not self._look:
             return relative
         path = project / relative
+        if not os.path.exists(path) and COLLECTION_NAME.fullmatch(playbook):
+            return playbook
+        if not self._strict:
+            return relative
         if not os.path.exists(path):
-            if COLLECTION_NAME.fullmatch(playbook):
-                return playbook
             raise ConfigurationError(
                 f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project)}"
             )
@@ -156,6 +161,8 @@ class Lookup:
             in_inventory = f"inventory/{item}"
             if os.path.exists(self.base / in_inventory):
                 return self.relative("inventory", in_inventory)
+            if not self._strict:
+                return relative
             raise ConfigurationError(
                 f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts needs a comma: "
                 f"{item + ','!r}"

@@ -51,7 +51,9 @@ def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mappi
         ConfigurationError: the role is in none of the places.
     """
     role = job.role
-    if role is None or delivery is Delivery.ARGUMENTS or COLLECTION_NAME.fullmatch(role) or "{{" in role:
+    if role is None or COLLECTION_NAME.fullmatch(role) or "{{" in role:
+        return
+    if delivery in {Delivery.ARGUMENTS, Delivery.UNCHECKED}:
         return
     isolation = read_isolation("settings", job.settings)
     on_this_host = delivery is Delivery.IN_PLACE

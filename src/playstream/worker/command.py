@@ -30,6 +30,8 @@ class Command:
     cwd: Path
     handover: Handover | None = None
     """How `env` gets past an engine; None without one."""
+    shown: tuple[str, ...] = ()
+    """What is told of `argv`, where that is not `argv` itself."""
 
     @property
     def start_env(self) -> dict[str, str]:
@@ -43,7 +45,7 @@ class Command:
     @property
     def shown_argv(self) -> tuple[str, ...]:
         """The words as a status carries them: without secrets (`redact_words`); where it has no room for all, cut."""
-        return tuple(word for word, _ in _fit((word, "") for word in redact_words(self.argv)))
+        return tuple(word for word, _ in _fit((word, "") for word in redact_words(self.shown or self.argv)))
 
     @property
     def shown_env(self) -> dict[str, str]:

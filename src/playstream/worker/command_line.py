@@ -14,8 +14,14 @@ COMMA_VARIABLE = "PLAYSTREAM_COMMA"
 """Stands for a comma in the path of an inventory, which Ansible would take for a list of hosts. Ansible replaces it."""
 
 
-def make_command_line(job: Job, paths: Paths, seen: Seen) -> list[str]:
+def make_command_line(job: Job, paths: Paths, seen: Seen, *, checked: bool = False) -> list[str]:
     """Write what the command line names into the run directory and put the words together.
+
+    Args:
+        job: what is run.
+        paths: its places on this host.
+        seen: what a path is called where the job runs.
+        checked: the playbook has been looked for where the job was made, in the same place.
 
     Raises:
         JobError: the playbook is not on this host.
@@ -31,7 +37,7 @@ def make_command_line(job: Job, paths: Paths, seen: Seen) -> list[str]:
     elif job.role or job.plays:
         words.append(str(seen(write_playbook(job, paths, seen))))
     else:
-        words.append(_check_playbook(job, paths))
+        words.append(job.playbook or "" if checked else _check_playbook(job, paths))
     return words
 
 

@@ -129,10 +129,11 @@ def put_status(
     rc: int | None = None,
     command: Command | None = None,
     explanation: str | None = None,
+    traceback: str | None = None,
 ) -> None:
     """Say that the job's state has changed, now."""
     why = None if explanation is None else shorten(explanation)
-    record = Status(status, datetime.now(UTC).isoformat(), rc=rc, explanation=why)
+    record = Status(status, datetime.now(UTC).isoformat(), rc=rc, explanation=why, traceback=traceback)
     if command is not None:
         record = replace(record, command=command.shown_argv, env=command.shown_env, cwd=str(command.cwd))
     mailbox.put(record)

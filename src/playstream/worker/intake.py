@@ -86,6 +86,7 @@ class Intake:
         limits: what the stream may cost.
         stop: asked between two records of one piece; true leaves the rest where it is.
         replace: entries take the place of files that are there.
+        fallback: the dialect of a stream that is neither.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Intake:
         limits: Limits = DEFAULT_LIMITS,
         stop: Callable[[], bool] = lambda: False,
         replace: bool,
+        fallback: Dialect = Dialect.PLAYSTREAM,
     ) -> None:
         self._stop = stop
         self._target = target
@@ -110,7 +112,7 @@ class Intake:
         self._unpacker = Unpacker(target, trusted=True, replace=replace, limits=limits)
         # A layer may hold heartbeats back: encryption does until it has 64 KiB.
         expected = liveness_seconds if isinstance(fd, int) else 0.0
-        self._reader = ReadAhead(fd, PieceReader(self._choose), Liveness("the transmit stage", expected))
+        self._reader = ReadAhead(fd, PieceReader(self._choose, fallback), Liveness("the transmit stage", expected))
         self.job: Job | None = None
         """What is to be run; complete when `ready`."""
         self.ready = False

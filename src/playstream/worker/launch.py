@@ -67,7 +67,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
     )
     try:
         sandbox = _make_sandbox(job, paths, tty=tty, caller=caller)
-        command = _make_command(job, paths, sandbox)
+        command = _make_command(job, paths, sandbox, checked=spool.in_place)
     except BaseException:
         if copied is not None:
             discard(copied)
@@ -89,12 +89,12 @@ def _make_sandbox(job: Job, paths: Paths, *, tty: bool, caller: bool) -> Sandbox
     )
 
 
-def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None) -> Command:
+def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None, *, checked: bool) -> Command:
     seen: Seen = _same if sandbox is None else sandbox.seen
     on_this_host = sandbox is None or sandbox.inherits_env
     env = make_environment(job, paths, seen, inherit=on_this_host)
     _check_names(paths, env)
-    words = make_command_line(job, paths, seen)
+    words = make_command_line(job, paths, seen, checked=checked)
     if any(COMMA_VARIABLE in word for word in words):
         env[COMMA_VARIABLE] = ","
     if on_this_host:

@@ -37,6 +37,7 @@ class Outbox:
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to send.
+        dialect: the one in which the other side is told when it has said nothing.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Outbox:
         keepalive_seconds: float,
         liveness_seconds: float,
         cancellation: Cancellation,
+        dialect: Dialect = Dialect.PLAYSTREAM,
     ) -> None:
+        self._dialect = dialect
         self._mailbox = mailbox
         self._write = write
         self._keepalive = keepalive_seconds or None
@@ -73,12 +76,12 @@ class Outbox:
 
     def name(self, ident: str) -> None:
         """Say what the run is called, where the dialect says it."""
-        self.start(Dialect.PLAYSTREAM).name(ident)
+        self.start(self._dialect).name(ident)
 
     def close(self) -> None:
         """Write what is waiting and the end of the stream; wait until that is done or has failed."""
         self._mailbox.close()
-        self.start(Dialect.PLAYSTREAM)  # in which the other side is told when it has said nothing
+        self.start(self._dialect)
         while self._thread is not None and self._thread.is_alive() and self._mailbox.error is None:
             self._thread.join(LOOK_SECONDS)
             self.check()

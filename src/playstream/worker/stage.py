@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.links.stdio import Source, write_all
@@ -39,6 +40,10 @@ class WorkerOptions:
     """What the job's stream may cost."""
     max_job_seconds: float | None = None
     """Time after which a job is ended, whatever it says itself; None for no limit."""
+    dialect: Dialect = Dialect.PLAYSTREAM
+    """The one in which a sender is answered that has said nothing of either."""
+    explain: Callable[[PlaystreamError], str | None] = lambda _error: None
+    """What a status says of an error in the place of its own words, which stand behind it as the traceback then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Worker:
         self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
             self._mailbox, lambda data: write_all(output_fd, data), keepalive_seconds=options.keepalive_seconds,
-            liveness_seconds=options.liveness_seconds, cancellation=cancellation,
+            liveness_seconds=options.liveness_seconds, cancellation=cancellation, dialect=options.dialect,
         )
 
     def run(self) -> Served:
@@ -88,6 +93,9 @@ class Worker:
             served = self._serve(self._make_spool())
         except (PlaystreamError, OSError) as caught:
             error = as_error(caught, "the worker's host")
+            explanation = self._options.explain(error)
+            if explanation is not None:
+                put_status(self._mailbox, StatusName.ERROR, explanation=explanation, traceback=str(error))
             self._mailbox.put(Failure(type(error).__name__, str(error)))
             self._outbox.close()
             raise error from None
@@ -113,7 +121,7 @@ class Worker:
             intake = Intake(
                 self._input, spool.private_data_dir, self._mailbox.put, self._outbox.start,
                 liveness_seconds=self._options.liveness_seconds, limits=self._options.limits, stop=self._stops,
-                replace=not ours,
+                replace=not ours, fallback=self._options.dialect,
             )
             try:
                 job = self._receive(intake)

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 
-from playstream.cli.main import main as run
+from playstream.cli import entry
+from playstream.cli.interrupts import InterruptsWait
+from playstream.cli.main import parse, perform
+from playstream.cli.output import complain
+from playstream.cli.start import start_in_background
+from playstream.compat.ansible_runner.utils import dump_artifact
+from playstream.compat.answers import WORKER_OPTIONS
+from playstream.pipeline.errors import ConfigurationError, as_error
+from playstream.pipeline.tree.directories import make_private
 
 __all__ = ["main"]
+
+_STARTED = ("-m", "playstream.compat", "-m", "ansible_runner")
+_USAGE = """\
+These are common Ansible Runner commands:
+
+    ansible-runner run DIR -p site.yml                      run a playbook of DIR/project
+    ansible-runner run DIR -m command -a uptime --hosts all run a module
+    ansible-runner run DIR -r ROLE --hosts all              run a role
+    ansible-runner start DIR -p site.yml                    run it in the background
+    ansible-runner is-alive DIR                             say whether that goes on
+    ansible-runner stop DIR                                 end it
+
+ansible-runner COMMAND --help lists the flags of a command.
+"""
+_TO_BE_RUN = {"run", "start", "transmit"}
 
 
 def main(sys_args: Sequence[str] | None = None) -> int:
@@ -18,11 +47,95 @@ def main(sys_args: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status.
+
+    Raises:
+        SystemExit: the words cannot be understood (2), or do not go together (1); standard error says why.
+        OSError: the private data directory is no directory, or cannot be made.
     """
-    return run(sys_args)
+    words = list(sys.argv[1:] if sys_args is None else sys_args)
+    if not words:
+        sys.stdout.write(_USAGE)
+    with InterruptsWait():
+        flags = parse(words)
+    if flags.name in _TO_BE_RUN:
+        _check(flags)
+    _check_directory(flags)
+    if flags.name == "worker":
+        flags.worker_options = WORKER_OPTIONS
+    if flags.name == "start":
+        flags.run = partial(start_in_background, program=_STARTED)
+    with _noted(flags):
+        return perform(flags)
+
+
+def _check(flags: argparse.Namespace) -> None:
+    """End the program where ansible-runner's does: with 1, for flags that do not go together."""
+    if not (flags.playbook or flags.module or flags.role or _says_what(flags)):
+        _exit(flags, "expected something to run, got nothing: give one of -p/--playbook, -m/--module and -r/--role")
+    if flags.hosts and not (flags.module or flags.role):
+        _exit(flags, "--hosts is for a module (-m) or a role (-r); leave it out")
+    places = (Path(), flags.private_data_dir, flags.private_data_dir / "inventory")
+    for item in flags.inventory or ():
+        if "," not in item and not any(os.path.exists(place / item) for place in places):
+            _exit(flags, f"--inventory: {item!r} was not found. A list of hosts needs a comma: {item + ',' !r}")
+
+
+def _says_what(flags: argparse.Namespace) -> bool:
+    """What is run may stand in the environment, or in a file."""
+    named = any(os.environ.get(f"RUNNER_{what}") for what in ("PLAYBOOK", "MODULE", "ROLE"))
+    return named or os.path.exists(flags.private_data_dir / "args")
+
+
+def _exit(flags: argparse.Namespace, message: str) -> None:
+    complain(flags.name, message)
+    raise SystemExit(ConfigurationError.exit_status)
+
+
+def _check_directory(flags: argparse.Namespace) -> None:
+    """See that the private data directory can be one; make it for what needs nothing that it holds."""
+    given: str | Path | None = getattr(flags, "private_data_dir", None)
+    if given is None:
+        return
+    directory = Path(given)
+    if directory.exists() and not directory.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
+    if flags.name in _TO_BE_RUN and (flags.module or flags.role):
+        make_private(directory)
+
+
+def _noted(flags: argparse.Namespace) -> AbstractContextManager[None]:
+    in_background = flags.name == "run" and flags.report_to is not None
+    return _pid_file(flags.private_data_dir) if in_background else nullcontext()
+
+
+@contextmanager
+def _pid_file(directory: Path) -> Iterator[None]:
+    """Keep the id of this process in the file `pid` of the private data directory, as long as the run goes on.
+
+    Of several runs in one directory it names the one that was started last.
+    """
+    path, text = directory / "pid", f"{os.getpid()}\n"
+    if directory.is_dir():
+        dump_artifact(text, str(directory), path.name)
+    try:
+        yield
+    finally:
+        try:
+            if path.read_text(encoding="utf-8") == text:
+                path.unlink()
+        except (OSError, UnicodeDecodeError):
+            pass  # it is another run's, or gone
+
+
+def _run() -> int:
+    """Run the command line of this process; an error is a line."""
+    try:
+        return main()
+    except OSError as caught:
+        error = as_error(caught)
+        complain("ansible-runner", error)
+        return error.exit_status
 
 
 if __name__ == "__main__":
-    from playstream.cli.entry import main as run_process
-
-    sys.exit(run_process())
+    sys.exit(entry.main(_run))

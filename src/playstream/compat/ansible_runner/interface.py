@@ -15,6 +15,7 @@ from playstream.compat.ansible_runner.config.runner import RunnerConfig
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
 from playstream.compat.ansible_runner.runner import Runner
 from playstream.compat.ansible_runner.streaming import Processor, Transmitter, Worker
+from playstream.compat.left_inputs import leave_inputs
 from playstream.compat.options import HANDLERS, below_env_files
 from playstream.compat.signals import SignalWatch, WatchedThread, listening
 from playstream.interface import commands, documentation, inquiries, running
@@ -69,6 +70,7 @@ def init_runner(**kwargs: Any) -> _Runner:
     config = RunnerConfig(**{**kwargs, "inventory": _find_inventory(kwargs)})
     config.give(role)
     config.prepare()
+    leave_inputs(config, kwargs.get("inventory"))
     return Runner(config, **_with_signals(handlers))
 
 
@@ -88,8 +90,8 @@ def _find_directory(given: Any) -> Any:
         return tempfile.mkdtemp()
     if not os.path.exists(given):
         raise ConfigurationError(
-            f"private_data_dir: {str(given)!r} does not exist. Create it, with the playbooks in its project/ and the "
-            "hosts in its inventory/"
+            f"private_data_dir path is either invalid or does not exist: {str(given)!r}. Create it, with the "
+            "playbooks in its project/ and the hosts in its inventory/"
         )
     return given
 

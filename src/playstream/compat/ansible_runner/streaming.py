@@ -6,9 +6,11 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import IO, Any
 from uuid import UUID
 
+from playstream.compat.answers import WORKER_OPTIONS
 from playstream.compat.options import loosen, refuse_unknown, with_host_keys_unchecked
 from playstream.compat.signals import listening
 from playstream.interface.handlers import take_handlers
@@ -16,6 +18,7 @@ from playstream.interface.options import RunOptions
 from playstream.interface.streaming import ProcessConfig, ProcessRunner, TransmitRunner, WorkRunner
 from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.errors import ProtocolError, UnsafePath
+from playstream.worker import WorkerOptions
 
 __all__ = ["MockConfig", "Processor", "Transmitter", "UUIDEncoder", "Worker"]
 
@@ -61,6 +64,7 @@ class Transmitter(TransmitRunner):
         options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
         options.pop("keepalive_seconds", None)  # the worker's alone
         super().__init__(check_options(options, RunOptions, "run"))
+        self.kwargs = kwargs
 
 
 class Worker(WorkRunner):
@@ -87,6 +91,9 @@ class Worker(WorkRunner):
         given = check_options(select_options(loosen(options), RunOptions), RunOptions, "run")
         super().__init__(given, take_handlers(given).get("cancel_callback"))
         self.private_data_dir = self.config.private_data_dir
+
+    def _make_options(self) -> WorkerOptions:
+        return replace(super()._make_options(), **WORKER_OPTIONS)
 
     def run(self) -> tuple[str, int | None]:
         """Read the job, run it, write its results.

@@ -110,6 +110,8 @@ class RunnerSender:
             self._files["command"] = dump_json(shown).encode()
         if status.explanation is not None:
             values["job_explanation"] = status.explanation
+        if status.traceback is not None:
+            values["result_traceback"] = status.traceback
         self._error = (status.explanation or "") if status.status is StatusName.ERROR else None
         yield _line(values)
 

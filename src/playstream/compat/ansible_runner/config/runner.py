@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from playstream.compat.ansible_runner import defaults
-from playstream.compat.executables import lengthen, shorten
+from playstream.compat.ansible_runner.loader import ArtifactLoader
+from playstream.compat.executables import lengthen, shorten, tell_missing
 from playstream.compat.facts import facts_elsewhere
-from playstream.compat.given import Given
+from playstream.compat.given import Given, Setting
 from playstream.compat.options import loosen, make_directory, refuse_unknown, with_host_keys_unchecked
+from playstream.compat.prompts import compile_prompts, with_prompts
 from playstream.interface.config import RunnerConfig as _RunnerConfig
 from playstream.pipeline.checks import check_options
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.options import JobOptions, SharedOptions
+from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import absolute_path, make_private
 
 __all__ = ["ExecutionMode", "RunnerConfig"]
+
+_LIMITS = ("job_timeout", "idle_timeout", "pexpect_timeout")
+_OURS = "PLAYSTREAM_"
+_TAKEN = ("PLAYSTREAM_EVENTS", "PLAYSTREAM_ORIGIN")
+"""Variables that Ansible takes out of its environment before it starts anything: no job sees them."""
 
 
 class ExecutionMode:
@@ -34,6 +46,9 @@ class ExecutionMode:
 class RunnerConfig(_RunnerConfig):
     """What is to be run. `prepare()` makes it ready; `command`, `env` and `cwd` may be changed before it runs.
 
+    Without `prepare()` a `command` that has been set is run as it is, in `cwd` and with `env`, where these have been
+    set too.
+
     The parameters are those of run(). What is None or false is as good as left out. A private data directory that is
     missing is made; None makes a temporary one, which stays.
 
@@ -43,8 +58,10 @@ class RunnerConfig(_RunnerConfig):
     """
 
     runner_mode = "pexpect"
+    delivery = Delivery.UNCHECKED
     text_stays_text = True
     follow_links = True
+    _own_artifact_dir: str | None = None
 
     playbook = Given("playbook")
     inventory = Given("inventory")
@@ -82,6 +99,11 @@ class RunnerConfig(_RunnerConfig):
     container_workdir = Given("container_workdir")
     container_auth_data = Given("container_auth_data")
     host_cwd = Given("host_cwd")
+    job_timeout = Setting()
+    idle_timeout = Setting()
+    pexpect_timeout = Setting(5)
+    pexpect_use_poll = Setting(True)
+    directory_isolation_cleanup = Setting(True)
 
     def __init__(  # noqa: PLR0917 - as many as ansible-runner's has
         self,
@@ -128,6 +150,13 @@ class RunnerConfig(_RunnerConfig):
         if not private_data_dir:
             private_data_dir = tempfile.mkdtemp(prefix=defaults.AUTO_CREATE_NAMING, dir=defaults.AUTO_CREATE_DIR)
         self._configure(private_data_dir, {**loosen({**kwargs, **named}), "env_files_win": True})
+        self.loader = ArtifactLoader(self.private_data_dir or "")
+        self.expect_passwords: dict[Any, Any] = {}
+        """Expressions of prompts, compiled, and their answers; after `prepare()` with those of the passwords."""
+        self._no_env = self.env
+        self._ours: dict[str, str] = {}
+        self._own_words: Sequence[str] = ()
+        self._generated = False
         make_private(Path(self.artifact_dir))
 
     def give(self, options: Mapping[str, Any]) -> None:
@@ -144,6 +173,38 @@ class RunnerConfig(_RunnerConfig):
             for name in options:
                 known.pop(name, None)
             known.update(checked)
+
+    @property
+    def artifact_dir(self) -> str:
+        """The directory of this run's artifacts."""
+        return self._own_artifact_dir or super().artifact_dir
+
+    @artifact_dir.setter
+    def artifact_dir(self, path: str | os.PathLike[str]) -> None:
+        self._own_artifact_dir = absolute_path(path)
+
+    @property
+    def artifact_base(self) -> Path | None:
+        """Where this run's artifacts have a directory among others."""
+        return Path(self._own_artifact_dir).parent if self._own_artifact_dir else super().artifact_base
+
+    @property
+    def project_dir(self) -> str:
+        """The directory of the playbooks."""
+        return super().project_dir
+
+    @project_dir.setter
+    def project_dir(self, path: str | os.PathLike[str]) -> None:
+        self.give({"project_dir": path})
+
+    @property
+    def execution_mode(self) -> int:
+        """What kind of program is run."""
+        if self.binary or self.loader.isfile("args"):
+            return ExecutionMode.RAW
+        if self.module:
+            return ExecutionMode.ANSIBLE
+        return ExecutionMode.ANSIBLE_PLAYBOOK if self.playbook or "role" in self.options else ExecutionMode.NONE
 
     @property
     def containerized(self) -> bool:
@@ -165,11 +226,52 @@ class RunnerConfig(_RunnerConfig):
         """Which plugin keeps the facts; '' for the one of Ansible's configuration."""
         return str(self.settings.get("fact_cache_type", self.options.get("fact_cache_type", "jsonfile")) or "")
 
+    @fact_cache_type.setter
+    def fact_cache_type(self, kind: str) -> None:
+        self.give({"fact_cache_type": kind})
+
     @property
     def fact_cache(self) -> str | None:
         """The directory of the facts in the artifacts; None when they are not kept as files."""
         name = self.settings.get("fact_cache") or self.options.get("fact_cache") or "fact_cache"
         return os.path.join(self.artifact_dir, name) if self.fact_cache_type == "jsonfile" else None
+
+    @fact_cache.setter
+    def fact_cache(self, path: str | None) -> None:
+        self.give({"fact_cache": path})
+
+    def make_ready(self) -> None:
+        """Prepare it for a run, unless it is: a command that was set by hand, or what the options say."""
+        if self.prepared or not self.command or self._generated:
+            super().make_ready()
+            return
+        env, cwd, prompts = self.env, self.cwd, self.expect_passwords
+        self.prepare_env()
+        self.expect_passwords = {**self.expect_passwords, **prompts}
+        if not self._isolated:
+            self.env = self.env if env is self._no_env and not env else env
+            self.cwd = cwd or self.cwd
+
+    def prepare_env(self) -> None:
+        """Make `env`, `cwd` and `settings` ready, as `prepare()` does. A `command` that was set stays.
+
+        Raises:
+            ConfigurationError: an argument, or a file of `env/`, is wrong.
+            JobError: the private place cannot be made.
+        """
+        command = self.command
+        # What stands in its place is a program that is there: whether the command's is, the run itself finds out.
+        self._own_words = (sys.executable,)
+        try:
+            self._prepare()
+            if self._isolated and command:
+                self._own_words = tuple(command)
+                self._prepare()
+        finally:
+            self._own_words = ()
+        if not self._isolated:
+            self.command = command
+        self._generated = False
 
     def prepare(self) -> None:
         """Check everything, and make a private place with what the run needs.
@@ -178,19 +280,43 @@ class RunnerConfig(_RunnerConfig):
             ConfigurationError: the job could not run as asked; names the argument, or the file and line.
             JobError: Ansible is not on the PATH, or the private place cannot be made.
         """
+        self._prepare()
+        self._generated = True
+        self._name_playbook_once()
+        self.command[0] = shorten(self.command[0], self.binary, self._places, self.cwd)
+
+    def _prepare(self) -> None:
         self._job_options["settings"] = dict(self.settings or {})  # a program may have added some
+        self._job_options["ident"] = self.ident = str(self.ident)
         self._job_options["envvars"] = with_host_keys_unchecked(self.envvars)
         self._find_project()
         self._find_inventory()
         with facts_elsewhere(self, self._job_options, containerized=self.containerized):
             super().prepare()
-        self._name_playbook_once()
-        self.command[0] = shorten(self.command[0], self.binary, self._places, self.cwd)
+        self._ours = {name: value for name, value in self.env.items() if name.startswith(_OURS)}
+        self.env = {name: value for name, value in self.env.items() if name not in _TAKEN}
+        self.expect_passwords = compile_prompts(self._job.passwords if self._job is not None else {})
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
     def _words_to_run(self) -> list[str]:
         """The command; a program that is a bare name is looked for where prepare() found it."""
-        return [lengthen(word, self._places, self.cwd) for word in self.command[:1]] + self.command[1:]
+        words = [str(word) for word in self.command]
+        program = lengthen(words[0], self._places, self.cwd)
+        return tell_missing(words[0]) if program is None else [program, *words[1:]]
+
+    def _env_to_run(self) -> Mapping[str, str]:
+        """The environment, with what events and the end of the run need."""
+        return {**self._ours, **self.env}
+
+    def _job_to_run(self, job: Job) -> Job:
+        limits = {name: self.settings[name] for name in _LIMITS if name in self.settings}
+        for name, value in limits.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+                raise ConfigurationError(f"{name}: expected a number of seconds, got {value!r}")
+        others = {name: value for name, value in job.settings.items() if name not in _LIMITS}
+        return replace(
+            job, settings={**others, **limits}, passwords=with_prompts(job.passwords, self.expect_passwords)
+        )
 
     @property
     def _places(self) -> Mapping[str, str]:
@@ -218,6 +344,8 @@ class RunnerConfig(_RunnerConfig):
 
     def _command_words(self) -> Sequence[str]:
         """A program of the caller's own, when it is not to run a playbook, a module or a role."""
+        if self._own_words:
+            return self._own_words
         if not self.binary or self.playbook or self.module or "role" in self.options:
             return ()
         return (self.binary, *shlex.split(self.cmdline_args or ""))
