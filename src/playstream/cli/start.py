@@ -62,16 +62,42 @@ def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> in
     )
     for fd in (tell, their_stderr, *moved):
         os.close(fd)
-    with os.fdopen(complaints, encoding="utf-8", errors="replace") as file:
-        complained = file.read()
-        sys.stderr.write(complained)
-    with os.fdopen(ready, encoding="utf-8") as file:
-        report = file.read()
+    report, complained = (data.decode(errors="replace") for data in _hear(ready, complaints))
+    sys.stderr.write(complained)
     if not report:
         return _ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), told=bool(complained))
     if not flags.quiet:
         print(f"started {report.strip()}")
     return 0
+
+
+def _hear(ready: int, complaints: int) -> tuple[bytes, bytes]:
+    """What the run says until it has started or ended, and what it complains of; both descriptors are closed.
+
+    That it has started is a line. Its processes may keep the descriptors for as long as they live.
+    """
+    import os  # noqa: PLC0415
+    import selectors  # noqa: PLC0415
+
+    heard = {ready: b"", complaints: b""}
+    with selectors.DefaultSelector() as selector:
+        for fd in heard:
+            os.set_blocking(fd, False)
+            selector.register(fd, selectors.EVENT_READ)
+        started = False
+        while selector.get_map():
+            found = selector.select(0 if started else None)
+            if not found:
+                break
+            for key, _ in found:
+                data = os.read(key.fd, 65536)
+                heard[key.fd] += data
+                if not data:
+                    selector.unregister(key.fd)
+            started = heard[ready].endswith(b"\n")
+    for fd in heard:
+        os.close(fd)
+    return heard[ready], heard[complaints]
 
 
 def _ended_early(code: int, *, told: bool) -> int:
