@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime locales
 DEMO := examples/demo
 
-.PHONY: help demo test test-fast lint check-types check-imports audit pytest test-matrix bench soak faults fuzz clean packages
+.PHONY: help demo test test-fast lint check-types check-imports audit pytest test-matrix test-peer bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -57,6 +57,9 @@ test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in 
 test-matrix: DEBIAN_PACKAGES += $(if $(filter 0,$(shell id -u)),debootstrap)
 test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
 	$(BIN)/python -m tests.matrix --packages '$(filter-out debootstrap,$(DEBIAN_PACKAGES))'
+
+test-peer: $(VENV)/installed  ## ansible-runner's own integration tests, on ansible-runner and on playstream
+	$(BIN)/python -m tests.peer
 
 bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zstd
 	$(BIN)/python -m compileall -q src  # as an installed package is, and as the peers are
