@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
@@ -246,14 +247,36 @@ def test_an_exception_on_the_last_status_leaves_everything_done(temporary: Path,
     assert leftovers(temporary) == []
 
 
+@pytest.mark.parametrize("stream", [b"", b"not a stream\n"], ids=["empty", "foreign"])
+def test_an_exception_on_the_status_of_a_broken_stream(tmp_path: Path, stream: bytes) -> None:
+    """What is wrong with the stream is a status; what the handler of that status raises is an error all the same."""
+    with pytest.raises(Boom):
+        playstream.run(
+            streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(stream), quiet=True, status_handler=explode
+        )
+
+
 def test_a_cancel_callback_that_raises_is_not_asked_again(tmp_path: Path) -> None:
     """The job takes a while to end; its artifacts are waited for."""
     script = "trap 'echo later' TERM; echo first; while :; do sleep 0.1; done"
+    ready, asked = threading.Event(), []
+
+    def note(_: dict[str, Any]) -> bool:
+        ready.set()
+        return True
+
+    def explode_when_ready() -> bool:
+        if ready.is_set():
+            asked.append(1)
+            raise Boom("boom")
+        return False
+
     with pytest.raises(CallbackError):
         playstream.run(
             binary=fake(tmp_path, script), playbook=PLAYS, quiet=True, artifact_dir=tmp_path, ident="x",
-            cancel_callback=explode,
+            event_handler=note, cancel_callback=explode_when_ready,
         )
+    assert asked == [1]
     lines = (tmp_path / "x" / "stdout").read_text().splitlines()
     # The shell may say besides what became of its `sleep`.
     assert [line for line in lines if line != "Terminated"][:2] == ["first", "later"]

@@ -271,8 +271,8 @@ class Runner(Results):
             try:
                 self._take(_finish(processor, error, cancellation))
             except Exception as caught:  # noqa: BLE001 - the caller's status handler may raise anything
-                error = error or caught
-                self.fail(error)
+                self.fail(error or caught)
+                error = caught if error is None or _is_told(error, observer) else error
             if storing is not None:
                 unstored = storing.save(
                     self.config.ident, self.status, self.rc, self.explanation, self.artifact_path
@@ -281,8 +281,8 @@ class Runner(Results):
                 rotate(self.config.artifact_base, self.config.rotate_artifacts)
         finally:
             self.config.release()
-        if error is not None and error is not observer.error and isinstance(error, OF_THE_RECORDS):
-            error = None  # the status says it
+        if error is not None and _is_told(error, observer):
+            error = None
         if error is not None and unstored is not None:
             _logger.warning("run %s: %s", self.config.ident, unstored)
         self._conclude(error or unstored or observer.unshown, processor)
@@ -316,6 +316,11 @@ class Runner(Results):
             raise IncompleteStream(
                 f"{processor.missing_events} events of the run are missing, though it ended with status {self.status}"
             )
+
+
+def _is_told(error: BaseException, observer: RunObserver) -> bool:
+    """Whether the status says it: what is wrong with the records, and not what a handler has raised."""
+    return error is not observer.error and isinstance(error, OF_THE_RECORDS)
 
 
 def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:
