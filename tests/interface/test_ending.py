@@ -197,3 +197,10 @@ def test_an_ansible_that_is_killed(tmp_path: Path) -> None:
     assert (runner.status, runner.rc) == ("failed", 137)
     assert runner.explanation == "Ansible was ended by signal 9"
     assert (runner.artifact_path / "rc").read_text() == "137"
+
+
+@pytest.mark.parametrize("rc", [250, 254, 255])
+def test_numbers_of_ansibles_own_are_no_signals(tmp_path: Path, rc: int) -> None:
+    runner = playstream.run(binary=fake(tmp_path, f"exit {rc}"), playbook=PLAYS, quiet=True)
+    assert (runner.status, runner.rc, runner.exit_status) == ("failed", rc, rc)
+    assert runner.explanation is None

@@ -141,6 +141,12 @@ def test_bad_facts(tmp_path: Path) -> None:
         runner.set_fact_cache("node1", {"a": {1}})
     with pytest.raises(ConfigurationError, match="cannot name a directory"):
         runner.set_fact_cache("../../x", {})
+    facts = Path(str(runner.config.fact_cache))
+    (facts / "node2").mkdir(parents=True)
+    with pytest.raises(JobError, match=r"facts of 'node2' cannot be written to .*: Is a directory"):
+        runner.set_fact_cache("node2", {})
+    with pytest.raises(JobError, match=r"facts of 'node2' in .* cannot be read: Is a directory"):
+        runner.get_fact_cache("node2")
 
 
 def test_output_before_the_run(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface import run
 from playstream.interface.process import process
 from playstream.interface.rotation import rotate
+from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import FileData, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result, made_names
@@ -152,13 +153,39 @@ def test_names_beside_the_runs_are_limited(artifacts: Path, monkeypatch: pytest.
     assert rebuild(artifacts, tree("native", "d")).exit_status == 0
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b'{"report": 7}', b"[" * 100_000])
+@pytest.mark.parametrize("damage", [
+    b"", b"[]", b'{"report": 7}', b"[" * 100_000,
+    b'{"a\\u0000": [[1, 2]], "\\ud800": [[1, 2]], "../x": [[1, 2]], "": [[1, 2]], "%s": [[1, 2]]}' % (b"x" * 300),
+])
 def test_a_list_that_was_damaged_lets_nothing_be_replaced(artifacts: Path, damage: bytes) -> None:
     (artifacts / ".made-without-ident").write_bytes(damage)
     (artifacts / "report").write_text("mine")
     assert rebuild(artifacts, tree("native", "report")).exit_status == UNSAFE
     assert rebuild(artifacts, tree("native", "table")).exit_status == 0
     assert rebuild(artifacts, tree("native", "table")).exit_status == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "directory", "fifo"])
+def test_what_lies_in_the_place_of_the_list_gives_way(artifacts: Path, kind: str) -> None:
+    place = artifacts / ".made-without-ident"
+    if kind == "link":
+        place.symlink_to("notes")
+    elif kind == "directory":
+        (place / "below").mkdir(parents=True)
+    else:
+        os.mkfifo(place)
+    assert rebuild(artifacts, tree("native", "stderr"), "tonight").exit_status == 0
+    for _ in range(2):
+        assert rebuild(artifacts, tree("native", "report")).exit_status == 0
+    assert (artifacts / "notes").read_text() == "mine"
+
+
+@pytest.mark.parametrize("ident", [None, "tonight"])
+def test_a_place_that_is_no_directory(artifacts: Path, ident: str | None) -> None:
+    place = artifacts / "notes" if ident is None else artifacts / "notes" / ident
+    with pytest.raises(JobError, match="something else that is no directory"):
+        rebuild(place, tree("native", "report"))
+    assert (artifacts / "notes").read_text() == "mine"
 
 
 @pytest.mark.parametrize("call", [run, ansible_runner.run])

@@ -101,6 +101,12 @@ def test_results_that_are_cut(cut: int, tmp_path: Path) -> None:
     assert not (artifacts / ".incoming").exists()
 
 
+@pytest.mark.parametrize("version", captured.VERSIONS)
+def test_the_last_line_may_lack_its_end(version: str, tmp_path: Path) -> None:
+    result, watcher = process_stream(captured.stream(version, "worker").removesuffix(b"\n"), tmp_path / "artifacts")
+    assert (result.status, result.exit_status, watcher.logs) == (StatusName.SUCCESSFUL, 0, [])
+
+
 @pytest.mark.parametrize("cut", [1, 200, _ARCHIVE, _BASE64 + 333, _EOF])
 def test_results_that_are_cut_on_the_command_line(cut: int, stages: Stages, tmp_path: Path) -> None:
     done = stages.call("process", tmp_path / "demo", stdin=WORKER[:cut])

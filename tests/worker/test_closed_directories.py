@@ -1,4 +1,7 @@
-"""A job whose tree brings directories that nobody may write, and that makes more, leaves nothing, whoever runs it."""
+"""A job whose tree brings directories that nobody may write, and that makes more, leaves nothing, whoever runs it.
+
+What it closes in its artifacts takes nothing else from them.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.protocol import FileData, Job, Record, TreeEnd
+from playstream.pipeline.protocol import FileData, Job, Log, Record, TreeEnd
 from playstream.pipeline.protocol.order import Direction
-from tests.hostile.streams import JOB, ROOT, directory, file, native
+from playstream.pipeline.tree.paths import MAX_DEPTH
+from tests.hostile.place import call_process, open_place
+from tests.hostile.streams import JOB, KWARGS, ROOT, directory, file, native
+from tests.pipeline.runner.wire import END, line
 from tests.processes import MODES_BIND, guards_of, marked_processes, wait_until
-from tests.stages import LIMIT_SECONDS, Stages
+from tests.stages import LIMIT_SECONDS, Stages, read_records
 
 CLOSE = 'mkdir -p "$PLAYSTREAM_SPOOL/run/made/below" && chmod 0 "$PLAYSTREAM_SPOOL/run/made"'
 STAY = f"{CLOSE}; exec sleep 600"
+IN_ARTIFACTS = f"""cd "${{ANSIBLE_CACHE_PLUGIN_CONNECTION%/fact_cache}}" || exit 1
+mkdir -p closed/below fact_cache listed; echo x | tee closed/x file listed/x report fact_cache/s1_h >/dev/null
+d={"/".join(["d"] * MAX_DEPTH)}; mkdir -p $d/deeper
+chmod 0 closed file fact_cache; chmod 0600 listed"""
 USERS = pytest.mark.parametrize("prefix", [(), MODES_BIND], ids=["this-user", "modes-bind"])
 
 
@@ -85,3 +95,26 @@ def test_a_worker_that_is_killed_with_its_guard(stages: Stages, prefix: tuple[st
     call(stages, prefix, JOB)
     assert stages.leftovers() == []
     assert marked_processes(stages.temporary) == []
+
+
+@pytest.mark.parametrize("dialect", ["native", "runner"])
+def test_artifacts_that_a_job_has_closed(stages: Stages, tmp_path: Path, dialect: str) -> None:
+    (tmp_path / "close").write_text(f"#!/bin/sh\n{IN_ARTIFACTS}\n")
+    (tmp_path / "close").chmod(0o755)
+    job = stream(shell_job(IN_ARTIFACTS))
+    if dialect == "runner":
+        job = line(kwargs={**KWARGS, "binary": str(tmp_path / "close")}) + END
+    worker = stages.start("worker", prefix=MODES_BIND)
+    results, stderr = worker.communicate(job, timeout=LIMIT_SECONDS)
+    assert (worker.returncode, stderr) == (0, b"")
+    with open_place() as place:
+        answer = call_process(place, results)
+        assert answer.error is None, answer.message
+        assert {"report", "rc", "status", "listed", "/".join(["d"] * MAX_DEPTH)} <= answer.kept
+        assert not {"closed", "file", "fact_cache", "listed/x"} & answer.kept
+    if dialect == "native":
+        told = [record.message for record in read_records(results) if isinstance(record, Log)]
+        assert [text.partition(" is not sent: ")[0] for text in told if "may not read" in text] == [
+            "'closed'", "'fact_cache'", "'file'", "'listed/x'",
+        ]
+        assert sum("lies too deep" in text for text in told) == 1

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.fact_cache import read_facts, simplify_fact_cache, untag
+from playstream.pipeline.fact_cache import read_facts, simplify_fact_cache, untag, write_facts
 from playstream.worker.fact_cache import restore_fact_cache
 
 plain = st.recursive(
@@ -82,3 +83,20 @@ def test_facts_that_were_offered_and_then_changed(tmp_path: Path) -> None:
     assert {path.name: json.loads(path.read_text())["colour"] for path in cache.iterdir()} == {
         "old": "blue", "new": "blue", "same": "red",
     }
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    """A job may leave one where its facts are, and nobody who reads or writes it."""
+    plain, wrapped = tmp_path / "node1", tmp_path / "s1_node1"
+    os.mkfifo(plain)
+    os.utime(plain, ns=(0, 0))
+    wrapped.write_text(json.dumps({"__payload__": "{}"}))
+    os.mkfifo(tmp_path / "s1_node2")
+    simplify_fact_cache(tmp_path)
+    assert plain.is_fifo()
+    assert wrapped.is_file()
+    with pytest.raises(OSError, match="No such device"):
+        write_facts(plain, "{}")
+    wrapped.unlink()
+    with pytest.raises(ValueError, match="Expecting value"):
+        read_facts(tmp_path, "node1")

@@ -239,9 +239,10 @@ class _Source:
         if receiver is None:
             return
         receiver.receive_data(data)
+        self._give(receiver, processor, stop)
         if at_end:
             receiver.receive_eof()
-        self._give(receiver, processor, stop)
+            self._give(receiver, processor, stop)
 
     @staticmethod
     def _give(

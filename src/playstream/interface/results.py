@@ -167,6 +167,7 @@ class Results(ABC):
         Raises:
             ConfigurationError: the facts are not kept as files, or cannot be JSON.
             UnsafePath: a link in the artifacts is in the place of the facts, and the worker may have sent it.
+            JobError: the file cannot be written.
         """
         directory = self._fact_cache_dir
         if passes_link_in(self.artifact_path, directory):
@@ -180,5 +181,12 @@ class Results(ABC):
             raise ConfigurationError(f"facts of {host!r}: a value cannot be JSON: {error}") from None
         if not is_json(data):
             raise ConfigurationError(f"facts of {host!r}: a text holds half of a surrogate pair, which is no character")
-        make_private(directory)
-        write_facts(directory / check_name("host", host), text)
+        name = check_name("host", host)
+        try:
+            make_private(directory)
+            write_facts(directory / name, text)
+        except OSError as error:
+            raise JobError(
+                f"the facts of {host!r} cannot be written to {str(directory)!r}: {error.strerror}. See what lies "
+                "there, its owner and mode"
+            ) from None

@@ -29,12 +29,13 @@ its worker."""
 
 
 def write_facts(path: Path, text: str) -> None:
-    """Write one file of a cache, private to this user; nothing is written through a link.
+    """Write one file of a cache, private to this user; nothing is written through a link, and no FIFO is waited for.
 
     Raises:
         OSError: it cannot be written.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(path, flags, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
 
@@ -52,7 +53,7 @@ def read_facts(directory: Path, host: str) -> dict[str, Any]:
         if isinstance(facts, dict):
             return facts
     try:
-        known = json.loads(plain.read_bytes())
+        known = json.loads(_read(plain))
     except FileNotFoundError:
         return {}
     except RecursionError:
@@ -65,26 +66,30 @@ def read_facts(directory: Path, host: str) -> dict[str, Any]:
 def simplify_fact_cache(directory: Path) -> None:
     """Bring the files of a fact cache to the layout that clients know; leave alone what is not Ansible's.
 
-    What a process that the job has left removes meanwhile is passed over.
+    What a process that the job has left removes meanwhile, and what the job has closed to this user, is passed over.
 
     Raises:
         OSError: a file cannot be read or written.
     """
     if directory.is_symlink() or not directory.is_dir():
         return
-    with os.scandir(directory) as entries:  # a list of them could be of any length
+    try:
+        entries = os.scandir(directory)
+    except PermissionError:
+        return
+    with entries:  # a list of them could be of any length
         for entry in entries:
             if name := _NAME.fullmatch(entry.name):
                 try:
                     _simplify(directory / entry.name, directory / name["host"])
-                except FileNotFoundError:
+                except (FileNotFoundError, PermissionError):
                     continue
 
 
 def _simplify(path: Path, plain: Path) -> None:
     """Write the facts of a wrapped file to the plain one, and remove it."""
     facts = _read_as_json(path) if _is_small_file(path) else None
-    if facts is None or plain.is_symlink() or plain.is_dir():
+    if facts is None or plain.is_symlink() or (plain.exists() and not plain.is_file()):
         return
     # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
     if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
@@ -108,10 +113,20 @@ def _read_as_json(path: Path) -> str | None:
 def _read_facts(path: Path) -> Any:
     """The facts of one wrapped file; None when it is not one."""
     try:
-        wrapper = _load(path.read_text("utf-8"))
+        wrapper = _load(_read(path).decode())
         return untag(_load(wrapper[PAYLOAD])) if isinstance(wrapper, dict) and PAYLOAD in wrapper else None
     except (ValueError, TypeError, RecursionError, AttributeError):
         return None
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file; a job may have put a FIFO in its place, which has none and is not waited for."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _load(text: str) -> Any:

@@ -100,10 +100,11 @@ class ArtifactDir:
         return self._files is None and self._holds_earlier
 
     def _trouble(self, error: OSError) -> JobError:
-        return JobError(
-            f"the artifacts cannot be written to {str(self.path)!r}: {error.strerror}. Free space there, or see its "
-            "owner and mode"
-        )
+        what, next_step = error.strerror, "Free space there, or see its owner and mode"
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            what = "this, or what it lies in, is a file, a link to nothing, or something else that is no directory"
+            next_step = "Move that away, or choose another place with --artifact-dir or -i"
+        return JobError(f"the artifacts cannot be written to {str(self.path)!r}: {what}. {next_step}")
 
     def _event_trouble(self, error: OSError) -> PlaystreamError:
         return came_twice(error.filename) if isinstance(error, FileExistsError) else self._trouble(error)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from playstream.pipeline.errors import UnsafePath
 from playstream.pipeline.ident import KNOWN_NAMES, MADE_LIST
-from playstream.pipeline.tree.directories import remove
+from playstream.pipeline.tree.directories import mode_of, remove
+from playstream.pipeline.tree.paths import split_path
 
 MAX_NAMES = 10_000
 """On the list, which is held in memory."""
@@ -109,6 +111,8 @@ class MadeNames:
             os.open(_NEW_LIST, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=self._directory), "w"
         ) as file:
             json.dump(self._marks, file)
+        if not stat.S_ISREG(mode_of(self._directory, MADE_LIST) or 0):
+            remove(self._directory, MADE_LIST)
         os.rename(_NEW_LIST, MADE_LIST, src_dir_fd=self._directory, dst_dir_fd=self._directory)
 
 
@@ -150,15 +154,22 @@ def _mark(directory: int, name: str) -> _Mark | None:
 
 def _read(directory: int) -> dict[str, list[_Mark]]:
     """What the list says; nothing when there is none, or it was damaged: then nothing on it is replaced."""
+    def open_at(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK | _FLAGS, dir_fd=directory)
+
     try:
-        fd = os.open(MADE_LIST, os.O_RDONLY | os.O_NONBLOCK | _FLAGS, dir_fd=directory)
-    except FileNotFoundError:
-        return {}
-    with os.fdopen(fd, "rb") as file:
-        try:
+        with open(MADE_LIST, "rb", opener=open_at) as file:
             listed = json.loads(file.read(_MAX_BYTES))
-        except (ValueError, RecursionError):
-            return {}
+    except (OSError, ValueError, RecursionError):
+        return {}
     if not isinstance(listed, dict):
         return {}
-    return {name: marks for name, marks in listed.items() if isinstance(marks, list)}
+    return {name: marks for name, marks in listed.items() if isinstance(marks, list) and _is_name(name)}
+
+
+def _is_name(name: str) -> bool:
+    """Whether something in a directory may have the name."""
+    try:
+        return len(split_path(os.fsencode(name))) == 1
+    except (UnsafePath, UnicodeEncodeError):
+        return False

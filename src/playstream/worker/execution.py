@@ -90,7 +90,7 @@ class Execution:
         if not passes_link_in(launch.paths.artifact_dir, facts):
             simplify_fact_cache(facts)
         look = self._link.look if self._link is not None else lambda: None
-        for record in pack(launch.paths.artifact_dir, leave_out_links=True):
+        for record in pack(launch.paths.artifact_dir, artifacts=True):
             look()
             self._mailbox.put_when_room(record, look)
         return outcome

@@ -5,6 +5,7 @@ One loop waits for everything at once: the terminal, the events, the guard, the 
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -266,7 +267,8 @@ class Supervisor:
 
 
 def _explain(rc: int) -> str | None:
-    return f"Ansible was ended by signal {rc - 128}" if rc > 128 and rc != 250 else None
+    # Greater numbers are Ansible's own, such as 250 and 255 for what it did not expect.
+    return f"Ansible was ended by signal {rc - 128}" if 128 < rc < 128 + signal.NSIG else None
 
 
 def _seconds(value: Any) -> float | None:

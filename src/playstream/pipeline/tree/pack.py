@@ -30,7 +30,7 @@ _Record = FileEntry | FileData | Log | TreeEnd
 
 
 def pack(
-    root: Path, *, ignore: Ignore | None = None, leave_out_links: bool = False
+    root: Path, *, ignore: Ignore | None = None, artifacts: bool = False
 ) -> Iterator[FileEntry | FileData | Log | TreeEnd]:
     """Yield the records of the directory `root`, depth first, names in the order of their bytes (those of a directory
     with more than SORTED_ENTRIES as the file system has them), then a TreeEnd.
@@ -38,13 +38,15 @@ def pack(
     The root comes first, with the empty path; TreeEnd counts it. Symlinks are never followed, except `root` itself.
     Sockets, FIFOs, devices and what vanishes meanwhile are left out with a Log record. A file that shrinks meanwhile
     is filled up with zero bytes, with a Log record; of one that grows only the size at the beginning is sent.
-    Without `ignore` all is packed. With `leave_out_links`, links that lead out of the tree are left out, with a Log
-    record: a receiver that does not trust this side refuses them. Memory does not grow with the tree, except for the
-    entries of the directories that are open and for files with several names of which some are still to come.
+    Without `ignore` all is packed. Memory does not grow with the tree, except for the entries of the directories that
+    are open and for files with several names of which some are still to come.
+
+    `artifacts`: a job has made the tree, and its receiver does not trust this side. Links that lead out of the tree,
+    and what may not be read or lies too deep, are left out with a Log record too: the rest is what the run has left.
 
     Raises ConfigurationError, naming the entry, if one cannot be read or lies too deep, or if `root` is no directory.
     """
-    packer = _Packer(root, ignore, leave_out_links=leave_out_links)
+    packer = _Packer(root, ignore, artifacts=artifacts)
     try:
         yield from packer.records()
     finally:
@@ -65,10 +67,10 @@ class _Directory:
 class _Packer:
     """The state of one pass."""
 
-    def __init__(self, root: Path, ignore: Ignore | None, *, leave_out_links: bool) -> None:
+    def __init__(self, root: Path, ignore: Ignore | None, *, artifacts: bool) -> None:
         self._root = root
         self._ignore = ignore
-        self._leave_out_links = leave_out_links
+        self._artifacts = artifacts
         self._open: list[_Directory] = []
         self._links: dict[tuple[int, int], tuple[int, int]] = {}
         """Device and inode of a file to its link number and how many of its names are still to come."""
@@ -84,7 +86,7 @@ class _Packer:
 
     def records(self) -> Iterator[_Record]:
         """All records of the tree."""
-        yield self._enter(open_root(self._root), b"")
+        yield self._enter_root()
         while self._open:
             directory = self._open[-1]
             fd, prefix = directory.fd, directory.prefix
@@ -95,8 +97,8 @@ class _Packer:
                 if self._ignore is not None and self._ignore.ignored(path, is_directory):
                     continue
                 if too_deep or len(path) > MAX_PATH:
-                    raise self._too_deep(path)
-                if is_directory:
+                    yield self._too_deep(path)
+                elif is_directory:
                     record = self._subdirectory(fd, name, path)
                     yield record
                     if type(record) is FileEntry:
@@ -112,24 +114,29 @@ class _Packer:
                 os.close(fd)
         yield TreeEnd(self._entries, self._size)
 
+    def _enter_root(self) -> FileEntry:
+        try:
+            return self._enter(open_root(self._root), b"")
+        except OSError as error:
+            raise unreadable(self._root, b"", error.strerror or str(error)) from error
+
     def _enter(self, fd: int, path: bytes) -> FileEntry:
         """Make the directory the current one. `fd` is closed if that fails, and by `close` otherwise."""
         try:
             status = os.fstat(fd)
             entries = _entries(fd)
-        except OSError as error:
+        except OSError:
             os.close(fd)
-            raise unreadable(self._root, path, error.strerror or str(error)) from error
+            raise
         self._open.append(_Directory(fd, path + b"/" if path else b"", entries))
         self._entries += 1
         return FileEntry(path, FileType.DIRECTORY, status.st_mode & _PERMISSIONS, status.st_mtime_ns)
 
     def _subdirectory(self, directory_fd: int, name: bytes, path: bytes) -> FileEntry | Log:
         try:
-            fd = os.open(name, DIRECTORY_FLAGS, dir_fd=directory_fd)
+            return self._enter(os.open(name, DIRECTORY_FLAGS, dir_fd=directory_fd), path)
         except OSError as error:
             return self._not_opened(path, error)
-        return self._enter(fd, path)
 
     def _symlink(self, directory_fd: int, name: bytes, path: bytes) -> FileEntry | Log:
         try:
@@ -137,7 +144,7 @@ class _Packer:
             target = os.readlink(name, dir_fd=directory_fd)
         except OSError as error:
             return self._not_opened(path, error)
-        if self._leave_out_links and not target_stays(path, target):
+        if self._artifacts and not target_stays(path, target):
             return _skipped(path, f"it is a link to {printable(target)}, which leads out of the artifacts")
         self._entries += 1
         mode = status.st_mode & _PERMISSIONS
@@ -225,10 +232,15 @@ class _Packer:
             return _skipped(path, "it vanished")
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EINVAL, errno.EISDIR}:
             return _skipped(path, "it has become something else")
+        if self._artifacts and isinstance(error, PermissionError):
+            return _skipped(path, f"user id {os.geteuid()} may not read it")
         raise unreadable(self._root, path, error.strerror or str(error)) from error
 
-    def _too_deep(self, path: bytes) -> ConfigurationError:
-        return ConfigurationError(
+    def _too_deep(self, path: bytes) -> Log:
+        """Skip an artifact that no stream can name; raise for anything else."""
+        if self._artifacts:
+            return _skipped(path, f"it lies too deep: at most {MAX_DEPTH} components and {MAX_PATH} bytes can be sent")
+        raise ConfigurationError(
             f"{printable(path)} in {self._root} lies too deep: at most {MAX_DEPTH} components and {MAX_PATH} bytes "
             "can be sent. Leave it out with --exclude or a line in .playstreamignore."
         )
