@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.cli.logs import show_warnings
 from playstream.cli.ongoing import noted
-from playstream.cli.output import PlainOutput, complain, is_patient, make_progress, open_missing_streams, shows_colours
+from playstream.cli.output import PlainOutput, complain, is_patient, make_progress, shows_colours
 from playstream.cli.signals import call_when_canceled, cancel_on_signals
 from playstream.interface.running import init_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
@@ -44,7 +44,6 @@ def run_here(
     Raises:
         PlaystreamError: nothing has run; or the artifacts cannot be written.
     """
-    open_missing_streams()
     cancellation = cancel_on_signals()
     show_warnings(flags)
     progress = None if flags.quiet or flags.json or flags.debug or flags.raw_output else make_progress()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from playstream.cli import INTERRUPTED
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.interrupts import InterruptsWait
-from playstream.cli.output import StandardStream, complain
+from playstream.cli.output import StandardStream, complain, open_missing_streams
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.cli.subcommand import COMMANDS, set_up
 from playstream.pipeline.errors import PlaystreamError, as_error
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status; docs/errors.md lists those of errors.
     """
+    open_missing_streams()
     with InterruptsWait():
         arguments = parse(sys.argv[1:] if argv is None else list(argv))
     return perform(arguments)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import OutputError
-from playstream.pipeline.links.stdio import piece_size, wait_for
+from playstream.pipeline.links.stdio import fill_standard_streams, piece_size, wait_for
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
@@ -86,9 +86,8 @@ class PlainOutput(io.TextIOBase):
 
 
 def open_missing_streams() -> None:
-    """Put /dev/null in the place of standard streams that are closed, so that printing is no error."""
-    from playstream.interface.standard_streams import fill_standard_streams  # noqa: PLC0415 - a run's alone
-
+    """Put /dev/null in the place of standard streams that are closed, so that printing is no error, and gets nowhere
+    else."""
     fill_standard_streams()
     if sys.stdout is None:
         sys.stdout = open_stream(1)

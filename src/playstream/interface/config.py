@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from playstream.interface.standard_streams import fill_standard_streams
 from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.checks import check_options
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import check_ident
 from playstream.pipeline.job import make_job
+from playstream.pipeline.links.stdio import fill_standard_streams
 from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.options import JobOptions, StrPath

@@ -26,7 +26,7 @@ from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.inputs import read_settings
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.links.files import reading, writing
-from playstream.pipeline.links.stdio import Source, claim_input, claim_output
+from playstream.pipeline.links.stdio import Source, claim_input, claim_output, fill_standard_streams
 from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
 from playstream.pipeline.options import JobOptions
 from playstream.pipeline.protocol import Status, StatusName
@@ -45,6 +45,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     Raises:
         ConfigurationError: an option is wrong.
     """
+    fill_standard_streams()
     streamer = options.get("streamer")
     if streamer == "process":
         options = select_options(options, RunOptions)

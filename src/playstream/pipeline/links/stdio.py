@@ -33,6 +33,10 @@ SHUT = getattr(select, "POLLRDHUP", 0)
 written next is refused if it does not."""
 
 
+_filled: set[int] = set()
+"""Standard streams that were closed."""
+
+
 class Source(Protocol):
     """A link whose bytes come through a layer, such as decryption, that can say why they end."""
 
@@ -41,6 +45,24 @@ class Source(Protocol):
 
     def read(self) -> bytes:
         """What has come; waits for it. Empty at the end."""
+
+
+def fill_standard_streams() -> None:
+    """Open /dev/null where a standard stream of this process is closed.
+
+    A service may have closed them. The next file that something opens would get the number: a stage would take it for
+    its link, what a run starts for its standard input, and messages would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            fd = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(fd, True)
+            if fd == number:
+                _filled.add(number)
+            else:  # another thread was faster
+                os.close(fd)
 
 
 def claim_input() -> int:
@@ -100,12 +122,19 @@ def _point_output_at(fd: int) -> None:
 
 def _duplicate(fd: int) -> int:
     try:
-        claimed = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+        claimed = None if _is_filled(fd) else fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
     except OSError:
+        claimed = None
+    if claimed is None:
         name = ("input", "output")[fd]
-        raise LinkError(f"standard {name} is closed; connect it to the stage {('before', 'after')[fd]}") from None
+        raise LinkError(f"standard {name} is closed; connect it to the stage {('before', 'after')[fd]}")
     enlarge_pipe(claimed)
     return claimed
+
+
+def _is_filled(fd: int) -> bool:
+    """Whether a standard stream was closed, and nobody has opened something else there since."""
+    return fd in _filled and os.path.samestat(os.fstat(fd), os.stat(os.devnull))
 
 
 def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
