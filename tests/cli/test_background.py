@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+from playstream.pipeline.errors import ConfigurationError, JobError
 from tests.processes import marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
@@ -101,3 +103,24 @@ def test_a_note_must_not_send_the_signal_elsewhere(fakes: Stages, hanging: Path)
             os.killpg(holder.pid, signal.SIGTERM)
         assert other.poll() is None
         other.kill()
+
+
+def test_what_ends_a_run_when_it_begins_is_told_by_start(fakes: Stages, hanging: Path) -> None:
+    """Its artifacts cannot be written: they are another run's, or something else is there."""
+    artifacts = hanging / "artifacts"
+    (artifacts / "taken").mkdir(parents=True)
+    (artifacts / "file").write_text("")
+    taken = os.open(artifacts / "taken", os.O_RDONLY)
+    try:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        for ident, code, message in (
+            ("taken", ConfigurationError.exit_status, "another run is writing its artifacts"),
+            ("file", JobError.exit_status, "the artifacts cannot be written"),
+        ):
+            status, line = words_of(fakes.call("start", hanging, "-p", "hang.yml", "-i", ident))
+            assert (status, line[:18]) == (code, "playstream start: "), line
+            assert message in line
+            assert words_of(fakes.call("is-alive", hanging, "-q")) == (1, "")
+    finally:
+        os.close(taken)
+    assert fakes.leftovers() == []

@@ -36,7 +36,7 @@ def run_here(
         flags: what is shown and logged.
         options: as those of `playstream.run`.
         places: where the run is noted while it goes on, as `ongoing.bases` gives them.
-        report: called with the run's name when all has been checked and the run is about to start.
+        report: called with the run's name when all has been checked, the artifacts have begun and the run starts.
 
     Returns:
         Ansible's exit status; 254 when the job was canceled or timed out; 71 when it could not be run to its end.
@@ -44,10 +44,15 @@ def run_here(
     Raises:
         PlaystreamError: nothing has run; or the artifacts cannot be written.
     """
+    def note_status(data: dict[str, Any], *, runner_config: Any) -> None:
+        _log_status(data)
+        if data["status"] == "starting":
+            report(runner_config.ident)
+
     cancellation = cancel_on_signals()
     show_warnings(flags)
     progress = None if flags.quiet or flags.json or flags.debug or flags.raw_output else make_progress()
-    options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": _log_status}
+    options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": note_status}
     if flags.quiet:
         options |= {"quiet": True, "suppress_ansible_output": True}
     if progress is not None:
@@ -55,7 +60,6 @@ def run_here(
     runner = init_runner(**options)
     call_when_canceled(cancellation, runner.cancel)
     with noted(places, runner.config.ident):
-        report(runner.config.ident)
         try:
             # What cannot be shown or logged is said by `settle`, after all that the run itself has to say.
             said_later = suppress(OutputError) if is_patient(sys.stdout) else nullcontext()
@@ -84,7 +88,7 @@ def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManag
     return nullcontext()
 
 
-def _log_status(data: dict[str, Any], *, runner_config: Any) -> None:  # noqa: ARG001 - the interface gives it
+def _log_status(data: dict[str, Any]) -> None:
     _logger.info("run %s: %s", data["runner_ident"], data["status"])
     if "command" in data:
         _logger.debug("in %s: %s", data["cwd"], data["command"])
