@@ -57,3 +57,17 @@ def test_an_event_that_there_is_no_room_for(
     assert len(stderr.splitlines()) == 1
     assert kept == list(range(1, count)), "each that there was room for, and no half of the other"
     assert (tmp_path / "artifacts" / "status").read_text() == "error"
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_how_a_run_ended_that_there_is_no_room_for(stages: Stages, tmp_path: Path, dialect: Dialect) -> None:
+    records: list[Record] = [
+        Status(StatusName.STARTING, NOW, command=("a",), env={}, cwd="/"), Status(StatusName.SUCCESSFUL, NOW, rc=0),
+    ]
+    stream = b"".join(pieces(dialect, Direction.RESULT, records))
+    process = stages.start("process", tmp_path, "-q", prefix=("prlimit", "--fsize=4"))
+    _, stderr = process.communicate(stream)
+    assert process.returncode == JobError.exit_status, stderr
+    assert b"the artifacts cannot be written" in stderr
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "artifacts").iterdir() if path.is_file()}
+    assert not {"status", "command"} & kept.keys(), "no half of them"

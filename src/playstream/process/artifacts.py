@@ -21,7 +21,7 @@ from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.directories import make_private, mode_of, remove
 from playstream.process.event_files import EventFiles
-from playstream.process.event_writer import CREATE
+from playstream.process.event_writer import CREATE, write_file
 from playstream.process.events import came_twice
 from playstream.process.incoming import IncomingTree
 
@@ -220,13 +220,11 @@ class ArtifactDir:
         self._replace("rc", None if rc is None else str(rc).encode())
 
     def _replace(self, name: str, data: bytes | None) -> None:
-        """Put a new file in the place of what is there; None for no file."""
+        """Put a new file in the place of what is there, whole or not at all; None for no file."""
         try:
             remove(self._root, name)
-            if data is None:
-                return
-            with os.fdopen(os.open(name, CREATE, 0o600, dir_fd=self._root), "wb") as file:
-                file.write(data)
+            if data is not None:
+                write_file(self._root, name, data)
         except OSError as error:
             raise self._trouble(error) from None
 
