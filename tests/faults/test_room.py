@@ -71,3 +71,20 @@ def test_how_a_run_ended_that_there_is_no_room_for(stages: Stages, tmp_path: Pat
     assert b"the artifacts cannot be written" in stderr
     kept = {path.name: path.read_bytes() for path in (tmp_path / "artifacts").iterdir() if path.is_file()}
     assert not {"status", "command"} & kept.keys(), "no half of them"
+
+
+def test_the_results_of_a_worker_that_there_is_no_room_for(stages: Stages, tmp_path: Path) -> None:
+    """What ended the job is told, and not that its status cannot be kept beside its output."""
+    fake = tmp_path / "fakes" / "ansible-playbook"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\nprintf 'more than there is room for\\n'; sleep 600\n")
+    fake.chmod(0o755)
+    stages.path_before.append(fake.parent)
+    (tmp_path / "demo" / "project").mkdir(parents=True)
+    (tmp_path / "demo" / "project" / "site.yml").write_text("[]\n")
+    job = stages.transmit(tmp_path / "demo", "-p", "site.yml", "--inventory", "a,")
+    worker = stages.start("worker", prefix=("prlimit", "--fsize=4"))
+    _, stderr = worker.communicate(job)
+    assert worker.returncode == JobError.exit_status, stderr
+    assert b"/stdout cannot be written: File too large. Free space" in stderr
+    assert stages.leftovers() == []

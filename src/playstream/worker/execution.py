@@ -85,7 +85,13 @@ class Execution:
         outcome = _explain_crash(_see_that_it_ran(outcome, launch), launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _check_place(launch.paths.artifact_dir)
-        _write_results(launch.paths.artifact_dir, outcome)
+        try:
+            _write_results(launch.paths.artifact_dir, outcome)
+        except OSError as error:
+            raise outcome.error or JobError(
+                f"the results of the job cannot be written to {str(launch.paths.artifact_dir)!r}: {error.strerror}. "
+                "Free space there, or set TMPDIR to another place"
+            ) from None
         facts = fact_cache_dir(self._job, launch.paths)
         if not passes_link_in(launch.paths.artifact_dir, facts):
             simplify_fact_cache(facts)
