@@ -88,3 +88,25 @@ def test_the_results_of_a_worker_that_there_is_no_room_for(stages: Stages, tmp_p
     assert worker.returncode == JobError.exit_status, stderr
     assert b"/stdout cannot be written: File too large. Free space" in stderr
     assert stages.leftovers() == []
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (("run",), b"/run/extravars-1' cannot be written: File too large. Free space there"),
+    (("transmit", "--dialect", "runner"), b"cannot be made in "),
+], ids=["run", "transmit"])
+def test_a_temporary_file_that_there_is_no_room_for(
+    stages: Stages, tmp_path: Path, words: tuple[str, ...], message: bytes
+) -> None:
+    directory = tmp_path / "demo"
+    (directory / "project").mkdir(parents=True)
+    (directory / "project" / "site.yml").write_text("[]\n")
+    (directory / "project" / "blob").write_bytes(random.Random(1).randbytes(ROOM * 2))
+    (directory / "env").mkdir()
+    (directory / "env" / "extravars").write_text(f"a: {'x' * ROOM * 2}\n")
+    command, *flags = words
+    process = stages.start(command, directory, "-p", "site.yml", *flags, prefix=("prlimit", f"--fsize={ROOM}"))
+    _, stderr = process.communicate()
+    assert process.returncode == JobError.exit_status, stderr
+    assert message in stderr
+    assert len(stderr.splitlines()) == 1, stderr
+    assert stages.leftovers() == []

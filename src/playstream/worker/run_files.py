@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import Job
 from playstream.worker.paths import Paths
 
@@ -19,10 +20,19 @@ Seen = Callable[[Path], Path]
 
 
 def write_private(path: Path, text: str) -> Path:
-    """Write a new file that only this user can read, and return its path."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
+    """Write a new file that only this user can read, and return its path.
+
+    Raises:
+        JobError: it cannot be written.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise JobError(
+            f"{str(path)!r} cannot be written: {error.strerror}. Free space there, or set TMPDIR to another place"
+        ) from None
     return path
 
 

@@ -67,18 +67,24 @@ class ArchiveWriter:
 
     def close(self) -> None:
         """Drop the archive."""
-        with contextlib.suppress(OSError):  # a full disk: it is dropped all the same
-            self._finish_entry()
-            self._zip.close()
-        self._file.close()
-        self._table.close()
+        for close in (self._finish_entry, self._zip.close, self._file.close, self._table.close):
+            # A full disk, or an entry that could not be finished for want of room: it is dropped all the same.
+            with contextlib.suppress(OSError, ValueError):
+                close()
 
     def add_file(self, path: str, data: bytes) -> None:
-        """Add a private file that is no record's."""
+        """Add a private file that is no record's.
+
+        Raises:
+            JobError: there is no room for it.
+        """
         info = zipfile.ZipInfo(path, time.localtime()[:6])
         info.external_attr = (stat.S_IFREG | 0o600) << 16
         info.compress_type = zipfile.ZIP_DEFLATED
-        self._write_whole(info, data)
+        try:
+            self._write_whole(info, data)
+        except OSError as error:
+            raise _no_room(error) from None
 
     def _write_whole(self, info: zipfile.ZipInfo, data: bytes) -> None:
         self._zip.writestr(info, data)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from playstream.pipeline.isolation import RegistryAuth
+from playstream.worker.run_files import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,19 @@ def write_login(engine: str, auth: RegistryAuth, directory: Path) -> Login:
     `verify_ssl` is podman's alone: for docker a registry without TLS is a matter of the daemon's configuration.
 
     Raises:
-        OSError: the directory is there already, or cannot be written.
+        OSError: the directory is there already, or cannot be made.
+        JobError: a file cannot be written.
     """
     directory.mkdir(mode=0o700)
     token = base64.b64encode(f"{auth.username}:{auth.password}".encode()).decode()
     path = directory / ("config.json" if engine == "docker" else "auth.json")
-    _write(path, json.dumps({"auths": {auth.host: {"auth": token}}}))
+    write_private(path, json.dumps({"auths": {auth.host: {"auth": token}}}))
     if engine == "docker":
         return Login(global_options=(f"--config={directory}",))
     env: dict[str, str] = {}
     if not auth.verify_ssl:
         config = directory / "registries.conf"
-        _write(config, f'[[registry]]\nlocation = "{auth.host}"\ninsecure = true\n')
+        write_private(config, f'[[registry]]\nlocation = "{auth.host}"\ninsecure = true\n')
         # The second is read by podman before 3.1.
         env = {"CONTAINERS_REGISTRIES_CONF": str(config), "REGISTRIES_CONFIG_PATH": str(config)}
     return Login(options=(f"--authfile={path}",), env=env)
-
-
-def _write(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
