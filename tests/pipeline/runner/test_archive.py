@@ -19,7 +19,17 @@ from playstream.pipeline.errors import (
     RemoteProtocolError,
     UnsafePath,
 )
-from playstream.pipeline.protocol import FileData, FileEntry, FileType, Heartbeat, Job, Record, TreeEnd
+from playstream.pipeline.protocol import (
+    FileData,
+    FileEntry,
+    FileType,
+    Heartbeat,
+    Job,
+    Record,
+    Status,
+    StatusName,
+    TreeEnd,
+)
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.runner import archive_reader, archive_writer
 from playstream.pipeline.runner.receiver import RunnerReceiver
@@ -28,6 +38,10 @@ from playstream.pipeline.tree.unpack import Unpacker
 from tests.pipeline.protocol.wire import Taken
 from tests.pipeline.runner.wire import END, archive, carry, drain, encode, entry, line, take
 from tests.pipeline.tree.conftest import open_arena, take_snapshot
+
+NOW = "2026-11-21T10:00:00+00:00"
+STARTING = Status(StatusName.STARTING, NOW, command=("ansible",), env={}, cwd="/")
+SUCCESSFUL = Status(StatusName.SUCCESSFUL, NOW, rc=0)
 
 
 def _make_tree(root: Path) -> None:
@@ -81,6 +95,49 @@ def test_a_name_that_is_not_utf8_is_refused_with_advice(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).touch()
     with pytest.raises(ConfigurationError, match=r"\\udcff.* is not UTF-8.*--exclude"):
         encode([Job("1", tree=True, playbook="x"), *pack(tmp_path)], Direction.JOB)
+
+
+def test_artifacts_whose_names_are_not_utf8_are_left_out(tmp_path: Path) -> None:
+    bad = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff"))
+    (bad / "below").mkdir(parents=True)
+    (bad / "below" / "file").write_text("x")
+    (bad / "first").write_text("of two names")
+    os.link(bad / "first", tmp_path / "second")
+    os.link(bad / "first", tmp_path / "third")
+    taken = take(encode([STARTING, SUCCESSFUL, *pack(tmp_path)], Direction.RESULT), Direction.RESULT)
+    assert taken.error is None
+    with open_arena() as target:
+        _unpack(taken.records, target, trusted=False)
+        assert {path.name: path.read_text() for path in target.iterdir() if path.name != "command"} == {
+            "second": "of two names", "third": "of two names",
+        }
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+def test_what_the_dialect_adds_stands_above_the_tree(tmp_path: Path, kind: str) -> None:
+    """A job may leave a `command` of its own, and a directory that was sent once has `.playstream`."""
+    job = Job("1", tree=True, playbook="x", inventory=("h1,h2",), inventory_contents=("[all]",))
+    ways: list[tuple[Direction, str, list[Record]]] = [
+        (Direction.RESULT, "command", [STARTING, SUCCESSFUL]), (Direction.JOB, ".playstream/inventory-1", [job]),
+    ]
+    for direction, name, first in ways:
+        root = tmp_path / direction.value
+        place = root / name
+        place.parent.mkdir(parents=True)
+        if kind == "file":
+            place.write_text("old")
+            os.link(place, root / "z")
+        elif kind == "link":
+            place.symlink_to("z")
+        else:
+            (place / "below").mkdir(parents=True)
+        taken = take(encode([*first, *pack(root)], direction), direction)
+        assert taken.error is None
+        with open_arena() as target:
+            _unpack(taken.records, target, trusted=True)
+            assert not (target / name).is_symlink()
+            assert (target / name).read_text() != "old"
+            assert (target / "z").exists() is (kind == "file")
 
 
 def test_what_ansible_runner_writes() -> None:

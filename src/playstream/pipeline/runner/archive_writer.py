@@ -17,6 +17,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO
 
 from playstream.pipeline.errors import ConfigurationError, JobError
@@ -41,16 +42,26 @@ _UTF8_NAME = 0x800
 _PIECE = 1 << 18
 _UNIX = 3
 _DIRECTORY_BIT = 0x10
+_UNLISTED = b"unlisted"
+"""The name of a file that is in the archive for its content alone."""
 
 
 class ArchiveWriter:
     """Takes the records of one tree. A file with several names becomes several files.
 
+    What the tree has in the place of an added file is left out.
+
+    Args:
+        artifacts: a job has made the tree: an entry whose name a zip cannot hold is left out, and is no error.
+
     Raises:
         JobError: the file cannot be made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, artifacts: bool = False) -> None:
+        self._artifacts = artifacts
+        self._added: list[bytes] = []
+        """Paths of the files that are no record's."""
         try:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
             self._table: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - likewise
@@ -62,6 +73,8 @@ class ArchiveWriter:
         self._left = 0
         self._link = 0
         """Of the file that is being written."""
+        self._listed = True
+        """Whether the table will have it."""
         self._links: dict[int, tuple[int, int, int]] = {}
         """Link number of a file to where it begins, its packed size and its size."""
 
@@ -85,6 +98,7 @@ class ArchiveWriter:
             self._write_whole(info, data)
         except OSError as error:
             raise _no_room(error) from None
+        self._added.append(path.encode())
 
     def _write_whole(self, info: zipfile.ZipInfo, data: bytes) -> None:
         self._zip.writestr(info, data)
@@ -94,8 +108,9 @@ class ArchiveWriter:
         """Move what zipfile holds of the entry that was written into the table."""
         info = self._zip.filelist.pop()
         self._zip.NameToInfo.clear()
-        self._count += 1
-        self._table.write(_describe_in_table(info))
+        if self._listed:
+            self._count += 1
+            self._table.write(_describe_in_table(info))
         if self._link:
             self._links[self._link] = (info.header_offset, info.compress_size, info.file_size)
             self._link = 0
@@ -129,6 +144,11 @@ class ArchiveWriter:
     def _add(self, entry: FileEntry) -> None:
         if not entry.path:
             return  # the root: an archive has none
+        self._listed = not self._leaves_out(entry)
+        if not self._listed:
+            if entry.type is not FileType.FILE or not entry.link:
+                return
+            entry = replace(entry, path=_UNLISTED)  # its content is another name's too
         info = _describe(entry)
         if entry.type is FileType.DIRECTORY:
             self._write_whole(info, b"")
@@ -142,6 +162,15 @@ class ArchiveWriter:
             self._link = entry.link
             if not self._left:
                 self._finish_entry()
+
+    def _leaves_out(self, entry: FileEntry) -> bool:
+        path = entry.path
+        for added in self._added:
+            if path == added or path.startswith(added + b"/"):
+                return True
+            if entry.type is not FileType.DIRECTORY and added.startswith(path + b"/"):
+                return True
+        return self._artifacts and not _is_utf8(path)
 
     def _write(self, data: bytes) -> None:
         if self._entry is None:
@@ -193,6 +222,14 @@ class ArchiveWriter:
             raise _no_room(error) from None
 
 
+def _is_utf8(path: bytes) -> bool:
+    try:
+        path.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _describe_in_table(info: zipfile.ZipInfo) -> bytes:
     """The entry of the table, as zipfile writes it."""
     name, extra, version = info.filename.encode(), info.extra, info.create_version
@@ -228,13 +265,12 @@ def _describe(entry: FileEntry) -> zipfile.ZipInfo:
     Raises:
         ConfigurationError: its name is not UTF-8.
     """
-    try:
-        name = entry.path.decode("utf-8")
-    except UnicodeDecodeError:
+    if not _is_utf8(entry.path):
         raise ConfigurationError(
             f"{printable(entry.path)} has a name that is not UTF-8, which the runner dialect cannot carry. Leave it "
             "out with --exclude, or send the job without --dialect runner"
-        ) from None
+        )
+    name = entry.path.decode("utf-8")
     seconds = entry.mtime_ns // 1_000_000_000
     kind = {FileType.DIRECTORY: stat.S_IFDIR, FileType.SYMLINK: stat.S_IFLNK}.get(entry.type, stat.S_IFREG)
     info = zipfile.ZipInfo(f"{name}/" if kind == stat.S_IFDIR else name, _local_time(seconds))

@@ -90,7 +90,7 @@ class RunnerSender:
 
     def _send_tree(self, record: FileEntry | FileData | TreeEnd) -> Iterator[bytes]:
         if self._archive is None:
-            self._archive = ArchiveWriter()
+            self._archive = ArchiveWriter(artifacts=self._direction is Direction.RESULT)
             for path, data in self._files.items():
                 self._archive.add_file(path, data)
         self._archive.receive(record)
