@@ -14,6 +14,7 @@ import pytest
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import End, Failure
 from playstream.worker.spool import Spool
+from playstream.worker.system_directories import is_of_the_system
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_records
 from tests.worker.test_guard_on_duty import HEADS, JOBS, kill, start_receiving
@@ -29,6 +30,38 @@ def test_a_directory_that_another_job_uses(tmp_path: Path, first: bool, second: 
     assert (place / "file").read_text() == "x"
     spool.remove()
     assert place.exists() is not first
+
+
+@pytest.mark.parametrize("below", ["home", "."])
+def test_the_home_directory_and_what_it_lies_in_are_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "file").write_text("x")
+    (tmp_path / "link").symlink_to(below)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for place in (tmp_path / below, tmp_path / "link"):
+        with pytest.raises(ConfigurationError, match=r"--delete would remove.*Nothing was removed"):
+            Spool(place, delete=True)
+    assert (tmp_path / "home" / "file").read_text() == "x"
+    Spool(tmp_path / "home").remove()
+
+
+@pytest.mark.parametrize("place", ["/", "/etc/x", "/usr", "/usr/lib/x", "/tmp", "/var", "/root", "/dev/shm"])
+def test_directories_of_the_system(place: str) -> None:
+    assert is_of_the_system(Path(place))
+
+
+def test_an_empty_name_is_not_the_current_directory(
+    stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "current").mkdir()
+    (tmp_path / "current" / "file").write_text("x")
+    monkeypatch.chdir(tmp_path / "current")
+    done = stages.call("worker", "--private-data-dir", "", "--delete", stdin=JOBS["native"])
+    assert (done.returncode, done.stdout) == (ConfigurationError.exit_status, b"")
+    assert b"--private-data-dir: expected a directory, got an empty text" in done.stderr
+    assert (tmp_path / "current" / "file").read_text() == "x"
 
 
 def test_jobs_that_remove_nothing_share_it(tmp_path: Path) -> None:

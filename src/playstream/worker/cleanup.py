@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +18,9 @@ from playstream.pipeline.tree.directories import absolute_path, passes_link_in
 from playstream.worker.guardian import kill_marked
 from playstream.worker.in_use import is_free, is_locked_below
 from playstream.worker.spool import is_spool_name
+from playstream.worker.system_directories import is_of_the_system
 
 DEFAULT_GRACE_MINUTES = 60
-_NEVER = (
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
-    "/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib",
-    "/tmp", "/var/tmp", "/dev/shm",  # noqa: S108 - never removed
-)
-_NOTHING_BELOW = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 _NO_SPACE_FREED = re.compile(r"total reclaimed space:\s*0\s*B", re.IGNORECASE)
 
 
@@ -95,14 +89,7 @@ def _literal_part(pattern: str) -> Path:
 
 
 def _refuse_system_directories(pattern: str, paths: Sequence[Path]) -> None:
-    never = {Path(name).resolve() for name in (*_NEVER, tempfile.gettempdir(), os.path.expanduser("~"))}
-    never |= {parent for path in never for parent in path.parents}
-    below = [Path(name).resolve() for name in _NOTHING_BELOW]
-    refused = []
-    for path in paths:
-        real = path.resolve()
-        if real in never or any(real.is_relative_to(place) for place in below) or os.path.ismount(real):
-            refused.append(str(path))
+    refused = [str(path) for path in paths if is_of_the_system(path) or os.path.ismount(path.resolve())]
     if refused:
         raise ConfigurationError(
             f"the pattern {pattern!r} names directories of the system: {', '.join(refused[:5])}. Nothing was removed; "

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from playstream.pipeline.errors import JobError, PlaystreamError, UnsafePath
+from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, UnsafePath
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.removal import discard, empty_directory, remove_tree
@@ -23,6 +23,7 @@ from playstream.pipeline.tree.directories import make_directory, make_private
 from playstream.worker.guardian import Guardian
 from playstream.worker.in_use import take_directory
 from playstream.worker.new_directory import make_new_directory
+from playstream.worker.system_directories import is_of_the_system
 
 _PREFIX = "playstream-spool-"
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
@@ -72,7 +73,8 @@ class TakenDirectory:
         guardian: does that if this process dies.
 
     Raises:
-        ConfigurationError: another job uses it. Nothing has been removed.
+        ConfigurationError: another job uses it, or `delete` would remove a directory of the system. Nothing has been
+            removed.
         JobError: it cannot be emptied.
         OSError: it cannot be made.
     """
@@ -80,6 +82,11 @@ class TakenDirectory:
     def __init__(self, path: Path, guardian: Guardian, *, delete: bool) -> None:
         self._path = path
         self._delete = delete
+        if delete and is_of_the_system(path):
+            raise ConfigurationError(
+                f"{str(path)!r} is a directory of the system, or the home directory, and --delete would remove what is "
+                "in it. Nothing was removed; give a --private-data-dir that is for jobs alone"
+            )
         self._lock = own_descriptor(take_directory(path, alone=delete))
         if delete:
             guardian.hold(self._lock)
@@ -115,7 +122,8 @@ class Spool(PrivateDirectory):
         in_place: `private_data_dir` is only read; artifacts go into the spool.
 
     Raises:
-        ConfigurationError: another job uses `private_data_dir`. Nothing has been removed.
+        ConfigurationError: another job uses `private_data_dir`, or `delete` would remove a directory of the system.
+            Nothing has been removed.
         JobError: the directories cannot be made, or the guard cannot be started.
     """
 

@@ -1,0 +1,22 @@
+"""Directories that are never removed or emptied, whoever asks for it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_NEVER = (
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
+    "/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib",
+    "/tmp", "/var/tmp", "/dev/shm",  # noqa: S108 - never removed
+)
+_NOTHING_BELOW = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
+
+
+def is_of_the_system(path: Path) -> bool:
+    """Whether a directory is the system's, the user's home, the one for temporary files, or one that these lie in."""
+    never = {Path(name).resolve() for name in (*_NEVER, tempfile.gettempdir(), os.path.expanduser("~"))}
+    never |= {parent for known in never for parent in known.parents}
+    real = path.resolve()
+    return real in never or any(real.is_relative_to(Path(name).resolve()) for name in _NOTHING_BELOW)
