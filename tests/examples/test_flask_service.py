@@ -143,7 +143,7 @@ def test_limits_and_the_end_of_the_service(waiting: tuple[Service, Path]) -> Non
     (project / "go").touch()
     assert service.wait(first, "successful", "failed", "error")["status"] == "successful"
     (project / "go").unlink()
-    second = service.deploy({}).json["run_id"]
+    second = service.deploy_when_free({}).json["run_id"]
     service.wait(second, "running")
     assert [run["run_id"] for run in service.get("/runs").json["runs"]] == [first, second]
     assert service.stop() == 0

@@ -117,15 +117,15 @@ def test_the_same_ident_at_once(demo: Path, tmp_path: Path) -> None:
 
 def test_artifacts_that_cannot_be_made(temporary: Path, demo: Path, tmp_path: Path) -> None:
     """When what was in the way is gone, the next run can have the directory."""
-    obstacle = demo / "artifacts" / "x" / "status" / "in the way"
-    obstacle.mkdir(parents=True)
+    obstacle = demo / "artifacts" / "x"
+    obstacle.parent.mkdir()
+    obstacle.touch()
     options: dict[str, Any] = {"private_data_dir": demo, "playbook": "site.yml", "ident": "x", "quiet": True}
     for _ in range(2):
-        with pytest.raises(JobError, match=r"the artifacts cannot be written to .*Is a directory"):
+        with pytest.raises(JobError, match=r"the artifacts cannot be written to .*is a file"):
             playstream.run(binary=fake(tmp_path, "true"), **options)
     assert leftovers(temporary) == []
-    obstacle.rmdir()
-    obstacle.parent.rmdir()
+    obstacle.unlink()
     assert playstream.run(binary=fake(tmp_path, "true"), **options).status == "successful"
 
 

@@ -7,6 +7,7 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
@@ -119,6 +120,17 @@ class Transmission:
             self._check_progress()
         if self._error is not None:
             raise self._error
+
+    def close(self) -> None:
+        """End the thread. What is not written yet is dropped, and a write that nobody takes is not waited for."""
+        while self._thread.is_alive():
+            try:
+                self._work.put_nowait(None)
+            except queue.Full:
+                with suppress(queue.Empty):
+                    self._work.get_nowait()
+            else:
+                return
 
     def _put(self, work: Callable[[], bytes] | None) -> None:
         waiting = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from playstream.interface.transmission import Transmission
@@ -63,7 +64,8 @@ def transmit(
             output_fd, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds,
             cancellation=cancellation, look=watch.look,
         )
-        _transmit(transmitter, transmission, watch, hold=hold)
+        with closing(transmission):
+            _transmit(transmitter, transmission, watch, hold=hold)
     if watch.error is not None:
         raise watch.error
 
