@@ -86,6 +86,16 @@ def test_results_are_written_while_they_come(monkeypatch: pytest.MonkeyPatch) ->
     assert "\x9b" not in written.getvalue()
 
 
+@pytest.mark.parametrize("words", [("process", "DIR"), ("run", "DIR", "-m", "ping", "--hosts", "localhost"), ("runs",)])
+def test_an_empty_url_is_not_no_store(stages: Stages, tmp_path: Path, words: tuple[str, ...]) -> None:
+    place = tmp_path / "demo"
+    words = tuple(str(place) if word == "DIR" else word for word in words)
+    done = stages.call(*words, "--store", "", stdin=RECORDED)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"--store: expected a URL, such as sqlite:///runs.db, got an empty text" in done.stderr
+    assert not (place / "artifacts").exists()
+
+
 def test_what_is_no_store(stages: Stages, tmp_path: Path) -> None:
     neither = stages.call("runs")
     assert (neither.returncode, b"expected --store URL or PLAYSTREAM_STORE" in neither.stderr) == (1, True)
