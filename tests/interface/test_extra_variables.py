@@ -158,6 +158,8 @@ odd: "a\\n: #\\t\\x85 \\u2028'\\"é😀"
 @pytest.mark.parametrize(("values", "expected"), [
     ({"a": {"b": [1, object()]}}, r"extravars: a.b\[1\]: expected text, .* got an object of the type object"),
     ({"a": {(1, 2): 3}}, r"extravars: a.\(1, 2\): expected text as a name"),
+    ({"a": ["b", "\udcff"]}, r"extravars: a\[1\]: expected text that UTF-8 can say, got half a character"),
+    ({"a": {"\ud800": 1}, 10: 1}, r"extravars: a\.\\ud800: expected text that UTF-8 can say"),
 ])
 def test_what_no_text_carries_is_refused_with_its_name(demo: Path, values: Any, expected: str) -> None:
     with pytest.raises(playstream.ConfigurationError, match=expected):
@@ -170,6 +172,9 @@ def test_what_no_text_carries_is_refused_with_its_name(demo: Path, values: Any, 
     ({"module": "ping", "inventory": {"all": {"hosts": {"n": {"p": {80: "a"}}}}}}, "inventory: all.hosts.n.p.80: exp"),
     ({"module": "ping", "settings": {"own": {"a": {1, 2}}}}, "settings: own.a: expected text"),
     ({"module": "ping", "inventory": {"all": {"vars": {"n": float("nan")}}}}, "inventory: all.vars.n: .* got nan"),
+    ({"playbook": [{"hosts": "all", "vars": {"word": "\ud800"}}]}, "playbook: vars.word: .* got half a character"),
+    ({"role": "x", "role_vars": {"a": "\udcff"}}, "role_vars: a: .* got half a character"),
+    ({"module": "ping", "inventory": {"all": {"vars": {"n": "\ud800"}}}}, "inventory: all.vars.n: .* half a character"),
 ])
 def test_other_data_that_json_does_not_carry(demo: Path, options: dict[str, Any], expected: str) -> None:
     (demo / "project" / "roles" / "x").mkdir(parents=True)

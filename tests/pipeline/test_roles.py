@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def _environment_file(demo: Path) -> None:
     (demo / "env" / "envvars").write_text("ANSIBLE_ROLES_PATH: ../more\n")
 
 
+def _named_config(demo: Path) -> None:
+    (demo / "env").mkdir()
+    (demo / "env" / "envvars").write_text("ANSIBLE_CONFIG: other.cfg\n")
+    (demo / "project" / "other.cfg").write_text("[defaults]\nroles_path = ../more\n")
+
+
 @pytest.mark.parametrize(("place", "set_up", "variable", "found"), [
     ("demo/project/roles/greet", None, None, True),
     ("demo/roles/greet", None, None, True),
@@ -67,6 +74,7 @@ def _environment_file(demo: Path) -> None:
     ("nowhere/greet", _config, None, False),
     ("demo/more/greet", _environment_file, None, True),
     ("home/.ansible/roles/greet", _environment_file, None, False),
+    ("demo/more/greet", _named_config, None, True),
     ("demo/project/sub/greet", None, "sub", True),
     ("here/sub/greet", None, "sub", False),
     ("home/mine/greet", None, "/nowhere:~/mine", True),
@@ -101,6 +109,18 @@ def test_what_is_sent(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_role(demo / "more" / "greet")
     _environment_file(demo)
     assert make_job(demo, arguments, Delivery.TREE).role == "greet"
+
+
+def test_a_configuration_that_a_variable_names(demo: Path) -> None:
+    """One that travels is read; what another host's says is left to Ansible."""
+    arguments = Arguments(role="greet")
+    _named_config(demo)
+    with pytest.raises(ConfigurationError, match="role 'greet' was not found"):
+        make_job(demo, arguments, Delivery.TREE)
+    add_role(demo / "more" / "greet")
+    assert make_job(demo, arguments, Delivery.TREE).role == "greet"
+    (demo / "env" / "envvars").write_text("ANSIBLE_CONFIG: /etc/site/ansible.cfg\n")
+    assert make_job(demo, replace(arguments, role="known-there"), Delivery.TREE).role == "known-there"
 
 
 def test_the_variable_is_what_the_flag_is(demo: Path) -> None:

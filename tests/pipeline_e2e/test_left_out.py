@@ -29,6 +29,9 @@ def demo(private_data_dir: MakeDir) -> Path:
     (("-p", "site.yml", "--inventory", "inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
     (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: left out by {}"),
     (("-p", "site.yml", "--roles-path", "more"), "more", "roles_path 'more' would not reach the worker"),
+    (("-p", "site.yml", "--cmdline", "--diff -e @linked.yml"), "linked.yml", "extra variables 'project/linked.yml' would"),
+    (("-p", "site.yml", "--cmdline", "-i../inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
+    (("-m", "ping", "--cmdline", "--vault-id=dev@linked.yml"), "linked*", "vault password 'project/linked.yml' would"),
     (("-p", "old.yml", "--project-dir", "artifacts"), "x", "artifacts/ never travels"),
 ])
 def test_it_is_refused(
@@ -47,6 +50,16 @@ def test_it_is_refused(
     ("-p", "site.yml", "--exclude", "*.yml", "--exclude", "!site.yml"),
     ("-p", "site.yml", "--exclude", "roles/"),
     ("-m", "ping", "--exclude", "/project/"),
+    ("-p", "site.yml", "--exclude", "linked.yml", "--cmdline", "-e linked.yml=1 -i linked.yml,"),
 ])
 def test_what_is_not_named_may_be_left_out(stages: Stages, demo: Path, words: tuple[str, ...]) -> None:
     assert stages.call("transmit", demo, *words).returncode == 0
+
+
+def test_a_playbook_that_the_file_args_names(stages: Stages, demo: Path) -> None:
+    (demo / "args").write_text("ansible-playbook -i ../inventory/hosts --diff site.yml\n")
+    for left_out, expected in (("site.yml", "playbook 'project/site.yml'"), ("hosts", "inventory 'inventory/hosts'")):
+        done = stages.call("transmit", demo, "--exclude", left_out)
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert f"{expected} would not reach the worker: left out by --exclude" in done.stderr.decode()
+    assert stages.call("transmit", demo, "--exclude", "linked.yml").returncode == 0

@@ -117,6 +117,8 @@ def test_whole_paths_need_none(nowhere: Path, private_data_dir: MakeDir) -> None
     ("run", "demo", "-p", "site.yml"), ("start", "demo", "-p", "site.yml"), ("transmit", "demo", "-p", "site.yml"),
     ("adhoc", "all", "-m", "debug", "-i", "n,"), ("playbook", "site.yml"), ("process", "demo"),
     ("worker", "--private-data-dir", "demo"), ("playbook", "/site.yml", "-e", "@vars.yml"),
+    ("run", "demo", "-m", "ping"), ("start", "demo", "-r", "web"), ("is-alive", "demo"),
+    ("runs", "--store", "sqlite:///runs.db"),
 ])
 def test_commands_without_a_current_directory(stages: Stages, tmp_path: Path, words: tuple[str, ...]) -> None:
     gone = tmp_path / "gone"

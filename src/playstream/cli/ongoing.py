@@ -18,7 +18,7 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.owned import close_owned, own_descriptor
-from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.directories import absolute_path, make_private
 
 _PLACE = ".running"
 _MARK = "@"
@@ -76,8 +76,13 @@ class Ongoing:
 
 
 def bases(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
-    """The directories that runs of a private data directory may be noted in, the first choice first."""
-    return [private_data_dir / "artifacts", *([Path(artifact_dir)] if artifact_dir else [])]
+    """The directories that runs of a private data directory may be noted in, the first choice first.
+
+    Raises:
+        ConfigurationError: one is relative to a current directory that cannot be found.
+    """
+    named = [private_data_dir / "artifacts", *([artifact_dir] if artifact_dir else [])]
+    return [Path(absolute_path(path)) for path in named]
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def run(flags: argparse.Namespace) -> int:
     from playstream.cli.ongoing import bases  # noqa: PLC0415
     from playstream.cli.stored import named_store  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
-    from playstream.pipeline.tree.directories import make_private  # noqa: PLC0415
+    from playstream.pipeline.tree.directories import absolute_path, make_private  # noqa: PLC0415
 
     report_to: int | None = flags.report_to
     if report_to is not None:
@@ -55,7 +55,7 @@ def run(flags: argparse.Namespace) -> int:
     options = job_options(flags)
     if "module" in options or "role" in options:
         # These may need nothing that the directory holds.
-        make_private(flags.private_data_dir)
+        make_private(Path(absolute_path(flags.private_data_dir)))
     options |= {
         name: value
         for name, value in (

@@ -40,7 +40,8 @@ class AnsibleConfig:
 def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool = False) -> AnsibleConfig:
     """The ansible.cfg that Ansible will use when it is started with `env` in `cwd`.
 
-    With `only_project`, files elsewhere are left out: they are this host's and not those of the job's container.
+    With `only_project`, those elsewhere are left out, as they are this host's and not those of the job's container: all
+    but the project's, and one that ANSIBLE_CONFIG names by a path relative to the project.
     """
     # Those of pathlib raise an error for a user who is not known here, as in a container without an entry for this one.
     home = Path(os.path.expanduser(env.get("HOME") or "~"))
@@ -50,13 +51,19 @@ def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool
     named = env.get("ANSIBLE_CONFIG")
     if only_project:
         places = places[:1] if places[0].parent == cwd else []
-    elif named:
-        path = Path(os.path.expanduser(os.path.expandvars(named)))
-        places.insert(0, path / "ansible.cfg" if os.path.isdir(path) else cwd / path)
+        named = named if named and not is_elsewhere(named) else None
+    if named:
+        path = cwd / os.path.expanduser(os.path.expandvars(named))
+        places.insert(0, path / "ansible.cfg" if os.path.isdir(path) else path)
     for path in places:
         if os.path.isfile(path) and os.access(path, os.R_OK):
             return AnsibleConfig(path, _read_defaults(path))
     return AnsibleConfig(None, {})
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether a path is another one on each host: it is absolute, or begins at a home or with a variable."""
+    return path.startswith(("/", "~")) or "$" in path
 
 
 def _world_writable(directory: Path) -> bool:

@@ -125,7 +125,7 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: it is something else; names the line.
     """
-    return check_json(source, load_mapping(source, text, Loader))
+    return check_json(source, load_mapping(source, text, Loader), paths=True)
 
 
 def load_mapping(source: str, text: str, loader: type[ExactLoader]) -> dict[Any, Any]:
@@ -172,14 +172,14 @@ def _load(text: str, loader: type[ExactLoader]) -> Any:
     return yaml.load(text, Loader=loader)  # noqa: S506 - derives from SafeLoader
 
 
-def check_json(source: str, values: Mapping[Any, Any]) -> dict[str, Any]:
-    """`values`, known to be what JSON carries to the worker as they are.
+def check_json(source: str, values: Mapping[Any, Any], *, paths: bool = False) -> dict[str, Any]:
+    """`values`, known to be what JSON carries to the worker as they are. `paths` as in `copy_plain`.
 
     Raises:
         ConfigurationError: a value is of another kind, not a finite number, contains itself, or is nested too deeply;
             names the value.
     """
-    return copy_plain(source, values)[0]
+    return copy_plain(source, values, paths=paths)[0]
 
 
 def _kind_of(value: object) -> str:
@@ -231,7 +231,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         _check_texts(f"{source}: {name}", values.get(name))
     _check_fact_cache(source, values.get("fact_cache"))
     check_isolation(source, values)
-    return check_json(source, values)
+    return check_json(source, values, paths=True)
 
 
 def is_utf8(text: str) -> bool:

@@ -120,7 +120,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
         envvars=inputs.check_envvars("envvars", arguments.envvars),
         passwords=check_passwords("passwords", arguments.passwords),
         ssh_key=inputs.check_ssh_key("ssh_key", arguments.ssh_key),
-        settings=inputs.check_json("settings", arguments.settings),
+        settings=inputs.check_json("settings", arguments.settings, paths=True),
         timeout=arguments.timeout,
         env_files_win=arguments.env_files_win,
         omit_event_data=arguments.omit_event_data,

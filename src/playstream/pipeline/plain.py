@@ -17,7 +17,9 @@ _SHOWN = 200
 _YAML_ONLY = (bytes, dt.date, set, frozenset)
 
 
-def copy_plain(source: str, values: Mapping[Any, Any], *, yaml: bool = False) -> tuple[dict[Any, Any], bool]:
+def copy_plain(
+    source: str, values: Mapping[Any, Any], *, yaml: bool = False, paths: bool = False
+) -> tuple[dict[Any, Any], bool]:
     """A copy in Python's own types, and whether JSON carries it without a change.
 
     A tuple becomes a list, and an object of a derived type (an enumeration's, say) one of the type itself.
@@ -26,11 +28,12 @@ def copy_plain(source: str, values: Mapping[Any, Any], *, yaml: bool = False) ->
         source: names the argument in errors.
         values: what is copied.
         yaml: accept what YAML alone carries: names that are no texts, dates, bytes, sets and infinite numbers.
+        paths: accept halves of a character (U+D800 to U+DFFF): they stand for bytes in the paths of files.
 
     Raises:
         ConfigurationError: a value is of another kind or is nested too deeply; names the value.
     """
-    copier = _Copier(source, yaml)
+    copier = _Copier(source, yaml, paths)
     copied = copier.copy(values, "", 0)
     try:
         json.dumps(copied if copier.exact else None)
@@ -48,9 +51,10 @@ def too_deep(source: str) -> ConfigurationError:
 
 
 class _Copier:
-    def __init__(self, source: str, yaml: bool) -> None:
+    def __init__(self, source: str, yaml: bool, paths: bool) -> None:
         self._source = source
         self._yaml = yaml
+        self._paths = paths
         self.exact = True
 
     def copy(self, value: Any, place: str, level: int) -> Any:
@@ -70,7 +74,7 @@ class _Copier:
 
     def _name(self, name: Any, place: str) -> Any:
         if isinstance(name, str):
-            return str.__str__(name)
+            return self._text(name, _join(place, name))
         if not self._yaml or not (name is None or isinstance(name, (int, float, dt.date))):
             raise ConfigurationError(
                 f"{self._source}: {_show(_join(place, name))}: expected text as a name, got {name!r}; put it in quotes"
@@ -82,13 +86,25 @@ class _Copier:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
-            return str.__str__(value)
+            return self._text(value, place)
         if isinstance(value, int):
             return int(value)
         if isinstance(value, float) and math.isfinite(value):
             return float(value)
         self._need_yaml(value, place)
         return value
+
+    def _text(self, value: str, place: str) -> str:
+        text = str.__str__(value)
+        if not text.isascii() and not self._paths:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise ConfigurationError(
+                    f"{self._source}: {_show(ascii(place)[1:-1])}: expected text that UTF-8 can say, got half a character "
+                    "(U+D800 to U+DFFF)"
+                ) from None
+        return text
 
     def _need_yaml(self, value: Any, place: str) -> None:
         if not self._yaml or not isinstance(value, (*_YAML_ONLY, float)):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from playstream.pipeline.ansible_config import AnsibleConfig, find_ansible_config
+from playstream.pipeline.ansible_config import AnsibleConfig, find_ansible_config, is_elsewhere
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.isolation import read_isolation
 from playstream.pipeline.lookup import COLLECTION_NAME, Delivery
@@ -62,6 +62,8 @@ def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mappi
     project = private_data_dir / job.project_dir
     start = project if os.path.isdir(project) else private_data_dir
     env = {**(here if on_this_host else {}), **job.envvars}
+    if not on_this_host and not env.get(_VARIABLE) and is_elsewhere(env.get("ANSIBLE_CONFIG", "")):
+        return  # where roles are is in a file of the worker's host
     config = find_ansible_config(env, start, only_project=not on_this_host)
     own = [str(path) for path in own_role_directories(job, private_data_dir, project)]
     searched = role_directories(own, env, config) if on_this_host else [*own, *(_named(env, config) or [])]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.roles import own_role_directories
 from playstream.pipeline.tree.ignore import Ignore
+
+_FILE_OPTIONS = {
+    "-e": "extra variables", "--extra-vars": "extra variables", "-i": "inventory", "--inventory": "inventory",
+    "--inventory-file": "inventory", "--vault-password-file": "vault password", "--vault-pass-file": "vault password",
+    "--vault-id": "vault password", "--private-key": "private key", "--key-file": "private key",
+}
+"""Options of Ansible's that name a file, and what it holds."""
 
 
 def check_sent(job: Job, directory: Path, ignore: Ignore) -> None:
@@ -21,8 +28,8 @@ def check_sent(job: Job, directory: Path, ignore: Ignore) -> None:
         ignore: what is left out.
 
     Raises:
-        ConfigurationError: playbook, inventory, role or a directory of roles would not reach the worker; names the
-            pattern.
+        ConfigurationError: playbook, inventory, role, a directory of roles, or a file that a word of the command line
+            names, would not reach the worker; names the pattern.
     """
     root = Path(os.path.realpath(directory))
     for what, path in _named(job, directory):
@@ -40,6 +47,9 @@ def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
     named = [("playbook", project / job.playbook)] if job.playbook else []
     named += [("inventory", directory / item) for item in job.inventory or () if "," not in item]
     named += [("roles_path", directory / path) for path in job.roles_path]
+    start = project if os.path.isdir(project) else directory
+    words = [*_files_in_words(job.cmdline), *_files_in_words(job.command), *_playbooks_in_words(job.command)]
+    named += [(what, Path(os.path.normpath(start / path))) for what, path in words]
     for what, path in named:
         if os.path.exists(path) and path.is_relative_to(directory):
             yield what, path
@@ -47,6 +57,30 @@ def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
         places = [*own_role_directories(job, directory, project), project]
         found = [place / job.role for place in places if os.path.exists(place / job.role)]
         yield from (("role", path) for path in found[:1])  # the one that Ansible would take
+
+
+def _files_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The files that options name, relative to where Ansible is started, each with what it holds."""
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        option, separator, value = word.partition("=")
+        if not word.startswith("--") and word[:2] in _FILE_OPTIONS and word[2:]:
+            option, separator, value = word[:2], "=", word[2:]
+        what = _FILE_OPTIONS.get(option)
+        if what is None:
+            continue
+        value = value if separator else following
+        if what == "extra variables":
+            value = value[1:] if value.startswith("@") else ""
+        elif option == "--vault-id":
+            value = value.rpartition("@")[2]
+        if value and not (what == "inventory" and "," in value):
+            yield what, value
+
+
+def _playbooks_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The playbooks of a whole command line."""
+    if words and os.path.basename(words[0]) == "ansible-playbook":
+        yield from (("playbook", word) for word in words[1:] if word.endswith((".yml", ".yaml")) and word[0] != "-")
 
 
 def _why_left_out(path: Path, directory: Path, root: Path, ignore: Ignore) -> str | None:

@@ -10,6 +10,8 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.isolation import read_isolation
+from playstream.pipeline.job import Arguments, make_job
+from playstream.pipeline.lookup import Delivery
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.runner.kwargs import read_kwargs, write_kwargs
 
@@ -129,3 +131,11 @@ def test_a_whole_command_line_of_the_tree(directory: Path) -> None:
 def test_what_only_a_tree_can_carry(job: Job) -> None:
     with pytest.raises(ConfigurationError, match="in the tree only, and none is sent"):
         write_kwargs(job)
+
+
+def test_a_time_limit_stands_above_the_settings_of_the_workers_directory(directory: Path) -> None:
+    job = make_job(directory, Arguments(playbook="site.yml", timeout=7), Delivery.ARGUMENTS)
+    (directory / "env").mkdir()
+    (directory / "env" / "settings").write_text("job_timeout: 100\nidle_timeout: 3\n")
+    settings = read_kwargs(write_kwargs(job), directory).settings
+    assert settings == {"job_timeout": 7, "subprocess_timeout": 7, "idle_timeout": 3}

@@ -144,6 +144,7 @@ def write_kwargs(job: Job) -> dict[str, Any]:
         "envvars": dict(job.envvars) or None,
         "passwords": _prompts(job.passwords) or None,
         "settings": dict(job.settings) or None,
+        "timeout": job.timeout,
         "ssh_key": job.ssh_key,
         "project_dir": job.project_dir if job.project_dir != "project" else None,
         "roles_path": ":".join(_from_project(job, path) for path in job.roles_path) or None,

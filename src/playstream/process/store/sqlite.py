@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from playstream.pipeline.errors import StoreError
+from playstream.pipeline.tree.directories import current_directory
 from playstream.process.store.session import current_session
 
 _BUSY_STEP_SECONDS = 0.25
@@ -33,7 +34,7 @@ class SqliteFile:
     """
 
     def __init__(self, path: Path, shown: str, *, lock_seconds: float, writable: bool) -> None:
-        self._path = path.absolute()
+        self._path = path if path.is_absolute() else Path(current_directory()) / path
         self._shown = shown
         self._lock_seconds = lock_seconds
         self._writable = writable
