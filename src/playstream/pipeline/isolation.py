@@ -74,7 +74,8 @@ class Isolation:
 
 
 _NEEDS_ISOLATION = ("container_volume_mounts", "container_options", "container_auth_data",
-                    "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths")
+                    "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
+                    "process_isolation_path", "process_isolation_executable")
 """Settings that ask for something that only an isolated job has."""
 
 

@@ -47,11 +47,6 @@ def quote_controls(answer: bytes) -> bytes:
     return _TO_QUOTE.sub(lambda match: _NEXT + match[0], answer)
 
 
-def ends_line(text: bytes, rest: bytes) -> bool:
-    """Whether a prompt is at the end of the output, in a line that has no end yet."""
-    return b"\n" not in text and not _CONTROL.sub(b"", rest).strip(b" \t\0")
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What is typed when the output shows a prompt; the representation does not show it."""

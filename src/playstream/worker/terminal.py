@@ -23,7 +23,6 @@ from playstream.worker.prompts import (
     MAX_REPEATS,
     WINDOW,
     Tail,
-    ends_line,
     explain_refused,
     explain_unanswered,
     list_replies,
@@ -37,7 +36,7 @@ _MIN_PAUSE = 1.0
 _KEY_STEP = 0.1
 """Seconds between two looks at whether a program waits for keys."""
 _KEY_PATIENCE = 2.0
-"""Seconds after which an answer is typed even if it does not."""
+"""Seconds after which an answer is typed to whoever waits for a line instead."""
 
 
 @dataclass(slots=True)
@@ -45,8 +44,12 @@ class _Typing:
     """An answer that is typed when the program has got ready for it."""
 
     answer: bytes
+    prompt: bytes
+    again: bool
+    """True when the prompt has followed on itself."""
     look_at: float
     give_up_at: float
+    asked_at: float
     raw: bool = False
     """True when the terminal handed over single keys at the last look."""
 
@@ -116,7 +119,8 @@ class Terminal:
             start, end = self._prompts.start, self._prompts.end
             if start == end:
                 return  # nothing is no prompt
-            if ends_line(self._unmatched[start:end], self._unmatched[end:]) and not self._is_read():
+            in_last_line = b"\n" not in self._unmatched[start:]
+            if in_last_line and not self._is_read():
                 # Until then it may be the beginning of a line, which goes on with the next read.
                 self._ask_again_at = time.monotonic() + _KEY_STEP
                 return
@@ -124,29 +128,29 @@ class Terminal:
             self._unmatched = self._unmatched[end:]
             self._tail.clear()
             again = text == self._last_prompt and not between.strip()
-            self._repeats = self._repeats + 1 if again else 1
             self._last_prompt = text
-            if self._repeats > MAX_REPEATS:
-                self._refused = text.decode("utf-8", "replace").strip("\r\n")
-                return
-            answer = self._replies[which].answer
-            if b"\n" in text or b"\n" in self._unmatched:
-                # A prompt that is a whole line is likely a pause's, which throws away what was typed before it began
-                # to look for keys.
-                now = time.monotonic()
-                self._typing = _Typing(answer, now + _KEY_STEP, now + _KEY_PATIENCE)
+            now = time.monotonic()
+            typing = _Typing(self._replies[which].answer, text, again, now + _KEY_STEP, now + _KEY_PATIENCE, now)
+            if in_last_line:
+                self._type(typing)
             else:
-                self._type(answer)
+                # A prompt that is a whole line is likely a pause's, which throws away what was typed before it began
+                # to look for keys. Or it is no prompt: then nobody waits for an answer.
+                self._typing = typing
 
     def _is_read(self) -> bool:
         """Whether somebody waits for input, as far as the kernel tells."""
         return may_be_read(os.ttyname(self._slave))
 
-    def _type(self, answer: bytes, *, keys: bool = False) -> None:
+    def _type(self, typing: _Typing, *, keys: bool = False) -> None:
         """Type an answer and Enter; `keys` for a program that takes each key as it is, without the terminal's help."""
+        self._repeats = self._repeats + 1 if typing.again else 1
+        if self._repeats > MAX_REPEATS:
+            self._refused = typing.prompt.decode("utf-8", "replace").strip("\r\n")
+            return
         self._stop_echo()
         try:
-            self._keyboard.sendline(answer if keys else quote_controls(answer))
+            self._keyboard.sendline(typing.answer if keys else quote_controls(typing.answer))
         except OSError:
             pass  # so much has been typed that nobody reads; then nobody waits for this either
 
@@ -203,12 +207,15 @@ class Terminal:
 
     def _attend_typing(self, typing: _Typing, now: float) -> None:
         raw = self._raw
-        if (raw and typing.raw) or now >= typing.give_up_at:
+        late = now >= typing.give_up_at
+        if (raw and typing.raw) or (late and self._quiet_since <= typing.give_up_at and self._is_read()):
             self._typing = None
-            self._type(typing.answer, keys=raw)
+            self._type(typing, keys=raw)
+        elif late and self._quiet_since > typing.asked_at:
+            self._typing = None  # the output went on and nobody waited, or who waits asks for something else
         else:
             typing.raw = raw
-            typing.look_at = now + _KEY_STEP
+            typing.look_at = now + (_MIN_PAUSE if late else _KEY_STEP)
 
     def _has_output(self) -> bool:
         """True while output waits that was not read, because the link is slow."""

@@ -58,7 +58,8 @@ def test_an_image_asks_for_its_container(said: dict[str, Any]) -> None:
     ({"container_image": "image", "process_isolation_executable": "bwrap"}, "container, and .*'bwrap', makes none"),
     *(({name: ALL[name]}, f"{name} has an effect on an isolated job only") for name in (
         "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
-        "container_volume_mounts", "container_options", "container_auth_data",
+        "container_volume_mounts", "container_options", "container_auth_data", "process_isolation_path",
+        "process_isolation_executable",
     )),
 ])
 def test_what_only_an_isolated_job_has(settings: dict[str, Any], message: str) -> None:
