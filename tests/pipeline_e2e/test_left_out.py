@@ -29,7 +29,7 @@ def demo(private_data_dir: MakeDir) -> Path:
     (("-p", "site.yml", "--inventory", "inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
     (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: left out by {}"),
     (("-p", "site.yml", "--roles-path", "more"), "more", "roles_path 'more' would not reach the worker"),
-    (("-p", "site.yml", "--cmdline", "--diff -e @linked.yml"), "linked.yml", "extra variables 'project/linked.yml' would"),
+    (("-p", "site.yml", "--cmdline", "--diff -e @linked.yml"), "linked.yml", "extra variables 'project/linked.yml'"),
     (("-p", "site.yml", "--cmdline", "-i../inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
     (("-m", "ping", "--cmdline", "--vault-id=dev@linked.yml"), "linked*", "vault password 'project/linked.yml' would"),
     (("-p", "old.yml", "--project-dir", "artifacts"), "x", "artifacts/ never travels"),

@@ -81,7 +81,7 @@ def bases(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
     Raises:
         ConfigurationError: one is relative to a current directory that cannot be found.
     """
-    named = [private_data_dir / "artifacts", *([artifact_dir] if artifact_dir else [])]
+    named = [private_data_dir / "artifacts", *([Path(artifact_dir)] if artifact_dir else [])]
     return [Path(absolute_path(path)) for path in named]
 
 

@@ -101,8 +101,8 @@ class _Copier:
                 text.encode()
             except UnicodeEncodeError:
                 raise ConfigurationError(
-                    f"{self._source}: {_show(ascii(place)[1:-1])}: expected text that UTF-8 can say, got half a character "
-                    "(U+D800 to U+DFFF)"
+                    f"{self._source}: {_show(ascii(place)[1:-1])}: expected text that UTF-8 can say, got half a "
+                    "character (U+D800 to U+DFFF)"
                 ) from None
         return text
 
