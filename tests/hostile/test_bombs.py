@@ -203,7 +203,7 @@ def test_a_zip_whose_table_has_ten_million_entries(run: Run, stage: str) -> None
     """A table of 470 MB would take ten times that in memory; the zip says where it ends, and it is never read."""
     count = 10_000_000
     end = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, 47 * count, 0)
-    end += struct.pack("<4sIQI", b"PK\6\7", 0, 0, 1)
+    end += struct.pack("<4sIQI", b"PK\6\7", 0, 47 * count, 1)
     end += struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0, 0)
     cost = run(stage, [runner_tree(end, direction_of(stage))])
     check(cost, RemoteProtocolError, run(stage, [b""]))

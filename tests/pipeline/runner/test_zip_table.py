@@ -6,6 +6,7 @@ import io
 import struct
 import tempfile
 import zipfile
+import zlib
 from typing import IO
 
 import pytest
@@ -48,7 +49,10 @@ def _theirs(data: bytes) -> list[tuple[bytes, int, int, int, int, int, int, int]
 
 
 def _check_same(data: bytes) -> None:
-    """What is taken here is what zipfile takes. Less may be taken: zipfile lets entries run out of their table."""
+    """What is taken here is what zipfile takes.
+
+    Less may be taken: zipfile lets entries run out of their table, and its releases differ.
+    """
     ours = _ours(data)
     if ours is not None:
         assert [(*item[:4], *item[5:]) for item in ours] == _theirs(data)
@@ -58,8 +62,10 @@ def _end(size: int, position: int, comment: bytes = b"") -> bytes:
     return struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, position, len(comment)) + comment
 
 
-def _end_64(size: int, position: int, *, place: int = 0, disks: int = 1) -> bytes:
-    return struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, position) + struct.pack(
+def _end_64(size: int, position: int, *, place: int | None = None, disks: int = 1, room: int = 44) -> bytes:
+    """The record of 64 bits and its locator, which says that it follows the table unless `place` says otherwise."""
+    place = min(size + position, (1 << 64) - 1) if place is None else place
+    return struct.pack("<4sQ2H2L4Q", b"PK\6\6", room, 45, 45, 0, 0, 1, 1, size, position) + struct.pack(
         "<4sLQL", b"PK\6\7", 0, place, disks
     )
 
@@ -80,6 +86,8 @@ _ZIPS = {
     "64 bits": _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(0xFFFFFFFF, 0xFFFFFFFF),
     "64 bits count although 32 say otherwise": _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(100, 7),
     "64 bits say less": _CONTENT + 2 * _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(2 * len(_TABLE), 0),
+    "64 bits, something before it":
+        b"#!/bin/sh\n" + _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(1, 7),
     "two end records": _CONTENT + _TABLE + _LAST + _end(0, 0),
     "an end record in the comment": _CONTENT + _TABLE + _end(len(_TABLE), len(_CONTENT), b"PK\5\6" + bytes(40)),
     "no entries": _end(0, 0),
@@ -96,6 +104,23 @@ _NONE = {
 }
 
 
+_OTHERWISE = {
+    "the record of 64 bits is said to be elsewhere":
+        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT), place=0) + _end(100, 7),
+    "the record of 64 bits is said to be behind itself":
+        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT) + 1) + _end(100, 7),
+    "the record of 64 bits says that it is longer":
+        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT), room=45) + _end(100, 7),
+    "the place of a record of 64 bits, without the record":
+        _CONTENT + _TABLE[:32] + struct.pack("<H", 20) + _TABLE[34:] + _end_64(0, 0)[-20:]
+        + _end(len(_TABLE) + 20, len(_CONTENT)),
+    "two records of 64 bits":
+        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT), room=44 + 56)[:56]
+        + _end_64(len(_TABLE), len(_CONTENT)) + _end(100, 7),
+}
+"""Archives that some releases of zipfile take."""
+
+
 @pytest.mark.parametrize("name", [name for name in _ZIPS if name != "an end record in the comment"])
 def test_the_end_record_that_counts_is_zipfiles(name: str) -> None:
     ours, theirs = _ours(_ZIPS[name]), _theirs(_ZIPS[name])
@@ -109,7 +134,12 @@ def test_what_is_none(name: str) -> None:
     assert _theirs(_NONE[name]) is None
 
 
-@given(st.sampled_from(sorted(_ZIPS.values())).flatmap(mutations))
+@pytest.mark.parametrize("name", _OTHERWISE)
+def test_what_releases_of_python_read_otherwise_is_none(name: str) -> None:
+    assert _ours(_OTHERWISE[name]) is None
+
+
+@given(st.sampled_from(sorted([*_ZIPS.values(), *_OTHERWISE.values()])).flatmap(mutations))
 def test_what_is_taken_is_what_zipfile_takes(data: bytes) -> None:
     _check_same(data)
 
@@ -120,10 +150,11 @@ _WIDE = _SIZES | st.sampled_from([1 << 32, 1 << 62, (1 << 64) - 1])
 
 @given(
     st.sampled_from([_TABLE, 2 * _TABLE, b"", _TABLE + b"x", b"x" + _TABLE]), _SIZES, _SIZES,
-    st.none() | st.tuples(_WIDE, _WIDE, _WIDE, st.integers(0, 2)), st.sampled_from([b"", b"a comment", bytes(30)]),
+    st.none() | st.tuples(_WIDE, _WIDE, st.none() | _WIDE, st.integers(0, 2)),
+    st.sampled_from([b"", b"a comment", bytes(30)]),
 )
 def test_end_records_that_disagree(
-    table: bytes, size: int, position: int, wide: tuple[int, int, int, int] | None, comment: bytes
+    table: bytes, size: int, position: int, wide: tuple[int, int, int | None, int] | None, comment: bytes
 ) -> None:
     """Of the table's size and place, in the ordinary record and that of 64 bits, any two may be told."""
     records = b""
@@ -145,3 +176,29 @@ def test_numbers_of_64_bits() -> None:
     assert ours is not None
     assert ours[0].size == 5
     _check_same(data)
+
+
+def _named_again(second: bytes, *, crc: int = zlib.crc32(b"the-file")) -> bytes:
+    """An archive whose entry has one more name."""
+    value = struct.pack("<BL", 1, crc) + second
+    extra = struct.pack("<HH", 0x7075, len(value)) + value
+    at = _TABLE.index(b"the-file") + len(b"the-file")
+    table = bytearray(_TABLE[:at] + extra + _TABLE[at:])
+    struct.pack_into("<H", table, 30, len(extra))
+    return _CONTENT + bytes(table) + _end(len(table), len(_CONTENT))
+
+
+@pytest.mark.parametrize("data", [
+    _named_again(b"the-file"), _named_again(b"other", crc=0),
+], ids=["the same", "not of this name"])
+def test_a_second_name_that_changes_nothing(data: bytes) -> None:
+    ours = _ours(data)
+    assert ours is not None
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        assert packed.namelist() == [item.name.decode() for item in ours] == ["the-file"]
+
+
+@pytest.mark.parametrize("second", [b"other", b"the-file\0", b"\xff"])
+def test_a_second_name_is_refused(second: bytes) -> None:
+    """To zipfile it is the name since Python 3.13, and nothing before."""
+    assert _ours(_named_again(second)) is None

@@ -1,8 +1,9 @@
 """The table of a zip, read as a stream: where it is, and one entry after the other.
 
-zipfile makes an object of 500 bytes and more of each entry, and holds the table besides. Which bytes are the table is
-decided as zipfile does (`tests/pipeline/runner/test_zip_table.py` compares the two), so that no archive means one thing
-here and another elsewhere.
+zipfile makes an object of 500 bytes and more of each entry, and holds the table besides. What is taken here means what
+it means to zipfile (`tests/pipeline/runner/test_zip_table.py` compares the two). Where one release of Python reads an
+archive otherwise than another does, or refuses it, it is refused: the two ends of a stream may run different ones, and
+no archive means one thing here and another elsewhere.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, NamedTuple
@@ -19,11 +21,16 @@ from playstream.pipeline.runner.archive_writer import UT_FIELD
 _END = struct.Struct("<4s4H2LH")
 _END_64_PLACE = struct.Struct("<4sLQL")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
+_UNCOUNTED = 12
+"""Bytes at the start of the record of 64 bits that its own size leaves out."""
 _ENTRY = struct.Struct("<4s4B4H3L5H2L")
 _MAX_COMMENT = 1 << 16
 _MAX_VERSION = 63
 """Of the format that is needed to read an entry, times ten."""
 _ZIP64_FIELD = 1
+_PATH_FIELD = 0x7075
+"""The name once more, in UTF-8."""
+_PATH = struct.Struct("<BL")
 _IN_ZIP64 = 0xFFFFFFFF
 _UTF8_NAME = 0x800
 _BLOCK = 1 << 16
@@ -97,21 +104,36 @@ def _find_end(file: IO[bytes], file_size: int) -> int:
 
 
 def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
-    """Size and position of the table, from the record of 64 bits that ends where the end record begins."""
+    """Size and position of the table, from the record of 64 bits that ends where the end record begins.
+
+    Older releases of zipfile read the record right before its locator. Later ones read it where the locator says, and
+    compare what the two say with where they stand. Only what is the same to both is taken.
+    """
     at = place - _END_64_PLACE.size
     if at < 0:
         return None
     file.seek(at)
-    marker, disk, _position, disks = _END_64_PLACE.unpack(file.read(_END_64_PLACE.size))
+    marker, disk, told, disks = _END_64_PLACE.unpack(file.read(_END_64_PLACE.size))
     if marker != b"PK\6\7":
         return None
     if disk != 0 or disks > 1:
         raise BadZip("it is one of several parts")
-    if at < _END_64.size:
+    at -= _END_64.size
+    if at < 0:
         raise BadZip("its end record of 64 bits begins before it")
-    file.seek(at - _END_64.size)
-    marker, *_, size, position = _END_64.unpack(file.read(_END_64.size))
-    return (size, position) if marker == b"PK\6\6" else None
+    file.seek(at)
+    marker, room, *_, size, position = _END_64.unpack(file.read(_END_64.size))
+    if marker != b"PK\6\6":
+        raise BadZip("it tells the place of an end record of 64 bits, and that is not right before")
+    if room != _END_64.size - _UNCOUNTED:
+        raise BadZip("its end record of 64 bits tells another size than it has")
+    if told > at or position + size != told:
+        raise BadZip("its records of 64 bits disagree on where its table of entries ends")
+    if told < at:  # something stands before the archive
+        file.seek(told)
+        if file.read(len(marker)) == marker:
+            raise BadZip("it has two end records of 64 bits")
+    return size, position
 
 
 def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
@@ -140,6 +162,8 @@ def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
         for field, value in _fields(extra):
             if field == _ZIP64_FIELD:
                 size, packed_size, position = _widen(value, size, packed_size, position)
+            elif field == _PATH_FIELD:
+                _check_path(value, name)
             elif field == UT_FIELD and modified is None and len(value) >= 5 and value[0] & 1:
                 modified = int(struct.unpack_from("<i", value, 1)[0])
         if modified is None:
@@ -191,6 +215,16 @@ def _check_utf8(name: bytes) -> None:
         name.decode("utf-8")
     except UnicodeDecodeError:
         raise BadZip("the name of an entry is said to be UTF-8 and is not") from None
+
+
+def _check_path(value: bytes, name: bytes) -> None:
+    """Refuse a second name: zipfile takes it since Python 3.13, where its checksum is that of the first."""
+    if len(value) < _PATH.size:
+        raise BadZip("the second name of an entry is cut")
+    version, crc = _PATH.unpack_from(value)
+    second = value[_PATH.size :]
+    if version == 1 and crc == zlib.crc32(name) and second and second != name:
+        raise BadZip("an entry has two names")
 
 
 def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
