@@ -94,7 +94,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         patch.setenv("ANSIBLE_PIPELINING", "1")  # the modules start in half the time
         started = {}
         for name, options in RUNS.items():
-            extravars = {"scratch": str(base / "scratch"), **dict(options.get("extravars") or {})}  # type: ignore[arg-type]
+            extravars = {"scratch": str(base / "scratch"), "artifacts": str(base / "demo" / "artifacts"),
+                         **dict(options.get("extravars") or {})}  # type: ignore[arg-type]
             all_options: RunOptions = {**options, "private_data_dir": base / "demo", "quiet": True,
                                        "extravars": extravars}
             started[name] = playstream.run_async(**all_options)

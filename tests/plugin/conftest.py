@@ -115,7 +115,8 @@ class Ansible:
             "ANSIBLE_REMOTE_TEMP": str(self.directory / "remote"),
             "HIDDEN": SECRET,
             "SCRATCH": str(self.directory / "scratch"),
-            **({"PLAYSTREAM_EVENTS": str(events)} if events else {}),
+            # The plugin takes the first away from tasks; await.sh reads the second.
+            **({"PLAYSTREAM_EVENTS": str(events), "EVENTS": str(events)} if events else {}),
         }
 
     def run(
