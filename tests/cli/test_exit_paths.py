@@ -31,7 +31,7 @@ KNOWN = {
     "local_run": {
         "_exit_status(runner)", "JobError.exit_status if runner.exit_status is None else runner.exit_status",
     },
-    "main": {"_run(arguments)", "int(arguments.run(arguments))", "error.exit_status", "INTERRUPTED"},
+    "main": {"perform(arguments)", "int(arguments.run(arguments))", "error.exit_status", "INTERRUPTED"},
     "entry": {"settle(status)", "INTERRUPTED"},
     "output": {"status or (OutputError.exit_status if unwritten else 0)"},
     "playbook": {"run_here(flags, options)"},
@@ -39,7 +39,7 @@ KNOWN = {
     "run": {"run_here(flags, options, bases(flags.private_data_dir, flags.artifact_dir), report)"},
     "start": {
         "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), told=bool(complained))", "code",
-        "128 - code if code < 0 else code or JobError.exit_status",
+        "128 - code if code < 0 else code or JobError.exit_status", "start_in_background(flags, ('-m', 'playstream'))",
     },
     "stop": {"_NOBODY_EXIT_STATUS"},
     "transmit": {"CANCELED_EXIT_STATUS"},
