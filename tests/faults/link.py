@@ -64,11 +64,13 @@ class Fault:
         """The end that a stage reads: a socket of a pair, so that it goes both ways.
 
         Args:
-            data: what is sent into the link.
+            data: what is sent into the link; before a stall no more than the link holds.
         """
         ours, theirs = socket.socketpair()
         feeder = threading.Thread(target=self._feed, args=(theirs, self.apply(data)))
         feeder.start()
+        if self.kind is Kind.STALL:  # what comes before it is there before anybody counts silence
+            feeder.join()
         try:
             yield ours.fileno()
         finally:

@@ -125,7 +125,7 @@ def feed(
                     processor.flush()
                 liveness.hear(expected=source.has_heartbeats)
             else:
-                liveness.check()
+                liveness.check(news)
 
 
 class _Deadline:

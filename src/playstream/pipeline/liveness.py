@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import select
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -71,13 +72,27 @@ class Liveness:
         """Seconds until the limit, 0 when it has passed; None for no limit."""
         return max(0.0, self._heard + self._limit - time.monotonic()) if self._limit else None
 
-    def check(self) -> None:
+    def is_over(self, link: int) -> bool:
+        """Whether the limit has passed and nothing waits in the link.
+
+        A process that was stopped, or got no time, may find both at once: the limit passed, and what came meanwhile.
+        """
+        if self.time_left != 0.0:
+            return False
+        poll = select.poll()
+        poll.register(link, select.POLLIN)
+        return not poll.poll(0)
+
+    def check(self, link: int) -> None:
         """See whether the other side is silent for too long.
+
+        Args:
+            link: where what it says comes from.
 
         Raises:
             SilentPeer: it is.
         """
-        if self.time_left == 0.0:
+        if self.is_over(link):
             raise SilentPeer(
                 f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is gone, or the "
                 f"connection is dead. What came before is kept. --liveness-seconds sets the limit, {self._seconds:g} "

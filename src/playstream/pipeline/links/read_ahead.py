@@ -90,8 +90,10 @@ class ReadAhead:
         Raises:
             SilentPeer: it is.
         """
-        if self._listening and self._pieces.empty():
-            self._liveness.check()
+        link = self._fd if isinstance(self._fd, int) else self._fd.fileno()
+        # In this order: what the thread takes from the link after the first look, the others see.
+        if self._liveness.is_over(link) and self._listening and self._pieces.empty():
+            self._liveness.check(link)
 
     def _run(self) -> None:
         try:
