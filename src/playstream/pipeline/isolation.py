@@ -77,6 +77,8 @@ _NEEDS_ISOLATION = ("container_volume_mounts", "container_options", "container_a
                     "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
                     "process_isolation_path", "process_isolation_executable")
 """Settings that ask for something that only an isolated job has."""
+_DEFAULTS = {"process_isolation_path": DEFAULT_ISOLATION_PATH, "process_isolation_executable": DEFAULT_EXECUTABLE}
+"""What these name by default asks for nothing when it is written out."""
 
 
 def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None:
@@ -100,7 +102,7 @@ def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None
             f"{source}: container_image asks for a container, and process_isolation_executable, "
             f"{isolation.executable!r}, makes none. Leave one of them out, or set process_isolation"
         )
-    given = [name for name in _NEEDS_ISOLATION if settings.get(name)]
+    given = [name for name in _NEEDS_ISOLATION if settings.get(name) and settings[name] != _DEFAULTS.get(name)]
     if said is None and not isolation.image and given:
         raise ConfigurationError(
             f"{source}: {given[0]} has an effect on an isolated job only, and none is asked for. Set process_isolation "
