@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.locks import try_lock
+from playstream.pipeline.locks import is_at, try_lock
 from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.tree.directories import absolute_path, make_private
 
@@ -123,7 +123,7 @@ def _claim(path: Path, ident: str) -> int:
             continue  # a run that ended took the directory with it
         try:
             locked = try_lock(fd)
-            if locked and _is_at(path, fd):
+            if locked and is_at(path, fd):
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, json.dumps({"pid": os.getpid(), "ident": ident}).encode(), 0)
                 return own_descriptor(fd)
@@ -138,13 +138,6 @@ def _claim(path: Path, ident: str) -> int:
                 f"a run with the ident {ident!r} goes on; give this one another, or end it with playstream stop"
             )
         time.sleep(0.02)
-
-
-def _is_at(path: Path, fd: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(fd))
-    except FileNotFoundError:
-        return False
 
 
 def _unlink(path: Path) -> None:
@@ -167,7 +160,7 @@ def _sweep(directory: Path) -> None:
         except OSError:
             continue
         try:
-            if try_lock(fd, shared=True) and _is_at(path, fd):
+            if try_lock(fd, shared=True) and is_at(path, fd):
                 path.unlink()
         except OSError:
             pass  # another sweeps, or the file system has no locks

@@ -10,13 +10,12 @@ from typing import Any
 from playstream.cli.output import STANDARD_OUTPUT
 from playstream.interface.shown_text import make_safe_json
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.protocol import LogLevel, Status
-from playstream.process import Observer, Result
+from playstream.process import ForwardingObserver, Observer, Result
 from playstream.process.summary_text import SummaryText
 from playstream.process.task_results import text_of
 
 
-class SummaryObserver(Observer):
+class SummaryObserver(ForwardingObserver):
     """Collects the events of a run that are kept for its summary, and tells another observer all.
 
     Args:
@@ -24,30 +23,14 @@ class SummaryObserver(Observer):
     """
 
     def __init__(self, inner: Observer) -> None:
-        self.changes_events = inner.changes_events
-        self._inner = inner
+        super().__init__(inner)
         self._summary = SummaryText()
         self._ident = ""
-
-    def show(self, text: str) -> None:
-        self._inner.show(text)
-
-    def log(self, level: LogLevel, message: str) -> None:
-        self._inner.log(level, message)
-
-    def event(self, event: dict[str, Any]) -> bool:
-        return self._inner.event(event)
 
     def kept(self, name: str, event: dict[str, Any]) -> None:
         self._ident = self._ident or text_of(event, "runner_ident")
         self._summary.add(event)
-        self._inner.kept(name, event)
-
-    def status(self, status: Status) -> None:
-        self._inner.status(status)
-
-    def idle(self) -> None:
-        self._inner.idle()
+        super().kept(name, event)
 
     def write(self, target: str, result: Result, ident: str | None) -> None:
         """Write the summary of the run that has ended.

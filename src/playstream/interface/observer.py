@@ -14,7 +14,7 @@ from playstream.interface.plugins import Plugins, find_plugins
 from playstream.interface.shown_text import make_plain
 from playstream.pipeline.errors import OutputError
 from playstream.pipeline.protocol import LogLevel, Status
-from playstream.process import Observer
+from playstream.process import ForwardingObserver, Observer
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -124,7 +124,7 @@ class StreamConfig:
     env: dict[str, str] = field(default_factory=dict)
 
 
-class PluginObserver(Observer):
+class PluginObserver(ForwardingObserver):
     """Tells plugins of a run that comes as a stream, and another observer all.
 
     Args:
@@ -134,34 +134,22 @@ class PluginObserver(Observer):
     """
 
     def __init__(self, found: Iterable[EntryPoint], config: StreamConfig, inner: Observer) -> None:
+        super().__init__(inner)
         self._plugins = Plugins(found, config)
         self._config = config
-        self._inner = inner
-        self.changes_events = inner.changes_events or self._plugins.take_events
-
-    def show(self, text: str) -> None:
-        self._inner.show(text)
-
-    def log(self, level: LogLevel, message: str) -> None:
-        self._inner.log(level, message)
+        self.changes_events = self.changes_events or self._plugins.take_events
 
     def event(self, event: dict[str, Any]) -> bool:
-        keep = self._inner.event(event)
+        keep = super().event(event)
         self._plugins.event(event)
         return keep
-
-    def kept(self, name: str, event: dict[str, Any]) -> None:
-        self._inner.kept(name, event)
 
     def status(self, status: Status) -> None:
         if status.command is not None:
             self._config.command, self._config.cwd = list(status.command), status.cwd or ""
             self._config.env = dict(status.env or {})
         self._plugins.status(_status_data(status, self._config.ident))
-        self._inner.status(status)
-
-    def idle(self) -> None:
-        self._inner.idle()
+        super().status(status)
 
 
 def _status_data(status: Status, ident: str) -> dict[str, Any]:

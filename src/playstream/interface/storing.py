@@ -7,12 +7,12 @@ from typing import Any
 
 from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import PlaystreamError, StoreError
-from playstream.pipeline.protocol import LogLevel, Status, StatusName
-from playstream.process import Observer
+from playstream.pipeline.protocol import Status, StatusName
+from playstream.process import ForwardingObserver, Observer
 from playstream.process.task_results import text_of
 
 
-class StoringObserver(Observer):
+class StoringObserver(ForwardingObserver):
     """Collects a run for a store, and tells another observer all.
 
     Args:
@@ -28,34 +28,21 @@ class StoringObserver(Observer):
     def __init__(self, url: str, inner: Observer, cancellation: Cancellation | None = None) -> None:
         from playstream.process.store import RunWriter, open_store  # noqa: PLC0415 - SQLAlchemy is an extra
 
-        self.changes_events = inner.changes_events
-        self._inner = inner
+        super().__init__(inner)
         self._store = open_store(url, cancellation=cancellation)
         self._writer = RunWriter(self._store)
         self._started: str | None = None
         self._ident = ""
 
-    def show(self, text: str) -> None:
-        self._inner.show(text)
-
-    def log(self, level: LogLevel, message: str) -> None:
-        self._inner.log(level, message)
-
     def event(self, event: dict[str, Any]) -> bool:
         self._ident = self._ident or text_of(event, "runner_ident")
         self._writer.take(event)
-        return self._inner.event(event)
-
-    def kept(self, name: str, event: dict[str, Any]) -> None:
-        self._inner.kept(name, event)
+        return super().event(event)
 
     def status(self, status: Status) -> None:
         if status.status is StatusName.STARTING:
             self._started = status.created
-        self._inner.status(status)
-
-    def idle(self) -> None:
-        self._inner.idle()
+        super().status(status)
 
     def save(
         self, ident: str | None, status: str, rc: int | None, explanation: str | None, artifact_dir: Path

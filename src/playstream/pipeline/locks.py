@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+from pathlib import Path
 
 
 def try_lock(fd: int, *, shared: bool = False) -> bool:
@@ -23,3 +25,11 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def is_at(path: Path, fd: int) -> bool:
+    """Whether what a descriptor is open on still has that path. Who had the lock before may have removed it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False

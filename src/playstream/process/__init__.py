@@ -1,3 +1,3 @@
-from playstream.process.stage import Observer, Output, Processor, Result
+from playstream.process.stage import ForwardingObserver, Observer, Output, Processor, Result
 
-__all__ = ["Observer", "Output", "Processor", "Result"]
+__all__ = ["ForwardingObserver", "Observer", "Output", "Processor", "Result"]

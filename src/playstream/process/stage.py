@@ -92,6 +92,36 @@ class Observer:
         """All that has come was taken: time to flush."""
 
 
+class ForwardingObserver(Observer):
+    """Tells another observer all. Others override what they listen to, and call this one's method.
+
+    Args:
+        inner: the other observer.
+    """
+
+    def __init__(self, inner: Observer) -> None:
+        self.changes_events = inner.changes_events
+        self._inner = inner
+
+    def show(self, text: str) -> None:
+        self._inner.show(text)
+
+    def log(self, level: LogLevel, message: str) -> None:
+        self._inner.log(level, message)
+
+    def event(self, event: dict[str, Any]) -> bool:
+        return self._inner.event(event)
+
+    def kept(self, name: str, event: dict[str, Any]) -> None:
+        self._inner.kept(name, event)
+
+    def status(self, status: Status) -> None:
+        self._inner.status(status)
+
+    def idle(self) -> None:
+        self._inner.idle()
+
+
 class Processor:
     """Takes the records of one run. Its artifacts take the place of an earlier run's with its first status or event.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.locks import try_lock
+from playstream.pipeline.locks import is_at, try_lock
 from playstream.pipeline.tree.directories import make_private
 
 _PATIENCE_SECONDS = 1.0
@@ -40,7 +40,7 @@ def take_directory(path: Path, *, alone: bool) -> int:
                 raise
             continue  # its last user has just removed it
         free = is_free(fd, shared=not alone)
-        if free and _is_at(path, fd) and not (alone and is_locked_below(path)):
+        if free and is_at(path, fd) and not (alone and is_locked_below(path)):
             return fd
         os.close(fd)
         if time.monotonic() > deadline:
@@ -49,13 +49,6 @@ def take_directory(path: Path, *, alone: bool) -> int:
                 "wait for the other job, or give this one a --private-data-dir of its own"
             )
         time.sleep(_LOOK_SECONDS)
-
-
-def _is_at(path: Path, fd: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(fd))
-    except FileNotFoundError:
-        return False
 
 
 def is_free(fd: int, *, shared: bool = False) -> bool:
