@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from tests.ansible_runner_env import ansible_runner_python
-from tests.stages import LIMIT_SECONDS, PLAYSTREAM
+from tests.stages import LIMIT_SECONDS, PLAYSTREAM, SAY_STARTED
 
 _FAKE = f"""\
 #!{sys.executable} -I
@@ -41,13 +41,12 @@ if status < 0:
     os.kill(os.getpid(), -status)
 sys.exit(status)
 """
-_ENGINE = """\
+_ENGINE = f"""\
 #!/bin/sh
 case "$1" in
 run|--*)
-    printf '%s\\n' "$@" > "${RECORD%/*}/${0##*/}"
-    # What is started inside says so in playstream's directory.
-    for word; do case "$word" in *:/runner/.playstream:*) : > "${word%%:*}/started";; esac; done;;
+    printf '%s\\n' "$@" > "${{RECORD%/*}}/${{0##*/}}"
+    {SAY_STARTED};;
 images) echo '"quay.io/a/b:1"';;
 image) echo 0123abcd;;
 rmi) echo "Untagged: $2";;

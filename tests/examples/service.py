@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,21 +85,21 @@ class Service:
 
     def deploy_when_free(self, body: Any) -> Answer:
         """A request that is made again while there are too many runs: one ends a moment after its last status."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while (answer := self.deploy(body)).status == 429:
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.1)
-        return answer
+        return self._ask(lambda: self.deploy(body), lambda answer: answer.status != 429)
 
     def wait(self, run_id: str, *statuses: str) -> dict[str, Any]:
         """Poll until the run has one of the statuses."""
+        answer = self._ask(lambda: self.get(f"/status/{run_id}"), lambda answer: answer.json["status"] in statuses)
+        found: dict[str, Any] = answer.json
+        return found
+
+    def _ask(self, request: Callable[[], Answer], is_it: Callable[[Answer], bool]) -> Answer:
+        """Make a request again and again, until the answer is the one that is waited for."""
         deadline = time.monotonic() + LIMIT_SECONDS
-        while True:
-            answer: dict[str, Any] = self.get(f"/status/{run_id}").json
-            if answer["status"] in statuses:
-                return answer
+        while not is_it(answer := request()):
             assert time.monotonic() < deadline, answer
             time.sleep(0.1)
+        return answer
 
     def stop(self) -> int:
         """End it as a service manager does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,28 @@ def demo(tmp_path: Path) -> Path:
     return tmp_path / "demo"
 
 
+def transmit(demo: Path, settings: dict[str, Any], dialect: str) -> bytes:
+    """The stream of a job with these settings."""
+    job = io.BytesIO()
+    more: dict[str, Any] = {} if dialect == "native" else {"dialect": "runner"}
+    playstream.run(
+        streamer="transmit", private_data_dir=demo, playbook="site.yml", settings=settings, _output=job, **more
+    )
+    return job.getvalue()
+
+
+def assert_refused(demo: Path, job: bytes, error: type[Exception], text: str) -> None:
+    """The worker raises the error, and process says it."""
+    results = io.BytesIO()
+    with pytest.raises(error, match=re.escape(text)):
+        playstream.run(streamer="worker", _input=io.BytesIO(job), _output=results)
+    ran = playstream.run(
+        streamer="process", private_data_dir=demo, ident="1", quiet=True, _input=io.BytesIO(results.getvalue())
+    )
+    assert ran.status == "error"
+    assert text in (ran.explanation or "")
+
+
 def test_a_run(demo: Path, settings: dict[str, Any]) -> None:
     ran = playstream.run(private_data_dir=demo, playbook="site.yml", quiet=True, **settings)
     assert (ran.status, ran.rc) == ("error", None)
@@ -56,18 +79,8 @@ def test_a_command(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("dialect", ["native", "runner"])
 def test_a_pipe(dialect: str, demo: Path, settings: dict[str, Any]) -> None:
-    job, results = io.BytesIO(), io.BytesIO()
-    more: dict[str, Any] = {} if dialect == "native" else {"dialect": "runner"}
-    playstream.run(
-        streamer="transmit", private_data_dir=demo, playbook="site.yml", settings=settings, _output=job, **more
-    )
-    with pytest.raises(JobError, match="has not started the job"):
-        playstream.run(streamer="worker", _input=io.BytesIO(job.getvalue()), _output=results)
-    ran = playstream.run(
-        streamer="process", private_data_dir=demo, ident="1", quiet=True, _input=io.BytesIO(results.getvalue())
-    )
-    assert ran.status == "error"
-    assert "has not started the job" in (ran.explanation or "")
+    job = transmit(demo, settings, dialect)
+    assert_refused(demo, job, JobError, "has not started the job")
 
 
 def _as_argument(demo: Path, settings: dict[str, Any]) -> None:
@@ -111,18 +124,7 @@ def test_an_option_is_refused_on_every_way(
 def test_a_worker_refuses_what_another_sender_let_through(
     dialect: str, demo: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, results = io.BytesIO(), io.BytesIO()
-    more: dict[str, Any] = {} if dialect == "native" else {"dialect": "runner"}
     with monkeypatch.context() as patch:
         patch.setattr("playstream.pipeline.isolation.check_container_options", lambda *_: None)
-        playstream.run(
-            streamer="transmit", private_data_dir=demo, playbook="site.yml", _output=job,
-            settings={**settings, "container_options": ["-d"]}, **more,
-        )
-    with pytest.raises(ConfigurationError, match="'-d' cannot be used"):
-        playstream.run(streamer="worker", _input=io.BytesIO(job.getvalue()), _output=results)
-    ran = playstream.run(
-        streamer="process", private_data_dir=demo, ident="1", quiet=True, _input=io.BytesIO(results.getvalue())
-    )
-    assert ran.status == "error"
-    assert "container_options: '-d' cannot be used" in (ran.explanation or "")
+        job = transmit(demo, {**settings, "container_options": ["-d"]}, dialect)
+    assert_refused(demo, job, ConfigurationError, "container_options: '-d' cannot be used")

@@ -17,7 +17,7 @@ from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.runner.kwargs import write_kwargs
 from tests.interface.programs import fake, run_program
-from tests.stages import PLAYSTREAM, read_records
+from tests.stages import PLAYSTREAM, SAY_STARTED, read_records
 
 
 @pytest.fixture
@@ -26,8 +26,7 @@ def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     directory = tmp_path / "bin"
     directory.mkdir()
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-    started = 'for word; do case "$word" in *:/runner/.playstream:*) : > "${word%%:*}/started";; esac; done'
-    return fake(directory, f'echo "podman $1"\n{started}', "podman")
+    return fake(directory, f'echo "podman $1"\n{SAY_STARTED}', "podman")
 
 
 def test_an_image_is_enough(demo: Path, podman: str) -> None:

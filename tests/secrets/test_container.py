@@ -10,15 +10,15 @@ from tests.processes import wait_until
 from tests.secrets.markers import Search, make_markers
 from tests.secrets.rules import Places, not_allowed
 from tests.secrets.watch import Watch, find_in_files
-from tests.stages import Stages
+from tests.stages import SAY_STARTED, Stages
 
-ENGINE = """\
+ENGINE = f"""\
 #!/bin/sh
 # Stands in for podman: tells how it was called, and stays until it is told to go.
 [ "$1" = run ] || exit 0
 env >"$ENGINE_SEEN.env"
 printf '%s\\n' "$@" >"$ENGINE_SEEN"
-for word; do case $word in *:/runner/.playstream:Z) : >"${word%%:*}/started" ;; esac; done
+{SAY_STARTED}
 : <"$ENGINE_GATE"
 """
 
