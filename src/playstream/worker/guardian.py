@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.interpreter import find_python
 from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.worker.child import Child
 from playstream.worker.environment import SPOOL_VARIABLE
 
 if TYPE_CHECKING:
@@ -26,16 +29,25 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 1.5
 """Between TERM and KILL. With what the kill itself takes, a cancelled job has ended within 2 seconds."""
+_KILL_SECONDS = 3.0
+_CLEANUP_SECONDS = 10.0
+"""What the guard takes at most for the kill, and for each command of the clean-up."""
+_SPARE_SECONDS = 5.0
+"""What it may need besides on a busy host."""
 _INTERRUPTED = 99
 """Ansible's exit status after SIGINT."""
 _FIRST_FREE = 3
 _PROC = Path("/proc")
 _UTF8 = sys.getfilesystemencoding() == "utf-8"
 _PROGRAM = Path(__file__).with_name("guard.py")
+_logger = logging.getLogger("playstream")
 
 
 class Guardian:
     """The guard of one spool, on duty until `close`. It shows how the job is that it starts.
+
+    A guard that was stopped is continued when there is something for it to do. One that does not answer all the same is
+    killed, and its job is ended as that of any guard that has died.
 
     Raises:
         JobError: it cannot be started.
@@ -46,10 +58,15 @@ class Guardian:
         own_descriptor(self._channel.fileno())
         with theirs:
             try:
-                self._pid = _spawn(theirs.fileno())
+                self._process = Child(_spawn(theirs.fileno()))
             except BaseException:
                 self._close_channel()
                 raise
+        self._patience = _SPARE_SECONDS
+        self._channel.settimeout(self._patience)
+        self._deadline: float | None = None
+        """When the end of the job has to be answered, once it was asked for."""
+        self._gave_up = False
         self._owner = os.getpid()
         self._spool: Path | None = None
         """Of the job, once there is one."""
@@ -93,6 +110,8 @@ class Guardian:
         """
         self._spool = launch.paths.spool
         self._settled = False
+        self._patience = GRACE_SECONDS + _KILL_SECONDS + len(launch.cleanup) * _CLEANUP_SECONDS + _SPARE_SECONDS
+        self._channel.settimeout(self._patience)
         command = launch.command
         # It may be another one than when the guard was started: `playstream start` waits for that one's end.
         stderr = (2,) if _is_open(2) else ()
@@ -114,6 +133,8 @@ class Guardian:
                 # They travel with the first byte of the line.
                 line = line[socket.send_fds(self._channel, [line], descriptors) :]
             self._channel.sendall(line)
+        except TimeoutError:
+            self._give_up()
         except OSError:
             pass  # the guard has died; reading says so
 
@@ -127,13 +148,16 @@ class Guardian:
             self._take(news)
 
     def _receive(self) -> list[dict[str, Any]]:
-        """What the guard has said; waits for it. Nothing when it has died."""
+        """What the guard has said; waits for it. Nothing when it has died, or does not answer."""
         try:
             data = self._channel.recv(65536)
+        except TimeoutError:
+            self._give_up()
+            return []
         except OSError:
             data = b""
         if not data:
-            self._lost()
+            self._lose()
         *lines, self._input = (self._input + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
@@ -151,14 +175,60 @@ class Guardian:
     def terminate(self) -> None:
         """End every process of the job: TERM, grace, KILL. `finished` says when that is done."""
         self._terminating = True
-        self._tell("terminate")
+        self._ask("terminate")
+        self._deadline = time.monotonic() + self._patience
 
-    def _lost(self) -> None:
-        """The guard was killed: without it, the job's processes are known by their environment."""
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the end of the job may be waited for; None when nobody has asked for it."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Do without a guard that does not answer."""
+        if self.seconds_left == 0 and not self.finished:
+            self._give_up()
+
+    def _ask(self, what: str) -> None:
+        self._process.signal(signal.SIGCONT)
+        self._tell(what)
+
+    def _give_up(self) -> None:
+        """Kill a guard that does not answer: one that is stopped again and again, is traced, or hangs."""
+        self._gave_up = True
+        _logger.warning(
+            "the guard process has not answered for %g seconds and is killed. Likely somebody has stopped or traced it",
+            self._patience,
+        )
+        self._process.signal(signal.SIGKILL)
+        self._lose()
+
+    def _lose(self) -> None:
+        """Do without a guard that has died: the job's processes are known by their environment."""
+        if not self._process.wait(_SPARE_SECONDS):
+            self._process.signal(signal.SIGKILL)  # it has closed the channel and was stopped before its end
         if self._spool is not None:
             kill = kill_servants if self.finished else kill_marked
             kill(self._spool)
         self.finished = self._settled = True
+
+    @property
+    def loss(self) -> str:
+        """How the guard has died, what that means for the job, and the likely cause; for people."""
+        code = self._process.exit_code
+        if self._gave_up:
+            fate, cause = "did not answer and was killed", "Likely somebody has stopped or traced it"
+        elif code is None:
+            fate, cause = "has ended", "How it ended is not known: the program reaps all its children itself"
+        elif code < 0:
+            fate = f"was killed by signal {-code}"
+            cause = "Likely somebody, or the kernel for want of memory, sent it that signal"
+        else:
+            fate = f"ended with exit status {code}"
+            cause = "That is a fault of playstream's; what it said is on standard error"
+        return (
+            f"the guard process of the job {fate}, so how Ansible ended is not known; its processes have been ended. "
+            f"{cause}"
+        )
 
     def settle(self) -> None:
         """End what served the job; wait until that is done. An unfinished job is ended.
@@ -169,7 +239,7 @@ class Guardian:
             return
         if not self.finished:
             self.terminate()
-        self._tell("settle")
+        self._ask("settle")
         while not self._settled:
             self._settled = any("settled" in news for news in self._receive()) or self._settled
 
@@ -178,12 +248,12 @@ class Guardian:
         if not self.is_ours:
             return
         self.settle()
-        self._tell("leave")
+        self._ask("leave")
         self._close_channel()
-        try:
-            os.waitpid(self._pid, 0)
-        except ChildProcessError:
-            pass  # the embedding program reaps all its children itself
+        if not self._process.wait(self._patience):
+            self._process.signal(signal.SIGKILL)  # it has nothing left to do
+            self._process.wait(_SPARE_SECONDS)
+        self._process.close()
 
     def _close_channel(self) -> None:
         close_owned(self._channel.detach())

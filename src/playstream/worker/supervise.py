@@ -126,7 +126,7 @@ class Supervisor:
         """Wait for the end of the job.
 
         Raises:
-            JobError: the guard could not start it, or was killed.
+            JobError: the guard could not start it, or has died.
         """
         self._poller.watch(self._guardian, self._guardian.read)
         self._poller.watch(self._cancellation, self._cancellation.acknowledge)
@@ -202,6 +202,7 @@ class Supervisor:
     def _check(self) -> None:
         """See whether something asks for the end of the job."""
         now = time.monotonic()
+        self._guardian.check()
         if self._mailbox.full:
             self._last_output = now  # what Ansible prints is left where it is, so nobody knows whether it does
         if self._cancellation.reason is not None:
@@ -231,8 +232,10 @@ class Supervisor:
         """Seconds until a limit may be reached; None when there is none, or it has been."""
         now = time.monotonic()
         limits = [self._pace.rest_until] if self._pace.rest_until > now else []
+        if (seconds := self._guardian.seconds_left) is not None:
+            limits.append(now + seconds)
         if self._ending is not None:
-            return limits[0] - now if limits else None
+            return max(0.0, min(limits) - now) if limits else None
         if self._job_limit is not None:
             limits.append(self._started + self._job_limit.seconds)
         if self._idle_timeout is not None:
@@ -257,10 +260,7 @@ class Supervisor:
         if self._ending is not None:
             return Outcome(self._ending.status, rc, self._ending.explanation, self._ending.error)
         if rc is None:
-            raise JobError(
-                "the guard process of the job was killed, so how Ansible ended is not known; its processes have been "
-                "ended. Likely somebody, or the kernel for want of memory, sent it SIGKILL"
-            )
+            raise JobError(self._guardian.loss)
         if rc == 0:
             return Outcome(StatusName.SUCCESSFUL, 0)
         return Outcome(StatusName.FAILED, rc, _explain(rc))

@@ -1,0 +1,73 @@
+"""A child process that is signalled and waited for with a limit."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from playstream.pipeline.owned import close_owned, own_descriptor
+
+_PAUSE_SECONDS = 0.01
+"""How often to look whether it has ended, where the kernel does not tell."""
+
+
+class Child:
+    """A process that this one has started.
+
+    Args:
+        pid: its id.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        try:
+            self._handle: int | None = own_descriptor(os.pidfd_open(pid))
+        except (AttributeError, OSError):  # it has ended, or the kernel or a sandbox has no such handles
+            self._handle = None
+        self._reaped = False
+        self.exit_code: int | None = None
+        """Its exit status, or minus the number of the signal that ended it; None while that is not known."""
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal it, unless it has ended."""
+        try:
+            if self._handle is not None:
+                signal.pidfd_send_signal(self._handle, number)
+            elif not self._reap():
+                os.kill(self._pid, number)
+        except OSError:
+            pass  # it has ended
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended. False when it has not within so many seconds."""
+        if self._handle is not None:
+            poll = select.poll()
+            poll.register(self._handle, select.POLLIN)
+            ended = bool(poll.poll(seconds * 1000))
+            self._reap()
+            return ended
+        end = time.monotonic() + seconds
+        while not self._reap() and time.monotonic() < end:
+            time.sleep(_PAUSE_SECONDS)
+        return self._reaped
+
+    def close(self) -> None:
+        """Let go of the handle of the process."""
+        if self._handle is not None:
+            close_owned(self._handle)
+            self._handle = None
+
+    def _reap(self) -> bool:
+        """Whether nothing is left to wait for. What is traced is given to its tracer first, so this never blocks."""
+        if not self._reaped:
+            try:
+                pid, status = os.waitpid(self._pid, os.WNOHANG)
+            except ChildProcessError:
+                self._reaped = True  # the embedding program reaps all its children itself
+            else:
+                if pid:
+                    self._reaped = True
+                    self.exit_code = os.waitstatus_to_exitcode(status)
+        return self._reaped
