@@ -25,7 +25,7 @@ from tests.hostile.streams import JOB, KWARGS, ROOT, file, native, zipped
 from tests.interface.conftest import make_demo
 from tests.interface.programs import fake, start_program
 from tests.pipeline.runner.wire import END, archive, carry, line
-from tests.processes import children, marked_processes, wait_until
+from tests.processes import children, guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
 SIZE = 1 << 20
@@ -193,6 +193,35 @@ def test_a_program_that_runs_a_job_is_killed(text: str, tmp_path: Path) -> None:
     kill(program)
     wait_until(lambda: not [*temporary.iterdir(), *copies.iterdir()])
 
+
+def test_what_a_job_left_running_holds_no_lock(stages: Stages, tmp_path: Path) -> None:
+    """The guard holds the locks of the spool and of --delete; the next job there is not refused."""
+    words = ("worker", "--private-data-dir", tmp_path / "x", "--delete")
+    # Until it has a session of its own, the end of the shell would end it.
+    script = 'setsid sleep 600 </dev/null >/dev/null 2>&1 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done'
+    job = native([Job("run", command=("/bin/sh", "-c", script))], Direction.JOB)
+    done = [stages.call(*words, stdin=job) for _ in range(2)]
+    left = marked_processes(stages.temporary)
+    held = [os.listdir(f"/proc/{pid}/fd") for pid in left]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert [(one.returncode, one.stderr) for one in done] == [(0, b"")] * 2
+    assert held == [["0", "1", "2"]] * 2
+
+
+def test_a_job_that_outlives_worker_and_guard_does_not_keep_its_spool(stages: Stages) -> None:
+    worker = stages.start("worker")
+    assert worker.stdin is not None
+    worker.stdin.write(native([Job("run", command=("/bin/sh", "-c", "trap '' HUP; sleep 600"))], Direction.JOB))
+    worker.stdin.flush()
+    wait_until(lambda: len(marked_processes(stages.temporary)) == 2)
+    (guard,) = guards_of(worker.pid)
+    os.kill(worker.pid, signal.SIGSTOP)  # or it would learn of the guard's end, and end the job
+    os.kill(guard, signal.SIGKILL)
+    kill(worker)
+    assert marked_processes(stages.temporary)
+    stages.call("worker")
+    assert (stages.leftovers(), marked_processes(stages.temporary)) == ([], [])
 
 
 def test_a_directory_that_cannot_be_entered_is_not_said_of_the_program(tmp_path: Path) -> None:

@@ -171,9 +171,11 @@ class _Guard:
             self._reap()
             if self._channel.fileno() in readable:
                 try:
-                    data, given, _, _ = socket.recv_fds(self._channel, 65536, _MAX_GIVEN, socket.MSG_CMSG_CLOEXEC)
+                    data, given, _, _ = socket.recv_fds(self._channel, 65536, _MAX_GIVEN)
                 except OSError:
                     data, given = b"", []
+                for fd in given:
+                    os.set_inheritable(fd, False)  # recv_fds passes no flags on, so MSG_CMSG_CLOEXEC would be lost
                 self._given += given
                 if not data:
                     return None
