@@ -9,8 +9,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from playstream.pipeline.errors import ConfigurationError, JobError
-from tests.processes import marked_processes, wait_until
+from tests.processes import MODES_BIND, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
 
@@ -87,6 +89,24 @@ def test_a_killed_run_is_not_alive_and_its_number_is_not_signalled(fakes: Stages
     assert fakes.call("start", hanging, "-p", "hang.yml", "-i", "y").returncode == 0
     stop_all(fakes, hanging, "y")
     assert not note.parent.exists()
+
+
+@pytest.mark.parametrize("closed", ["artifacts", "artifacts/.running", "artifacts/.running/@x"])
+def test_what_another_user_may_not_see_is_not_taken_for_nothing(
+    fakes: Stages, hanging: Path, closed: str
+) -> None:
+    note = hanging / "artifacts/.running/@x"
+    note.parent.mkdir(parents=True)
+    note.touch()
+    (hanging / closed).chmod(0)
+    for words in (("is-alive", hanging, "-q"), ("is-alive", hanging, "-i", "x"), ("stop", hanging)):
+        asking = fakes.start(*words, prefix=MODES_BIND)
+        stdout, stderr = asking.communicate(timeout=LIMIT_SECONDS)
+        assert (asking.returncode, stdout) == (JobError.exit_status, b"")
+        assert f"{words[0]}: whether a run goes on cannot be told: '{note.parent}" in stderr.decode()
+        assert stderr.count(b"\n") == 1
+    (hanging / closed).chmod(0o700)
+    assert fakes.call("is-alive", hanging, "-q").returncode == 1
 
 
 def test_a_note_must_not_send_the_signal_elsewhere(fakes: Stages, hanging: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list
 from playstream.worker.spool import PrivateDirectory, sweep
-from tests.processes import wait_until
+from tests.processes import MODES_BIND, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
 ENGINE = f"""#!{sys.executable}
@@ -102,6 +102,24 @@ def test_a_lock_keeps_a_directory(tmp_path: Path, place: str) -> None:
     finally:
         os.close(fd)
     assert len(remove_directories(f"{tmp_path}/awx_*", grace_minutes=0).removed) == 1
+
+
+NOBODYS = """
+import os, sys
+from playstream.worker.cleanup import remove_directories
+os.geteuid = lambda: os.getuid() + int(sys.argv[2])
+print(len(remove_directories(sys.argv[1], grace_minutes=0).kept))
+"""
+
+
+@pytest.mark.parametrize(("other", "kept"), [("1", b"1\n"), ("0", b"0\n")])
+def test_what_another_user_has_closed_in_a_directory_keeps_it(tmp_path: Path, other: str, kept: bytes) -> None:
+    """Its lock cannot be looked at, and a run may go on there. What is this user's own is opened and removed."""
+    make(tmp_path, "awx_1")
+    (tmp_path / "awx_1/artifacts").chmod(0)
+    words = [*MODES_BIND, sys.executable, "-c", NOBODYS, f"{tmp_path}/awx_*", other]
+    assert subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout == kept
+    assert (tmp_path / "awx_1/project").exists() is (kept == b"1\n")
 
 
 def test_a_process_inside_keeps_a_directory(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.locks import is_at, try_lock
 from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.tree.directories import absolute_path, make_private
@@ -182,23 +182,47 @@ def find(places: Sequence[Path], ident: str | None = None) -> list[Ongoing]:
     Args:
         places: as `bases` gives them.
         ident: only the run of this name; None for all.
+
+    Raises:
+        JobError: none was found, and this user may not look everywhere.
     """
     found = []
+    closed: Path | None = None
     for base in places:
         try:
             paths = sorted((base / _PLACE).iterdir())
+        except PermissionError:
+            closed = closed or base / _PLACE
+            continue
         except OSError:
             continue
         for path in paths:
-            if path.name.startswith(_MARK) and ident in {None, path.name[1:]} and (run := _read(path)) is not None:
-                found.append(run)
+            if path.name.startswith(_MARK) and ident in {None, path.name[1:]}:
+                try:
+                    run = _read(path)
+                except PermissionError:
+                    closed = closed or path
+                    continue
+                if run is not None:
+                    found.append(run)
+    if closed is not None and not found:
+        raise JobError(
+            f"whether a run goes on cannot be told: {str(closed)!r} may not be read. Likely it is another user's; "
+            "ask as that one, or as root"
+        )
     return found
 
 
 def _read(path: Path) -> Ongoing | None:
-    """The run that the file stands for; None when nobody holds its lock."""
+    """The run that the file stands for; None when nobody holds its lock.
+
+    Raises:
+        PermissionError: this user may not see that.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except PermissionError:
+        raise
     except OSError:
         return None
     try:

@@ -60,7 +60,10 @@ def is_free(fd: int, *, shared: bool = False) -> bool:
 
 
 def is_locked_below(path: Path) -> bool:
-    """Whether a run goes on in a private data directory: it locks its artifacts, and the note that it goes on."""
+    """Whether a run goes on in a private data directory: it locks its artifacts, and the note that it goes on.
+
+    Of what is another user's, and may not be looked at, it is taken for granted.
+    """
     return any(_is_locked(item) for item in _list_lockable(path))
 
 
@@ -72,16 +75,25 @@ def _list_lockable(path: Path) -> Iterator[Path]:
         try:
             names = os.listdir(directory)
         except OSError:
-            continue  # there is none, or its last user removes it meanwhile
+            continue  # there is none, its last user removes it meanwhile, or it is closed: its own lock counts
         yield from (item for item in map(directory.joinpath, names) if not item.is_symlink())
 
 
 def _is_locked(path: Path) -> bool:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError:
+        return _is_anothers(path)
     except OSError:
         return False
     try:
         return not is_free(fd, shared=True)
     finally:
         os.close(fd)
+
+
+def _is_anothers(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid != os.geteuid()
+    except OSError:
+        return False
