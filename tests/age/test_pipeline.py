@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from playstream.pipeline.errors import ConfigurationError, IncompleteStream, RemoteProtocolError
+from playstream.pipeline.errors import (
+    CANCELED_EXIT_STATUS,
+    ConfigurationError,
+    IncompleteStream,
+    RemoteProtocolError,
+    SilentPeer,
+)
 from playstream.pipeline.protocol import Failure
 from tests.age.conftest import Key
-from tests.stages import Stages, read_records
+from tests.faults.met import look
+from tests.processes import Repeating, children, wait_until
+from tests.stages import LIMIT_SECONDS, Stages, read_records
 
 _NOT_LIVE = "results arrive in pieces of 64 KiB"
 
@@ -157,4 +170,76 @@ def test_a_job_ends_when_the_reader_of_its_encrypted_results_has_gone(
         worker.stdin.flush()
         worker.stdout.close()
         assert worker.wait(60) != 0
+    assert stages.leftovers() == []
+
+
+@pytest.fixture
+def full() -> Iterator[socket.socket]:
+    """A link that takes nothing, and whose other end stays."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        with suppress(BlockingIOError):
+            while ours.send(bytes(1 << 16)):
+                pass
+        ours.setblocking(True)
+        yield ours
+
+
+@pytest.fixture
+def job(stages: Stages, directory: Path, tmp_path: Path) -> Iterator[IO[bytes]]:
+    """A job that ends at once, and says so in the file `done`."""
+    program = tmp_path / "fakes" / "ansible-playbook"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho hello\n: > {tmp_path}/done\n")
+    program.chmod(0o755)
+    stages.path_before.append(program.parent)
+    (tmp_path / "job").write_bytes(stages.transmit(directory, "-p", "site.yml"))
+    with (tmp_path / "job").open("rb") as file:
+        yield file
+
+
+@pytest.mark.parametrize("stage", ["transmit", "worker"])
+def test_a_reader_that_takes_nothing(
+    stages: Stages, directory: Path, keys: dict[str, Key], job: IO[bytes], full: socket.socket, stage: str
+) -> None:
+    """It is noticed after as long as without encryption."""
+    words = ("transmit", directory, "-p", "site.yml") if stage == "transmit" else ("worker",)
+    started = stages.start(
+        *words, "--encrypt-to", keys["age"].recipient, "--liveness-seconds", "0.2", stdin=job, stdout=full
+    )
+    _, stderr = started.communicate(timeout=LIMIT_SECONDS)
+    assert (started.returncode, b"the next stage has taken nothing for 1 seconds" in stderr) == (
+        SilentPeer.exit_status, True
+    ), stderr
+    assert stages.leftovers() == []
+
+
+def test_signals_while_the_other_side_hangs(
+    stages: Stages, directory: Path, keys: dict[str, Key], job: IO[bytes], full: socket.socket, tmp_path: Path
+) -> None:
+    """After the end of the job one signal leaves 5 s for delivery, and a second one none; `process` hears one too."""
+    hanging = stages.start("process", directory, "--identity", keys["age"].identity)
+    assert hanging.stdin is not None
+    hanging.stdin.write(age("-r", keys["age"].recipient, stdin=bytes(1 << 17))[: 1 << 10])
+    hanging.stdin.flush()
+    workers = []
+    for _ in range(2):
+        job.seek(0)
+        worker = stages.start("worker", "--encrypt-to", keys["age"].recipient, stdin=job, stdout=full)
+        wait_until(lambda: (tmp_path / "done").exists() and not children(worker.pid), LIMIT_SECONDS)  # noqa: B023
+        (tmp_path / "done").unlink()
+        worker.terminate()
+        workers.append(worker)
+    wait_until(lambda: (found := look(hanging.pid)) is not None and found.handles, LIMIT_SECONDS)
+    hanging.terminate()
+    once, twice = workers
+    with Repeating(twice.terminate, 0.05):
+        assert twice.wait(LIMIT_SECONDS) == -signal.SIGTERM
+    _, stderr = once.communicate(timeout=LIMIT_SECONDS)
+    assert once.returncode == SilentPeer.exit_status, stderr
+    assert b"canceled by SIGTERM, and the next stage has not taken all within 5 seconds" in stderr
+    assert hanging.wait(LIMIT_SECONDS) == CANCELED_EXIT_STATUS
+    for process in (*workers, hanging):
+        process.communicate()
     assert stages.leftovers() == []

@@ -67,7 +67,9 @@ def run(flags: argparse.Namespace) -> int:
     if "roles_path" not in options:
         # On this host Ansible would read it from the environment, which does not travel.
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
-    with encrypted(claim_output(), recipients, partial(complain, "transmit")) as output_fd:
+    patience = liveness_seconds(flags)
+    warn = partial(complain, "transmit")
+    with encrypted(claim_output(), recipients, warn, liveness_seconds=patience) as output_fd:
         transmit(
             flags.private_data_dir,
             make_arguments(options),
@@ -76,7 +78,7 @@ def run(flags: argparse.Namespace) -> int:
             only_arguments=flags.only_transmit_kwargs,
             dialect=Dialect(flags.dialect),
             keepalive_seconds=keepalive_seconds(flags),
-            liveness_seconds=liveness_seconds(flags),
+            liveness_seconds=patience,
             cancellation=cancellation,
             hold=flags.hold,
         )

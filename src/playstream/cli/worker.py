@@ -63,7 +63,9 @@ def run(flags: argparse.Namespace) -> int:
     with (
         silence_beside(output),
         decrypted(claim_input(), identities, warn) as source,
-        encrypted(output, recipients, warn, results=True, cancellation=cancellation) as output_fd,
+        encrypted(
+            output, recipients, warn, results=True, cancellation=cancellation, liveness_seconds=options.liveness_seconds
+        ) as output_fd,
     ):
         served = work(source, output_fd, options=options, cancellation=cancellation)
         if served.explanation:

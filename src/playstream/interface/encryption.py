@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.liveness import DEFAULT_LIVENESS_SECONDS
 
 if TYPE_CHECKING:
     from playstream.pipeline.cancellation import Cancellation
@@ -61,6 +62,7 @@ def encrypted(
     *,
     results: bool = False,
     cancellation: Cancellation | None = None,
+    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
 ) -> Iterator[int]:
     """Where a stage writes.
 
@@ -70,6 +72,7 @@ def encrypted(
         warn: is told what the user should know.
         results: whether somebody may want to see what comes as it comes.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
         ConfigurationError: a recipient is none, or pyrage is missing.
@@ -84,7 +87,7 @@ def encrypted(
     keys = read_recipients(recipients, warn)
     if results and not stat.S_ISREG(os.fstat(fd).st_mode):
         warn(NOT_LIVE)
-    with encrypting(fd, keys, cancellation) as writing_end:
+    with encrypting(fd, keys, cancellation, liveness_seconds) as writing_end:
         yield writing_end
 
 

@@ -225,7 +225,10 @@ def _output(options: Mapping[str, Any], cancellation: Cancellation, *, results: 
     recipients = encryption_of(options, "encrypt_to")
     with (
         _output_link(options, cancellation) as fd,
-        encrypted(fd, recipients, _LOGGER.warning, results=results, cancellation=cancellation) as writing_end,
+        encrypted(
+            fd, recipients, _LOGGER.warning, results=results, cancellation=cancellation,
+            liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
+        ) as writing_end,
     ):
         yield writing_end
 

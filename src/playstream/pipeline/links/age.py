@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
 from playstream.pipeline.links.age_header import EncryptedStart
 from playstream.pipeline.links.age_keys import import_pyrage
 from playstream.pipeline.links.stdio import enlarge_pipe, read_some, write_all
-from playstream.pipeline.liveness import check_delivery
+from playstream.pipeline.liveness import PATIENCE, check_delivery, took_nothing
 from playstream.pipeline.owned import close_owned, own_descriptor
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ _GATHERED = 1 << 18
 _LOOK_SECONDS = 0.1
 _STUCK_SECONDS = 5.0
 """How long one write may take when a side has been found silent."""
+_READER = "the next stage"
 _NO_KEY = "No matching keys found"
 _CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
 
 
 @contextmanager
 def encrypting(
-    fd: int, recipients: Sequence[Recipient], cancellation: Cancellation | None = None
+    fd: int, recipients: Sequence[Recipient], cancellation: Cancellation | None = None, liveness_seconds: float = 0.0
 ) -> Iterator[int]:
     """A descriptor whose content goes to `fd` encrypted. Nothing goes there when nothing is written.
 
@@ -45,13 +47,17 @@ def encrypting(
         fd: the link; not closed.
         recipients: who shall be able to read it; at least one.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
         LinkError: the reader has gone, or takes nothing, or the file cannot take more.
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
-    pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end)
+    pump = _Pump(
+        reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end,
+        look=lambda: check_delivery(_READER, cancellation), patience=liveness_seconds * PATIENCE,
+    )
     try:
         yield writing_end
     except BaseException as error:
@@ -66,7 +72,7 @@ def encrypting(
             raise pump.error from None  # which says why, where the stage has only seen that it was left alone
         raise
     close_owned(writing_end)
-    pump.join(lambda: check_delivery("the next stage", cancellation))
+    pump.join(lambda: check_delivery(_READER, cancellation))
     if pump.error is not None:
         raise pump.error
 
@@ -123,10 +129,15 @@ class _Pump:
         target: where it writes.
         work: does it.
         close: which of the two is its own, to be closed at the end.
+        look: called every LOOK_SECONDS while the target takes nothing; may raise.
+        patience: how many seconds the target may take for one write; 0 for any.
     """
 
-    def __init__(self, source: int, target: int, work: Callable[[_Ends], None], *, close: int) -> None:
-        self._ends = _Ends(source, target)
+    def __init__(
+        self, source: int, target: int, work: Callable[[_Ends], None], *, close: int,
+        look: Callable[[], None] | None = None, patience: float = 0.0,
+    ) -> None:
+        self._ends = _Ends(source, target, look, patience)
         self._work = work
         self._close = close
         self.error: PlaystreamError | None = None
@@ -169,11 +180,15 @@ class _Ends:
     Args:
         source: where to read.
         target: where to write.
+        look: called every LOOK_SECONDS while the target takes nothing; may raise. None where it is waited for.
+        patience: how many seconds the target may take for one write; 0 for any.
     """
 
-    def __init__(self, source: int, target: int) -> None:
+    def __init__(self, source: int, target: int, look: Callable[[], None] | None, patience: float) -> None:
         self._source = source
         self._target = target
+        self._look = look
+        self._patience = patience
         self._read = memoryview(b"")
         self._written: list[bytes] = []
         self._waiting = 0
@@ -211,12 +226,19 @@ class _Ends:
         """Write what waits.
 
         Raises:
-            LinkError: nobody reads it, or the file cannot take more.
+            LinkError: nobody reads it, its reader takes nothing, or the file cannot take more.
         """
         written, self._written, self._waiting = b"".join(self._written), [], 0
         self.writing_since = time.monotonic()
-        write_all(self._target, written)
+        write_all(self._target, written, None if self._look is None else partial(self._check, self._look))
         self.writing_since = None
+
+    def _check(self, look: Callable[[], None]) -> None:
+        """See whether the target may still be waited for."""
+        look()
+        since = self.writing_since
+        if self._patience and since is not None and time.monotonic() > since + self._patience:
+            raise took_nothing(_READER, self._patience)
 
     def read(self, size: int) -> bytes:
         """For the library: at most so many bytes."""
