@@ -118,7 +118,7 @@ class Execution:
                 launch.sandbox.share()
             guardian = self._spool.guardian
             closing.callback(guardian.settle)
-            guardian.start(launch, console)
+            guardian.start(launch, console, self._spool.begin)
             supervisor = Supervisor(
                 self._job, guardian, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,
                 self._link, self._max_seconds,

@@ -70,6 +70,7 @@ class Guardian:
         self._owner = os.getpid()
         self._spool: Path | None = None
         """Of the job, once there is one."""
+        self._started: Callable[[], object] = lambda: None
         self._input = b""
         self._terminating = False
         self._exited = False
@@ -101,13 +102,15 @@ class Guardian:
         """Have the lock of an open file or directory held until the guard ends."""
         self._tell("hold", (lock,))
 
-    def start(self, launch: Launch, console: Console) -> None:
+    def start(self, launch: Launch, console: Console, started: Callable[[], object] = lambda: None) -> None:
         """Start a job.
 
         Args:
             launch: what is started.
             console: what the command runs on.
+            started: called when `read` hears that the job has started.
         """
+        self._started = started
         self._spool = launch.paths.spool
         self._settled = False
         self._patience = GRACE_SECONDS + _KILL_SECONDS + len(launch.cleanup) * _CLEANUP_SECONDS + _SPARE_SECONDS
@@ -164,6 +167,8 @@ class Guardian:
     def _take(self, news: dict[str, Any]) -> None:
         if "failed" in news:
             raise JobError(f"Ansible could not be started: {news['failed']}")
+        if "started" in news:
+            self._started()
         if "exited" in news:
             self._exited = True
             code = os.waitstatus_to_exitcode(news["exited"])

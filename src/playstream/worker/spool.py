@@ -19,13 +19,15 @@ from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamE
 from playstream.pipeline.locks import try_lock
 from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.removal import discard, empty_directory, remove_tree
-from playstream.pipeline.tree.directories import make_directory, make_private
+from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
 from playstream.worker.guardian import Guardian
 from playstream.worker.in_use import take_directory
 from playstream.worker.new_directory import make_new_directory
 from playstream.worker.system_directories import is_of_the_system
 
 _PREFIX = "playstream-spool-"
+_EARLIER = ".earlier-"
+"""Before a run's name: its earlier artifacts in a directory of the user's, until the run has started."""
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
 """Directories of other names are not ours, and are never removed."""
 _logger = logging.getLogger("playstream")
@@ -138,6 +140,8 @@ class Spool(PrivateDirectory):
             self._guardian.close()
             raise
         self._taken: TakenDirectory | None = None
+        self._set_aside: str | None = None
+        """The name of the run whose earlier artifacts have made room, until it has started."""
         try:
             self.run_dir = self.root / "run"
             self.run_dir.mkdir(mode=0o700)
@@ -173,7 +177,8 @@ class Spool(PrivateDirectory):
     def artifact_dir(self, ident: str) -> Path:
         """Make and return the directory for the artifacts of the job `ident`, private and empty.
 
-        Nothing is made or removed through a link, for the tree may have brought it.
+        Nothing is made or removed through a link, for the tree may have brought it. In a directory of the user's, what
+        an earlier run of that name left is set aside until `begin`; `remove` puts it back.
 
         Raises:
             UnsafePath: `artifacts` of a directory of the user's is a link or a file.
@@ -194,19 +199,66 @@ class Spool(PrivateDirectory):
                     "may have brought it, so nothing is written there. Remove it, or choose another --private-data-dir"
                 ) from None
             handles.callback(os.close, artifacts)
-            _remove_unless_directory(artifacts, ident)
-            remains = remove_tree(ident, dir_fd=artifacts)
-            if remains is not None:
-                raise JobError(f"{str(self._artifacts / ident)!r} cannot be emptied: {remains}. Remove it by hand")
+            if self._taken is not None:
+                self._make_room(artifacts, ident)
+            self._clear(artifacts, ident)
             os.close(make_directory(artifacts, ident))
         return self._artifacts / ident
+
+    def _clear(self, artifacts: int, name: str) -> None:
+        _remove_unless_directory(artifacts, name)
+        remains = remove_tree(name, dir_fd=artifacts)
+        if remains is not None:
+            raise JobError(f"{str(self._artifacts / name)!r} cannot be emptied: {remains}. Remove it by hand")
+
+    def _make_room(self, artifacts: int, ident: str) -> None:
+        """Set aside what an earlier run of that name left."""
+        aside = _EARLIER + ident
+        if mode_of(artifacts, aside) is not None:
+            # A worker was killed when it had set that aside: before its job had started, if that has left nothing.
+            try:
+                os.rmdir(ident, dir_fd=artifacts)
+            except OSError:
+                self._clear(artifacts, aside)
+            else:
+                os.rename(aside, ident, src_dir_fd=artifacts, dst_dir_fd=artifacts)
+        if mode_of(artifacts, ident) is not None:
+            os.rename(ident, aside, src_dir_fd=artifacts, dst_dir_fd=artifacts)
+            self._set_aside = ident
+
+    def begin(self) -> None:
+        """The job has started: what an earlier run of its name left gives way."""
+        ident, self._set_aside = self._set_aside, None
+        if ident is not None:
+            discard(self._artifacts / (_EARLIER + ident))
+
+    def _put_back(self) -> None:
+        """The job has not started: what an earlier run of its name left is as it was."""
+        ident, self._set_aside = self._set_aside, None
+        if ident is None:
+            return
+        try:
+            artifacts = os.open(self._artifacts, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                self._clear(artifacts, ident)
+                os.rename(_EARLIER + ident, ident, src_dir_fd=artifacts, dst_dir_fd=artifacts)
+            finally:
+                os.close(artifacts)
+        except (OSError, JobError) as error:
+            _logger.warning(
+                "the artifacts of the earlier run %r are in %s and cannot be put back: %s. Move them by hand",
+                ident, self._artifacts / (_EARLIER + ident), error,
+            )
 
     def remove(self) -> None:
         """Remove what the spool made, and the user's directory if that was asked for; drop the locks, end the guard.
 
+        Artifacts that were set aside for a job that has not started are put back.
+
         In a process that was forked from the owner it only ends a guard of that process.
         """
         if self.is_ours and self._taken is not None:
+            self._put_back()
             self._taken.release()
             self._taken = None
         super().remove()
