@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
+import termios
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +14,9 @@ import pytest
 from playstream.pipeline.dialect import Dialect, PieceReader
 from playstream.pipeline.errors import SilentPeer
 from playstream.pipeline.links.read_ahead import ReadAhead
-from playstream.pipeline.liveness import Liveness
+from playstream.pipeline.liveness import PATIENCE, Delivery, Liveness
 from playstream.pipeline.protocol import FrameReader
+from tests.processes import wait_until
 
 AT_ONCE = 1e-9
 
@@ -56,3 +61,55 @@ def test_what_the_thread_has_not_read_yet_is_no_silence(pipe: tuple[int, int]) -
             reader.check()
     finally:
         reader.close()
+
+
+PIECE = 1 << 16
+
+
+def test_who_takes_a_little_at_a_time_is_not_lost(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One write of a large frame may take longer than the limit on a slow link."""
+    now = 0.0
+    monkeypatch.setattr("playstream.pipeline.liveness.time.monotonic", lambda: now)
+    delivery = Delivery(pipe[1], "the worker", 1, None)
+    lost: list[SilentPeer] = []
+
+    def write() -> None:
+        try:
+            delivery.write(bytes(16 * PIECE))
+        except SilentPeer as error:
+            lost.append(error)
+
+    def is_waiting() -> bool:
+        return delivery._waiting_since == now and size_of(pipe[0]) == PIECE
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    for _ in range(8):
+        wait_until(is_waiting)
+        now += PATIENCE
+        delivery.check()
+        assert len(os.read(pipe[0], PIECE)) == PIECE
+    wait_until(is_waiting)
+    now += PATIENCE + 1
+    with pytest.raises(SilentPeer, match="the worker has taken nothing for 5 seconds"):
+        delivery.check()
+    os.read(pipe[0], PIECE)
+    thread.join()
+    assert lost, "who has given up may close the link, so nothing more is written there"
+
+
+def test_room_in_the_link_is_taken(pipe: tuple[int, int]) -> None:
+    """A process that was stopped finds the limit passed and has not yet written what the other side waits for."""
+    delivery = Delivery(pipe[1], "the worker", AT_ONCE, None)
+    delivery._waiting_since = 0.0
+    delivery.check()
+    os.write(pipe[1], bytes(PIECE))
+    with pytest.raises(SilentPeer):
+        delivery.check()
+
+
+def size_of(fd: int) -> int:
+    """Bytes that wait in a pipe."""
+    size = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, size)
+    return size[0]

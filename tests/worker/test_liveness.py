@@ -95,6 +95,17 @@ def test_a_worker_whose_reader_takes_nothing_gives_up(fake_ansible: Stages, misb
     assert fake_ansible.leftovers() == []
 
 
+@pytest.mark.parametrize("dialect", ["playstream", "runner"])
+def test_transmit_whose_worker_takes_nothing_gives_up(stages: Stages, misbehaving: Path, dialect: str) -> None:
+    (misbehaving / "project" / "large").write_bytes(os.urandom(4 << 20))
+    words = ("-p", "quiet.yml", "--dialect", dialect, "--liveness-seconds", "0.2")
+    stage = stages.start("transmit", misbehaving, *words)
+    assert stage.stderr is not None
+    assert b"the worker has taken nothing for 1 seconds" in stage.stderr.read()
+    assert stage.wait(LIMIT_SECONDS) == SilentPeer.exit_status
+    stage.communicate()
+
+
 def test_transmit_says_that_it_lives(stages: Stages, misbehaving: Path) -> None:
     stage = stages.start("transmit", misbehaving, "-p", "quiet.yml", "--hold", "--keepalive-seconds", "0.1")
     assert stage.stdout is not None

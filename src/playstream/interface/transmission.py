@@ -5,21 +5,19 @@ from __future__ import annotations
 import queue
 import select
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.links.stdio import SHUT, write_all
-from playstream.pipeline.liveness import PATIENCE, check_delivery, took_nothing
+from playstream.pipeline.links.stdio import SHUT
+from playstream.pipeline.liveness import Delivery
 from playstream.pipeline.protocol import Cancel, Heartbeat, Record, Sender
 from playstream.pipeline.protocol.order import Direction
 
 _AHEAD = 4
 """Pieces of content, 1 MiB each, that packing may be ahead of compressing."""
-_WORKER = "the worker"
 _PROBE_SECONDS = 1.0
 """Between two heartbeats to a worker that may have left without a word."""
 
@@ -46,17 +44,15 @@ class Transmission:
         cancellation: Cancellation | None = None,
         look: Callable[[], None] = lambda: None,
     ) -> None:
-        self._cancellation = cancellation
+        self._delivery = Delivery(output_fd, "the worker", liveness_seconds, cancellation)
         self._look = look
         self._output_fd = output_fd
         self._keepalive = keepalive_seconds or None
-        self._patience = liveness_seconds * PATIENCE
         self._sender = Sender(Direction.JOB)
         self._collecting = threading.Lock()
         """Held from collecting a record until its content is in the queue, so that content keeps its order."""
         self._work: queue.Queue[Callable[[], bytes] | None] = queue.Queue(_AHEAD)
         self._error: PlaystreamError | None = None
-        self._writing_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="playstream-writer", daemon=True)
         self._thread.start()
         preamble = self._sender.flush()  # here: the thread would take what is being collected meanwhile
@@ -150,15 +146,12 @@ class Transmission:
             SilentPeer: it does not.
         """
         self._look()
-        check_delivery(_WORKER, self._cancellation)
-        since = self._writing_since
-        if self._patience and since is not None and time.monotonic() > since + self._patience:
-            raise took_nothing(_WORKER, self._patience)
+        self._delivery.check()
 
     def _run(self) -> None:
         try:
             while (work := self._next()) is not None:
-                self._write(work())
+                self._delivery.write(work())
         except PlaystreamError as error:
             self._error = error
 
@@ -171,11 +164,6 @@ class Transmission:
                 # Whoever holds the lock is about to give work.
                 if self._collecting.acquire(blocking=False):
                     try:
-                        self._write(self._sender.send(Heartbeat()))
+                        self._delivery.write(self._sender.send(Heartbeat()))
                     finally:
                         self._collecting.release()
-
-    def _write(self, data: bytes) -> None:
-        self._writing_since = time.monotonic()
-        write_all(self._output_fd, data)
-        self._writing_since = None

@@ -11,8 +11,7 @@ from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError
 from playstream.pipeline.job import Arguments
-from playstream.pipeline.links.stdio import write_all
-from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
+from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, Delivery
 from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.transmit import Transmitter
@@ -58,7 +57,7 @@ def transmit(
     if dialect is Dialect.RUNNER:
         if hold:
             raise ConfigurationError("hold: the runner dialect has no word to cancel a job with; end the worker")
-        _transmit_to_runner(transmitter, output_fd, watch)
+        _transmit_to_runner(transmitter, Delivery(output_fd, "the worker", liveness_seconds, None), watch)
     else:
         transmission = Transmission(
             output_fd, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds,
@@ -142,19 +141,23 @@ def _transmit(transmitter: Transmitter, transmission: Transmission, watch: _Watc
         transmission.hold(watch.cancellation)
 
 
-def _transmit_to_runner(transmitter: Transmitter, output_fd: int, watch: _Watch) -> None:
+def _transmit_to_runner(transmitter: Transmitter, delivery: Delivery, watch: _Watch) -> None:
     """Write the stream, or break it off when it is time to stop: the dialect has no word for that."""
     from playstream.pipeline.runner.sender import RunnerSender  # noqa: PLC0415 - only where it is spoken
 
     sender = RunnerSender(Direction.JOB)
-    look = None if watch.cancellation is None else watch.check
+
+    def look() -> None:
+        watch.check()
+        delivery.check()
+
     try:
         for record in transmitter.records():
             watch.check()
             for data in sender.send(record):
-                write_all(output_fd, data, look)
+                delivery.write(data, look)
         for data in sender.end():
-            write_all(output_fd, data, look)
+            delivery.write(data, look)
     except _Stopped:
         pass
     finally:

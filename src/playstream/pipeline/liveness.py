@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from playstream.pipeline.cancellation import DELIVERY_SECONDS, Cancellation
 from playstream.pipeline.errors import ConfigurationError, SilentPeer
+from playstream.pipeline.links.stdio import wait_for, write_all
 
 DEFAULT_KEEPALIVE_SECONDS = 15.0
 """Silence after which a heartbeat is sent. Below the 30 to 60 seconds after which common load balancers and NAT
@@ -19,6 +20,9 @@ DEFAULT_LIVENESS_SECONDS = 60.0
 PATIENCE = 5
 """How many times as long a side has that may be busy with something else than this link: before its first byte, when
 the stage before it may still be sending; and to take what is written to it, since a handler may block."""
+
+_PIECE = 1 << 16
+"""Bytes after which to note that they were taken. A frame may have sixteen times as many, and a link be slow."""
 
 
 def check_seconds(source: str, seconds: float) -> float:
@@ -100,19 +104,6 @@ class Liveness:
             )
 
 
-def took_nothing(side: str, seconds: float) -> SilentPeer:
-    """The error for a side that reads no more.
-
-    Args:
-        side: who, for people.
-        seconds: how long it has had.
-    """
-    return SilentPeer(
-        f"{side} has taken nothing for {seconds:g} seconds: it hangs, or the connection is dead. --liveness-seconds "
-        f"sets the limit, which is {PATIENCE} times as long for taking"
-    )
-
-
 def check_delivery(side: str, cancellation: Cancellation | None) -> None:
     """See whether there is still time to deliver something after a request to stop.
 
@@ -127,3 +118,70 @@ def check_delivery(side: str, cancellation: Cancellation | None) -> None:
         raise SilentPeer(
             f"{cancellation.reason}, and {side} has not taken all within {DELIVERY_SECONDS:g} seconds. Likely it hangs"
         )
+
+
+class Delivery:
+    """Writes to the other side, and watches whether it takes what is written.
+
+    Args:
+        fd: the link.
+        side: who takes it, for people.
+        seconds: the limit for silence. The other side counts as lost when it takes nothing for PATIENCE times as long;
+            0 for never.
+        cancellation: when it is requested, DELIVERY_SECONDS are left; None where nobody can request one.
+    """
+
+    def __init__(self, fd: int, side: str, seconds: float, cancellation: Cancellation | None) -> None:
+        self._fd = fd
+        self._side = side
+        self._limit = seconds * PATIENCE
+        self._cancellation = cancellation
+        self._waiting_since: float | None = None
+        """When the other side last took something, while there is more for it."""
+        self._lost: SilentPeer | None = None
+
+    def write(self, data: bytes, look: Callable[[], None] | None = None) -> None:
+        """Write all of `data`.
+
+        Args:
+            data: what to write.
+            look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out. None where another
+                thread calls `check`.
+
+        Raises:
+            LinkError: the reader has gone, or the file cannot take more.
+            SilentPeer: `check` has given up meanwhile; the rest is not written.
+        """
+        view = memoryview(data)
+        while view:
+            if self._lost is not None:
+                raise self._lost  # whoever has given up may close the link
+            self._waiting_since = time.monotonic()
+            write_all(self._fd, view[:_PIECE], look)
+            view = view[_PIECE:]
+        self._waiting_since = None
+
+    def check(self) -> None:
+        """See whether the other side takes what is written.
+
+        Raises:
+            SilentPeer: it does not.
+        """
+        try:
+            check_delivery(self._side, self._cancellation)
+            self._check_patience()
+        except SilentPeer as error:
+            self._lost = error
+            raise
+
+    def _check_patience(self) -> None:
+        # When this process was stopped, there may be room: what the other side waits for has not been written yet.
+        if self._is_overdue() and not wait_for(self._fd, select.POLLOUT, 0) and self._is_overdue():
+            raise SilentPeer(
+                f"{self._side} has taken nothing for {self._limit:g} seconds: it hangs, or the connection is dead. "
+                f"--liveness-seconds sets the limit, which is {PATIENCE} times as long for taking"
+            )
+
+    def _is_overdue(self) -> bool:
+        since = self._waiting_since
+        return bool(self._limit) and since is not None and time.monotonic() > since + self._limit

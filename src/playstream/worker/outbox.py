@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer
-from playstream.pipeline.liveness import PATIENCE, check_delivery, took_nothing
+from playstream.pipeline.liveness import Delivery
 from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Heartbeat
 from playstream.worker.outgoing import Outgoing, outgoing_in
 
-_READER = "the process stage"
 GATHER_SECONDS = 0.025
 """Between two flushes at least. Frames of one event each are 1.4 times as large and take 2.5 times as long to receive
 (docs/protocol.md, "Why two layers"), and nobody sees a fortieth of a second."""
@@ -33,7 +32,7 @@ class Outbox:
 
     Args:
         mailbox: where the records come from.
-        write: writes bytes to the link; raises LinkError.
+        output_fd: the link.
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to send.
@@ -43,7 +42,7 @@ class Outbox:
     def __init__(
         self,
         mailbox: Mailbox,
-        write: Callable[[bytes], None],
+        output_fd: int,
         *,
         keepalive_seconds: float,
         liveness_seconds: float,
@@ -52,16 +51,13 @@ class Outbox:
     ) -> None:
         self._dialect = dialect
         self._mailbox = mailbox
-        self._write = write
+        self._delivery = Delivery(output_fd, "the process stage", liveness_seconds, cancellation)
         self._keepalive = keepalive_seconds or None
         self._outgoing: Outgoing | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._written = 0.0
         """When something was written last."""
-        self._patience = liveness_seconds * PATIENCE
-        self._writing_since: float | None = None
-        self._cancellation = cancellation
 
     def start(self, dialect: Dialect) -> Outgoing:
         """Begin to send. A second call changes nothing: a stream has one dialect."""
@@ -98,11 +94,8 @@ class Outbox:
 
     def check(self) -> None:
         """Give up if the reader has taken nothing for too long; the mailbox has the error then."""
-        since = self._writing_since
         try:
-            check_delivery(_READER, self._cancellation)
-            if self._patience and since is not None and time.monotonic() > since + self._patience:
-                raise took_nothing(_READER, self._patience)
+            self._delivery.check()
         except SilentPeer as error:
             self._mailbox.fail(error)
 
@@ -138,6 +131,5 @@ class Outbox:
             if self._mailbox.error is not None:
                 raise self._mailbox.error  # whoever has given up may close the link
             if data:
-                self._writing_since = time.monotonic()
-                self._write(data)
-                self._written, self._writing_since = time.monotonic(), None
+                self._delivery.write(data)
+                self._written = time.monotonic()

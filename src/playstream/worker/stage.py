@@ -10,7 +10,7 @@ from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
-from playstream.pipeline.links.stdio import Source, write_all
+from playstream.pipeline.links.stdio import Source
 from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Failure, Job, StatusName
@@ -79,7 +79,7 @@ class Worker:
         self._cancellation = cancellation
         self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
-            self._mailbox, lambda data: write_all(output_fd, data), keepalive_seconds=options.keepalive_seconds,
+            self._mailbox, output_fd, keepalive_seconds=options.keepalive_seconds,
             liveness_seconds=options.liveness_seconds, cancellation=cancellation, dialect=options.dialect,
         )
 

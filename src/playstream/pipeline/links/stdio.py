@@ -168,7 +168,7 @@ def piece_size(fd: int) -> int | None:
     return _TERMINAL_PIECE if stat.S_ISCHR(mode) and os.isatty(fd) else None
 
 
-def write_all(fd: int, data: bytes, look: Callable[[], None] | None = None) -> None:
+def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None = None) -> None:
     """Write all of `data`; an empty `data` writes nothing. Wait while the file takes nothing, non-blocking or not.
 
     Args:
