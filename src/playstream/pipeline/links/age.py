@@ -13,14 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
 from playstream.pipeline.links.age_header import EncryptedStart
 from playstream.pipeline.links.age_keys import import_pyrage
 from playstream.pipeline.links.stdio import enlarge_pipe, read_some, write_all
-from playstream.pipeline.liveness import PATIENCE, check_delivery, took_nothing
+from playstream.pipeline.liveness import Delivery
 from playstream.pipeline.owned import close_owned, own_descriptor
 
 if TYPE_CHECKING:
@@ -54,10 +53,8 @@ def encrypting(
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
-    pump = _Pump(
-        reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end,
-        look=lambda: check_delivery(_READER, cancellation), patience=liveness_seconds * PATIENCE,
-    )
+    delivery = Delivery(fd, _READER, liveness_seconds, cancellation)
+    pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end, delivery=delivery)
     try:
         yield writing_end
     except BaseException as error:
@@ -72,7 +69,7 @@ def encrypting(
             raise pump.error from None  # which says why, where the stage has only seen that it was left alone
         raise
     close_owned(writing_end)
-    pump.join(lambda: check_delivery(_READER, cancellation))
+    pump.join(delivery.check)
     if pump.error is not None:
         raise pump.error
 
@@ -129,15 +126,13 @@ class _Pump:
         target: where it writes.
         work: does it.
         close: which of the two is its own, to be closed at the end.
-        look: called every LOOK_SECONDS while the target takes nothing; may raise.
-        patience: how many seconds the target may take for one write; 0 for any.
+        delivery: writes to the target, and watches whether it takes that; None where it is waited for.
     """
 
     def __init__(
-        self, source: int, target: int, work: Callable[[_Ends], None], *, close: int,
-        look: Callable[[], None] | None = None, patience: float = 0.0,
+        self, source: int, target: int, work: Callable[[_Ends], None], *, close: int, delivery: Delivery | None = None
     ) -> None:
-        self._ends = _Ends(source, target, look, patience)
+        self._ends = _Ends(source, target, delivery)
         self._work = work
         self._close = close
         self.error: PlaystreamError | None = None
@@ -180,15 +175,13 @@ class _Ends:
     Args:
         source: where to read.
         target: where to write.
-        look: called every LOOK_SECONDS while the target takes nothing; may raise. None where it is waited for.
-        patience: how many seconds the target may take for one write; 0 for any.
+        delivery: writes to the target; None where that is waited for.
     """
 
-    def __init__(self, source: int, target: int, look: Callable[[], None] | None, patience: float) -> None:
+    def __init__(self, source: int, target: int, delivery: Delivery | None) -> None:
         self._source = source
         self._target = target
-        self._look = look
-        self._patience = patience
+        self._delivery = delivery
         self._read = memoryview(b"")
         self._written: list[bytes] = []
         self._waiting = 0
@@ -230,15 +223,11 @@ class _Ends:
         """
         written, self._written, self._waiting = b"".join(self._written), [], 0
         self.writing_since = time.monotonic()
-        write_all(self._target, written, None if self._look is None else partial(self._check, self._look))
+        if self._delivery is None:
+            write_all(self._target, written)
+        else:
+            self._delivery.write(written, self._delivery.check)
         self.writing_since = None
-
-    def _check(self, look: Callable[[], None]) -> None:
-        """See whether the target may still be waited for."""
-        look()
-        since = self.writing_since
-        if self._patience and since is not None and time.monotonic() > since + self._patience:
-            raise took_nothing(_READER, self._patience)
 
     def read(self, size: int) -> bytes:
         """For the library: at most so many bytes."""
