@@ -139,7 +139,6 @@ def test_results_that_do_not_fit(stages: Stages, directory: Path, keys: dict[str
 
 @pytest.mark.parametrize("words", [
     ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "somebody"),
-    ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", ""),
     ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "KEY", "--hold"),
     ("transmit", "DIR", "-p", "missing.yml", "--encrypt-to", "KEY"),
     ("worker", "--identity", "/nowhere"),

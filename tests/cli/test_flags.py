@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from playstream.cli.flags import COMMAND_FLAGS, flags_of, takes_value
+from playstream.cli.flags import COMMAND_FLAGS, MAY_BE_EMPTY, NAMING, flags_of, takes_value
 from playstream.cli.job_options import job_options, parse_variables
 from playstream.cli.main import parse
+from playstream.cli.parser import Parser, kind_of
+from playstream.cli.subcommand import set_up
 from playstream.pipeline.errors import ConfigurationError
 
 RUN = (
@@ -170,3 +172,33 @@ def test_an_inventory_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest
     words = [word for item in given for word in ("--inventory", item)]
     assert options("-p", "s", *words)["inventory"] == ["inventory", "mine", str(tmp_path / "here/hosts"), "a,b",
                                                       "nowhere"]
+
+
+def actions_of(command: str) -> list[argparse.Action]:
+    """The flags and arguments of a subcommand that take a value."""
+    parser = Parser(prog=command)
+    set_up(command)(parser)
+    found = [action for action in parser._actions if action.nargs != 0 and not action.choices]
+    return [action for action in found if action.dest not in {"version", argparse.SUPPRESS}]
+
+
+@pytest.mark.parametrize("command", COMMAND_FLAGS)
+def test_an_empty_path_or_name_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of an unset variable, maybe, and it would be the current directory, or all hosts."""
+    for action in actions_of(command):
+        kind = kind_of(action)
+        assert (kind in NAMING) is not (kind in MAY_BE_EMPTY), f"{action.dest}: say what an empty {kind} is"
+        needed = [item.dest for item in actions_of(command) if not item.option_strings and item.dest != action.dest]
+        words = [*command.split(), *needed, *action.option_strings[:1], ""]
+        if kind in NAMING:
+            with pytest.raises(SystemExit) as caught:
+                parse(words)
+            assert caught.value.code == 2
+            assert f"expected {NAMING[kind]}, got an empty text. Likely a variable" in capsys.readouterr().err
+
+
+def test_empty_values_as_in_ansible_runner() -> None:
+    found = parse(["run", "", "-p", "", "--artifact-dir=", "-i", ""], takes_empty=True)
+    assert (found.private_data_dir, found.playbook, found.artifact_dir, found.ident) == (Path(), "", "", "")
+    with pytest.raises(SystemExit):
+        parse(["run", "", "--store="], takes_empty=True)

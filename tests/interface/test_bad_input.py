@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import playstream
-from playstream.interface.options import RunOptions
+from playstream.compat import ansible_runner
+from playstream.interface.options import CommandOptions, RunOptions
 from playstream.pipeline.errors import ConfigurationError
 from tests.interface.programs import play
 
@@ -71,6 +73,56 @@ def test_wrong_parameters(temporary: Path, demo: Path, options: dict[str, Any], 
     assert list(temporary.iterdir()) == []
     assert not (demo / "artifacts").exists()
     assert told == []
+
+
+PATHS = (
+    "private_data_dir", "project_dir", "artifact_dir", "process_isolation_path", "host_cwd", "logfile",
+    "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
+)
+NAMES = ("process_isolation_executable", "container_image", "container_workdir", "store")
+OF_A_JOB = (
+    "playbook", "inventory", "roles_path", "extravars", "directory_isolation_base_path", "identity", "module", "role",
+    "binary", "hosts", "host_pattern",
+)
+
+
+@pytest.mark.parametrize("name", [*PATHS, *NAMES, *OF_A_JOB])
+def test_an_empty_path_or_name(temporary: Path, demo: Path, name: str) -> None:
+    """Of an unset variable, maybe: it would be the current directory, or all hosts."""
+    given: dict[str, Any] = {"private_data_dir": demo, "playbook": "site.yml", name: ""}
+    run_command: Callable[..., object] = playstream.run_command
+    expected = f"{name}: expected .*, got an empty text. Likely a variable is not set"
+    for streamer in (None, "transmit", "worker", "process"):
+        with pytest.raises(ConfigurationError, match=expected):
+            playstream.run(**given, streamer=streamer)
+    if name not in OF_A_JOB:
+        with pytest.raises(ConfigurationError, match=expected):
+            run_command("true", **{"private_data_dir": demo, name: ""})
+    if name not in {"identity", "logfile", "store"}:
+        with pytest.raises(ConfigurationError, match=expected):
+            playstream.RunnerConfig(**given)
+    if name in {"inventory", "roles_path", "process_isolation_hide_paths"}:
+        with pytest.raises(ConfigurationError, match=expected):
+            playstream.run(**{**given, name: ["x,", ""]})
+    assert list(temporary.iterdir()) == []
+    assert not (demo / "artifacts").exists()
+
+
+def test_every_option_that_is_a_path_is_known_here() -> None:
+    hints = {**RunOptions.__annotations__, **CommandOptions.__annotations__}
+    paths = {name for name, hint in hints.items() if "StrPath" in str(hint) or "Name" in str(hint)}
+    assert paths == {*PATHS, *NAMES, *OF_A_JOB}
+
+
+def test_empty_paths_in_compat(temporary: Path, demo: Path) -> None:
+    """What ansible-runner makes of them: the current directory for artifacts, else the same as left out."""
+    config = ansible_runner.RunnerConfig(
+        private_data_dir=demo, playbook="site.yml", artifact_dir="", project_dir="", ident="x"
+    )
+    assert (config.artifact_dir, config.project_dir) == (str(Path("x").absolute()), str(demo / "project"))
+    made = ansible_runner.RunnerConfig(private_data_dir="", playbook="site.yml").private_data_dir
+    assert made is not None
+    assert Path(made).is_dir()
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import USAGE_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.protocol import End, Failure
 from playstream.worker.spool import Spool
 from playstream.worker.system_directories import is_of_the_system
@@ -59,7 +59,7 @@ def test_an_empty_name_is_not_the_current_directory(
     (tmp_path / "current" / "file").write_text("x")
     monkeypatch.chdir(tmp_path / "current")
     done = stages.call("worker", "--private-data-dir", "", "--delete", stdin=JOBS["native"])
-    assert (done.returncode, done.stdout) == (ConfigurationError.exit_status, b"")
+    assert (done.returncode, done.stdout) == (USAGE_EXIT_STATUS, b"")
     assert b"--private-data-dir: expected a directory, got an empty text" in done.stderr
     assert (tmp_path / "current" / "file").read_text() == "x"
 

@@ -13,6 +13,15 @@ Flag: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 Group: TypeAlias = tuple[Flag, ...]
 
 _VALUELESS = ("store_true", "count", "version")
+NAMING = {
+    "DIR": "a directory", "FILE": "a file", "HOSTS": "hosts", "IDENT": "a run's name", "IMAGE": "an image",
+    "MOUNT": "HOST_PATH:CONTAINER_PATH", "NAME": "a name", "PATH": "a path", "PROGRAM": "a program",
+    "RECIPIENT": "a public key or @FILE", "URL": "a URL",
+}
+"""Kinds of values that are paths or names, and what is expected of them. An empty one, likely of a variable that is not
+set, is refused: it would stand for what nobody meant, such as the current directory, or all hosts."""
+MAY_BE_EMPTY = frozenset({"ARGS", "FD", "GLOB", "MINUTES", "N", "PATTERN", "TAGS", "VARS", "WHEN", "WORD", "WORDS"})
+"""Kinds of values where an empty one is none, or is refused for what it is."""
 DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
 """Flags whose value is a flag itself, as in `--cmdline --check`: the next word is the value, whatever it looks like."""
 
@@ -104,7 +113,7 @@ ANSIBLE: Group = (
     flag("--tags", help="run only tasks with these tags"),
     flag("--skip-tags", metavar="TAGS", help="leave out tasks with these tags"),
     flag("--forks", metavar="N", type=int, help="hosts to work on at once"),
-    flag("--hosts", metavar="PATTERN", help="hosts of a module or a role; all when left out"),
+    flag("--hosts", metavar="HOSTS", help="hosts of a module or a role; all when left out"),
     flag("--cmdline", metavar="WORDS", help="further words for Ansible's command line"),
 )
 MODULE: Group = (flag("-a", "--args", dest="module_args", metavar="ARGS", help="arguments of the module"),)

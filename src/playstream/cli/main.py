@@ -16,8 +16,8 @@ from playstream.cli.subcommand import COMMANDS, set_up
 from playstream.pipeline.errors import PlaystreamError, as_error
 
 
-def make_parser() -> Parser:
-    """The parser of the whole command line."""
+def make_parser(*, takes_empty: bool = False) -> Parser:
+    """The parser of the whole command line; see `parse`."""
     parser = Parser(
         prog="playstream",
         usage="%(prog)s [FLAGS] COMMAND [FLAGS] …",
@@ -25,18 +25,23 @@ def make_parser() -> Parser:
         epilog="A flag of a command may stand before its name too. playstream COMMAND --help lists them. Example: "
         "playstream transmit demo -p site.yml | ssh host playstream worker | playstream process demo",
     )
+    parser.takes_empty = takes_empty
     parser.add_argument("--version", **VERSION)
     parser.add_commands(((name, line, set_up(name)) for name, line in COMMANDS.items()), required=True)
     return parser
 
 
-def parse(words: Sequence[str]) -> argparse.Namespace:
+def parse(words: Sequence[str], *, takes_empty: bool = False) -> argparse.Namespace:
     """What the words after the program's name say.
+
+    Args:
+        words: the words.
+        takes_empty: whether paths and names may be empty in what ansible-runner has too.
 
     Raises:
         SystemExit: they cannot be understood, or ask for help or the version, which has been given.
     """
-    parser = make_parser()
+    parser = make_parser(takes_empty=takes_empty)
     if words and words[0].startswith("-"):
         parser.forward(GENERIC)
         for command in COMMAND_FLAGS:

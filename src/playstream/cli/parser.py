@@ -13,7 +13,17 @@ from signal import SIG_UNBLOCK, SIGINT, pthread_sigmask
 from typing import Any
 
 from playstream._version import __version__
-from playstream.cli.flags import COMMAND_FLAGS, DASHED_VALUES, GENERIC, WHAT, Flag, flags_of, is_own, takes_value
+from playstream.cli.flags import (
+    COMMAND_FLAGS,
+    DASHED_VALUES,
+    GENERIC,
+    NAMING,
+    WHAT,
+    Flag,
+    flags_of,
+    is_own,
+    takes_value,
+)
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -45,6 +55,8 @@ class Parser(argparse.ArgumentParser):
         """The subcommand that this is the parser of."""
         self.setup: Callable[[Parser], None] | None = None
         """Adds what the subcommand takes; called when it is chosen."""
+        self.takes_empty = False
+        """Whether paths and names may be empty in what ansible-runner has too."""
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """As the base's; a subcommand's parser leaves no word unknown."""
@@ -67,6 +79,17 @@ class Parser(argparse.ArgumentParser):
         found: list[Any] = super()._get_option_tuples(option_string)
         known = [item for item in found if not is_own(self.command or "", item[1])]
         return [item for item in known if not isinstance(item[0], _Forward)] or known or found
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """As the base's; refuses an empty path or name."""
+        expected = NAMING.get(kind_of(action))
+        name = action.option_strings[-1] if action.option_strings else ""
+        if expected is not None and not arg_string and (not self.takes_empty or is_own(self.command or "", name)):
+            optional = f"; leave {name} out for what is usual" if name else ""
+            raise argparse.ArgumentError(
+                action, f"expected {expected}, got an empty text. Likely a variable is not set{optional}"
+            )
+        return super()._get_value(action, arg_string)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """As the base's. Nothing is loaded any more, so Ctrl-C is heard: whoever reads this may take his time."""
@@ -105,6 +128,7 @@ class Parser(argparse.ArgumentParser):
             parser = actions.add_parser(name, help=line)
             parser.command = f"{self.command} {name}" if self.command else name
             parser.received = self.forwarded
+            parser.takes_empty = self.takes_empty
             parser.setup = setup
 
     def forward(self, definitions: Iterable[Flag]) -> None:
@@ -136,6 +160,11 @@ class _Forward(argparse.Action):
             self.const.append(f"{name}={values}")
         else:
             self.const.extend([name + values] if values else [name, values])
+
+
+def kind_of(action: argparse.Action) -> str:
+    """What kind of value a flag or argument has, as its help says."""
+    return str(action.metavar or action.dest.upper())
 
 
 VERSION: dict[str, Any] = {

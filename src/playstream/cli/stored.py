@@ -12,16 +12,7 @@ _AT_ONCE = 1000
 
 
 def named_store(url: str | None) -> str | None:
-    """The store's URL, from its flag or from the environment; None when neither has one.
-
-    Raises:
-        ConfigurationError: the flag was given an empty text.
-    """
-    if url == "":  # of an unset variable, maybe: the run would be in no store, and nobody would know
-        raise ConfigurationError(
-            "--store: expected a URL, such as sqlite:///runs.db, got an empty text. Leave the flag out for no store, "
-            "or for that of PLAYSTREAM_STORE"
-        )
+    """The store's URL, from its flag or from the environment; None when neither has one."""
     return url or os.environ.get("PLAYSTREAM_STORE") or None
 
 
@@ -29,7 +20,7 @@ def find_store(url: str | None) -> str:
     """The store's URL, from its flag or from the environment, where a password in it is out of others' sight.
 
     Raises:
-        ConfigurationError: neither has one, or the flag was given an empty text.
+        ConfigurationError: neither has one.
     """
     found = named_store(url)
     if found is None:

@@ -39,19 +39,13 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
         from playstream.interface.work import work  # noqa: PLC0415
-        from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
         from playstream.pipeline.links.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
         from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
         from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
         from playstream.worker import WorkerOptions  # noqa: PLC0415
 
-    if flags.private_data_dir == "":  # of an unset variable, maybe: it would be the current directory
-        raise ConfigurationError(
-            "--private-data-dir: expected a directory, got an empty text. Nothing was removed; leave the flag out for "
-            "a temporary directory"
-        )
-    directory = None if flags.private_data_dir is None else Path(absolute_path(flags.private_data_dir))
+    directory = Path(absolute_path(flags.private_data_dir)) if flags.private_data_dir else None
     options = WorkerOptions(
         directory, flags.delete, keepalive_seconds(flags), liveness_seconds(flags), limits_of(vars(flags)),
         None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),

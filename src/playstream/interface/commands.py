@@ -13,7 +13,7 @@ from playstream.interface.logs import set_up_logging
 from playstream.interface.options import CommandOptions
 from playstream.interface.runner import Runner
 from playstream.interface.running import start
-from playstream.pipeline.checks import check_options, select_options
+from playstream.pipeline.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.options import SharedOptions
 
@@ -41,6 +41,7 @@ def init_command(
     words = list(cmdline_args or ())
     if isinstance(cmdline_args, str) or not all(isinstance(word, str) for word in words):
         raise ConfigurationError("cmdline_args: expected a list of texts")
+    refuse_empty(options, CommandOptions)
     given = check_options(options, CommandOptions, "run_command")
     spread_handler(given)
     handlers = take_handlers(given)

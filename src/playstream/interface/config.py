@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from playstream.interface.options import RunOptions
 from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.checks import check_options
+from playstream.pipeline.checks import check_options, refuse_empty
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.ident import check_ident
 from playstream.pipeline.job import make_job
@@ -61,6 +62,7 @@ class RunnerConfig:
     _is_command = False
 
     def __init__(self, private_data_dir: StrPath | None = None, **options: Unpack[JobOptions]) -> None:
+        refuse_empty({**options, "private_data_dir": private_data_dir}, RunOptions)
         self._configure(private_data_dir, options)
 
     def _configure(self, private_data_dir: StrPath | None, options: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import IO, Any, Literal, Protocol, TypedDict
 
 from playstream.interface.event_handler import EventHandler
-from playstream.pipeline.options import JobOptions, SharedOptions, StrPath
+from playstream.pipeline.options import JobOptions, Name, SharedOptions, StrPath
 
 EventFunction = Callable[[dict[str, Any]], object]
 """Takes an event; what it returns is true to keep the event on disk."""
@@ -37,7 +37,7 @@ class HandlerOptions(TypedDict, total=False):
     cancel_callback: CancelCallback | None
     artifacts_handler: ArtifactsHandler | None
     finished_callback: FinishedCallback | None
-    store: str | None
+    store: Name | None
     """URL of a store that the run is written to at its end: `sqlite:///runs.db`, `postgresql://…`."""
     debug: bool
     """Log details of playstream's own work to standard error."""

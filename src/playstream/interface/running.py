@@ -13,7 +13,7 @@ from playstream.interface.handlers import take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
-from playstream.pipeline.checks import check_options, select_options
+from playstream.pipeline.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.options import JobOptions
 
 _START_SECONDS = 1.0
@@ -43,6 +43,7 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
 
         return init_stage(options)
+    refuse_empty(options, RunOptions)
     given = check_options(options, RunOptions, "run")
     spread_handler(given)
     handlers = take_handlers(given)

@@ -20,7 +20,7 @@ from playstream.interface.transmit import transmit
 from playstream.interface.work import work
 from playstream.pipeline.arguments import make_arguments
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.checks import check_options, select_options
+from playstream.pipeline.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.inputs import read_settings
@@ -49,6 +49,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     streamer = options.get("streamer")
     if streamer == "process":
         options = select_options(options, RunOptions)
+    refuse_empty(options, RunOptions)
     given = check_options(options, RunOptions, "run")
     spread_handler(given)
     handlers = take_handlers(given)

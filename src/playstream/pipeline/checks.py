@@ -7,7 +7,7 @@ import os
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import IO, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from playstream.pipeline.errors import ConfigurationError
@@ -33,6 +33,38 @@ def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[s
     return {name: value for name, value in given.items() if value is not None}
 
 
+def refuse_empty(given: Mapping[str, Any], kind: type) -> None:
+    """See that no option that is a path, or the name of something, is empty, nor one in a list of them.
+
+    Args:
+        given: keyword arguments.
+        kind: the TypedDict that has their types; others are passed over.
+
+    Raises:
+        ConfigurationError: one is.
+    """
+    hints = _hints(kind)
+    for name, value in given.items():
+        items = value if isinstance(value, (list, tuple)) else [value]
+        if name in hints and _names_something(hints[name]) and any(_is_empty(item) for item in items):
+            raise ConfigurationError(
+                f"{name}: expected {_describe(hints[name])}, got an empty text. Likely a variable is not set; leave "
+                "the option out for what is usual"
+            )
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike)) and not os.fspath(value)
+
+
+def _names_something(hint: Any) -> bool:
+    """Whether texts of this type are paths or names."""
+    origin = get_origin(hint)
+    return origin in (Annotated, os.PathLike) or (
+        origin in (Union, types.UnionType, Sequence) and any(map(_names_something, get_args(hint)))
+    )
+
+
 def select_options(given: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """Those of the options that the TypedDict `kind` has."""
     return {name: value for name, value in given.items() if name in kind.__annotations__}
@@ -40,7 +72,7 @@ def select_options(given: Mapping[str, Any], kind: type) -> dict[str, Any]:
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+    return get_type_hints(kind, include_extras=True)
 
 
 def _suggest(name: str, hints: Mapping[str, Any]) -> str:
@@ -58,6 +90,8 @@ def _fits(value: Any, hint: Any) -> bool:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
+    if origin is Annotated:
+        return _fits(value, arguments[0])
     if origin in (Union, types.UnionType):
         return any(_fits(value, item) for item in arguments)
     if origin is Literal:
@@ -85,6 +119,8 @@ def _fits_generic(value: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
 def _describe(hint: Any) -> str:
     """A type in words."""
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return f"a {arguments[1]}"
     if origin in (Union, types.UnionType):
         return " or ".join(_describe(item) for item in arguments if item is not type(None))
     if origin is Literal:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Union
+from typing import Annotated, Any, TypedDict, Union
 from uuid import UUID
 
 from playstream.pipeline.isolation import ISOLATION_KEYS
 
 StrPath = Union[str, "os.PathLike[str]"]
+"""A path. An empty one is refused, as an empty Name is."""
+Name = Annotated[str, "name"]
+"""The name of something. An empty one, likely of a variable that is not set, would stand for what nobody meant: the
+current directory, all hosts."""
 
 
 class SharedOptions(TypedDict, total=False):
@@ -59,17 +63,17 @@ class SharedOptions(TypedDict, total=False):
     """`jsonfile`, the default; another cache plugin; '' for leaving the cache to Ansible's configuration."""
     process_isolation: bool
     """Run in a container or under bwrap."""
-    process_isolation_executable: str | None
+    process_isolation_executable: Name | None
     """`podman`, the default, `docker` or `bwrap`."""
     process_isolation_path: StrPath | None
-    process_isolation_hide_paths: str | Sequence[str] | None
-    process_isolation_show_paths: str | Sequence[str] | None
-    process_isolation_ro_paths: str | Sequence[str] | None
-    container_image: str | None
+    process_isolation_hide_paths: Name | Sequence[Name] | None
+    process_isolation_show_paths: Name | Sequence[Name] | None
+    process_isolation_ro_paths: Name | Sequence[Name] | None
+    container_image: Name | None
     container_volume_mounts: Sequence[str] | None
     container_options: Sequence[str] | None
     container_auth_data: Mapping[str, Any] | None
-    container_workdir: str | None
+    container_workdir: Name | None
     host_cwd: StrPath | None
 
 
@@ -85,17 +89,17 @@ class JobOptions(SharedOptions, total=False):
     inventory: StrPath | Mapping[str, Any] | Sequence[StrPath | Mapping[str, Any]] | None
     """Path, host list with a comma, text of an inventory, its data as a dict, or a list of these. `inventory` of the
     private data directory when None; an empty list for none."""
-    module: str | None
+    module: Name | None
     module_args: str | None
-    host_pattern: str | None
+    host_pattern: Name | None
     """Hosts of a module; all when None."""
-    role: str | None
+    role: Name | None
     role_vars: Mapping[str, Any] | None
     role_skip_facts: bool
-    hosts: str | None
+    hosts: Name | None
     """Hosts of a role or of tasks; all when None."""
     roles_path: StrPath | Sequence[StrPath] | None
-    binary: str | None
+    binary: Name | None
     """Program to run in place of ansible-playbook or ansible."""
     extravars: Mapping[Any, Any] | StrPath | Sequence[Mapping[Any, Any] | StrPath] | None
     """Extra variables, the path of a file with them, or a list of these, of which the later ones win."""
