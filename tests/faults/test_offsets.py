@@ -1,4 +1,7 @@
-"""A small session with every fault at every byte: the right end, the cause named, nothing lost, nothing hangs."""
+"""A small session with every fault at a fifth of its bytes: the right end, the cause named, all kept, nothing hangs.
+
+`make faults` has every byte.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,21 @@ from tests.faults.link import Fault, Kind
 from tests.faults.receiving import check_job, check_results, stalls_unnoticed
 from tests.faults.sessions import Session, job, results
 
+STEP = 5
 CASES = [(results, check_results), (job, check_job)]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize(("make", "check"), CASES, ids=["results", "job"])
-def test_a_fault_at_every_byte(
+def test_a_fault_at_many_bytes(
     make: Callable[[Dialect], Session], check: Callable[[Session, Fault, Path], None], dialect: Dialect, kind: Kind,
     tmp_path: Path,
 ) -> None:
     session = make(dialect)
-    for offset in range(len(session.data) + 1):
+    # Each kind begins at another byte, so that together they meet all of them; the end is met by each.
+    first = list(Kind).index(kind) % STEP
+    for offset in (*range(first, len(session.data), STEP), len(session.data)):
         fault = Fault(kind, offset)
         if stalls_unnoticed(session, fault):
             continue  # docs/runner-dialect.md: where no keepalive has come, silence means nothing
