@@ -43,6 +43,13 @@ def test_cancel_before_the_start(tmp_path: Path) -> None:
     assert runner.explanation == "canceled by the caller"
 
 
+def test_cancel_after_the_end_is_no_matter_of_the_next_run(tmp_path: Path) -> None:
+    runner = playstream.init_runner(binary=fake(tmp_path, "true"), playbook=PLAYS, quiet=True)
+    assert runner.run() == ("successful", 0)
+    runner.cancel()
+    assert runner.run() == ("successful", 0)
+
+
 @pytest.mark.parametrize(("options", "limit"), [
     ({"timeout": 0.4}, "job_timeout, 0.4"),
     ({"settings": {"job_timeout": 0.4}}, "job_timeout, 0.4"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 
 import playstream
-from playstream.pipeline.errors import CallbackError
+from playstream.interface.handlers import CancelPoll
+from playstream.interface.local import LocalRun
+from playstream.pipeline.errors import CallbackError, ConfigurationError
+from playstream.process import Processor
 from tests.interface.programs import INVENTORY, debug, fake, leftovers, play
 from tests.processes import marked_processes
 
@@ -224,6 +228,95 @@ def test_an_exception_ends_the_job_and_keeps_what_came(
         assert sorted(event["counter"] for event in runner.events) == sorted(event["counter"] for event in kept)
 
 
+def test_a_run_that_goes_on_is_not_started_again(tmp_path: Path) -> None:
+    """By a handler, or by another thread; what it has is the run's that goes on."""
+    refused: list[str] = []
+
+    def start_again(_event: dict[str, Any]) -> bool:
+        with pytest.raises(ConfigurationError, match="this run goes on") as caught:
+            runner.run()
+        refused.append(str(caught.value))
+        return True
+
+    runner = playstream.init_runner(
+        binary=fake(tmp_path, "echo one"), playbook=PLAYS, quiet=True, event_handler=start_again
+    )
+    assert runner.run() == ("successful", 0)
+    assert len(refused) == len(list(runner.events)) == 1
+    assert runner.run() == ("successful", 0)
+
+
+def test_a_stage_that_goes_on_is_not_started_again(tmp_path: Path) -> None:
+    def start_again() -> bool:
+        with pytest.raises(ConfigurationError, match="this run goes on"):
+            runner.run()
+        return True
+
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as link, os.fdopen(writing, "wb"):
+        runner = playstream.init_runner(
+            streamer="process", private_data_dir=tmp_path, _input=link, quiet=True, cancel_callback=start_again
+        )
+        assert runner.run() == ("canceled", 254)
+
+
+def test_a_handler_may_change_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative names are meant from where the run was asked for: of the artifacts, and of those to rotate out."""
+    elsewhere = tmp_path / "elsewhere"
+    for place in (tmp_path / "kept", elsewhere / "kept"):
+        (place / "old" / "job_events").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    runner = playstream.run(
+        binary=fake(tmp_path, "echo one"), playbook=PLAYS, quiet=True, artifact_dir="kept", ident="new",
+        rotate_artifacts=1, status_handler=lambda _data, runner_config: os.chdir(elsewhere),  # noqa: ARG005
+    )
+    assert [event["stdout"] for event in runner.events] == ["one"]
+    assert (os.listdir(tmp_path / "kept"), os.listdir(elsewhere / "kept")) == (["new"], ["old"])
+
+
+def test_an_interrupt_between_two_records_ends_the_job(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        if thread.name == "playstream-execution" and not interrupts:
+            interrupts.append(thread)
+            raise KeyboardInterrupt
+        join(thread)
+
+    interrupts: list[threading.Thread] = []
+    join = threading.Thread.join
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    finished: list[object] = []
+    with pytest.raises(KeyboardInterrupt):
+        playstream.run(
+            binary=fake(tmp_path, "echo one"), playbook=PLAYS, quiet=True, artifact_dir=tmp_path / "kept",
+            finished_callback=finished.append,
+        )
+    assert (len(interrupts), len(finished)) == (1, 1)
+    assert not interrupts[0].is_alive()
+    assert leftovers(temporary) == []
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "canceled"), (OSError, "error")])
+def test_what_breaks_the_run_itself_is_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], status: str
+) -> None:
+    """Programs poll the status until the run has ended."""
+    def broken(self: LocalRun, processor: Processor, poll: CancelPoll) -> None:
+        run(self, processor, poll)
+        processor.finish()
+        runner.status = "running"
+        raise error("broken")
+
+    run = LocalRun.run
+    monkeypatch.setattr(LocalRun, "run", broken)
+    runner = playstream.init_runner(binary=fake(tmp_path, "echo one"), playbook=PLAYS, quiet=True)
+    with pytest.raises(error):
+        runner.run()
+    assert (runner.status, runner.wait(0)) == (status, True)
+    assert runner.explanation
+
+
 @pytest.mark.parametrize("name", ["artifacts_handler", "finished_callback"])
 def test_an_exception_at_the_end_is_a_callback_error(temporary: Path, tmp_path: Path, name: str) -> None:
     options: dict[str, Any] = {name: explode}
@@ -248,12 +341,21 @@ def test_an_exception_on_the_last_status_leaves_everything_done(temporary: Path,
 
 
 @pytest.mark.parametrize("stream", [b"", b"not a stream\n"], ids=["empty", "foreign"])
-def test_an_exception_on_the_status_of_a_broken_stream(tmp_path: Path, stream: bytes) -> None:
+@pytest.mark.parametrize("raised", [Boom, KeyboardInterrupt, SystemExit])
+def test_an_exception_on_the_status_of_a_broken_stream(
+    tmp_path: Path, stream: bytes, raised: type[BaseException]
+) -> None:
     """What is wrong with the stream is a status; what the handler of that status raises is an error all the same."""
-    with pytest.raises(Boom):
+    def explode(*_: object, **__: object) -> None:
+        raise raised
+
+    finished: list[playstream.Runner] = []
+    with pytest.raises(raised):
         playstream.run(
-            streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(stream), quiet=True, status_handler=explode
+            streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(stream), quiet=True,
+            status_handler=explode, finished_callback=finished.append,
         )
+    assert [runner.status for runner in finished] == ["error"]
 
 
 def test_a_cancel_callback_that_raises_is_not_asked_again(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from playstream.pipeline.cancellation import Cancellation
+from playstream.pipeline.errors import ConfigurationError
 
 
 class CancelRequest:
@@ -26,9 +27,18 @@ class CancelRequest:
 
     @contextmanager
     def heard(self) -> Iterator[Cancellation]:
-        """What the run looks at while the context lasts; it is told of an earlier request at once."""
+        """What the run looks at while the context lasts; it is told of an earlier request at once.
+
+        Raises:
+            ConfigurationError: there is a run already.
+        """
         with closing(Cancellation()) as cancellation:
             with self._lock:
+                if self._cancellation is not None:
+                    raise ConfigurationError(
+                        "this run goes on, so it cannot be started again, by one of its handlers or another thread. "
+                        "Wait for its end, or make an object of its own for another run"
+                    )
                 self._cancellation = cancellation
                 if self._reason is not None:
                     cancellation.request(self._reason)

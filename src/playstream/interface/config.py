@@ -70,6 +70,8 @@ class RunnerConfig:
         """The options that were given, checked, without those that are None."""
         self.private_data_dir = absolute_path(private_data_dir) if private_data_dir else None
         """Absolute path; None for a job from memory."""
+        given = self.options.get("artifact_dir")
+        self._given_artifact_dir = None if given is None else Path(absolute_path(given))
         self._job_options = dict(self.options)
         if private_data_dir:
             self._job_options["private_data_dir"] = private_data_dir
@@ -108,8 +110,8 @@ class RunnerConfig:
     @property
     def _artifact_base(self) -> Path:
         """Where artifact directories are. A run from memory leaves them nowhere: they go with this object."""
-        if "artifact_dir" in self.options:
-            return Path(absolute_path(self.options["artifact_dir"]))
+        if self._given_artifact_dir is not None:
+            return self._given_artifact_dir
         if self.private_data_dir is not None:
             return Path(self.private_data_dir) / "artifacts"
         return self._make_temporary().root / "artifacts"
@@ -186,7 +188,7 @@ class RunnerConfig:
         directory = None if self.private_data_dir is None else Path(self.private_data_dir)
         arguments = make_arguments(self._job_options, command=self._command_words())
         job = self._adapt(make_job(directory, arguments, self.delivery))
-        if directory is None and "artifact_dir" not in self.options:
+        if directory is None and self._given_artifact_dir is None:
             self._make_temporary()  # now, before there are more threads
         remove_leftovers()
         self._spool = Spool(directory, in_place=True)

@@ -52,27 +52,29 @@ class LocalRun:
         """
         thread = threading.Thread(target=self._execute, name="playstream-execution", daemon=True)
         thread.start()
-        while not self._step(processor, poll):
-            pass
-        thread.join()
+        while True:
+            try:
+                while self._step(processor, poll):
+                    pass
+                thread.join()
+                break
+            except BaseException as error:  # KeyboardInterrupt may come between any two instructions
+                if os.getpid() != self._owner:
+                    raise  # a child that a handler has forked, on its way out: the run is its parent's
+                self._fail(error)
         return self._error or self._crash
 
     def _step(self, processor: Processor, poll: Poll) -> bool:
-        """Take one record; True when there will be no more."""
-        try:
-            record = self._mailbox.take(LOOK_SECONDS)
-            if record is NOTHING_MORE:
-                return True
-            if record is not NOTHING_YET:
-                self._take(record, processor)
-                if self._mailbox.empty:
-                    processor.flush()
-            poll()
-        except BaseException as error:
-            if os.getpid() != self._owner:
-                raise  # a child that a handler has forked, on its way out: the run is its parent's
-            self._fail(error)
-        return False
+        """Take one record; False when there will be no more."""
+        record = self._mailbox.take(LOOK_SECONDS)
+        if record is NOTHING_MORE:
+            return False
+        if record is not NOTHING_YET:
+            self._take(record, processor)
+            if self._mailbox.empty:
+                processor.flush()
+        poll()
+        return True
 
     def _take(self, record: Record, processor: Processor) -> None:
         """Give the processor a record; when the time for delivery after a request to stop is over, how the job ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -21,7 +22,12 @@ from playstream.interface.rotation import rotate
 from playstream.interface.run_code import RunCode
 from playstream.interface.storing import StoringObserver
 from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.errors import CallbackError, ConfigurationError, IncompleteStream
+from playstream.pipeline.errors import (
+    CANCELED_EXIT_STATUS,
+    CallbackError,
+    ConfigurationError,
+    IncompleteStream,
+)
 from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.liveness import check_delivery
 from playstream.pipeline.protocol import Status, StatusName
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     )
 
 _logger = logging.getLogger("playstream")
+_ONGOING = (StatusName.STARTING.value, StatusName.RUNNING.value)
 Drive = Callable[[Processor, CancelPoll], "BaseException | None"]
 
 
@@ -162,7 +169,8 @@ class Runner(Results):
         Args:
             reason: for people; becomes `explanation`.
         """
-        self._cancel_request.make(reason)
+        if not self._done.is_set():
+            self._cancel_request.make(reason)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of a run that goes on in another thread.
@@ -217,7 +225,7 @@ class Runner(Results):
             `status` and `rc`.
 
         Raises:
-            ConfigurationError: the job could not run as asked; nothing has run.
+            ConfigurationError: the job could not run as asked, or this run goes on already; nothing has run.
             CallbackError: a cancel callback, artifacts handler or finished callback raised. What an event handler or
                 a status handler raises comes as it is. The job has been ended, and what came before is kept.
             JobError: the artifacts cannot be written.
@@ -225,15 +233,19 @@ class Runner(Results):
             StoreError: the run cannot be written to the store: nothing has run, or the artifacts are kept.
             IncompleteStream: events are missing, with `check_job_event_data`.
         """
-        self.expect_events()
-        self._log.write_from_here()
-        try:
-            with self._cancel_request.heard() as cancellation:
+        with self._cancel_request.heard() as cancellation:
+            self.expect_events()
+            self._log.write_from_here()
+            try:
                 self._run(cancellation)
-        finally:
-            self._log.end()
-            self._done.set()
-            self._under_way.set()
+            except BaseException as error:
+                if self.status in _ONGOING:  # programs poll it
+                    self.fail(error)
+                raise
+            finally:
+                self._log.end()
+                self._done.set()
+                self._under_way.set()
         return self.status, self.rc
 
     def _run(self, cancellation: Cancellation) -> None:
@@ -249,6 +261,7 @@ class Runner(Results):
     ) -> None:
         error: BaseException | None
         unstored: BaseException | None = None
+        owner = os.getpid()
         try:
             self.config.make_ready()
             poll = CancelPoll(self._handlers.cancel_callback, cancellation.request)
@@ -270,7 +283,9 @@ class Runner(Results):
                 observer.mute()
             try:
                 self._take(_finish(processor, error, cancellation))
-            except Exception as caught:  # noqa: BLE001 - the caller's status handler may raise anything
+            except BaseException as caught:  # the caller's status handler may raise anything
+                if os.getpid() != owner:
+                    raise  # a child that it has forked
                 self.fail(error or caught)
                 error = caught if error is None or _is_told(error, observer) else error
             if storing is not None:
@@ -294,7 +309,11 @@ class Runner(Results):
         self.status = result.status.value
 
     def fail(self, error: BaseException) -> None:
-        """What `run` raised becomes the status, where there is nobody to raise it to."""
+        """What `run` raised becomes the status. Called by the run itself, and where there is nobody to raise it to."""
+        if isinstance(error, KeyboardInterrupt):
+            self.explanation, self.exit_status = INTERRUPTED, CANCELED_EXIT_STATUS
+            self.status = StatusName.CANCELED.value
+            return
         result = as_result(error)
         self.explanation, self.exit_status = str(result), result.exit_status
         self.status = StatusName.ERROR.value

@@ -169,14 +169,12 @@ class ProcessConfig(_StageConfig):
     @property
     def artifact_base(self) -> Path | None:
         """None where the artifacts have no directory of their own among others."""
-        return None if "artifact_dir" in self.options else super().artifact_base
+        return super().artifact_base if self._given_artifact_dir is None else None
 
     @property
     def artifact_dir(self) -> str:
         """The directory of the artifacts: `artifact_dir` as it was given, else `artifacts` and the run's name."""
-        if "artifact_dir" in self.options:
-            return str(self._artifact_base)
-        return super().artifact_dir
+        return super().artifact_dir if self._given_artifact_dir is None else str(self._given_artifact_dir)
 
 
 class ProcessRunner(Runner):
