@@ -39,7 +39,7 @@ class Progress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._console = Console(file=cast("IO[str]", _Patient(stream)), force_terminal=True, highlight=False)
+        self._console = _Console(file=cast("IO[str]", _Patient(stream)), force_terminal=True, highlight=False)
         self._hosts: set[str] = set()
         self._counts = dict.fromkeys(_COUNTS, 0)
         self._task = ""
@@ -100,6 +100,17 @@ class Progress:
         if self._task:
             line.append(f"  {' '.join(make_plain(self._task).split())}")
         return line
+
+
+class _Console(Console):
+    """One that leaves the cursor where it can be seen.
+
+    While it were hidden, it would be hidden at the prompt of a shell too: after Ctrl-Z, Ctrl-\\ or a kill, or when
+    another process of the pipeline writes between the bytes that would show it again.
+    """
+
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 - it is rich's
+        return False
 
 
 class _Above(io.TextIOBase):
