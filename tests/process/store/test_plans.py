@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, Select, text
 
 from playstream.process.store import Store, list_runs, open_store, query
+from playstream.process.store.pages import Question
 from tests.process.store.postgresql import Postgresql
 
 RUNS = 20_000
@@ -71,7 +72,19 @@ def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def questions(store: Store) -> Iterator[tuple[str, Select[Any]]]:
-    """Each that may be asked, with each combination of its options."""
+    """Each that may be asked, with each combination of its options; of what is asked for in parts, two of these."""
+    for name, question in questions_in_parts(store):
+        if isinstance(question, Question):
+            with store.read() as connection:
+                rows = connection.execute(question.part(None, 2)).mappings().all()
+            yield name, question.part(None, question.at_once)
+            if rows:
+                yield f"{name}, later", question.part(rows[-1], question.at_once)
+        else:
+            yield name, question
+
+
+def questions_in_parts(store: Store) -> Iterator[tuple[str, Question | Select[Any]]]:
     for host in (None, HOST):
         for task in (None, TASK, ROLE_TASK):
             outcomes = ("changed", "ignored") if host or task else ()
@@ -79,11 +92,9 @@ def questions(store: Store) -> Iterator[tuple[str, Select[Any]]]:
                 for since in (None, SINCE):
                     wanted: dict[str, Any] = {"host": host, "task": task, "status": status, "since": since}
                     if any(wanted.values()):
-                        yield f"runs {wanted}", query.runs_statement(**wanted)
-                        yield f"50 runs {wanted}", query.runs_statement(**wanted, limit=50)
+                        yield f"runs {wanted}", query.runs_question(**wanted)
     for since in (None, SINCE):
-        yield f"changed {since}", query.changed_statement(HOST, since, None)
-        yield f"50 changed {since}", query.changed_statement(HOST, since, 50)
+        yield f"changed {since}", query.changed_question(HOST, since, None)
     for ident in (IDENT, "no such run"):
         yield f"run {ident}", query.run_statement(ident)
     run = list_runs(store, limit=1)[0]
@@ -91,7 +102,7 @@ def questions(store: Store) -> Iterator[tuple[str, Select[Any]]]:
         yield f"part {number}", part
     for host in (None, HOST):
         for chosen in ((), ("failed", "unreachable")):
-            yield f"results {host} {chosen}", query.results_statement(run.id, host, chosen)
+            yield f"results {host} {chosen}", query.results_question(run.id, host, chosen)
 
 
 def test_no_question_needs_a_scan(history: Store) -> None:
@@ -109,7 +120,7 @@ def test_a_scan_would_be_found(history: Store) -> None:
         scans = _scans_of_sqlite if connection.dialect.name == "sqlite" else _scans_of_postgresql
         statement = query.run_statement(IDENT).where(text("rc = 3")).with_only_columns(text("rc"))
         assert not scans(connection, statement)
-        everything: Select[Any] = query.runs_statement().where(text("rc = 3")).order_by(None)
+        everything: Select[Any] = query.runs_question().statement.where(text("rc = 3")).order_by(None)
         assert scans(connection, everything)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -72,13 +72,19 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads.
+        """A transaction that only reads. Raises as `connect` does."""
+        with self.connect() as connection, self.begin(connection):
+            yield connection
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection for several transactions that only read; between them it holds nothing.
 
         Raises:
             StoreError: the database cannot be reached or read, or holds what playstream does not write.
         """
         try:
-            with self._transaction(self._engine) as connection:
+            with self._connected(self._engine) as connection:
                 yield connection
         except PlaystreamError:
             self._check_file()
@@ -100,14 +106,26 @@ class Store:
             yield connection
 
     @contextlib.contextmanager
+    def begin(self, connection: Connection) -> Iterator[None]:
+        """A transaction on a connection."""
+        session = current_session()
+        with connection.begin() as transaction:
+            if connection.dialect.name == "postgresql":
+                connection.execute(_SET_LIMITS, self._limits)
+            yield
+            self._commit(transaction.commit, session)
+
+    @contextlib.contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with self._connected(engine) as connection, self.begin(connection):
+            yield connection
+
+    @contextlib.contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
         session = current_session()
         try:
-            with engine.connect() as connection, connection.begin() as transaction:
-                if connection.dialect.name == "postgresql":
-                    connection.execute(_SET_LIMITS, self._limits)
+            with engine.connect() as connection:
                 yield connection
-                self._commit(transaction.commit, session)
         except SQLAlchemyError as error:
             self._refuse(error)
         finally:
@@ -237,7 +255,6 @@ def _make_engine(address: Address, patience: Patience, *, writable: bool) -> tup
     event.listen(engine, "connect", _note_connection, insert=True)  # before SQLAlchemy asks the server who it is
     event.listen(engine, "before_cursor_execute", _before_statement)
     event.listen(engine, "after_cursor_execute", _after_statement)
-    event.listen(engine, "handle_error", _close_cursor)
     return engine, file
 
 
@@ -309,10 +326,3 @@ def _after_statement(*_: object) -> None:
     if session is not None:
         session.hear()
 
-
-def _close_cursor(context: ExceptionContext) -> None:
-    """SQLAlchemy leaves the cursor of a connection that is lost open, and psycopg warns of one at the server."""
-    execution = context.execution_context
-    if context.is_disconnect and execution is not None and execution.cursor is not None:
-        with contextlib.suppress(Exception):  # the error that is being handled says more
-            execution.cursor.close()

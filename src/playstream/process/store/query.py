@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
-from sqlalchemy.engine.interfaces import DBAPICursor
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import StatusName
 from playstream.process.store import schema
 from playstream.process.store.engine import Store
+from playstream.process.store.pages import Question, stream
 from playstream.process.store.records import (
     Counts,
     HostRecord,
@@ -32,10 +31,14 @@ OUTCOMES = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
 STATUSES = tuple(name.value for name in StatusName)
 _SLACK = timedelta(days=1)
 """By how much the clock that timed the results may be behind the one that timed the run."""
-_AT_ONCE = 100
-"""Rows that are asked for and held at once."""
+_RESULTS_AT_ONCE = 100
+_RUNS_AT_ONCE = 400
+"""Rows that are asked for and held at once. A run's is small, and which runs are meant may take a look at many."""
+_RUN_KEY = {"started": runs.c.started, "id": runs.c.id}
+_RESULT_KEY = {"task_number": results.c.task, "host": results.c.host, "number": results.c.number}
+_CHANGE_KEY = {"ended": results.c.ended, "run_id": results.c.run_id, **_RESULT_KEY}
+"""What runs, results of a run and results of a host are sorted by."""
 _R = TypeVar("_R", PlayRecord, TaskRecord)
-_T = TypeVar("_T")
 
 
 def list_runs(
@@ -65,14 +68,14 @@ def iter_runs(
     store: Store, *, host: str | None = None, task: str | None = None, status: str | None = None,
     since: datetime | None = None, limit: int | None = None,
 ) -> Generator[RunRecord, None, None]:
-    """As `list_runs`, without holding them all; close it to stop before the end.
+    """As `list_runs`, without holding them all; close it to stop before the end. No transaction is open meanwhile:
+    a run that is written between two parts of the answer may be in it.
 
     Raises:
         ConfigurationError: as `list_runs`.
         StoreError: when iterating; the store cannot be read.
     """
-    statement = runs_statement(host=host, task=task, status=status, since=since, limit=limit)
-    return _stream(store, statement, _run)
+    return stream(store, runs_question(host=host, task=task, status=status, since=since, limit=limit), _run)
 
 
 def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetail | None:
@@ -106,7 +109,8 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
 def iter_results(
     store: Store, run_id: int, *, host: str | None = None, outcomes: tuple[str, ...] = ()
 ) -> Generator[ResultRecord, None, None]:
-    """The results of a run, by task and host, without holding them all; close it to stop before the end.
+    """The results of a run, by task and host, without holding them all; close it to stop before the end. No
+    transaction is open meanwhile.
 
     Args:
         store: which.
@@ -116,11 +120,11 @@ def iter_results(
 
     Raises:
         ConfigurationError: an outcome is none.
-        StoreError: when iterating; the store cannot be read.
+        StoreError: when iterating; the store cannot be read, or the run has been removed meanwhile.
     """
     for outcome in outcomes:
         _check("outcome", outcome, OUTCOMES)
-    return _stream(store, results_statement(run_id, host, outcomes), _result)
+    return stream(store, results_question(run_id, host, outcomes), _result)
 
 
 def changed_on(
@@ -138,15 +142,15 @@ def changed_on(
         ConfigurationError: `since` has no zone.
         StoreError: the store cannot be read.
     """
-    return list(_stream(store, changed_statement(host, since, limit), _result))
+    return list(stream(store, changed_question(host, since, limit), _result))
 
 
-def runs_statement(
+def runs_question(
     *, host: str | None = None, task: str | None = None, status: str | None = None, since: datetime | None = None,
     limit: int | None = None,
-) -> Select[Any]:
-    """The statement of `list_runs`."""
-    statement = select(runs).order_by(runs.c.started.desc(), runs.c.id.desc()).limit(limit)
+) -> Question:
+    """The question of `list_runs`."""
+    statement = select(runs).order_by(*(column.desc() for column in _RUN_KEY.values()))
     there = host is not None or task is not None
     outcome = status if there and status in OUTCOMES else None
     if status is not None and outcome is None:
@@ -156,7 +160,7 @@ def runs_statement(
         statement = statement.where(runs.c.started >= _zoned(since))
     if there:
         statement = statement.where(runs.c.id.in_(_runs_with(host, task, outcome, since)))
-    return statement
+    return Question(statement, _RUN_KEY, _RUNS_AT_ONCE, descending=True, limit=limit)
 
 
 def _runs_with(host: str | None, task: str | None, outcome: str | None, since: datetime | None) -> Select[Any]:
@@ -207,77 +211,39 @@ def parts_statements(run: RunRecord) -> tuple[Select[Any], Select[Any], Select[A
     )
 
 
-def results_statement(run_id: int, host: str | None, outcomes: tuple[str, ...]) -> Select[Any]:
-    """The statement of `iter_results`."""
+def results_question(run_id: int, host: str | None, outcomes: tuple[str, ...]) -> Question:
+    """The question of `iter_results`."""
     statement = _result_columns().where(results.c.run_id == run_id)
     if host is not None:
         statement = statement.where(results.c.host == _name(host, schema.HOST))
     if outcomes:
         statement = statement.where(results.c.outcome.in_(outcomes))
-    return statement.order_by(results.c.task, results.c.host, results.c.number)
+    same = select(runs.c.digest).where(runs.c.id == run_id)
+    return Question(statement.order_by(*_RESULT_KEY.values()), _RESULT_KEY, _RESULTS_AT_ONCE, same=same)
 
 
-def changed_statement(host: str, since: datetime | None, limit: int | None) -> Select[Any]:
-    """The statement of `changed_on`."""
+def changed_question(host: str, since: datetime | None, limit: int | None) -> Question:
+    """The question of `changed_on`."""
     statement = _result_columns().where(
         results.c.host == _name(host, schema.HOST), results.c.outcome == "changed"
     )
     if since is not None:
         statement = statement.where(results.c.ended >= _zoned(since))
-    return statement.order_by(results.c.ended.desc()).limit(limit)
+    statement = statement.order_by(*(column.desc() for column in _CHANGE_KEY.values()))
+    return Question(statement, _CHANGE_KEY, _RESULTS_AT_ONCE, descending=True, limit=limit)
 
 
 def _result_columns() -> Select[Any]:
     both = and_(tasks.c.run_id == results.c.run_id, tasks.c.number == results.c.task)
-    of_results = [column for column in results.c if column.name not in {"task", "number"}]
+    of_results = [column for column in results.c if column.name != "task"] + [results.c.task.label("task_number")]
     of_tasks = [tasks.c.name.label("task"), tasks.c.role, tasks.c.action, tasks.c.path]
     joined = results.join(tasks, both).join(runs, runs.c.id == results.c.run_id)
     return select(*of_results, *of_tasks, runs.c.ident).select_from(joined)
 
 
-def _stream(store: Store, statement: Select[Any], convert: Callable[[RowMapping], _T]) -> Generator[_T, None, None]:
-    """Rows, a part at a time, in one transaction."""
-    session = store.session()
-    parts = _parts(store, statement)
-    try:
-        while (rows := session.call(lambda: next(parts, None), parts.close)) is not None:
-            for row in rows:
-                try:
-                    found = convert(row)
-                except (ValueError, TypeError, RecursionError) as error:
-                    raise store.damaged(error) from None
-                yield found
-    finally:
-        if not session.abandoned:  # else the session lets go of them
-            session.call(parts.close)
-
-
-def _parts(store: Store, statement: Select[Any]) -> Generator[Sequence[RowMapping], None, None]:
-    with (
-        store.read() as connection,
-        connection.execution_options(yield_per=_AT_ONCE).execute(statement) as found,
-        _closing_cursor(found.cursor),
-    ):
-        yield from found.mappings().partitions()
-
-
-@contextlib.contextmanager
-def _closing_cursor(cursor: DBAPICursor | None) -> Iterator[None]:
-    """Close a cursor, wherever reading ends."""
-    try:
-        yield
-    finally:
-        if cursor is not None:
-            # The server is told. Where that fails the connection is lost, and psycopg leaves the cursor open.
-            try:
-                cursor.close()
-            except Exception:  # noqa: BLE001 - whoever goes on with the connection hears of it
-                cursor.close()
-
-
 def _result(row: RowMapping) -> ResultRecord:
-    res = row["res"]
-    return ResultRecord(**{**row, "res": None if res is None else json.loads(res)})
+    own: dict[str, Any] = {name: row[name] for name in ResultRecord.__dataclass_fields__}
+    return ResultRecord(**{**own, "res": None if row["res"] is None else json.loads(row["res"])})
 
 
 def _run(row: RowMapping) -> RunRecord:

@@ -1,0 +1,92 @@
+"""Rows that are asked for a part at a time, each in a transaction of its own.
+
+Whoever takes them may be slow. While a transaction waits for him, the log of a SQLite store grows, or its writers wait
+where there is no log; a server keeps what others have deleted since, or ends the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, RowMapping, Select, literal, tuple_
+
+from playstream.pipeline.errors import StoreError
+from playstream.process.store.engine import Store
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked.
+
+    Args:
+        statement: sorted by the columns of `key`, all of them one way.
+        key: what tells each row from the others: columns by their names in the rows.
+        at_once: rows that are asked for and held at once.
+        descending: whether the rows are sorted that way.
+        limit: rows at most; None for all.
+        same: a statement with one value that must not change from one part to the next; None for nothing.
+    """
+
+    statement: Select[Any]
+    key: dict[str, Column[Any]]
+    at_once: int
+    descending: bool = False
+    limit: int | None = None
+    same: Select[Any] | None = None
+
+    def part(self, after: RowMapping | None, size: int) -> Select[Any]:
+        """The statement for so many rows behind the row `after`; for the first when it is None."""
+        if after is None:
+            return self.statement.limit(size)
+        columns = tuple_(*self.key.values())
+        values = tuple_(*(literal(after[name], column.type) for name, column in self.key.items()))
+        return self.statement.where(columns < values if self.descending else columns > values).limit(size)
+
+
+def stream(store: Store, question: Question, convert: Callable[[RowMapping], _T]) -> Generator[_T, None, None]:
+    """The rows, converted; at most `at_once` are held, and no transaction is open while somebody looks at them.
+
+    Raises:
+        StoreError: when iterating; the store cannot be read, or what is asked for has changed meanwhile.
+    """
+    session = store.session()
+    parts = read_parts(store, question)
+    try:
+        while (rows := session.call(lambda: next(parts, None), parts.close)) is not None:
+            for row in rows:
+                try:
+                    found = convert(row)
+                except (ValueError, TypeError, RecursionError) as error:
+                    raise store.damaged(error) from None
+                yield found
+    finally:
+        if not session.abandoned:  # else the session lets go of them
+            session.call(parts.close)
+
+
+def read_parts(store: Store, question: Question) -> Generator[Sequence[RowMapping], None, None]:
+    """The rows in parts, on one connection.
+
+    Raises:
+        StoreError: as `stream`.
+    """
+    left = question.limit
+    after = known = None
+    with store.connect() as connection:
+        while left is None or left > 0:
+            size = question.at_once if left is None else min(left, question.at_once)
+            with store.begin(connection):
+                rows = connection.execute(question.part(after, size)).mappings().all()
+                found = None if question.same is None else connection.execute(question.same).scalar()
+            if after is not None and found != known:
+                raise StoreError(f"the run was removed from the store {store.shown} while it was read")
+            if rows:
+                yield rows
+            if len(rows) < size:
+                return
+            left = None if left is None else left - len(rows)
+            after, known = rows[-1], found
