@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from tests.load.measure import MIB, Figures, Row, Sampling, expect, figures_with_children, most_of
+from tests.load.measure import MIB, Figures, Row, Sampling, expect, figures_with_children, median_of, most_of
 
 _GROWTH = 16 * MIB
-"""How much larger a stage may be at the end than when a tenth of its events had come."""
+"""How much larger a stage may be at the end than in the first quarter of its time."""
 
 
 def keep_events(scratch: Path, dialect: str, events: int) -> Row:
@@ -25,7 +25,8 @@ def keep_events(scratch: Path, dialect: str, events: int) -> Row:
     directory = scratch / f"files-{dialect}"
     directory.mkdir()
     began = time.monotonic()
-    stage, samples, output = _run(dialect, events, [sys.executable, "-m", "playstream", "process", directory, "-q"])
+    words: list[str | Path] = [sys.executable, "-m", "playstream", "process", directory, "-q"]
+    stage, samples, output = _run(dialect, events, words, directory)
     seconds = time.monotonic() - began
     expect(stage == 0, f"process ended with {stage}: {output}")
     numbers = sorted(int(name.split("-")[0]) for name in os.listdir(directory / "artifacts" / "job_events"))
@@ -33,7 +34,7 @@ def keep_events(scratch: Path, dialect: str, events: int) -> Row:
     lines = (directory / "artifacts" / "stdout").read_bytes().count(b"\n")
     expect(lines == events, f"{lines} lines in stdout, expected {events}")
     shutil.rmtree(directory)
-    before = _check_flat(samples)
+    before = check_flat(samples)
     return Row(f"process, {dialect} dialect, a file for each event", before, most_of(samples), samples[-1], seconds,
                f"{len(numbers):,} files and lines")
 
@@ -47,7 +48,7 @@ def hand_events(scratch: Path, dialect: str, events: int) -> Row:
     directory = scratch / f"handler-{dialect}"
     directory.mkdir()
     began = time.monotonic()
-    stage, samples, output = _run(dialect, events, [sys.executable, "-m", "tests.load.consume", directory])
+    stage, samples, output = _run(dialect, events, [sys.executable, "-m", "tests.load.consume", directory], directory)
     seconds = time.monotonic() - began
     expect(stage == 0, f"the program ended with {stage}: {output}")
     told = json.loads(output)
@@ -55,7 +56,7 @@ def hand_events(scratch: Path, dialect: str, events: int) -> Row:
     expect(told["events"] == events, f"{told['events']} events came, expected {events}")
     kept = os.listdir(directory / "artifacts" / "job_events")
     expect(kept == [], f"{len(kept)} files of events, expected none")
-    _check_flat(samples)
+    check_flat(samples)
     before, after = Figures(**told["before"]), Figures(**told["after"])
     expect(after.descriptors <= before.descriptors, f"{before.descriptors} descriptors became {after.descriptors}")
     expect(after.threads <= before.threads, f"{before.threads} threads became {after.threads}")
@@ -63,8 +64,9 @@ def hand_events(scratch: Path, dialect: str, events: int) -> Row:
                f"{events:,} events in their order")
 
 
-def _run(dialect: str, events: int, stage: list[str | Path]) -> tuple[int, list[Figures], str]:
-    """The exit status of a stage that is given the stream, samples of it, and what it printed."""
+def _run(dialect: str, events: int, stage: list[str | Path], directory: Path) -> tuple[int, list[Figures], str]:
+    """The exit status of a stage that is given the stream, samples of it from its first event on, and what it printed.
+    """
     words = [sys.executable, "-m", "tests.load.stream", dialect, str(events)]
     with (
         subprocess.Popen(words, stdout=subprocess.PIPE) as generator,
@@ -72,17 +74,24 @@ def _run(dialect: str, events: int, stage: list[str | Path]) -> tuple[int, list[
     ):
         assert generator.stdout is not None
         generator.stdout.close()
-        with Sampling(lambda: figures_with_children(process.pid)) as sampling:
+        begun = (directory / "artifacts" / "stdout").exists
+        with Sampling(lambda: figures_with_children(process.pid), begun=begun) as sampling:
             output, _ = process.communicate()
         expect(generator.wait() == 0, "the generator of the stream failed")
     expect(len(sampling.samples) >= 20, "too few samples; give more events")
     return process.returncode, sampling.samples[:-1], output.decode()
 
 
-def _check_flat(samples: list[Figures]) -> Figures:
-    """The sample after a tenth of the time, beyond which nothing may grow."""
-    early, late = samples[len(samples) // 10], most_of(samples[len(samples) // 10 :])
-    expect(late.memory - early.memory < _GROWTH, f"memory grew from {early.memory} to {late.memory}")
+def check_flat(samples: list[Figures]) -> Figures:
+    """The median of the first quarter of the time, beyond which nothing may grow.
+
+    Raises:
+        SoakError: the last quarter has more.
+    """
+    quarter = max(1, len(samples) // 4)
+    early, late = median_of(samples[:quarter]), median_of(samples[-quarter:])
+    most = most_of(samples[quarter:])
+    expect(most.memory - early.memory < _GROWTH, f"memory grew from {early.memory} to {most.memory}")
     expect(late.descriptors <= early.descriptors + 2, f"descriptors grew from {early} to {late}")
     expect(late.threads <= early.threads + 1, f"threads grew from {early} to {late}")
     return early

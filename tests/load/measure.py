@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_low
 
 from tests.processes import Repeating, children
 
@@ -99,14 +100,20 @@ class Sampling(Repeating):
     Args:
         take: what takes them.
         pause: seconds between two.
+        begun: what is looked at has started up, whose figures change until then.
     """
 
-    def __init__(self, take: Callable[[], Figures], pause: float = 0.1) -> None:
+    def __init__(
+        self, take: Callable[[], Figures], pause: float = 0.1, begun: Callable[[], bool] = lambda: True
+    ) -> None:
         super().__init__(self._sample, pause)
         self._take = take
+        self._begun = begun
         self.samples: list[Figures] = []
 
     def _sample(self) -> None:
+        if not self.samples and not self._begun():
+            return
         figures = self._take()
         if figures.processes:
             self.samples.append(figures)
@@ -118,6 +125,15 @@ def most_of(samples: Iterable[Figures]) -> Figures:
     return Figures(
         max(item.processes for item in found), max(item.descriptors for item in found),
         max(item.threads for item in found), max(item.memory for item in found),
+    )
+
+
+def median_of(samples: Iterable[Figures]) -> Figures:
+    """The median of each figure."""
+    found = list(samples)
+    return Figures(
+        median_low(item.processes for item in found), median_low(item.descriptors for item in found),
+        median_low(item.threads for item in found), median_low(item.memory for item in found),
     )
 
 
