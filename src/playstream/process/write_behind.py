@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import sys
 import termios
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
@@ -92,6 +93,8 @@ class WriteBehind:
         """What the other process says at its end."""
         self._ended = True
         close_owned(self._files)
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGCONT)  # one that was stopped would be waited for
         with os.fdopen(self._report, "rb", closefd=False) as report:
             said = report.read()
         close_owned(self._report)
