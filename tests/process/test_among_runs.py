@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from playstream.interface.rotation import rotate
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import FileData, Record
 from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.tree import renaming
 from playstream.process import Observer, Result, made_names
 from tests.hostile.streams import directory, file, linked, native_tree, runner_entries, symlink, zipped
 from tests.pipeline.tree.conftest import take_snapshot
@@ -178,6 +180,86 @@ def test_what_lies_in_the_place_of_the_list_gives_way(artifacts: Path, kind: str
     for _ in range(2):
         assert rebuild(artifacts, tree("native", "report")).exit_status == 0
     assert (artifacts / "notes").read_text() == "mine"
+
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "file": lambda path: path.write_text("another's"),
+    "link": lambda path: path.symlink_to("notes"),
+    "empty directory": Path.mkdir,
+    "directory": lambda path: (path / "below").mkdir(parents=True),
+}
+
+
+def with_another(
+    monkeypatch: pytest.MonkeyPatch, function: str, place: Path, make: Callable[[Path], object]
+) -> Callable[[], object]:
+    """Let another process put something at `place` just before a function of `renaming` is called for the first time.
+
+    Returns:
+        What tells what is there.
+    """
+    real = getattr(renaming, function)
+    before: list[object] = []
+
+    def racing(*arguments: Any) -> bool:
+        if not before:
+            if place.is_dir():
+                shutil.rmtree(place)
+            place.unlink(missing_ok=True)
+            make(place)
+            before.append(place.lstat())
+        return bool(real(*arguments))
+
+    monkeypatch.setattr(renaming, function, racing)
+
+    def is_untouched() -> bool:
+        found = place.lstat()
+        return [(found.st_ino, found.st_mtime_ns, found.st_mode)] == [
+            (item.st_ino, item.st_mtime_ns, item.st_mode) for item in before if isinstance(item, os.stat_result)
+        ]
+
+    return is_untouched
+
+
+@pytest.mark.parametrize("supported", [True, False])
+@pytest.mark.parametrize("ours", ["report", "report/a"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_comes_when_a_name_is_taken(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch, kind: str, ours: str, supported: bool
+) -> None:
+    if not supported:
+        monkeypatch.setattr(renaming, "_rename", lambda *_: None)
+    untouched = with_another(monkeypatch, "move_new", artifacts / "report", KINDS[kind])
+    result = rebuild(artifacts, tree("native", ours))
+    assert (result.exit_status, untouched()) == (UNSAFE, True), result.explanation
+    assert "'report', which is there already" in (result.explanation or "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ours", ["report", "report/a"])
+def test_what_comes_when_a_name_on_the_list_is_replaced(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch, kind: str, ours: str
+) -> None:
+    assert rebuild(artifacts, tree("native", "report")).exit_status == 0
+    untouched = with_another(monkeypatch, "exchange", artifacts / "report", KINDS[kind])
+    result = rebuild(artifacts, tree("native", ours))
+    assert (result.exit_status, untouched()) == (UNSAFE, True), result.explanation
+    monkeypatch.undo()
+    assert rebuild(artifacts, tree("native", "table", "table2/x")).exit_status == 0
+
+
+def test_what_comes_when_a_run_takes_a_name_on_the_list(artifacts: Path) -> None:
+    """Two runs of one name begin at once: the second has seen what the first has replaced meanwhile."""
+    assert rebuild(artifacts, tree("native", "tonight")).exit_status == 0
+    fd = os.open(artifacts, os.O_RDONLY)
+    try:
+        seen = made_names.MadeNames(fd)
+        assert rebuild(artifacts, tree("native", "stderr"), "tonight").exit_status == 0
+        seen.remove("tonight")
+    finally:
+        os.close(fd)
+    assert (artifacts / "tonight" / "status").read_text() == "successful"
+    assert not [name for name in os.listdir(artifacts) if name.startswith(".aside")]
 
 
 @pytest.mark.parametrize("ident", [None, "tonight"])

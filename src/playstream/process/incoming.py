@@ -138,9 +138,9 @@ class IncomingTree:
             elif name in self._links:
                 _copy_content(self._path / _INCOMING / name, self._path / name)
                 remove(incoming, name)
+            elif self._made is not None and name not in KNOWN_NAMES:
+                self._made.move(incoming, name)
             else:
-                if self._made is not None and name not in KNOWN_NAMES:
-                    self._made.check(name)
                 put(incoming, name, self._root)
 
     def _has_room_for(self, incoming: int, name: str) -> bool:

@@ -6,6 +6,7 @@ rotation takes nothing on it for a run. What has been changed or made anew since
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -14,13 +15,14 @@ from pathlib import Path
 
 from playstream.pipeline.errors import UnsafePath
 from playstream.pipeline.ident import KNOWN_NAMES, MADE_LIST
-from playstream.pipeline.tree.directories import mode_of, remove
+from playstream.pipeline.tree.directories import mode_of, put, remove
 from playstream.pipeline.tree.paths import split_path
 
 MAX_NAMES = 10_000
 """On the list, which is held in memory."""
 _MAX_BYTES = 1 << 24
 _NEW_LIST = f"{MADE_LIST}.new"
+_IS_THERE = "which is there already: a run's, or something that no stream without an ident has made. It stays"
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 _Mark = list[int]
 """Number of the inode and time of change of the content: something else in its place has others."""
@@ -73,10 +75,34 @@ class MadeNames:
         """
         refusal = self.refusal(name)
         if refusal is not None:
-            raise UnsafePath(
-                f"the worker's artifacts hold the name {name!r}, {refusal}. Give this run an ident, with -i, and it "
-                "has a directory of its own"
-            )
+            raise _refused(name, refusal)
+
+    def move(self, source: int, name: str) -> None:
+        """Move an entry here, in the place of what is on the list and of nothing else, whoever else writes here.
+
+        Args:
+            source: descriptor of the directory that it is in, a private one.
+            name: its name, which `add` was called for.
+
+        Raises:
+            UnsafePath: something has come where it was to go.
+            OSError: it cannot be moved.
+        """
+        from playstream.pipeline.tree.renaming import exchange, move_new  # noqa: PLC0415 - loads ctypes
+
+        while not move_new(source, name, self._directory, name):
+            self.check(name)
+            try:
+                if not exchange(source, name, self._directory):
+                    put(source, name, self._directory)
+                    return
+                if _mark(source, name) in self._marks.get(name, ()):
+                    remove(source, name)
+                    return
+                exchange(source, name, self._directory)  # it came between the look and the exchange
+            except FileNotFoundError:
+                continue  # what had the name has gone
+            raise _refused(name, _IS_THERE)
 
     def refusal(self, name: str) -> str | None:
         """Why a stream without an ident may not have the name; None if it may.
@@ -87,8 +113,26 @@ class MadeNames:
         if name.startswith("."):
             return "and names with a dot in front are kept for playstream's own files"
         if _mark(self._directory, name) is not None and name not in self:
-            return "which is there already: a run's, or something that no stream without an ident has made. It stays"
+            return _IS_THERE
         return None
+
+    def remove(self, name: str) -> None:
+        """Remove what has a name on the list. Another run's directory, which may have come meanwhile, stays.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        from playstream.pipeline.tree.renaming import move_new  # noqa: PLC0415 - loads ctypes
+
+        aside = f".aside-{os.getpid()}-{os.urandom(8).hex()}"
+        try:
+            os.rename(name, aside, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+        except FileNotFoundError:
+            return  # another run of that name was faster
+        if _mark(self._directory, aside) in self._marks[name]:
+            remove(self._directory, aside)
+        elif not move_new(self._directory, aside, self._directory, name):
+            raise FileExistsError(errno.EEXIST, f"what was {name!r} is {aside!r} there, for another has its name", name)
 
     def add(self, names: Iterable[str], source: int) -> None:
         """Put names on the list, before what has them is moved here.
@@ -130,17 +174,25 @@ def made_in(base: Path) -> frozenset[str]:
 
 
 def make_way(path: Path) -> None:
-    """Remove what a stream without an ident has made in the place of a run's directory.
+    """Remove what a stream without an ident has made in the place of a run's directory, and nothing else.
 
     Raises:
         OSError: it cannot be removed.
     """
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if path.name in MadeNames(fd):
-            remove(fd, path.name)
+        made = MadeNames(fd)
+        if path.name in made:
+            made.remove(path.name)
     finally:
         os.close(fd)
+
+
+def _refused(name: str, why: str) -> UnsafePath:
+    return UnsafePath(
+        f"the worker's artifacts hold the name {name!r}, {why}. Give this run an ident, with -i, and it has a "
+        "directory of its own"
+    )
 
 
 def _mark(directory: int, name: str) -> _Mark | None:
