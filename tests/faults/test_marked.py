@@ -94,6 +94,22 @@ def test_what_served_a_job_whose_guard_was_killed_when_it_had_ended(spool: Path)
     assert ended
 
 
+def test_the_clean_up_of_a_job_whose_guard_was_killed(spool: Path) -> None:
+    """A container's engine runs it, and no process of the job is its parent."""
+    command = Command(("sleep", "600"), {SPOOL_VARIABLE: str(spool), "PATH": os.environ["PATH"]}, spool)
+    cleanup = (("no-such-engine", "kill"), ("sh", "-c", 'echo "$PLAYSTREAM_SPOOL" > "$0"', str(spool / "cleaned")))
+    launch = Launch(command, Paths(spool, spool, spool / "run", spool, spool), cleanup=cleanup)
+    with closing(Terminal({})) as terminal, closing(Guardian()) as guardian:
+        guardian.start(launch, terminal)
+        wait_until(lambda: marked_processes(spool))
+        (guard,) = guards_of()
+        os.kill(guard, signal.SIGKILL)
+        while not guardian.finished:
+            guardian.read()
+    assert (spool / "cleaned").read_text() == f"{spool}\n"
+    assert marked_processes(spool) == []
+
+
 def test_what_writes_into_its_spool_until_it_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker and guard were killed. The job is ended before its spool is removed, which it would make anew."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

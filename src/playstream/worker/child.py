@@ -6,11 +6,14 @@ import os
 import select
 import signal
 import time
+from collections.abc import Mapping, Sequence
 
 from playstream.pipeline.owned import close_owned, own_descriptor
 
 _PAUSE_SECONDS = 0.01
 """How often to look whether it has ended, where the kernel does not tell."""
+_KILL_SECONDS = 1.0
+"""How long a process may take to end that is killed."""
 
 
 class Child:
@@ -71,3 +74,22 @@ class Child:
                     self._reaped = True
                     self.exit_code = os.waitstatus_to_exitcode(status)
         return self._reaped
+
+
+def run_briefly(words: Sequence[str], env: Mapping[str, str], seconds: float) -> None:
+    """Run a program without input and output, and wait for its end, or end it when that takes too long.
+
+    Args:
+        words: the program and its arguments. Nothing happens when there is no such program.
+        env: its environment.
+        seconds: how long it may take.
+    """
+    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    try:
+        child = Child(os.posix_spawnp(words[0], list(words), env, file_actions=null, setsid=True, setsigmask=[]))
+    except OSError:
+        return
+    if not child.wait(seconds):
+        child.signal(signal.SIGKILL)
+        child.wait(_KILL_SECONDS)
+    child.close()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.interpreter import find_python
 from playstream.pipeline.owned import close_owned, own_descriptor
-from playstream.worker.child import Child
+from playstream.worker.child import Child, run_briefly
 from playstream.worker.environment import SPOOL_VARIABLE
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ class Guardian:
         """When the end of the job has to be answered, once it was asked for."""
         self._gave_up = False
         self._owner = os.getpid()
-        self._spool: Path | None = None
-        """Of the job, once there is one."""
+        self._launch: Launch | None = None
+        """The job, once there is one."""
         self._started: Callable[[], object] = lambda: None
         self._input = b""
         self._terminating = False
@@ -111,7 +111,7 @@ class Guardian:
             started: called when `read` hears that the job has started.
         """
         self._started = started
-        self._spool = launch.paths.spool
+        self._launch = launch
         self._settled = False
         self._patience = GRACE_SECONDS + _KILL_SECONDS + len(launch.cleanup) * _CLEANUP_SECONDS + _SPARE_SECONDS
         self._channel.settimeout(self._patience)
@@ -208,12 +208,17 @@ class Guardian:
         self._lose()
 
     def _lose(self) -> None:
-        """Do without a guard that has died: the job's processes are known by their environment."""
+        """Do without a guard that has died: the job's processes are known by their environment.
+
+        What its clean-up commands end, such as a container, is no child of anybody's here.
+        """
         if not self._process.wait(_SPARE_SECONDS):
             self._process.signal(signal.SIGKILL)  # it has closed the channel and was stopped before its end
-        if self._spool is not None:
+        if self._launch is not None:
             kill = kill_servants if self.finished else kill_marked
-            kill(self._spool)
+            kill(self._launch.paths.spool)
+            for words in self._launch.cleanup:
+                run_briefly(words, self._launch.command.start_env, _CLEANUP_SECONDS)
         self.finished = self._settled = True
 
     @property
