@@ -14,6 +14,7 @@ import pytest
 import playstream
 from playstream.compat import ansible_runner
 from playstream.pipeline.errors import ConfigurationError, JobError
+from tests.stages import SAY_STARTED
 
 ENGINE = """\
 #!/bin/sh
@@ -69,6 +70,18 @@ def test_a_run(demo: Path, settings: dict[str, Any]) -> None:
     assert ran.exit_status == 71
     with ran.stdout as output:
         assert output.read() == "Usage: podman run\n"
+
+
+@pytest.mark.parametrize(("status", "does", "told"), [
+    (125, ":", "podman ended with status 125 and has not started the job in the container"),
+    (127, SAY_STARTED, "exit status 127: likely the program that runs the job was not found inside"),
+])
+def test_an_engine_that_fails(demo: Path, settings: dict[str, Any], status: int, does: str, told: str) -> None:
+    """An exit status that is not Ansible's says nothing to who knows those of Ansible."""
+    Path(settings["process_isolation_executable"]).write_text(f"{ENGINE.replace('exit 0', does)}\nexit {status}\n")
+    ran = playstream.run(private_data_dir=demo, playbook="site.yml", quiet=True, **settings)
+    assert (ran.status, ran.rc, ran.exit_status) == ("failed", status, status)
+    assert told in (ran.explanation or "")
 
 
 def test_a_command(settings: dict[str, Any]) -> None:

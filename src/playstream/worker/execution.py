@@ -27,6 +27,13 @@ from playstream.worker.ssh_agent import KeyPipe
 from playstream.worker.supervise import Link, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
 
+_OF_THE_SHELL = {
+    126: "exit status 126: likely the program that runs the job, or what it names as its interpreter, may not be "
+         "executed inside. See the output",
+    127: "exit status 127: likely the program that runs the job was not found inside: the image has no Ansible, or "
+         "PATH does not lead to it. See the output",
+}
+"""What starts the job in a sandbox has ended with one of these; Ansible does not."""
 _CRASHED = 250
 """Ansible's exit status after an exception that it did not expect."""
 _MAX_TMPDIR = 107 - len("/pymp-12345678/listener-12345678")
@@ -146,13 +153,18 @@ def put_status(
 
 
 def _see_that_it_ran(outcome: Outcome, launch: Launch) -> Outcome:
-    """An engine may end well without having started the job; that is no success."""
-    if outcome.status is not StatusName.SUCCESSFUL or launch.sandbox is None or launch.sandbox.started:
+    """An engine may end without having started the job: well, which is no success, or with a status of its own."""
+    ended = outcome.status in {StatusName.SUCCESSFUL, StatusName.FAILED}
+    if not ended or launch.sandbox is None:
         return outcome
+    if launch.sandbox.started:
+        return replace(outcome, explanation=_OF_THE_SHELL[outcome.rc]) if outcome.rc in _OF_THE_SHELL else outcome
     trouble = (
-        f"{launch.command.argv[0]} ended with status 0 and has not started the job in the container, or its /bin/sh "
-        "could not write into the run directory. See the output, the image's entrypoint and container_options"
+        f"{launch.command.argv[0]} ended with status {outcome.rc} and has not started the job in the container, or its "
+        "/bin/sh could not write into the run directory. See the output, the image's entrypoint and container_options"
     )
+    if outcome.status is StatusName.FAILED:
+        return replace(outcome, explanation=trouble)
     return Outcome(StatusName.ERROR, None, trouble, JobError(trouble))
 
 

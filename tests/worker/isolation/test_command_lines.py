@@ -224,6 +224,7 @@ def test_what_may_be_mounted(tmp_path: Path, engines: Path, monkeypatch: pytest.
         ({"volume_mounts": ("/nowhere/at/all:/a",)}, "'/nowhere/at/all' does not exist there"),
         ({"volume_mounts": ("/:/a",)}, "'/' is not mounted into containers"),
         ({"volume_mounts": ("/home/:/a",)}, "'/home' is not mounted into containers"),
+        ({"volume_mounts": ("/proc/self/root:/a",)}, "'/proc/self/root' is not mounted into containers"),
         ({"host_cwd": "/usr"}, "host_cwd: '/usr' is not mounted into containers"),
     ],
 )

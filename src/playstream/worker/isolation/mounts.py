@@ -133,7 +133,7 @@ def merge(mounts: list[Mount]) -> list[Mount]:
 
 
 def _check_not_too_much(key: str, path: str) -> None:
-    if path in _TOO_MUCH:
+    if path in _TOO_MUCH or os.path.realpath(path) in _TOO_MUCH:
         raise ConfigurationError(
             f"{key}: {path!r} is not mounted into containers: it is a whole system's. Name a directory below it"
         )
