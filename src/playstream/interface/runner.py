@@ -233,16 +233,19 @@ class Runner(Results):
             StoreError: the run cannot be written to the store: nothing has run, or the artifacts are kept.
             IncompleteStream: events are missing, with `check_job_event_data`.
         """
-        with self._cancel_request.heard() as cancellation:
-            self.expect_events()
-            self._log.write_from_here()
-            try:
+        begun = False
+        try:
+            with self._cancel_request.heard() as cancellation:
+                begun = True
+                self.expect_events()
+                self._log.write_from_here()
                 self._run(cancellation)
-            except BaseException as error:
-                if self.status in _ONGOING:  # programs poll it
-                    self.fail(error)
-                raise
-            finally:
+        except BaseException as error:
+            if begun and self.status in _ONGOING:  # programs poll it
+                self.fail(error)
+            raise
+        finally:
+            if begun:
                 self._log.end()
                 self._done.set()
                 self._under_way.set()
