@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import marked_processes, wait_until
+from tests.conftest import MakeDir
+from tests.processes import MODES_BIND, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_events
 
 
@@ -101,6 +102,25 @@ def test_bad_input_is_one_clear_error(
     assert "Traceback" not in done.stderr.decode()
     assert not (directory / "artifacts").exists()
     assert stages.leftovers() == []
+
+
+@pytest.mark.parametrize(("closed", "words", "named"), [
+    (".", (), "the private data directory '{}'"),
+    ("..", (), "the private data directory '{}'"),
+    ("project", (), "playbook '{}/project/site.yml'"),
+    ("inventory", ("--inventory", "hosts"), "inventory '{}/inventory/hosts'"),
+])
+def test_what_is_closed_to_the_user_is_not_said_to_be_missing(
+    stages: Stages, private_data_dir: MakeDir, closed: str, words: tuple[str, ...], named: str
+) -> None:
+    demo = private_data_dir({"site.yml": "[]\n"}, name="above/demo")
+    (demo / closed).chmod(0)
+    run = stages.start("run", demo, "-p", "site.yml", *words, prefix=MODES_BIND)
+    stdout, stderr = run.communicate(timeout=LIMIT_SECONDS)
+    (demo / closed).chmod(0o700)
+    assert (run.returncode, stdout) == (1, b"")
+    assert f"{named.format(demo)} may not be read by this user; see" in stderr.decode()
+    assert not (demo / "artifacts").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

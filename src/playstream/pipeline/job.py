@@ -17,7 +17,7 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.extravars import ExtraVars, split_extravars
 from playstream.pipeline.ident import check_ident, is_text
 from playstream.pipeline.isolation import read_isolation
-from playstream.pipeline.lookup import Delivery, Lookup
+from playstream.pipeline.lookup import Delivery, Lookup, closed_error, is_closed
 from playstream.pipeline.passwords import check_passwords
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.roles import check_role
@@ -200,6 +200,8 @@ def _say_isolation(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_directory(directory: Path) -> None:
+    if is_closed(directory) or (os.path.isdir(directory) and not os.access(directory, os.R_OK | os.X_OK)):
+        raise closed_error("the private data directory", directory)
     if not os.path.exists(directory):
         raise ConfigurationError(
             f"the private data directory {str(directory)!r} does not exist. Create it, with the playbooks in its "
@@ -207,8 +209,6 @@ def _check_directory(directory: Path) -> None:
         )
     if not os.path.isdir(directory):
         raise ConfigurationError(f"the private data directory {str(directory)!r} is not a directory")
-    if not os.access(directory, os.R_OK | os.X_OK):
-        raise ConfigurationError(f"the private data directory {str(directory)!r} may not be read by this user")
 
 
 def _check_what(arguments: Arguments | Job, command: tuple[str, ...]) -> None:

@@ -103,14 +103,14 @@ class Lookup:
             return playbook
         if not self._strict:
             return relative
+        if is_closed(path) or (os.path.isfile(path) and not os.access(path, os.R_OK)):
+            raise closed_error("playbook", path)
         if not os.path.exists(path):
             raise ConfigurationError(
                 f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project)}"
             )
         if not os.path.isfile(path):
             raise ConfigurationError(f"playbook {playbook!r} in {str(project)!r} is not a file")
-        if not os.access(path, os.R_OK):
-            raise ConfigurationError(f"playbook {str(path)!r} may not be read by this user; see its mode and owner")
         return relative
 
     def roles_path(self, items: Sequence[str]) -> tuple[str, ...]:
@@ -163,11 +163,33 @@ class Lookup:
                 return self.relative("inventory", in_inventory)
             if not self._strict:
                 return relative
+            for name in (relative, in_inventory):
+                if is_closed(self.base / name):
+                    raise closed_error("inventory", self.base / name)
             raise ConfigurationError(
                 f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts needs a comma: "
                 f"{item + ','!r}"
             )
         return relative
+
+
+def is_closed(path: str | os.PathLike[str]) -> bool:
+    """Whether this user may not look whether there is something."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def closed_error(what: str, path: Path) -> ConfigurationError:
+    """The error for what this user may not read, or not even look for."""
+    return ConfigurationError(
+        f"{what} {str(path)!r} may not be read by this user; see the owner and mode of it, and of the directories that "
+        "it lies in"
+    )
 
 
 def _below(directory: Path, path: str) -> str | None:
