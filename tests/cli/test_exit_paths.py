@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import playstream.cli
+from playstream.cli.main import COMMANDS
 from playstream.cli.start import _ended_early
-from playstream.cli.subcommand import COMMANDS
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.pipeline.protocol.order import Direction

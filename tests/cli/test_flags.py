@@ -10,9 +10,8 @@ import pytest
 
 from playstream.cli.flags import COMMAND_FLAGS, MAY_BE_EMPTY, NAMING, flags_of, takes_value
 from playstream.cli.job_options import job_options, parse_variables
-from playstream.cli.main import parse
+from playstream.cli.main import parse, set_up
 from playstream.cli.parser import Parser, kind_of
-from playstream.cli.subcommand import set_up
 from playstream.pipeline.errors import ConfigurationError
 
 RUN = (

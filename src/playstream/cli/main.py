@@ -1,19 +1,45 @@
-"""Choosing the subcommand, and turning errors into a line and an exit status."""
+"""The subcommands: choosing one, and turning errors into a line and an exit status."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from playstream.cli import INTERRUPTED
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import StandardStream, complain, open_missing_streams
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
-from playstream.cli.subcommand import COMMANDS, set_up
 from playstream.pipeline.errors import PlaystreamError, as_error
+
+COMMANDS = {
+    "run": "run a playbook, a module or a role, and wait for its end",
+    "start": "the same in the background",
+    "stop": "end a run that goes on",
+    "is-alive": "say whether a run goes on",
+    "adhoc": "run a module on hosts, without a private data directory",
+    "playbook": "run a playbook file, without a private data directory",
+    "transmit": "write a job and its private data directory to standard output",
+    "worker": "run the job that comes on standard input",
+    "process": "rebuild a run from the stream on standard input",
+    "runs": "list the runs of a store",
+    "show": "show one run of a store",
+    "plugin-path": "print where the callback plugin is, for use without playstream",
+}
+
+
+def set_up(name: str) -> Callable[[Parser], None]:
+    """What sets up the parser of the subcommand `name`; its module is loaded only then."""
+
+    def setup(parser: Parser) -> None:
+        module = import_module(f"playstream.cli.{name.replace('-', '_').replace(' ', '_')}")
+        module.set_up(parser)
+        parser.set_defaults(run=module.run, name=name)
+
+    return setup
 
 
 def make_parser(*, takes_empty: bool = False) -> Parser:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from playstream.cli.flags import flags_of
 from playstream.cli.interrupts import InterruptsWait
+from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.output import complain
 from playstream.cli.parser import Parser
-from playstream.cli.subcommand import set_up as set_up_subcommand
 
 
 def set_up(parser: Parser) -> None:
