@@ -66,7 +66,7 @@ def guards_of(pid: int | None = None) -> list[int]:
     Raises:
         OSError: the worker has ended, or a child has meanwhile.
     """
-    return [child for child in children(pid) if b"guard.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children(pid) if b"guard_program.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 class Repeating:

@@ -18,20 +18,20 @@ from playstream._version import __version__
 
 if TYPE_CHECKING:
     from playstream import interface as interface
-    from playstream.interface.asynchronous import EventStream as EventStream
-    from playstream.interface.asynchronous import arun as arun
-    from playstream.interface.asynchronous import stream as stream
+    from playstream.interface.aio import EventStream as EventStream
+    from playstream.interface.aio import arun as arun
+    from playstream.interface.aio import stream as stream
+    from playstream.interface.ansible_doc import get_plugin_docs as get_plugin_docs
+    from playstream.interface.ansible_doc import get_plugin_docs_async as get_plugin_docs_async
+    from playstream.interface.ansible_doc import get_plugin_list as get_plugin_list
+    from playstream.interface.ansible_doc import get_role_argspec as get_role_argspec
+    from playstream.interface.ansible_doc import get_role_list as get_role_list
+    from playstream.interface.ansible_queries import get_ansible_config as get_ansible_config
+    from playstream.interface.ansible_queries import get_inventory as get_inventory
     from playstream.interface.commands import run_command as run_command
     from playstream.interface.commands import run_command_async as run_command_async
     from playstream.interface.config import RunnerConfig as RunnerConfig
-    from playstream.interface.documentation import get_plugin_docs as get_plugin_docs
-    from playstream.interface.documentation import get_plugin_docs_async as get_plugin_docs_async
-    from playstream.interface.documentation import get_plugin_list as get_plugin_list
-    from playstream.interface.documentation import get_role_argspec as get_role_argspec
-    from playstream.interface.documentation import get_role_list as get_role_list
     from playstream.interface.event_handler import EventHandler as EventHandler
-    from playstream.interface.inquiries import get_ansible_config as get_ansible_config
-    from playstream.interface.inquiries import get_inventory as get_inventory
     from playstream.interface.run_code import RunCode as RunCode
     from playstream.interface.runner import Runner as Runner
     from playstream.interface.running import init_runner as init_runner
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from playstream.pipeline.errors import PlaystreamError as PlaystreamError
 
 _PLACES = {
-    "playstream.interface.asynchronous": ("EventStream", "arun", "stream"),
+    "playstream.interface.aio": ("EventStream", "arun", "stream"),
     "playstream.interface.commands": ("run_command", "run_command_async"),
     "playstream.interface.config": ("RunnerConfig",),
-    "playstream.interface.documentation": (
+    "playstream.interface.ansible_doc": (
         "get_plugin_docs", "get_plugin_docs_async", "get_plugin_list", "get_role_argspec", "get_role_list",
     ),
     "playstream.interface.event_handler": ("EventHandler",),
-    "playstream.interface.inquiries": ("get_ansible_config", "get_inventory"),
+    "playstream.interface.ansible_queries": ("get_ansible_config", "get_inventory"),
     "playstream.interface.runner": ("Runner",),
     "playstream.interface.run_code": ("RunCode",),
     "playstream.interface.running": ("init_runner", "run", "run_async"),

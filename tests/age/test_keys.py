@@ -11,7 +11,7 @@ import pyrage
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.links.age_keys import read_identities, read_recipients
+from playstream.pipeline.io.age_keys import read_identities, read_recipients
 from tests.age.conftest import Key
 
 

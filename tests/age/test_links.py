@@ -12,9 +12,9 @@ import pyrage
 import pytest
 
 from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
-from playstream.pipeline.links import age
-from playstream.pipeline.links.age import decrypting, encrypting
-from playstream.pipeline.links.stdio import write_all
+from playstream.pipeline.io import age
+from playstream.pipeline.io.age import decrypting, encrypting
+from playstream.pipeline.io.stdio import write_all
 from playstream.pipeline.protocol import Heartbeat, Sender
 from playstream.pipeline.protocol.order import Direction
 

@@ -12,7 +12,7 @@ import pytest
 
 import playstream
 from playstream.pipeline.errors import LinkError
-from playstream.pipeline.links.stdio import claim_input, claim_output, fill_standard_streams
+from playstream.pipeline.io.stdio import claim_input, claim_output, fill_standard_streams
 from tests.conftest import MakeDir
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages

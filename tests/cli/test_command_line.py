@@ -18,8 +18,8 @@ from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_records
 AS_SOMEBODY_ELSE = """
 import os, sys
 from playstream.cli.main import main, make_parser
-import playstream.cli.signals, playstream.cli.timing, playstream.interface.encryption
-import playstream.interface.transmit, playstream.pipeline.arguments
+import playstream.cli.signals, playstream.cli.keepalive, playstream.pipeline.io.encryption
+import playstream.transmit.sending, playstream.pipeline.job.arguments
 make_parser()
 # Everything is loaded: somebody else may not be able to read this Python. Root may read everything, so it is not asked.
 if os.geteuid() == 0:

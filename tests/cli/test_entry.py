@@ -40,7 +40,7 @@ sys.exit(main())
 
 @pytest.mark.parametrize("where", ["a module", "a callback"])
 @pytest.mark.parametrize("module", [
-    "playstream.cli.main", "playstream.cli.flags", "playstream.cli.process", "playstream.interface.process",
+    "playstream.cli.main", "playstream.cli.flags", "playstream.cli.process", "playstream.process.receiving",
 ])
 def test_it_is_a_line_and_an_exit_status(tmp_path: Path, module: str, where: str) -> None:
     """Also where Python would drop a KeyboardInterrupt: in a callback of its import system, for one."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playstream.interface.work import work
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import LinkError
 from playstream.worker import Served, WorkerOptions
+from playstream.worker.serving import work
 from tests.faults.sessions import job
 from tests.processes import marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS

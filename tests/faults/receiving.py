@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playstream.interface.process import process
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer, error_classes
-from playstream.pipeline.links.stdio import Source
+from playstream.pipeline.io.stdio import Source
 from playstream.pipeline.protocol import LogLevel, Record, Status, StatusName
 from playstream.process import Observer
+from playstream.process.receiving import process
 from playstream.worker.intake import Intake
 from playstream.worker.poller import Poller
 from tests.faults.link import Fault, Kind

@@ -25,7 +25,7 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner.sender import RunnerSender
+from playstream.pipeline.runner_dialect.sender import RunnerSender
 
 NOW = "2026-11-21T10:00:00+00:00"
 _TIME = 1_700_000_000_000_000_000

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import playstream
-from playstream.worker.guardian import Guardian
+from playstream.worker.guard import Guardian
 from tests.faults.guards import ask_for_a_password, check_secret, kill_both
 from tests.faults.pipeline import Pipeline, pipeline, strike
 from tests.interface.conftest import make_demo
@@ -27,7 +27,7 @@ _PTRACE_SEIZE, _PTRACE_INTERRUPT = 0x4206, 0x4207
 IMPATIENT = """
 import sys
 import playstream
-from playstream.worker import guardian
+from playstream.worker import guard as guardian
 
 guardian._SPARE_SECONDS = 0.2
 

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from playstream.interface.process import process
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.dialect import Dialect
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.protocol import Heartbeat, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result
+from playstream.process.receiving import process
 from tests.faults.sessions import NOW, OUTPUT, make_event, pieces, tree
 from tests.stages import LIMIT_SECONDS, read_events
 
-INTERRUPTED = "playstream.interface.process.INTERRUPTED_SECONDS"
-ARTIFACT = "playstream.interface.process.DELIVERY_SECONDS"
+INTERRUPTED = "playstream.process.receiving.INTERRUPTED_SECONDS"
+ARTIFACT = "playstream.process.receiving.DELIVERY_SECONDS"
 OURS, THEIRS = "canceled by SIGINT", "canceled by SIGINT, says the worker"
 FILES = {"stdout": OUTPUT, "rc": b"254", "status": b"canceled"}
 

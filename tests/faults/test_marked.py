@@ -17,7 +17,7 @@ import pytest
 
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
-from playstream.worker.guardian import Guardian, kill_marked
+from playstream.worker.guard import Guardian, kill_marked
 from playstream.worker.launch import Launch
 from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.paths import Paths

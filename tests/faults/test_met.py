@@ -57,7 +57,7 @@ def test_in_our_code(module: str, stages: Stages, tmp_path: Path, monkeypatch: p
     assert Moment(frozenset({signal.SIGINT}), has_begun=False).met(returncode, said) is None
 
 
-@pytest.mark.parametrize("place", ["main.py", "worker.py", "../interface/work.py"])
+@pytest.mark.parametrize("place", ["main.py", "worker.py", "../worker/serving.py"])
 def test_a_traceback_of_our_code_is_none_of_the_start(place: str) -> None:
     import playstream.cli  # noqa: PLC0415 - where it is, is what matters
 

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 import playstream
-from playstream.interface import handlers, process
+from playstream.interface import handlers
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, SilentPeer
 from playstream.pipeline.protocol import Event, Heartbeat, Record, Sender, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
+from playstream.process import receiving as process
 from tests.cli.test_written_output import Slow
 from tests.conftest import MakeDir
 from tests.processes import Repeating, marked_processes, wait_until

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playstream.interface.process import process
-from playstream.interface.work import work
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.process import Observer, Result
+from playstream.process.receiving import process
 from playstream.worker import WorkerOptions
+from playstream.worker.serving import work
 from tests.pipeline.tree.conftest import Snapshot, take_snapshot
 
 

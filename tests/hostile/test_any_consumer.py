@@ -17,7 +17,7 @@ from playstream.cli.progress import Progress
 from playstream.compat import ansible_runner
 from playstream.interface.event_handler import EVENT_NAMES
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.json_text import DEEPEST
+from playstream.pipeline.io.json_text import DEEPEST
 from playstream.pipeline.protocol import Event
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.store.collector import Collector

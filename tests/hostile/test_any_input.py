@@ -19,8 +19,8 @@ from playstream.pipeline.dialect import Dialect, PieceReader
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError, RemoteProtocolError
 from playstream.pipeline.protocol import NEED_DATA, Event, FileData, FileEntry, FrameReader, Status, StatusName, TreeEnd
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner.kwargs import read_kwargs
-from playstream.pipeline.runner.lines import LineReader
+from playstream.pipeline.runner_dialect.kwargs import read_kwargs
+from playstream.pipeline.runner_dialect.lines import LineReader
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process import Observer, Processor
 from playstream.process.events import parse_event

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError, RemoteProtocolError
-from playstream.pipeline.ident import is_text
-from playstream.pipeline.inputs import read_env_files
-from playstream.pipeline.job import add_env_files, check_job
+from playstream.pipeline.job.ident import is_text
+from playstream.pipeline.job.inputs import read_env_files
+from playstream.pipeline.job.job import add_env_files, check_job
 from playstream.pipeline.protocol import FileData, Job, Record, Status, StatusName, codec
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner.kwargs import read_kwargs
+from playstream.pipeline.runner_dialect.kwargs import read_kwargs
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.launch import prepare
 from playstream.worker.prompts import list_replies

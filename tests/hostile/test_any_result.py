@@ -16,7 +16,6 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from playstream.interface.process import process
 from playstream.pipeline.protocol import (
     Cancel,
     End,
@@ -32,6 +31,7 @@ from playstream.pipeline.protocol import (
     codec,
 )
 from playstream.process import Observer, Result
+from playstream.process.receiving import process
 from tests.hostile.place import open_place
 from tests.hostile.streams import ENDED, NOW, ROOT, STARTING, event_json, native_event, write_archive
 from tests.hostile.test_any_input import HOSTILE_EVENTS, HOSTILE_TEXTS, LINE_KEYS, with_values

@@ -26,7 +26,7 @@ from playstream.pipeline.errors import (
     RemoteProtocolError,
     UnsafePath,
 )
-from playstream.pipeline.ident import KNOWN_NAMES
+from playstream.pipeline.job.ident import KNOWN_NAMES
 from playstream.pipeline.protocol import FileEntry, FileType, codec, frames
 from playstream.pipeline.protocol.compression import Compressor
 from playstream.pipeline.protocol.order import Direction

@@ -11,11 +11,11 @@ import pytest
 
 import playstream
 from playstream.compat import ansible_runner
-from playstream.interface.process import process
 from playstream.pipeline.errors import RemoteProtocolError, WorkerError
 from playstream.pipeline.protocol import Event, FileData, LogLevel, Record, Status, StatusName, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result
+from playstream.process.receiving import process
 from tests.hostile.streams import (
     ENDED,
     NOW,

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.inputs import ENV_FILES, parse_mapping, read_command_file, read_env_files, read_settings
+from playstream.pipeline.io.small_files import MAX_BYTES
+from playstream.pipeline.job.inputs import ENV_FILES, parse_mapping, read_command_file, read_env_files, read_settings
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner.kwargs import read_kwargs
-from playstream.pipeline.small_files import MAX_BYTES
+from playstream.pipeline.runner_dialect.kwargs import read_kwargs
 from tests.hostile.place import call_worker, open_place
 from tests.hostile.streams import KWARGS, Zipped, linked, runner_entries, zipped
 from tests.stages import LIMIT_SECONDS, Stages

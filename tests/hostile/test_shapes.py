@@ -14,10 +14,10 @@ import pytest
 
 from playstream.pipeline.protocol import NEED_DATA, FileEntry, Record, TreeEnd
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner import sender as sender_module
-from playstream.pipeline.runner import sorted_rows
-from playstream.pipeline.runner.receiver import RunnerReceiver
-from playstream.pipeline.runner.sender import RunnerSender
+from playstream.pipeline.runner_dialect import sender as sender_module
+from playstream.pipeline.runner_dialect import sorted_rows
+from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
+from playstream.pipeline.runner_dialect.sender import RunnerSender
 from tests.hostile.shapes import NATIVE_ONLY, SHAPES, runner_stream
 from tests.hostile.streams import ENDED, ROOT, STARTING
 

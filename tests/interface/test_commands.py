@@ -13,7 +13,7 @@ import pytest
 
 import playstream
 from playstream.compat import ansible_runner
-from playstream.interface.inquiries import _start_of_json
+from playstream.interface.ansible_queries import _start_of_json
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from tests.interface.programs import fake, leftovers, run_program
 

@@ -138,6 +138,6 @@ def test_a_worker_refuses_what_another_sender_let_through(
     dialect: str, demo: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("playstream.pipeline.isolation.check_container_options", lambda *_: None)
+        patch.setattr("playstream.pipeline.job.isolation.check_container_options", lambda *_: None)
         job = transmit(demo, {**settings, "container_options": ["-d"]}, dialect)
     assert_refused(demo, job, ConfigurationError, "container_options: '-d' cannot be used")

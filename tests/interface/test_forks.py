@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import playstream
-from playstream.worker import guard
+from playstream.worker import guard_program as guard
 from tests.interface.programs import fake, leftovers, run_program, start_program
 from tests.processes import is_running, marked_processes, wait_until
 

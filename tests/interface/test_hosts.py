@@ -32,7 +32,7 @@ def test_a_program_that_embeds_python(demo: Path, tmp_path: Path, temporary: Pat
 
 
 def test_an_archive_of_playstream_is_refused(demo: Path, tmp_path: Path, temporary: Path) -> None:
-    text = f"import playstream.worker.guardian as g\ng._PROGRAM = g._PROGRAM.with_name('none')\n{EMBEDDED}"
+    text = f"import playstream.worker.guard as g\ng._PROGRAM = g._PROGRAM.with_name('none')\n{EMBEDDED}"
     done = run_program(text, demo, fake(tmp_path, "echo hello"), "", temporary=temporary)
     assert "JobError: the guard process cannot be started: its program is not a file" in done.stderr
     assert leftovers(temporary) == []

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from playstream.pipeline.inputs import check_settings
+from playstream.pipeline.job.inputs import check_settings
 from tests.interface.programs import run_program
 from tests.stages import Stages, read_events
 

@@ -15,7 +15,7 @@ import playstream
 from playstream.compat.ansible_runner.config.runner import RunnerConfig as TheirConfig
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner.kwargs import write_kwargs
+from playstream.pipeline.runner_dialect.kwargs import write_kwargs
 from tests.interface.programs import fake, run_program
 from tests.stages import PLAYSTREAM, SAY_STARTED, read_records
 

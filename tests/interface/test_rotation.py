@@ -11,9 +11,9 @@ from threading import Thread
 from typing import Any
 
 import playstream
-from playstream.cli.ongoing import noted
+from playstream.cli.active_runs import noted
 from playstream.interface.rotation import rotate
-from playstream.pipeline.fact_cache import simplify_fact_cache
+from playstream.pipeline.job.fact_cache import simplify_fact_cache
 from playstream.worker.in_use import is_locked_below
 from tests.interface.programs import fake
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.interface.shown_text import choose_form, make_message, make_plain, make_safe, make_safe_json
+from playstream.interface.terminal_text import choose_form, make_message, make_plain, make_safe, make_safe_json
 
 ALLOWED = {"draw", "linefeed", "carriage_return", "tab", "select_graphic_rendition"}
 HOSTILE = (

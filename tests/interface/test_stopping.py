@@ -17,9 +17,8 @@ import pytest
 import playstream
 from playstream.compat import ansible_runner
 from playstream.interface import handlers
-from playstream.pipeline import cancellation
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, CallbackError, SilentPeer
-from playstream.pipeline.links import age, files
+from playstream.pipeline.io import age, cancellation, files
 from playstream.pipeline.protocol import Failure, Job
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir

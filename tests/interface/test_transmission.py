@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from playstream.interface.transmission import Transmission
 from playstream.pipeline.protocol import FileData, FileEntry, FileType, Job, Noise, Record, TreeEnd
 from playstream.pipeline.protocol.order import Direction
+from playstream.transmit.job_writer import Transmission
 from tests.stages import read_records
 
 TREE: list[Record] = [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from playstream.pipeline.protocol import Event, FileData, FileEntry, FileType, Sender, Status, StatusName, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.protocol.records import Record
-from playstream.pipeline.runner.sender import RunnerSender
+from playstream.pipeline.runner_dialect.sender import RunnerSender
 
 _NOW = "2026-01-01T00:00:00+00:00"
 _EVENT = (

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.container_options import check_container_options
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.isolation import read_isolation
+from playstream.pipeline.job.container_options import check_container_options
+from playstream.pipeline.job.isolation import read_isolation
 
 REFUSED = [
     ("-d", "would not wait for Ansible"), ("--detach", "would not wait"), ("--detach=true", "would not wait"),

@@ -9,8 +9,8 @@ import pytest
 from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface.running import init_runner
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.ident import check_ident
-from playstream.pipeline.runner.kwargs import read_kwargs
+from playstream.pipeline.job.ident import check_ident
+from playstream.pipeline.runner_dialect.kwargs import read_kwargs
 from tests.stages import Stages
 
 REFUSED = (

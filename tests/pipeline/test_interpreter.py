@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.interpreter import find_python
+from playstream.pipeline.io.interpreter import find_python
 
 
 def make_program(path: Path) -> str:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.inputs import parse_mapping, read_env_files, split_words
-from playstream.pipeline.job import Arguments, add_env_files, make_job
-from playstream.pipeline.lookup import Delivery
+from playstream.pipeline.job.inputs import parse_mapping, read_env_files, split_words
+from playstream.pipeline.job.job import Arguments, add_env_files, make_job
+from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.protocol import NEED_DATA, Job, Receiver, Sender
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir

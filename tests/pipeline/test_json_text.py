@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.json_text import DEEPEST, dump_json, fit_json, is_json
+from playstream.pipeline.io.json_text import DEEPEST, dump_json, fit_json, is_json
 from tests.hostile.test_any_consumer import strict
 from tests.hostile.test_any_input import VALUES
 

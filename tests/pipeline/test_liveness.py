@@ -13,8 +13,8 @@ import pytest
 
 from playstream.pipeline.dialect import Dialect, PieceReader
 from playstream.pipeline.errors import SilentPeer
-from playstream.pipeline.links.read_ahead import ReadAhead
-from playstream.pipeline.liveness import PATIENCE, Delivery, Liveness
+from playstream.pipeline.io.liveness import PATIENCE, Delivery, Liveness
+from playstream.pipeline.io.read_ahead import ReadAhead
 from playstream.pipeline.protocol import FrameReader
 from tests.processes import wait_until
 
@@ -69,7 +69,7 @@ PIECE = 1 << 16
 def test_who_takes_a_little_at_a_time_is_not_lost(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """One write of a large frame may take longer than the limit on a slow link."""
     now = 0.0
-    monkeypatch.setattr("playstream.pipeline.liveness.time.monotonic", lambda: now)
+    monkeypatch.setattr("playstream.pipeline.io.liveness.time.monotonic", lambda: now)
     delivery = Delivery(pipe[1], "the worker", 1, None)
     lost: list[SilentPeer] = []
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from playstream.pipeline.links.age import encrypting
-from playstream.pipeline.links.files import writing
-from playstream.pipeline.locks import try_lock
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.age import encrypting
+from playstream.pipeline.io.files import writing
+from playstream.pipeline.io.locks import try_lock
+from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.process.write_behind import start
 from tests.processes import is_running
 

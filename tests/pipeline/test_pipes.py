@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.links.stdio import enlarge_pipe
+from playstream.pipeline.io.stdio import enlarge_pipe
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.redaction import REDACTED, is_harmless, redact, redact_text, redact_words
+from playstream.pipeline.job.redaction import REDACTED, is_harmless, redact, redact_text, redact_words
 
 PW = "xyZZy-4711"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.removal import remove_tree
+from playstream.pipeline.io.removal import remove_tree
 
 PROGRAM = """
 import resource, sys
-from playstream.pipeline.removal import remove_tree
+from playstream.pipeline.io.removal import remove_tree
 import os
 if os.geteuid() == 0:
     os.setgroups([])

@@ -13,8 +13,8 @@ import pytest
 
 import playstream
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job import Arguments, make_job
-from playstream.pipeline.lookup import Delivery
+from playstream.pipeline.job.job import Arguments, make_job
+from playstream.pipeline.job.lookup import Delivery
 from tests.stages import PLAYSTREAM
 
 TASKS = "- debug: {msg: found}\n"

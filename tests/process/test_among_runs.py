@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from playstream.cli.ongoing import bases, find, noted
+from playstream.cli.active_runs import bases, find, noted
 from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface import run
-from playstream.interface.process import process
 from playstream.interface.rotation import rotate
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import FileData, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree import renaming
 from playstream.process import Observer, Result, made_names
+from playstream.process.receiving import process
 from tests.hostile.streams import directory, file, linked, native_tree, runner_entries, symlink, zipped
 from tests.pipeline.tree.conftest import take_snapshot
 from tests.stages import Stages

@@ -12,11 +12,11 @@ import pytest
 
 from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface import run
-from playstream.interface.process import process
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import Event, Failure, Heartbeat, Log, LogLevel, Record, Sender, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result
+from playstream.process.receiving import process
 from tests.hostile.streams import (
     ENDED,
     JOB,

@@ -23,8 +23,8 @@ MOST = 132
 """129 with Python 3.11; other versions divide their standard library differently."""
 OTHERS = {
     "pathspec", "pexpect", "yaml",
-    "playstream.interface.transmit", "playstream.interface.work", "playstream.pipeline.inputs",
-    "playstream.pipeline.job", "playstream.plugin", "playstream.transmit", "playstream.worker",
+    "playstream.transmit.sending", "playstream.worker.serving", "playstream.pipeline.job.inputs",
+    "playstream.pipeline.job.job", "playstream.plugin", "playstream.transmit", "playstream.worker",
 }
 """What belongs to the other subcommands."""
 DISPENSABLE = {

@@ -131,8 +131,8 @@ def test_a_failure_of_the_worker(stages: Stages, tmp_path: Path) -> None:
 
 def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: Path) -> None:
     """Through the stage as a library: hundreds of cuts. The command line adds the one line on standard error."""
-    from playstream.interface.process import process  # noqa: PLC0415 - this test alone runs the stage in this process
     from playstream.process import Observer  # noqa: PLC0415
+    from playstream.process.receiving import process  # noqa: PLC0415 - this test alone runs the stage in this process
 
     class Watcher(Observer):
         def __init__(self, shown: list[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.json_text import dump_json
+from playstream.pipeline.io.json_text import dump_json
 from playstream.process.summary import summarize
 from playstream.process.summary_text import SummaryText
 from tests.process.test_summary import ended

@@ -15,7 +15,7 @@ import pytest
 from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface import run
 from playstream.pipeline.errors import RemoteProtocolError, UnsafePath
-from playstream.pipeline.ident import KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_NAMES
+from playstream.pipeline.job.ident import KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_NAMES
 from playstream.pipeline.protocol import Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.artifacts import ArtifactDir
@@ -109,8 +109,8 @@ def test_a_run_replaces_whatever_is_in_its_place(make: Callable[[Path], Any]) ->
 AS_A_USER = """
 import os, sys
 from pathlib import Path
-import playstream.pipeline.fact_cache, playstream.pipeline.removal
-from playstream.interface.process import process
+import playstream.pipeline.job.fact_cache, playstream.pipeline.io.removal
+from playstream.process.receiving import process
 from playstream.process import Observer
 if os.geteuid() == 0:
     os.setgroups([])

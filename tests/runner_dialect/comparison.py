@@ -8,7 +8,7 @@ import stat
 from pathlib import PurePath
 from typing import Any
 
-from playstream.pipeline.fact_cache import untag
+from playstream.pipeline.job.fact_cache import untag
 from tests.runner_dialect.pipeline import OURS, Run
 
 # Names of fields whose values differ from run to run.

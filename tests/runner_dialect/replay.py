@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playstream.interface.process import process
-from playstream.interface.work import work
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.protocol import LogLevel, Status
 from playstream.process import Observer, Result
+from playstream.process.receiving import process
 from playstream.worker import WorkerOptions
+from playstream.worker.serving import work
 
 
 @dataclass

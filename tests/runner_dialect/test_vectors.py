@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.errors import WorkerError
-from playstream.pipeline.fact_cache import untag
+from playstream.pipeline.job.fact_cache import untag
+from playstream.pipeline.job.redaction import REDACTED, redact
 from playstream.pipeline.protocol import StatusName
-from playstream.pipeline.redaction import REDACTED, redact
 from tests.runner_dialect import captured
 from tests.runner_dialect.replay import kept_events, process_stream
 from tests.stages import Stages

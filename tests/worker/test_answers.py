@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import playstream
-from playstream.pipeline.passwords import MAX_ANSWER
+from playstream.pipeline.job.passwords import MAX_ANSWER
 from playstream.worker.terminal import Terminal
 from playstream.worker.terminal_readers import may_be_read
 from tests.conftest import MakeDir

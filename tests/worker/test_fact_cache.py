@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.fact_cache import read_facts, simplify_fact_cache, untag, write_facts
+from playstream.pipeline.job.fact_cache import read_facts, simplify_fact_cache, untag, write_facts
 from playstream.worker.fact_cache import restore_fact_cache
 
 plain = st.recursive(

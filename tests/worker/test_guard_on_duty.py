@@ -17,7 +17,7 @@ from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import FileData, Job, Record, Sender
 from playstream.pipeline.protocol.order import Direction
 from playstream.worker.command import Command
-from playstream.worker.guardian import Guardian
+from playstream.worker.guard import Guardian
 from playstream.worker.launch import Launch
 from playstream.worker.paths import Paths
 from playstream.worker.terminal import Terminal

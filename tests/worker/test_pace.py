@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playstream.worker.pace import Pace
+from playstream.worker.read_throttle import Pace
 
 CAPACITY = 1 << 16
 

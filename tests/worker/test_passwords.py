@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.passwords import sort_passwords
+from playstream.pipeline.job.passwords import sort_passwords
 from playstream.pipeline.protocol import Job
 from playstream.worker.command_line import make_command_line
 from playstream.worker.paths import Paths

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.errors import JobError, PlaystreamError, UnsafePath
-from playstream.pipeline.job import check_job
+from playstream.pipeline.job.job import check_job
 from playstream.pipeline.protocol import Job
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool

@@ -23,7 +23,7 @@ def run(flags: argparse.Namespace) -> int:
     import os  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     from playstream.cli.local_run import run_here  # noqa: PLC0415
-    from playstream.cli.untied import untied_options  # noqa: PLC0415
+    from playstream.cli.standalone import untied_options  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
     from playstream.pipeline.tree.directories import current_directory  # noqa: PLC0415
 

@@ -40,8 +40,8 @@ def _read_item(item: str, warn: Callable[[str], None]) -> Any:
     if item[0] in "{[":
         return item
     if "=" not in item:
-        from playstream.pipeline.inputs import load_mapping  # noqa: PLC0415 - loads a YAML parser
-        from playstream.pipeline.yaml_loader import ExactLoader  # noqa: PLC0415
+        from playstream.pipeline.job.inputs import load_mapping  # noqa: PLC0415 - loads a YAML parser
+        from playstream.pipeline.job.yaml_loader import ExactLoader  # noqa: PLC0415
 
         return load_mapping(_SOURCE, item, ExactLoader)
     return parse_assignments(item, warn)

@@ -26,7 +26,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Look for the run; return the exit status."""
-    from playstream.cli.ongoing import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.cli.active_runs import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:

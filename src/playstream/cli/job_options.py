@@ -147,7 +147,7 @@ def parse_variables(source: str, text: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: it is something else.
     """
-    from playstream.pipeline.inputs import parse_mapping  # noqa: PLC0415 - loads a YAML parser
+    from playstream.pipeline.job.inputs import parse_mapping  # noqa: PLC0415 - loads a YAML parser
 
     if not _ASSIGNMENT.match(text):
         return parse_mapping(source, text)

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playstream.cli.active_runs import noted
 from playstream.cli.logs import show_warnings
-from playstream.cli.ongoing import noted
 from playstream.cli.output import PlainOutput, complain, is_patient, make_progress, shows_colours
 from playstream.cli.signals import call_when_canceled, cancel_on_signals
 from playstream.interface.running import init_runner

@@ -14,9 +14,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import OutputError
-from playstream.pipeline.links.stdio import fill_standard_streams, piece_size, wait_for
+from playstream.pipeline.io.cancellation import LOOK_SECONDS
+from playstream.pipeline.io.stdio import fill_standard_streams, piece_size, wait_for
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
@@ -35,7 +35,7 @@ def complain(command: str, message: object) -> None:
         command: the subcommand that says it.
         message: what it says; some of it may come from another host, and gives a terminal no orders.
     """
-    from playstream.interface.shown_text import make_message  # noqa: PLC0415 - most commands have nothing to say
+    from playstream.interface.terminal_text import make_message  # noqa: PLC0415 - most commands have nothing to say
 
     try:
         print(f"playstream {command}: {make_message(str(message))}", file=sys.stderr)
@@ -68,7 +68,7 @@ class PlainOutput(io.TextIOBase):
     """
 
     def __init__(self, stream: TextIO) -> None:
-        from playstream.interface.shown_text import make_plain  # noqa: PLC0415 - only where it is needed
+        from playstream.interface.terminal_text import make_plain  # noqa: PLC0415 - only where it is needed
 
         self._stream = stream
         self._form = make_plain
@@ -190,7 +190,7 @@ def settle(status: int) -> int:
 
         unwritten += unwritten_logs()
     for problem in unwritten:
-        from playstream.interface.shown_text import make_message  # noqa: PLC0415
+        from playstream.interface.terminal_text import make_message  # noqa: PLC0415
 
         print(f"playstream: {make_message(problem)}", file=sys.stderr)
     if unwritten:

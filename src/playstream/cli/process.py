@@ -14,13 +14,13 @@ from playstream.cli.output import STANDARD_OUTPUT, complain, make_progress
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
-from playstream.pipeline.links.stdio import claim_input
+from playstream.pipeline.io.stdio import claim_input
 
 if TYPE_CHECKING:
     from playstream.cli.summary import SummaryObserver
-    from playstream.interface.storing import StoringObserver
-    from playstream.pipeline.cancellation import Cancellation
-    from playstream.pipeline.links.stdio import Source
+    from playstream.interface.store_observer import StoringObserver
+    from playstream.pipeline.io.cancellation import Cancellation
+    from playstream.pipeline.io.stdio import Source
     from playstream.process import Observer
 
 
@@ -38,16 +38,16 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Rebuild the run; return the exit status."""
     with InterruptsWait():
+        from playstream.cli.keepalive import liveness_seconds  # noqa: PLC0415
         from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
-        from playstream.cli.timing import liveness_seconds  # noqa: PLC0415
         from playstream.interface.display import Display, write_standard_output  # noqa: PLC0415
-        from playstream.interface.process import process  # noqa: PLC0415
-        from playstream.interface.shown_text import choose_form  # noqa: PLC0415
-        from playstream.pipeline.ident import check_ident  # noqa: PLC0415
+        from playstream.interface.terminal_text import choose_form  # noqa: PLC0415
+        from playstream.pipeline.job.ident import check_ident  # noqa: PLC0415
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
         from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
         from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
         from playstream.process import Observer, Output  # noqa: PLC0415
+        from playstream.process.receiving import process  # noqa: PLC0415
 
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
@@ -106,7 +106,7 @@ def _decrypted(flags: argparse.Namespace) -> AbstractContextManager[int | Source
     """Standard input, decrypted if that is asked for."""
     if flags.identity is None:
         return nullcontext(claim_input())
-    from playstream.interface.encryption import decrypted, encryption_of  # noqa: PLC0415 - seldom asked for
+    from playstream.pipeline.io.encryption import decrypted, encryption_of  # noqa: PLC0415 - seldom asked for
 
     return decrypted(claim_input(), encryption_of(vars(flags), "identity"), partial(complain, "process"))
 
@@ -117,7 +117,7 @@ def _storing(
     """What collects the run for a store and is closed in any case; nothing where none is named."""
     if url is None:
         return nullcontext()
-    from playstream.interface.storing import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
+    from playstream.interface.store_observer import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
 
     return closing(StoringObserver(url, inner, cancellation))
 
@@ -144,7 +144,7 @@ def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:
         return viewer
     from playstream.cli.logs import show_warnings  # noqa: PLC0415 - what follows is for plugins alone
     from playstream.interface.observer import PluginObserver, StreamConfig  # noqa: PLC0415
-    from playstream.pipeline.inputs import read_settings  # noqa: PLC0415
+    from playstream.pipeline.job.inputs import read_settings  # noqa: PLC0415
 
     show_warnings(flags)
     return PluginObserver(found, StreamConfig(flags.ident or "", read_settings(flags.private_data_dir)), viewer)

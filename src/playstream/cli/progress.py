@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from playstream.interface.shown_text import make_plain, make_safe
+from playstream.interface.terminal_text import make_plain, make_safe
 from playstream.process.task_results import data_of, res_of, text_of
 
 _REFRESHES_PER_SECOND = 4

@@ -29,9 +29,9 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Run the job; return the exit status."""
+    from playstream.cli.active_runs import bases  # noqa: PLC0415
     from playstream.cli.job_options import job_options  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.cli.local_run import run_here  # noqa: PLC0415
-    from playstream.cli.ongoing import bases  # noqa: PLC0415
     from playstream.cli.stored import named_store  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
     from playstream.pipeline.tree.directories import absolute_path, make_private  # noqa: PLC0415

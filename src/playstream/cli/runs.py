@@ -20,8 +20,8 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """List the runs; return the exit status."""
     from playstream.cli.stored import find_store, table_lines  # noqa: PLC0415 - only what this subcommand needs is loaded
-    from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415
-    from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
+    from playstream.interface.terminal_text import make_safe_json  # noqa: PLC0415
+    from playstream.pipeline.io.json_text import dump_json  # noqa: PLC0415
     from playstream.process.store import as_json, iter_runs, open_store, parse_since  # noqa: PLC0415
 
     since = None if flags.since is None else parse_since(flags.since)

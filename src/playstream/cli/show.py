@@ -55,8 +55,8 @@ def run(flags: argparse.Namespace) -> int:
 
 def _write_json(head: dict[str, Any], results: Iterator[Any]) -> None:
     """Write one object, whose results are never in memory together."""
-    from playstream.interface.shown_text import make_safe_json  # noqa: PLC0415 - only what is asked for is loaded
-    from playstream.pipeline.json_text import dump_json  # noqa: PLC0415
+    from playstream.interface.terminal_text import make_safe_json  # noqa: PLC0415 - only what is asked for is loaded
+    from playstream.pipeline.io.json_text import dump_json  # noqa: PLC0415
 
     sys.stdout.write(make_safe_json(dump_json(head)[:-1]) + ', "results": [')
     for number, result in enumerate(results):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from playstream.cli.output import StandardStream
-from playstream.pipeline.cancellation import DELIVERY_SECONDS, Cancellation
+from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation
 
 _ONE_SIGNAL_SECONDS = 0.2
 """Signals that follow one another as closely are one: timeout(1) sends its own to the program and to its group, and a

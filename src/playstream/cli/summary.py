@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.cli.output import STANDARD_OUTPUT
-from playstream.interface.shown_text import make_safe_json
+from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import JobError
 from playstream.process import ForwardingObserver, Observer, Result
 from playstream.process.summary_text import SummaryText

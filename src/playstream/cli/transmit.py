@@ -47,13 +47,13 @@ def run(flags: argparse.Namespace) -> int:
         import os  # noqa: PLC0415 - only what this subcommand needs is loaded
 
         from playstream.cli.job_options import job_options, roles_path_in  # noqa: PLC0415
+        from playstream.cli.keepalive import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415
-        from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
-        from playstream.interface.encryption import check_hold, encrypted, encryption_of  # noqa: PLC0415
-        from playstream.interface.transmit import transmit  # noqa: PLC0415
-        from playstream.pipeline.arguments import make_arguments  # noqa: PLC0415
         from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
-        from playstream.pipeline.links.stdio import claim_output  # noqa: PLC0415
+        from playstream.pipeline.io.encryption import check_hold, encrypted, encryption_of  # noqa: PLC0415
+        from playstream.pipeline.io.stdio import claim_output  # noqa: PLC0415
+        from playstream.pipeline.job.arguments import make_arguments  # noqa: PLC0415
+        from playstream.transmit.sending import transmit  # noqa: PLC0415
 
     if sys.stdout is not None and sys.stdout.isatty():
         raise ConfigurationError(

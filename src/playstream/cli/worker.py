@@ -35,15 +35,15 @@ def run(flags: argparse.Namespace) -> int:
     if flags.worker_info:
         return _tell()
     with InterruptsWait():
+        from playstream.cli.keepalive import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
-        from playstream.cli.timing import keepalive_seconds, liveness_seconds  # noqa: PLC0415
-        from playstream.interface.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
-        from playstream.interface.work import work  # noqa: PLC0415
+        from playstream.pipeline.io.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
+        from playstream.pipeline.io.liveness import check_seconds  # noqa: PLC0415
+        from playstream.pipeline.io.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
-        from playstream.pipeline.links.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
-        from playstream.pipeline.liveness import check_seconds  # noqa: PLC0415
         from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
         from playstream.worker import WorkerOptions  # noqa: PLC0415
+        from playstream.worker.serving import work  # noqa: PLC0415
 
     directory = Path(absolute_path(flags.private_data_dir)) if flags.private_data_dir else None
     options = WorkerOptions(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from playstream.pipeline.passwords import check_passwords, sort_passwords
+from playstream.pipeline.job.passwords import check_passwords, sort_passwords
 
 _FLAGS = {re.IGNORECASE: "i", re.DOTALL: "s", re.VERBOSE: "x"}
 """What is kept of an expression's flags. MULTILINE is set in any case, and bytes are always ASCII."""

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.cancellation import Cancellation
 
 
 class CancelRequest:

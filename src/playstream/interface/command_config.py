@@ -8,8 +8,8 @@ from typing import Unpack
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
-from playstream.pipeline.isolation import read_isolation
-from playstream.pipeline.options import SharedOptions, StrPath
+from playstream.pipeline.job.isolation import read_isolation
+from playstream.pipeline.job.options import SharedOptions, StrPath
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.console import Console

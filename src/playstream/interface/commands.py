@@ -13,9 +13,9 @@ from playstream.interface.logs import set_up_logging
 from playstream.interface.options import CommandOptions
 from playstream.interface.runner import Runner
 from playstream.interface.running import start
-from playstream.pipeline.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.options import SharedOptions
+from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
+from playstream.pipeline.job.options import SharedOptions
 
 _WITHOUT_TERMINAL = {"ansible-config", "ansible-doc", "ansible-galaxy"}
 """Programs that ask nothing, and whose output is for programs: a terminal would wrap its lines."""

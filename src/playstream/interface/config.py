@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from playstream.interface.options import RunOptions
-from playstream.pipeline.arguments import make_arguments
-from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.checks import check_options, refuse_empty
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.ident import check_ident
-from playstream.pipeline.job import make_job
-from playstream.pipeline.links.stdio import fill_standard_streams
-from playstream.pipeline.lookup import Delivery
-from playstream.pipeline.mailbox import Mailbox
-from playstream.pipeline.options import JobOptions, StrPath
-from playstream.pipeline.owned import Owned
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.io.owned import Owned
+from playstream.pipeline.io.removal import discard
+from playstream.pipeline.io.stdio import fill_standard_streams
+from playstream.pipeline.job.arguments import make_arguments
+from playstream.pipeline.job.checks import check_options, refuse_empty
+from playstream.pipeline.job.ident import check_ident
+from playstream.pipeline.job.job import make_job
+from playstream.pipeline.job.lookup import Delivery
+from playstream.pipeline.job.options import JobOptions, StrPath
 from playstream.pipeline.protocol import Job
-from playstream.pipeline.removal import discard
 from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir

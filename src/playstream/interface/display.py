@@ -10,10 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from playstream.interface.shown_text import choose_form, make_safe
-from playstream.pipeline.cancellation import LOOK_SECONDS
+from playstream.interface.terminal_text import choose_form, make_safe
 from playstream.pipeline.errors import LinkError, OutputError
-from playstream.pipeline.links.stdio import piece_size, wait_for
+from playstream.pipeline.io.cancellation import LOOK_SECONDS
+from playstream.pipeline.io.stdio import piece_size, wait_for
 from playstream.process import Output
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from playstream.interface.options import (
     FinishedCallback,
     StatusHandler,
 )
-from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.errors import CallbackError, PlaystreamError
+from playstream.pipeline.io.cancellation import LOOK_SECONDS
 
 HANDLER_OPTIONS = (
     "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",

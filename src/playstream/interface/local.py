@@ -7,9 +7,9 @@ import os
 import threading
 from collections.abc import Callable
 
-from playstream.pipeline.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath, as_error
-from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
+from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Failure, Record, Status
 from playstream.process import Processor
 from playstream.worker.execution import Execution

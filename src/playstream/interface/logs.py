@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from playstream.interface.shown_text import make_message
+from playstream.interface.terminal_text import make_message
 from playstream.pipeline.errors import ConfigurationError
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -11,7 +11,7 @@ from playstream.interface.display import Display
 from playstream.interface.handlers import Handlers
 from playstream.interface.logs import unwritten_logs
 from playstream.interface.plugins import Plugins, find_plugins
-from playstream.interface.shown_text import make_plain
+from playstream.interface.terminal_text import make_plain
 from playstream.pipeline.errors import OutputError
 from playstream.pipeline.protocol import LogLevel, Status
 from playstream.process import ForwardingObserver, Observer

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import IO, Any, Literal, Protocol, TypedDict
 
 from playstream.interface.event_handler import EventHandler
-from playstream.pipeline.options import JobOptions, Name, SharedOptions, StrPath
+from playstream.pipeline.job.options import JobOptions, Name, SharedOptions, StrPath
 
 EventFunction = Callable[[dict[str, Any]], object]
 """Takes an event; what it returns is true to keep the event on disk."""

@@ -10,9 +10,9 @@ from typing import Any, TextIO
 
 from playstream.interface.event_log import EventLog
 from playstream.pipeline.errors import ConfigurationError, JobError, UnsafePath
-from playstream.pipeline.fact_cache import read_facts, write_facts
-from playstream.pipeline.ident import check_name
-from playstream.pipeline.json_text import is_json
+from playstream.pipeline.io.json_text import is_json
+from playstream.pipeline.job.fact_cache import read_facts, write_facts
+from playstream.pipeline.job.ident import check_name
 from playstream.pipeline.tree.directories import make_private, passes_link_in
 from playstream.process.task_results import TaskResults, data_of, mapping_of
 

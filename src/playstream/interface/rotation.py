@@ -6,9 +6,9 @@ import logging
 import os
 from pathlib import Path
 
-from playstream.pipeline.ident import MADE_LIST
-from playstream.pipeline.locks import try_lock
-from playstream.pipeline.removal import discard
+from playstream.pipeline.io.locks import try_lock
+from playstream.pipeline.io.removal import discard
+from playstream.pipeline.job.ident import MADE_LIST
 
 _MARKS = ("job_events", "status", "stdout")
 """One of these tells a run's directory from another thing in the same place."""

@@ -20,16 +20,16 @@ from playstream.interface.observer import RunObserver
 from playstream.interface.results import Results
 from playstream.interface.rotation import rotate
 from playstream.interface.run_code import RunCode
-from playstream.interface.storing import StoringObserver
-from playstream.pipeline.cancellation import Cancellation
+from playstream.interface.store_observer import StoringObserver
 from playstream.pipeline.errors import (
     CANCELED_EXIT_STATUS,
     CallbackError,
     ConfigurationError,
     IncompleteStream,
 )
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.liveness import check_delivery
 from playstream.pipeline.limits import DEFAULT_LIMITS
-from playstream.pipeline.liveness import check_delivery
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor, Result
 from playstream.process.summary import summarize

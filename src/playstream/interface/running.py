@@ -13,8 +13,8 @@ from playstream.interface.handlers import take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
-from playstream.pipeline.checks import check_options, refuse_empty, select_options
-from playstream.pipeline.options import JobOptions
+from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
+from playstream.pipeline.job.options import JobOptions
 
 _START_SECONDS = 1.0
 """How long a run may take to start before run_async() returns: a status handler may be slow."""

@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.encryption import check_hold, decrypted, encrypted, encryption_of
 from playstream.interface.event_handler import spread_handler
 from playstream.interface.handlers import CancelPoll, take_handlers
 from playstream.interface.options import CancelCallback, RunOptions
-from playstream.interface.process import feed
 from playstream.interface.runner import Drive, Runner
-from playstream.interface.transmit import transmit
-from playstream.interface.work import work
-from playstream.pipeline.arguments import make_arguments
-from playstream.pipeline.cancellation import Cancellation
-from playstream.pipeline.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
-from playstream.pipeline.inputs import read_settings
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.encryption import check_hold, decrypted, encrypted, encryption_of
+from playstream.pipeline.io.files import reading, writing
+from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
+from playstream.pipeline.io.stdio import Source, claim_input, claim_output, fill_standard_streams
+from playstream.pipeline.job.arguments import make_arguments
+from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
+from playstream.pipeline.job.inputs import read_settings
+from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.limits import limits_of
-from playstream.pipeline.links.files import reading, writing
-from playstream.pipeline.links.stdio import Source, claim_input, claim_output, fill_standard_streams
-from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
-from playstream.pipeline.options import JobOptions
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor
+from playstream.process.receiving import feed
+from playstream.transmit.sending import transmit
 from playstream.worker import WorkerOptions
+from playstream.worker.serving import work
 
 _LOGGER = logging.getLogger("playstream")
 

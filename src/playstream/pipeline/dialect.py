@@ -12,7 +12,7 @@ from playstream.pipeline.protocol import Frame, FrameReader, Noise
 from playstream.pipeline.protocol.frames import MAGIC_START, MAX_NOISE
 
 if TYPE_CHECKING:
-    from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
+    from playstream.pipeline.runner_dialect.lines import ArchiveData, Line, LineReader
 
 _RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipfile|eof)"[ \t]*:')
 """ansible-runner's first line, in either direction, behind what a login may have printed."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TextIO
 
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
-from playstream.pipeline.ident import EVENT_FILES, KNOWN_NAMES, MADE_LIST, OUTPUTS
-from playstream.pipeline.json_text import dump_json
+from playstream.pipeline.io.json_text import dump_json
+from playstream.pipeline.io.locks import try_lock
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.job.ident import EVENT_FILES, KNOWN_NAMES, MADE_LIST, OUTPUTS
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
-from playstream.pipeline.locks import try_lock
-from playstream.pipeline.owned import close_owned, own_descriptor
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.directories import make_private, mode_of, remove
 from playstream.process.event_files import EventFiles

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from playstream.pipeline.ident import EVENT_FILES
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.job.ident import EVENT_FILES
 from playstream.pipeline.tree.directories import make_directory
 from playstream.process.event_writer import write_file
 

@@ -8,7 +8,7 @@ from json.scanner import make_scanner
 from typing import Any
 
 from playstream.pipeline.errors import RemoteProtocolError
-from playstream.pipeline.json_text import fit_json, is_json
+from playstream.pipeline.io.json_text import fit_json, is_json
 from playstream.pipeline.protocol import Event
 
 _is_uuid = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}").fullmatch

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import RemoteProtocolError, UnsafePath
-from playstream.pipeline.ident import FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_NAMES
+from playstream.pipeline.job.ident import FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_NAMES
 from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
 from playstream.pipeline.tree.directories import make_directory, mode_of, names_to_take, put, remove
@@ -149,7 +149,7 @@ class IncomingTree:
 
 def _simplify_facts(cache: Path) -> None:
     """ansible-runner's worker sends what Ansible wrote; clients know one layout."""
-    from playstream.pipeline.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
+    from playstream.pipeline.job.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
 
     simplify_fact_cache(cache)
 

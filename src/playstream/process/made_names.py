@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from playstream.pipeline.errors import UnsafePath
-from playstream.pipeline.ident import KNOWN_NAMES, MADE_LIST
+from playstream.pipeline.job.ident import KNOWN_NAMES, MADE_LIST
 from playstream.pipeline.tree.directories import mode_of, put, remove
 from playstream.pipeline.tree.paths import split_path
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, CallbackError, PlaystreamError, WorkerError, error_classes
-from playstream.pipeline.json_text import dump_json
+from playstream.pipeline.io.json_text import dump_json
+from playstream.pipeline.job.redaction import redact, redact_words
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import (
     Event,
@@ -25,7 +26,6 @@ from playstream.pipeline.protocol import (
     StatusName,
     TreeEnd,
 )
-from playstream.pipeline.redaction import redact, redact_words
 from playstream.pipeline.verdict import ENDED_HERE, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import (

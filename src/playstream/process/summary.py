@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from playstream.pipeline.json_text import fit_json
+from playstream.pipeline.io.json_text import fit_json
 from playstream.process.task_results import TaskResult, TaskStatus, data_of, make_result, mapping_of
 
 _COUNTS = {

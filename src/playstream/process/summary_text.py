@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.json_text import dump_json
+from playstream.pipeline.io.json_text import dump_json
 from playstream.process.summary import LISTS, Summary
 
 _IN_MEMORY = 1 << 20

@@ -11,9 +11,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.interpreter import find_python
-from playstream.pipeline.links.stdio import enlarge_pipe
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.interpreter import find_python
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.io.stdio import enlarge_pipe
 from playstream.process import event_writer
 
 _PIPE_SIZE = 1 << 19

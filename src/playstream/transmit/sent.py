@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.roles import own_role_directories
 from playstream.pipeline.protocol import Job
-from playstream.pipeline.roles import own_role_directories
 from playstream.pipeline.tree.ignore import Ignore
 
 _FILE_OPTIONS = {

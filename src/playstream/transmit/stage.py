@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.inputs import ENV_FILES
-from playstream.pipeline.job import Arguments, make_job
-from playstream.pipeline.lookup import Delivery
+from playstream.pipeline.job.inputs import ENV_FILES
+from playstream.pipeline.job.job import Arguments, make_job
+from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.pack import pack

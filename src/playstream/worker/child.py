@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.owned import close_owned, own_descriptor
 
 _PAUSE_SECONDS = 0.01
 """How often to look whether it has ended, where the kernel does not tell."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
-from playstream.pipeline.removal import remove_tree
+from playstream.pipeline.io.removal import remove_tree
 from playstream.pipeline.tree.directories import absolute_path, passes_link_in
-from playstream.worker.guardian import kill_marked
+from playstream.worker.guard import kill_marked
 from playstream.worker.in_use import is_free, is_locked_below
 from playstream.worker.spool import is_spool_name
 from playstream.worker.system_directories import is_of_the_system

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
-from playstream.pipeline.interpreter import find_python
-from playstream.pipeline.redaction import redact, redact_words
+from playstream.pipeline.io.interpreter import find_python
+from playstream.pipeline.job.redaction import redact, redact_words
 from playstream.worker.isolation.environment import Handover
 
 _MOST_SHOWN = 1 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.passwords import ask_for_passwords
+from playstream.pipeline.job.passwords import ask_for_passwords
 from playstream.pipeline.protocol import Job
 from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen, write_extravars, write_inventories, write_playbook

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from playstream.pipeline.ansible_config import AnsibleConfig, find_ansible_config
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.ansible_config import AnsibleConfig, find_ansible_config
+from playstream.pipeline.job.roles import own_role_directories, role_directories
 from playstream.pipeline.protocol import Job
-from playstream.pipeline.roles import own_role_directories, role_directories
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, Paths
 from playstream.worker.run_files import Seen
 

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.links.stdio import enlarge_pipe
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.io.stdio import enlarge_pipe
 from playstream.pipeline.protocol import Event, Log, LogLevel, Record
 from playstream.worker.known_secrets import masks
 from playstream.worker.paths import Paths

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import JobError, UnsafePath, shorten
-from playstream.pipeline.fact_cache import simplify_fact_cache
-from playstream.pipeline.mailbox import Mailbox
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.io.removal import discard, remove_tree
+from playstream.pipeline.job.fact_cache import simplify_fact_cache
 from playstream.pipeline.protocol import Job, Status, StatusName
-from playstream.pipeline.removal import discard, remove_tree
 from playstream.pipeline.tree.directories import passes_link_in
 from playstream.pipeline.tree.pack import pack
 from playstream.worker.command import Command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from playstream.pipeline.fact_cache import PAYLOAD, PREFIX, write_facts
+from playstream.pipeline.job.fact_cache import PAYLOAD, PREFIX, write_facts
 
 
 def restore_fact_cache(source: Path, target: Path) -> None:

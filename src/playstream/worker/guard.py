@@ -1,404 +1,379 @@
-"""The guard: the small process beside the worker that outlives it and leaves nothing behind.
+"""The worker's side of the guard: starts it, talks to it, knows what it knows.
 
-The worker starts it with this file's path, never imports it. It is on duty from before there is a spool until the spool
-is gone. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
-subreaper, prctl(2)), reports how Ansible ended, and ends every descendant when told to, when the worker's end of the
-socket closes, or when the worker has died: a process that the worker has forked may hold that end open. In the latter
-two cases it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh)
-is known by the run directory's name on its command line and ends with Ansible.
-
-Only the standard library, and little of it: its start-up is part of every run.
-
-Its argument is the worker's process id. Descriptor 0 is a socket. From the worker come lines of JSON, some of them with
-descriptors (SCM_RIGHTS, unix(7)), with the key `do`:
-
-    own        `path`, a directory that is removed when the worker dies; it may not be there yet. With `open` it comes
-               with a descriptor of the directory, which is emptied and stays.
-    disown     `path`: forget it
-    hold       comes with the descriptor of a lock, which is held until this process ends
-    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. With `stderr` it comes with what
-               is standard error from here on; without a terminal, with the command's standard input, output and error.
-    terminate  end the job; answered with {"reaped": count of processes}
-    settle     the job is over: end what served it, run the clean-up commands; answered with {"settled": true}. What the
-               job left running on purpose goes on from here on, though the worker dies.
-    leave      the spool is gone
-
-Unasked it sends {"started": pid} or {"failed": why}, and {"exited": wait status}.
+`guard_program.py` is the program; it says why there is one.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
+import fcntl
 import json
+import logging
 import os
-import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
-from importlib.machinery import SourceFileLoader
-from types import ModuleType
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-_PR_SET_CHILD_SUBREAPER = 36
+from playstream.pipeline.errors import JobError
+from playstream.pipeline.io.interpreter import find_python
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.worker.child import Child, run_briefly
+from playstream.worker.environment import SPOOL_VARIABLE
+
+if TYPE_CHECKING:
+    from playstream.worker.console import Console
+    from playstream.worker.launch import Launch
+
+GRACE_SECONDS = 1.5
+"""Between TERM and KILL. With what the kill itself takes, a cancelled job has ended within 2 seconds."""
 _KILL_SECONDS = 3.0
-"""How long to go on killing what does not die, such as a process in uninterruptible sleep."""
 _CLEANUP_SECONDS = 10.0
-_LOOK_SECONDS = 1.0
-"""How often to look whether the worker lives, where the kernel does not tell."""
-_LONGEST_WORD = 32 * os.sysconf("SC_PAGESIZE") - 1
-"""Bytes that Linux takes in one word or variable of what it starts (execve(2))."""
-_MAX_GIVEN = 4
-"""Descriptors that come with one line."""
-_RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
+"""What the guard takes at most for the kill, and for each command of the clean-up."""
+_SPARE_SECONDS = 5.0
+"""What it may need besides on a busy host."""
+_INTERRUPTED = 99
+"""Ansible's exit status after SIGINT."""
+_FIRST_FREE = 3
+_PROC = Path("/proc")
+_UTF8 = sys.getfilesystemencoding() == "utf-8"
+_PROGRAM = Path(__file__).with_name("guard_program.py")
+_logger = logging.getLogger("playstream")
 
 
-class Worker:
-    """The process that this one serves, and whether it lives.
+class Guardian:
+    """The guard of one spool, on duty until `close`. It shows how the job is that it starts.
 
-    Args:
-        pid: its id.
+    A guard that was stopped is continued when there is something for it to do. One that does not answer all the same is
+    killed, and its job is ended as that of any guard that has died.
+
+    Raises:
+        JobError: it cannot be started.
     """
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        try:
-            self._handle: int | None = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # it has died, or the kernel or a sandbox has no such handles
-            self._handle = None
-        # A handle that was opened when it had died may be another's; what lost its parent has a new one.
-        self._dead = os.getppid() != pid
+    def __init__(self) -> None:
+        self._channel, theirs = socket.socketpair()
+        own_descriptor(self._channel.fileno())
+        with theirs:
+            try:
+                self._process = Child(_spawn(theirs.fileno()))
+            except BaseException:
+                self._close_channel()
+                raise
+        self._patience = _SPARE_SECONDS
+        self._channel.settimeout(self._patience)
+        self._deadline: float | None = None
+        """When the end of the job has to be answered, once it was asked for."""
+        self._gave_up = False
+        self._owner = os.getpid()
+        self._launch: Launch | None = None
+        """The job, once there is one."""
+        self._started: Callable[[], object] = lambda: None
+        self._input = b""
+        self._terminating = False
+        self._exited = False
+        self._settled = True
+        self.finished = False
+        """True when Ansible has ended, and, if it was terminated, every process of the job."""
+        self.rc: int | None = None
+        """Ansible's return code; 128 + N when signal N ended it; None while it is not known."""
 
     @property
-    def handles(self) -> list[int]:
-        """What becomes readable when it dies; empty where that has to be looked at now and then."""
-        return [] if self._handle is None else [self._handle]
+    def is_ours(self) -> bool:
+        """False in a process that was forked from the one that it guards."""
+        return os.getpid() == self._owner
 
-    def has_died(self) -> bool:
-        """Whether it has ended, however that was."""
-        if not self._dead:
-            if self._handle is None:
-                self._dead = os.getppid() != self._pid
-            else:
-                self._dead = bool(select.select([self._handle], [], [], 0)[0])
-        return self._dead
+    def own(self, path: Path, *, fd: int | None = None) -> None:
+        """Have a directory removed if this process dies. It may be named before it is made.
 
+        Args:
+            path: its name.
+            fd: open on the directory: it is emptied then, and stays.
+        """
+        self._tell("own", () if fd is None else (fd,), path=str(path), open=fd is not None)
 
-class _Guard:
-    def __init__(self, channel: socket.socket, worker: Worker) -> None:
-        self._channel = channel
-        self._worker = worker
-        self._input = b""
-        self._given: list[int] = []
-        """Descriptors that have come and wait for the line that they belong to."""
-        self._owned: dict[str, int | None] = {}
-        """What to remove when the worker dies, or, where there is a descriptor, to empty."""
-        self._job: dict[str, Any] | None = None
-        """What has been started, until it is settled."""
-        self._child = 0
-        self._exited = False
-        self._wake, wake_end = os.pipe()
-        for fd in (self._wake, wake_end):
-            os.set_blocking(fd, False)
-        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
+    def disown(self, path: Path) -> None:
+        """Have a directory left alone that `own` was called for."""
+        self._tell("disown", path=str(path))
 
-    def run(self) -> None:
-        while (line := self._read_line()) is not None:
-            order: dict[str, Any] = json.loads(line)
-            if order["do"] == "leave":
-                return
-            self._obey(order)
-        if self._job is not None:
-            self._end_descendants(self._job["grace"])
-            self._clean_up(self._job)
-        for directory, fd in self._owned.items():
-            _remove(directory, fd)
+    def hold(self, lock: int) -> None:
+        """Have the lock of an open file or directory held until the guard ends."""
+        self._tell("hold", (lock,))
 
-    def _obey(self, order: dict[str, Any]) -> None:
-        what = order["do"]
-        if what == "own":
-            self._owned[order["path"]] = self._given.pop(0) if order["open"] else None
-        elif what == "disown":
-            del self._owned[order["path"]]
-        elif what == "hold":
-            self._given.pop(0)  # and it stays open
-        elif what == "start":
-            self._start(order)
-        elif self._job is not None:
-            if what == "terminate":
-                reaped = self._end_descendants(self._job["grace"])
-                self._clean_up(self._job)
-                self._tell({"reaped": reaped})
-            elif what == "settle":
-                self._end_servants(self._job["run_dir"], self._job["grace"])
-                self._clean_up(self._job)
-                self._job = None
-                self._tell({"settled": True})
+    def start(self, launch: Launch, console: Console, started: Callable[[], object] = lambda: None) -> None:
+        """Start a job.
 
-    def _start(self, order: dict[str, Any]) -> None:
-        self._job = order
-        if order["stderr"]:
-            fd = self._given.pop(0)
-            os.dup2(fd, 2)
-            os.close(fd)
-        given = [] if order["tty"] is not None else [self._given.pop(0) for _ in range(3)]
-        try:
-            self._child = _spawn(order, given)
-        except OSError as error:
-            self._tell({"failed": _explain(error, order)})
-        else:
-            self._tell({"started": self._child})
-        for fd in given:
-            os.close(fd)
-
-    def _tell(self, message: dict[str, Any]) -> None:
-        try:
-            self._channel.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            pass  # the worker has died; the next read says so
-
-    def _read_line(self) -> bytes | None:
-        """The next line of the worker's, None when it has gone; reaps meanwhile."""
-        while b"\n" not in self._input:
-            handles = self._worker.handles
-            seconds = None if handles else _LOOK_SECONDS
-            readable, _, _ = select.select([self._channel.fileno(), self._wake, *handles], [], [], seconds)
-            self._reap()
-            if self._channel.fileno() in readable:
-                try:
-                    data, given, _, _ = socket.recv_fds(self._channel, 65536, _MAX_GIVEN)
-                except OSError:
-                    data, given = b"", []
-                for fd in given:
-                    os.set_inheritable(fd, False)  # recv_fds passes no flags on, so MSG_CMSG_CLOEXEC would be lost
-                self._given += given
-                if not data:
-                    return None
-                self._input += data
-            elif self._worker.has_died():
-                return None  # and all that it had said has been read
-        line, _, self._input = self._input.partition(b"\n")
-        return line
-
-    def _reap(self) -> None:
-        try:
-            os.read(self._wake, 4096)
-        except BlockingIOError:
-            pass
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid == self._child and not self._exited:
-                self._exited = True
-                self._tell({"exited": status})
-
-    def _end_descendants(self, grace: float) -> int:
-        """TERM, grace, KILL, until no descendant is left. The number of processes that were signalled."""
-        signalled = set(_signal_descendants(signal.SIGTERM))
-        _signal_descendants(signal.SIGCONT)
-        now = time.monotonic()
-        while _descendants(os.getpid()) and time.monotonic() < now + grace:
-            self._pause()
-        while time.monotonic() < now + grace + _KILL_SECONDS:
-            # Each round finds what was forked since the one before.
-            killed = _signal_descendants(signal.SIGKILL)
-            if not killed:
-                break
-            signalled.update(killed)
-            self._pause()
-        self._reap()
-        return len(signalled)
-
-    def _end_servants(self, run_dir: str, grace: float) -> None:
-        """TERM, grace, KILL for what served the run, until none of it is left."""
-        start = time.monotonic()
-        told: set[int] = set()
-        while (servants := set(_servants(run_dir))) and time.monotonic() < start + grace + _KILL_SECONDS:
-            if time.monotonic() < start + grace:
-                _signal(servants - told, signal.SIGTERM)
-                told |= servants
-            else:
-                _signal(servants, signal.SIGKILL)
-            self._pause()
-
-    def _clean_up(self, order: dict[str, Any]) -> None:
-        """Run the commands that end what is not below this process, such as a container."""
-        for words in order["cleanup"]:
-            try:
-                os.posix_spawnp(
-                    words[0], words, order["env"], file_actions=_standard_descriptors(os.devnull),
-                    setsigdef=_RESET_SIGNALS,
-                )
-            except OSError:
-                continue  # the program is gone, and so is what it ran
-            end = time.monotonic() + _CLEANUP_SECONDS
-            while _descendants(os.getpid()) and time.monotonic() < end:
-                self._pause()
-
-    def _pause(self) -> None:
-        select.select([self._wake], [], [], 0.02)
-        self._reap()
-
-
-def _remove(directory: str, fd: int | None) -> None:
-    remains = _REMOVAL.remove_tree(directory) if fd is None else _REMOVAL.empty_directory(fd)
-    if remains is not None:
-        try:
-            sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
-        except OSError:
-            pass  # whoever read it has left; the rest is removed all the same
-
-
-def _load_removal() -> ModuleType:
-    """The module playstream.pipeline.removal, without the package that it belongs to."""
-    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipeline", "removal.py")
-    module = ModuleType("removal")
-    SourceFileLoader("removal", path).exec_module(module)
-    return module
-
-
-_REMOVAL = _load_removal()
-"""Loaded at the start: an update of playstream may have removed the file when it is needed."""
-
-
-def _spawn(order: dict[str, Any], given: list[int]) -> int:
-    """Start the job in a session of its own, its controlling terminal the worker's."""
-    argv: list[str] = order["argv"]
-    # posix_spawn knows no directory; the guard has no use for one, and relative names are resolved from it.
-    os.chdir(order["cwd"])
-    if order["tty"] is None:
-        # Those numbers are taken here, so none of what was given has one of them.
-        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(given)]
-    else:
-        actions = _standard_descriptors(order["tty"])
-    batch = _become_batch()
-    try:
-        return os.posix_spawnp(
-            argv[0], argv, order["env"], file_actions=actions, setsid=True, setsigdef=_RESET_SIGNALS, setsigmask=[]
+        Args:
+            launch: what is started.
+            console: what the command runs on.
+            started: called when `read` hears that the job has started.
+        """
+        self._started = started
+        self._launch = launch
+        self._settled = False
+        self._patience = GRACE_SECONDS + _KILL_SECONDS + len(launch.cleanup) * _CLEANUP_SECONDS + _SPARE_SECONDS
+        self._channel.settimeout(self._patience)
+        command = launch.command
+        # It may be another one than when the guard was started: `playstream start` waits for that one's end.
+        stderr = (2,) if _is_open(2) else ()
+        self._tell(
+            "start", (*stderr, *(console.descriptors or ())), stderr=bool(stderr), argv=command.argv,
+            env=command.start_env, cwd=str(command.cwd), tty=console.tty, run_dir=str(launch.paths.run_dir),
+            cleanup=[list(words) for words in launch.cleanup], grace=GRACE_SECONDS,
         )
+        console.started()
+
+    def fileno(self) -> int:
+        """The channel, to wait for news."""
+        return self._channel.fileno()
+
+    def _tell(self, what: str, descriptors: Sequence[int] = (), **more: Any) -> None:
+        line = json.dumps({"do": what, **_as_utf8(more)}).encode() + b"\n"
+        try:
+            if descriptors:
+                # They travel with the first byte of the line.
+                line = line[socket.send_fds(self._channel, [line], descriptors) :]
+            self._channel.sendall(line)
+        except TimeoutError:
+            self._give_up()
+        except OSError:
+            pass  # the guard has died; reading says so
+
+    def read(self) -> None:
+        """Take news that is there.
+
+        Raises:
+            JobError: Ansible could not be started.
+        """
+        for news in self._receive():
+            self._take(news)
+
+    def _receive(self) -> list[dict[str, Any]]:
+        """What the guard has said; waits for it. Nothing when it has died, or does not answer."""
+        try:
+            data = self._channel.recv(65536)
+        except TimeoutError:
+            self._give_up()
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            self._lose()
+        *lines, self._input = (self._input + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _take(self, news: dict[str, Any]) -> None:
+        if "failed" in news:
+            raise JobError(f"Ansible could not be started: {news['failed']}")
+        if "started" in news:
+            self._started()
+        if "exited" in news:
+            self._exited = True
+            code = os.waitstatus_to_exitcode(news["exited"])
+            self.rc = 128 - code if code < 0 else code
+            if (code < 0 or code == _INTERRUPTED) and not self._terminating:
+                self.terminate()  # it has not looked after its children
+        self.finished = "reaped" in news or (self._exited and not self._terminating)
+
+    def terminate(self) -> None:
+        """End every process of the job: TERM, grace, KILL. `finished` says when that is done."""
+        self._terminating = True
+        self._ask("terminate")
+        self._deadline = time.monotonic() + self._patience
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the end of the job may be waited for; None when nobody has asked for it."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Do without a guard that does not answer."""
+        if self.seconds_left == 0 and not self.finished:
+            self._give_up()
+
+    def _ask(self, what: str) -> None:
+        self._process.signal(signal.SIGCONT)
+        self._tell(what)
+
+    def _give_up(self) -> None:
+        """Kill a guard that does not answer: one that is stopped again and again, is traced, or hangs."""
+        self._gave_up = True
+        _logger.warning(
+            "the guard process has not answered for %g seconds and is killed. Likely somebody has stopped or traced it",
+            self._patience,
+        )
+        self._process.signal(signal.SIGKILL)
+        self._lose()
+
+    def _lose(self) -> None:
+        """Do without a guard that has died: the job's processes are known by their environment.
+
+        What its clean-up commands end, such as a container, is no child of anybody's here.
+        """
+        if not self._process.wait(_SPARE_SECONDS):
+            self._process.signal(signal.SIGKILL)  # it has closed the channel and was stopped before its end
+        if self._launch is not None:
+            kill = kill_servants if self.finished else kill_marked
+            kill(self._launch.paths.spool)
+            for words in self._launch.cleanup:
+                run_briefly(words, self._launch.command.start_env, _CLEANUP_SECONDS)
+        self.finished = self._settled = True
+
+    @property
+    def loss(self) -> str:
+        """How the guard has died, what that means for the job, and the likely cause; for people."""
+        code = self._process.exit_code
+        if self._gave_up:
+            fate, cause = "did not answer and was killed", "Likely somebody has stopped or traced it"
+        elif code is None:
+            fate, cause = "has ended", "How it ended is not known: the program reaps all its children itself"
+        elif code < 0:
+            fate = f"was killed by signal {-code}"
+            cause = "Likely somebody, or the kernel for want of memory, sent it that signal"
+        else:
+            fate = f"ended with exit status {code}"
+            cause = "That is a fault of playstream's; what it said is on standard error"
+        return (
+            f"the guard process of the job {fate}, so how Ansible ended is not known; its processes have been ended. "
+            f"{cause}"
+        )
+
+    def settle(self) -> None:
+        """End what served the job; wait until that is done. An unfinished job is ended.
+
+        What a finished job left running on purpose goes on from here on, though this process dies.
+        """
+        if self._settled:
+            return
+        if not self.finished:
+            self.terminate()
+        self._ask("settle")
+        while not self._settled:
+            self._settled = any("settled" in news for news in self._receive()) or self._settled
+
+    def close(self) -> None:
+        """Let the guard go: the spool has been removed. In a process that was forked it does nothing."""
+        if not self.is_ours:
+            return
+        self.settle()
+        self._ask("leave")
+        self._close_channel()
+        if not self._process.wait(self._patience):
+            self._process.signal(signal.SIGKILL)  # it has nothing left to do
+            self._process.wait(_SPARE_SECONDS)
+        self._process.close()
+
+    def _close_channel(self) -> None:
+        close_owned(self._channel.detach())
+
+
+def _spawn(channel: int) -> int:
+    """Start the guard, with its end of the channel as descriptor 0; see guard_program.py."""
+    python = find_python()
+    if not _PROGRAM.is_file():
+        raise JobError(
+            f"the guard process cannot be started: its program is not a file at {str(_PROGRAM)!r}. Likely playstream "
+            "was put into an archive; install it as files"
+        )
+    moved = null = -1
+    try:
+        # Above the numbers that are given, so that giving one of them takes nothing from those that follow.
+        moved = fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        return os.posix_spawn(
+            python,
+            [python, "-I", "-S", "-X", "utf8", str(_PROGRAM), str(os.getpid())],
+            {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, moved, 0),
+                (os.POSIX_SPAWN_DUP2, null, 1),
+                (os.POSIX_SPAWN_DUP2, 2, 2),
+            ],
+            setsid=True,
+            setsigdef=[signal.SIGPIPE],
+            setsigmask=[],
+        )
+    except OSError as error:
+        raise JobError(f"the guard process cannot be started with {python}: {error.strerror}") from None
     finally:
-        if batch:
-            _set_policy(os.SCHED_OTHER)  # this process is quick to wake up
+        for fd in (moved, null):
+            if fd >= 0:
+                os.close(fd)
 
 
-def _explain(error: OSError, order: dict[str, Any]) -> str:
-    """What cannot be started, and why; of what is too long, where and what to do."""
-    if error.filename == order["cwd"]:
-        return f"{order['cwd']}, the directory to start it in: {error.strerror}"
-    program = order["argv"][0]
-    if error.errno != errno.E2BIG:
-        return f"{program}: {error.strerror}"
-    sizes = {f"word {number}": len(os.fsencode(word)) for number, word in enumerate(order["argv"], 1)}
-    sizes |= {f"the variable {name}": len(os.fsencode(f"{name}={value}")) for name, value in order["env"].items()}
-    longest = max(sizes, key=lambda name: sizes[name])
-    return (
-        f"{program}: {error.strerror}: its {len(order['argv'])} words and {len(order['env'])} variables have "
-        f"{sum(sizes.values())} bytes, the longest, {longest}, has {sizes[longest]}. A system takes about "
-        f"{os.sysconf('SC_ARG_MAX')} bytes in all, and Linux {_LONGEST_WORD} in one. Make them shorter or fewer: extra "
-        "variables (env/extravars) and inventories travel as files, which have no such limits"
-    )
-
-
-def _become_batch() -> bool:
-    """Let the scheduler take what is started from now on for batch work (SCHED_BATCH, sched(7)). Whether it does.
-
-    Ansible keeps all cores busy with processes that live for milliseconds. As batch work they do not preempt each
-    other, or other programs, when they wake up, and a run takes 2 % less time (docs/performance.md). A policy that was
-    chosen for the worker is left alone.
-    """
+def _is_open(fd: int) -> bool:
     try:
-        usual = os.sched_getscheduler(0) == os.SCHED_OTHER
-    except (AttributeError, OSError):  # not on this system, or forbidden by a sandbox
-        return False
-    return usual and _set_policy(os.SCHED_BATCH)
-
-
-def _set_policy(policy: int) -> bool:
-    try:
-        os.sched_setscheduler(0, policy, os.sched_param(0))
+        os.fstat(fd)
     except OSError:
-        return False  # Ansible runs, with the policy that there is
+        return False
     return True
 
 
-def _standard_descriptors(path: str) -> list[tuple[Any, ...]]:
-    return [
-        (os.POSIX_SPAWN_OPEN, 0, path, os.O_RDWR, 0),
-        (os.POSIX_SPAWN_DUP2, 0, 1),
-        (os.POSIX_SPAWN_DUP2, 0, 2),
-    ]
+def _as_utf8(value: Any) -> Any:
+    """The same for the guard, whose names are in UTF-8: its bytes for a text are those that it has here.
 
-
-def _descendants(ancestor: int) -> list[int]:
-    """Every living process below `ancestor`, read from /proc; zombies do not count."""
-    children: dict[int, list[int]] = {}
-    zombies = set()
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+    In a locale of another encoding the name of a file would become that of another.
+    """
+    if _UTF8:
+        return value
+    if isinstance(value, str):
         try:
-            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - pathlib would double the start-up
-                stat = file.read()
-        except OSError:
-            continue
-        state, parent = stat[stat.rindex(b")") + 2 :].split()[:2]
-        children.setdefault(int(parent), []).append(int(name))
-        if state in (b"Z", b"X"):
-            zombies.add(int(name))
-    found: list[int] = []
-    pending = [ancestor]
-    while pending:
-        below = children.get(pending.pop(), [])
-        pending.extend(below)
-        found.extend(pid for pid in below if pid not in zombies)
-    return found
+            return os.fsencode(value).decode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return value  # no name of this host's: a text that came with the job
+    if isinstance(value, dict):
+        return {_as_utf8(key): _as_utf8(item) for key, item in value.items()}
+    return [_as_utf8(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _signal_descendants(number: signal.Signals) -> list[int]:
-    """Signal every descendant; return those that could be signalled."""
-    return _signal(_descendants(os.getpid()), number)
+def kill_marked(spool: Path) -> list[int]:
+    """SIGKILL every process that belongs to the job of `spool`; return their ids.
+
+    They are told by their environment, and by what `kill_servants` goes by.
+    """
+    mark = os.fsencode(f"{SPOOL_VARIABLE}={spool}")
+    return _kill(lambda entry: mark in _read(entry / "environ").split(b"\0") or _serves(entry, spool))
 
 
-def _signal(pids: Iterable[int], number: signal.Signals) -> list[int]:
-    signalled = []
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            continue  # gone already, or changed to a user that only root may signal
-        signalled.append(pid)
-    return signalled
+def kill_servants(spool: Path) -> list[int]:
+    """SIGKILL what served the job of `spool` and outlives its use; return the ids.
+
+    An ssh-agent's environment is hidden, and ssh's shared connections have written over theirs; these name the run
+    directory on their command line.
+    """
+    return _kill(lambda entry: _serves(entry, spool))
 
 
-def _servants(run_dir: str) -> list[int]:
-    """What served the run, known by the name of the run directory in its command line."""
-    mark = os.fsencode(run_dir)
-    found = []
-    for pid in _descendants(os.getpid()):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - as above
-                if mark in file.read():
-                    found.append(pid)
-        except OSError:
-            continue  # it has ended
-    return found
+def _serves(entry: Path, spool: Path) -> bool:
+    sockets = os.fsencode(spool / "run") + b"/"
+    return _read(entry / "comm").strip() in (b"ssh", b"ssh-agent") and sockets in _read(entry / "cmdline")
 
 
-def main() -> NoReturn:
-    """Run as a program; see the module's docstring."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _Guard(socket.socket(fileno=0), Worker(int(sys.argv[1]))).run()
-    sys.exit(0)
+def _kill(is_meant: Callable[[Path], bool]) -> list[int]:
+    """SIGKILL the processes whose directories in /proc are meant; return their ids."""
+    killed: list[int] = []
+    while True:
+        found = [pid for pid in _list_processes() if pid not in killed and is_meant(_PROC / str(pid))]
+        if not found:
+            return killed
+        # Each round finds what was forked since the one before.
+        killed += found
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue  # it has ended, or is another user's
 
 
-if __name__ == "__main__":
-    main()
+def _list_processes() -> list[int]:
+    """The ids of all processes but this one."""
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # the process has ended, or hides it

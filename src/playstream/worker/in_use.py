@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.locks import is_at, try_lock
+from playstream.pipeline.io.locks import is_at, try_lock
 from playstream.pipeline.tree.directories import make_private
 
 _PATIENCE_SECONDS = 1.0

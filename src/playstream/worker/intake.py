@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playstream.pipeline.cancellation import LOOK_SECONDS
 from playstream.pipeline.dialect import Dialect, FirstBytes, PieceReader
 from playstream.pipeline.errors import PlaystreamError, WorkerError
-from playstream.pipeline.inputs import read_env_files
-from playstream.pipeline.job import add_env_files, check_job
+from playstream.pipeline.io.cancellation import LOOK_SECONDS
+from playstream.pipeline.io.liveness import Liveness
+from playstream.pipeline.io.read_ahead import EndOfFile, ReadAhead
+from playstream.pipeline.io.stdio import Source, read_some
+from playstream.pipeline.job.inputs import read_env_files
+from playstream.pipeline.job.job import add_env_files, check_job
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
-from playstream.pipeline.links.read_ahead import EndOfFile, ReadAhead
-from playstream.pipeline.links.stdio import Source, read_some
-from playstream.pipeline.liveness import Liveness
 from playstream.pipeline.protocol import (
     NEED_DATA,
     Cancel,
@@ -38,8 +38,8 @@ from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.unpack import Unpacker
 
 if TYPE_CHECKING:
-    from playstream.pipeline.runner.lines import ArchiveData, Line, LineReader
-    from playstream.pipeline.runner.receiver import RunnerReceiver
+    from playstream.pipeline.runner_dialect.lines import ArchiveData, Line, LineReader
+    from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
 
 _HEAR_SECONDS = 30.0
 
@@ -130,8 +130,8 @@ class Intake:
         self._heard(dialect)
         if dialect is Dialect.PLAYSTREAM:
             return self._native.frames
-        from playstream.pipeline.runner.kwargs import read_kwargs  # noqa: PLC0415 - only where it is spoken
-        from playstream.pipeline.runner.receiver import RunnerReceiver  # noqa: PLC0415
+        from playstream.pipeline.runner_dialect.kwargs import read_kwargs  # noqa: PLC0415 - only where it is spoken
+        from playstream.pipeline.runner_dialect.receiver import RunnerReceiver  # noqa: PLC0415
 
         self._runner = RunnerReceiver(
             Direction.JOB, partial(read_kwargs, directory=self._target), max_record=self._limits.max_record_bytes,

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.inputs import VAULT_HEAD, load_mapping
-from playstream.pipeline.passwords import sort_passwords
+from playstream.pipeline.job.inputs import VAULT_HEAD, load_mapping
+from playstream.pipeline.job.passwords import sort_passwords
+from playstream.pipeline.job.yaml_loader import ExactLoader
 from playstream.pipeline.protocol import Job
-from playstream.pipeline.yaml_loader import ExactLoader
 
 FIRST_WITH_MASKS = (2, 22)
 """The first ansible-core that masks."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from string import Template
 
 from playstream.pipeline.errors import JobError, UnsafePath
-from playstream.pipeline.isolation import read_isolation
+from playstream.pipeline.io.removal import discard
+from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.protocol import Job
-from playstream.pipeline.removal import discard
 from playstream.pipeline.tree.directories import make_private, passes_link_in
 from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import COMMA_VARIABLE, make_command_line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playstream.worker.guardian import kill_marked
+from playstream.worker.guard import kill_marked
 from playstream.worker.spool import sweep
 
 

@@ -6,7 +6,7 @@ import base64
 import os
 from pathlib import Path
 
-from playstream.worker.guardian import Guardian
+from playstream.worker.guard import Guardian
 
 
 def make_new_directory(place: Path, prefix: str, guardian: Guardian | None) -> Path:

@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Iterable
 
-from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer
-from playstream.pipeline.liveness import Delivery
-from playstream.pipeline.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.liveness import Delivery
+from playstream.pipeline.io.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
 from playstream.pipeline.protocol import Heartbeat
 from playstream.worker.outgoing import Outgoing, outgoing_in
 

@@ -10,7 +10,7 @@ from playstream.pipeline.protocol import Record, Sender
 from playstream.pipeline.protocol.order import Direction
 
 if TYPE_CHECKING:
-    from playstream.pipeline.runner.sender import RunnerSender
+    from playstream.pipeline.runner_dialect.sender import RunnerSender
 
 
 class Outgoing(Protocol):
@@ -88,6 +88,6 @@ def outgoing_in(dialect: Dialect) -> Outgoing:
     """The outgoing direction of a worker."""
     if dialect is Dialect.PLAYSTREAM:
         return _Native(Sender(Direction.RESULT))
-    from playstream.pipeline.runner.sender import RunnerSender  # noqa: PLC0415 - zipfile costs 10 ms of a start
+    from playstream.pipeline.runner_dialect.sender import RunnerSender  # noqa: PLC0415 - zipfile costs 10 ms of a start
 
     return _Runner(RunnerSender(Direction.RESULT))

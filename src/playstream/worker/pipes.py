@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.worker.console import READ_SIZE, Source
 
 

@@ -10,7 +10,7 @@ import select
 from collections.abc import Callable
 from typing import Protocol
 
-from playstream.pipeline.links.stdio import SHUT
+from playstream.pipeline.io.stdio import SHUT
 
 
 class HasFileno(Protocol):

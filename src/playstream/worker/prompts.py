@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from playstream.pipeline.passwords import sort_passwords
+from playstream.pipeline.job.passwords import sort_passwords
 
 MAX_REPEATS: Final = 10
 """Times in a row that the same prompt is answered."""

@@ -16,11 +16,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, UnsafePath
-from playstream.pipeline.locks import try_lock
-from playstream.pipeline.owned import close_owned, own_descriptor
-from playstream.pipeline.removal import discard, empty_directory, remove_tree
+from playstream.pipeline.io.locks import try_lock
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.io.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
-from playstream.worker.guardian import Guardian
+from playstream.worker.guard import Guardian
 from playstream.worker.in_use import take_directory
 from playstream.worker.new_directory import make_new_directory
 from playstream.worker.system_directories import is_of_the_system

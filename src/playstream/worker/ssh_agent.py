@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from playstream.pipeline.errors import JobError
-from playstream.pipeline.links.stdio import enlarge_pipe
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.io.stdio import enlarge_pipe
 
 _MAX_SOCKET: Final = 107
 """Bytes of a unix socket's path."""

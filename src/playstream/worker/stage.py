@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playstream.pipeline.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
+from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.io.stdio import Source
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
-from playstream.pipeline.links.stdio import Source
-from playstream.pipeline.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
-from playstream.pipeline.mailbox import Mailbox
 from playstream.pipeline.protocol import Failure, Job, StatusName
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status

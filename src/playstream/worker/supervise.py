@@ -13,16 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import JobError, PlaystreamError
-from playstream.pipeline.mailbox import Mailbox
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, StatusName
 from playstream.worker.console import Console, Source
 from playstream.worker.events import EventSource
-from playstream.worker.guardian import Guardian
+from playstream.worker.guard import Guardian
 from playstream.worker.intake import Intake
-from playstream.worker.pace import Pace
 from playstream.worker.poller import HasFileno, Poller
+from playstream.worker.read_throttle import Pace
 from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pexpect.expect
 import pexpect.fdpexpect
 
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.worker.console import READ_SIZE, Source
 from playstream.worker.prompts import (
     MAX_REPEATS,

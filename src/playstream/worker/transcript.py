@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from playstream.pipeline.owned import close_owned, own_descriptor
+from playstream.pipeline.io.owned import close_owned, own_descriptor
 
 
 class Transcript:

@@ -31,8 +31,8 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner import archive_reader, archive_writer
-from playstream.pipeline.runner.receiver import RunnerReceiver
+from playstream.pipeline.runner_dialect import archive_reader, archive_writer
+from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
 from playstream.pipeline.tree.pack import pack
 from playstream.pipeline.tree.unpack import Unpacker
 from tests.pipeline.protocol.wire import Taken

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.isolation import read_isolation
-from playstream.pipeline.job import Arguments, make_job
-from playstream.pipeline.lookup import Delivery
+from playstream.pipeline.job.isolation import read_isolation
+from playstream.pipeline.job.job import Arguments, make_job
+from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.protocol import Job
-from playstream.pipeline.runner.kwargs import read_kwargs, write_kwargs
+from playstream.pipeline.runner_dialect.kwargs import read_kwargs, write_kwargs
 
 _KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n"
 

@@ -7,8 +7,8 @@ import tempfile
 
 import pytest
 
-from playstream.pipeline.runner import sorted_rows
-from playstream.pipeline.runner.sorted_rows import SortedRows
+from playstream.pipeline.runner_dialect import sorted_rows
+from playstream.pipeline.runner_dialect.sorted_rows import SortedRows
 
 
 @pytest.mark.parametrize("in_memory", [0, 5_000, 1 << 24])

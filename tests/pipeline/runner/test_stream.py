@@ -24,7 +24,7 @@ from playstream.pipeline.protocol import (
 )
 from playstream.pipeline.protocol.frames import MAX_NOISE
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner.sender import RunnerSender
+from playstream.pipeline.runner_dialect.sender import RunnerSender
 from tests.pipeline.protocol.strategies import CHUNK_SIZES, mutations
 from tests.pipeline.runner.wire import END, archive, carry, encode, entry, event, line, take
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.runner.zip_table import BadZip, ZipEntry, find_table, read_entries
+from playstream.pipeline.runner_dialect.zip_table import BadZip, ZipEntry, find_table, read_entries
 from tests.pipeline.protocol.strategies import mutations
 from tests.pipeline.runner.wire import archive, entry
 

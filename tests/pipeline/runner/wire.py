@@ -13,8 +13,8 @@ from typing import Any
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.protocol import NEED_DATA, Event, Job, Record
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.runner.receiver import RunnerReceiver
-from playstream.pipeline.runner.sender import RunnerSender
+from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
+from playstream.pipeline.runner_dialect.sender import RunnerSender
 from tests.pipeline.protocol.wire import WHOLE, Taken, chunks
 
 

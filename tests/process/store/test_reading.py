@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import RowMapping, delete
 
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import StoreError
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.process.store import Patience, Store, changed_on, iter_results, iter_runs, open_store, pages, query
 from playstream.process.store.pages import Question
 from playstream.process.store.schema import runs

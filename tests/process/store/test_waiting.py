@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import playstream
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import StoreError
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.process.store import Patience, Store, iter_results, list_runs, open_store, show_run
 from tests.cli.test_stored import RECORDED
 from tests.interface.conftest import make_demo

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.errors import ExecutableNotFound
-from playstream.pipeline.isolation import Isolation
+from playstream.pipeline.job.isolation import Isolation
 from playstream.worker.command import Command
 from playstream.worker.isolation.sandbox import make_sandbox
 from tests.processes import marked_processes, wait_until

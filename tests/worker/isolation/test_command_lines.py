@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
-from playstream.pipeline.isolation import Isolation, RegistryAuth
+from playstream.pipeline.job.isolation import Isolation, RegistryAuth
 from playstream.worker.command import Command
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR

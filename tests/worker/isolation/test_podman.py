@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.isolation import Isolation, RegistryAuth
+from playstream.pipeline.job.isolation import Isolation, RegistryAuth
 from playstream.worker.command import Command
-from playstream.worker.guardian import kill_marked
+from playstream.worker.guard import kill_marked
 from playstream.worker.isolation.containers import Container
 from playstream.worker.isolation.sandbox import make_sandbox
 from tests.processes import marked_processes, wait_until

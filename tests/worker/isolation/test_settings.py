@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.isolation import ISOLATION_KEYS, Isolation, RegistryAuth, read_isolation
+from playstream.pipeline.job.isolation import ISOLATION_KEYS, Isolation, RegistryAuth, read_isolation
 
 ALL: dict[str, Any] = {
     "process_isolation": True,

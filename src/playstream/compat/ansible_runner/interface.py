@@ -18,7 +18,7 @@ from playstream.compat.ansible_runner.streaming import Processor, Transmitter, W
 from playstream.compat.left_inputs import leave_inputs
 from playstream.compat.options import HANDLERS, below_env_files
 from playstream.compat.signals import SignalWatch, WatchedThread, listening
-from playstream.interface import commands, documentation, inquiries, running
+from playstream.interface import ansible_doc, ansible_queries, commands, running
 from playstream.interface.runner import Runner as _Runner
 from playstream.pipeline.errors import ExecutableNotFound
 
@@ -237,9 +237,9 @@ def run_command_async(
 def get_plugin_docs(
     plugin_names: Sequence[str], plugin_type: str | None = None, response_format: str | None = None,
     snippet: bool = False, playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
-) -> inquiries.Answer:
+) -> ansible_queries.Answer:
     """The documentation of plugins; see playstream.get_plugin_docs."""
-    return documentation.get_plugin_docs(
+    return ansible_doc.get_plugin_docs(
         plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **below_env_files(kwargs)
     )
 
@@ -249,7 +249,7 @@ def get_plugin_docs_async(
     snippet: bool = False, playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
 ) -> tuple[threading.Thread, _Runner]:
     """As get_plugin_docs(), in a thread of its own."""
-    return documentation.get_plugin_docs_async(
+    return ansible_doc.get_plugin_docs_async(
         plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **below_env_files(kwargs)
     )
 
@@ -257,9 +257,9 @@ def get_plugin_docs_async(
 def get_plugin_list(
     list_files: bool | None = None, response_format: str | None = None, plugin_type: str | None = None,
     playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
-) -> inquiries.Answer:
+) -> ansible_queries.Answer:
     """The plugins that are installed; see playstream.get_plugin_list."""
-    return documentation.get_plugin_list(
+    return ansible_doc.get_plugin_list(
         list_files, response_format, plugin_type, playbook_dir, module_path, **below_env_files(kwargs)
     )
 
@@ -268,9 +268,9 @@ def get_inventory(
     action: str, inventories: Sequence[str], response_format: str | None = None, host: str | None = None,
     playbook_dir: str | None = None, vault_ids: str | None = None, vault_password_file: str | None = None,
     output_file: str | None = None, export: bool | None = None, **kwargs: Any,
-) -> inquiries.Answer:
+) -> ansible_queries.Answer:
     """What an inventory holds; see playstream.get_inventory."""
-    return inquiries.get_inventory(
+    return ansible_queries.get_inventory(
         action, inventories, response_format, host, playbook_dir, vault_ids, vault_password_file, output_file, export,
         **below_env_files(kwargs),
     )
@@ -280,18 +280,18 @@ def get_ansible_config(
     action: str, config_file: str | None = None, only_changed: bool | None = None, **kwargs: Any
 ) -> tuple[str, str]:
     """Ansible's configuration; see playstream.get_ansible_config."""
-    return inquiries.get_ansible_config(action, config_file, only_changed, **below_env_files(kwargs))
+    return ansible_queries.get_ansible_config(action, config_file, only_changed, **below_env_files(kwargs))
 
 
 def get_role_list(
     collection: str | None = None, playbook_dir: str | None = None, **kwargs: Any
-) -> inquiries.Answer:
+) -> ansible_queries.Answer:
     """The roles that have an argument specification; see playstream.get_role_list."""
-    return documentation.get_role_list(collection, playbook_dir, **below_env_files(kwargs))
+    return ansible_doc.get_role_list(collection, playbook_dir, **below_env_files(kwargs))
 
 
 def get_role_argspec(
     role: str, collection: str | None = None, playbook_dir: str | None = None, **kwargs: Any
-) -> inquiries.Answer:
+) -> ansible_queries.Answer:
     """The argument specification of a role; see playstream.get_role_argspec."""
-    return documentation.get_role_argspec(role, collection, playbook_dir, **below_env_files(kwargs))
+    return ansible_doc.get_role_argspec(role, collection, playbook_dir, **below_env_files(kwargs))

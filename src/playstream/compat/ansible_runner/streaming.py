@@ -16,8 +16,8 @@ from playstream.compat.signals import listening
 from playstream.interface.handlers import take_handlers
 from playstream.interface.options import RunOptions
 from playstream.interface.streaming import ProcessConfig, ProcessRunner, TransmitRunner, WorkRunner
-from playstream.pipeline.checks import check_options, select_options
 from playstream.pipeline.errors import ProtocolError, UnsafePath
+from playstream.pipeline.job.checks import check_options, select_options
 from playstream.worker import WorkerOptions
 
 __all__ = ["MockConfig", "Processor", "Transmitter", "UUIDEncoder", "Worker"]

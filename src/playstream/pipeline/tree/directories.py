@@ -153,7 +153,7 @@ def _remove_tree(directory: int, name: str) -> None:
             raise
     else:
         return
-    from playstream.pipeline.removal import remove_tree  # noqa: PLC0415 - most are empty by then
+    from playstream.pipeline.io.removal import remove_tree  # noqa: PLC0415 - most are empty by then
 
     remains = remove_tree(name, dir_fd=directory)
     if remains is not None:

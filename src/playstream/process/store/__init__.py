@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from playstream.process.store.query import show_run as show_run
     from playstream.process.store.records import as_json as as_json
     from playstream.process.store.session import Patience as Patience
-    from playstream.process.store.since import parse_since as parse_since
+    from playstream.process.store.time_parse import parse_since as parse_since
     from playstream.process.store.writer import RunWriter as RunWriter
 
 _PLACE_OF = {
     "hide_password": "address", "Store": "engine", "open_store": "engine",
     "changed_on": "query", "iter_results": "query", "iter_runs": "query", "list_runs": "query", "show_run": "query",
-    "as_json": "records", "Patience": "session", "parse_since": "since", "RunWriter": "writer",
+    "as_json": "records", "Patience": "session", "parse_since": "time_parse", "RunWriter": "writer",
 }
 
 __all__ = [  # noqa: PLE0604 - the names of _PLACE_OF

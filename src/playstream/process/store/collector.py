@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playstream.process.store import schema
-from playstream.process.store.res import MAX_RES, encode_res
+from playstream.process.store.result_json import MAX_RES, encode_res
 from playstream.process.store.spool import RowSpool
 from playstream.process.store.values import as_count, as_integer, as_seconds, as_text, as_time
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.process.store.address import Address, read_address
 from playstream.process.store.migrate import prepare, require_current, write_version
 from playstream.process.store.session import Patience, Session, current_session

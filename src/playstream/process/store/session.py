@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from playstream.pipeline.cancellation import Cancellation
 from playstream.pipeline.errors import StoreError
+from playstream.pipeline.io.cancellation import Cancellation
 
 _T = TypeVar("_T")
 _LOOK_SECONDS = 0.1

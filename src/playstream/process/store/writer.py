@@ -15,7 +15,7 @@ from playstream.pipeline.errors import ConfigurationError, StoreError
 from playstream.process.store import schema
 from playstream.process.store.collector import RESULT_COLUMNS, TIMES, Collector
 from playstream.process.store.engine import Store
-from playstream.process.store.res import MAX_RES
+from playstream.process.store.result_json import MAX_RES
 from playstream.process.store.values import as_rc, as_text, as_time
 
 _BATCH = 1000

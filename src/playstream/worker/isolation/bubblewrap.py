@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playstream.pipeline.interpreter import find_python
-from playstream.pipeline.isolation import Isolation
+from playstream.pipeline.io.interpreter import find_python
+from playstream.pipeline.job.isolation import Isolation
 from playstream.worker.command import Command, find_executable
 from playstream.worker.isolation.environment import PYTHON_HANDOVER, Handover, plan_handover
 from playstream.worker.paths import PLUGINS, Paths

@@ -9,7 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from playstream.pipeline.isolation import Isolation
+from playstream.pipeline.job.isolation import Isolation
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
 from playstream.worker.isolation import mounts

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, JobError
-from playstream.pipeline.inputs import ENV_FILES
-from playstream.pipeline.isolation import Isolation, split_mount
+from playstream.pipeline.job.inputs import ENV_FILES
+from playstream.pipeline.job.isolation import Isolation, split_mount
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, PLUGINS, Paths
 
 INSIDE = Path("/runner")

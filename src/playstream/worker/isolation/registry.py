@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playstream.pipeline.isolation import RegistryAuth
+from playstream.pipeline.job.isolation import RegistryAuth
 from playstream.worker.run_files import write_private
 
 

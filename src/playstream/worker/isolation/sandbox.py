@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from playstream.pipeline.errors import ExecutableNotFound
-from playstream.pipeline.isolation import Isolation
+from playstream.pipeline.job.isolation import Isolation
 from playstream.worker.command import Command
 from playstream.worker.isolation.bubblewrap import Bubblewrap
 from playstream.worker.isolation.containers import Container

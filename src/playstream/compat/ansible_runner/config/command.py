@@ -9,7 +9,7 @@ from playstream.compat.ansible_runner.exceptions import ConfigurationError
 from playstream.compat.options import below_env_files, refuse_unknown
 from playstream.interface.command_config import CommandConfig as _CommandConfig
 from playstream.interface.commands import find_descriptors
-from playstream.pipeline.options import SharedOptions
+from playstream.pipeline.job.options import SharedOptions
 
 __all__ = ["CommandConfig"]
 

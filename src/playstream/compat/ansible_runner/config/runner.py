@@ -15,14 +15,14 @@ from playstream.compat.ansible_runner import defaults
 from playstream.compat.ansible_runner.loader import ArtifactLoader
 from playstream.compat.executables import lengthen, shorten, tell_missing
 from playstream.compat.facts import facts_elsewhere
-from playstream.compat.given import Given, Setting
+from playstream.compat.option_attribute import Given, Setting
 from playstream.compat.options import loosen, make_directory, refuse_unknown, with_host_keys_unchecked
 from playstream.compat.prompts import compile_prompts, with_prompts
 from playstream.interface.config import RunnerConfig as _RunnerConfig
-from playstream.pipeline.checks import check_options
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.lookup import Delivery
-from playstream.pipeline.options import JobOptions, SharedOptions
+from playstream.pipeline.job.checks import check_options
+from playstream.pipeline.job.lookup import Delivery
+from playstream.pipeline.job.options import JobOptions, SharedOptions
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import absolute_path, make_private
 

@@ -17,8 +17,8 @@ from typing import Any
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
 from playstream.compat.signals import SignalWatch
 from playstream.interface.rotation import rotate
-from playstream.pipeline.owned import Owned
-from playstream.pipeline.removal import remove_tree
+from playstream.pipeline.io.owned import Owned
+from playstream.pipeline.io.removal import remove_tree
 
 __all__ = [
     "Bunch",

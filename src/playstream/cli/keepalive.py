@@ -1,0 +1,40 @@
+"""How often a stage says that it lives, and how long it bears the other side's silence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, check_seconds
+
+_KEEPALIVE_VARIABLE = "ANSIBLE_RUNNER_KEEPALIVE_SECONDS"
+
+
+def keepalive_seconds(flags: argparse.Namespace) -> float:
+    """Silence after which a heartbeat is sent; 0 for never.
+
+    Raises:
+        ConfigurationError: it is no number of seconds.
+    """
+    if flags.keepalive_seconds is not None:
+        return check_seconds("--keepalive-seconds", flags.keepalive_seconds)
+    text = os.environ.get(_KEEPALIVE_VARIABLE)
+    if not text:
+        return DEFAULT_KEEPALIVE_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ConfigurationError(f"{_KEEPALIVE_VARIABLE}: expected seconds from 0, got {text!r}") from None
+    return check_seconds(_KEEPALIVE_VARIABLE, seconds)
+
+
+def liveness_seconds(flags: argparse.Namespace) -> float:
+    """Silence after which the other side counts as lost; 0 for never.
+
+    Raises:
+        ConfigurationError: it is no number of seconds.
+    """
+    if flags.liveness_seconds is None:
+        return DEFAULT_LIVENESS_SECONDS
+    return check_seconds("--liveness-seconds", flags.liveness_seconds)

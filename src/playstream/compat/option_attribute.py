@@ -1,0 +1,62 @@
+"""Options and settings of a configuration as attributes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from playstream.pipeline.job.options import SETTING_OPTIONS
+
+
+class Configuration(Protocol):
+    """What has such attributes."""
+
+    options: dict[str, Any]
+
+    settings: dict[str, Any]
+
+    def give(self, options: Mapping[str, Any]) -> None:
+        """Set options."""
+
+
+class Given:
+    """An option, under the name that ansible-runner's configuration has for it. It may be set before `prepare()`.
+
+    Args:
+        option: its name among the options of run().
+        default: what it is when it is not given.
+    """
+
+    def __init__(self, option: str, default: Any = None) -> None:
+        self._option = option
+        self._default = default
+
+    def __get__(self, config: Configuration | None, owner: type | None = None) -> Any:
+        if config is None:
+            return self
+        given = config.options.get(self._option, self._default)
+        return config.settings.get(self._option, given) if self._option in SETTING_OPTIONS else given
+
+    def __set__(self, config: Configuration, value: Any) -> None:
+        config.give({self._option: value})
+
+
+class Setting:
+    """A setting, under the name that ansible-runner's configuration has for it. It may be set until the run starts.
+
+    Args:
+        default: what it is when it is not given.
+    """
+
+    def __init__(self, default: Any = None) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, config: Configuration | None, owner: type | None = None) -> Any:
+        return self if config is None else config.settings.get(self._name, self._default)
+
+    def __set__(self, config: Configuration, value: Any) -> None:
+        others = {name: known for name, known in (config.settings or {}).items() if name != self._name}
+        config.settings = others if value is None else {**others, self._name: value}

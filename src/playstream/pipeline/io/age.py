@@ -1,0 +1,307 @@
+"""Encryption as a layer of a link, in age's format (age-encryption.org/v1): bytes in, bytes out.
+
+Each direction has a thread between the link and a pipe, whose other end the stage has in place of the link. The format
+is made of pieces of 64 KiB, each authenticated, and has no word for a shorter one before the end: what is written
+waits until a piece is full.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
+from playstream.pipeline.io.age_header import EncryptedStart
+from playstream.pipeline.io.age_keys import import_pyrage
+from playstream.pipeline.io.liveness import Delivery
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.io.stdio import enlarge_pipe, read_some, write_all
+
+if TYPE_CHECKING:
+    from playstream.pipeline.io.age_keys import Identity, Recipient
+    from playstream.pipeline.io.cancellation import Cancellation
+
+_GATHERED = 1 << 18
+"""Bytes that go out with one write. The library hands over 8 KiB at a time."""
+_LOOK_SECONDS = 0.1
+_STUCK_SECONDS = 5.0
+"""How long one write may take when a side has been found silent."""
+_READER = "the next stage"
+_NO_KEY = "No matching keys found"
+_CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
+
+
+@contextmanager
+def encrypting(
+    fd: int, recipients: Sequence[Recipient], cancellation: Cancellation | None = None, liveness_seconds: float = 0.0
+) -> Iterator[int]:
+    """A descriptor whose content goes to `fd` encrypted. Nothing goes there when nothing is written.
+
+    Args:
+        fd: the link; not closed.
+        recipients: who shall be able to read it; at least one.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+
+    Raises:
+        LinkError: the reader has gone, or takes nothing, or the file cannot take more.
+    """
+    reading_end, writing_end = map(own_descriptor, os.pipe())
+    enlarge_pipe(writing_end)
+    delivery = Delivery(fd, _READER, liveness_seconds, cancellation)
+    pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end, delivery=delivery)
+    try:
+        yield writing_end
+    except BaseException as error:
+        # The reader may take nothing. Then a thread of the stage's may still be writing here; so that the number is
+        # nobody else's meanwhile, it stays in use.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, writing_end, inheritable=False)
+        os.close(null)
+        if pump.join_unless_stuck():
+            close_owned(writing_end)
+        if isinstance(error, LinkError) and not isinstance(error, SilentPeer) and pump.error is not None:
+            raise pump.error from None  # which says why, where the stage has only seen that it was left alone
+        raise
+    close_owned(writing_end)
+    pump.join(delivery.check)
+    if pump.error is not None:
+        raise pump.error
+
+
+@contextmanager
+def decrypting(fd: int, identities: Sequence[Identity], warn: Callable[[str], object]) -> Iterator[Decrypted]:
+    """The content of an encrypted link.
+
+    Args:
+        fd: the link; not closed.
+        identities: one of them has to be among those whom the stream is encrypted to.
+        warn: is told, in another thread, of output of other programs that stood before the stream.
+    """
+    reading_end, writing_end = map(own_descriptor, os.pipe())
+    enlarge_pipe(writing_end)
+    pump = _Pump(fd, writing_end, lambda ends: _decrypt(ends, identities, warn), close=writing_end)
+    try:
+        yield Decrypted(reading_end, pump)
+    finally:
+        close_owned(reading_end)
+        pump.join()
+
+
+class Decrypted:
+    """What comes out of an encrypted link; a Source."""
+
+    def __init__(self, fd: int, pump: _Pump) -> None:
+        self._fd = fd
+        self._pump = pump
+
+    def fileno(self) -> int:
+        """Readable when `read` has something."""
+        return self._fd
+
+    def read(self) -> bytes:
+        """What has come; waits for it. Empty at the end.
+
+        Raises:
+            RemoteProtocolError: what came is not encrypted, not to these identities, or was changed.
+            IncompleteStream: it ended early.
+            LinkError: the link cannot be read.
+        """
+        data = read_some(self._fd)
+        if not data and self._pump.error is not None:
+            raise self._pump.error
+        return data
+
+
+class _Pump:
+    """A thread that reads at one end and writes at the other, until one of them is closed.
+
+    Args:
+        source: where it reads.
+        target: where it writes.
+        work: does it.
+        close: which of the two is its own, to be closed at the end.
+        delivery: writes to the target, and watches whether it takes that; None where it is waited for.
+    """
+
+    def __init__(
+        self, source: int, target: int, work: Callable[[_Ends], None], *, close: int, delivery: Delivery | None = None
+    ) -> None:
+        self._ends = _Ends(source, target, delivery)
+        self._work = work
+        self._close = close
+        self.error: PlaystreamError | None = None
+        """Why it ended early. Set before its own end is closed."""
+        self._thread = threading.Thread(target=self._run, name="playstream-age", daemon=True)
+        self._thread.start()
+
+    def join(self, look: Callable[[], None] = lambda: None) -> None:
+        """Wait for the end of the thread; `look` is called meanwhile, and may raise."""
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_SECONDS)
+            look()
+
+    def join_unless_stuck(self) -> bool:
+        """Wait for the end of the thread; False when its reader takes nothing."""
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_SECONDS)
+            since = self._ends.writing_since
+            if since is not None and time.monotonic() > since + _STUCK_SECONDS:
+                return False
+        return True
+
+    def _run(self) -> None:
+        try:
+            self._work(self._ends)
+            self._ends.flush()
+        except PlaystreamError as error:
+            self.error = error
+        except BaseException as error:  # noqa: BLE001 - whatever the library raises, the stage has to hear of it
+            self.error = self._ends.error or LinkError(f"the encryption of the link failed: {error}")
+        else:
+            self.error = self._ends.error  # the library drops errors of its last write
+        finally:
+            close_owned(self._close)
+
+
+class _Ends:
+    """The two ends of a pump, as the library's file objects: it calls `read` and `write`.
+
+    Args:
+        source: where to read.
+        target: where to write.
+        delivery: writes to the target; None where that is waited for.
+    """
+
+    def __init__(self, source: int, target: int, delivery: Delivery | None) -> None:
+        self._source = source
+        self._target = target
+        self._delivery = delivery
+        self._read = memoryview(b"")
+        self._written: list[bytes] = []
+        self._waiting = 0
+        """Bytes in `_written`."""
+        self.at_end = False
+        """True when the source has no more."""
+        self.writing_since: float | None = None
+        """When a write began that has not ended."""
+        self.error: PlaystreamError | None = None
+        """What the library has been told as an error of reading or writing; it keeps the text alone."""
+        self._poll = select.poll()
+        self._poll.register(source, select.POLLIN)
+        self._poll.register(target, 0)  # tells when nobody reads there any more
+
+    def take(self) -> bytes:
+        """What has come, when all that was written has gone; waits for it. Empty at the end.
+
+        Raises:
+            LinkError: the source cannot be read, or nobody reads the target any more.
+        """
+        self.flush()
+        if self.at_end:
+            return b""
+        if any(fd == self._target for fd, _events in self._poll.poll()):
+            raise LinkError("the next stage has gone: it ended, or was ended, before this one was done")
+        data = read_some(self._source)
+        self.at_end = not data
+        return data
+
+    def put_back(self, data: bytes) -> None:
+        """Let `read` give this first."""
+        self._read = memoryview(data)
+
+    def flush(self) -> None:
+        """Write what waits.
+
+        Raises:
+            LinkError: nobody reads it, its reader takes nothing, or the file cannot take more.
+        """
+        written, self._written, self._waiting = b"".join(self._written), [], 0
+        self.writing_since = time.monotonic()
+        if self._delivery is None:
+            write_all(self._target, written)
+        else:
+            self._delivery.write(written, self._delivery.check)
+        self.writing_since = None
+
+    def read(self, size: int) -> bytes:
+        """For the library: at most so many bytes."""
+        if not self._read:
+            self._read = memoryview(self._attempt(self.take))
+        data, self._read = bytes(self._read[:size]), self._read[size:]
+        return data
+
+    def write(self, data: bytes) -> int:
+        """For the library: take all of it."""
+        if self.error is not None:
+            raise self.error
+        self._written.append(bytes(data))
+        self._waiting += len(data)
+        if self._waiting >= _GATHERED:
+            self._attempt(self.flush)
+        return len(data)
+
+    def _attempt(self, action: Callable[[], bytes | None]) -> bytes:
+        try:
+            return action() or b""
+        except PlaystreamError as error:
+            self.error = error
+            raise
+
+
+def _encrypt(ends: _Ends, recipients: Sequence[Recipient]) -> None:
+    data = ends.take()
+    if data:
+        ends.put_back(data)
+        import_pyrage().encrypt_io(ends, ends, recipients)
+
+
+def _decrypt(ends: _Ends, identities: Sequence[Identity], warn: Callable[[str], object]) -> None:
+    start = EncryptedStart()
+    while not start.found:
+        data = ends.take()
+        start.receive_data(data)
+        if not data:
+            return  # nothing came at all, which the stage explains
+    if start.skipped:
+        warn(f"skipped {start.skipped} bytes of other output before the encrypted stream: {start.shown!r}")
+    ends.put_back(start.data)
+    pyrage = import_pyrage()
+    try:
+        pyrage.decrypt_io(ends, ends, identities)
+    except pyrage.DecryptError as error:
+        raise ends.error or _explain_header(str(error)) from None
+    except OSError as error:
+        raise ends.error or _explain_content(str(error), at_end=ends.at_end) from None
+
+
+def _explain_header(told: str) -> PlaystreamError:
+    if told == _NO_KEY:
+        return RemoteProtocolError(
+            "the stream is encrypted, but to none of the keys in the identity files: expected one that belongs to a "
+            "recipient of --encrypt-to. Give the file with that key (--identity), or encrypt to this one's public key "
+            "(age-keygen -y FILE). A stream encrypted with a passphrase cannot be read here"
+        )
+    if told in _CUT_HEADERS:
+        return IncompleteStream("the encrypted stream ended within its header: its sender died, or the link was cut")
+    return RemoteProtocolError(
+        f"the header of the encrypted stream cannot be read: {' '.join(told.split())}. Something on the way changed "
+        "it, or its sender uses a version of age that this side does not know"
+    )
+
+
+def _explain_content(told: str, *, at_end: bool) -> PlaystreamError:
+    if at_end:
+        return IncompleteStream(
+            f"the encrypted stream ended early ({told}): its sender died, the link was cut, or its last 64 KiB were "
+            "changed on the way. What came before is authentic"
+        )
+    return RemoteProtocolError(
+        f"the encrypted stream was changed on the way ({told}): a piece of 64 KiB is not as its sender wrote it. What "
+        "came before is authentic"
+    )

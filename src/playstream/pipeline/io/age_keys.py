@@ -1,0 +1,167 @@
+"""Keys of age: recipients, to whom a stream is encrypted, and identities, who can read it.
+
+They are written as age and its `-r`, `-R` and `-i` take them. No error shows a line of a file, which may be secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeAlias
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.options import StrPath
+
+if TYPE_CHECKING:
+    import pyrage
+
+    Recipient: TypeAlias = pyrage.x25519.Recipient | pyrage.ssh.Recipient
+    Identity: TypeAlias = pyrage.x25519.Identity | pyrage.ssh.Identity
+
+_PUBLIC = "age1"
+_SECRET = "AGE-SECRET-KEY-1"  # noqa: S105 - how one begins
+_SSH_TYPES = frozenset({"ssh-ed25519", "ssh-rsa"})
+_OTHER_SSH_TYPES = ("ssh-", "ecdsa-", "sk-")
+_PEM = "-----BEGIN "
+_AGE_FILES = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
+_MOST_BYTES = 1 << 24
+"""Of a file with keys, as in age."""
+
+
+def import_pyrage() -> ModuleType:
+    """The library that knows age's format; it is loaded where something is encrypted or decrypted.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        import pyrage  # noqa: PLC0415 - an extra, and 2 MB
+    except ImportError as error:
+        raise ConfigurationError(
+            f"encryption needs the library pyrage, which cannot be loaded ({error}); pip install 'playstream[age]'"
+        ) from None
+    return pyrage
+
+
+def read_recipients(given: Iterable[str], warn: Callable[[str], object]) -> list[Recipient]:
+    """Those who shall be able to read a stream.
+
+    Args:
+        given: public keys, of age (`age1…`) or ssh (`ssh-ed25519 …`, `ssh-rsa …`), or `@FILE` for a file with one on
+            each line.
+        warn: is told which ssh keys of a file were passed over, because age has no use for keys of their type.
+
+    Raises:
+        ConfigurationError: one is no such key, a file cannot be read or has no key, or pyrage is missing.
+    """
+    import_pyrage()
+    found: list[Recipient] = []
+    for text in given:
+        if text.startswith("@"):
+            found += _recipients_of_file(text[1:], warn)
+        else:
+            found.append(_recipient(text.strip(), "encrypt to"))
+    return found
+
+
+def read_identities(files: Sequence[StrPath]) -> list[Identity]:
+    """The secret keys in files: of age, one on each line beside comments, or an ssh private key without passphrase.
+
+    Raises:
+        ConfigurationError: a file cannot be read, has no key or one that is of no use here, or pyrage is missing.
+    """
+    import_pyrage()
+    return [identity for file in files for identity in _identities_of_file(file)]
+
+
+def _read(file: StrPath, flag: str) -> str:
+    try:
+        with Path(file).open("rb") as opened:
+            data = opened.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise ConfigurationError(f"{flag}: {file} has more than {_MOST_BYTES >> 20} MiB, so it is no file of keys")
+        if data.startswith(_AGE_FILES):
+            raise ConfigurationError(
+                f"{flag}: {file} is encrypted, and nobody can be asked for its passphrase here. Give what age "
+                f"decrypts: --identity <(age -d {file})"
+            )
+        return data.decode()
+    except OSError as error:
+        raise ConfigurationError(f"{flag}: {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{flag}: {file} is no text, so it is no file of keys") from None
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Number and text of the lines that are neither empty nor a comment."""
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            yield number, stripped
+
+
+def _recipients_of_file(file: str, warn: Callable[[str], object]) -> list[Recipient]:
+    found: list[Recipient] = []
+    for number, line in _lines(_read(file, "encrypt to")):
+        place = f"encrypt to: {file}, line {number}"
+        kind = line.split(None, 1)[0]
+        if kind.startswith(_OTHER_SSH_TYPES) and kind not in _SSH_TYPES:
+            warn(f"{place}: passed over, since age encrypts to no ssh key of the type {kind}")
+        else:
+            found.append(_recipient(line, place))
+    if not found:
+        raise ConfigurationError(f"encrypt to: {file} has no public key that age could encrypt to")
+    return found
+
+
+def _recipient(text: str, place: str) -> Recipient:
+    import pyrage  # noqa: PLC0415 - import_pyrage has said what to do where it is missing
+
+    try:
+        if text.startswith(_PUBLIC):
+            return pyrage.x25519.Recipient.from_str(text)
+        if text.split(" ", 1)[0] in _SSH_TYPES:
+            return pyrage.ssh.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise ConfigurationError(
+            f"{place}: expected a public key, got one that is damaged, or of a kind that pyrage does not know "
+            "(plugins, post-quantum)"
+        ) from None
+    if text.upper().startswith(_SECRET) or text.startswith(_PEM):
+        raise ConfigurationError(
+            f"{place}: expected a public key, got a secret one. Whatever showed it to others, a process list or a "
+            "shell's history, has made it worthless: make another (age-keygen)"
+        )
+    raise ConfigurationError(
+        f"{place}: expected age1…, ssh-ed25519 …, ssh-rsa … or @FILE, got something else. The public key of an age "
+        "identity file is what age-keygen -y prints, that of an ssh key is in the file that ends in .pub"
+    )
+
+
+def _identities_of_file(file: StrPath) -> list[Identity]:
+    import pyrage  # noqa: PLC0415 - as above
+
+    text = _read(file, "identity")
+    if text.lstrip().startswith(_PEM):
+        try:
+            return [pyrage.ssh.Identity.from_buffer(text.lstrip().encode())]
+        except pyrage.IdentityError as error:
+            raise ConfigurationError(
+                f"identity: {file} is an ssh key of no use here: {error}. Expected one of ssh-ed25519 or ssh-rsa "
+                "without a passphrase"
+            ) from None
+    found: list[Identity] = []
+    for number, line in _lines(text):
+        if not line.upper().startswith(_SECRET):
+            raise ConfigurationError(
+                f"identity: {file}, line {number}: expected {_SECRET}… or a comment, got something else. A file with "
+                "secret keys is what age-keygen writes; an ssh private key works too, a plugin's identity does not"
+            )
+        try:
+            found.append(pyrage.x25519.Identity.from_str(line))
+        except pyrage.IdentityError:
+            raise ConfigurationError(f"identity: {file}, line {number}: the secret key is damaged") from None
+    if not found:
+        raise ConfigurationError(f"identity: {file} has no secret key")
+    return found

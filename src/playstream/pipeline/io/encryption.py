@@ -1,0 +1,113 @@
+"""A stage's links with encryption, where it is asked for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS
+
+if TYPE_CHECKING:
+    from playstream.pipeline.io.cancellation import Cancellation
+    from playstream.pipeline.io.stdio import Source
+    from playstream.pipeline.job.options import StrPath
+
+Warn = Callable[[str], object]
+"""Takes a line for people."""
+
+NOT_LIVE = (
+    "encrypt to: results arrive in pieces of 64 KiB and at the end, not as they come: age has no word for less. "
+    "Heartbeats wait too, so what is between may take the connection for an idle one"
+)
+"""What is said where encrypted results do not go to a file."""
+
+
+def encryption_of(options: Mapping[str, Any], name: str) -> list[str]:
+    """`encrypt_to` or `identity` among keyword arguments; empty when it is not there.
+
+    Raises:
+        ConfigurationError: it is there and names nothing, which may be a mistake that would leave a stream plain.
+    """
+    given = options.get(name)
+    if given is None:
+        return []
+    values = [os.fspath(value) for value in ([given] if isinstance(given, (str, os.PathLike)) else given)]
+    if not values or not all(values):
+        raise ConfigurationError(f"{name}: expected at least one, and none empty; leave it out for a plain stream")
+    return values
+
+
+def check_hold(recipients: Sequence[str], *, hold: bool) -> None:
+    """See whether transmit can encrypt and stay.
+
+    Raises:
+        ConfigurationError: it cannot: the end of the job would wait for a piece to be full.
+    """
+    if recipients and hold:
+        raise ConfigurationError(
+            "hold: expected no encryption with it (encrypt to): age keeps the last bytes back until the end, so the "
+            "job would not arrive while transmit stays. End the worker to cancel such a job"
+        )
+
+
+@contextmanager
+def encrypted(
+    fd: int,
+    recipients: Sequence[str],
+    warn: Warn,
+    *,
+    results: bool = False,
+    cancellation: Cancellation | None = None,
+    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
+) -> Iterator[int]:
+    """Where a stage writes.
+
+    Args:
+        fd: the link; not closed.
+        recipients: as `--encrypt-to` has them; none for a plain stream.
+        warn: is told what the user should know.
+        results: whether somebody may want to see what comes as it comes.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+
+    Raises:
+        ConfigurationError: a recipient is none, or pyrage is missing.
+        LinkError: the reader has gone, or takes nothing.
+    """
+    if not recipients:
+        yield fd
+        return
+    from playstream.pipeline.io.age import encrypting  # noqa: PLC0415 - seldom asked for
+    from playstream.pipeline.io.age_keys import read_recipients  # noqa: PLC0415
+
+    keys = read_recipients(recipients, warn)
+    if results and not stat.S_ISREG(os.fstat(fd).st_mode):
+        warn(NOT_LIVE)
+    with encrypting(fd, keys, cancellation, liveness_seconds) as writing_end:
+        yield writing_end
+
+
+@contextmanager
+def decrypted(fd: int, identities: Sequence[StrPath], warn: Warn) -> Iterator[int | Source]:
+    """Where a stage reads.
+
+    Args:
+        fd: the link; not closed.
+        identities: files as `--identity` has them; none for a plain stream.
+        warn: is told what the user should know; from another thread too.
+
+    Raises:
+        ConfigurationError: a file has no key of use, or pyrage is missing.
+    """
+    if not identities:
+        yield fd
+        return
+    from playstream.pipeline.io.age import decrypting  # noqa: PLC0415 - seldom asked for
+    from playstream.pipeline.io.age_keys import read_identities  # noqa: PLC0415
+
+    with decrypting(fd, read_identities(identities), warn) as source:
+        yield source

@@ -1,0 +1,187 @@
+"""Whether the other side still lives: it says something at least every so often, or it counts as lost."""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError, SilentPeer
+from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation
+from playstream.pipeline.io.stdio import wait_for, write_all
+
+DEFAULT_KEEPALIVE_SECONDS = 15.0
+"""Silence after which a heartbeat is sent. Below the 30 to 60 seconds after which common load balancers and NAT
+gateways forget an idle connection."""
+DEFAULT_LIVENESS_SECONDS = 60.0
+"""Silence after which the other side counts as lost: four heartbeats."""
+PATIENCE = 5
+"""How many times as long a side has that may be busy with something else than this link: before its first byte, when
+the stage before it may still be sending; and to take what is written to it, since a handler may block."""
+
+_PIECE = 1 << 16
+"""Bytes after which to note that they were taken. A frame may have sixteen times as many, and a link be slow."""
+
+
+def check_seconds(source: str, seconds: float) -> float:
+    """A number of seconds, 0 for never.
+
+    Args:
+        source: the flag or argument, for errors.
+
+    Raises:
+        ConfigurationError: it is negative, infinite or no number.
+    """
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ConfigurationError(f"{source}: expected seconds from 0, got {seconds:g}")
+    return seconds
+
+
+def seconds_of(options: Mapping[str, Any], name: str, default: float) -> float:
+    """A number of seconds among keyword arguments.
+
+    Raises:
+        ConfigurationError: it is negative, infinite or no number.
+    """
+    return check_seconds(name, options.get(name, default))
+
+
+class Liveness:
+    """Watches for silence.
+
+    Args:
+        side: who is listened to, for people.
+        seconds: the limit; 0 for none.
+    """
+
+    def __init__(self, side: str, seconds: float) -> None:
+        self._side = side
+        self._seconds = seconds
+        self._limit = seconds * PATIENCE
+        self._heard = time.monotonic()
+
+    def hear(self, *, expected: bool = True) -> None:
+        """Something has come.
+
+        Args:
+            expected: whether more can be expected in time: the other side says that it lives.
+        """
+        self._heard = time.monotonic()
+        self._limit = self._seconds if expected else 0.0
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the limit, 0 when it has passed; None for no limit."""
+        return max(0.0, self._heard + self._limit - time.monotonic()) if self._limit else None
+
+    def is_over(self, link: int) -> bool:
+        """Whether the limit has passed and nothing waits in the link.
+
+        A process that was stopped, or got no time, may find both at once: the limit passed, and what came meanwhile.
+        """
+        if self.time_left != 0.0:
+            return False
+        poll = select.poll()
+        poll.register(link, select.POLLIN)
+        return not poll.poll(0)
+
+    def check(self, link: int) -> None:
+        """See whether the other side is silent for too long.
+
+        Args:
+            link: where what it says comes from.
+
+        Raises:
+            SilentPeer: it is.
+        """
+        if self.is_over(link):
+            raise SilentPeer(
+                f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is gone, or the "
+                f"connection is dead. What came before is kept. --liveness-seconds sets the limit, {self._seconds:g} "
+                "here and 0 for none"
+            )
+
+
+def check_delivery(side: str, cancellation: Cancellation | None) -> None:
+    """See whether there is still time to deliver something after a request to stop.
+
+    Args:
+        side: who is to take it, for people.
+        cancellation: the request; None where nobody can make one.
+
+    Raises:
+        SilentPeer: there is none.
+    """
+    if cancellation is not None and cancellation.overdue:
+        raise SilentPeer(
+            f"{cancellation.reason}, and {side} has not taken all within {DELIVERY_SECONDS:g} seconds. Likely it hangs"
+        )
+
+
+class Delivery:
+    """Writes to the other side, and watches whether it takes what is written.
+
+    Args:
+        fd: the link.
+        side: who takes it, for people.
+        seconds: the limit for silence. The other side counts as lost when it takes nothing for PATIENCE times as long;
+            0 for never.
+        cancellation: when it is requested, DELIVERY_SECONDS are left; None where nobody can request one.
+    """
+
+    def __init__(self, fd: int, side: str, seconds: float, cancellation: Cancellation | None) -> None:
+        self._fd = fd
+        self._side = side
+        self._limit = seconds * PATIENCE
+        self._cancellation = cancellation
+        self._waiting_since: float | None = None
+        """When the other side last took something, while there is more for it."""
+        self._lost: SilentPeer | None = None
+
+    def write(self, data: bytes, look: Callable[[], None] | None = None) -> None:
+        """Write all of `data`.
+
+        Args:
+            data: what to write.
+            look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out. None where another
+                thread calls `check`.
+
+        Raises:
+            LinkError: the reader has gone, or the file cannot take more.
+            SilentPeer: `check` has given up meanwhile; the rest is not written.
+        """
+        view = memoryview(data)
+        while view:
+            if self._lost is not None:
+                raise self._lost  # whoever has given up may close the link
+            self._waiting_since = time.monotonic()
+            write_all(self._fd, view[:_PIECE], look)
+            view = view[_PIECE:]
+        self._waiting_since = None
+
+    def check(self) -> None:
+        """See whether the other side takes what is written.
+
+        Raises:
+            SilentPeer: it does not.
+        """
+        try:
+            check_delivery(self._side, self._cancellation)
+            self._check_patience()
+        except SilentPeer as error:
+            self._lost = error
+            raise
+
+    def _check_patience(self) -> None:
+        # When this process was stopped, there may be room: what the other side waits for has not been written yet.
+        if self._is_overdue() and not wait_for(self._fd, select.POLLOUT, 0) and self._is_overdue():
+            raise SilentPeer(
+                f"{self._side} has taken nothing for {self._limit:g} seconds: it hangs, or the connection is dead. "
+                f"--liveness-seconds sets the limit, which is {PATIENCE} times as long for taking"
+            )
+
+    def _is_overdue(self) -> bool:
+        since = self._waiting_since
+        return bool(self._limit) and since is not None and time.monotonic() > since + self._limit

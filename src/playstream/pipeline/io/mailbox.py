@@ -1,0 +1,127 @@
+"""Records on their way from the thread that makes them to the thread that takes them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, Literal
+
+from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.io.cancellation import LOOK_SECONDS
+from playstream.pipeline.protocol import Event, FileData, Record
+
+_HIGH_WATER = 8 << 20
+"""Bytes of waiting records above which the mailbox is full."""
+_RECORD_COST = 500
+"""Bytes that a record is counted with besides its payload; measured for an Event on CPython 3.11."""
+
+
+class Nothing(Enum):
+    """What `take` returns instead of a record."""
+
+    YET = "yet"
+    MORE = "more"
+
+
+NOTHING_YET: Final = Nothing.YET
+NOTHING_MORE: Final = Nothing.MORE
+
+
+class Mailbox:
+    """A queue of records between two threads that never makes the first wait unless it wants to.
+
+    Args:
+        wake: called when there is room again, or the taker has failed.
+    """
+
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        self._wake = wake
+        self._records: deque[Record] = deque()
+        self._size = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self.error: PlaystreamError | None = None
+        """Why the taker has given up; what is put afterwards is dropped."""
+
+    @property
+    def full(self) -> bool:
+        """True while so much is waiting that no more should be produced."""
+        return self._size > _HIGH_WATER
+
+    @property
+    def empty(self) -> bool:
+        """True while nothing is waiting."""
+        return not self._records
+
+    def put(self, *records: Record) -> None:
+        """Add records, waking the taker once; never waits."""
+        with self._changed:
+            if self.error is None:
+                self._records.extend(records)
+                self._size += sum(map(_cost, records))
+                self._changed.notify_all()
+
+    def put_when_room(self, record: Record, look: Callable[[], None] = lambda: None) -> None:
+        """Add a record; waits while the mailbox is full.
+
+        Args:
+            record: what to add.
+            look: called every LOOK_SECONDS while it waits; may let the mailbox fail.
+
+        Raises:
+            PlaystreamError: what the taker failed with.
+        """
+        while self.full and self.error is None:
+            with self._changed:
+                if self.full and self.error is None:
+                    self._changed.wait(LOOK_SECONDS)
+            look()
+        if self.error is not None:
+            raise self.error
+        self.put(record)
+
+    def close(self) -> None:
+        """No more will be put."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def fail(self, error: PlaystreamError) -> None:
+        """The taker has given up."""
+        with self._changed:
+            self.error = error
+            self._records.clear()
+            self._size = 0
+            self._changed.notify_all()
+        self._wake()
+
+    def take(self, seconds: float | None = None) -> Record | Literal[Nothing.YET, Nothing.MORE]:
+        """The next record; NOTHING_YET when none comes within `seconds`; NOTHING_MORE at the end."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with self._changed:
+            while not self._records:
+                if self._closed:
+                    return NOTHING_MORE
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return NOTHING_YET
+                self._changed.wait(left)
+            was_full = self.full
+            record = self._records.popleft()
+            self._size -= _cost(record)
+            if not was_full or self.full:
+                return record
+            self._changed.notify_all()
+        self._wake()
+        return record
+
+
+def _cost(record: Record) -> int:
+    if isinstance(record, Event):
+        return _RECORD_COST + len(record.json)
+    if isinstance(record, FileData):
+        return _RECORD_COST + len(record.data)
+    return _RECORD_COST

@@ -1,0 +1,235 @@
+"""Standard input and output as a link.
+
+A stage that speaks the protocol on its standard streams claims them before anything else, after execnet: a stray
+print of a library can then not harm the stream.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from playstream.pipeline.errors import LinkError
+from playstream.pipeline.io.cancellation import LOOK_SECONDS
+
+READ_SIZE = 1 << 18
+"""Bytes asked for with one read."""
+_PIPE_SIZE = 1 << 20
+"""Bytes that a pipe should hold."""
+_TERMINAL_PIECE = 128
+"""A terminal may have room for less than a page; a line end takes two bytes there."""
+_USUAL_PIPE_SIZE = 1 << 16
+"""Bytes that it holds on Linux unless it is told, pipe(7)."""
+
+
+SHUT = getattr(select, "POLLRDHUP", 0)
+"""What poll(2) says of a socket whose other end sends no more. TCP does not tell whether that end still reads: what is
+written next is refused if it does not."""
+
+
+_filled: set[int] = set()
+"""Standard streams that were closed."""
+
+
+class Source(Protocol):
+    """A link whose bytes come through a layer, such as decryption, that can say why they end."""
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `read` has something."""
+
+    def read(self) -> bytes:
+        """What has come; waits for it. Empty at the end."""
+
+
+def fill_standard_streams() -> None:
+    """Open /dev/null where a standard stream of this process is closed.
+
+    A service may have closed them. The next file that something opens would get the number: a stage would take it for
+    its link, what a run starts for its standard input, and messages would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            fd = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(fd, True)
+            if fd == number:
+                _filled.add(number)
+            else:  # another thread was faster
+                os.close(fd)
+
+
+def claim_input() -> int:
+    """Take standard input: a private descriptor for it; descriptor 0 becomes /dev/null."""
+    claimed = _duplicate(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return claimed
+
+
+def claim_output() -> int:
+    """Take standard output: a private descriptor for it; descriptor 1 becomes standard error."""
+    claimed = _duplicate(1)
+    os.dup2(2, 1)
+    return claimed
+
+
+@contextmanager
+def silence_beside(output: int) -> Iterator[None]:
+    """Keep standard error out of a stream while it is written, where both are one file: 2>&1, or receptor's doing.
+
+    What the interpreter, a library or the guard says there would land between two halves of a line or an archive; it
+    goes to /dev/null. Before and after, standard error is what it was.
+
+    Args:
+        output: what `claim_output` gave.
+    """
+    if not _is_one_file(output, 2):
+        yield
+        return
+    kept = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 10)
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        _point_output_at(null)
+        yield
+    finally:
+        _point_output_at(kept)
+        os.close(kept)
+        os.close(null)
+
+
+def _is_one_file(first: int, second: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(first), os.fstat(second))
+    except OSError:
+        return False  # one is closed
+
+
+def _point_output_at(fd: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    for number in (1, 2):
+        os.dup2(fd, number)
+
+
+def _duplicate(fd: int) -> int:
+    try:
+        claimed = None if _is_filled(fd) else fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    except OSError:
+        claimed = None
+    if claimed is None:
+        name = ("input", "output")[fd]
+        raise LinkError(f"standard {name} is closed; connect it to the stage {('before', 'after')[fd]}")
+    enlarge_pipe(claimed)
+    return claimed
+
+
+def _is_filled(fd: int) -> bool:
+    """Whether a standard stream was closed, and nobody has opened something else there since."""
+    return fd in _filled and os.path.samestat(os.fstat(fd), os.stat(os.devnull))
+
+
+def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
+    """Let a pipe hold more, if `fd` is one: fewer switches between the two ends.
+
+    Args:
+        fd: either end.
+        size: bytes that it should hold.
+
+    Returns:
+        Bytes that it holds now. A user who has many pipes gets small ones, of a page or two.
+    """
+    try:
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
+    except (OSError, AttributeError):
+        pass  # not a pipe, over the user's limit, or not Linux: it works with what there is
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+    except (OSError, AttributeError):
+        return _USUAL_PIPE_SIZE
+
+
+def piece_size(fd: int) -> int | None:
+    """How many bytes can be written at once without waiting when poll(2) says that there is room; None for all."""
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return None
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return select.PIPE_BUF
+    return _TERMINAL_PIECE if stat.S_ISCHR(mode) and os.isatty(fd) else None
+
+
+def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None = None) -> None:
+    """Write all of `data`; an empty `data` writes nothing. Wait while the file takes nothing, non-blocking or not.
+
+    Args:
+        fd: the link.
+        data: what to write.
+        look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out, and the rest is not
+            written.
+
+    Raises:
+        LinkError: the reader has gone, or the file cannot take more.
+    """
+    view = memoryview(data)
+    size = None if look is None else piece_size(fd)
+    while view:
+        while look is not None and not wait_for(fd, select.POLLOUT, LOOK_SECONDS):
+            look()
+        try:
+            written = os.write(fd, view[:size])
+        except BlockingIOError:
+            # ssh does that to a pipe that it shares with us.
+            wait_for(fd, select.POLLOUT)
+            continue
+        except (BrokenPipeError, ConnectionResetError):
+            raise LinkError("the next stage has gone: it ended, or was ended, before this one was done") from None
+        except OSError as error:
+            raise LinkError(f"the stream cannot be written: {error.strerror}") from None
+        view = view[written:]
+
+
+def read_some(link: int | Source) -> bytes:
+    """What has come, at most READ_SIZE bytes; waits for it. Empty at the end of the file.
+
+    Args:
+        link: a descriptor, or a layer on one.
+
+    Raises:
+        LinkError: the descriptor cannot be read.
+        PlaystreamError: the layer says so.
+    """
+    if not isinstance(link, int):
+        return link.read()
+    while True:
+        try:
+            return os.read(link, READ_SIZE)
+        except BlockingIOError:
+            wait_for(link, select.POLLIN)
+        except OSError as error:
+            raise LinkError(f"the stream cannot be read: {error.strerror}") from None
+
+
+def wait_for(fd: int, what: int, seconds: float | None = None) -> bool:
+    """Wait until a descriptor is ready, or its other end has gone.
+
+    Args:
+        fd: the descriptor.
+        what: select.POLLIN or select.POLLOUT.
+        seconds: for how long at most; None for as long as it takes.
+
+    Returns:
+        True if it is.
+    """
+    poll = select.poll()
+    poll.register(fd, what)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))

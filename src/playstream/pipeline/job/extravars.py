@@ -1,0 +1,117 @@
+"""Extra variables: what a caller gives, as texts that Ansible reads the same values from, of the same kinds.
+
+A file of extra variables travels as its text, a vaulted one too, and Ansible reads it where the job runs. So every
+value is what it would have been on Ansible's own command line. Data of a program travels as JSON, or as YAML where JSON
+has no word for a value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.inputs import VAULT_HEAD, check_extravars_text, load_mapping, read_extravars_text
+from playstream.pipeline.job.plain import copy_plain
+from playstream.pipeline.job.yaml_loader import ExactLoader
+
+ExtraVars: TypeAlias = "Mapping[Any, Any] | str"
+"""Variables as data, or the text of a file of them."""
+
+
+def split_extravars(source: str, items: Sequence[ExtraVars]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The texts, in their order, and the last item apart, if it is data that JSON carries.
+
+    Args:
+        source: names the argument in errors.
+        items: of two values of one name the later one counts.
+
+    Raises:
+        ConfigurationError: a value is of a kind that Ansible cannot read from any text; names the variable.
+    """
+    texts: list[str] = []
+    last: dict[str, Any] = {}
+    for number, item in enumerate(items, 1):
+        if isinstance(item, str):
+            texts += [item] if item.strip() else []
+            continue
+        copied, exact = copy_plain(source, item, yaml=True)
+        if exact and number == len(items):
+            last = copied
+        elif copied:
+            texts.append(json.dumps(copied) if exact else dump_yaml(copied))
+    return tuple(texts), last
+
+
+def dump_yaml(values: Mapping[Any, Any]) -> str:
+    """YAML that Ansible reads the values from."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=10**6)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes the objects that stand for Ansible's tags in JSON as those tags."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base asks for each value
+        return True
+
+
+def _represent_dict(dumper: _Dumper, data: dict[Any, Any]) -> yaml.Node:
+    if len(data) == 1:
+        (name, value), = data.items()
+        if isinstance(value, str) and name in {"__ansible_vault", "__ansible_unsafe"}:
+            tag = "!vault" if name == "__ansible_vault" else "!unsafe"
+            return dumper.represent_scalar(tag, value, style='"')
+    return dumper.represent_dict(data)
+
+
+_Dumper.add_representer(dict, _represent_dict)
+
+
+def merge_as_json(texts: Sequence[str], last: Mapping[str, Any]) -> dict[str, Any] | None:
+    """All the variables as one JSON object; None when that would change a value, or how Ansible merges two of them."""
+    merged: dict[str, Any] = {}
+    for values in (*map(_json_values, texts), last):
+        if values is None:
+            return None
+        # With hash_behaviour=merge Ansible makes one dict of two.
+        if any(isinstance(values[name], dict) and isinstance(merged[name], dict) for name in merged.keys() & values):
+            return None
+        merged.update(values)
+    return merged
+
+
+def _json_values(text: str) -> dict[str, Any] | None:
+    """The values of a text, when JSON carries each of them as it is."""
+    if text.startswith(VAULT_HEAD):
+        return None
+    try:
+        copied, exact = copy_plain("extravars", load_mapping("extravars", text, ExactLoader), yaml=True)
+    except ConfigurationError:
+        return None
+    return copied if exact else None
+
+
+def read_extravars(given: Any, directory: str | os.PathLike[str]) -> tuple[ExtraVars, ...]:
+    """The argument `extravars`: data, the path of a file, a text that begins with `{`, or a list of these.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or holds something else.
+    """
+    items = [given] if isinstance(given, (Mapping, str, os.PathLike)) else list(given)
+    return tuple(item if isinstance(item, Mapping) else _read_text(item, Path(directory)) for item in items)
+
+
+def _read_text(item: str | os.PathLike[str], directory: Path) -> str:
+    if isinstance(item, str) and item.lstrip().startswith(("{", "[", VAULT_HEAD)):
+        return check_extravars_text("extravars", item)
+    path = directory / item
+    # A FIFO that the caller names by its whole path is waited for, wherever it is.
+    text = read_extravars_text(path, Path("/") if os.path.isabs(item) else path.parent)
+    if text is None:
+        raise ConfigurationError(f"extravars: {str(path)!r} cannot be read: No such file or directory")
+    return text

@@ -1,0 +1,153 @@
+"""The fact cache as clients know it: `fact_cache/<host>`, a JSON object of facts.
+
+ansible-core 2.19 and later write `s1_<host>` instead, holding JSON in JSON with each value wrapped in its tags (seen in
+its `plugins/cache` and in what it writes). playstream's worker brings its own into the plain form, process what comes
+from ansible-runner's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.io.json_text import dump_json
+
+PREFIX = "s1_"
+"""Before a host's name, since ansible-core 2.19."""
+_NAME = re.compile(r"s\d+_(?P<host>.+)", re.DOTALL)
+PAYLOAD = "__payload__"
+"""The key of the wrapper's content."""
+_TYPE = "__ansible_type"
+_MAX_FILE = 1 << 22
+"""Bytes of one host's facts that are looked at; larger files stay as they are."""
+_MAX_VALUES = 200_000
+"""Values in one host's facts that are looked at. In memory each takes 100 bytes and more, and process does not trust
+its worker."""
+
+
+def write_facts(path: Path, text: str) -> None:
+    """Write one file of a cache, private to this user; nothing is written through a link, and no FIFO is waited for.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(path, flags, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read_facts(directory: Path, host: str) -> dict[str, Any]:
+    """The facts of a host, in the layout that was written last; empty when there are none.
+
+    Raises:
+        OSError: they cannot be read.
+        ValueError: they are not a JSON object.
+    """
+    plain, wrapped = directory / host, directory / f"{PREFIX}{host}"
+    if wrapped.is_file() and not (plain.is_file() and plain.stat().st_mtime_ns > wrapped.stat().st_mtime_ns):
+        facts = _read_facts(wrapped)
+        if isinstance(facts, dict):
+            return facts
+    try:
+        known = json.loads(_read(plain))
+    except FileNotFoundError:
+        return {}
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(known, dict):
+        raise ValueError(f"expected an object, got {type(known).__name__}")  # noqa: TRY004 - as for other damage
+    return known
+
+
+def simplify_fact_cache(directory: Path) -> None:
+    """Bring the files of a fact cache to the layout that clients know; leave alone what is not Ansible's.
+
+    What a process that the job has left removes meanwhile, and what the job has closed to this user, is passed over.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    if directory.is_symlink() or not directory.is_dir():
+        return
+    try:
+        entries = os.scandir(directory)
+    except PermissionError:
+        return
+    with entries:  # a list of them could be of any length
+        for entry in entries:
+            if name := _NAME.fullmatch(entry.name):
+                try:
+                    _simplify(directory / entry.name, directory / name["host"])
+                except (FileNotFoundError, PermissionError):
+                    continue
+
+
+def _simplify(path: Path, plain: Path) -> None:
+    """Write the facts of a wrapped file to the plain one, and remove it."""
+    facts = _read_as_json(path) if _is_small_file(path) else None
+    if facts is None or plain.is_symlink() or (plain.exists() and not plain.is_file()):
+        return
+    # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
+    if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+        write_facts(plain, facts)
+    path.unlink()
+
+
+def _is_small_file(path: Path) -> bool:
+    return not path.is_symlink() and path.is_file() and path.stat().st_size <= _MAX_FILE
+
+
+def _read_as_json(path: Path) -> str | None:
+    """The facts of one wrapped file as they are written for clients; None when it is not one."""
+    facts = _read_facts(path)
+    try:
+        return None if facts is None else dump_json(facts)
+    except RecursionError:
+        return None
+
+
+def _read_facts(path: Path) -> Any:
+    """The facts of one wrapped file; None when it is not one."""
+    try:
+        wrapper = _load(_read(path).decode())
+        return untag(_load(wrapper[PAYLOAD])) if isinstance(wrapper, dict) and PAYLOAD in wrapper else None
+    except (ValueError, TypeError, RecursionError, AttributeError):
+        return None
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file; a job may have put a FIFO in its place, which has none and is not waited for."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _load(text: str) -> Any:
+    """What JSON says.
+
+    Raises:
+        ValueError: it is none, or has too many values.
+    """
+    if text.count(",") + text.count("[") + text.count("{") > _MAX_VALUES:
+        raise ValueError
+    return json.loads(text)
+
+
+def untag(value: Any) -> Any:
+    """A value without the objects that carry its tags."""
+    if isinstance(value, list):
+        return [untag(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _TYPE in value:
+        for key in ("value", "iso8601"):
+            if key in value:
+                return untag(value[key])
+    return {key: untag(item) for key, item in value.items()}

@@ -1,0 +1,289 @@
+"""The files of a private data directory's `env/`: read, checked, and never written.
+
+They travel inside the Job and not in the tree, so that their secrets are never on the worker's disk.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.small_files import MAX_BYTES, read_text
+from playstream.pipeline.job.ident import is_text
+from playstream.pipeline.job.isolation import ISOLATION_KEYS, check_isolation
+from playstream.pipeline.job.passwords import check_passwords
+from playstream.pipeline.job.plain import copy_plain, too_deep
+from playstream.pipeline.job.yaml_loader import ExactLoader, Loader, TooLarge
+
+ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_key")
+"""The names in `env/` that playstream reads."""
+
+VAULT_HEAD = "$ANSIBLE_VAULT;"
+"""What a text begins with that ansible-vault has encrypted as a whole."""
+
+_TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
+_SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
+_NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
+_MAX_SECONDS = 10**10
+"""Of a time limit: 300 years."""
+_MAX_KEY = 1 << 15
+"""Characters of a private key; it has to fit into a pipe. An RSA key of 16,384 bits has 13,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFiles:
+    """What `env/` holds; empty where a file is missing."""
+
+    envvars: Mapping[str, str] = field(default_factory=dict)
+    extravars: str | None = None
+    """The text of the file, which may be vaulted."""
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cmdline: tuple[str, ...] = ()
+    ssh_key: str | None = None
+
+
+def read_env_files(private_data_dir: Path) -> EnvFiles:
+    """Read `env/` of a private data directory. Each file may be YAML, JSON or a FIFO.
+
+    Raises:
+        ConfigurationError: a file cannot be read, is too large or does not hold what it should; names the file and
+            the line.
+    """
+    env = private_data_dir / "env"
+    return EnvFiles(
+        envvars=check_envvars(str(env / "envvars"), _read_mapping(private_data_dir, "env/envvars")),
+        extravars=read_extravars_text(env / "extravars", private_data_dir) or None,
+        passwords=check_passwords(str(env / "passwords"), _read_mapping(private_data_dir, "env/passwords")),
+        settings=read_settings(private_data_dir),
+        cmdline=split_words(str(env / "cmdline"), read_text(env / "cmdline", private_data_dir) or ""),
+        ssh_key=check_ssh_key(str(env / "ssh_key"), read_text(env / "ssh_key", private_data_dir)),
+    )
+
+
+def read_settings(private_data_dir: Path) -> dict[str, Any]:
+    """Read `env/settings`.
+
+    Raises:
+        ConfigurationError: it cannot be read or does not hold what it should; names the file and the line.
+    """
+    return check_settings(
+        str(private_data_dir / "env" / "settings"), _read_mapping(private_data_dir, "env/settings")
+    )
+
+
+def read_command_file(private_data_dir: Path) -> tuple[str, ...]:
+    """The words of the file `args`, which take the place of the whole command line; none when there is no file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a quote is not closed.
+    """
+    path = private_data_dir / "args"
+    return split_words(str(path), read_text(path, private_data_dir) or "")
+
+
+def _read_mapping(directory: Path, name: str) -> dict[str, Any]:
+    path = directory / name
+    return parse_mapping(str(path), read_text(path, directory) or "")
+
+
+def read_extravars_text(path: Path, directory: Path) -> str | None:
+    """The text of a file of extra variables, vaulted or not; empty when it holds none, None when there is no file.
+
+    Args:
+        path: a file or a FIFO.
+        directory: the directory that a FIFO has to lie in.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is neither names with values nor vaulted; names the line.
+    """
+    text = read_text(path, directory)
+    return None if text is None else check_extravars_text(str(path), text)
+
+
+def check_extravars_text(source: str, text: str) -> str:
+    """The text of extra variables, vaulted or not; empty when it holds none. `source` names it in errors.
+
+    Raises:
+        ConfigurationError: it is neither names with values nor vaulted; names the line.
+    """
+    if text.startswith(VAULT_HEAD):
+        return text
+    return text if load_mapping(source, text, ExactLoader) else ""
+
+
+def parse_mapping(source: str, text: str) -> dict[str, Any]:
+    """Names with values, from YAML or JSON; empty text is no names. `source` names the file or argument in errors.
+
+    Raises:
+        ConfigurationError: it is something else; names the line.
+    """
+    return check_json(source, load_mapping(source, text, Loader), paths=True)
+
+
+def load_mapping(source: str, text: str, loader: type[ExactLoader]) -> dict[Any, Any]:
+    """As `parse_mapping`, with the values as the loader reads them.
+
+    Raises:
+        ConfigurationError: it is something else; names the line.
+    """
+    if not text.strip():
+        return {}
+    try:
+        values = _load(text, loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigurationError(f"{source}{where}: not valid YAML: {error.problem}") from None
+    except TooLarge:
+        raise ConfigurationError(
+            f"{source}: expected at most {MAX_BYTES} characters when its aliases (*name) are written out, got more"
+        ) from None
+    except RecursionError:
+        raise too_deep(source) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigurationError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except (LookupError, TypeError, AttributeError, OverflowError):  # PyYAML's for `!!int ""`, `!!bool x` and the like
+        raise ConfigurationError(f"{source}: not valid YAML: a value does not fit its tag (!!name)") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        hint = ""
+        if isinstance(values, str) and values.startswith(VAULT_HEAD):
+            hint = ", encrypted by ansible-vault. Only files of extra variables may be: Ansible reads those itself"
+        raise ConfigurationError(f"{source}: expected names with values, got {_kind_of(values)}{hint}")
+    return values
+
+
+def _load(text: str, loader: type[ExactLoader]) -> Any:
+    """The values of JSON or YAML. Nearly all JSON is YAML too; read as JSON it takes a hundredth of the time."""
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            pass  # `{a: b}` is YAML only
+    return yaml.load(text, Loader=loader)  # noqa: S506 - derives from SafeLoader
+
+
+def check_json(source: str, values: Mapping[Any, Any], *, paths: bool = False) -> dict[str, Any]:
+    """`values`, known to be what JSON carries to the worker as they are. `paths` as in `copy_plain`.
+
+    Raises:
+        ConfigurationError: a value is of another kind, not a finite number, contains itself, or is nested too deeply;
+            names the value.
+    """
+    return copy_plain(source, values, paths=paths)[0]
+
+
+def _kind_of(value: object) -> str:
+    return {"list": "a list", "str": "text"}.get(type(value).__name__, type(value).__name__)
+
+
+def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables as text. `source` names the file or argument in errors.
+
+    Raises:
+        ConfigurationError: a name or value cannot be in an environment.
+    """
+    checked: dict[str, str] = {}
+    for name, value in values.items():
+        if not name or "=" in name or "\0" in name:
+            raise ConfigurationError(f"{source}: {name!r} cannot name an environment variable")
+        if isinstance(value, (dict, list)) or value is None:
+            raise ConfigurationError(f"{source}: {name}: expected text or a number, got {_kind_of(value)}")
+        text = str(value)
+        if not is_text(name) or not is_text(text):
+            raise ConfigurationError(
+                f"{source}: {name!r}: a NUL or half a character (U+D800 to U+DFFF) cannot be in the environment"
+            )
+        checked[name] = text
+    return checked
+
+
+def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings; those that playstream knows have the right type. Others are kept for plugins.
+
+    Raises:
+        ConfigurationError: a value is of the wrong type.
+    """
+    for name in _TIME_LIMITS:
+        value = values.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+            raise ConfigurationError(f"{source}: {name}: expected seconds as a number, 0 for no limit, got {value!r}")
+        if value is not None and not value <= _MAX_SECONDS:
+            raise ConfigurationError(f"{source}: {name}: expected at most {_MAX_SECONDS} seconds; 0 is for no limit")
+    for name in _SWITCHES:
+        value = values.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise ConfigurationError(f"{source}: {name}: expected true or false, got {value!r}")
+    for name in _NAMES:
+        value = values.get(name)
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"{source}: {name}: expected text, got {_kind_of(value)}")
+    for name in (*_NAMES, *ISOLATION_KEYS):
+        _check_texts(f"{source}: {name}", values.get(name))
+    _check_fact_cache(source, values.get("fact_cache"))
+    check_isolation(source, values)
+    return check_json(source, values, paths=True)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether it can be written into a file, or typed. That of a path may have bytes that are no UTF-8 (`is_text`)."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _check_texts(source: str, value: Any) -> None:
+    """The texts of a setting are paths or words of a command line, but those of a login, which go into a file."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    usable = is_utf8 if isinstance(value, dict) else is_text
+    if not all(usable(item) for item in items if isinstance(item, str)):
+        raise ConfigurationError(f"{source}: it has a NUL or half a character (U+D800 to U+DFFF) in it")
+
+
+def _check_fact_cache(source: str, name: str | None) -> None:
+    """It is written where the job runs: below the artifacts, whoever asks."""
+    if name and (name.startswith("/") or ".." in name.split("/")):
+        raise ConfigurationError(
+            f"{source}: fact_cache: expected the name of a directory in the artifacts, got {name!r}. For a cache "
+            "elsewhere set fact_cache_type to '' and configure it in ansible.cfg"
+        )
+
+
+def check_ssh_key(source: str, text: str | None) -> str | None:
+    """A private key, ended by a line end, without which ssh-add refuses it; None for none or an empty text.
+
+    Raises:
+        ConfigurationError: it is no private key. It is never shown.
+    """
+    if text is None or not text.strip():
+        return None
+    if not text.lstrip().startswith("-----BEGIN ") or "PRIVATE KEY" not in text:
+        raise ConfigurationError(
+            f"{source}: expected a private key, which begins with -----BEGIN … PRIVATE KEY-----. A public key or a "
+            "path is no private key: give the text of the file"
+        )
+    if len(text) > _MAX_KEY:
+        raise ConfigurationError(f"{source}: expected a private key of at most {_MAX_KEY} characters, got {len(text)}")
+    return text.strip().replace("\r\n", "\n") + "\n"
+
+
+def split_words(source: str, text: str) -> tuple[str, ...]:
+    """Words of a command line, split as a shell splits them; nothing is expanded.
+
+    Raises:
+        ConfigurationError: a quote is not closed.
+    """
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{source}: {text.strip()!r} cannot be split into words: {error}") from None

@@ -1,0 +1,213 @@
+"""Where the things that a job names are: playbook, role, inventory. Looked up once, before anything is sent or runs."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.inventories import convert_text, write_inventory
+from playstream.pipeline.tree.directories import absolute_path, current_directory
+
+COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
+"""namespace.collection.name: a playbook or role that Ansible finds in a collection."""
+_INVENTORY_TEXT = re.compile(r"[\n=\[]|\S\s+\S")
+"""What the text of an inventory has and the name of one has not: lines, variables, groups."""
+
+
+class Delivery(Enum):
+    """How the private data directory gets to where the job runs."""
+
+    TREE = "tree"
+    """It travels with the job, so what the job needs has to be in it."""
+    ARGUMENTS = "arguments"
+    """It does not: the worker has a directory of its own, and paths are not looked for here."""
+    IN_PLACE = "in place"
+    """The job runs here, and may use what lies outside of the directory."""
+    UNCHECKED = "unchecked"
+    """As IN_PLACE, and what is not there is no error: Ansible is asked for it, and says so itself."""
+
+
+class Lookup:
+    """Finds things relative to a private data directory.
+
+    Args:
+        private_data_dir: the directory; None for a job that has none, whose paths are the current directory's.
+        project_dir: the directory of playbooks, in place of `project`.
+        delivery: how the directory gets to where the job runs.
+
+    Raises:
+        ConfigurationError: `project_dir` would not reach the worker.
+    """
+
+    def __init__(self, private_data_dir: Path | None, project_dir: str | None, delivery: Delivery) -> None:
+        self._directory = private_data_dir
+        self.base = Path(current_directory() if private_data_dir is None else absolute_path(private_data_dir))
+        """What relative paths are relative to."""
+        self._anywhere = delivery in {Delivery.IN_PLACE, Delivery.UNCHECKED}
+        self._strict = delivery is not Delivery.UNCHECKED
+        self._look = delivery is not Delivery.ARGUMENTS
+        self._has_project = private_data_dir is not None or bool(project_dir) or not self._look
+        self.project_dir = self.relative("project_dir", project_dir) if project_dir else "project"
+        """Relative to the private data directory, or absolute."""
+
+    def relative(self, name: str, path: str) -> str:
+        """`path` relative to the private data directory; where the job runs in place it may be outside and absolute.
+
+        Raises:
+            ConfigurationError: it would not reach the worker.
+        """
+        full = os.path.join(self.base, os.path.expanduser(path))
+        if self._directory is None and self._anywhere:
+            return full
+        relative = _below(self.base, full)
+        if relative is not None:
+            return relative
+        if self._anywhere:
+            return os.path.abspath(full)
+        raise ConfigurationError(
+            f"{name} {path!r} is outside the private data directory {str(self._directory)!r}, so it would not reach "
+            "the worker. Move it into the directory"
+        )
+
+    def playbook(self, playbook: str | None) -> str | None:
+        """The playbook relative to the project; absolute where the job runs in place and it is outside.
+
+        Raises:
+            ConfigurationError: there is none, or it would not reach the worker.
+        """
+        if playbook is None:
+            return None
+        if not self._has_project:
+            raise ConfigurationError(
+                f"playbook {playbook!r}: expected a private_data_dir with it, or a project_dir, to find it in. A "
+                "playbook that is no file can be given as a list of plays"
+            )
+        project = self.base / self.project_dir
+        if self._anywhere and self._directory is not None and not os.path.isdir(project):
+            project = self.base  # where Ansible is then started
+        relative = _below(project, os.path.join(project, playbook))
+        if relative is None and self._anywhere:
+            relative = os.path.abspath(project / playbook)
+        if relative is None:
+            raise ConfigurationError(f"playbook {playbook!r} is outside the project {str(project)!r}; move it there")
+        if not self._look:
+            return relative
+        path = project / relative
+        if not os.path.exists(path) and COLLECTION_NAME.fullmatch(playbook):
+            return playbook
+        if not self._strict:
+            return relative
+        if is_closed(path) or (os.path.isfile(path) and not os.access(path, os.R_OK)):
+            raise closed_error("playbook", path)
+        if not os.path.exists(path):
+            raise ConfigurationError(
+                f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project)}"
+            )
+        if not os.path.isfile(path):
+            raise ConfigurationError(f"playbook {playbook!r} in {str(project)!r} is not a file")
+        return relative
+
+    def roles_path(self, items: Sequence[str]) -> tuple[str, ...]:
+        """Directories of roles, relative to the private data directory or absolute.
+
+        One that the project has is meant there, as in ansible-runner, where Ansible gets it as it is and starts in the
+        project.
+
+        Raises:
+            ConfigurationError: one would not reach the worker.
+        """
+        found = []
+        for item in items:
+            inside = os.path.join(self.project_dir, item)
+            in_project = self._look and not item.startswith("~") and os.path.isdir(self.base / inside)
+            found.append(self.relative("roles_path", inside if in_project else item))
+        return tuple(found)
+
+    def inventory(
+        self, items: Sequence[str | Mapping[str, Any]] | None
+    ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+        """The paths and host lists among `items`, and the texts of those that are no files. None stays None.
+
+        Raises:
+            ConfigurationError: there is no such inventory, or it would not reach the worker.
+        """
+        if items is None:
+            return None, ()
+        named: list[str] = []
+        contents: list[str] = []
+        for item in items:
+            if isinstance(item, str) and not self._is_content(item):
+                named.append(item if "," in item else self._find_inventory(item))
+            else:
+                contents.append(convert_text(item) if isinstance(item, str) else write_inventory(item))
+        return tuple(named), tuple(contents)
+
+    def _is_content(self, item: str) -> bool:
+        if _INVENTORY_TEXT.search(item):
+            return "\n" in item or not os.path.exists(self.base / item)
+        return item == "localhost" or _is_address(item)
+
+    def _find_inventory(self, item: str) -> str:
+        if not item:
+            raise ConfigurationError("inventory: expected a path, hosts, or an inventory's text, got an empty text")
+        relative = self.relative("inventory", item)
+        if self._look and not os.path.exists(self.base / relative):
+            in_inventory = f"inventory/{item}"
+            if os.path.exists(self.base / in_inventory):
+                return self.relative("inventory", in_inventory)
+            if not self._strict:
+                return relative
+            for name in (relative, in_inventory):
+                if is_closed(self.base / name):
+                    raise closed_error("inventory", self.base / name)
+            raise ConfigurationError(
+                f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts needs a comma: "
+                f"{item + ','!r}"
+            )
+        return relative
+
+
+def is_closed(path: str | os.PathLike[str]) -> bool:
+    """Whether this user may not look whether there is something."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def closed_error(what: str, path: Path) -> ConfigurationError:
+    """The error for what this user may not read, or not even look for."""
+    return ConfigurationError(
+        f"{what} {str(path)!r} may not be read by this user; see the owner and mode of it, and of the directories that "
+        "it lies in"
+    )
+
+
+def _below(directory: Path, path: str) -> str | None:
+    """`path` relative to `directory`; None when it leaves it. By its text: links are the user's own."""
+    relative = os.path.relpath(path, directory)
+    return None if relative.split(os.sep)[0] == os.pardir else relative
+
+
+def _list_playbooks(project: Path) -> str:
+    if not os.path.isdir(project):
+        return ", which does not exist: playbooks belong into project/ of the private data directory"
+    names = sorted(item.name for item in project.iterdir() if item.suffix in {".yml", ".yaml"})
+    return f"; there are: {', '.join(names[:10])}" if names else ", which holds no playbook"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

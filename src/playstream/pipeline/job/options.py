@@ -1,0 +1,124 @@
+"""The keyword arguments that a job is asked for with: their names, their types, and which are settings too.
+
+The names and meanings are ansible-runner's, whose streams carry them; where its documents are silent, docs/python.md
+says what happens.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypedDict, Union
+from uuid import UUID
+
+from playstream.pipeline.job.isolation import ISOLATION_KEYS
+
+StrPath = Union[str, "os.PathLike[str]"]
+"""A path. An empty one is refused, as an empty Name is."""
+Name = Annotated[str, "name"]
+"""The name of something. An empty one, likely of a variable that is not set, would stand for what nobody meant: the
+current directory, all hosts."""
+
+
+class SharedOptions(TypedDict, total=False):
+    """What is the same for a job and a command. None is the same as left out."""
+
+    ident: str | int | UUID | None
+    """Name of the run and of its artifact directory; a new uuid when None. '' for no directory of its own."""
+    project_dir: StrPath | None
+    """Directory of the playbooks; `project` of the private data directory when None."""
+    artifact_dir: StrPath | None
+    """Where the run's directory is made; `artifacts` of the private data directory when None."""
+    rotate_artifacts: int
+    """Keep at most this many artifact directories; 0, the default, keeps all."""
+    envvars: Mapping[str, Any] | None
+    """Environment variables for Ansible."""
+    passwords: Mapping[str, Any] | None
+    """`ssh`, `become`, `vault`, `vault:ID`, `ssh_key`, or the regular expression of a prompt, to the password."""
+    settings: Mapping[str, Any] | None
+    """As in `env/settings`."""
+    ssh_key: str | None
+    """Text of a private key, for an ssh-agent of the run's own."""
+    timeout: float | None
+    """Seconds after which the job is ended; 0 or None for no limit."""
+    quiet: bool
+    """Do not print Ansible's output."""
+    json_mode: bool
+    """Print the events as JSON lines in place of Ansible's output, and keep them as the artifact `stdout`."""
+    raw_output: bool
+    """Print what hosts put into the output as it is, with what a terminal would obey: anything but colours."""
+    check_job_event_data: bool
+    """Raise IncompleteStream when events are missing at the end."""
+    suppress_env_files: bool
+    """No effect: nothing is ever written to `env/`."""
+    env_files_win: bool
+    """A name in `env/envvars`, `env/passwords` and `env/settings` stands above the argument, as in ansible-runner."""
+    suppress_output_file: bool
+    """Keep no artifact `stdout`."""
+    suppress_ansible_output: bool
+    """As `quiet`."""
+    fact_cache: str | None
+    """Name of the directory of facts in the artifacts; `fact_cache` when None."""
+    fact_cache_type: str | None
+    """`jsonfile`, the default; another cache plugin; '' for leaving the cache to Ansible's configuration."""
+    process_isolation: bool
+    """Run in a container or under bwrap."""
+    process_isolation_executable: Name | None
+    """`podman`, the default, `docker` or `bwrap`."""
+    process_isolation_path: StrPath | None
+    process_isolation_hide_paths: Name | Sequence[Name] | None
+    process_isolation_show_paths: Name | Sequence[Name] | None
+    process_isolation_ro_paths: Name | Sequence[Name] | None
+    container_image: Name | None
+    container_volume_mounts: Sequence[str] | None
+    container_options: Sequence[str] | None
+    container_auth_data: Mapping[str, Any] | None
+    container_workdir: Name | None
+    host_cwd: StrPath | None
+
+
+class JobOptions(SharedOptions, total=False):
+    """What is run: exactly one of `playbook`, `tasks`, `module` and `role`, and how."""
+
+    playbook: StrPath | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    """Path relative to the project, a play, or a list of plays."""
+    tasks: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    """A task or a list of tasks, as in a playbook, in place of one; for the hosts of `hosts`."""
+    gather_facts: bool | None
+    """With `tasks`: whether facts are gathered first. Ansible's default, which is to gather them, when None."""
+    inventory: StrPath | Mapping[str, Any] | Sequence[StrPath | Mapping[str, Any]] | None
+    """Path, host list with a comma, text of an inventory, its data as a dict, or a list of these. `inventory` of the
+    private data directory when None; an empty list for none."""
+    module: Name | None
+    module_args: str | None
+    host_pattern: Name | None
+    """Hosts of a module; all when None."""
+    role: Name | None
+    role_vars: Mapping[str, Any] | None
+    role_skip_facts: bool
+    hosts: Name | None
+    """Hosts of a role or of tasks; all when None."""
+    roles_path: StrPath | Sequence[StrPath] | None
+    binary: Name | None
+    """Program to run in place of ansible-playbook or ansible."""
+    extravars: Mapping[Any, Any] | StrPath | Sequence[Mapping[Any, Any] | StrPath] | None
+    """Extra variables, the path of a file with them, or a list of these, of which the later ones win."""
+    limit: str | None
+    tags: str | Sequence[str] | None
+    skip_tags: str | Sequence[str] | None
+    forks: int | None
+    verbosity: int | None
+    """Number of -v, 0 to 7."""
+    cmdline: str | None
+    """Further words for Ansible's command line."""
+    omit_event_data: bool
+    only_failed_event_data: bool
+    directory_isolation_base_path: StrPath | None
+    """Run in a private copy of the project that is made below this directory."""
+
+
+SETTING_OPTIONS = (
+    "suppress_output_file", "suppress_ansible_output", "fact_cache", "fact_cache_type", "directory_isolation_base_path",
+    *sorted(ISOLATION_KEYS),
+)
+"""Options that are settings too; as arguments they win."""

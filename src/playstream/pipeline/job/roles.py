@@ -1,0 +1,91 @@
+"""Where Ansible looks for a role: one list, for the check before a run and for what Ansible is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.ansible_config import AnsibleConfig, find_ansible_config, is_elsewhere
+from playstream.pipeline.job.isolation import read_isolation
+from playstream.pipeline.job.lookup import COLLECTION_NAME, Delivery
+from playstream.pipeline.protocol import Job
+
+_VARIABLE = "ANSIBLE_ROLES_PATH"
+
+
+def role_directories(own: Sequence[str], env: Mapping[str, str], config: AnsibleConfig) -> list[str]:
+    """The search path for roles: `own`, then what the environment, ansible.cfg or Ansible's default says."""
+    named = _named(env, config)
+    home = env.get("ANSIBLE_HOME") or config.get("home") or "~/.ansible"
+    defaults = [f"{home}/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"]
+    return [*own, *(defaults if named is None else named)]
+
+
+def own_role_directories(job: Job, private_data_dir: Path, project: Path) -> list[Path]:
+    """Those that a job brings: of its argument, of the project and of the private data directory."""
+    return [*(private_data_dir / os.path.expanduser(path) for path in job.roles_path),
+            project / "roles", private_data_dir / "roles"]
+
+
+def _named(env: Mapping[str, str], config: AnsibleConfig) -> list[str] | None:
+    """What a variable or ansible.cfg names; None for Ansible's default."""
+    return env[_VARIABLE].split(":") if env.get(_VARIABLE) else config.get_paths("roles_path")
+
+
+def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mapping[str, str]) -> None:
+    """See that the job's role is where Ansible will look for it.
+
+    What only the host of the job can tell is left to Ansible: roles in a container's image, and directories outside of
+    what is sent that a variable or ansible.cfg names.
+
+    Args:
+        job: what is run, with what `env/` adds.
+        private_data_dir: on this host.
+        delivery: how it gets to where the job runs.
+        here: this host's environment.
+
+    Raises:
+        ConfigurationError: the role is in none of the places.
+    """
+    role = job.role
+    if role is None or COLLECTION_NAME.fullmatch(role) or "{{" in role:
+        return
+    if delivery in {Delivery.ARGUMENTS, Delivery.UNCHECKED}:
+        return
+    isolation = read_isolation("settings", job.settings)
+    on_this_host = delivery is Delivery.IN_PLACE
+    if on_this_host and isolation is not None and isolation.containerized:
+        return
+    project = private_data_dir / job.project_dir
+    start = project if os.path.isdir(project) else private_data_dir
+    env = {**(here if on_this_host else {}), **job.envvars}
+    if not on_this_host and not env.get(_VARIABLE) and is_elsewhere(env.get("ANSIBLE_CONFIG", "")):
+        return  # where roles are is in a file of the worker's host
+    config = find_ansible_config(env, start, only_project=not on_this_host)
+    own = [str(path) for path in own_role_directories(job, private_data_dir, project)]
+    searched = role_directories(own, env, config) if on_this_host else [*own, *(_named(env, config) or [])]
+    # Besides, Ansible looks beside the playbook, and takes the name for a path.
+    places = [*(_expand(path, start, env) for path in searched if path), project, start]
+    if any(os.path.exists(place / role) for place in places):
+        return
+    if not on_this_host and any(not _lies_in(place, private_data_dir) for place in (*places, start / role)):
+        return
+    raise ConfigurationError(
+        f"role {role!r} was not found in {', '.join(map(str, dict.fromkeys(places)))}. Put it there, or name its place "
+        "with roles_path"
+    )
+
+
+def _expand(path: str, start: Path, env: Mapping[str, str]) -> Path:
+    """A directory as Ansible understands it, which starts in `start` with the variables `env`."""
+    text = Template(path).safe_substitute(env)
+    if text.startswith("~/") and env.get("HOME"):
+        text = env["HOME"] + text[1:]
+    return start / os.path.expanduser(text)
+
+
+def _lies_in(path: Path, directory: Path) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(directory)

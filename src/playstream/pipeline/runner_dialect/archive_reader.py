@@ -1,0 +1,258 @@
+"""A zip as the records of a tree.
+
+The zip comes from elsewhere and is not trusted: what it says of names, kinds and sizes is checked here as far as a zip
+can lie, and by `pipeline.tree` as for every tree. Memory does not grow with its entries: they are counted while the
+table is read, and put in order on disk.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Iterator
+from typing import IO
+
+from playstream.pipeline.errors import JobError, RemoteProtocolError
+from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
+from playstream.pipeline.protocol import FileData, FileEntry, FileType, Heartbeat, TreeEnd
+from playstream.pipeline.runner_dialect.sorted_rows import SortedRows
+from playstream.pipeline.runner_dialect.zip_content import LOCAL_HEADER, read_content
+from playstream.pipeline.runner_dialect.zip_table import BadZip, Table, ZipEntry, find_table, read_entries
+from playstream.pipeline.tree.paths import MAX_TARGET, printable, split_path
+
+_ENCRYPTED = 0x1
+_DEFAULT_FILE_MODE = 0o644
+_DEFAULT_DIRECTORY_MODE = 0o755
+_AT_ONCE = 10_000
+"""Entries of the table that are read, or passed over, without a word."""
+_MOST_WASTE = 4096
+"""Bytes that a small entry may take besides twice its size: nobody looks up while it is unpacked."""
+_ROW = struct.Struct(">QBHHHqLQQq")
+"""What a row has behind its path: the entry's number in the table, how its name differs from its path, and the fields
+of ZipEntry."""
+_PATH_END = b"\0\0"
+"""Behind a row's path, whose slashes are NULs: so the order of rows is that of paths by their components."""
+_HERE = b"./"
+_IS_HERE, _HAS_SLASH = 1, 2
+
+
+class Archive:
+    """The bytes of one zip as they come, then its records.
+
+    Args:
+        skip: top level names that are left out.
+        wanted: the name of a small file at the top, for `small_content`.
+        max_entries: entries that are accepted.
+
+    Raises:
+        JobError: there is no place for it.
+    """
+
+    def __init__(
+        self, skip: frozenset[bytes], wanted: bytes = b"", *, max_entries: int = DEFAULT_LIMITS.max_tree_entries
+    ) -> None:
+        self._skip = skip
+        self._wanted = wanted
+        self._max_entries = max_entries
+        self._found: ZipEntry | None = None
+        self._rows = SortedRows()
+        try:
+            self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        except OSError as error:
+            raise _no_room(error) from None
+        # Where an error elsewhere leaves nobody to call `close`.
+        weakref.finalize(self, _close, self._rows, self._file)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            JobError: there is no room for them.
+        """
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise _no_room(error) from None
+
+    def close(self) -> None:
+        """Drop it."""
+        _close(self._rows, self._file)
+
+    def read_table(self) -> Iterator[Heartbeat]:
+        """Read and check the table of entries, when all data has come; now and then a Heartbeat, for a large one.
+
+        Raises:
+            RemoteProtocolError: it is damaged, or holds what no tree can.
+            LimitExceeded: it has more entries than it may.
+            UnsafePath: a name is no path below the tree.
+            JobError: there is no room to put it in order.
+        """
+        try:
+            self._file.flush()
+            table = find_table(self._file)
+            yield from self._read_entries(table)
+        except OSError as error:
+            raise _no_room(error) from None
+        except BadZip as error:
+            raise RemoteProtocolError(f"the archive in the stream is no zip: {error}") from None
+
+    def _read_entries(self, table: Table) -> Iterator[Heartbeat]:
+        content = table.start
+        for number, entry in enumerate(read_entries(self._file, table), 1):
+            if number >= self._max_entries:  # the root is one, and the archive has none for it
+                raise exceeded("the archive has more entries than it may", self._max_entries, "max_tree_entries")
+            content -= LOCAL_HEADER.size + len(entry.name) + entry.packed_size
+            if content < 0:
+                raise BadZip("its entries have more bytes than it: some lie over one another")
+            if entry.name == self._wanted:
+                self._found = entry
+            if path := _path(entry.name):
+                self._rows.add(_row(number, path, entry))
+            if number % _AT_ONCE == 0:
+                yield Heartbeat()
+
+    def small_content(self, limit: int) -> bytes | None:
+        """The content of the wanted file, after `read_table`; None if there is none, or it is over `limit` bytes.
+
+        Raises:
+            RemoteProtocolError: it is damaged.
+        """
+        entry = self._found
+        return self._whole_content(entry) if entry is not None and entry.size <= limit else None
+
+    def records(self) -> Iterator[FileEntry | FileData | Heartbeat | TreeEnd]:
+        """The tree, after `read_table`: the root, and what is below it, each directory before what it holds.
+
+        Raises:
+            RemoteProtocolError: the archive is damaged, or holds what no tree can.
+            JobError: it cannot be read.
+        """
+        yield FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
+        entries, size = 1, 0
+        open_directories: list[bytes] = []
+        """Those on the way to the last entry, each with a slash at its end."""
+        for number, (path, entry) in enumerate(self._sorted_entries(), 1):
+            if path.partition(b"/")[0] in self._skip:
+                if number % _AT_ONCE == 0:
+                    yield Heartbeat()
+                continue
+            while open_directories and not path.startswith(open_directories[-1]):
+                open_directories.pop()
+            for parent in _missing_parents(path, open_directories):
+                entries += 1
+                yield FileEntry(parent, FileType.DIRECTORY, _DEFAULT_DIRECTORY_MODE, entry.modified * 10**9)
+            record = self._describe(path, entry)
+            if record.type is FileType.DIRECTORY:
+                open_directories.append(path + b"/")
+            entries += 1
+            size += record.size
+            yield record
+            if record.size:
+                for data in self._content(entry):
+                    yield FileData(data) if data else Heartbeat()
+        yield TreeEnd(entries, size)
+
+    def _sorted_entries(self) -> Iterator[tuple[bytes, ZipEntry]]:
+        try:
+            for row in self._rows:
+                yield _read_row(row)
+        except OSError as error:
+            raise _no_room(error) from None
+
+    def _describe(self, path: bytes, entry: ZipEntry) -> FileEntry:
+        """The record of an entry.
+
+        Raises:
+            RemoteProtocolError: it is of no kind that a tree has.
+        """
+        mode = entry.mode
+        kind, permissions, modified = stat.S_IFMT(mode), stat.S_IMODE(mode), entry.modified * 10**9
+        if entry.flags & _ENCRYPTED or entry.method not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise RemoteProtocolError(f"the archive's entry {printable(path)} is encrypted or not packed by deflate")
+        if kind == stat.S_IFDIR or (kind == 0 and entry.name.endswith(b"/")):
+            return FileEntry(path, FileType.DIRECTORY, permissions if mode else _DEFAULT_DIRECTORY_MODE, modified)
+        if kind == stat.S_IFLNK:
+            if entry.size > MAX_TARGET:
+                raise RemoteProtocolError(
+                    f"the archive's symlink {printable(path)} has a target of {entry.size} bytes"
+                )
+            target = self._whole_content(entry)
+            return FileEntry(path, FileType.SYMLINK, permissions, modified, target=target)
+        if kind not in {0, stat.S_IFREG}:
+            raise RemoteProtocolError(
+                f"the archive's entry {printable(path)} is neither a file, a directory nor a symlink: its mode is "
+                f"{mode:o}"
+            )
+        return FileEntry(path, FileType.FILE, permissions if mode else _DEFAULT_FILE_MODE, modified, entry.size)
+
+    def _whole_content(self, entry: ZipEntry) -> bytes:
+        """The bytes of a small entry. Raises as `_content` does, and when what is packed is no small one's."""
+        if entry.packed_size > 2 * entry.size + _MOST_WASTE:
+            raise RemoteProtocolError(
+                f"the archive's entry {printable(_path(entry.name))} is damaged: its {entry.size} bytes are packed in "
+                f"{entry.packed_size}"
+            )
+        return b"".join(self._content(entry))
+
+    def _content(self, entry: ZipEntry) -> Iterator[bytes]:
+        """The bytes of an entry.
+
+        Raises:
+            RemoteProtocolError: they are damaged, or are not as many as the table says.
+        """
+        try:
+            yield from read_content(self._file.fileno(), entry)
+        except OSError as error:
+            raise _no_room(error) from None
+        except BadZip as error:
+            raise RemoteProtocolError(
+                f"the archive's entry {printable(_path(entry.name))} is damaged: {error}"
+            ) from None
+
+
+def _close(rows: SortedRows, file: IO[bytes]) -> None:
+    rows.close()
+    file.close()
+
+
+def _path(name: bytes) -> bytes:
+    """The path that a name stands for; ansible-runner writes a symlink at the top as `./name`."""
+    return name.removeprefix(_HERE).removesuffix(b"/")
+
+
+def _row(number: int, path: bytes, entry: ZipEntry) -> bytes:
+    """The entry as a row of bytes. Rows in their order have each directory before what it holds, and right before it.
+
+    Raises:
+        UnsafePath: the path is none.
+    """
+    split_path(path)  # there is no NUL in it, so those of the row are its slashes
+    name = entry.name
+    differs = _IS_HERE * name.startswith(_HERE) | _HAS_SLASH * name.endswith(b"/")
+    return path.replace(b"/", b"\0") + _PATH_END + _ROW.pack(number, differs, *entry[1:])
+
+
+def _read_row(row: bytes) -> tuple[bytes, ZipEntry]:
+    path = row[: -_ROW.size - len(_PATH_END)].replace(b"\0", b"/")
+    _number, differs, *fields = _ROW.unpack_from(row, len(row) - _ROW.size)
+    name = (_HERE if differs & _IS_HERE else b"") + path + (b"/" if differs & _HAS_SLASH else b"")
+    return path, ZipEntry(name, *fields)
+
+
+def _missing_parents(path: bytes, open_directories: list[bytes]) -> Iterator[bytes]:
+    """Directories that the archive has no entry for; they are open from then on."""
+    start = len(open_directories[-1]) if open_directories else 0
+    while (end := path.find(b"/", start)) >= 0:
+        start = end + 1
+        open_directories.append(path[:start])
+        yield path[:end]
+
+
+def _no_room(error: OSError) -> JobError:
+    return JobError(
+        f"the archive in the stream cannot be kept in {tempfile.gettempdir()!r}: {error.strerror}. Free space there or "
+        "set TMPDIR"
+    )

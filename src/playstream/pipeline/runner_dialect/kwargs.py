@@ -1,0 +1,197 @@
+"""A job as ansible-runner's keyword arguments, and back.
+
+ansible-runner's worker runs them as `run(**kwargs)` in the directory that the tree was unpacked into: it writes them
+into `env/` there, and looks playbook, inventory and roles up there. The same is done with what its transmit sends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.arguments import make_arguments
+from playstream.pipeline.job.checks import check_options
+from playstream.pipeline.job.extravars import merge_as_json
+from playstream.pipeline.job.job import make_job
+from playstream.pipeline.job.lookup import Delivery
+from playstream.pipeline.job.options import JobOptions
+from playstream.pipeline.job.passwords import ask_for_passwords, sort_passwords
+from playstream.pipeline.protocol import Job
+
+_FILES = ".playstream"
+"""Directory in the tree for what the dialect has no argument for."""
+_EXTRAVARS = "extravars"
+_NO_SETTINGS = ("container_workdir", "fact_cache", "fact_cache_type", "host_cwd")
+"""Settings that ansible-runner knows as arguments, and as settings not at all or not alone."""
+_DEFAULT_IMAGE = "quay.io/ansible/ansible-runner:devel"
+"""What ansible-runner's command line sends where nobody has named an image."""
+_SSH = r"^SSH password:\s*?$"
+_BECOME = r"^BECOME password.*:\s*?$"
+_SSH_KEY = r"^Enter passphrase for .*:\s*?$"
+_DEFAULT_VAULT = r"^Vault password(?: \(default\))?:\s*?$"
+_VAULT = r"^Vault password \({}\):\s*?$"
+
+
+def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
+    """The job that the keyword arguments and the unpacked directory ask for.
+
+    Args:
+        kwargs: of ansible-runner's run(). Names that say where results go are accepted and have no effect.
+        directory: the private data directory on this host.
+
+    Raises:
+        ConfigurationError: an argument is unknown or wrong, or what it names is not in the directory.
+    """
+    options = check_options(_given(kwargs), JobOptions, "run")
+    options["private_data_dir"] = directory
+    if "roles_path" in options:
+        options["roles_path"] = _below_project(options, directory)
+    if options.get("module") and not options.get("binary"):
+        options["project_dir"] = directory  # where ansible-runner starts a module, whatever its project is
+    options["env_files_win"] = True
+    return make_job(directory, make_arguments(options), Delivery.IN_PLACE)
+
+
+def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that say something.
+
+    Versions before 2.2 name some that later ones do not know, as None; the word behind --forks on ansible-runner's
+    command line comes as text, and its default image comes with every job. That image is for the case that a setting
+    asks for isolation, and asks for none itself.
+    """
+    given = {name: value for name, value in kwargs.items() if value is not None}
+    forks = given.get("forks")
+    if isinstance(forks, str) and forks.isascii() and forks.isdigit():
+        given["forks"] = int(forks)
+    settings = given.get("settings")
+    said = isinstance(settings, Mapping) and settings.get("process_isolation") is not None
+    if given.get("container_image") == _DEFAULT_IMAGE and not said:
+        given.setdefault("process_isolation", False)
+    return given
+
+
+def _below_project(options: Mapping[str, Any], directory: Path) -> list[str]:
+    """Role directories as Ansible finds them, which starts in the project."""
+    given = options["roles_path"]
+    paths = given.split(":") if isinstance(given, str) else given
+    project = directory / (options.get("project_dir") or "project")
+    return [os.path.normpath(project / os.path.expanduser(path)) for path in paths if path]
+
+
+def added_files(job: Job) -> dict[str, str]:
+    """Paths in the tree and texts of what the dialect has no argument for: inventories that are no files, and extra
+    variables that JSON does not carry as they are.
+
+    Raises:
+        ConfigurationError: there are such, and no tree to carry them.
+    """
+    files = {f"{_FILES}/inventory-{number}": text for number, text in enumerate(job.inventory_contents, 1)}
+    if files and not job.tree:
+        raise ConfigurationError(
+            "inventory: expected a path on the worker's host: the runner dialect carries an inventory that is no file "
+            "in the tree only, and none is sent"
+        )
+    if merge_as_json(job.extravars_texts, job.extravars) is not None:
+        return files
+    if not job.tree:
+        raise ConfigurationError(
+            "extravars: a value is vaulted, or of a kind that JSON does not carry (a name that is no text, a date, …). "
+            "The runner dialect carries such variables in the tree only, and none is sent. Leave "
+            "--only-transmit-kwargs out, or use the native dialect"
+        )
+    texts = [*job.extravars_texts, *([json.dumps(job.extravars)] if job.extravars else [])]
+    return files | {f"{_FILES}/{_EXTRAVARS}-{number}": text for number, text in enumerate(texts, 1)}
+
+
+def write_kwargs(job: Job) -> dict[str, Any]:
+    """What ansible-runner's worker is to be told.
+
+    Raises:
+        ConfigurationError: the job is one that ansible-runner has no words for.
+    """
+    if job.command and not job.tree:
+        raise ConfigurationError(
+            "the file args: the runner dialect carries a whole command line in the tree only, and none is sent"
+        )
+    added = list(added_files(job))
+    files = [path for path in added if path.startswith(f"{_FILES}/{_EXTRAVARS}-")]
+    inventory, words = _inventory(job, [path for path in added if path not in files])
+    # In front of the other words: an `-e` of the caller's among those wins.
+    extravars = [word for path in files for word in ("-e", f"@{_from_start(job, path)}")]
+    cmdline = [*extravars, *job.cmdline, *words, *ask_for_passwords(job.passwords, job.cmdline)]
+    playbook = [dict(play) for play in job.plays] if job.plays else job.playbook
+    values: dict[str, Any] = {
+        "ident": job.ident,
+        "playbook": playbook,
+        "binary": job.binary,
+        "module": job.module,
+        "module_args": job.module_args,
+        "host_pattern": (job.hosts or "all") if job.module else None,
+        "inventory": inventory,
+        "limit": job.limit,
+        "tags": job.tags,
+        "skip_tags": job.skip_tags,
+        "forks": job.forks,
+        "verbosity": job.verbosity or None,
+        "cmdline": shlex.join(cmdline) or None,
+        "extravars": None if files else merge_as_json(job.extravars_texts, job.extravars) or None,
+        "envvars": dict(job.envvars) or None,
+        "passwords": _prompts(job.passwords) or None,
+        "settings": dict(job.settings) or None,
+        "timeout": job.timeout,
+        "ssh_key": job.ssh_key,
+        "project_dir": job.project_dir if job.project_dir != "project" else None,
+        "roles_path": ":".join(_from_project(job, path) for path in job.roles_path) or None,
+        "omit_event_data": job.omit_event_data or None,
+        "only_failed_event_data": job.only_failed_event_data or None,
+        **(_role(job) if job.role else {}),
+        **{name: job.settings[name] for name in _NO_SETTINGS if name in job.settings},
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _role(job: Job) -> dict[str, Any]:
+    return {
+        "role": job.role,
+        "role_vars": dict(job.role_vars),
+        "role_skip_facts": job.role_skip_facts,
+        "hosts": job.hosts or "all",
+    }
+
+
+def _inventory(job: Job, contents: Sequence[str]) -> tuple[str | list[str] | None, list[str]]:
+    """The argument, which is one path, and the options that stand for anything else."""
+    named = job.inventory
+    if named is None and not contents:
+        return None, []
+    if named is not None and len(named) == 1 and "," not in named[0] and not contents:
+        return named[0], []
+    items = [*(named or ()), *contents]
+    return [], [word for item in items for word in ("-i", item if "," in item else _from_start(job, item))]
+
+
+def _from_start(job: Job, path: str) -> str:
+    """A path of the private data directory as seen from where ansible-runner starts Ansible."""
+    return path if job.module else _from_project(job, path)
+
+
+def _from_project(job: Job, path: str) -> str:
+    return path if os.path.isabs(path) else os.path.relpath(path, job.project_dir)
+
+
+def _prompts(passwords: Mapping[str, str]) -> dict[str, str]:
+    """Named passwords as regular expressions of the prompts, the only words that ansible-runner has for them."""
+    named = sort_passwords(passwords)
+    prompts = dict(named.prompts)
+    for expression, answer in ((_SSH, named.ssh), (_BECOME, named.become), (_SSH_KEY, named.ssh_key)):
+        if answer is not None:
+            prompts[expression] = answer
+    for vault_id, answer in named.vaults.items():
+        prompts[_VAULT.format(re.escape(vault_id)) if vault_id else _DEFAULT_VAULT] = answer
+    return prompts

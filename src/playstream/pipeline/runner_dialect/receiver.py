@@ -1,0 +1,356 @@
+"""The incoming end of one direction of a runner stream: bytes to records, as `protocol.Receiver` for the native one.
+
+Where the two dialects put a thing differently, it comes as in the native one: the return code, which ansible-runner has
+in a file of the artifacts, is in the terminal status, which waits for the artifacts therefore.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from playstream.pipeline.errors import IncompleteStream, PlaystreamError, RemoteProtocolError, WorkerError
+from playstream.pipeline.limits import DEFAULT_LIMITS
+from playstream.pipeline.protocol import NEED_DATA, Event, Failure, Heartbeat, Job, Noise, Record, Status, StatusName
+from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.protocol.record_reader import NeedData
+from playstream.pipeline.runner_dialect.archive_reader import Archive
+from playstream.pipeline.runner_dialect.lines import ArchiveData, Line, LineReader
+
+_KEEPALIVE = "keepalive"
+_RC = b"rc"
+"""The file with the return code."""
+_RC_SIZE = 32
+"""Characters that it may have."""
+_NO_RC = frozenset({b"", b"None"})
+"""What it holds where no return code is known: ansible-runner writes `None` when a signal ended Ansible."""
+_NOT_RESULTS = frozenset({b"job_events", b"ssh_key_data", b"env.list", b"callback"})
+"""What lies in ansible-runner's artifact directory besides results: the events, which have come already, a key's FIFO,
+the environment of a container and a plugin."""
+MakeJob = Callable[[dict[str, Any]], Job]
+"""Turns keyword arguments into a job when the tree is there; raises ConfigurationError."""
+
+
+class RunnerReceiver:
+    """One direction, incoming. Any bytes whatever give records, Noise or a PlaystreamError.
+
+    As in `protocol.Receiver`, the two layers may be used in two threads.
+
+    Args:
+        direction: which one.
+        make_job: needed for the JOB direction.
+        max_record: bytes of one line that are accepted.
+        max_archive: bytes of an archive that are accepted, as it travels.
+        max_entries: entries of an archive that are accepted.
+    """
+
+    def __init__(
+        self,
+        direction: Direction,
+        make_job: MakeJob | None = None,
+        *,
+        max_record: int = DEFAULT_LIMITS.max_record_bytes,
+        max_archive: int = DEFAULT_LIMITS.max_tree_bytes,
+        max_entries: int = DEFAULT_LIMITS.max_tree_entries,
+    ) -> None:
+        self.lines = LineReader(show=direction is Direction.RESULT, max_line=max_record, max_archive=max_archive)
+        self.records = RunnerRecords(direction, make_job, max_entries)
+        self._failed: PlaystreamError | None = None
+
+    @property
+    def closed(self) -> bool:
+        """True once the line that ends the stream has come."""
+        return self.records.closed
+
+    @property
+    def has_heartbeats(self) -> bool:
+        """True once a keepalive has come: ansible-runner's worker sends none unless it is told to."""
+        return self.records.has_heartbeats
+
+    @property
+    def keeps_status(self) -> bool:
+        """True while a terminal status waits for the artifacts."""
+        return self.records.keeps_status
+
+    def release_status(self) -> None:
+        """Nothing more will be read: a status that waits for artifacts is the next record."""
+        self.records.release_status()
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they came. What follows the end or an error is dropped."""
+        if not self.closed and self._failed is None:
+            self.lines.receive_data(data)
+
+    def next_record(self) -> Record | Noise | Literal[NeedData.NEED_DATA]:
+        """The next record, noise that was skipped, or NEED_DATA.
+
+        Raises:
+            PlaystreamError: the bytes are no valid stream, or end too early; every later call raises the same.
+        """
+        try:
+            while (record := self.records.next_record()) is NEED_DATA:
+                if self._failed is not None:
+                    raise self._failed
+                piece = None if self.closed else self.lines.next()
+                if piece is None:
+                    return NEED_DATA
+                if isinstance(piece, Noise):
+                    return piece
+                self.records.receive_piece(piece)
+        except PlaystreamError as error:
+            self._failed = error
+            self.lines.clear()
+            self.records.close()
+            raise
+        return record
+
+    def receive_eof(self) -> None:
+        """The other side will send no more.
+
+        Raises:
+            IncompleteStream: and it has not sent the line that ends the stream. Where a status has waited, it is the
+                next record, and the call of `next_record` after it raises.
+        """
+        if self._failed is None and not self.closed:
+            self._failed = IncompleteStream(self._explain_eof())
+            self.records.close()
+            if not self.records.release_status():
+                raise self._failed
+
+    def _explain_eof(self) -> str:
+        where = "in an archive" if self.lines.in_archive else "in a line" if self.lines.in_line else "between two lines"
+        return (
+            f"the stream, which is of ansible-runner's kind, ended after {self.lines.received} bytes and "
+            f"{self.lines.lines} lines, {where}, before the line that says it is complete. Likely the sending side was "
+            "killed or the connection was cut; what came before is kept"
+        )
+
+
+class RunnerRecords:
+    """The inner layer: lines and the bytes of archives to records."""
+
+    def __init__(self, direction: Direction, make_job: MakeJob | None, max_entries: int) -> None:
+        self._direction = direction
+        self._make_job = make_job
+        self._max_entries = max_entries
+        self._kwargs: dict[str, Any] | None = None
+        self._archive: Archive | None = None
+        self._archives = 0
+        self._pending: Iterator[Record] = iter(())
+        self._last_status: Status | None = None
+        """A terminal status that waits for the artifacts."""
+        self._ended_as: StatusName | None = None
+        """The terminal status that has come."""
+        self._last_counter = 0
+        self.closed = False
+        self.has_heartbeats = False
+
+    @property
+    def keeps_status(self) -> bool:
+        """True while a terminal status waits for the artifacts."""
+        return self._last_status is not None
+
+    def release_status(self) -> bool:
+        """No artifacts will come; True if a status has waited for them, which is the next record then."""
+        if self._last_status is None:
+            return False
+        self._pending = iter((self._last_status,))
+        self._last_status = None
+        return True
+
+    def close(self) -> None:
+        """Drop an archive that has been begun."""
+        self._pending = iter(())
+        if self._archive is not None:
+            self._archive.close()
+            self._archive = None
+
+    def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
+        """The next record, or NEED_DATA.
+
+        Raises:
+            PlaystreamError: an archive is not valid.
+        """
+        return next(self._pending, NEED_DATA)
+
+    def receive_piece(self, piece: Line | ArchiveData) -> None:
+        """Take one piece, after NEED_DATA.
+
+        Raises:
+            PlaystreamError: it may not come here, or asks for a job that cannot be.
+        """
+        if isinstance(piece, ArchiveData):
+            self._take_data(piece)
+        elif "eof" in piece.values:
+            self._end()
+        elif "zipfile" in piece.values:
+            self._begin_archive()
+        elif self._direction is Direction.JOB:
+            self._take_kwargs(piece.values)
+        else:
+            self._take_result(piece)
+
+    def _begin_archive(self) -> None:
+        self._archives += 1
+        if self._archives > 1:
+            raise RemoteProtocolError("a second archive came where the stream may have one. The sender is defective")
+        skip = _NOT_RESULTS if self._direction is Direction.RESULT else frozenset()
+        self._archive = Archive(skip, _RC, max_entries=self._max_entries)
+
+    def _take_kwargs(self, values: dict[str, Any]) -> None:
+        kwargs = values.get("kwargs")
+        if "status" in values or "event" in values:
+            raise RemoteProtocolError(
+                "a result came where a job was expected. This is the output of a worker; it belongs into `playstream "
+                "process`"
+            )
+        if isinstance(kwargs, dict):
+            self._kwargs = kwargs
+
+    def _take_result(self, line: Line) -> None:
+        values = line.values
+        if "kwargs" in values:
+            raise RemoteProtocolError(
+                "a job came where results were expected. This is the output of transmit; put `playstream worker` in "
+                "between"
+            )
+        if "status" in values:
+            self._take_status(values)
+        elif values.get("event") == _KEEPALIVE:
+            self.has_heartbeats = True
+            self._pending = iter((Heartbeat(),))
+        elif "event" in values or "counter" in values:
+            self._take_event(_counter(values.get("counter")), line.data)
+        else:
+            self._pending = iter((Heartbeat(),))  # whoever takes the records looks up between two of them
+
+    def _take_event(self, counter: int, data: bytes) -> None:
+        if counter <= self._last_counter:
+            raise RemoteProtocolError(
+                f"event {counter} came after event {self._last_counter}: events were doubled or put out of order by "
+                "the sender"
+            )
+        self._last_counter = counter
+        self._pending = iter((Event(counter, data),))
+
+    def _take_status(self, values: dict[str, Any]) -> None:
+        status = _status(values)
+        if self._ended_as is not None:
+            self._take_late_status(status, self._ended_as)
+        elif status.status.terminal:
+            self._ended_as, self._last_status = status.status, status
+        else:
+            self._pending = iter((status,))
+
+    def _take_late_status(self, status: Status, ended_as: StatusName) -> None:
+        """Behind the end of the job the worker may only say that it failed, as a Failure record does."""
+        if status.status is not StatusName.ERROR or ended_as is StatusName.ERROR:
+            raise RemoteProtocolError(
+                f"the status {status.status.value!r} came after {ended_as.value!r}, with which a run ends. The sender "
+                "is defective, or two streams were mixed"
+            )
+        self._ended_as = StatusName.ERROR
+        why = status.explanation or "the worker failed after the end of the job and does not say why"
+        self._pending = iter((Failure(WorkerError.__name__, why),))
+
+    def _take_data(self, piece: ArchiveData) -> None:
+        if self._archive is None:
+            return
+        self._archive.receive_data(piece.data)
+        if piece.last:
+            self._pending = self._unpack(self._archive)
+
+    def _unpack(self, archive: Archive) -> Iterator[Record]:
+        """What the archive holds; before it the status that has waited for it."""
+        yield from archive.read_table()
+        if self._last_status is not None:
+            status, self._last_status = self._last_status, None
+            yield _with_rc(status, archive)
+        yield from archive.records()
+        archive.close()
+        self._archive = None
+
+    def _end(self) -> None:
+        self.closed = True
+        if self._direction is Direction.RESULT:
+            self.release_status()
+            return
+        if self._kwargs is None or self._make_job is None:
+            raise RemoteProtocolError(
+                "the stream, which is of ansible-runner's kind, holds no job. Likely its transmit stage failed; see "
+                "what that printed"
+            )
+        self._pending = iter((self._make_job(self._kwargs),))
+
+
+def _counter(value: object) -> int:
+    """The number of an event.
+
+    Raises:
+        RemoteProtocolError: it is none.
+    """
+    if type(value) is int and 0 < value < 1 << 63:
+        return value
+    raise RemoteProtocolError(
+        "an event came whose counter is no whole number from 1 that fits into 64 bits: "
+        f"{value if type(value) in {bool, float} else type(value).__name__}"
+    )
+
+
+def _status(values: dict[str, Any]) -> Status:
+    """The record of a status line.
+
+    Raises:
+        RemoteProtocolError: it is of no known name, or its fields are of wrong types.
+    """
+    try:
+        name = StatusName(values["status"])
+    except ValueError:
+        shown = repr(values["status"][:64]) if isinstance(values["status"], str) else type(values["status"]).__name__
+        raise RemoteProtocolError(f"a status of an unknown name came: {shown}") from None
+    command, env = values.get("command"), values.get("env")
+    return Status(
+        name,
+        datetime.now(UTC).isoformat(),
+        command=tuple(map(_word, command)) if isinstance(command, list) else None,
+        env={key: _word(value) for key, value in env.items()} if isinstance(env, dict) else None,
+        cwd=_text(values.get("cwd")),
+        explanation=_text(values.get("job_explanation")),
+        traceback=_text(values.get("result_traceback")),
+    )
+
+
+def _word(value: object) -> str:
+    """A word of a command or the value of a variable.
+
+    Raises:
+        RemoteProtocolError: it is neither text nor a number.
+    """
+    if isinstance(value, (list, dict)):
+        raise RemoteProtocolError(
+            f"a status came with a {type(value).__name__} where a word of the command or a variable's text was expected"
+        )
+    return str(value)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _with_rc(status: Status, archive: Archive) -> Status:
+    """The status with the return code that is in the artifacts.
+
+    Raises:
+        RemoteProtocolError: that is no number of 64 bits, or the archive is damaged.
+    """
+    content = archive.small_content(_RC_SIZE)
+    if content is None or content.strip() in _NO_RC:
+        return status
+    if re.fullmatch(rb"-?[0-9]+", content.strip()) and -(1 << 63) <= int(content) < 1 << 63:
+        return replace(status, rc=int(content))
+    raise RemoteProtocolError(
+        f"the artifact rc holds {content!r}: expected a whole number of 64 bits, Ansible's return code, or None"
+    )

@@ -1,0 +1,260 @@
+"""The table of a zip, read as a stream: where it is, and one entry after the other.
+
+zipfile makes an object of 500 bytes and more of each entry, and holds the table besides. What is taken here means what
+it means to zipfile (`test_zip_table.py` compares the two). Where one release of Python reads an
+archive otherwise than another does, or refuses it, it is refused: the two ends of a stream may run different ones, and
+no archive means one thing here and another elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+from playstream.pipeline.runner_dialect.archive_writer import UT_FIELD
+
+_END = struct.Struct("<4s4H2LH")
+_END_64_PLACE = struct.Struct("<4sLQL")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_UNCOUNTED = 12
+"""Bytes at the start of the record of 64 bits that its own size leaves out."""
+_ENTRY = struct.Struct("<4s4B4H3L5H2L")
+_MAX_COMMENT = 1 << 16
+_MAX_VERSION = 63
+"""Of the format that is needed to read an entry, times ten."""
+_ZIP64_FIELD = 1
+_PATH_FIELD = 0x7075
+"""The name once more, in UTF-8."""
+_PATH = struct.Struct("<BL")
+_IN_ZIP64 = 0xFFFFFFFF
+_UTF8_NAME = 0x800
+_BLOCK = 1 << 16
+
+
+class BadZip(Exception):
+    """The archive is none; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where the entries of an archive are."""
+
+    start: int
+    size: int
+    offset: int
+    """What is added to the places that its entries tell: more than 0 where something stands before the archive."""
+
+
+class ZipEntry(NamedTuple):
+    """One entry, as the table has it."""
+
+    name: bytes
+    """As it stands there."""
+    mode: int
+    """Of Unix; 0 where the archive comes from elsewhere."""
+    flags: int
+    method: int
+    modified: int
+    """Seconds since 1970 in UTC."""
+    crc: int
+    packed_size: int
+    size: int
+    position: int
+    """Of its local header, in bytes from the start of the file."""
+
+
+def find_table(file: IO[bytes]) -> Table:
+    """Where the table is: the last end record counts, and the 64-bit one where there is one right before it.
+
+    Raises:
+        BadZip: there is none.
+        OSError: the file cannot be read.
+    """
+    file_size = file.seek(0, os.SEEK_END)
+    place = _find_end(file, file_size)
+    file.seek(place)
+    *_, size, position, _comment = _END.unpack(file.read(_END.size))
+    wide = _read_end_64(file, place)
+    if wide is not None:
+        size, position = wide
+    start = place - size - (_END_64.size + _END_64_PLACE.size if wide is not None else 0)
+    if start < 0:
+        raise BadZip("its table of entries begins before it")
+    return Table(start, size, start - position)
+
+
+def _find_end(file: IO[bytes], file_size: int) -> int:
+    """The place of the end record."""
+    if file_size >= _END.size:
+        file.seek(file_size - _END.size)
+        last = file.read()
+        if last.startswith(b"PK\5\6") and last.endswith(b"\0\0"):
+            return file_size - _END.size
+    start = max(0, file_size - _END.size - _MAX_COMMENT)
+    file.seek(start)
+    found = file.read().rfind(b"PK\5\6")
+    if found < 0 or start + found + _END.size > file_size:
+        raise BadZip("it has no table of entries")
+    return start + found
+
+
+def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
+    """Size and position of the table, from the record of 64 bits that ends where the end record begins.
+
+    Older releases of zipfile read the record right before its locator. Later ones read it where the locator says, and
+    compare what the two say with where they stand. Only what is the same to both is taken.
+    """
+    at = place - _END_64_PLACE.size
+    if at < 0:
+        return None
+    file.seek(at)
+    marker, disk, told, disks = _END_64_PLACE.unpack(file.read(_END_64_PLACE.size))
+    if marker != b"PK\6\7":
+        return None
+    if disk != 0 or disks > 1:
+        raise BadZip("it is one of several parts")
+    at -= _END_64.size
+    if at < 0:
+        raise BadZip("its end record of 64 bits begins before it")
+    file.seek(at)
+    marker, room, *_, size, position = _END_64.unpack(file.read(_END_64.size))
+    if marker != b"PK\6\6":
+        raise BadZip("it tells the place of an end record of 64 bits, and that is not right before")
+    if room != _END_64.size - _UNCOUNTED:
+        raise BadZip("its end record of 64 bits tells another size than it has")
+    if told > at or position + size != told:
+        raise BadZip("its records of 64 bits disagree on where its table of entries ends")
+    if told < at:  # something stands before the archive
+        file.seek(told)
+        if file.read(len(marker)) == marker:
+            raise BadZip("it has two end records of 64 bits")
+    return size, position
+
+
+def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
+    """The entries of the table in its order. Of the file 64 KiB, or one entry, are held at a time.
+
+    Raises:
+        BadZip: one is not valid.
+        OSError: the file cannot be read.
+    """
+    reader = _Reader(file, table)
+    while reader.left > 0:
+        header = reader.take(_ENTRY.size)
+        (
+            marker, _made_by, _system, needed, _reserved, flags, method, clock, date, crc, packed_size, size,
+            name_size, extra_size, comment_size, _disk, _internal, attributes, position,
+        ) = _ENTRY.unpack(header)
+        if marker != b"PK\1\2":
+            raise BadZip("an entry of its table does not begin as one")
+        if needed > _MAX_VERSION:
+            raise BadZip(f"an entry asks for version {needed / 10} of the format")
+        name, extra = reader.take(name_size), reader.take(extra_size)
+        reader.take(comment_size)
+        if flags & _UTF8_NAME:
+            _check_utf8(name)
+        modified = None
+        for field, value in _fields(extra):
+            if field == _ZIP64_FIELD:
+                size, packed_size, position = _widen(value, size, packed_size, position)
+            elif field == _PATH_FIELD:
+                _check_path(value, name)
+            elif field == UT_FIELD and modified is None and len(value) >= 5 and value[0] & 1:
+                modified = int(struct.unpack_from("<i", value, 1)[0])
+        if modified is None:
+            modified = _local_time(date, clock)
+        position += table.offset
+        if not 0 <= position < table.start:
+            raise BadZip("an entry stands outside of it")
+        yield ZipEntry(name, attributes >> 16, flags, method, modified, crc, packed_size, size, position)
+
+
+class _Reader:
+    """Takes the table's bytes off the file, from a place of its own: others read the file meanwhile."""
+
+    def __init__(self, file: IO[bytes], table: Table) -> None:
+        self._fd = file.fileno()
+        self._position = table.start
+        self.left = table.size
+        """Bytes of the table that have not been taken; less than 0 where its last entry is longer than it."""
+        self._block = b""
+        self._taken = 0
+
+    def take(self, size: int) -> bytes:
+        """The next bytes.
+
+        Raises:
+            BadZip: the file has no more.
+        """
+        end = self._taken + size
+        if end > len(self._block):
+            self._fill(size)
+            end = size
+        data = self._block[self._taken : end]
+        if len(data) < size:
+            raise BadZip("its table of entries is cut")
+        self._taken = end
+        self.left -= size
+        return data
+
+    def _fill(self, size: int) -> None:
+        rest = self._block[self._taken :]
+        wanted = max(_BLOCK, size - len(rest))
+        block = os.pread(self._fd, max(0, min(wanted, self.left - len(rest))), self._position)
+        self._position += len(block)
+        self._block, self._taken = rest + block, 0
+
+
+def _check_utf8(name: bytes) -> None:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadZip("the name of an entry is said to be UTF-8 and is not") from None
+
+
+def _check_path(value: bytes, name: bytes) -> None:
+    """Refuse a second name: zipfile takes it since Python 3.13, where its checksum is that of the first."""
+    if len(value) < _PATH.size:
+        raise BadZip("the second name of an entry is cut")
+    version, crc = _PATH.unpack_from(value)
+    second = value[_PATH.size :]
+    if version == 1 and crc == zlib.crc32(name) and second and second != name:
+        raise BadZip("an entry has two names")
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position + 4 <= len(extra):
+        field, size = struct.unpack_from("<HH", extra, position)
+        start, position = position + 4, position + 4 + size
+        if position > len(extra):
+            raise BadZip(f"the extra field {field:04x} of an entry is longer than there is room for")
+        yield field, extra[start:position]
+
+
+def _widen(value: bytes, size: int, packed_size: int, position: int) -> tuple[int, int, int]:
+    """The numbers of an entry; those that 32 bits have no room for from the field of 64 bits, which has only these."""
+    numbers = [size, packed_size, position]
+    taken = 0
+    for index, number in enumerate(numbers):
+        if number == _IN_ZIP64:
+            if taken + 8 > len(value):
+                raise BadZip("an entry lacks a number of 64 bits")
+            (numbers[index],) = struct.unpack_from("<Q", value, taken)
+            taken += 8
+    size, packed_size, position = numbers
+    return size, packed_size, position
+
+
+def _local_time(date: int, clock: int) -> int:
+    """The zip's own field, which holds local time; 0 where it holds none."""
+    moment = ((date >> 9) + 1980, date >> 5 & 15, date & 31, clock >> 11, clock >> 5 & 63, (clock & 31) * 2)
+    try:
+        return int(time.mktime((*moment, 0, 0, -1)))
+    except (OverflowError, ValueError):
+        return 0

@@ -1,0 +1,282 @@
+"""The process stage joined to its input."""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playstream.pipeline.dialect import Dialect, FirstBytes
+from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
+from playstream.pipeline.io.stdio import Source, read_some
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
+from playstream.pipeline.protocol import NEED_DATA, Receiver
+from playstream.pipeline.protocol.order import Direction
+from playstream.process import Observer, Output, Processor, Result
+from playstream.process.recording import RecordingReceiver, is_recording
+
+if TYPE_CHECKING:
+    from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
+
+INTERRUPTED_SECONDS = 2.2
+"""How long `process` goes on reading after it was asked to stop. In a shell's pipeline the same signal has reached
+the worker, which says how the job ended within 2 seconds. Where it has not, the worker ends the job when its reader is
+gone, in 2 seconds more: 5 in all, at most. When the worker has said it, DELIVERY_SECONDS are left for its artifacts."""
+
+
+def process(
+    input_fd: int | Source,
+    artifact_dir: Path,
+    observer: Observer,
+    *,
+    among_runs: bool = False,
+    cancellation: Cancellation | None = None,
+    output: Output = Output.TEXT,
+    keep_stdout: bool = True,
+    write_behind: bool = False,
+    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Result:
+    """Rebuild a run from the stream of `work`.
+
+    Args:
+        input_fd: where the stream comes from.
+        artifact_dir: where the artifacts go; made if it is missing.
+        observer: is told what happens.
+        among_runs: the directory is not this run's own: those of other runs may be in it.
+        cancellation: asks to stop reading.
+        output: what is shown, and kept as `stdout`.
+        keep_stdout: False for no artifact `stdout`.
+        write_behind: another process may write the events' files; they are all there when this function returns.
+        liveness_seconds: silence after which the worker counts as lost; 0 for never. It does not count where the worker
+            is ansible-runner's and sends no keepalive.
+        limits: what the stream may cost.
+
+    Returns:
+        How the run ended. A stream that breaks off gives status `error`, and what came before is kept.
+
+    Raises:
+        JobError: the artifacts cannot be written.
+    """
+    processor = Processor(
+        artifact_dir, observer, among_runs=among_runs, output=output, keep_stdout=keep_stdout,
+        write_behind=write_behind, limits=limits,
+    )
+    with ExitStack() as ours:
+        cancellation = cancellation or ours.enter_context(closing(Cancellation()))
+        try:
+            feed(processor, input_fd, cancellation, liveness_seconds=liveness_seconds, limits=limits)
+        except PlaystreamError as error:
+            return processor.finish(error, interrupted=cancellation.reason)
+        return processor.finish(interrupted=cancellation.reason)
+
+
+def feed(
+    processor: Processor,
+    input_fd: int | Source,
+    cancellation: Cancellation,
+    look: Callable[[], None] | None = None,
+    *,
+    liveness_seconds: float,
+    limits: Limits,
+) -> None:
+    """Give the processor every record, until End has come or it is time to stop.
+
+    Args:
+        processor: takes the records.
+        input_fd: where the stream comes from.
+        cancellation: asks to stop reading.
+        look: called every LOOK_SECONDS.
+        liveness_seconds: silence after which the worker counts as lost; 0 for never.
+        limits: what the stream may cost.
+
+    Raises:
+        PlaystreamError: the stream is bad or ended early, the worker is silent, or the artifacts cannot be written.
+    """
+    # A layer may hold heartbeats back: encryption does until it has 64 KiB.
+    liveness = Liveness("the worker", liveness_seconds if isinstance(input_fd, int) else 0.0)
+    news = input_fd if isinstance(input_fd, int) else input_fd.fileno()
+    deadline = _Deadline(cancellation)
+    poll = select.poll()  # the module selectors costs 0.6 ms of a start
+    poll.register(news, select.POLLIN)
+    poll.register(cancellation, select.POLLIN)
+    with closing(_Source(input_fd, limits)) as source:
+        def told() -> bool:
+            return processor.status.terminal or source.keeps_status
+
+        stop = _Stop(deadline, told, look)
+        while not source.closed:
+            ready = poll.poll(_patience(deadline.at, liveness.time_left, looking=look is not None))
+            if look is not None:
+                look()
+            if stop.passed or deadline.has_passed(told=told()):
+                source.release_status(processor)
+                return
+            if any(fd == news for fd, _ in ready):
+                try:
+                    source.feed(processor, stop)
+                finally:
+                    processor.flush()
+                liveness.hear(expected=source.has_heartbeats)
+            else:
+                liveness.check(news)
+
+
+class _Deadline:
+    """When reading stops after it was asked to."""
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        self._cancellation = cancellation
+        self.at: float | None = None
+        """On the monotonic clock; None while nobody has asked."""
+
+    def has_passed(self, *, told: bool) -> bool:
+        """Whether to stop now; `told` says that the worker has said how the job ended."""
+        asked_at = self._cancellation.requested_at
+        if asked_at is None:
+            return False
+        self._cancellation.acknowledge()
+        self.at = asked_at + (DELIVERY_SECONDS if told else INTERRUPTED_SECONDS)
+        return time.monotonic() >= self.at
+
+
+class _Stop:
+    """Says, between two records of one read, whether to stop: one read may hold minutes of work.
+
+    Args:
+        deadline: when reading stops.
+        told: whether the worker has said how the job ended.
+        look: called meanwhile.
+    """
+
+    def __init__(self, deadline: _Deadline, told: Callable[[], bool], look: Callable[[], None] | None) -> None:
+        self._deadline = deadline
+        self._told = told
+        self._look = look
+        self._next = 0.0
+        self.passed = False
+        """True when it has said so."""
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + LOOK_SECONDS
+        if self._look is not None:
+            self._look()
+        self.passed = self._deadline.has_passed(told=self._told())
+        return self.passed
+
+
+def _patience(stop_at: float | None, silence_left: float | None, *, looking: bool) -> float | None:
+    """Milliseconds to wait for input; None for as long as it takes."""
+    waits = [LOOK_SECONDS] if looking else []
+    if silence_left is not None:
+        waits.append(silence_left)
+    if stop_at is not None:
+        waits.append(max(0.0, stop_at - time.monotonic()))
+    return math.ceil(min(waits) * 1000) if waits else None
+
+
+class _Source:
+    """What comes on a descriptor, which its first bytes tell: a worker's stream in either dialect, or a recording."""
+
+    def __init__(self, fd: int | Source, limits: Limits) -> None:
+        self._fd = fd
+        self._limits = limits
+        self._head = b""
+        self._first: FirstBytes | None = None
+        self._receiver: Receiver | RunnerReceiver | RecordingReceiver | None = None
+
+    @property
+    def closed(self) -> bool:
+        """True when nothing more is to come."""
+        return self._receiver is not None and self._receiver.closed
+
+    @property
+    def has_heartbeats(self) -> bool:
+        """Whether the other side says that it lives while it has nothing to say."""
+        if isinstance(self._receiver, RecordingReceiver):
+            return False
+        return self._receiver is None or self._receiver.has_heartbeats
+
+    @property
+    def _runner(self) -> RunnerReceiver | None:
+        """The receiver of the runner dialect, where that is spoken."""
+        if self._receiver is None or isinstance(self._receiver, (Receiver, RecordingReceiver)):
+            return None
+        return self._receiver
+
+    @property
+    def keeps_status(self) -> bool:
+        """Whether the worker has said how the job ended, and that waits for its artifacts."""
+        return self._runner is not None and self._runner.keeps_status
+
+    def release_status(self, processor: Processor) -> None:
+        """Give the processor the status that waits: its artifacts are not waited for any more."""
+        if self._runner is not None and self._runner.keeps_status:
+            self._runner.release_status()
+            self._give(self._runner, processor)
+
+    def close(self) -> None:
+        """Drop what has been begun."""
+        if self._runner is not None:
+            self._runner.records.close()
+
+    def feed(self, processor: Processor, stop: Callable[[], bool]) -> None:
+        """Read once and give the processor what is complete, until `stop` says so."""
+        data = read_some(self._fd)
+        at_end = not data
+        if self._receiver is None:
+            data = self._choose(data)
+        receiver = self._receiver
+        if receiver is None:
+            return
+        receiver.receive_data(data)
+        self._give(receiver, processor, stop)
+        if at_end:
+            receiver.receive_eof()
+            self._give(receiver, processor, stop)
+
+    @staticmethod
+    def _give(
+        receiver: Receiver | RunnerReceiver | RecordingReceiver, processor: Processor,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        next_record, take = receiver.next_record, processor.receive
+        while (record := next_record()) is not NEED_DATA:
+            take(record)
+            if stop():
+                return
+
+    def _choose(self, data: bytes) -> bytes:
+        """Find whoever can read what has come; all that has come when that is known."""
+        if self._first is None:
+            self._head += data
+            recording = is_recording(self._head)
+            if recording is None and data:
+                return b""
+            if recording:
+                self._receiver = RecordingReceiver(max_record=self._limits.max_record_bytes)
+                return self._head
+            self._first, data = FirstBytes(), self._head
+        told = self._first.receive_data(data)
+        if told is None:
+            return b""
+        dialect, data = told
+        if dialect is Dialect.PLAYSTREAM:
+            self._receiver = Receiver(Direction.RESULT, max_record=self._limits.max_record_bytes)
+        else:
+            from playstream.pipeline.runner_dialect.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms
+
+            self._receiver = RunnerReceiver(
+                Direction.RESULT, max_record=self._limits.max_record_bytes, max_archive=self._limits.max_tree_bytes,
+                max_entries=self._limits.max_tree_entries,
+            )
+        return data

@@ -1,0 +1,404 @@
+"""The guard: the small process beside the worker that outlives it and leaves nothing behind.
+
+The worker starts it with this file's path, never imports it. It is on duty from before there is a spool until the spool
+is gone. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
+subreaper, prctl(2)), reports how Ansible ended, and ends every descendant when told to, when the worker's end of the
+socket closes, or when the worker has died: a process that the worker has forked may hold that end open. In the latter
+two cases it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh)
+is known by the run directory's name on its command line and ends with Ansible.
+
+Only the standard library, and little of it: its start-up is part of every run.
+
+Its argument is the worker's process id. Descriptor 0 is a socket. From the worker come lines of JSON, some of them with
+descriptors (SCM_RIGHTS, unix(7)), with the key `do`:
+
+    own        `path`, a directory that is removed when the worker dies; it may not be there yet. With `open` it comes
+               with a descriptor of the directory, which is emptied and stays.
+    disown     `path`: forget it
+    hold       comes with the descriptor of a lock, which is held until this process ends
+    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. With `stderr` it comes with what
+               is standard error from here on; without a terminal, with the command's standard input, output and error.
+    terminate  end the job; answered with {"reaped": count of processes}
+    settle     the job is over: end what served it, run the clean-up commands; answered with {"settled": true}. What the
+               job left running on purpose goes on from here on, though the worker dies.
+    leave      the spool is gone
+
+Unasked it sends {"started": pid} or {"failed": why}, and {"exited": wait status}.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
+from typing import Any, NoReturn
+
+_PR_SET_CHILD_SUBREAPER = 36
+_KILL_SECONDS = 3.0
+"""How long to go on killing what does not die, such as a process in uninterruptible sleep."""
+_CLEANUP_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+"""How often to look whether the worker lives, where the kernel does not tell."""
+_LONGEST_WORD = 32 * os.sysconf("SC_PAGESIZE") - 1
+"""Bytes that Linux takes in one word or variable of what it starts (execve(2))."""
+_MAX_GIVEN = 4
+"""Descriptors that come with one line."""
+_RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
+
+
+class Worker:
+    """The process that this one serves, and whether it lives.
+
+    Args:
+        pid: its id.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        try:
+            self._handle: int | None = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # it has died, or the kernel or a sandbox has no such handles
+            self._handle = None
+        # A handle that was opened when it had died may be another's; what lost its parent has a new one.
+        self._dead = os.getppid() != pid
+
+    @property
+    def handles(self) -> list[int]:
+        """What becomes readable when it dies; empty where that has to be looked at now and then."""
+        return [] if self._handle is None else [self._handle]
+
+    def has_died(self) -> bool:
+        """Whether it has ended, however that was."""
+        if not self._dead:
+            if self._handle is None:
+                self._dead = os.getppid() != self._pid
+            else:
+                self._dead = bool(select.select([self._handle], [], [], 0)[0])
+        return self._dead
+
+
+class _Guard:
+    def __init__(self, channel: socket.socket, worker: Worker) -> None:
+        self._channel = channel
+        self._worker = worker
+        self._input = b""
+        self._given: list[int] = []
+        """Descriptors that have come and wait for the line that they belong to."""
+        self._owned: dict[str, int | None] = {}
+        """What to remove when the worker dies, or, where there is a descriptor, to empty."""
+        self._job: dict[str, Any] | None = None
+        """What has been started, until it is settled."""
+        self._child = 0
+        self._exited = False
+        self._wake, wake_end = os.pipe()
+        for fd in (self._wake, wake_end):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+
+    def run(self) -> None:
+        while (line := self._read_line()) is not None:
+            order: dict[str, Any] = json.loads(line)
+            if order["do"] == "leave":
+                return
+            self._obey(order)
+        if self._job is not None:
+            self._end_descendants(self._job["grace"])
+            self._clean_up(self._job)
+        for directory, fd in self._owned.items():
+            _remove(directory, fd)
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        what = order["do"]
+        if what == "own":
+            self._owned[order["path"]] = self._given.pop(0) if order["open"] else None
+        elif what == "disown":
+            del self._owned[order["path"]]
+        elif what == "hold":
+            self._given.pop(0)  # and it stays open
+        elif what == "start":
+            self._start(order)
+        elif self._job is not None:
+            if what == "terminate":
+                reaped = self._end_descendants(self._job["grace"])
+                self._clean_up(self._job)
+                self._tell({"reaped": reaped})
+            elif what == "settle":
+                self._end_servants(self._job["run_dir"], self._job["grace"])
+                self._clean_up(self._job)
+                self._job = None
+                self._tell({"settled": True})
+
+    def _start(self, order: dict[str, Any]) -> None:
+        self._job = order
+        if order["stderr"]:
+            fd = self._given.pop(0)
+            os.dup2(fd, 2)
+            os.close(fd)
+        given = [] if order["tty"] is not None else [self._given.pop(0) for _ in range(3)]
+        try:
+            self._child = _spawn(order, given)
+        except OSError as error:
+            self._tell({"failed": _explain(error, order)})
+        else:
+            self._tell({"started": self._child})
+        for fd in given:
+            os.close(fd)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            self._channel.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            pass  # the worker has died; the next read says so
+
+    def _read_line(self) -> bytes | None:
+        """The next line of the worker's, None when it has gone; reaps meanwhile."""
+        while b"\n" not in self._input:
+            handles = self._worker.handles
+            seconds = None if handles else _LOOK_SECONDS
+            readable, _, _ = select.select([self._channel.fileno(), self._wake, *handles], [], [], seconds)
+            self._reap()
+            if self._channel.fileno() in readable:
+                try:
+                    data, given, _, _ = socket.recv_fds(self._channel, 65536, _MAX_GIVEN)
+                except OSError:
+                    data, given = b"", []
+                for fd in given:
+                    os.set_inheritable(fd, False)  # recv_fds passes no flags on, so MSG_CMSG_CLOEXEC would be lost
+                self._given += given
+                if not data:
+                    return None
+                self._input += data
+            elif self._worker.has_died():
+                return None  # and all that it had said has been read
+        line, _, self._input = self._input.partition(b"\n")
+        return line
+
+    def _reap(self) -> None:
+        try:
+            os.read(self._wake, 4096)
+        except BlockingIOError:
+            pass
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._child and not self._exited:
+                self._exited = True
+                self._tell({"exited": status})
+
+    def _end_descendants(self, grace: float) -> int:
+        """TERM, grace, KILL, until no descendant is left. The number of processes that were signalled."""
+        signalled = set(_signal_descendants(signal.SIGTERM))
+        _signal_descendants(signal.SIGCONT)
+        now = time.monotonic()
+        while _descendants(os.getpid()) and time.monotonic() < now + grace:
+            self._pause()
+        while time.monotonic() < now + grace + _KILL_SECONDS:
+            # Each round finds what was forked since the one before.
+            killed = _signal_descendants(signal.SIGKILL)
+            if not killed:
+                break
+            signalled.update(killed)
+            self._pause()
+        self._reap()
+        return len(signalled)
+
+    def _end_servants(self, run_dir: str, grace: float) -> None:
+        """TERM, grace, KILL for what served the run, until none of it is left."""
+        start = time.monotonic()
+        told: set[int] = set()
+        while (servants := set(_servants(run_dir))) and time.monotonic() < start + grace + _KILL_SECONDS:
+            if time.monotonic() < start + grace:
+                _signal(servants - told, signal.SIGTERM)
+                told |= servants
+            else:
+                _signal(servants, signal.SIGKILL)
+            self._pause()
+
+    def _clean_up(self, order: dict[str, Any]) -> None:
+        """Run the commands that end what is not below this process, such as a container."""
+        for words in order["cleanup"]:
+            try:
+                os.posix_spawnp(
+                    words[0], words, order["env"], file_actions=_standard_descriptors(os.devnull),
+                    setsigdef=_RESET_SIGNALS,
+                )
+            except OSError:
+                continue  # the program is gone, and so is what it ran
+            end = time.monotonic() + _CLEANUP_SECONDS
+            while _descendants(os.getpid()) and time.monotonic() < end:
+                self._pause()
+
+    def _pause(self) -> None:
+        select.select([self._wake], [], [], 0.02)
+        self._reap()
+
+
+def _remove(directory: str, fd: int | None) -> None:
+    remains = _REMOVAL.remove_tree(directory) if fd is None else _REMOVAL.empty_directory(fd)
+    if remains is not None:
+        try:
+            sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
+        except OSError:
+            pass  # whoever read it has left; the rest is removed all the same
+
+
+def _load_removal() -> ModuleType:
+    """The module playstream.pipeline.io.removal, without the package that it belongs to."""
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipeline", "io", "removal.py")
+    module = ModuleType("removal")
+    SourceFileLoader("removal", path).exec_module(module)
+    return module
+
+
+_REMOVAL = _load_removal()
+"""Loaded at the start: an update of playstream may have removed the file when it is needed."""
+
+
+def _spawn(order: dict[str, Any], given: list[int]) -> int:
+    """Start the job in a session of its own, its controlling terminal the worker's."""
+    argv: list[str] = order["argv"]
+    # posix_spawn knows no directory; the guard has no use for one, and relative names are resolved from it.
+    os.chdir(order["cwd"])
+    if order["tty"] is None:
+        # Those numbers are taken here, so none of what was given has one of them.
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(given)]
+    else:
+        actions = _standard_descriptors(order["tty"])
+    batch = _become_batch()
+    try:
+        return os.posix_spawnp(
+            argv[0], argv, order["env"], file_actions=actions, setsid=True, setsigdef=_RESET_SIGNALS, setsigmask=[]
+        )
+    finally:
+        if batch:
+            _set_policy(os.SCHED_OTHER)  # this process is quick to wake up
+
+
+def _explain(error: OSError, order: dict[str, Any]) -> str:
+    """What cannot be started, and why; of what is too long, where and what to do."""
+    if error.filename == order["cwd"]:
+        return f"{order['cwd']}, the directory to start it in: {error.strerror}"
+    program = order["argv"][0]
+    if error.errno != errno.E2BIG:
+        return f"{program}: {error.strerror}"
+    sizes = {f"word {number}": len(os.fsencode(word)) for number, word in enumerate(order["argv"], 1)}
+    sizes |= {f"the variable {name}": len(os.fsencode(f"{name}={value}")) for name, value in order["env"].items()}
+    longest = max(sizes, key=lambda name: sizes[name])
+    return (
+        f"{program}: {error.strerror}: its {len(order['argv'])} words and {len(order['env'])} variables have "
+        f"{sum(sizes.values())} bytes, the longest, {longest}, has {sizes[longest]}. A system takes about "
+        f"{os.sysconf('SC_ARG_MAX')} bytes in all, and Linux {_LONGEST_WORD} in one. Make them shorter or fewer: extra "
+        "variables (env/extravars) and inventories travel as files, which have no such limits"
+    )
+
+
+def _become_batch() -> bool:
+    """Let the scheduler take what is started from now on for batch work (SCHED_BATCH, sched(7)). Whether it does.
+
+    Ansible keeps all cores busy with processes that live for milliseconds. As batch work they do not preempt each
+    other, or other programs, when they wake up, and a run takes 2 % less time (docs/performance.md). A policy that was
+    chosen for the worker is left alone.
+    """
+    try:
+        usual = os.sched_getscheduler(0) == os.SCHED_OTHER
+    except (AttributeError, OSError):  # not on this system, or forbidden by a sandbox
+        return False
+    return usual and _set_policy(os.SCHED_BATCH)
+
+
+def _set_policy(policy: int) -> bool:
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(0))
+    except OSError:
+        return False  # Ansible runs, with the policy that there is
+    return True
+
+
+def _standard_descriptors(path: str) -> list[tuple[Any, ...]]:
+    return [
+        (os.POSIX_SPAWN_OPEN, 0, path, os.O_RDWR, 0),
+        (os.POSIX_SPAWN_DUP2, 0, 1),
+        (os.POSIX_SPAWN_DUP2, 0, 2),
+    ]
+
+
+def _descendants(ancestor: int) -> list[int]:
+    """Every living process below `ancestor`, read from /proc; zombies do not count."""
+    children: dict[int, list[int]] = {}
+    zombies = set()
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - pathlib would double the start-up
+                stat = file.read()
+        except OSError:
+            continue
+        state, parent = stat[stat.rindex(b")") + 2 :].split()[:2]
+        children.setdefault(int(parent), []).append(int(name))
+        if state in (b"Z", b"X"):
+            zombies.add(int(name))
+    found: list[int] = []
+    pending = [ancestor]
+    while pending:
+        below = children.get(pending.pop(), [])
+        pending.extend(below)
+        found.extend(pid for pid in below if pid not in zombies)
+    return found
+
+
+def _signal_descendants(number: signal.Signals) -> list[int]:
+    """Signal every descendant; return those that could be signalled."""
+    return _signal(_descendants(os.getpid()), number)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> list[int]:
+    signalled = []
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue  # gone already, or changed to a user that only root may signal
+        signalled.append(pid)
+    return signalled
+
+
+def _servants(run_dir: str) -> list[int]:
+    """What served the run, known by the name of the run directory in its command line."""
+    mark = os.fsencode(run_dir)
+    found = []
+    for pid in _descendants(os.getpid()):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - as above
+                if mark in file.read():
+                    found.append(pid)
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def main() -> NoReturn:
+    """Run as a program; see the module's docstring."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _Guard(socket.socket(fileno=0), Worker(int(sys.argv[1]))).run()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
