@@ -67,13 +67,13 @@ bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zst
 
 soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 300 runs in one program; 4 to 10 minutes
 	$(BIN)/python -m compileall -q src
-	$(BIN)/python -m tests.load
+	$(BIN)/python -m tests.stress.load
 
 faults: $(VENV)/installed packages  ## Every signal at 50 moments, faults in large sessions, full disks, floods
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.stress.faults
 
 fuzz: $(VENV)/installed  ## Hostile input for ten minutes: both decoders, both unpackers, and what they feed
-	$(BIN)/python -m tests.hostile.fuzz --seconds 600
+	$(BIN)/python -m tests.stress.hostile.fuzz --seconds 600
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/artifacts

@@ -20,10 +20,10 @@ from playstream.cli.start import _ended_early
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.pipeline.protocol.order import Direction
-from tests.hostile.streams import NOW, STARTING, native
-from tests.pipeline.runner.wire import END, line
+from tests.pipeline.runner_dialect.wire import END, line
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages
+from tests.stress.hostile.streams import NOW, STARTING, native
 
 KNOWN = {
     "adhoc": {"run_here(flags, options)"},

@@ -8,9 +8,9 @@ from pathlib import Path
 import playstream
 from playstream.pipeline.protocol import Event
 from playstream.pipeline.protocol.order import Direction
-from tests.hostile.streams import ENDED, STARTING, event_json, native
-from tests.hostile.test_any_consumer import strict
 from tests.stages import Stages
+from tests.stress.hostile.streams import ENDED, STARTING, event_json, native
+from tests.stress.hostile.test_any_consumer import strict
 
 RES = {"a": float("nan"), "b": [float("inf")], "c": "x\ud800", "d": "\U0001f600"}
 KEPT = {"a": None, "b": [None], "c": "x\ufffd", "d": "\U0001f600"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interface.first_documents import EXAMPLE
 from tests.interface.programs import HOSTS, SITE
-from tests.interface.seeds import EXAMPLE
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from tests.matrix.debian import RELEASES, ROOT, Debian, Unprepared, do, inside, prepare, reason_against
 
 VENVS = ROOT / ".cache" / "matrix"
-TESTS = ("tests/plugin", "tests/events", "tests/worker", "tests/pipeline_e2e")
+TESTS = ("tests/plugin", "tests/e2e/events", "tests/worker", "tests/e2e/pipe")
 TOOLS = ("pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "jsonschema>=4.18")
 OURS = (3, 11)  # the oldest Python that playstream itself runs on
 

@@ -21,9 +21,9 @@ from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree import renaming
 from playstream.process import Observer, Result, made_names
 from playstream.process.receiving import process
-from tests.hostile.streams import directory, file, linked, native_tree, runner_entries, symlink, zipped
 from tests.pipeline.tree.conftest import take_snapshot
 from tests.stages import Stages
+from tests.stress.hostile.streams import directory, file, linked, native_tree, runner_entries, symlink, zipped
 
 DIALECTS = ["native", "runner"]
 UNSAFE = 77

@@ -17,7 +17,10 @@ from playstream.pipeline.protocol import Event, Failure, Heartbeat, Log, LogLeve
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result
 from playstream.process.receiving import process
-from tests.hostile.streams import (
+from tests.pipeline.runner_dialect.wire import END, archive, carry, line
+from tests.pipeline.tree.conftest import Snapshot, take_snapshot
+from tests.stages import Stages
+from tests.stress.hostile.streams import (
     ENDED,
     JOB,
     KWARGS,
@@ -31,9 +34,6 @@ from tests.hostile.streams import (
     recorded,
     runner_event,
 )
-from tests.pipeline.runner.wire import END, archive, carry, line
-from tests.pipeline.tree.conftest import Snapshot, take_snapshot
-from tests.stages import Stages
 
 EARLIER = native([STARTING, Event(1, event_json()), ENDED, ROOT, file(b"stderr"), TreeEnd(2, 0)], Direction.RESULT)
 OTHER = event_json(stdout="other")

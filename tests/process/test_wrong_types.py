@@ -19,8 +19,18 @@ from playstream.pipeline.job.ident import KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_
 from playstream.pipeline.protocol import Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.artifacts import ArtifactDir
-from tests.hostile.place import call_process, open_place
-from tests.hostile.streams import ROOT, Zipped, directory, file, linked, native_tree, runner_entries, symlink, zipped
+from tests.stress.hostile.place import call_process, open_place
+from tests.stress.hostile.streams import (
+    ROOT,
+    Zipped,
+    directory,
+    file,
+    linked,
+    native_tree,
+    runner_entries,
+    symlink,
+    zipped,
+)
 
 GOOD = native_tree(
     [directory(b"fact_cache"), file(b"fact_cache/h"), file(b"rc"), file(b"stderr"), directory(b"x")], Direction.RESULT

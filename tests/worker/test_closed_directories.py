@@ -16,11 +16,11 @@ import pytest
 from playstream.pipeline.protocol import FileData, Job, Log, Record, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.paths import MAX_DEPTH
-from tests.hostile.place import call_process, open_place
-from tests.hostile.streams import JOB, KWARGS, ROOT, directory, file, native
-from tests.pipeline.runner.wire import END, line
+from tests.pipeline.runner_dialect.wire import END, line
 from tests.processes import MODES_BIND, guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_records
+from tests.stress.hostile.place import call_process, open_place
+from tests.stress.hostile.streams import JOB, KWARGS, ROOT, directory, file, native
 
 CLOSE = 'mkdir -p "$PLAYSTREAM_SPOOL/run/made/below" && chmod 0 "$PLAYSTREAM_SPOOL/run/made"'
 STAY = f"{CLOSE}; exec sleep 600"

@@ -13,8 +13,8 @@ from playstream.pipeline.errors import ExecutableNotFound, JobError, PlaystreamE
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
 from playstream.worker.spool import Spool
-from tests.hostile.streams import KWARGS, native
-from tests.pipeline.runner.wire import END, line
+from tests.pipeline.runner_dialect.wire import END, line
+from tests.stress.hostile.streams import KWARGS, native
 
 REFUSED: dict[str, tuple[bytes, type[PlaystreamError]]] = {
     "no Ansible": (native([Job("run", module="ping", binary="no-such-ansible")], Direction.JOB), ExecutableNotFound),

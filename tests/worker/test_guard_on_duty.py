@@ -21,12 +21,12 @@ from playstream.worker.guard import Guardian
 from playstream.worker.launch import Launch
 from playstream.worker.paths import Paths
 from playstream.worker.terminal import Terminal
-from tests.hostile.streams import JOB, KWARGS, ROOT, file, native, zipped
 from tests.interface.conftest import make_demo
 from tests.interface.programs import fake, start_program
-from tests.pipeline.runner.wire import END, archive, carry, line
+from tests.pipeline.runner_dialect.wire import END, archive, carry, line
 from tests.processes import children, guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
+from tests.stress.hostile.streams import JOB, KWARGS, ROOT, file, native, zipped
 
 SIZE = 1 << 20
 """More than a pipe holds, so that who has written as much knows that it is being read."""

@@ -20,10 +20,21 @@ from playstream.pipeline.protocol.order import Direction
 from playstream.worker.isolation.mounts import list_job_mounts
 from playstream.worker.paths import Paths
 from playstream.worker.spool import Spool
-from tests.hostile.place import call_process, call_worker, open_place
-from tests.hostile.streams import JOB, KWARGS, ROOT, Zipped, directory, linked, native, native_tree, symlink, zipped
-from tests.pipeline.runner.wire import END, archive, carry, line
+from tests.pipeline.runner_dialect.wire import END, archive, carry, line
 from tests.stages import Stages, read_records
+from tests.stress.hostile.place import call_process, call_worker, open_place
+from tests.stress.hostile.streams import (
+    JOB,
+    KWARGS,
+    ROOT,
+    Zipped,
+    directory,
+    linked,
+    native,
+    native_tree,
+    symlink,
+    zipped,
+)
 
 IN_ARTIFACTS = "artifacts=${ANSIBLE_CACHE_PLUGIN_CONNECTION%/fact_cache}; "
 """A job's own way to its artifacts."""

@@ -10,8 +10,8 @@ import pytest
 from playstream.pipeline.errors import MAX_MESSAGE, JobError, LocalProtocolError, PlaystreamError, WorkerError
 from playstream.pipeline.protocol import Status, StatusName, codec
 from playstream.worker.command import Command
-from tests.hostile.streams import NOW
 from tests.stages import Stages
+from tests.stress.hostile.streams import NOW
 
 LONGEST = 131_071
 """Bytes that Linux takes in one word."""

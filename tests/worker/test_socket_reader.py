@@ -14,10 +14,10 @@ import pytest
 
 from playstream.pipeline.protocol import NEED_DATA, End, Heartbeat, Job, Noise, Receiver, Record, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
-from tests.hostile.streams import KWARGS, native, zipped
-from tests.pipeline.runner.wire import END, archive, carry, line
+from tests.pipeline.runner_dialect.wire import END, archive, carry, line
 from tests.processes import marked_processes
 from tests.stages import LIMIT_SECONDS, Stages
+from tests.stress.hostile.streams import KWARGS, native, zipped
 
 SELDOM = ("--keepalive-seconds", "1000", "--liveness-seconds", "0")
 """Longer than any test takes."""

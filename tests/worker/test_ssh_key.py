@@ -17,7 +17,7 @@ import pytest
 from playstream.pipeline.errors import JobError
 from playstream.worker.ssh_agent import KeyPipe, name_key, wrap_in_agent
 from tests.conftest import MakeDir
-from tests.pipeline_e2e.sshd import Sshd
+from tests.e2e.pipe.sshd import Sshd
 from tests.processes import Repeating, guards_of, wait_until
 from tests.stages import LIMIT_SECONDS, Run, Stages
 

@@ -12,10 +12,10 @@ import pytest
 from playstream.interface.running import run
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.directories import make_directory, make_private
-from tests.hostile.place import call_worker, open_place
-from tests.hostile.streams import JOB, native
-from tests.pipeline.runner.wire import END, line
+from tests.pipeline.runner_dialect.wire import END, line
 from tests.stages import Stages
+from tests.stress.hostile.place import call_worker, open_place
+from tests.stress.hostile.streams import JOB, native
 
 
 @pytest.fixture(params=[0o000, 0o002, 0o022, 0o777], autouse=True)
