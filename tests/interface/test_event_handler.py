@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import playstream
-from playstream.interface.event_handler import EVENT_NAMES, EventHandler, spread_handler
+from playstream.interface.event_handler import EVENT_NAMES, EventHandler, expand_handler
 from playstream.pipeline.errors import ConfigurationError
 from tests.interface.programs import INVENTORY, debug, play
 
@@ -209,7 +209,7 @@ def test_spread_as_handler_and_as_event_handler() -> None:
     for name in ("handler", "event_handler"):
         notes = Notes()
         options: dict[str, Any] = {name: notes, "ident": "7"}
-        spread_handler(options)
+        expand_handler(options)
         assert options == {"ident": "7", "event_handler": notes, "status_handler": notes.on_status}
 
 
@@ -217,7 +217,7 @@ def test_spread_leaves_the_rest_alone() -> None:
     quiet = make()()
     for options in ({}, {"event_handler": print}, {"event_handler": quiet, "status_handler": print}):
         before = dict(options)
-        spread_handler(options)
+        expand_handler(options)
         assert options == before
 
 
@@ -230,7 +230,7 @@ def test_spread_leaves_the_rest_alone() -> None:
 ])
 def test_spread_refuses(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
-        spread_handler(options)
+        expand_handler(options)
 
 
 def test_in_a_run() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from playstream.pipeline.protocol import FileData, FileEntry, FileType, Job, Noise, Record, TreeEnd
 from playstream.pipeline.protocol.order import Direction
-from playstream.transmit.job_writer import Transmission
+from playstream.transmit.job_writer import JobWriter
 from tests.stages import read_records
 
 TREE: list[Record] = [
@@ -26,7 +26,7 @@ def test_a_thread_that_begins_late(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", lambda thread: threads.append(thread))  # noqa: PLW0108 - bound
         reading, writing = os.pipe()
-        transmission = Transmission(writing, keepalive_seconds=0, liveness_seconds=0)
+        transmission = JobWriter(writing, keepalive_seconds=0, liveness_seconds=0)
     for record in TREE[:11]:  # what is collected before the thread has written a byte
         transmission.send(record)
     threads[0].start()

@@ -17,7 +17,7 @@ from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import FileData, Job, Record, Sender
 from playstream.pipeline.protocol.order import Direction
 from playstream.worker.command import Command
-from playstream.worker.guard import Guardian
+from playstream.worker.guard import Guard
 from playstream.worker.launch import Launch
 from playstream.worker.paths import Paths
 from playstream.worker.terminal import Terminal
@@ -229,7 +229,7 @@ def test_a_directory_that_cannot_be_entered_is_not_said_of_the_program(tmp_path:
     for cwd, program, named in ((missing, "/bin/true", f"{missing}, the directory to start it in: No such"),
                                 (tmp_path, str(missing), f"started: {missing}: No such")):
         launch = Launch(Command((program,), {}, cwd), Paths(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path))
-        with closing(Terminal({})) as terminal, closing(Guardian()) as guardian:
-            guardian.start(launch, terminal)
+        with closing(Terminal({})) as terminal, closing(Guard()) as guard:
+            guard.start(launch, terminal)
             with pytest.raises(JobError, match=re.escape(named)):
-                guardian.read()
+                guard.read()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from playstream.worker.read_throttle import Pace
+from playstream.worker.read_throttle import ReadThrottle
 
 CAPACITY = 1 << 16
 
 def rests(*rounds: tuple[int, int]) -> bool:
     """Whether output rests after rounds of so many bytes of text and of events."""
-    pace = Pace(CAPACITY)
+    pace = ReadThrottle(CAPACITY)
     began = pace.rest_until
     for text, events in rounds:
         pace.note(text, text=True)
@@ -39,7 +39,7 @@ def test_a_flood_of_text_goes_on_through_short_reads() -> None:
 
 
 def test_output_before_the_plugin_is_there_does_not() -> None:
-    pace = Pace(CAPACITY)
+    pace = ReadThrottle(CAPACITY)
     pace.note(100, text=True)
     pace.end_round(may_rest=False)
     assert not pace.resting

@@ -18,7 +18,7 @@ from playstream.pipeline.io.stdio import claim_input
 
 if TYPE_CHECKING:
     from playstream.cli.summary import SummaryObserver
-    from playstream.interface.store_observer import StoringObserver
+    from playstream.interface.store_observer import StoreObserver
     from playstream.pipeline.io.cancellation import Cancellation
     from playstream.pipeline.io.stdio import Source
     from playstream.process import Observer
@@ -113,13 +113,13 @@ def _decrypted(flags: argparse.Namespace) -> AbstractContextManager[int | Source
 
 def _storing(
     url: str | None, inner: Observer, cancellation: Cancellation
-) -> AbstractContextManager[StoringObserver | None]:
+) -> AbstractContextManager[StoreObserver | None]:
     """What collects the run for a store and is closed in any case; nothing where none is named."""
     if url is None:
         return nullcontext()
-    from playstream.interface.store_observer import StoringObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
+    from playstream.interface.store_observer import StoreObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
 
-    return closing(StoringObserver(url, inner, cancellation))
+    return closing(StoreObserver(url, inner, cancellation))
 
 
 def _summing_up(target: str | None, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:

@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from playstream.interface.event_handler import spread_handler
+from playstream.interface.event_handler import expand_handler
 from playstream.interface.runner import Runner
 from playstream.interface.running import init_runner
 from playstream.pipeline.errors import ConfigurationError
@@ -75,7 +75,7 @@ class EventStream:
         loop = asyncio.get_running_loop()
         queue = self._queue
         given: dict[str, Any] = dict(self._options)
-        spread_handler(given)
+        expand_handler(given)
         handler = given.get("event_handler")
 
         def hand_over(event: dict[str, Any]) -> bool:

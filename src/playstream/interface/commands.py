@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any, Unpack
 
 from playstream.interface.command_config import CommandConfig, Descriptors
-from playstream.interface.event_handler import spread_handler
+from playstream.interface.event_handler import expand_handler
 from playstream.interface.handlers import take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import CommandOptions
@@ -43,7 +43,7 @@ def init_command(
         raise ConfigurationError("cmdline_args: expected a list of texts")
     refuse_empty(options, CommandOptions)
     given = check_options(options, CommandOptions, "run_command")
-    spread_handler(given)
+    expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
     descriptors = find_descriptors(executable_cmd, given)

@@ -194,7 +194,7 @@ class RunnerConfig:
         self._spool = Spool(directory, in_place=True)
         self._finalizers = [weakref.finalize(self, self._spool.remove)]
         if self._temporary is not None:
-            self._spool.guardian.own(self._temporary.root)
+            self._spool.guard.own(self._temporary.root)
         self._job = job
         try:
             self._launch = prepare(job, self._spool, tty=self._on_terminal, caller=self._is_command)

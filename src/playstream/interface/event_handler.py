@@ -137,7 +137,7 @@ class EventHandler:
         """
 
 
-def spread_handler(options: dict[str, Any]) -> None:
+def expand_handler(options: dict[str, Any]) -> None:
     """Put `handler`, or an EventHandler that is given as `event_handler`, where the run looks for it.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath, as_error
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
-from playstream.pipeline.io.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
+from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.protocol import Failure, Record, Status
 from playstream.process import Processor
 from playstream.worker.execution import Execution
@@ -17,7 +17,7 @@ from playstream.worker.execution import Execution
 MakeExecution = Callable[[Mailbox, Cancellation], Execution]
 INTERRUPTED = "interrupted from the keyboard"
 Poll = Callable[[], None]
-OF_THE_RECORDS = (ProtocolError, LinkError, UnsafePath)
+STREAM_ERRORS = (ProtocolError, LinkError, UnsafePath)
 """What is wrong with records: the run ends with status `error`, and what can be kept of the rest is kept."""
 
 
@@ -67,9 +67,9 @@ class LocalRun:
     def _step(self, processor: Processor, poll: Poll) -> bool:
         """Take one record; False when there will be no more."""
         record = self._mailbox.take(LOOK_SECONDS)
-        if record is NOTHING_MORE:
+        if record is CLOSED:
             return False
-        if record is not NOTHING_YET:
+        if record is not EMPTY:
             self._take(record, processor)
             if self._mailbox.empty:
                 processor.flush()
@@ -100,7 +100,7 @@ class LocalRun:
             self._cancellation.request(
                 INTERRUPTED if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
             )
-        elif not isinstance(error, OF_THE_RECORDS):
+        elif not isinstance(error, STREAM_ERRORS):
             self._mailbox.fail(JobError(f"the results cannot be kept: {error}"))
 
     def _execute(self) -> None:

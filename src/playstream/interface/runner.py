@@ -15,12 +15,12 @@ from playstream.interface.config import RunnerConfig
 from playstream.interface.display import choose_output, make_display
 from playstream.interface.event_log import EventLog
 from playstream.interface.handlers import CancelPoll, Handlers, as_result
-from playstream.interface.local import INTERRUPTED, OF_THE_RECORDS, LocalRun
+from playstream.interface.local import INTERRUPTED, STREAM_ERRORS, LocalRun
 from playstream.interface.observer import RunObserver
 from playstream.interface.results import Results
 from playstream.interface.rotation import rotate
 from playstream.interface.run_code import RunCode
-from playstream.interface.store_observer import StoringObserver
+from playstream.interface.store_observer import StoreObserver
 from playstream.pipeline.errors import (
     CANCELED_EXIT_STATUS,
     CallbackError,
@@ -256,11 +256,11 @@ class Runner(Results):
         if self._store is None:
             self._run_watched(cancellation, observer, None)
             return
-        with closing(StoringObserver(self._store, observer, cancellation)) as storing:
+        with closing(StoreObserver(self._store, observer, cancellation)) as storing:
             self._run_watched(cancellation, observer, storing)
 
     def _run_watched(
-        self, cancellation: Cancellation, observer: RunObserver, storing: StoringObserver | None
+        self, cancellation: Cancellation, observer: RunObserver, storing: StoreObserver | None
     ) -> None:
         error: BaseException | None
         unstored: BaseException | None = None
@@ -342,7 +342,7 @@ class Runner(Results):
 
 def _is_told(error: BaseException, observer: RunObserver) -> bool:
     """Whether the status says it: what is wrong with the records, and not what a handler has raised."""
-    return error is not observer.error and isinstance(error, OF_THE_RECORDS)
+    return error is not observer.error and isinstance(error, STREAM_ERRORS)
 
 
 def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Unpack
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.event_handler import spread_handler
+from playstream.interface.event_handler import expand_handler
 from playstream.interface.handlers import take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import RunOptions
@@ -45,7 +45,7 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
         return init_stage(options)
     refuse_empty(options, RunOptions)
     given = check_options(options, RunOptions, "run")
-    spread_handler(given)
+    expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
     # The rest is logging's, or one stage's alone, and means nothing to a run on this host.

@@ -12,7 +12,7 @@ from playstream.process import ForwardingObserver, Observer
 from playstream.process.task_results import text_of
 
 
-class StoringObserver(ForwardingObserver):
+class StoreObserver(ForwardingObserver):
     """Collects a run for a store, and tells another observer all.
 
     Args:

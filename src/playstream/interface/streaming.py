@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.event_handler import spread_handler
+from playstream.interface.event_handler import expand_handler
 from playstream.interface.handlers import CancelPoll, take_handlers
 from playstream.interface.options import CancelCallback, RunOptions
 from playstream.interface.runner import Drive, Runner
@@ -51,7 +51,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
         options = select_options(options, RunOptions)
     refuse_empty(options, RunOptions)
     given = check_options(options, RunOptions, "run")
-    spread_handler(given)
+    expand_handler(given)
     handlers = take_handlers(given)
     if streamer == "transmit":
         return TransmitRunner(given, handlers.get("cancel_callback"))

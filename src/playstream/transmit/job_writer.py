@@ -22,7 +22,7 @@ _PROBE_SECONDS = 1.0
 """Between two heartbeats to a worker that may have left without a word."""
 
 
-class Transmission:
+class JobWriter:
     """Sends records of the job direction in the native dialect. The preamble goes at once, so that the worker answers.
 
     Compressing and packing are each about half of the work, so a thread of its own compresses and writes.

@@ -14,7 +14,7 @@ from playstream.pipeline.job.job import Arguments
 from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.transmit import Transmitter
-from playstream.transmit.job_writer import Transmission
+from playstream.transmit.job_writer import JobWriter
 
 
 def transmit(
@@ -59,7 +59,7 @@ def transmit(
             raise ConfigurationError("hold: the runner dialect has no word to cancel a job with; end the worker")
         _transmit_to_runner(transmitter, Delivery(output_fd, "the worker", liveness_seconds, None), watch)
     else:
-        transmission = Transmission(
+        transmission = JobWriter(
             output_fd, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds,
             cancellation=cancellation, look=watch.look,
         )
@@ -126,7 +126,7 @@ class _Watch:
             raise _Stopped
 
 
-def _transmit(transmitter: Transmitter, transmission: Transmission, watch: _Watch, *, hold: bool) -> None:
+def _transmit(transmitter: Transmitter, transmission: JobWriter, watch: _Watch, *, hold: bool) -> None:
     try:
         for record in watch.records(transmitter.records()):
             transmission.send(record)

@@ -3,6 +3,6 @@
 How records become bytes, and what happens to them afterwards, is not its concern.
 """
 
-from playstream.worker.stage import Served, Worker, WorkerOptions
+from playstream.worker.stage import Worker, WorkerOptions, WorkResult
 
-__all__ = ["Served", "Worker", "WorkerOptions"]
+__all__ = ["WorkResult", "Worker", "WorkerOptions"]

@@ -123,11 +123,11 @@ class Execution:
                 closing.callback(KeyPipe(launch.paths.ssh_key, self._job.ssh_key).close)
             if launch.sandbox is not None:
                 launch.sandbox.share()
-            guardian = self._spool.guardian
-            closing.callback(guardian.settle)
-            guardian.start(launch, console, self._spool.begin)
+            guard = self._spool.guard
+            closing.callback(guard.settle)
+            guard.start(launch, console, self._spool.begin)
             supervisor = Supervisor(
-                self._job, guardian, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,
+                self._job, guard, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,
                 self._link, self._max_seconds,
             )
             closing.callback(supervisor.close)

@@ -43,7 +43,7 @@ _PROGRAM = Path(__file__).with_name("guard_program.py")
 _logger = logging.getLogger("playstream")
 
 
-class Guardian:
+class Guard:
     """The guard of one spool, on duty until `close`. It shows how the job is that it starts.
 
     A guard that was stopped is continued when there is something for it to do. One that does not answer all the same is

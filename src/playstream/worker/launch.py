@@ -155,7 +155,7 @@ def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
                 "tree may have brought it, so nothing is written there. Name the place that it leads to"
             )
         make_private(place)
-        copied = make_new_directory(place, "playstream-project-", None if _keeps_copy(job) else spool.guardian)
+        copied = make_new_directory(place, "playstream-project-", None if _keeps_copy(job) else spool.guard)
         shutil.copytree(project, copied / "project", symlinks=True)
     except (OSError, RuntimeError) as error:  # RuntimeError is that of ~user without such a user
         if copied is not None:

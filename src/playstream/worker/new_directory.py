@@ -6,16 +6,16 @@ import base64
 import os
 from pathlib import Path
 
-from playstream.worker.guard import Guardian
+from playstream.worker.guard import Guard
 
 
-def make_new_directory(place: Path, prefix: str, guardian: Guardian | None) -> Path:
+def make_new_directory(place: Path, prefix: str, guard: Guard | None) -> Path:
     """Make a directory that only this user can enter, with a name that nobody can guess.
 
     Args:
         place: what it is made in.
         prefix: what its name begins with; 8 letters and digits follow.
-        guardian: removes it if this process dies; from the moment that it is there.
+        guard: removes it if this process dies; from the moment that it is there.
 
     Returns:
         The directory.
@@ -25,12 +25,12 @@ def make_new_directory(place: Path, prefix: str, guardian: Guardian | None) -> P
     """
     while True:
         path = place / (prefix + base64.b32encode(os.urandom(5)).decode().lower())
-        if guardian is not None:
-            guardian.own(path)
+        if guard is not None:
+            guard.own(path)
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:
-            if guardian is not None:
-                guardian.disown(path)
+            if guard is not None:
+                guard.disown(path)
         else:
             return path

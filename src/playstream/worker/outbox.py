@@ -15,7 +15,7 @@ from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import Delivery
-from playstream.pipeline.io.mailbox import NOTHING_MORE, NOTHING_YET, Mailbox
+from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.protocol import Heartbeat
 from playstream.worker.outgoing import Outgoing, outgoing_in
 
@@ -106,9 +106,9 @@ class Outbox:
             while True:
                 patience = flushed + GATHER_SECONDS - time.monotonic() if pending else self._keepalive
                 record = self._mailbox.take(patience)
-                if record is NOTHING_MORE:
+                if record is CLOSED:
                     break
-                if record is NOTHING_YET:
+                if record is EMPTY:
                     self._write_all(outgoing.flush() if pending else outgoing.send(Heartbeat(), flush=True))
                     flushed, pending = time.monotonic(), False
                     continue

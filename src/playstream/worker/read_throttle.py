@@ -19,7 +19,7 @@ _FLOOD = 1 << 14
 writes more would wait for each rest."""
 
 
-class Pace:
+class ReadThrottle:
     """Decides after each round of reading whether output may gather.
 
     Args:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.stdio import Source
-from playstream.worker import Served, Worker, WorkerOptions
+from playstream.worker import Worker, WorkerOptions, WorkResult
 
 
 def work(
@@ -17,7 +17,7 @@ def work(
     options: WorkerOptions | None = None,
     cancellation: Cancellation | None = None,
     poll: Callable[[], None] | None = None,
-) -> Served:
+) -> WorkResult:
     """Serve the job that comes on one link, with the results on another.
 
     Args:

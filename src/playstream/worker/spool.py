@@ -20,7 +20,7 @@ from playstream.pipeline.io.locks import try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
-from playstream.worker.guard import Guardian
+from playstream.worker.guard import Guard
 from playstream.worker.in_use import take_directory
 from playstream.worker.new_directory import make_new_directory
 from playstream.worker.system_directories import is_of_the_system
@@ -42,14 +42,14 @@ class PrivateDirectory:
     """A new directory that only this user can read, removed by the next sweep when this process has died.
 
     Args:
-        guardian: removes it at once when this process has died.
+        guard: removes it at once when this process has died.
 
     Raises:
         JobError: it cannot be made.
     """
 
-    def __init__(self, guardian: Guardian | None = None) -> None:
-        self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()), guardian)
+    def __init__(self, guard: Guard | None = None) -> None:
+        self.root, self.lock = _make_locked_directory(Path(tempfile.gettempdir()), guard)
         own_descriptor(self.lock)
         self._owner = os.getpid()
 
@@ -72,7 +72,7 @@ class TakenDirectory:
         path: the directory; made if it is missing.
         delete: empty it before the job, and remove it afterwards. A link to a directory stays, and so does what it
             leads to, empty.
-        guardian: does that if this process dies.
+        guard: does that if this process dies.
 
     Raises:
         ConfigurationError: another job uses it, or `delete` would remove a directory of the system. Nothing has been
@@ -81,7 +81,7 @@ class TakenDirectory:
         OSError: it cannot be made.
     """
 
-    def __init__(self, path: Path, guardian: Guardian, *, delete: bool) -> None:
+    def __init__(self, path: Path, guard: Guard, *, delete: bool) -> None:
         self._path = path
         self._delete = delete
         if delete and is_of_the_system(path):
@@ -91,8 +91,8 @@ class TakenDirectory:
             )
         self._lock = own_descriptor(take_directory(path, alone=delete))
         if delete:
-            guardian.hold(self._lock)
-            guardian.own(path, fd=self._lock if self._stays else None)
+            guard.hold(self._lock)
+            guard.own(path, fd=self._lock if self._stays else None)
         remains = empty_directory(self._lock) if delete else None
         if remains is not None:
             close_owned(self._lock)
@@ -133,11 +133,11 @@ class Spool(PrivateDirectory):
         self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False
     ) -> None:
         self.in_place = in_place
-        self._guardian = Guardian()
+        self._guard = Guard()
         try:
-            super().__init__(self._guardian)
+            super().__init__(self._guard)
         except BaseException:
-            self._guardian.close()
+            self._guard.close()
             raise
         self._taken: TakenDirectory | None = None
         self._set_aside: str | None = None
@@ -151,7 +151,7 @@ class Spool(PrivateDirectory):
             if private_data_dir is None or in_place:
                 make_private(self.private_data_dir)
             else:
-                self._taken = TakenDirectory(self.private_data_dir, self._guardian, delete=delete)
+                self._taken = TakenDirectory(self.private_data_dir, self._guard, delete=delete)
             self._artifacts = (self.root if in_place else self.private_data_dir) / "artifacts"
         except PlaystreamError:
             self.remove()
@@ -164,15 +164,15 @@ class Spool(PrivateDirectory):
             ) from None
 
     @property
-    def guardian(self) -> Guardian:
+    def guard(self) -> Guard:
         """The guard, which outlives this process. A process that was forked has one of its own, which removes nothing.
 
         Raises:
             JobError: that cannot be started.
         """
-        if not self._guardian.is_ours:
-            self._guardian = Guardian()
-        return self._guardian
+        if not self._guard.is_ours:
+            self._guard = Guard()
+        return self._guard
 
     def artifact_dir(self, ident: str) -> Path:
         """Make and return the directory for the artifacts of the job `ident`, private and empty.
@@ -262,7 +262,7 @@ class Spool(PrivateDirectory):
             self._taken.release()
             self._taken = None
         super().remove()
-        self._guardian.close()
+        self._guard.close()
 
 
 def _remove_unless_directory(fd: int, name: str) -> None:
@@ -274,10 +274,10 @@ def _remove_unless_directory(fd: int, name: str) -> None:
         pass
 
 
-def _make_locked_directory(base: Path, guardian: Guardian | None) -> tuple[Path, int]:
+def _make_locked_directory(base: Path, guard: Guard | None) -> tuple[Path, int]:
     while True:
         try:
-            root = make_new_directory(base, _PREFIX, guardian)
+            root = make_new_directory(base, _PREFIX, guard)
         except OSError as error:
             raise JobError(f"no spool can be made in {base}: {error.strerror}. Set TMPDIR to another place") from None
         try:
@@ -285,8 +285,8 @@ def _make_locked_directory(base: Path, guardian: Guardian | None) -> tuple[Path,
         except FileNotFoundError:
             continue  # a sweeping worker took it for a leftover before it was locked
         if try_lock(lock) and root.exists():
-            if guardian is not None:
-                guardian.hold(lock)
+            if guard is not None:
+                guard.hold(lock)
             return root, lock
         os.close(lock)
 

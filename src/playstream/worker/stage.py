@@ -47,7 +47,7 @@ class WorkerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class WorkResult:
     """How a job ended that was served."""
 
     status: StatusName
@@ -83,7 +83,7 @@ class Worker:
             liveness_seconds=options.liveness_seconds, cancellation=cancellation, dialect=options.dialect,
         )
 
-    def run(self) -> Served:
+    def run(self) -> WorkResult:
         """Serve the job.
 
         Raises:
@@ -115,7 +115,7 @@ class Worker:
                 self._outbox.start(dialect)
             raise
 
-    def _serve(self, spool: Spool) -> Served:
+    def _serve(self, spool: Spool) -> WorkResult:
         try:
             ours = self._options.private_data_dir is None
             intake = Intake(
@@ -127,7 +127,7 @@ class Worker:
                 job = self._receive(intake)
                 if job is None:
                     put_status(self._mailbox, StatusName.CANCELED, explanation=self._cancellation.reason)
-                    return Served(StatusName.CANCELED, CANCELED_EXIT_STATUS, self._cancellation.reason)
+                    return WorkResult(StatusName.CANCELED, CANCELED_EXIT_STATUS, self._cancellation.reason)
                 return self._run_job(job, spool, intake)
             finally:
                 intake.close()
@@ -170,7 +170,7 @@ class Worker:
             self._poll()
         return self._cancellation.reason is not None
 
-    def _run_job(self, job: Job, spool: Spool, intake: Intake) -> Served:
+    def _run_job(self, job: Job, spool: Spool, intake: Intake) -> WorkResult:
         self._outbox.name(job.ident)
         patience = self._options.liveness_seconds / 2 or None
         link = Link(intake, self._output, self._look, self._outbox.probe, _sooner(patience, self._look_seconds))
@@ -179,7 +179,7 @@ class Worker:
         ).run()
         if outcome.error is not None:
             raise outcome.error
-        return Served(outcome.status, exit_status(outcome.status, outcome.rc), outcome.explanation)
+        return WorkResult(outcome.status, exit_status(outcome.status, outcome.rc), outcome.explanation)
 
 
 def _sooner(first: float | None, second: float | None) -> float | None:

@@ -19,10 +19,10 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, StatusName
 from playstream.worker.console import Console, Source
 from playstream.worker.events import EventSource
-from playstream.worker.guard import Guardian
+from playstream.worker.guard import Guard
 from playstream.worker.intake import Intake
 from playstream.worker.poller import HasFileno, Poller
-from playstream.worker.read_throttle import Pace
+from playstream.worker.read_throttle import ReadThrottle
 from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 
@@ -91,7 +91,7 @@ class Supervisor:
     def __init__(
         self,
         job: Job,
-        guardian: Guardian,
+        guard: Guard,
         console: Console,
         events: EventSource,
         artifact_dir: Path,
@@ -100,7 +100,7 @@ class Supervisor:
         link: Link | None,
         max_seconds: float | None,
     ) -> None:
-        self._guardian = guardian
+        self._guard = guard
         self._console = console
         self._events = events
         # Without a file the output is only the events'; pipes have no events, so they always have their files.
@@ -119,7 +119,7 @@ class Supervisor:
         self._prompt_timeout = _seconds(_PROMPT_SECONDS if prompt_timeout is None else prompt_timeout)
         self._started = self._last_output = now
         self._poller = Poller()
-        self._pace = Pace(events.capacity)
+        self._pace = ReadThrottle(events.capacity)
         self._link = link
 
     def run(self) -> Outcome:
@@ -128,11 +128,11 @@ class Supervisor:
         Raises:
             JobError: the guard could not start it, or has died.
         """
-        self._poller.watch(self._guardian, self._guardian.read)
+        self._poller.watch(self._guard, self._guard.read)
         self._poller.watch(self._cancellation, self._cancellation.acknowledge)
         if self._link is not None:
             self._watch_link(self._link)
-        while not self._guardian.finished:
+        while not self._guard.finished:
             wanted = not self._mailbox.full and not self._pace.resting
             for source in self._console.sources:
                 self._watch_output(source, partial(self._read, source), wanted and not source.ended)
@@ -202,7 +202,7 @@ class Supervisor:
     def _check(self) -> None:
         """See whether something asks for the end of the job."""
         now = time.monotonic()
-        self._guardian.check()
+        self._guard.check()
         if self._mailbox.full:
             self._last_output = now  # what Ansible prints is left where it is, so nobody knows whether it does
         if self._cancellation.reason is not None:
@@ -232,7 +232,7 @@ class Supervisor:
         """Seconds until a limit may be reached; None when there is none, or it has been."""
         now = time.monotonic()
         limits = [self._pace.rest_until] if self._pace.rest_until > now else []
-        if (seconds := self._guardian.seconds_left) is not None:
+        if (seconds := self._guard.seconds_left) is not None:
             limits.append(now + seconds)
         if self._ending is not None:
             return max(0.0, min(limits) - now) if limits else None
@@ -249,18 +249,18 @@ class Supervisor:
     def _end(self, status: StatusName, explanation: str, error: PlaystreamError | None = None) -> None:
         if self._ending is None:
             self._ending = _Ending(status, explanation, error)
-            self._guardian.terminate()
+            self._guard.terminate()
 
     def _drain(self) -> None:
         self.drain_console()
         self._events.finish()
 
     def _outcome(self) -> Outcome:
-        rc = self._guardian.rc
+        rc = self._guard.rc
         if self._ending is not None:
             return Outcome(self._ending.status, rc, self._ending.explanation, self._ending.error)
         if rc is None:
-            raise JobError(self._guardian.loss)
+            raise JobError(self._guard.loss)
         if rc == 0:
             return Outcome(StatusName.SUCCESSFUL, 0)
         return Outcome(StatusName.FAILED, rc, _explain(rc))

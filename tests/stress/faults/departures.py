@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import LinkError
-from playstream.worker import Served, WorkerOptions
+from playstream.worker import WorkerOptions, WorkResult
 from playstream.worker.serving import work
 from tests.processes import marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS
@@ -49,7 +49,7 @@ def host(directory: Path, script: str) -> Iterator[None]:
         os.environ.update(environment)
 
 
-def serve(dialect: Dialect, size: int | None) -> tuple[int, Served | LinkError, float]:
+def serve(dialect: Dialect, size: int | None) -> tuple[int, WorkResult | LinkError, float]:
     """Serve a small job.
 
     Args:
@@ -78,7 +78,7 @@ def serve(dialect: Dialect, size: int | None) -> tuple[int, Served | LinkError, 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        ended: Served | LinkError = work(
+        ended: WorkResult | LinkError = work(
             job_end, writing, options=WorkerOptions(keepalive_seconds=_KEEPALIVE_SECONDS)
         )
     except LinkError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from playstream.pipeline.dialect import Dialect
-from playstream.worker import Served
+from playstream.worker import WorkResult
 from tests.stress.faults import departures
 from tests.stress.faults.link import Fault, Kind
 from tests.stress.faults.receiving import check_job, check_results, stalls_unnoticed
@@ -78,5 +78,5 @@ def _let_readers_depart(most: int, report: Report) -> None:
 def _size_of_results(dialect: Dialect) -> int:
     with tempfile.TemporaryDirectory() as directory, departures.host(Path(directory), "short"):
         size, ended, _ = departures.serve(dialect, None)
-    assert isinstance(ended, Served)
+    assert isinstance(ended, WorkResult)
     return size

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.dialect import Dialect
-from playstream.worker import Served
+from playstream.worker import WorkResult
 from tests.stress.faults.departures import SCRIPTS, check, host, serve
 
 SAMPLES = 40
@@ -20,7 +20,7 @@ def test_a_reader_that_goes_away_after_some_bytes(dialect: Dialect, script: str,
     (tmp_path / "whole").mkdir()
     with host(tmp_path / "whole", "short"):
         size, ended, _ = serve(dialect, None)
-    assert isinstance(ended, Served)
+    assert isinstance(ended, WorkResult)
     (tmp_path / "cut").mkdir()
     with host(tmp_path / "cut", script):
         for offset in range(0, size, size // SAMPLES):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import playstream
-from playstream.worker.guard import Guardian
+from playstream.worker.guard import Guard
 from tests.interface.conftest import make_demo
 from tests.interface.programs import fake, leftovers, start_program
 from tests.processes import guards_of, marked_processes, wait_until
@@ -27,9 +27,9 @@ _PTRACE_SEIZE, _PTRACE_INTERRUPT = 0x4206, 0x4207
 IMPATIENT = """
 import sys
 import playstream
-from playstream.worker import guard as guardian
+from playstream.worker import guard as guard
 
-guardian._SPARE_SECONDS = 0.2
+guard._SPARE_SECONDS = 0.2
 
 directory, binary, moment = sys.argv[1:]
 words = []
@@ -134,13 +134,13 @@ def test_the_guard_does_not_answer(moment: str, word: str, status: str, tmp_path
 
 
 def test_the_guard_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = Guardian.start
+    start = Guard.start
 
-    def start_and_confuse(self: Guardian, *arguments: object) -> None:
+    def start_and_confuse(self: Guard, *arguments: object) -> None:
         start(self, *arguments)  # type: ignore[arg-type]
         os.write(self.fileno(), b"not an order\n")
 
-    monkeypatch.setattr(Guardian, "start", start_and_confuse)
+    monkeypatch.setattr(Guard, "start", start_and_confuse)
     ran = playstream.run(
         private_data_dir=make_demo(tmp_path / "demo"), playbook="site.yml", quiet=True,
         binary=fake(tmp_path, "exec sleep 600"),

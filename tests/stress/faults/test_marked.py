@@ -17,7 +17,7 @@ import pytest
 
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
-from playstream.worker.guard import Guardian, kill_marked
+from playstream.worker.guard import Guard, kill_marked
 from playstream.worker.launch import Launch
 from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.paths import Paths
@@ -78,15 +78,15 @@ def test_what_served_a_job_whose_guard_was_killed_when_it_had_ended(spool: Path)
     command = Command(("/bin/sh", "-c", script), {SPOOL_VARIABLE: str(spool), "PATH": os.environ["PATH"]}, spool)
     launch = Launch(command, Paths(spool, spool, spool / "run", spool, spool))
     with closing(Terminal({})) as terminal:
-        guardian = Guardian()
-        guardian.start(launch, terminal)
-        while not guardian.finished:
-            guardian.read()
-        assert guardian.rc == 0
+        guard = Guard()
+        guard.start(launch, terminal)
+        while not guard.finished:
+            guard.read()
+        assert guard.rc == 0
         servant = os.pidfd_open(int((spool / "pid").read_text()))
-        (guard,) = guards_of()
-        os.kill(guard, signal.SIGKILL)
-        guardian.close()
+        (process,) = guards_of()
+        os.kill(process, signal.SIGKILL)
+        guard.close()
     ended, _, _ = select.select([servant], [], [], LIMIT_SECONDS)
     if not ended:
         signal.pidfd_send_signal(servant, signal.SIGKILL)
@@ -99,13 +99,13 @@ def test_the_clean_up_of_a_job_whose_guard_was_killed(spool: Path) -> None:
     command = Command(("sleep", "600"), {SPOOL_VARIABLE: str(spool), "PATH": os.environ["PATH"]}, spool)
     cleanup = (("no-such-engine", "kill"), ("sh", "-c", 'echo "$PLAYSTREAM_SPOOL" > "$0"', str(spool / "cleaned")))
     launch = Launch(command, Paths(spool, spool, spool / "run", spool, spool), cleanup=cleanup)
-    with closing(Terminal({})) as terminal, closing(Guardian()) as guardian:
-        guardian.start(launch, terminal)
+    with closing(Terminal({})) as terminal, closing(Guard()) as guard:
+        guard.start(launch, terminal)
         wait_until(lambda: marked_processes(spool))
-        (guard,) = guards_of()
-        os.kill(guard, signal.SIGKILL)
-        while not guardian.finished:
-            guardian.read()
+        (process,) = guards_of()
+        os.kill(process, signal.SIGKILL)
+        while not guard.finished:
+            guard.read()
     assert (spool / "cleaned").read_text() == f"{spool}\n"
     assert marked_processes(spool) == []
 

@@ -26,8 +26,8 @@ class Nothing(Enum):
     MORE = "more"
 
 
-NOTHING_YET: Final = Nothing.YET
-NOTHING_MORE: Final = Nothing.MORE
+EMPTY: Final = Nothing.YET
+CLOSED: Final = Nothing.MORE
 
 
 class Mailbox:
@@ -99,15 +99,15 @@ class Mailbox:
         self._wake()
 
     def take(self, seconds: float | None = None) -> Record | Literal[Nothing.YET, Nothing.MORE]:
-        """The next record; NOTHING_YET when none comes within `seconds`; NOTHING_MORE at the end."""
+        """The next record; EMPTY when none comes within `seconds`; CLOSED at the end."""
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._changed:
             while not self._records:
                 if self._closed:
-                    return NOTHING_MORE
+                    return CLOSED
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    return NOTHING_YET
+                    return EMPTY
                 self._changed.wait(left)
             was_full = self.full
             record = self._records.popleft()
