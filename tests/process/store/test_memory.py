@@ -74,7 +74,7 @@ def test_memory_does_not_grow_with_runs(store: Store, traced: None) -> None:
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     assert sum(1 for _ in iter_runs(store)) == 5000
-    assert tracemalloc.get_traced_memory()[1] - before < 2 * MIB
+    assert tracemalloc.get_traced_memory()[1] - before < 3 * MIB
 
 
 def test_rows_come_back_in_their_order_as_often_as_asked() -> None:

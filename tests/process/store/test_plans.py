@@ -80,6 +80,8 @@ def questions(store: Store) -> Iterator[tuple[str, Select[Any]]]:
             yield name, question.part(None, question.at_once)
             if rows:
                 yield f"{name}, later", question.part(rows[-1], question.at_once)
+            if question.fill is not None:
+                yield f"{name}, whole", question.fill.part([1, 2])
         else:
             yield name, question
 

@@ -72,7 +72,7 @@ def test_parts_make_a_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> No
 
     whole = ask()
     for size in (1, 2, 3):
-        for name in ("_RESULTS_AT_ONCE", "_RUNS_AT_ONCE"):
+        for name in ("_RESULTS_AT_ONCE", "_RUNS_AT_ONCE", "_NUMBERS_AT_ONCE"):
             monkeypatch.setattr(query, name, size)
         assert ask() == whole
 

@@ -10,12 +10,31 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, RowMapping, Select, literal, tuple_
+from sqlalchemy import Column, Connection, RowMapping, Select, literal, tuple_
 
 from playstream.pipeline.errors import StoreError
 from playstream.process.store.engine import Store
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Where to find whole rows by a number in rows that are short: which rows are meant may be a costly question.
+
+    Args:
+        statement: gives whole rows.
+        number: the column that tells them from one another.
+        at_once: whole rows that are asked for and held at once.
+    """
+
+    statement: Select[Any]
+    number: Column[int]
+    at_once: int
+
+    def part(self, numbers: Sequence[int]) -> Select[Any]:
+        """The statement for these rows, in any order."""
+        return self.statement.where(self.number.in_(numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,7 @@ class Question:
         descending: whether the rows are sorted that way.
         limit: rows at most; None for all.
         same: a statement with one value that must not change from one part to the next; None for nothing.
+        fill: what gives whole rows in the place of these; those that have gone meanwhile are left out.
     """
 
     statement: Select[Any]
@@ -37,6 +57,7 @@ class Question:
     descending: bool = False
     limit: int | None = None
     same: Select[Any] | None = None
+    fill: Fill | None = None
 
     def part(self, after: RowMapping | None, size: int) -> Select[Any]:
         """The statement for so many rows behind the row `after`; for the first when it is None."""
@@ -84,9 +105,23 @@ def read_parts(store: Store, question: Question) -> Generator[Sequence[RowMappin
                 found = None if question.same is None else connection.execute(question.same).scalar()
             if after is not None and found != known:
                 raise StoreError(f"the run was removed from the store {store.shown} while it was read")
-            if rows:
+            if rows and question.fill is None:
                 yield rows
+            elif question.fill is not None:
+                yield from _fill(store, connection, question.fill, [row[question.fill.number.name] for row in rows])
             if len(rows) < size:
                 return
             left = None if left is None else left - len(rows)
             after, known = rows[-1], found
+
+
+def _fill(
+    store: Store, connection: Connection, fill: Fill, numbers: Sequence[int]
+) -> Generator[Sequence[RowMapping], None, None]:
+    """Whole rows in the order of their numbers, in parts."""
+    for start in range(0, len(numbers), fill.at_once):
+        wanted = numbers[start : start + fill.at_once]
+        with store.begin(connection):
+            rows = connection.execute(fill.part(wanted)).mappings().all()
+        found = {row[fill.number.name]: row for row in rows}
+        yield [found[number] for number in wanted if number in found]

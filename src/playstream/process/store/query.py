@@ -13,7 +13,7 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import StatusName
 from playstream.process.store import schema
 from playstream.process.store.engine import Store
-from playstream.process.store.pages import Question, stream
+from playstream.process.store.pages import Fill, Question, stream
 from playstream.process.store.records import (
     Counts,
     HostRecord,
@@ -33,7 +33,9 @@ _SLACK = timedelta(days=1)
 """By how much the clock that timed the results may be behind the one that timed the run."""
 _RESULTS_AT_ONCE = 100
 _RUNS_AT_ONCE = 400
-"""Rows that are asked for and held at once. A run's is small, and which runs are meant may take a look at many."""
+"""Rows that are asked for and held at once."""
+_NUMBERS_AT_ONCE = 4000
+"""Numbers of runs, likewise: to know which have a host or a task in them takes a look at all that have."""
 _RUN_KEY = {"started": runs.c.started, "id": runs.c.id}
 _RESULT_KEY = {"task_number": results.c.task, "host": results.c.host, "number": results.c.number}
 _CHANGE_KEY = {"ended": results.c.ended, "run_id": results.c.run_id, **_RESULT_KEY}
@@ -150,7 +152,8 @@ def runs_question(
     limit: int | None = None,
 ) -> Question:
     """The question of `list_runs`."""
-    statement = select(runs).order_by(*(column.desc() for column in _RUN_KEY.values()))
+    keys = _RUN_KEY.values()
+    statement = select(*keys).order_by(*(column.desc() for column in keys))
     there = host is not None or task is not None
     outcome = status if there and status in OUTCOMES else None
     if status is not None and outcome is None:
@@ -160,7 +163,8 @@ def runs_question(
         statement = statement.where(runs.c.started >= _zoned(since))
     if there:
         statement = statement.where(runs.c.id.in_(_runs_with(host, task, outcome, since)))
-    return Question(statement, _RUN_KEY, _RUNS_AT_ONCE, descending=True, limit=limit)
+    fill = Fill(select(runs), runs.c.id, _RUNS_AT_ONCE)
+    return Question(statement, _RUN_KEY, _NUMBERS_AT_ONCE, descending=True, limit=limit, fill=fill)
 
 
 def _runs_with(host: str | None, task: str | None, outcome: str | None, since: datetime | None) -> Select[Any]:
