@@ -16,6 +16,7 @@ from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface import run
 from playstream.interface.rotation import rotate
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.protocol import FileData, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree import renaming
@@ -54,7 +55,7 @@ def rebuild(artifacts: Path, stream: bytes, ident: str | None = None) -> Result:
         capture.write(stream)
         capture.seek(0)
         place = artifacts if ident is None else artifacts / ident
-        return process(capture.fileno(), place, Observer(), among_runs=ident is None)
+        return process(Connection(capture.fileno()), place, Observer(), among_runs=ident is None)
 
 
 @pytest.fixture

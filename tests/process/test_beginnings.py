@@ -13,6 +13,7 @@ import pytest
 from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface import run
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.protocol import Event, Failure, Heartbeat, Log, LogLevel, Record, Sender, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result
@@ -86,7 +87,7 @@ def rebuild(place: Path, stream: bytes) -> Result:
     with tempfile.TemporaryFile() as file:
         file.write(stream)
         file.seek(0)
-        return process(file.fileno(), place, Observer())
+        return process(Connection(file.fileno()), place, Observer())
 
 
 def keep_earlier(place: Path) -> Snapshot:

@@ -131,6 +131,7 @@ def test_a_failure_of_the_worker(stages: Stages, tmp_path: Path) -> None:
 
 def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: Path) -> None:
     """Through the stage as a library: hundreds of cuts. The command line adds the one line on standard error."""
+    from playstream.pipeline.io.stdio import Connection  # noqa: PLC0415
     from playstream.process import Observer  # noqa: PLC0415
     from playstream.process.receiving import process  # noqa: PLC0415 - this test alone runs the stage in this process
 
@@ -147,7 +148,7 @@ def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: 
         capture.write_bytes(stream[:cut])
         shown: list[str] = []
         with capture.open("rb") as file:
-            result = process(file.fileno(), tmp_path / str(cut), Watcher(shown))
+            result = process(Connection(file.fileno()), tmp_path / str(cut), Watcher(shown))
         assert result.status is StatusName.ERROR
         assert result.exit_status == 75
         events = read_events(tmp_path / str(cut))

@@ -120,6 +120,7 @@ AS_A_USER = """
 import os, sys
 from pathlib import Path
 import playstream.pipeline.job.fact_cache, playstream.pipeline.io.removal
+from playstream.pipeline.io.stdio import Connection
 from playstream.process.receiving import process
 from playstream.process import Observer
 if os.geteuid() == 0:
@@ -134,7 +135,7 @@ for mode in (0, 0o100, 0o400, 0o555):
         below.chmod(mode)
         below.parent.chmod(mode)
     os.lseek(0, 0, os.SEEK_SET)
-    result = process(0, target, Observer())
+    result = process(Connection(0), target, Observer())
     print(mode, result.status.value, result.explanation, *sorted(os.listdir(target)))
 """
 

@@ -14,13 +14,12 @@ from playstream.cli.output import STANDARD_OUTPUT, complain, make_progress
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
-from playstream.pipeline.io.stdio import claim_input
+from playstream.pipeline.io.stdio import claim_input, connect
 
 if TYPE_CHECKING:
     from playstream.cli.summary import SummaryObserver
     from playstream.interface.store_observer import StoreObserver
     from playstream.pipeline.io.cancellation import Cancellation
-    from playstream.pipeline.io.stdio import Source
     from playstream.process import Observer
 
 
@@ -78,9 +77,10 @@ def run(flags: argparse.Namespace) -> int:
         _storing(named_store(flags.store), viewer, cancellation) as storing,
         _summing_up(flags.summary, storing or viewer) as summary,
     ):
-        with progress or nullcontext(), _decrypted(flags) as source:
+        warn = partial(complain, "process")
+        with progress or nullcontext(), connect(vars(flags), warn, reader=claim_input()) as connection:
             result = process(
-                source, artifact_dir, summary or storing or viewer, among_runs=flags.ident is None,
+                connection, artifact_dir, summary or storing or viewer, among_runs=flags.ident is None,
                 cancellation=cancellation, output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
                 liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
             )
@@ -100,15 +100,6 @@ def run(flags: argparse.Namespace) -> int:
     if unstored is not None:
         raise unstored
     return result.exit_status
-
-
-def _decrypted(flags: argparse.Namespace) -> AbstractContextManager[int | Source]:
-    """Standard input, decrypted if that is asked for."""
-    if flags.identity is None:
-        return nullcontext(claim_input())
-    from playstream.pipeline.io.encryption import decrypted, encryption_of  # noqa: PLC0415 - seldom asked for
-
-    return decrypted(claim_input(), encryption_of(vars(flags), "identity"), partial(complain, "process"))
 
 
 def _storing(

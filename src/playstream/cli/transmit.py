@@ -50,8 +50,8 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.cli.keepalive import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415
         from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
-        from playstream.pipeline.io.encryption import check_hold, encrypted, encryption_of  # noqa: PLC0415
-        from playstream.pipeline.io.stdio import claim_output  # noqa: PLC0415
+        from playstream.pipeline.io.encryption import check_hold  # noqa: PLC0415
+        from playstream.pipeline.io.stdio import claim_output, connect  # noqa: PLC0415
         from playstream.pipeline.job.arguments import make_arguments  # noqa: PLC0415
         from playstream.transmit.sending import transmit  # noqa: PLC0415
 
@@ -60,8 +60,7 @@ def run(flags: argparse.Namespace) -> int:
             "standard output is a terminal, and a stream is not for reading. Pipe it into a worker: playstream "
             "transmit … | ssh host playstream worker | playstream process …, or redirect it to a file"
         )
-    recipients = encryption_of(vars(flags), "encrypt_to")
-    check_hold(recipients, hold=flags.hold)
+    check_hold(vars(flags))
     cancellation = cancel_on_signals() if flags.hold else None
     options = job_options(flags)
     if "roles_path" not in options:
@@ -69,11 +68,11 @@ def run(flags: argparse.Namespace) -> int:
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
     patience = liveness_seconds(flags)
     warn = partial(complain, "transmit")
-    with encrypted(claim_output(), recipients, warn, liveness_seconds=patience) as output_fd:
+    with connect(vars(flags), warn, writer=claim_output(), liveness_seconds=patience) as connection:
         transmit(
             flags.private_data_dir,
             make_arguments(options),
-            output_fd,
+            connection,
             exclude=flags.exclude,
             only_arguments=flags.only_transmit_kwargs,
             dialect=Dialect(flags.dialect),

@@ -37,9 +37,13 @@ def run(flags: argparse.Namespace) -> int:
     with InterruptsWait():
         from playstream.cli.keepalive import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
-        from playstream.pipeline.io.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415
         from playstream.pipeline.io.liveness import check_seconds  # noqa: PLC0415
-        from playstream.pipeline.io.stdio import claim_input, claim_output, silence_beside  # noqa: PLC0415
+        from playstream.pipeline.io.stdio import (  # noqa: PLC0415
+            claim_input,
+            claim_output,
+            connect,
+            silence_beside,
+        )
         from playstream.pipeline.limits import limits_of  # noqa: PLC0415
         from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
         from playstream.worker import WorkerOptions  # noqa: PLC0415
@@ -52,16 +56,15 @@ def run(flags: argparse.Namespace) -> int:
         **flags.worker_options,
     )
     warn = partial(complain, "worker")
-    identities, recipients = encryption_of(vars(flags), "identity"), encryption_of(vars(flags), "encrypt_to")
     output, cancellation = claim_output(), cancel_on_signals()
     with (
         silence_beside(output),
-        decrypted(claim_input(), identities, warn) as source,
-        encrypted(
-            output, recipients, warn, results=True, cancellation=cancellation, liveness_seconds=options.liveness_seconds
-        ) as output_fd,
+        connect(
+            vars(flags), warn, reader=claim_input(), writer=output, results=True, cancellation=cancellation,
+            liveness_seconds=options.liveness_seconds,
+        ) as connection,
     ):
-        served = work(source, output_fd, options=options, cancellation=cancellation)
+        served = work(connection, options=options, cancellation=cancellation)
         if served.explanation:
             warn(f"{served.status.value}: {served.explanation}")
     return served.exit_status

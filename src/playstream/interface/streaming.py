@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from playstream.interface.runner import Drive, Runner
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.io.encryption import check_hold, decrypted, encrypted, encryption_of
+from playstream.pipeline.io.encryption import check_hold
 from playstream.pipeline.io.files import reading, writing
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
-from playstream.pipeline.io.stdio import Source, claim_input, claim_output, fill_standard_streams
+from playstream.pipeline.io.stdio import Connection, claim_input, claim_output, connect, fill_standard_streams
 from playstream.pipeline.job.arguments import make_arguments
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.inputs import read_settings
@@ -86,12 +86,15 @@ class TransmitRunner(_Stage):
         """
         directory = self._options.get("private_data_dir")
         stays = bool(self._options.get("hold"))
-        check_hold(encryption_of(self._options, "encrypt_to"), hold=stays)
-        with self._cancel_request.heard() as cancellation, _output(self._options, cancellation) as output_fd:
+        check_hold(self._options)
+        with (
+            self._cancel_request.heard() as cancellation,
+            _connection(self._options, cancellation, writes=True) as connection,
+        ):
             transmit(
                 None if directory is None else Path(directory),
                 make_arguments(self._options),
-                output_fd,
+                connection,
                 only_arguments=bool(self._options.get("only_transmit_kwargs")) or directory is None,
                 dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
@@ -128,11 +131,10 @@ class WorkRunner(_Stage):
         worker_options = self._make_options()
         with (
             self._cancel_request.heard() as cancellation,
-            _input(self._options) as input_fd,
-            _output(self._options, cancellation, results=True) as output_fd,
+            _connection(self._options, cancellation, reads=True, writes=True) as connection,
         ):
             served = work(
-                input_fd, output_fd, options=worker_options, cancellation=cancellation, poll=self._poll(cancellation)
+                connection, options=worker_options, cancellation=cancellation, poll=self._poll(cancellation)
             )
         self.status, self.rc = served.status.value, served.exit_status
         self.exit_status, self.explanation = served.exit_status, served.explanation
@@ -198,9 +200,9 @@ class ProcessRunner(Runner):
     def _make_drive(self, cancellation: Cancellation) -> Drive:
         def drive(processor: Processor, poll: CancelPoll) -> BaseException | None:
             try:
-                with _input(self._options) as input_fd:
+                with _connection(self._options, cancellation, reads=True) as connection:
                     feed(
-                        processor, input_fd, cancellation, poll,
+                        processor, connection, cancellation, poll,
                         liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
                         limits=self._limits,
                     )
@@ -212,49 +214,30 @@ class ProcessRunner(Runner):
 
 
 @contextmanager
-def _input(options: Mapping[str, Any]) -> Iterator[int | Source]:
-    """Where the stage reads."""
-    with _input_link(options) as fd, decrypted(fd, encryption_of(options, "identity"), _LOGGER.warning) as source:
-        yield source
+def _connection(
+    options: Mapping[str, Any], cancellation: Cancellation, *, reads: bool = False, writes: bool = False
+) -> Iterator[Connection]:
+    """What the stage reads and writes: the files that were given, else the standard streams.
 
-
-@contextmanager
-def _output(options: Mapping[str, Any], cancellation: Cancellation, *, results: bool = False) -> Iterator[int]:
-    """Where the stage writes."""
-    recipients = encryption_of(options, "encrypt_to")
-    with (
-        _output_link(options, cancellation) as fd,
-        encrypted(
-            fd, recipients, _LOGGER.warning, results=results, cancellation=cancellation,
+    Those are claimed, so that nothing else reads or writes there.
+    """
+    with ExitStack() as ends:
+        reader = writer = None
+        if reads:
+            reader = ends.enter_context(reading(options["_input"]) if "_input" in options else _closing(claim_input()))
+        if writes:
+            writer = ends.enter_context(
+                writing(options["_output"], cancellation) if "_output" in options else _closing(claim_output())
+            )
+        yield ends.enter_context(connect(
+            options, _LOGGER.warning, reader=reader, writer=writer, results=reads, cancellation=cancellation,
             liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
-        ) as writing_end,
-    ):
-        yield writing_end
+        ))
 
 
 @contextmanager
-def _input_link(options: Mapping[str, Any]) -> Iterator[int]:
-    """The link that the stage reads; standard input is claimed, so that nothing else reads there."""
-    if "_input" in options:
-        with reading(options["_input"]) as fd:
-            yield fd
-    else:
-        fd = claim_input()
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-
-@contextmanager
-def _output_link(options: Mapping[str, Any], cancellation: Cancellation) -> Iterator[int]:
-    """The link that the stage writes; standard output is claimed, so that nothing else writes there."""
-    if "_output" in options:
-        with writing(options["_output"], cancellation) as fd:
-            yield fd
-    else:
-        fd = claim_output()
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)

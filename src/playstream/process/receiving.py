@@ -14,7 +14,7 @@ from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
-from playstream.pipeline.io.stdio import Source, read_some
+from playstream.pipeline.io.stdio import Connection, Source, read_some
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import NEED_DATA, Receiver
 from playstream.pipeline.protocol.order import Direction
@@ -31,7 +31,7 @@ gone, in 2 seconds more: 5 in all, at most. When the worker has said it, DELIVER
 
 
 def process(
-    input_fd: int | Source,
+    connection: Connection,
     artifact_dir: Path,
     observer: Observer,
     *,
@@ -46,7 +46,7 @@ def process(
     """Rebuild a run from the stream of `work`.
 
     Args:
-        input_fd: where the stream comes from.
+        connection: its reader is where the stream comes from.
         artifact_dir: where the artifacts go; made if it is missing.
         observer: is told what happens.
         among_runs: the directory is not this run's own: those of other runs may be in it.
@@ -71,7 +71,7 @@ def process(
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))
         try:
-            feed(processor, input_fd, cancellation, liveness_seconds=liveness_seconds, limits=limits)
+            feed(processor, connection, cancellation, liveness_seconds=liveness_seconds, limits=limits)
         except PlaystreamError as error:
             return processor.finish(error, interrupted=cancellation.reason)
         return processor.finish(interrupted=cancellation.reason)
@@ -79,7 +79,7 @@ def process(
 
 def feed(
     processor: Processor,
-    input_fd: int | Source,
+    connection: Connection,
     cancellation: Cancellation,
     look: Callable[[], None] | None = None,
     *,
@@ -90,7 +90,7 @@ def feed(
 
     Args:
         processor: takes the records.
-        input_fd: where the stream comes from.
+        connection: its reader is where the stream comes from.
         cancellation: asks to stop reading.
         look: called every LOOK_SECONDS.
         liveness_seconds: silence after which the worker counts as lost; 0 for never.
@@ -99,14 +99,15 @@ def feed(
     Raises:
         PlaystreamError: the stream is bad or ended early, the worker is silent, or the artifacts cannot be written.
     """
+    reader = connection.reader
     # A layer may hold heartbeats back: encryption does until it has 64 KiB.
-    liveness = Liveness("the worker", liveness_seconds if isinstance(input_fd, int) else 0.0)
-    news = input_fd if isinstance(input_fd, int) else input_fd.fileno()
+    liveness = Liveness("the worker", liveness_seconds if isinstance(reader, int) else 0.0)
+    news = reader if isinstance(reader, int) else reader.fileno()
     deadline = _Deadline(cancellation)
     poll = select.poll()  # the module selectors costs 0.6 ms of a start
     poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
-    with closing(_Source(input_fd, limits)) as source:
+    with closing(_Source(reader, limits)) as source:
         def told() -> bool:
             return processor.status.terminal or source.keeps_status
 

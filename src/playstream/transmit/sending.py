@@ -10,6 +10,7 @@ from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, Delivery
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.job.job import Arguments
 from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.protocol.order import Direction
@@ -20,7 +21,7 @@ from playstream.transmit.job_writer import JobWriter
 def transmit(
     private_data_dir: Path | None,
     arguments: Arguments,
-    output_fd: int,
+    connection: Connection,
     *,
     exclude: Sequence[str] = (),
     only_arguments: bool = False,
@@ -31,13 +32,13 @@ def transmit(
     hold: bool = False,
     look: Callable[[], None] | None = None,
 ) -> None:
-    """Write a job and its private data directory to a descriptor, as a stream for `work`.
+    """Write a job and its private data directory to a connection, as a stream for `work`.
 
     Args:
         private_data_dir: directory with `project/`, `inventory/` and `env/`; None, with `only_arguments`, for a job
             that needs none.
         arguments: what to run.
-        output_fd: where the stream goes; not closed.
+        connection: its writer is where the stream goes.
         exclude: patterns, in gitignore syntax, of what is not sent.
         only_arguments: send no tree.
         dialect: of the stream; RUNNER for a worker that may be ansible-runner's.
@@ -57,10 +58,10 @@ def transmit(
     if dialect is Dialect.RUNNER:
         if hold:
             raise ConfigurationError("hold: the runner dialect has no word to cancel a job with; end the worker")
-        _transmit_to_runner(transmitter, Delivery(output_fd, "the worker", liveness_seconds, None), watch)
+        _transmit_to_runner(transmitter, Delivery(connection.writer, "the worker", liveness_seconds, None), watch)
     else:
         transmission = JobWriter(
-            output_fd, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds,
+            connection.writer, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds,
             cancellation=cancellation, look=watch.look,
         )
         with closing(transmission):

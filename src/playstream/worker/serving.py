@@ -6,23 +6,21 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.io.stdio import Source
+from playstream.pipeline.io.stdio import Connection
 from playstream.worker import Worker, WorkerOptions, WorkResult
 
 
 def work(
-    input_fd: int | Source,
-    output_fd: int,
+    connection: Connection,
     *,
     options: WorkerOptions | None = None,
     cancellation: Cancellation | None = None,
     poll: Callable[[], None] | None = None,
 ) -> WorkResult:
-    """Serve the job that comes on one link, with the results on another.
+    """Serve the job that comes on a connection, and send its results back.
 
     Args:
-        input_fd: where the stream of `transmit` comes from.
-        output_fd: where the stream for `process` goes.
+        connection: its reader has the stream of `transmit`, its writer takes the one for `process`.
         options: what this side decides; see WorkerOptions.
         cancellation: asks for the end of the job.
         poll: called every LOOK_SECONDS; may request the cancellation, or raise.
@@ -35,4 +33,4 @@ def work(
     """
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))
-        return Worker(input_fd, output_fd, options or WorkerOptions(), cancellation, poll).run()
+        return Worker(connection, options or WorkerOptions(), cancellation, poll).run()

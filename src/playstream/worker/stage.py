@@ -11,7 +11,7 @@ from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.io.mailbox import Mailbox
-from playstream.pipeline.io.stdio import Source
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import Failure, Job, StatusName
 from playstream.pipeline.verdict import exit_status
@@ -61,25 +61,24 @@ class Worker:
     """Serves one job.
 
     Args:
-        input_fd: where the job comes from.
-        output_fd: where the results go.
+        connection: where the job comes from and the results go.
         options: see WorkerOptions.
         cancellation: asks for the end of the job.
         poll: called every LOOK_SECONDS; may request the cancellation, or raise. None for nothing.
     """
 
     def __init__(
-        self, input_fd: int | Source, output_fd: int, options: WorkerOptions, cancellation: Cancellation,
+        self, connection: Connection, options: WorkerOptions, cancellation: Cancellation,
         poll: Callable[[], None] | None = None,
     ) -> None:
         self._poll = poll
-        self._input = input_fd
-        self._output = output_fd
+        self._input = connection.reader
+        self._output = output = connection.writer
         self._options = options
         self._cancellation = cancellation
         self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
-            self._mailbox, output_fd, keepalive_seconds=options.keepalive_seconds,
+            self._mailbox, output, keepalive_seconds=options.keepalive_seconds,
             liveness_seconds=options.liveness_seconds, cancellation=cancellation, dialect=options.dialect,
         )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.protocol import LogLevel, Status
 from playstream.process import Observer, Result
 from playstream.process.receiving import process
@@ -41,7 +42,7 @@ def process_stream(data: bytes, artifacts: Path) -> tuple[Result, Watcher]:
     """Give the bytes to the process stage."""
     watcher = Watcher()
     with _reading(data) as fd:
-        return process(fd, artifacts, watcher), watcher
+        return process(Connection(fd), artifacts, watcher), watcher
 
 
 def kept_events(artifacts: Path) -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def serve_stream(data: bytes, directory: Path) -> tuple[bytes, PlaystreamError |
     error = None
     with _reading(data) as fd, tempfile.TemporaryFile() as output:
         try:
-            work(fd, output.fileno(), options=WorkerOptions(directory, keepalive_seconds=0))
+            work(Connection(fd, output.fileno()), options=WorkerOptions(directory, keepalive_seconds=0))
         except PlaystreamError as caught:
             error = caught
         output.seek(0)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import LinkError
+from playstream.pipeline.io.stdio import Connection
 from playstream.worker import WorkerOptions, WorkResult
 from playstream.worker.serving import work
 from tests.processes import marked_processes, wait_until
@@ -79,7 +80,7 @@ def serve(dialect: Dialect, size: int | None) -> tuple[int, WorkResult | LinkErr
     reader.start()
     try:
         ended: WorkResult | LinkError = work(
-            job_end, writing, options=WorkerOptions(keepalive_seconds=_KEEPALIVE_SECONDS)
+            Connection(job_end, writing), options=WorkerOptions(keepalive_seconds=_KEEPALIVE_SECONDS)
         )
     except LinkError as error:
         ended = error

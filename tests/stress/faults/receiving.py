@@ -10,7 +10,7 @@ from typing import Any
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer, error_classes
-from playstream.pipeline.io.stdio import Source
+from playstream.pipeline.io.stdio import Connection, Source
 from playstream.pipeline.protocol import LogLevel, Record, Status, StatusName
 from playstream.process import Observer
 from playstream.process.receiving import process
@@ -59,7 +59,7 @@ def check_results(session: Session, fault: Fault, directory: Path) -> None:
     shutil.rmtree(artifacts, ignore_errors=True)
     watcher = _Watcher()
     with fault.link(session.data) as link:
-        result = process(link, artifacts, watcher, liveness_seconds=_limit(session, fault))
+        result = process(Connection(link), artifacts, watcher, liveness_seconds=_limit(session, fault))
     kept = _kept(artifacts)
     whole = session.events_before(fault.offset)
     assert kept[: len(whole)] == whole, "an event that came before the fault is missing"

@@ -15,6 +15,7 @@ import pytest
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.protocol import Heartbeat, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result
@@ -76,7 +77,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     watcher = Watcher()
     with closing(Cancellation()) as cancellation, ThreadPoolExecutor(1) as pool:
         ending = pool.submit(
-            process, reading, tmp_path / "artifacts", watcher, cancellation=cancellation, liveness_seconds=0
+            process, Connection(reading), tmp_path / "artifacts", watcher, cancellation=cancellation, liveness_seconds=0
         )
         try:
             yield Run(writing, watcher, cancellation, ending, b"".join(said[:3]), said[3], b"".join(said[4:]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.process import Observer, Result
 from playstream.process.receiving import process
@@ -91,7 +92,7 @@ def call_worker(place: Place, stream: bytes, *, own_directory: bool, limits: Lim
         incoming.write(stream)
         incoming.seek(0)
         try:
-            work(incoming.fileno(), outgoing.fileno(), options=options)
+            work(Connection(incoming.fileno(), outgoing.fileno()), options=options)
         except PlaystreamError as caught:
             error = caught
         outgoing.seek(0)
@@ -105,7 +106,7 @@ def call_process(place: Place, stream: bytes, *, limits: Limits = DEFAULT_LIMITS
     with tempfile.TemporaryFile() as incoming:
         incoming.write(stream)
         incoming.seek(0)
-        result = process(incoming.fileno(), place.target, Observer(), limits=limits)
+        result = process(Connection(incoming.fileno()), place.target, Observer(), limits=limits)
     return Answer(_error_of(result), result.explanation or "", place.kept())
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.protocol import (
     Cancel,
     End,
@@ -111,7 +112,7 @@ def rebuild(stream: bytes, target: Path) -> Result:
     with tempfile.TemporaryFile() as incoming:
         incoming.write(stream)
         incoming.seek(0)
-        return process(incoming.fileno(), target, Observer())
+        return process(Connection(incoming.fileno()), target, Observer())
 
 
 @given(native_results() | runner_results())

@@ -12,6 +12,7 @@ import pytest
 import playstream
 from playstream.compat import ansible_runner
 from playstream.pipeline.errors import RemoteProtocolError, WorkerError
+from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.protocol import Event, FileData, LogLevel, Record, Status, StatusName, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Result
@@ -70,7 +71,7 @@ def rebuild(stream: bytes, directory: Path) -> tuple[Result, Listener]:
     source = directory / "stream"
     source.write_bytes(stream)
     with source.open("rb") as incoming:
-        return process(incoming.fileno(), directory / "artifacts", listener), listener
+        return process(Connection(incoming.fileno()), directory / "artifacts", listener), listener
 
 
 @pytest.mark.parametrize("dialect", TOLD)

@@ -41,13 +41,16 @@ def encryption_of(options: Mapping[str, Any], name: str) -> list[str]:
     return values
 
 
-def check_hold(recipients: Sequence[str], *, hold: bool) -> None:
-    """See whether transmit can encrypt and stay.
+def check_hold(options: Mapping[str, Any]) -> None:
+    """See whether transmit can encrypt and stay, where both are asked for.
+
+    Args:
+        options: `encrypt_to` and `hold` among them are looked at.
 
     Raises:
         ConfigurationError: it cannot: the end of the job would wait for a piece to be full.
     """
-    if recipients and hold:
+    if encryption_of(options, "encrypt_to") and options.get("hold"):
         raise ConfigurationError(
             "hold: expected no encryption with it (encrypt to): age keeps the last bytes back until the end, so the "
             "job would not arrive while transmit stays. End the worker to cancel such a job"

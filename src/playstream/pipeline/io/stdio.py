@@ -1,4 +1,4 @@
-"""Standard input and output as a link.
+"""What a stage reads and writes, and standard input and output as that.
 
 A stage that speaks the protocol on its standard streams claims them before anything else, after execnet: a stray
 print of a library can then not harm the stream.
@@ -11,12 +11,12 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
 
 from playstream.pipeline.errors import LinkError
-from playstream.pipeline.io.cancellation import LOOK_SECONDS
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 
 READ_SIZE = 1 << 18
 """Bytes asked for with one read."""
@@ -45,6 +45,77 @@ class Source(Protocol):
 
     def read(self) -> bytes:
         """What has come; waits for it. Empty at the end."""
+
+
+class Connection:
+    """What a stage reads and writes: two ways, either of which may be absent.
+
+    Args:
+        reader: where the other side's bytes come from: a descriptor, or a layer such as decryption; None for nowhere.
+        writer: the descriptor where this side's bytes go; None for nowhere.
+    """
+
+    __slots__ = ("_reader", "_writer")
+
+    def __init__(self, reader: int | Source | None = None, writer: int | None = None) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @property
+    def reader(self) -> int | Source:
+        """Where the other side's bytes come from."""
+        if self._reader is None:
+            raise ValueError("this stage reads, and its connection has no reader")
+        return self._reader
+
+    @property
+    def writer(self) -> int:
+        """Where this side's bytes go."""
+        if self._writer is None:
+            raise ValueError("this stage writes, and its connection has no writer")
+        return self._writer
+
+
+@contextmanager
+def connect(
+    options: Mapping[str, Any],
+    warn: Callable[[str], object],
+    *,
+    reader: int | None = None,
+    writer: int | None = None,
+    results: bool = False,
+    cancellation: Cancellation | None = None,
+    liveness_seconds: float = 0.0,
+) -> Iterator[Connection]:
+    """Join a stage to its descriptors, with the encryption between them that is asked for.
+
+    Args:
+        options: `identity` and `encrypt_to` among them are looked at, as flags and keyword arguments have them.
+        warn: is told what the user should know; from another thread too.
+        reader: where the other side's bytes come from; not closed.
+        writer: where this side's bytes go; not closed.
+        results: whether somebody may want to see what is written as it comes.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        liveness_seconds: a reader of what is encrypted counts as lost when it takes nothing for PATIENCE times as long;
+            0 for never.
+
+    Raises:
+        ConfigurationError: a key or a recipient is none, or pyrage is missing.
+        LinkError: the reader of what is encrypted has gone, or takes nothing.
+    """
+    if options.get("identity") is None and options.get("encrypt_to") is None:
+        yield Connection(reader, writer)
+        return
+    from playstream.pipeline.io.encryption import decrypted, encrypted, encryption_of  # noqa: PLC0415 - seldom asked for
+
+    identities, recipients = encryption_of(options, "identity"), encryption_of(options, "encrypt_to")
+    with ExitStack() as layers:
+        source = None if reader is None else layers.enter_context(decrypted(reader, identities, warn))
+        if writer is not None:
+            writer = layers.enter_context(encrypted(
+                writer, recipients, warn, results=results, cancellation=cancellation, liveness_seconds=liveness_seconds
+            ))
+        yield Connection(source, writer)
 
 
 def fill_standard_streams() -> None:
