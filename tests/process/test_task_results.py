@@ -6,11 +6,13 @@ import json
 import sys
 from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 import playstream
 from playstream.process.task_results import ItemResult, TaskResult, TaskResults, make_result
@@ -100,7 +102,9 @@ def test_a_result_in_full(results: TaskResults) -> None:
         "node1", "raw", "ok", True, False, False
     )
     assert (result.play, result.role, result.items) == ("Rich", None, ())
-    assert result.path.rpartition(":")[2].isdigit()
+    # The plays came as data, which are JSON to Ansible: before 2.19 it knows no lines of that.
+    knows_lines = Version(version("ansible-core")) >= Version("2.19")
+    assert result.path.rpartition(":")[2].isdigit() if knows_lines else result.path == ""
     assert result.res["stdout_lines"] == ["hi"]
     assert result.start is not None
     assert result.end is not None
