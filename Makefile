@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime locales
 DEMO := examples/demo
+FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 
-.PHONY: help demo test test-fast lint check-types check-imports audit pytest test-matrix test-peer bench soak faults fuzz clean packages
+.PHONY: help demo test test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,7 +52,7 @@ pytest: $(VENV)/installed packages
 
 test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
 	$(BIN)/python -m compileall -q src
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/pipeline tests/process --ignore tests/process/store
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(FAST_TESTS)
 
 # Only root can use debootstrap.
 test-matrix: DEBIAN_PACKAGES += $(if $(filter 0,$(shell id -u)),debootstrap)
@@ -60,6 +61,10 @@ test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every s
 
 test-peer: $(VENV)/installed  ## ansible-runner's own integration tests, on ansible-runner and on playstream
 	$(BIN)/python -m tests.peer
+
+# MEASURED='tests' measures coverage with all tests, which takes longer than `make test`.
+release-check: $(VENV)/installed packages  ## sdist and wheel, installed; lowest and newest dependencies; coverage
+	$(BIN)/python -m tests.release $(if $(MEASURED),--measured '$(MEASURED)') -- $(FAST_TESTS)
 
 bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zstd
 	$(BIN)/python -m compileall -q src  # as an installed package is, and as the peers are
@@ -76,4 +81,4 @@ fuzz: $(VENV)/installed  ## Hostile input for ten minutes: both decoders, both u
 	$(BIN)/python -m tests.stress.hostile.fuzz --seconds 600
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/artifacts
+	rm -rf $(VENV) dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/artifacts
