@@ -81,4 +81,4 @@ fuzz: $(VENV)/installed  ## Hostile input for ten minutes: both decoders, both u
 	$(BIN)/python -m tests.stress.hostile.fuzz --seconds 600
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/artifacts
+	rm -rf $(VENV) build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/artifacts
