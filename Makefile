@@ -6,9 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime locales
 DEMO := examples/demo
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# What runs beside ansible-runner from PyPI: its names, its command lines, its protocol.
+COMPAT_TESTS := tests/compat tests/e2e/runner_dialect $(wildcard tests/cli/test_ansible_runner_*.py)
 FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 
-.PHONY: help demo test test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
+.PHONY: help demo test test-compat test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,11 +51,15 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(PYTEST) $(addprefix --ignore=,$(COMPAT_TESTS))
+
+test-compat: $(VENV)/installed packages  ## The same as ansible-runner, beside it: names, command lines, protocol
+	$(BIN)/python -m compileall -q src
+	$(PYTEST) $(COMPAT_TESTS)
 
 test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
 	$(BIN)/python -m compileall -q src
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(FAST_TESTS)
+	$(PYTEST) $(FAST_TESTS)
 
 # Only root can use debootstrap.
 test-matrix: DEBIAN_PACKAGES += $(if $(filter 0,$(shell id -u)),debootstrap)
