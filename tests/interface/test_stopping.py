@@ -7,7 +7,7 @@ import os
 import select
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from playstream.pipeline.protocol import Failure, Job
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir
 from tests.processes import marked_processes
-from tests.stages import read_records
+from tests.stages import SAY_STARTED, read_records
 
 FAKE = """\
 #!/usr/bin/env python3
@@ -101,6 +101,63 @@ def test_a_local_run_with_a_slow_handler(endless: dict[str, Any], tmp_path: Path
     assert (runner.status, runner.exit_status) == ("canceled", CANCELED_EXIT_STATUS)
     assert (runner.artifact_path / "status").read_text() == "canceled"
     assert marked_processes(tmp_path) == []
+
+
+def test_the_time_for_delivery_is_what_the_taker_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("playstream.pipeline.io.cancellation.time.monotonic", lambda: now)
+    with closing(cancellation.Cancellation()) as request:
+        left = cancellation.DeliveryTime(request)
+        with left.taking():
+            now = 100.0
+            request.request("canceled")
+            now = 103.0
+        assert not left.over, "what passed before the request does not count"
+        now = 200.0
+        assert not left.over, "nor what passes while nothing waits"
+        with left.taking():
+            now = 201.9
+            assert not left.over
+            now = 202.0
+            assert left.over
+
+
+SLOW_TO_GO = f"""\
+#!/bin/sh
+[ "$1" = rm ] && exec sleep 1.2
+[ "$1" = run ] || exit 0
+{SAY_STARTED}
+echo started
+: > "$0.started"
+exec sleep 600
+"""
+
+
+@pytest.mark.parametrize("way", ["run", "worker"])
+def test_a_job_that_takes_long_to_end(
+    endless: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    """A container that is slow to go takes nothing from the time for delivery."""
+    monkeypatch.setattr(cancellation, "DELIVERY_SECONDS", 1.0)
+    engine = tmp_path / "podman"
+    engine.write_text(SLOW_TO_GO)
+    engine.chmod(0o755)
+    options = {**endless, "container_image": "x", "process_isolation_executable": str(engine)}
+    started = (tmp_path / "podman.started").exists
+    if way == "run":
+        runner = run(**options, quiet=True, ident="x", cancel_callback=started)
+    else:
+        job, results = io.BytesIO(), io.BytesIO()
+        run(**options, streamer="transmit", _output=job)
+        job.seek(0)
+        run(streamer="worker", _input=job, _output=results, cancel_callback=started)
+        results.seek(0)
+        runner = run(
+            streamer="process", private_data_dir=endless["private_data_dir"], _input=results, ident="x", quiet=True
+        )
+    assert (runner.status, runner.rc) == ("canceled", 254)
+    assert (runner.artifact_path / "stdout").read_text() == "started\n"
+    assert "have not taken all" not in caplog.text
 
 
 @pytest.mark.parametrize("dialect", ["playstream", "runner"])

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath, as_error
-from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.protocol import Failure, Record, Status
 from playstream.process import Processor
@@ -33,6 +33,7 @@ class LocalRun:
         self._mailbox = Mailbox(cancellation.wake)
         self._execution = make_execution(self._mailbox, cancellation)
         self._cancellation = cancellation
+        self._left = DeliveryTime(cancellation)
         self._owner = os.getpid()
         self._crash: BaseException | None = None
         self._error: BaseException | None = None
@@ -70,16 +71,17 @@ class LocalRun:
         if record is CLOSED:
             return False
         if record is not EMPTY:
-            self._take(record, processor)
-            if self._mailbox.empty:
-                processor.flush()
+            with self._left.taking():
+                self._take(record, processor)
+                if self._mailbox.empty:
+                    processor.flush()
         poll()
         return True
 
     def _take(self, record: Record, processor: Processor) -> None:
         """Give the processor a record; when the time for delivery after a request to stop is over, how the job ended
         and nothing else."""
-        if not self._cancellation.overdue:
+        if not self._left.over:
             processor.receive(record)
             return
         self._late += 1

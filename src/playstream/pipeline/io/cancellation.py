@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 LOOK_SECONDS = 0.25
 """How often whatever takes time looks whether it shall stop."""
@@ -65,3 +67,43 @@ class Cancellation:
         ends, self._read_end, self._write_end = (self._read_end, self._write_end), _CLOSED, _CLOSED
         for fd in ends:
             os.close(fd)
+
+
+class DeliveryTime:
+    """The time that somebody has for what there is, after a request to stop: what he takes for it, and no other.
+
+    A job that takes long to end, such as a container that is slow to go, takes nothing from it. One thread calls
+    `taking`, any may ask `over`.
+
+    Args:
+        cancellation: the request; None where nobody can make one.
+    """
+
+    def __init__(self, cancellation: Cancellation | None) -> None:
+        self._cancellation = cancellation
+        self._spent = 0.0
+        self._since: float | None = None
+
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """Something waits for him while the context lasts."""
+        since = self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent += self._after_request(since)
+            self._since = None
+
+    @property
+    def over(self) -> bool:
+        """Whether he has had DELIVERY_SECONDS."""
+        spent, since = self._spent, self._since
+        if self._cancellation is None or self._cancellation.requested_at is None:
+            return False
+        return spent + (0.0 if since is None else self._after_request(since)) >= DELIVERY_SECONDS
+
+    def _after_request(self, since: float) -> float:
+        """How many of the seconds since then have passed after the request."""
+        if self._cancellation is None or self._cancellation.requested_at is None:
+            return 0.0
+        return time.monotonic() - max(since, self._cancellation.requested_at)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from playstream.pipeline.errors import LinkError, PlaystreamError
-from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.liveness import check_delivery
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.stdio import READ_SIZE, read_some, write_all
@@ -72,9 +72,11 @@ def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterat
             close_owned(writing_end)
         raise
     close_owned(writing_end)
-    while thread.is_alive():
-        thread.join(LOOK_SECONDS)
-        check_delivery("whoever reads the output", cancellation)
+    left = DeliveryTime(cancellation)
+    with left.taking():
+        while thread.is_alive():
+            thread.join(LOOK_SECONDS)
+            check_delivery("whoever reads the output", cancellation, left)
     if failed:
         raise LinkError(f"the stream cannot be written to {file!r}: {failed[0]}")
 

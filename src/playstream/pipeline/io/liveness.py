@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError, SilentPeer
-from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation
+from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.stdio import wait_for, write_all
 
 DEFAULT_KEEPALIVE_SECONDS = 15.0
@@ -104,17 +104,18 @@ class Liveness:
             )
 
 
-def check_delivery(side: str, cancellation: Cancellation | None) -> None:
+def check_delivery(side: str, cancellation: Cancellation | None, left: DeliveryTime | None = None) -> None:
     """See whether there is still time to deliver something after a request to stop.
 
     Args:
         side: who is to take it, for people.
         cancellation: the request; None where nobody can make one.
+        left: what is left of the time; None where all counts that passes after the request.
 
     Raises:
         SilentPeer: there is none.
     """
-    if cancellation is not None and cancellation.overdue:
+    if cancellation is not None and (cancellation.overdue if left is None else left.over):
         raise SilentPeer(
             f"{cancellation.reason}, and {side} has not taken all within {DELIVERY_SECONDS:g} seconds. Likely it hangs"
         )
@@ -128,7 +129,7 @@ class Delivery:
         side: who takes it, for people.
         seconds: the limit for silence. The other side counts as lost when it takes nothing for PATIENCE times as long;
             0 for never.
-        cancellation: when it is requested, DELIVERY_SECONDS are left; None where nobody can request one.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for writing; None where nobody can request one.
     """
 
     def __init__(self, fd: int, side: str, seconds: float, cancellation: Cancellation | None) -> None:
@@ -136,6 +137,7 @@ class Delivery:
         self._side = side
         self._limit = seconds * PATIENCE
         self._cancellation = cancellation
+        self._left = DeliveryTime(cancellation)
         self._waiting_since: float | None = None
         """When the other side last took something, while there is more for it."""
         self._lost: SilentPeer | None = None
@@ -157,7 +159,8 @@ class Delivery:
             if self._lost is not None:
                 raise self._lost  # whoever has given up may close the link
             self._waiting_since = time.monotonic()
-            write_all(self._fd, view[:_PIECE], look)
+            with self._left.taking():
+                write_all(self._fd, view[:_PIECE], look)
             view = view[_PIECE:]
         self._waiting_since = None
 
@@ -168,7 +171,7 @@ class Delivery:
             SilentPeer: it does not.
         """
         try:
-            check_delivery(self._side, self._cancellation)
+            check_delivery(self._side, self._cancellation, self._left)
             self._check_patience()
         except SilentPeer as error:
             self._lost = error
