@@ -70,6 +70,26 @@ def test_jobs_that_remove_nothing_share_it(tmp_path: Path) -> None:
         spool.remove()
 
 
+def test_of_jobs_with_one_name_one_is_at_work_there(tmp_path: Path) -> None:
+    """They share the directory, and each would take the artifacts of the other one."""
+    (tmp_path / "x/artifacts/.taken-other").mkdir(parents=True)
+    (tmp_path / "x/artifacts/.taken-same").symlink_to(tmp_path)
+    first, second = Spool(tmp_path / "x"), Spool(tmp_path / "x")
+    (first.artifact_dir("same") / "stdout").write_text("precious")
+    with pytest.raises(ConfigurationError, match=r"another job with the ident 'same' is at work in .*of its own"):
+        second.artifact_dir("same")
+    second.artifact_dir("other")
+    second.remove()
+    first.begin()
+    assert (tmp_path / "x/artifacts/same/stdout").read_text() == "precious"
+    first.remove()
+    third = Spool(tmp_path / "x")
+    third.artifact_dir("same")
+    third.remove()
+    assert sorted(os.listdir(tmp_path / "x/artifacts")) == ["other", "same"]
+    assert (tmp_path / "x/artifacts/same/stdout").read_text() == "precious", "the third has not begun"
+
+
 def test_a_run_in_it_is_another_job_too(tmp_path: Path) -> None:
     run = tmp_path / "x/artifacts/1"
     run.mkdir(parents=True)

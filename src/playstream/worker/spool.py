@@ -6,6 +6,7 @@ drops the lock with the last of them, so a spool without a holder is a leftover,
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -16,18 +17,20 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, UnsafePath
-from playstream.pipeline.io.locks import try_lock
+from playstream.pipeline.io.locks import is_at, try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
 from playstream.worker.guard import Guard
-from playstream.worker.in_use import take_directory
+from playstream.worker.in_use import is_free, take_directory
 from playstream.worker.new_directory import make_new_directory
 from playstream.worker.system_directories import is_of_the_system
 
 _PREFIX = "playstream-spool-"
 _EARLIER = ".earlier-"
 """Before a run's name: its earlier artifacts in a directory of the user's, until the run has started."""
+_TAKEN = ".taken-"
+"""Before a run's name: a file in a directory of the user's, locked while a job of that name is at work there."""
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
 """Directories of other names are not ours, and are never removed."""
 _logger = logging.getLogger("playstream")
@@ -140,6 +143,8 @@ class Spool(PrivateDirectory):
             self._guard.close()
             raise
         self._taken: TakenDirectory | None = None
+        self._name_lock: tuple[Path, int] | None = None
+        """The file whose lock keeps other jobs of that name out of a directory of the user's, and its descriptor."""
         self._set_aside: str | None = None
         """The name of the run whose earlier artifacts have made room, until it has started."""
         try:
@@ -200,10 +205,39 @@ class Spool(PrivateDirectory):
                 ) from None
             handles.callback(os.close, artifacts)
             if self._taken is not None:
+                self._lock_name(artifacts, ident)
                 self._make_room(artifacts, ident)
             self._clear(artifacts, ident)
             os.close(make_directory(artifacts, ident))
         return self._artifacts / ident
+
+    def _lock_name(self, artifacts: int, ident: str) -> None:
+        """Keep other jobs of that name out of a directory of the user's until `remove`.
+
+        Not by a lock on the artifacts themselves: a process stage on the same host may hold that.
+        """
+        path = self._artifacts / (_TAKEN + ident)
+        while True:
+            try:
+                fd = os.open(path.name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=artifacts)
+            except OSError as error:
+                if error.errno not in {errno.ELOOP, errno.EISDIR}:
+                    raise
+                self._clear(artifacts, path.name)  # a tree has brought it
+                continue
+            if not is_free(fd):
+                os.close(fd)
+                raise ConfigurationError(
+                    f"another job with the ident {ident!r} is at work in {str(self.private_data_dir)!r}, and its "
+                    "artifacts would be lost. Wait for its end, or give this one an ident, or a --private-data-dir, of "
+                    "its own"
+                )
+            if is_at(path, fd):
+                self._name_lock = path, own_descriptor(fd)
+                self._guard.hold(fd)
+                self._guard.own(path)
+                return
+            os.close(fd)  # the job that had it has removed it
 
     def _clear(self, artifacts: int, name: str) -> None:
         _remove_unless_directory(artifacts, name)
@@ -259,6 +293,11 @@ class Spool(PrivateDirectory):
         """
         if self.is_ours and self._taken is not None:
             self._put_back()
+            if self._name_lock is not None:
+                path, fd = self._name_lock
+                self._guard.disown(path)  # the next job may have it at once
+                path.unlink(missing_ok=True)
+                close_owned(fd)
             self._taken.release()
             self._taken = None
         super().remove()
