@@ -8,7 +8,6 @@ import re
 import struct
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,15 +200,3 @@ def test_the_program_that_reads_a_capture() -> None:
     assert lines[0:4] == ["starting None", "running None", '1 {"counter":1,"event":"playbook_on_start"}', "Heartbeat()"]
     assert "successful 0" in lines
     assert lines[-1].startswith("End(records=11, events=2")
-
-
-def test_links_between_pages_lead_somewhere() -> None:
-    pages = [*page.ROOT.glob("*.md"), *page.ROOT.glob("docs/*.md"), page.ROOT / "tests" / "vectors" / "README.md"]
-    found = 0
-    for source in pages:
-        for path, anchor in re.findall(r"\]\(([\w./-]*protocol\.md|(?=#))(?:#([\w-]+))?\)", source.read_text("utf-8")):
-            target: Path = (source.parent / path) if path else source
-            assert target.is_file(), f"{source} links to {path}"
-            assert not anchor or anchor in page.anchors(target.read_text("utf-8")), f"{source} links to #{anchor}"
-            found += 1
-    assert found >= 4
