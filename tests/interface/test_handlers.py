@@ -233,7 +233,7 @@ def test_a_run_that_goes_on_is_not_started_again(tmp_path: Path) -> None:
     refused: list[str] = []
 
     def start_again(_event: dict[str, Any]) -> bool:
-        with pytest.raises(ConfigurationError, match="this run goes on") as caught:
+        with pytest.raises(ConfigurationError, match="this run is active") as caught:
             runner.run()
         refused.append(str(caught.value))
         return True
@@ -248,7 +248,7 @@ def test_a_run_that_goes_on_is_not_started_again(tmp_path: Path) -> None:
 
 def test_a_stage_that_goes_on_is_not_started_again(tmp_path: Path) -> None:
     def start_again() -> bool:
-        with pytest.raises(ConfigurationError, match="this run goes on"):
+        with pytest.raises(ConfigurationError, match="this run is active"):
             runner.run()
         return True
 

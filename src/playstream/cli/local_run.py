@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from playstream.cli.active_runs import noted
 from playstream.cli.logs import show_warnings
 from playstream.cli.output import PlainOutput, complain, is_patient, make_progress, shows_colours
-from playstream.cli.signals import call_when_canceled, cancel_on_signals
-from playstream.interface.running import init_runner
+from playstream.cli.signals import cancel_on_signals
+from playstream.interface.running import make_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def run_here(
         options |= {"quiet": True, "suppress_ansible_output": True}
     if progress is not None:
         options["event_handler"] = progress.event
-    runner = init_runner(**options)
-    call_when_canceled(cancellation, runner.cancel)
+    runner = make_runner(options, cancellation)
     with noted(places, runner.config.ident):
         try:
             # What cannot be shown or logged is said by `settle`, after all that the run itself has to say.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from types import FrameType
 
 from playstream.cli.output import StandardStream
@@ -40,22 +39,3 @@ def cancel_on_signals() -> Cancellation:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, request)
     return cancellation
-
-
-def call_when_canceled(cancellation: Cancellation, function: Callable[[str], None]) -> None:
-    """Call `function` with the reason once the cancellation is requested: in a thread of its own.
-
-    A signal handler must not take a lock, since the thread that it interrupts may hold it; another thread may.
-    """
-    import select  # noqa: PLC0415 - only where a run goes on in this process
-    import threading  # noqa: PLC0415
-
-    def watch() -> None:
-        poll = select.poll()
-        poll.register(cancellation, select.POLLIN)
-        while cancellation.reason is None:
-            poll.poll()
-            cancellation.acknowledge()
-        function(cancellation.reason)
-
-    threading.Thread(target=watch, name="playstream-signals", daemon=True).start()

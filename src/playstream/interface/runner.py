@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playstream.interface.cancel_request import CancelRequest
 from playstream.interface.config import RunnerConfig
 from playstream.interface.display import choose_output, make_display
 from playstream.interface.event_log import EventLog
@@ -60,6 +59,7 @@ class Runner(Results):
         artifacts_handler: takes the path of the artifact directory when everything is in it.
         finished_callback: takes this object when all is done.
         store: URL of a store that the run is written to at its end.
+        cancellation: asks for the end of the job, as `cancel` does; one of its own when None.
 
     Attributes:
         config: the configuration.
@@ -92,6 +92,7 @@ class Runner(Results):
         artifacts_handler: ArtifactsHandler | None = None,
         finished_callback: FinishedCallback | None = None,
         store: str | None = None,
+        cancellation: Cancellation | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -104,7 +105,10 @@ class Runner(Results):
         self.explanation: str | None = None
         self.exit_status: int | None = None
         self._limits = DEFAULT_LIMITS
-        self._cancel_request = CancelRequest()
+        self._given_cancellation = cancellation
+        self._cancellation = cancellation or Cancellation()
+        self._active = threading.Lock()
+        """Held while the run is active."""
         self._under_way = threading.Event()
         self._done = threading.Event()
 
@@ -170,7 +174,7 @@ class Runner(Results):
             reason: for people; becomes `explanation`.
         """
         if not self._done.is_set():
-            self._cancel_request.make(reason)
+            self._cancellation.request(reason)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of a run that goes on in another thread.
@@ -225,7 +229,7 @@ class Runner(Results):
             `status` and `rc`.
 
         Raises:
-            ConfigurationError: the job could not run as asked, or this run goes on already; nothing has run.
+            ConfigurationError: the job could not run as asked, or this run is active already; nothing has run.
             CallbackError: a cancel callback, artifacts handler or finished callback raised. What an event handler or
                 a status handler raises comes as it is. The job has been ended, and what came before is kept.
             JobError: the artifacts cannot be written.
@@ -235,7 +239,7 @@ class Runner(Results):
         """
         begun = False
         try:
-            with self._cancel_request.heard() as cancellation:
+            with self._begun() as cancellation:
                 begun = True
                 self.expect_events()
                 self._log.write_from_here()
@@ -250,6 +254,26 @@ class Runner(Results):
                 self._done.set()
                 self._under_way.set()
         return self.status, self.rc
+
+    @contextmanager
+    def _begun(self) -> Iterator[Cancellation]:
+        """Hold this object for one run while the context lasts; give what asks for the run's end.
+
+        Raises:
+            ConfigurationError: a run of it is active.
+        """
+        if not self._active.acquire(blocking=False):
+            raise ConfigurationError(
+                "this run is active, so it cannot be started again, by one of its handlers or another thread. Wait for "
+                "its end, or make an object of its own for another run"
+            )
+        try:
+            yield self._cancellation
+        finally:
+            if self._given_cancellation is None:
+                self._cancellation.close()
+                self._cancellation = Cancellation()  # what was asked of this run is not asked of the next
+            self._active.release()
 
     def _run(self, cancellation: Cancellation) -> None:
         observer = RunObserver(self, self._handlers)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import Unpack
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
@@ -13,6 +13,7 @@ from playstream.interface.handlers import take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.options import JobOptions
 
@@ -39,6 +40,16 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
         >>> runner.status  # doctest: +SKIP
         'unstarted'
     """
+    return make_runner(options)
+
+
+def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = None) -> Runner:
+    """Make everything ready for a run, as `init_runner` does.
+
+    Args:
+        options: as those of run().
+        cancellation: asks for the end of the job; None for none but the runner's own.
+    """
     if options.get("streamer"):
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
 
@@ -51,7 +62,7 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
     # The rest is logging's, or one stage's alone, and means nothing to a run on this host.
     config = RunnerConfig(given.get("private_data_dir"), **select_options(given, JobOptions))
     config.prepare()
-    return Runner(config, **handlers)
+    return Runner(config, cancellation=cancellation, **handlers)
 
 
 def run(**options: Unpack[RunOptions]) -> Runner:

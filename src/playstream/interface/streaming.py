@@ -88,7 +88,7 @@ class TransmitRunner(_Stage):
         stays = bool(self._options.get("hold"))
         check_hold(self._options)
         with (
-            self._cancel_request.heard() as cancellation,
+            self._begun() as cancellation,
             _connection(self._options, cancellation, writes=True) as connection,
         ):
             transmit(
@@ -130,7 +130,7 @@ class WorkRunner(_Stage):
         """
         worker_options = self._make_options()
         with (
-            self._cancel_request.heard() as cancellation,
+            self._begun() as cancellation,
             _connection(self._options, cancellation, reads=True, writes=True) as connection,
         ):
             served = work(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import RLock
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,13 +18,13 @@ _CLOSED = -1
 class Cancellation:
     """A request to stop, which also wakes whoever waits in a select.
 
-    `request` is safe in a signal handler: it sets attributes and writes one byte to a pipe.
+    Any thread and any signal handler may make it, before somebody looks at it too. It has descriptors only from the
+    moment that somebody waits for it.
     """
 
     def __init__(self) -> None:
-        self._read_end, self._write_end = os.pipe()
-        for fd in (self._read_end, self._write_end):
-            os.set_blocking(fd, False)
+        self._lock = RLock()  # a handler may interrupt its own thread while that holds it
+        self._read_end = self._write_end = _CLOSED
         self.reason: str | None = None
         """Why, for people; None while there is no request."""
         self.requested_at: float | None = None
@@ -36,15 +37,19 @@ class Cancellation:
 
     def request(self, reason: str) -> None:
         """Ask for the end; the first reason stays."""
-        if self.reason is None:
-            self.requested_at = time.monotonic()
-            self.reason = reason
-        self.wake()
+        with self._lock:  # or the pipe is closed, and its number another file's, before `wake` writes
+            if self.reason is None:
+                self.requested_at = time.monotonic()
+                self.reason = reason
+            self.wake()
 
     def wake(self) -> None:
-        """Make whoever waits look around; safe in a signal handler."""
+        """Make whoever waits look around; for threads that end before `close` is called."""
+        write_end = self._write_end
+        if write_end == _CLOSED:
+            return
         try:
-            os.write(self._write_end, b"w")
+            os.write(write_end, b"w")
         except BlockingIOError:
             pass  # the pipe is full, so the waiting side wakes up anyway
         except OSError:
@@ -52,21 +57,32 @@ class Cancellation:
                 raise
 
     def fileno(self) -> int:
-        """Readable when something has changed."""
-        return self._read_end
+        """Return a descriptor that is readable when something has changed."""
+        with self._lock:
+            if self._read_end == _CLOSED:
+                read_end, write_end = os.pipe()
+                for fd in (read_end, write_end):
+                    os.set_blocking(fd, False)
+                self._read_end, self._write_end = read_end, write_end
+                if self.reason is not None:
+                    self.wake()
+            return self._read_end
 
     def acknowledge(self) -> None:
         """Take the wake-ups that have come."""
+        if self._read_end == _CLOSED:
+            return
         try:
             os.read(self._read_end, 4096)
         except BlockingIOError:
             pass  # another wake-up took them along
 
     def close(self) -> None:
-        """Close the pipe. Waking does nothing from then on: a thread that hangs in a write may do it yet."""
-        ends, self._read_end, self._write_end = (self._read_end, self._write_end), _CLOSED, _CLOSED
-        for fd in ends:
-            os.close(fd)
+        """Close the descriptors. Waking does nothing from then on: a thread that hangs in a write may do it yet."""
+        with self._lock:
+            ends, self._read_end, self._write_end = {self._read_end, self._write_end}, _CLOSED, _CLOSED
+            for fd in ends - {_CLOSED}:
+                os.close(fd)
 
 
 class DeliveryTime:
