@@ -36,13 +36,13 @@ def test_a_run_in_the_background(fakes: Stages, hanging: Path) -> None:
     assert os.getsid(pid) == pid
     assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
     assert words_of(fakes.call("is-alive", hanging, "-i", "two")) == (
-        1, f"playstream is-alive: no run 'two' goes on in {hanging}"
+        1, f"playstream is-alive: no active run 'two' in {hanging}"
     )
     wait_until(lambda: b"waiting" in (hanging / "artifacts/one/stdout").read_bytes())
     assert words_of(fakes.call("stop", hanging, "-p", "hang.yml", "-i", "one")) == (0, "stopped one")
     assert (hanging / "artifacts" / "one" / "status").read_text() == "canceled"
     assert words_of(fakes.call("-q", "is-alive", hanging)) == (1, "")
-    assert words_of(fakes.call("stop", hanging)) == (1, f"playstream stop: no run goes on in {hanging}")
+    assert words_of(fakes.call("stop", hanging)) == (1, f"playstream stop: no active run in {hanging}")
     assert [path.name for path in (hanging / "artifacts").iterdir()] == ["one"]
     assert marked_processes(fakes.temporary) == []
     assert fakes.leftovers() == []
@@ -60,7 +60,7 @@ def test_several_runs_have_to_be_told_apart(fakes: Stages, hanging: Path) -> Non
     for ident in ("a", "b"):
         assert fakes.call("start", hanging, "-p", "hang.yml", "-i", ident).returncode == 0
     status, line = words_of(fakes.call("stop", hanging))
-    assert (status, line) == (1, "playstream stop: several runs go on; say which with -i: a, b")
+    assert (status, line) == (1, "playstream stop: several runs are active: choose one with -i: a, b")
     assert fakes.call("is-alive", hanging).returncode == 0
     stop_all(fakes, hanging, "a", "b")
 
@@ -103,7 +103,8 @@ def test_what_another_user_may_not_see_is_not_taken_for_nothing(
         asking = fakes.start(*words, prefix=MODES_BIND)
         stdout, stderr = asking.communicate(timeout=LIMIT_SECONDS)
         assert (asking.returncode, stdout) == (JobError.exit_status, b"")
-        assert f"{words[0]}: whether a run goes on cannot be told: '{note.parent}" in stderr.decode()
+        told = f"{words[0]}: cannot tell whether a run is active: no permission to read '{note.parent}"
+        assert told in stderr.decode()
         assert stderr.count(b"\n") == 1
     (hanging / closed).chmod(0o700)
     assert fakes.call("is-alive", hanging, "-q").returncode == 1

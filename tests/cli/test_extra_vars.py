@@ -79,7 +79,7 @@ def test_the_order_and_the_values_are_ansibles(show: Path, stages: Stages, words
     ours = stages.call("playbook", "show.yml", *more, *words, "--cmdline", " ".join(vault), cwd=show)
     assert ours.returncode == 0, ours.stderr
     assert _message(ours.stdout.decode()) == _message(theirs.stdout)
-    assert ("'stray' assigns nothing" in ours.stderr.decode()) == ("stray" in str(words))
+    assert ("'stray' sets no variable" in ours.stderr.decode()) == ("stray" in str(words))
 
 
 def _message(output: str) -> str:
@@ -87,12 +87,12 @@ def _message(output: str) -> str:
 
 
 @pytest.mark.parametrize(("word", "message"), [
-    ("./over.yml", "looks like the name of a file; write '@./over.yml'"),
+    ("./over.yml", "looks like a file name: write '@./over.yml'"),
     ("a='x", "a quote or a block"),
     ("[1]", "expected names with values, got a list"),
     ("@nope.yml", "nope.yml' cannot be read: No such file"),
     ("word", "expected names with values, got text"),
-    ("a=\\N{NOSUCH}", "stands for no character"),
+    ("a=\\N{NOSUCH}", "is not a valid escape sequence"),
 ])
 def test_what_is_no_variable(show: Path, stages: Stages, word: str, message: str) -> None:
     done = stages.call("playbook", "show.yml", "-i", "n,", "-e", word, cwd=show)

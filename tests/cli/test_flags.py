@@ -114,8 +114,8 @@ def options(*words: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    (("-p", "s", "--hosts", "h"), "--hosts is for a module or role"),
-    (("-m", "s", "--tags", "x"), "--tags is for a playbook or role"),
+    (("-p", "s", "--hosts", "h"), "--hosts applies to a module or role"),
+    (("-m", "s", "--tags", "x"), "--tags applies to a playbook or role"),
     (("-r", "s", "--role-vars", "a=b c"), "--role-vars: expected name=value"),
     (("-r", "s", "--role-vars", "a"), "--role-vars: expected names with values"),
 ])
@@ -125,15 +125,15 @@ def test_a_flag_that_would_do_nothing_is_an_error(words: tuple[str, ...], expect
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    (("-p", "s", "-a", "x"), "--args is for a module, and what is run is a playbook"),
-    (("-m", "s", "--role-vars", "a=b"), "--role-vars is for a role, and what is run is a module"),
-    (("-p", "s", "--role-skip-facts"), "--role-skip-facts is for a role, and what is run is a playbook"),
+    (("-p", "s", "-a", "x"), "--args applies to a module, but this job runs a playbook"),
+    (("-m", "s", "--role-vars", "a=b"), "--role-vars applies to a role, but this job runs a module"),
+    (("-p", "s", "--role-skip-facts"), "--role-skip-facts applies to a role, but this job runs a playbook"),
 ])
 def test_a_flag_that_changes_nothing_is_a_warning(
     words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert not options(*words).keys() & {"module_args", "role_vars", "role_skip_facts"}
-    assert capsys.readouterr().err == f"playstream run: warning: {expected}; it changes nothing\n"
+    assert capsys.readouterr().err == f"playstream run: warning: {expected}: it is ignored\n"
     options(*words, "-q")
     assert capsys.readouterr().err == ""
 
@@ -193,7 +193,7 @@ def test_an_empty_path_or_name_is_refused(command: str, capsys: pytest.CaptureFi
             with pytest.raises(SystemExit) as caught:
                 parse(words)
             assert caught.value.code == 2
-            assert f"expected {NAMING[kind]}, got an empty text. Likely a variable" in capsys.readouterr().err
+            assert f"expected {NAMING[kind]}, got an empty string. Probably a variable" in capsys.readouterr().err
 
 
 def test_empty_values_as_in_ansible_runner() -> None:

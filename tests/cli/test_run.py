@@ -79,14 +79,14 @@ def test_a_module_needs_no_project(stages: Stages, directory: Path, monkeypatch:
     (("run", "DIR/nowhere", "-p", "site.yml"), 1, "playstream run: the private data directory"),
     (("start", "DIR/nowhere", "-p", "site.yml"), 1, "playstream start: the private data directory"),
     (("start", "DIR", "-p", "nope.yml"), 1, "playstream start: playbook 'nope.yml' was not found"),
-    (("run", "DIR", "-p", "site.yml", "--hosts", "x"), 1, "--hosts is for a module or role"),
+    (("run", "DIR", "-p", "site.yml", "--hosts", "x"), 1, "--hosts applies to a module or role"),
     (("run", "DIR", "-p", "site.yml", "-i", "a/b"), 1, "cannot name a directory"),
-    (("run", "DIR", "-p", "site.yml", "--rotate-artifacts", "-1"), 1, "--rotate-artifacts: expected a number from 0"),
+    (("run", "DIR", "-p", "site.yml", "--rotate-artifacts", "-1"), 1, "--rotate-artifacts: expected 0 or more"),
     (("run", "DIR", "-p", "site.yml", "--logfile", "DIR/no/log"), 1, "cannot be written"),
     (("run", "DIR", "-p", "site.yml", "-b", "no-such-program"), 127, "no-such-program was not found on this host"),
     (("run", "DIR", "-p", "site.yml", "--process-isolation"), 1, "needs an image"),
     (("run", "DIR", "-p", "site.yml", "-vvvvvvvv"), 1, "verbosity: expected 0 to 7"),
-    (("stop", "DIR"), 1, "no run goes on in"),
+    (("stop", "DIR"), 1, "no active run in"),
     (("is-alive", "DIR"), 1, ""),
     (("adhoc", "all"), 1, "expected a module"),
     (("adhoc", "all", "-m", "ping", "-e", "@DIR/none"), 1, "extravars: 'DIR/none' cannot be read"),
@@ -210,7 +210,7 @@ def test_runs_beside_each_other(fakes: Stages, hanging: Path) -> None:
     wait_until((hanging / "artifacts" / ".running" / "@x").exists)
     again = fakes.call("run", hanging, "-p", "hang.yml", "-i", "x")
     assert (again.returncode, again.stdout) == (1, b"")
-    assert b"a run with the ident 'x' goes on" in again.stderr
+    assert b"run 'x' is already active: choose another --ident or stop it first" in again.stderr
     first.terminate()
     first.communicate(timeout=LIMIT_SECONDS)
     assert (hanging / "artifacts" / "x" / "status").read_text() == "canceled"

@@ -92,7 +92,7 @@ def test_an_empty_url_is_not_no_store(stages: Stages, tmp_path: Path, words: tup
     words = tuple(str(place) if word == "DIR" else word for word in words)
     done = stages.call(*words, "--store", "", stdin=RECORDED)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"argument --store: expected a URL, got an empty text" in done.stderr
+    assert b"argument --store: expected a URL, got an empty string" in done.stderr
     assert not (place / "artifacts").exists()
 
 

@@ -24,7 +24,7 @@ from tests.processes import wait_until
         (["run"], 2, "required: DIR"),
         (["run", "DIR", "-r", "x", "-p", "y"], 2, "not allowed with"),
         (["run", "DIR"], 1, "expected something to run"),
-        (["start", "DIR", "-p", "x", "--hosts", "all"], 1, "--hosts is for a module"),
+        (["start", "DIR", "-p", "x", "--hosts", "all"], 1, "--hosts applies to a module"),
         (["transmit", "DIR", "-p", "x", "--inventory", "none"], 1, "'none' was not found"),
     ],
 )

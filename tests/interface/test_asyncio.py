@@ -91,7 +91,7 @@ def test_breaking_out_of_the_loop_ends_the_job(temporary: Path, tmp_path: Path, 
             await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(main(), 60))
-    assert (runners[0].status, runners[0].explanation) == ("canceled", "nobody reads its events any more")
+    assert (runners[0].status, runners[0].explanation) == ("canceled", "the event stream was closed")
     assert_nothing_is_left(temporary, runners[0])
 
 
@@ -239,6 +239,6 @@ def test_bad_input(temporary: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"nope\.yml"):
         asyncio.run(read())
-    with pytest.raises(ConfigurationError, match="streamer: expected none"):
+    with pytest.raises(ConfigurationError, match="streamer: expected None"):
         playstream.stream(streamer="worker")
     assert_nothing_is_left(temporary)

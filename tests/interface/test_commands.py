@@ -138,12 +138,12 @@ def test_the_last_status_comes_after_the_output() -> None:
 @pytest.mark.parametrize(("arguments", "options", "expected"), [
     (("",), {}, "executable_cmd: expected the name of a program"),
     ((7,), {}, "executable_cmd: expected the name of a program, got 7"),
-    (("ls", "-l"), {}, "cmdline_args: expected a list of texts"),
-    (("ls", [1]), {}, "cmdline_args: expected a list of texts"),
+    (("ls", "-l"), {}, "cmdline_args: expected a list of strings"),
+    (("ls", [1]), {}, "cmdline_args: expected a list of strings"),
     (("ls",), {"inventory": "x"}, r"run_command\(\) got an unexpected keyword argument 'inventory'"),
     (("ls",), {"input_fd": __import__("io").StringIO("x")}, "input_fd: expected a file with a descriptor"),
-    (("ls",), {"error_fd": 2, "runner_mode": "pexpect"}, "error_fd: expected runner_mode='subprocess'"),
-    (("ls",), {"output_fd": 1, "runner_mode": "pexpect"}, "output_fd: expected runner_mode='subprocess'"),
+    (("ls",), {"error_fd": 2, "runner_mode": "pexpect"}, "error_fd requires runner_mode='subprocess'"),
+    (("ls",), {"output_fd": 1, "runner_mode": "pexpect"}, "output_fd requires runner_mode='subprocess'"),
     (("ls",), {"runner_mode": "shell"}, "runner_mode: expected 'pexpect' or 'subprocess'"),
 ])
 def test_bad_input(temporary: Path, arguments: tuple[Any, ...], options: dict[str, Any], expected: str) -> None:
@@ -172,14 +172,14 @@ def test_descriptors_are_given_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("function", "arguments", "expected"), [
-    ("get_plugin_docs", {"plugin_names": "debug"}, "plugin_names: expected a list of texts, got str"),
+    ("get_plugin_docs", {"plugin_names": "debug"}, "plugin_names: expected a list of strings, got str"),
     ("get_plugin_docs", {"plugin_names": ["x"], "response_format": "xml"}, "response_format: expected one of json"),
     ("get_plugin_list", {"response_format": "yaml"}, "response_format: expected one of json, human"),
     ("get_inventory", {"action": "show", "inventories": []}, "action: expected one of graph, host, list"),
-    ("get_inventory", {"action": "host", "inventories": []}, "host: expected a host's name"),
+    ("get_inventory", {"action": "host", "inventories": []}, "host: expected the name of a host"),
     ("get_inventory", {"action": "graph", "inventories": [], "response_format": "yaml"}, "response_format: expected"),
     ("get_ansible_config", {"action": "edit"}, "action: expected one of list, dump, view"),
-    ("get_ansible_config", {"action": "list", "only_changed": True}, "only_changed: expected action 'dump'"),
+    ("get_ansible_config", {"action": "list", "only_changed": True}, "only_changed requires action 'dump'"),
     ("get_role_list", {"colection": "a.b"}, r"unexpected keyword argument 'colection'"),
 ])
 def test_bad_questions(function: str, arguments: dict[str, Any], expected: str) -> None:
@@ -208,7 +208,7 @@ def test_the_words_of_questions() -> None:
     assert p.get_inventory("graph", ["a"], **files)[0] == (  # type: ignore[arg-type]
         "ansible-inventory --graph -i a --vault-password-file /v --output /o\n")
     assert p.get_ansible_config("view", config_file="/c")[0] == "ansible-config view -c /c\n"
-    with pytest.raises(JobError, match=r"ansible-doc did not answer with JSON.*a warning"):
+    with pytest.raises(JobError, match=r"ansible-doc did not print valid JSON.*a warning"):
         p.get_role_list(playbook_dir="/x")
 
 

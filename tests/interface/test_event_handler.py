@@ -73,11 +73,11 @@ def test_what_a_method_returns(returned: object, kept: bool) -> None:
     ("playbook_on_stat", "did you mean 'playbook_on_stats'?"),
     ("on_events", "did you mean 'on_event'?"),
     ("warnings", "did you mean 'warning'?"),
-    ("v2_runner_on_ok", "drop the prefix: 'runner_on_ok'"),
-    ("v2_on_any", "drop the prefix: 'on_event'"),
-    ("v2_playbook_on_handler_task_start", "drop the prefix: 'playbook_on_task_start'"),
+    ("v2_runner_on_ok", "write 'runner_on_ok', without the prefix"),
+    ("v2_on_any", "write 'on_event', without the prefix"),
+    ("v2_playbook_on_handler_task_start", "write 'playbook_on_task_start', without the prefix"),
     ("v2_runner_on_okay", "did you mean 'runner_on_ok'?"),
-    ("on_file_diff", "is 'runner_on_file_diff' here"),
+    ("on_file_diff", "is called 'runner_on_file_diff' here"),
     ("xyz", "docs/event-schema.json"),
 ])
 def test_unknown_names_are_refused(name: str, advice: str) -> None:
@@ -129,7 +129,7 @@ def test_ordinary_is_no_event() -> None:
 
 
 def test_an_attribute_that_is_named_as_an_event() -> None:
-    with pytest.raises(ConfigurationError, match="has to be a method, not bool"):
+    with pytest.raises(ConfigurationError, match="must be a method, not bool"):
         make(debug=False)
     with pytest.raises(ConfigurationError, match="runner_on_okay"):
         make(runner_on_okay=3)
@@ -156,12 +156,12 @@ async def _async_generator(self: Any, event: object) -> Any:
 
 
 @pytest.mark.parametrize(("member", "words"), [
-    (lambda self, host, res: None, r"has to take \(self, event\)"),
-    (lambda self: None, r"has to take \(self, event\)"),
-    (staticmethod(lambda self, event: None), r"has to take \(self, event\)"),
-    (_coroutine, "has to be a plain method"),
-    (_generator, "has to be a plain method"),
-    (_async_generator, "has to be a plain method"),
+    (lambda self, host, res: None, r"must accept \(self, event\)"),
+    (lambda self: None, r"must accept \(self, event\)"),
+    (staticmethod(lambda self, event: None), r"must accept \(self, event\)"),
+    (_coroutine, "must be a regular method"),
+    (_generator, "must be a regular method"),
+    (_async_generator, "must be a regular method"),
 ])
 def test_methods_that_could_not_be_called(member: object, words: str) -> None:
     with pytest.raises(ConfigurationError, match=f"Mine.runner_on_ok {words}"):
@@ -169,7 +169,7 @@ def test_methods_that_could_not_be_called(member: object, words: str) -> None:
 
 
 def test_on_status_takes_two() -> None:
-    with pytest.raises(ConfigurationError, match=r"has to take \(self, data, runner_config\)"):
+    with pytest.raises(ConfigurationError, match=r"must accept \(self, data, runner_config\)"):
         make(on_status=lambda self, data: None)
 
 
@@ -224,7 +224,7 @@ def test_spread_leaves_the_rest_alone() -> None:
 @pytest.mark.parametrize(("options", "words"), [
     ({"handler": Notes}, r"write Notes\(\)"),
     ({"event_handler": Notes}, r"write Notes\(\)"),
-    ({"handler": print}, "a function goes to event_handler"),
+    ({"handler": print}, "Pass a function as event_handler"),
     ({"handler": Notes(), "event_handler": print}, "one of handler and event_handler"),
     ({"handler": Notes(), "status_handler": print}, "one of status_handler and Notes.on_status"),
 ])

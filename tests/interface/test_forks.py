@@ -182,7 +182,8 @@ print(*playstream.Runner(config).run())
 def test_a_child_whose_parent_has_ended_prepares_anew(demo: Path, tmp_path: Path, temporary: Path) -> None:
     done = run_program(PARENT_GONE, demo, fake(tmp_path, "echo hello"), temporary=temporary)
     refusal, result = done.stdout.splitlines()
-    assert refusal.startswith("what prepare() made for this run is gone. Likely another process"), done.stderr
+    told = "the files that prepare() made for this run are gone. It was probably called in another process"
+    assert refusal.startswith(told), done.stderr
     assert result == "successful 0"
     assert leftovers(temporary) == []
 

@@ -160,7 +160,7 @@ def test_the_cancel_callback_is_asked_while_nothing_is_printed(tmp_path: Path) -
         binary=fake(tmp_path, "exec sleep 60"), playbook=PLAYS, quiet=True, cancel_callback=cancel
     )
     assert (runner.status, runner.rc, runner.canceled, runner.errored) == ("canceled", 254, True, False)
-    assert runner.explanation == "the cancel callback asked for it"
+    assert runner.explanation == "canceled by the cancel callback"
     assert len(asked) == 4
     assert time.monotonic() - started < 30
 
@@ -401,7 +401,7 @@ def test_an_exception_in_run_async_becomes_the_status(tmp_path: Path, caplog: py
     thread.join()
     assert runner.wait(0)
     assert runner.status == "error"
-    assert runner.explanation == "a function of the caller's raised Boom: boom"
+    assert runner.explanation == "a handler raised Boom: boom"
 
 
 def test_an_event_handler_may_read_what_there_is(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_a_plugin_that_raises_is_reported_once(
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2
     for message, function in zip(told, ("status_handler", "event_handler"), strict=True):
-        assert message.startswith(f"plugin failing (failing): {function} failed: {shown}; the job goes on")
+        assert message.startswith(f"plugin failing (failing): {function} failed: {shown}; the job continues")
 
 
 @pytest.mark.parametrize(("text", "shown"), [
@@ -287,4 +287,4 @@ def test_a_damaged_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capl
         file.write(b"\xff\xfe")
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert find_plugins() == []
-    assert "plugins cannot be looked for, so the job runs without: UnicodeDecodeError" in caplog.text
+    assert "cannot look for plugins, so the job runs without them: UnicodeDecodeError" in caplog.text

@@ -137,7 +137,7 @@ def test_the_name_of_the_fact_cache(tmp_path: Path) -> None:
 
 def test_bad_facts(tmp_path: Path) -> None:
     runner = playstream.init_runner(binary=fake(tmp_path, "true"), playbook=play(), quiet=True)
-    with pytest.raises(ConfigurationError, match="facts of 'node1': a value cannot be JSON"):
+    with pytest.raises(ConfigurationError, match="facts of 'node1': a value cannot be converted to JSON"):
         runner.set_fact_cache("node1", {"a": {1}})
     with pytest.raises(ConfigurationError, match="cannot name a directory"):
         runner.set_fact_cache("../../x", {})
@@ -152,7 +152,7 @@ def test_bad_facts(tmp_path: Path) -> None:
 def test_output_before_the_run(tmp_path: Path) -> None:
     runner = playstream.init_runner(binary=fake(tmp_path, "true"), playbook=play(), quiet=True)
     assert runner.status == "unstarted"
-    with pytest.raises(JobError, match="stdout of this run is not there"):
+    with pytest.raises(JobError, match="this run has no stdout"):
         runner.stdout.close()
     assert list(runner.events) == []
     assert runner.stats is None

@@ -191,7 +191,7 @@ def test_a_worker_while_the_job_runs(
     run(streamer="transmit", **endless, _output=job)
     runner = serve(job.getvalue(), _output=results, cancel_callback=(tmp_path / "started").exists)
     assert (runner.status, runner.exit_status) == ("canceled", CANCELED_EXIT_STATUS)
-    assert "the cancel callback asked for it" in str(read_records(results.getvalue()))
+    assert "canceled by the cancel callback" in str(read_records(results.getvalue()))
 
 
 def test_a_worker_whose_callback_raises(endless: dict[str, Any], tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_transmission(large: dict[str, Any], *, hold: bool) -> None:
     assert isinstance(records[0], Job)
     failure = records[-2]
     assert isinstance(failure, Failure), records
-    assert failure.message == "the cancel callback asked for it"
+    assert failure.message == "canceled by the cancel callback"
 
 
 class Unread:
@@ -300,7 +300,7 @@ def test_a_transmission_that_nobody_takes(
     large: dict[str, Any], pipe: Pipe, recipient: str, options: dict[str, Any]
 ) -> None:
     options = {name: recipient if value is ... else value for name, value in options.items()}
-    with pytest.raises(SilentPeer, match=r"the cancel callback asked for it, and the (worker|next stage) has not"):
+    with pytest.raises(SilentPeer, match=r"canceled by the cancel callback, and the (worker|next stage) has not"):
         run(streamer="transmit", **large, **options, _output=pipe, cancel_callback=pipe.is_stuck)
 
 
@@ -315,7 +315,7 @@ def test_a_transmission_in_the_runner_dialect_that_nobody_takes(large: dict[str,
 @KEEPS
 @pytest.mark.usefixtures("at_once")
 def test_a_transmission_into_an_object_that_takes_nothing(large: dict[str, Any], unread: Unread) -> None:
-    with pytest.raises(SilentPeer, match="the cancel callback asked for it"):
+    with pytest.raises(SilentPeer, match="canceled by the cancel callback"):
         run(streamer="transmit", **large, _output=unread, cancel_callback=unread.is_stuck)
 
 
@@ -328,7 +328,7 @@ def test_results_that_nobody_takes(
     job = io.BytesIO()
     run(streamer="transmit", **endless, _output=job)
     options = {"encrypt_to": recipient} if encrypt else {}
-    with pytest.raises(SilentPeer, match=r"the cancel callback asked for it, and the (process|next) stage has not"):
+    with pytest.raises(SilentPeer, match=r"canceled by the cancel callback, and the (process|next) stage has not"):
         run_worker(job.getvalue(), _output=pipe, cancel_callback=pipe.is_stuck, **options)
     assert marked_processes(tmp_path) == []
 

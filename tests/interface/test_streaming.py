@@ -227,7 +227,7 @@ def test_process_is_canceled_while_nothing_comes(tmp_path: Path) -> None:
             streamer="process", private_data_dir=tmp_path, _input=source, quiet=True, cancel_callback=cancel
         )
     assert (runner.status, runner.rc) == ("canceled", 254)
-    assert runner.explanation == "the cancel callback asked for it"
+    assert runner.explanation == "canceled by the cancel callback"
 
 
 def test_what_a_file_has_read_ahead_is_not_lost(results: bytes, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_on_standard_output(demo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("options", "expected"), [
     ({"streamer": "teleport"}, "streamer: expected 'transmit' or 'worker' or 'process', got 'teleport'"),
     ({"streamer": "transmit", "dialect": "Runner"}, "dialect: expected 'playstream' or 'runner', got 'Runner'"),
-    ({"streamer": "process"}, "private_data_dir: expected the directory that the artifacts go to"),
+    ({"streamer": "process"}, "private_data_dir: expected a directory for the artifacts"),
     ({"streamer": "transmit", "playbook": "nope.yml", "private_data_dir": "."}, r"playbook 'nope\.yml' was not found"),
     ({"streamer": "transmit", "playbok": "x"}, "did you mean 'playbook'"),
     ({"streamer": "worker", "keepalive_seconds": "5"}, "keepalive_seconds: expected a number"),

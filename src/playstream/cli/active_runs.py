@@ -48,7 +48,8 @@ class Ongoing:
         """
         if self.pid is None:
             raise ConfigurationError(
-                f"run {self.ident!r} goes on, and {str(self.path)!r} does not say in which process; end that by hand"
+                f"run {self.ident!r} is active, but {str(self.path)!r} does not name its process: find and stop that "
+                "process yourself"
             )
         try:
             handle = os.pidfd_open(self.pid)
@@ -68,7 +69,10 @@ class Ongoing:
         except ProcessLookupError:
             return False
         except PermissionError:
-            raise ConfigurationError(f"process {self.pid} of run {self.ident!r} belongs to another user") from None
+            raise ConfigurationError(
+                f"process {self.pid} of run {self.ident!r} belongs to another user: stop the run as that user, or as "
+                "root"
+            ) from None
         finally:
             if handle >= 0:
                 os.close(handle)
@@ -135,7 +139,7 @@ def _claim(path: Path, ident: str) -> int:
             continue  # the run that had it removed it
         if time.monotonic() > deadline:
             raise ConfigurationError(
-                f"a run with the ident {ident!r} goes on; give this one another, or end it with playstream stop"
+                f"run {ident!r} is already active: choose another --ident or stop it first"
             )
         time.sleep(0.02)
 
@@ -207,8 +211,8 @@ def find(places: Sequence[Path], ident: str | None = None) -> list[Ongoing]:
                     found.append(run)
     if closed is not None and not found:
         raise JobError(
-            f"whether a run goes on cannot be told: {str(closed)!r} may not be read. Likely it is another user's; "
-            "ask as that one, or as root"
+            f"cannot tell whether a run is active: no permission to read {str(closed)!r}, which probably belongs to "
+            "another user. Run this command as that user, or as root"
         )
     return found
 

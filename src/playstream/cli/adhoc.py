@@ -11,10 +11,10 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s HOSTS [-m MODULE] [-a ARGS] [FLAGS]"
     parser.description = (
-        "Run a module on hosts, from this directory, as `ansible` does. Ends with Ansible's exit status; with 254 when "
+        "Run a module on hosts from the current directory, as `ansible` does. The exit status is Ansible's, or 254 if "
         "the job was canceled."
     )
-    parser.add_argument("host_pattern", metavar="HOSTS", help="host pattern, such as all, or a group's name")
+    parser.add_argument("host_pattern", metavar="HOSTS", help="host pattern, such as all or the name of a group")
     parser.add_flags("adhoc")
 
 
@@ -29,7 +29,7 @@ def run(flags: argparse.Namespace) -> int:
 
     module = flags.module or os.environ.get("RUNNER_MODULE") or "command"
     if module == "command" and not flags.module_args:
-        raise ConfigurationError("expected a module (-m NAME), or a command (-a 'WORDS'), got neither")
+        raise ConfigurationError("expected a module (-m NAME) or a command (-a 'COMMAND'), got neither")
     options = untied_options(flags)
     options |= {"host_pattern": flags.host_pattern, "module": module, "project_dir": current_directory()}
     if flags.module_args:

@@ -36,7 +36,7 @@ def _read_item(item: str, warn: Callable[[str], None]) -> Any:
     if item.startswith("@"):
         return absolute_path(os.path.expanduser(item[1:]))
     if item[0] in "/.":
-        raise ConfigurationError(f"{_SOURCE}: {item!r} looks like the name of a file; write {'@' + item!r}")
+        raise ConfigurationError(f"{_SOURCE}: {item!r} looks like a file name: write {'@' + item!r} to read the file")
     if item[0] in "{[":
         return item
     if "=" not in item:
@@ -72,8 +72,8 @@ def parse_assignments(text: str, warn: Callable[[str], None] = lambda _line: Non
             found[decoded[:place.start()].strip()] = _unquote(decoded[place.end():].strip())
     if free:
         found[_FREE] = _join(free)
-        warn(f"warning: {_SOURCE} {text!r}: {found[_FREE].strip()!r} assigns nothing. A value with spaces needs quotes "
-             "within the word, as in -e 'name=\"two words\"'")
+        warn(f"warning: {_SOURCE} {text!r}: {found[_FREE].strip()!r} sets no variable. Quote a value that contains "
+             "spaces, as in -e 'name=\"two words\"'")
     return found
 
 
@@ -145,7 +145,7 @@ def _decode(word: str) -> str:
         try:
             return match[0].encode("latin-1").decode("unicode-escape")
         except UnicodeError:
-            raise ConfigurationError(f"{_SOURCE}: {match[0]!r} stands for no character") from None
+            raise ConfigurationError(f"{_SOURCE}: {match[0]!r} is not a valid escape sequence") from None
 
     return _ESCAPE.sub(replace, word)
 

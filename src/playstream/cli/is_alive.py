@@ -16,11 +16,11 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
     parser.description = (
-        "Say whether a run that start or run has begun goes on. Ends with 0 if so, with 1 if not; with --quiet "
-        "that is all it says."
+        "Report whether a run started with start or run is active. The exit status is 0 if it is and 1 if it is not; "
+        "with --quiet nothing is printed."
     )
     parser.epilog = LIKE_START
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the private data directory of the run")
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="private data directory of the run")
     parser.add_flags("is-alive", shown=SHOWN)
 
 
@@ -32,7 +32,7 @@ def run(flags: argparse.Namespace) -> int:
     if not found:
         which = "run" if flags.ident is None else f"run {flags.ident!r}"
         if not flags.quiet:
-            complain("is-alive", f"no {which} goes on in {flags.private_data_dir}")
+            complain("is-alive", f"no active {which} in {flags.private_data_dir}")
         return _NOBODY_EXIT_STATUS
     if not flags.quiet:
         names = ", ".join(f"{item.ident} (process {item.pid or 'unknown'})" for item in found)

@@ -35,9 +35,9 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
     what = find_what(flags)
     if not what and not os.path.exists(flags.private_data_dir / "args"):
         raise ConfigurationError(
-            "expected something to run, got nothing: give one of -p/--playbook, -m/--module and -r/--role"
+            "expected something to run, got nothing: pass one of -p/--playbook, -m/--module and -r/--role"
         )
-    kind = next(iter(what), "file args")
+    kind = next(iter(what), "command from the file args")
     _check_belonging(flags, kind)
     options = {name: getattr(flags, name) for name in _AS_THEY_ARE if getattr(flags, name)}
     options |= what | _of_module_or_role(flags, kind)
@@ -77,7 +77,7 @@ def find_what(flags: argparse.Namespace) -> dict[str, str]:
     if len(found) > 1:
         raise ConfigurationError(
             f"expected one of {', '.join(_WHAT.values())} in the environment, got "
-            f"{' and '.join(_WHAT[name] for name in found)}. Unset the others, or say -p, -m or -r"
+            f"{' and '.join(_WHAT[name] for name in found)}. Unset the others, or pass -p, -m or -r"
         )
     return found
 
@@ -90,7 +90,7 @@ def _check_belonging(flags: argparse.Namespace, kind: str) -> None:
         ("--skip-tags", flags.skip_tags, ("playbook", "role")),
     ):
         if value and kind not in kinds:
-            raise ConfigurationError(f"{name} is for a {' or '.join(kinds)}, and what is run is a {kind}; leave it out")
+            raise ConfigurationError(f"{name} applies to a {' or '.join(kinds)}, but this job runs a {kind}: omit it")
 
 
 def _of_module_or_role(flags: argparse.Namespace, kind: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _of_module_or_role(flags: argparse.Namespace, kind: str) -> dict[str, Any]:
         if value and kind == owner:
             options[option] = parse_variables(name, value) if option == "role_vars" else value
         elif value and not flags.quiet:
-            complain(flags.name, f"warning: {name} is for a {owner}, and what is run is a {kind}; it changes nothing")
+            complain(flags.name, f"warning: {name} applies to a {owner}, but this job runs a {kind}: it is ignored")
     return options
 
 
@@ -166,7 +166,7 @@ def split_assignments(source: str, text: str) -> list[tuple[str, str]]:
         match = _ASSIGNMENT.match(text, position)
         if match is None:
             raise ConfigurationError(
-                f"{source}: expected name=value, with quotes around a value that has spaces, at "
+                f"{source}: expected name=value, with quotes around a value that contains spaces, got "
                 f"{text[position:].strip()!r}"
             )
         found.append((match[1], match[2]))

@@ -25,7 +25,9 @@ def keepalive_seconds(flags: argparse.Namespace) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        raise ConfigurationError(f"{_KEEPALIVE_VARIABLE}: expected seconds from 0, got {text!r}") from None
+        raise ConfigurationError(
+            f"{_KEEPALIVE_VARIABLE}: expected a number of seconds, 0 or more, got {text!r}"
+        ) from None
     return check_seconds(_KEEPALIVE_VARIABLE, seconds)
 
 

@@ -16,18 +16,18 @@ from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.pipeline.errors import PlaystreamError, as_error
 
 COMMANDS = {
-    "run": "run a playbook, a module or a role, and wait for its end",
-    "start": "the same in the background",
-    "stop": "end a run that goes on",
-    "is-alive": "say whether a run goes on",
+    "run": "run a playbook, a module or a role, and wait for it to end",
+    "start": "start a run in the background",
+    "stop": "stop a running job",
+    "is-alive": "report whether a run is active",
     "adhoc": "run a module on hosts, without a private data directory",
     "playbook": "run a playbook file, without a private data directory",
     "transmit": "write a job and its private data directory to standard output",
-    "worker": "run the job that comes on standard input",
-    "process": "rebuild a run from the stream on standard input",
-    "runs": "list the runs of a store",
-    "show": "show one run of a store",
-    "plugin-path": "print where the callback plugin is, for use without playstream",
+    "worker": "run the job read from standard input",
+    "process": "rebuild a run from the stream read from standard input",
+    "runs": "list the runs in a store",
+    "show": "show one run in a store",
+    "plugin-path": "print the directory of the callback plugin, for use without playstream",
 }
 
 
@@ -48,7 +48,7 @@ def make_parser(*, takes_empty: bool = False) -> Parser:
         prog="playstream",
         usage="%(prog)s [FLAGS] COMMAND [FLAGS] …",
         description="Run Ansible anywhere a byte pipe reaches.",
-        epilog="A flag of a command may stand before its name too. playstream COMMAND --help lists them. Example: "
+        epilog="Run playstream COMMAND --help to list the flags of a command. They may also precede its name. Example: "
         "playstream transmit demo -p site.yml | ssh host playstream worker | playstream process demo",
     )
     parser.takes_empty = takes_empty

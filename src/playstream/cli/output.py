@@ -207,4 +207,6 @@ def _flush(stream: TextIO | None) -> str | None:
     if not isinstance(raw, StandardStream) or raw.error is None:
         return None
     name = "output" if raw.fileno() == _STDOUT else "error"
-    return f"standard {name} cannot be written: {raw.error.strerror}. What it was to show is lost, all else is done"
+    return (
+        f"standard {name} cannot be written: {raw.error.strerror}. The rest of it is lost; everything else is complete"
+    )

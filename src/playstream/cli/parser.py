@@ -85,9 +85,9 @@ class Parser(argparse.ArgumentParser):
         expected = NAMING.get(kind_of(action))
         name = action.option_strings[-1] if action.option_strings else ""
         if expected is not None and not arg_string and (not self.takes_empty or is_own(self.command or "", name)):
-            optional = f"; leave {name} out for what is usual" if name else ""
+            optional = f"; omit {name} to use the default" if name else ""
             raise argparse.ArgumentError(
-                action, f"expected {expected}, got an empty text. Likely a variable is not set{optional}"
+                action, f"expected {expected}, got an empty string. Probably a variable is not set{optional}"
             )
         return super()._get_value(action, arg_string)
 
@@ -168,7 +168,7 @@ def kind_of(action: argparse.Action) -> str:
 
 
 VERSION: dict[str, Any] = {
-    "action": "version", "version": f"playstream {__version__}", "help": "show the version, and run nothing",
+    "action": "version", "version": f"playstream {__version__}", "help": "show the version and exit",
 }
 
 

@@ -11,10 +11,10 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s FILE [FLAGS]"
     parser.description = (
-        "Run a playbook file in its directory, whose ansible.cfg and roles are used. Ends with Ansible's exit status; "
-        "with 254 when the job was canceled."
+        "Run a playbook file in its own directory, with the ansible.cfg and roles found there. The exit status is "
+        "Ansible's, or 254 if the job was canceled."
     )
-    parser.add_argument("playbook", metavar="FILE", help="the playbook, or NAMESPACE.NAME.PLAYBOOK of a "
+    parser.add_argument("playbook", metavar="FILE", help="playbook file, or NAMESPACE.NAME.PLAYBOOK from a "
                         "collection")
     parser.add_flags("playbook")
 

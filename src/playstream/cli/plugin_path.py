@@ -11,10 +11,10 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s [FLAGS]"
     parser.description = (
-        "Print the directory of the callback plugin. With it in ANSIBLE_CALLBACK_PLUGINS and a file's name in "
-        "PLAYSTREAM_EVENTS, every run of ansible-playbook and ansible-pull records its events in that file, one JSON "
-        "object a line, for playstream process; ansible and ansible-console do so with ANSIBLE_LOAD_CALLBACK_PLUGINS=1 "
-        "too. PLAYSTREAM_IDENT names the run; a new uuid when left out."
+        "Print the directory of the callback plugin. If ANSIBLE_CALLBACK_PLUGINS contains this directory and "
+        "PLAYSTREAM_EVENTS names a file, every run of ansible-playbook and ansible-pull records its events in that "
+        "file, one JSON object per line, for playstream process. ansible and ansible-console also require "
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS=1. PLAYSTREAM_IDENT names the run (default: a new UUID)."
     )
     parser.add_flags("plugin-path")
 

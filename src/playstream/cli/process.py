@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.description = (
-        "Show the run that comes on standard input and write its artifacts. Ends with Ansible's exit status; with 254 "
-        "when the job was canceled or timed out."
+        "Show the run read from standard input and write its artifacts. The exit status is Ansible's, or 254 if the "
+        "job was canceled or timed out."
     )
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the artifacts go to DIR/artifacts, or to "
-                        "DIR/artifacts/IDENT with -i")
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="write the artifacts to DIR/artifacts, or "
+                        "to DIR/artifacts/IDENT with -i")
     parser.add_flags("process")
 
 
@@ -49,7 +49,7 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.process.receiving import process  # noqa: PLC0415
 
     if sys.stdin is not None and sys.stdin.isatty():
-        raise ConfigurationError("standard input is a terminal; pipe the output of playstream worker into it")
+        raise ConfigurationError("standard input is a terminal: pipe the output of playstream worker into this command")
     artifact_dir = Path(absolute_path(flags.artifact_dir or flags.private_data_dir / "artifacts"))
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)

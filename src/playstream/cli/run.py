@@ -12,7 +12,7 @@ from playstream.cli.parser import Parser
 
 DESCRIPTION = (
     "Run a playbook, a module or a role, show Ansible's output, and keep the results in DIR/artifacts/IDENT. "
-    "Ends with Ansible's exit status; with 254 when the job was canceled or timed out."
+    "The exit status is Ansible's, or 254 if the job was canceled or timed out."
 )
 
 
@@ -20,8 +20,8 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
     parser.description = DESCRIPTION
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="with project/, inventory/ and env/; only "
-                        "artifacts/ is written")
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and "
+                        "env/; only artifacts/ is written")
     parser.add_flags("run")
     for names, words in REPORT:
         parser.add_argument(*names, **words, help=argparse.SUPPRESS)
@@ -51,7 +51,7 @@ def run(flags: argparse.Namespace) -> int:
             os.close(null)
 
     if flags.rotate_artifacts is not None and flags.rotate_artifacts < 0:
-        raise ConfigurationError(f"--rotate-artifacts: expected a number from 0, got {flags.rotate_artifacts}")
+        raise ConfigurationError(f"--rotate-artifacts: expected 0 or more, got {flags.rotate_artifacts}")
     options = job_options(flags)
     if "module" in options or "role" in options:
         # These may need nothing that the directory holds.

@@ -11,8 +11,8 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s --store URL [FLAGS]"
     parser.description = (
-        "List the runs of a store, the latest first. With --task or --host, --status may be what became of the task or "
-        "the host: ok, changed, failed, unreachable, skipped or ignored."
+        "List the runs in a store, newest first. With --task or --host, --status may also be the result of the task or "
+        "host: ok, changed, failed, unreachable, skipped or ignored."
     )
     parser.add_flags("runs")
 

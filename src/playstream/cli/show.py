@@ -16,7 +16,9 @@ from playstream.pipeline.errors import ConfigurationError
 def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s IDENT --store URL [FLAGS]"
-    parser.description = "Show a run of a store: how it ended, its hosts and tasks. Of several of one name, the latest."
+    parser.description = (
+        "Show one run in a store: its outcome, hosts and tasks. If several runs have this name, show the latest."
+    )
     parser.add_argument("ident", metavar="IDENT", type=str, help="name of the run")
     parser.add_flags("show")
 
@@ -29,7 +31,7 @@ def run(flags: argparse.Namespace) -> int:
     with open_store(find_store(flags.store), writable=False) as store:
         found = show_run(store, flags.ident)
         if found is None:
-            raise ConfigurationError(f"the store has no run {flags.ident!r}; playstream runs lists them")
+            raise ConfigurationError(f"the store has no run {flags.ident!r}: use playstream runs to list its runs")
         if flags.json:
             _write_json(as_json(found), map(as_json, iter_results(store, found.run.id)))
             return 0

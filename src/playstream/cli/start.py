@@ -15,12 +15,12 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
     parser.description = (
-        "Run a playbook, a module or a role in the background. Returns when the job has been checked and started. The "
-        "results are in DIR/artifacts/IDENT; see stop and is-alive. Nothing is shown of the run, so --json only says "
-        "what the artifact stdout holds, and --debug needs --logfile."
+        "Run a playbook, a module or a role in the background. The command returns once the job has been checked and "
+        "started. The results are written to DIR/artifacts/IDENT; see also stop and is-alive. The run shows no output, "
+        "so --json only affects the artifact stdout, and --debug requires --logfile."
     )
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="with project/, inventory/ and env/; only "
-                        "artifacts/ is written")
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and "
+                        "env/; only artifacts/ is written")
     parser.add_flags("start")
 
 
@@ -110,5 +110,5 @@ def _ended_early(code: int, *, told: bool) -> int:
     if code > 0 and told:
         return code
     how = f"by signal {-code}" if code < 0 else f"with exit status {code}"
-    complain("start", f"the run's process ended {how} before it had checked the job. Likely somebody ended it")
+    complain("start", f"the process of the run ended {how} before it checked the job. It was probably killed")
     return 128 - code if code < 0 else code or JobError.exit_status

@@ -12,8 +12,7 @@ from playstream.pipeline.errors import ConfigurationError, JobError
 
 SHOWN = frozenset({"--ident", "--artifact-dir", "--quiet", "--debug", "--logfile"})
 LIKE_START = (
-    "The other flags of start are accepted and change nothing, so that its command line can be used again with another "
-    "word in front."
+    "The other flags of start are accepted and ignored, so that its command line can be reused with another subcommand."
 )
 _LIMIT_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
@@ -24,11 +23,11 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
     parser.description = (
-        "End a run that start or run has begun, and wait for its end, at most 10 seconds. Ends with 1 when there is "
-        "none."
+        "Stop a run started with start or run, and wait up to 10 seconds for it to end. The exit status is 1 if no run "
+        "is active."
     )
     parser.epilog = LIKE_START
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="the private data directory of the run")
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="private data directory of the run")
     parser.add_flags("stop", shown=SHOWN)
 
 
@@ -38,17 +37,17 @@ def run(flags: argparse.Namespace) -> int:
 
     found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
-        complain("stop", f"no run{_named(flags.ident)} goes on in {flags.private_data_dir}")
+        complain("stop", f"no active run{_named(flags.ident)} in {flags.private_data_dir}")
         return _NOBODY_EXIT_STATUS
     if len(found) > 1:
-        raise ConfigurationError(f"several runs go on; say which with -i: {', '.join(item.ident for item in found)}")
+        idents = ", ".join(item.ident for item in found)
+        raise ConfigurationError(f"several runs are active: choose one with -i: {idents}")
     deadline = time.monotonic() + _LIMIT_SECONDS
     found[0].ask_to_end()
     while found[0].goes_on():
         if time.monotonic() > deadline:
             raise JobError(
-                f"run {found[0].ident!r} (process {found[0].pid}) was asked to end and has not within "
-                f"{_LIMIT_SECONDS:.0f} seconds"
+                f"run {found[0].ident!r} (process {found[0].pid}) did not stop within {_LIMIT_SECONDS:.0f} seconds"
             )
         time.sleep(_LOOK_SECONDS)
     if not flags.quiet:

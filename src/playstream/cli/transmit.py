@@ -20,14 +20,15 @@ def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
     parser.description = (
-        "Write a job and its private data directory as a stream to standard output, for a worker. Flags about "
-        "isolation travel with the job: paths, images and programs are the worker's host's."
+        "Write a job and its private data directory as a stream to standard output, for a worker. Isolation flags are "
+        "sent with the job: their paths, images and programs are those of the worker's host."
     )
     parser.epilog = (
-        f"{', '.join(sorted(_OF_PROCESS))} are accepted for ansible-runner's sake and change nothing: they are about "
-        "what comes back; give them to process."
+        f"{', '.join(sorted(_OF_PROCESS))} are accepted for compatibility with ansible-runner and have no effect: they "
+        "concern the results, so pass them to process."
     )
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="with project/, inventory/ and env/")
+    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and "
+                        "env/")
     parser.add_flags("transmit", shown=_AllBut(_OF_PROCESS))
 
 
@@ -57,8 +58,8 @@ def run(flags: argparse.Namespace) -> int:
 
     if sys.stdout is not None and sys.stdout.isatty():
         raise ConfigurationError(
-            "standard output is a terminal, and a stream is not for reading. Pipe it into a worker: playstream "
-            "transmit … | ssh host playstream worker | playstream process …, or redirect it to a file"
+            "standard output is a terminal, and the stream is not text. Redirect it to a file, or pipe it into a "
+            "worker: playstream transmit … | ssh host playstream worker | playstream process …"
         )
     check_hold(vars(flags))
     cancellation = cancel_on_signals() if flags.hold else None

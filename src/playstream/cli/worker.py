@@ -17,12 +17,12 @@ from playstream.cli.parser import Parser
 def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.description = (
-        "Run the job that comes on standard input and write its results, as a stream, to standard output."
+        "Run the job read from standard input and write its results as a stream to standard output."
     )
     parser.usage = "%(prog)s [FLAGS]\n       %(prog)s cleanup [FLAGS]"
     parser.add_flags("worker")
     parser.forward(flags_of("worker cleanup"))
-    cleanup = ("cleanup", "remove directories that jobs have left, and images", set_up_subcommand("worker cleanup"))
+    cleanup = ("cleanup", "remove directories left by jobs, and container images", set_up_subcommand("worker cleanup"))
     parser.add_commands([cleanup], required=False)
     parser.set_defaults(for_cleanup=parser.forwarded, usage_error=parser.error, worker_options={})
 
@@ -31,7 +31,7 @@ def run(flags: argparse.Namespace) -> int:
     """Serve the job, or tell about this host; return the exit status."""
     if flags.for_cleanup:
         name = flags.for_cleanup[0].partition("=")[0]
-        flags.usage_error(f"{name} is a flag of worker cleanup, and cleanup is not asked for")
+        flags.usage_error(f"{name} is a flag of worker cleanup: add the word cleanup, or omit the flag")
     if flags.worker_info:
         return _tell()
     with InterruptsWait():

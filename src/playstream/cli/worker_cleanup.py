@@ -15,10 +15,10 @@ from playstream.pipeline.errors import ConfigurationError, JobError
 def set_up(parser: Parser) -> None:
     """Add what the subcommand takes."""
     parser.description = (
-        "Remove directories that jobs have left, and container images. A directory that a job is using stays. Ends "
-        "with a line (changed: True) or (changed: False)."
+        "Remove directories left by jobs, and container images. A directory in use by a job is kept. The last line of "
+        "output is (changed: True) or (changed: False)."
     )
-    parser.epilog = "Several words may be given as several words, or as one with spaces or commas."
+    parser.epilog = "Pass several values as separate words, or as one word with spaces or commas."
     parser.add_flags("worker cleanup")
 
 
@@ -29,9 +29,9 @@ def run(flags: argparse.Namespace) -> int:
     for name, given in (("--private-data-dir", flags.private_data_dir), ("--delete", flags.delete),
                         ("--keepalive-seconds", flags.keepalive_seconds), ("--worker-info", flags.worker_info)):
         if given:
-            raise ConfigurationError(f"{name} is for serving a job, and cleanup serves none; leave it out")
+            raise ConfigurationError(f"{name} does not apply to cleanup, which runs no job: omit it")
     if flags.grace_period < 0:
-        raise ConfigurationError(f"--grace-period: expected minutes from 0, got {flags.grace_period}")
+        raise ConfigurationError(f"--grace-period: expected 0 or more minutes, got {flags.grace_period}")
     executable = flags.process_isolation_executable or "podman"
     changed, complete = False, True
     if flags.file_pattern:

@@ -37,7 +37,7 @@ def install() -> None:
     present = sys.modules.get(NAME)
     if present is not None:
         raise ConfigurationError(
-            f"ansible_runner has been imported already, from {getattr(present, '__file__', 'somewhere else')}. Call "
+            f"ansible_runner is already imported from {getattr(present, '__file__', 'another place')}: call "
             "playstream.compat.install() before anything imports it"
         )
     sys.meta_path.insert(0, _Finder())

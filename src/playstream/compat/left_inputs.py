@@ -34,7 +34,7 @@ def leave_inputs(config: RunnerConfig, inventory: Any) -> None:
         if config.envvars and not config.suppress_env_files and not os.path.lexists(os.path.join(place, "envvars")):
             dump_artifact(json.dumps(config.envvars), place, "envvars")
     except (OSError, TypeError, ValueError) as error:
-        _logger.warning("the arguments of run %s are not kept in %s: %s", config.ident, directory, error)
+        _logger.warning("cannot save the arguments of run %s in %s: %s", config.ident, directory, error)
 
 
 def _is_content(given: str, understood: Any) -> bool:

@@ -28,7 +28,7 @@ status are its own.
   -m MODULE   a module, as with python -m; ansible_runner itself is its command line
   -h, --help  this text
 
-docs/compat.md tells what is the same and what differs.
+docs/compat.md lists what is the same and what differs.
 """
 _OURS = (__file__, runpy.__file__, "<frozen runpy>")
 
@@ -50,7 +50,7 @@ def main(words: Sequence[str]) -> int:
     if words[0] == "-m":
         return _run_module(words[1:])
     if words[0].startswith("-"):
-        return _refuse(f"{words[0]!r} is no option; options of Python itself stand before -m playstream.compat")
+        return _refuse(f"unknown option {words[0]!r}: options of Python itself go before -m playstream.compat")
     return _run_script(words)
 
 
@@ -90,7 +90,7 @@ def _run_module(words: Sequence[str]) -> int:
     except ModuleNotFoundError:
         found = None
     if found is None:
-        return _refuse(f"there is no module {name!r} on Python's path")
+        return _refuse(f"no module named {name!r} on Python's path")
     sys.argv = list(words)
     with _Unseen():
         runpy.run_module(name, run_name="__main__", alter_sys=True)

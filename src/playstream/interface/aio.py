@@ -51,7 +51,7 @@ class EventStream:
             ConfigurationError: it was asked for before.
         """
         if self._begun:
-            raise ConfigurationError("a stream of events is iterated over once; call stream() for another run")
+            raise ConfigurationError("an event stream can be iterated over only once: call stream() for another run")
         self._begun = True
         # Not held by this object: an iterator that nobody holds is closed by the event loop, which ends the job.
         return self._events()
@@ -101,7 +101,7 @@ class EventStream:
     async def _end(self, run: _Run) -> None:
         """Wait for the end of the run, which is canceled if it goes on."""
         if not run.done.done():
-            run.runner.cancel("nobody reads its events any more")
+            run.runner.cancel("the event stream was closed")
         emptying = asyncio.ensure_future(_empty(self._queue))  # the run may be waiting for room
         try:
             await run.ended()
@@ -128,7 +128,7 @@ def stream(**options: Unpack[RunOptions]) -> EventStream:
         ...         print(event["event"])
     """
     if options.get("streamer"):
-        raise ConfigurationError("streamer: expected none here; stages are joined with run()")
+        raise ConfigurationError(f"streamer: expected None with stream(), got {options['streamer']!r}: use run()")
     return EventStream(options)
 
 

@@ -57,9 +57,9 @@ def get_inventory(
     check_choice("response_format", response_format, ("json", "yaml", "toml"))
     names = check_names("inventories", inventories)
     if action == "host" and host is None:
-        raise ConfigurationError("host: expected a host's name with action 'host', got none")
+        raise ConfigurationError("host: expected the name of a host with action 'host', got None")
     if action == "graph" and response_format not in (None, "json"):
-        raise ConfigurationError(f"response_format: expected none with action 'graph', got {response_format!r}")
+        raise ConfigurationError(f"response_format: expected None with action 'graph', got {response_format!r}")
     words = [f"--{action}", *([host] if action == "host" and host is not None else [])]
     for name in names:
         words += ["-i", name]
@@ -98,7 +98,7 @@ def get_ansible_config(
     """
     check_choice("action", action, ("list", "dump", "view"))
     if only_changed and action != "dump":
-        raise ConfigurationError(f"only_changed: expected action 'dump' with it, got {action!r}")
+        raise ConfigurationError(f"only_changed requires action 'dump', got {action!r}")
     words = [action, *(["-c", config_file] if config_file else []), *(["--only-changed"] if only_changed else [])]
     text, errors = ask("ansible-config", words, False, options)
     return str(text), errors
@@ -113,7 +113,7 @@ def check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None
 def check_names(name: str, value: Sequence[str]) -> list[str]:
     """A list of texts, known to be one."""
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
-        raise ConfigurationError(f"{name}: expected a list of texts, got {type(value).__name__}")
+        raise ConfigurationError(f"{name}: expected a list of strings, got {type(value).__name__}")
     return list(value)
 
 
@@ -129,7 +129,7 @@ def ask(program: str, words: Sequence[str], parse: bool, options: CommandOptions
         return json.loads(text[_start_of_json(text):]), errors
     except ValueError as error:
         raise JobError(
-            f"{program} did not answer with JSON ({error}): {text[:200]!r}. It says: {errors.strip()[:500]!r}"
+            f"{program} did not print valid JSON ({error}): {text[:200]!r}. Its errors: {errors.strip()[:500]!r}"
         ) from None
 
 

@@ -40,7 +40,7 @@ def init_command(
         raise ConfigurationError(f"executable_cmd: expected the name of a program, got {executable_cmd!r}")
     words = list(cmdline_args or ())
     if isinstance(cmdline_args, str) or not all(isinstance(word, str) for word in words):
-        raise ConfigurationError("cmdline_args: expected a list of texts")
+        raise ConfigurationError("cmdline_args: expected a list of strings")
     refuse_empty(options, CommandOptions)
     given = check_options(options, CommandOptions, "run_command")
     expand_handler(given)
@@ -68,8 +68,8 @@ def find_descriptors(executable: str, given: Mapping[str, Any]) -> Descriptors |
         for name in _DESCRIPTOR_OPTIONS:
             if name in given:
                 raise ConfigurationError(
-                    f"{name}: expected runner_mode='subprocess' with it; on a terminal (pexpect) there is only one "
-                    "stream"
+                    f"{name} requires runner_mode='subprocess': with 'pexpect' the command has a terminal for all its "
+                    "streams"
                 )
         return None
     stdin, stdout, stderr = (_number(name, given.get(name)) for name in _DESCRIPTOR_OPTIONS)
@@ -85,8 +85,8 @@ def _number(name: str, file: IO[Any] | int | None) -> int | None:
         return file.fileno()
     except (AttributeError, OSError, ValueError):
         raise ConfigurationError(
-            f"{name}: expected a file with a descriptor, got {type(file).__name__}. An object in memory cannot be "
-            "given to a process; leave it out and use what run_command() returns"
+            f"{name}: expected a file with a descriptor, got {type(file).__name__}. A process cannot use an object in "
+            "memory: omit it and use the output that run_command() returns"
         ) from None
 
 

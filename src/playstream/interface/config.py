@@ -252,11 +252,11 @@ class RunnerConfig:
             ConfigurationError: it was not prepared, or the command is empty, or its directory is not there.
         """
         if self._job is None or self._spool is None or self._launch is None:
-            raise ConfigurationError("the configuration is not prepared; call prepare() before the run")
+            raise ConfigurationError("the configuration is not prepared: call prepare() before the run")
         if not self._spool.root.is_dir():
             raise ConfigurationError(
-                "what prepare() made for this run is gone. Likely another process called it, which has ended; call "
-                "prepare() in the process that runs"
+                "the files that prepare() made for this run are gone. It was probably called in another process, which "
+                "has ended: call prepare() in the process that runs the job"
             )
         if not self.command:
             raise ConfigurationError("command: expected at least the name of a program, got an empty list")

@@ -125,8 +125,8 @@ class Display:
         except OSError as error:
             self._write = None
             self.error = OutputError(
-                f"standard output cannot be written: {error.strerror}. The artifacts are complete, what was to be "
-                "shown is lost"
+                f"standard output cannot be written: {error.strerror}. The rest of the output is lost; the artifacts "
+                "are complete"
             )
 
 

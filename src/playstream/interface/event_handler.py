@@ -150,13 +150,13 @@ def expand_handler(options: dict[str, Any]) -> None:
     for name, value in (("handler", handler), ("event_handler", event_handler)):
         if isinstance(value, type) and issubclass(value, EventHandler):
             raise ConfigurationError(
-                f"{name}: expected an object, got the class {value.__name__}; write {value.__name__}()"
+                f"{name}: expected an instance, got the class {value.__name__}: write {value.__name__}()"
             )
     if handler is not None:
         if not isinstance(handler, EventHandler):
             raise ConfigurationError(
-                f"handler: expected an object of a subclass of playstream.EventHandler, got {type(handler).__name__}; "
-                "a function goes to event_handler"
+                "handler: expected an instance of a subclass of playstream.EventHandler, got "
+                f"{type(handler).__name__}. Pass a function as event_handler"
             )
         if event_handler is not None:
             raise ConfigurationError("expected one of handler and event_handler, got both")
@@ -175,7 +175,7 @@ def _check_own(cls: type) -> None:
         ordinary = bool(getattr(function, _ORDINARY, False))
         if name in EVENT_NAMES or name in _OWN_NAMES:
             if ordinary:
-                raise _trouble(cls, name, "is the name of an event, so the method cannot be ordinary; rename it")
+                raise _trouble(cls, name, "is the name of an event, so the method cannot be ordinary: rename it")
             _check_method(cls, name, value, function)
         elif not ordinary and _is_unknown(name, function):
             raise _trouble(cls, name, _advice(name))
@@ -196,9 +196,9 @@ def _check_foreign(cls: type, base: type) -> None:
 def _check_method(cls: type, name: str, value: object, function: Any) -> None:
     """That it can be called as it will be; else that would be seen when the event comes, if ever."""
     if not callable(function):
-        raise _trouble(cls, name, f"is the name of an event, so it has to be a method, not {type(value).__name__}")
+        raise _trouble(cls, name, f"is the name of an event, so it must be a method, not {type(value).__name__}")
     if any(is_other(function) for is_other in _NOT_PLAIN):
-        raise _trouble(cls, name, "has to be a plain method: nobody awaits it, or iterates over it")
+        raise _trouble(cls, name, "must be a regular method, not a coroutine or a generator")
     if not isinstance(function, FunctionType):
         return
     first = () if isinstance(value, staticmethod) else (None,)
@@ -209,21 +209,24 @@ def _check_method(cls: type, name: str, value: object, function: Any) -> None:
             inspect.signature(function).bind(*first, None)
     except TypeError:
         wanted = "(self, data, runner_config)" if name == "on_status" else "(self, event)"
-        raise _trouble(cls, name, f"has to take {wanted}, not {inspect.signature(function)}") from None
+        raise _trouble(cls, name, f"must accept {wanted}, not {inspect.signature(function)}") from None
 
 
 def _advice(name: str) -> str:
     known = name.removeprefix("v2_")
     known = _ANSIBLES_NAMES.get(known, known)
     if name.startswith("v2_") and known in (*EVENT_NAMES, *_OWN_NAMES):
-        return f"is Ansible's own; drop the prefix: {known!r}. It takes an event, a dict, in place of Ansible's objects"
+        return (
+            f"is the name of Ansible's own callback: write {known!r}, without the prefix. The method receives an "
+            "event, a dict, instead of Ansible's objects"
+        )
     if known != name and known in (*EVENT_NAMES, *_OWN_NAMES):
-        return f"is {known!r} here"
+        return f"is called {known!r} here"
     close = difflib.get_close_matches(known, (*EVENT_NAMES, *_OWN_NAMES), n=1)
     guess = f"; did you mean {close[0]!r}?" if close else "; docs/event-schema.json lists the events."
     return (
-        f"is not the name of an event{guess} A method that takes no events begins with an underscore, or is declared "
-        "with @EventHandler.ordinary"
+        f"is not the name of an event{guess} Start the name of a method for other purposes with an underscore, or "
+        "decorate the method with @EventHandler.ordinary"
     )
 
 

@@ -80,13 +80,13 @@ def _read_event(path: Path) -> dict[str, Any]:
         event = json.loads(path.read_bytes())
     except OSError as error:
         raise JobError(
-            f"event {path.name} of this run cannot be read: {error.strerror}. Its artifacts in {str(path.parent)!r} "
-            "were changed or removed, by another run of the same ident or by rotate_artifacts, maybe"
+            f"event {path.name} of this run cannot be read: {error.strerror}. The artifacts in {str(path.parent)!r} "
+            "were changed or removed, perhaps by another run with the same ident or by rotate_artifacts"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise JobError(f"event {str(path)!r} was damaged, it is no JSON any more: {error}") from None
+        raise JobError(f"event file {str(path)!r} is damaged: invalid JSON: {error}") from None
     if not isinstance(event, dict):
-        raise JobError(f"event {str(path)!r} was damaged: expected an object, got {type(event).__name__}")
+        raise JobError(f"event file {str(path)!r} is damaged: expected an object, got {type(event).__name__}")
     return event
 
 

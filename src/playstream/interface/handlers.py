@@ -97,7 +97,7 @@ class CancelPoll:
             return
         callback, self._callback = self._callback, None  # one that raises is not asked again
         if _call("cancel_callback", callback):
-            self._cancel("the cancel callback asked for it")
+            self._cancel("canceled by the cancel callback")
         else:
             self._callback = callback
         # From its end on: one that takes long would be asked between any two records.
@@ -108,7 +108,7 @@ def as_result(error: BaseException) -> PlaystreamError:
     """What was raised, by the run or by a function of the caller's, as what the run ended with."""
     if isinstance(error, PlaystreamError):
         return error
-    return CallbackError(f"a function of the caller's raised {type(error).__name__}: {error}")
+    return CallbackError(f"a handler raised {type(error).__name__}: {error}")
 
 
 def _call(name: str, function: Callable[..., object], *arguments: object) -> object:

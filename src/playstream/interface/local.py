@@ -87,13 +87,13 @@ class LocalRun:
         self._late += 1
         if self._late == 1:
             logging.getLogger("playstream").warning(
-                "%s, and the handlers, or whoever reads the output, have not taken all within %g seconds: what comes "
-                "later is left out", self._cancellation.reason, DELIVERY_SECONDS,
+                "%s, but the handlers or the reader of the output did not take all results within %g seconds: the rest "
+                "is dropped", self._cancellation.reason, DELIVERY_SECONDS,
             )
         if isinstance(record, (Status, Failure)):
             processor.receive(record)
         if processor.status.terminal:
-            self._mailbox.fail(JobError("nobody takes the results any more"))
+            self._mailbox.fail(JobError("the results are no longer being read"))
 
     def _fail(self, error: BaseException) -> None:
         """End the job. What still comes is kept, unless keeping it is what failed."""

@@ -39,7 +39,7 @@ def unwritten_logs() -> list[str]:
     """What could not be logged, and why, for people: a line for each file."""
     handlers = logging.getLogger("playstream").handlers
     return [
-        f"logfile: {handler.baseFilename!r} cannot be written: {handler.error}. The log is incomplete, all else is done"
+        f"logfile: {handler.baseFilename!r} cannot be written: {handler.error}. The rest of the log is lost"
         for handler in handlers if isinstance(handler, _LogFile) and handler.error is not None
     ]
 

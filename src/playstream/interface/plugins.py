@@ -32,7 +32,7 @@ def find_plugins() -> list[EntryPoint]:
     try:
         return sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     except Exception as error:  # noqa: BLE001 - the files are those of any package that is installed
-        _warn("plugins cannot be looked for, so the job runs without", error, "reinstall the package that is damaged")
+        _warn("cannot look for plugins, so the job runs without them", error, "reinstall the damaged package")
         return []
 
 
@@ -111,7 +111,7 @@ class Plugins:
             except (Exception, SystemExit) as error:  # noqa: BLE001 - what is wrong with a plugin is not the job's
                 if not function.reported:
                     function.reported = True
-                    _warn(f"{function.title} failed", error, "the job goes on, and nothing more of this is reported")
+                    _warn(f"{function.title} failed", error, "the job continues, and later errors of it are not logged")
 
 
 def _warn(what: str, error: BaseException, then: str) -> None:
@@ -123,4 +123,4 @@ def _warn(what: str, error: BaseException, then: str) -> None:
     raised = "".join(traceback.format_exception_only(error)).strip()
     logger = logging.getLogger("playstream")
     logger.warning("%s: %s; %s", what, raised, then)
-    logger.debug("where that was raised:", exc_info=error)
+    logger.debug("traceback of this error:", exc_info=error)

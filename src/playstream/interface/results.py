@@ -67,15 +67,15 @@ class Results(ABC):
     def _open(self, name: str) -> TextIO:
         if self._spared:
             raise JobError(
-                f"{name} of this run is not there: it never began. That of an earlier run is in "
+                f"this run has no {name}, because it never began. The {name} of an earlier run is in "
                 f"{str(self.artifact_path)!r}"
             )
         try:
             return (self.artifact_path / name).open(encoding="utf-8", errors="replace")
         except OSError as error:
             raise JobError(
-                f"{name} of this run is not there: {self.artifact_path / name}: {error.strerror}. It is written when "
-                "the run starts, and not with suppress_output_file"
+                f"this run has no {name}: {self.artifact_path / name}: {error.strerror}. The file is created when the "
+                "run starts, unless suppress_output_file is set"
             ) from None
 
     @property
@@ -155,7 +155,7 @@ class Results(ABC):
         except OSError as error:
             raise JobError(f"the facts of {host!r} in {str(directory)!r} cannot be read: {error.strerror}") from None
         except ValueError as error:
-            raise JobError(f"the facts of {host!r} in {str(directory)!r} were damaged: {error}") from None
+            raise JobError(f"the facts of {host!r} in {str(directory)!r} are damaged: {error}") from None
 
     def set_fact_cache(self, host: str, data: dict[str, Any]) -> None:
         """Give a host facts for the run that is to come.
@@ -172,21 +172,21 @@ class Results(ABC):
         directory = self._fact_cache_dir
         if passes_link_in(self.artifact_path, directory):
             raise UnsafePath(
-                f"facts of {host!r}: expected a directory at {str(directory)!r}, got a link, or a link on the way "
-                "there from the artifacts. A worker may have sent it, so nothing is written there. Remove it"
+                f"facts of {host!r}: expected a directory at {str(directory)!r}, got a symbolic link in its path. A "
+                "worker may have sent the link, so nothing is written there: remove the link"
             )
         try:
             text = json.dumps(data, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
-            raise ConfigurationError(f"facts of {host!r}: a value cannot be JSON: {error}") from None
+            raise ConfigurationError(f"facts of {host!r}: a value cannot be converted to JSON: {error}") from None
         if not is_json(data):
-            raise ConfigurationError(f"facts of {host!r}: a text holds half of a surrogate pair, which is no character")
+            raise ConfigurationError(f"facts of {host!r}: a string contains a lone surrogate, which is not a character")
         name = check_name("host", host)
         try:
             make_private(directory)
             write_facts(directory / name, text)
         except OSError as error:
             raise JobError(
-                f"the facts of {host!r} cannot be written to {str(directory)!r}: {error.strerror}. See what lies "
-                "there, its owner and mode"
+                f"the facts of {host!r} cannot be written to {str(directory)!r}: {error.strerror}. Check what "
+                "is there, its owner and its mode"
             ) from None

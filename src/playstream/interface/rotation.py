@@ -41,7 +41,7 @@ def _list_runs(base: Path) -> list[tuple[int, Path]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        _logger.warning("the artifacts in %s are all kept: %s", base, error.strerror)
+        _logger.warning("cannot remove old artifacts in %s: %s", base, error.strerror)
         return []
     runs = []
     made = _made_in(base) if MADE_LIST in names else frozenset()
@@ -76,7 +76,7 @@ def _remove(path: Path) -> bool:
     try:
         return try_lock(fd) and discard(path)
     except OSError as error:
-        _logger.warning("%s is kept, for it cannot be told whether a run writes there: %s", path, error.strerror)
+        _logger.warning("%s is kept, because a run may be writing to it: %s", path, error.strerror)
         return False
     finally:
         os.close(fd)

@@ -121,8 +121,7 @@ class Runner(Results):
     def _fact_cache_dir(self) -> Path:
         if self.config.fact_cache is None:
             raise ConfigurationError(
-                f"facts are kept by the cache plugin {self.config.fact_cache_type!r}; only those of jsonfile can be "
-                "read and written here"
+                f"expected fact_cache_type 'jsonfile' to read and write facts, got {self.config.fact_cache_type!r}"
             )
         return Path(self.config.fact_cache)
 
@@ -295,7 +294,7 @@ class Runner(Results):
 
             def look() -> None:
                 poll()
-                check_delivery("whoever reads the output", cancellation)
+                check_delivery("the reader of the output", cancellation)
 
             observer.show_on(make_display(self.config, look))
             drive = self._make_drive(cancellation)
@@ -360,7 +359,7 @@ class Runner(Results):
             raise error
         if self.config.check_job_event_data and processor.missing_events:
             raise IncompleteStream(
-                f"{processor.missing_events} events of the run are missing, though it ended with status {self.status}"
+                f"{processor.missing_events} events of the run are missing, although it ended with status {self.status}"
             )
 
 

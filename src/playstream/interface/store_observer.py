@@ -68,8 +68,8 @@ class StoreObserver(ForwardingObserver):
             return error
         except KeyboardInterrupt:
             return KeyboardInterrupt(
-                "interrupted while the run was written to the store, which may not have got it. The artifacts are kept "
-                f"in {str(artifact_dir)!r}"
+                "interrupted while writing the run to the store, which may not contain it. The artifacts are kept in "
+                f"{str(artifact_dir)!r}"
             )
         return None
 

@@ -163,7 +163,7 @@ class ProcessConfig(_StageConfig):
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
         if self.private_data_dir is None and "artifact_dir" not in options:
-            raise ConfigurationError("private_data_dir: expected the directory that the artifacts go to, got none")
+            raise ConfigurationError("private_data_dir: expected a directory for the artifacts, got None")
         self.ident = str(options.get("ident", ""))
         if self.private_data_dir is not None:
             self.settings = {**read_settings(Path(self.private_data_dir)), **self.settings}

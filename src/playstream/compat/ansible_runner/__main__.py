@@ -31,8 +31,8 @@ These are common Ansible Runner commands:
     ansible-runner run DIR -m command -a uptime --hosts all run a module
     ansible-runner run DIR -r ROLE --hosts all              run a role
     ansible-runner start DIR -p site.yml                    run it in the background
-    ansible-runner is-alive DIR                             say whether that goes on
-    ansible-runner stop DIR                                 end it
+    ansible-runner is-alive DIR                             report whether the run is active
+    ansible-runner stop DIR                                 stop the run
 
 ansible-runner COMMAND --help lists the flags of a command.
 """
@@ -71,13 +71,13 @@ def main(sys_args: Sequence[str] | None = None) -> int:
 def _check(flags: argparse.Namespace) -> None:
     """End the program where ansible-runner's does: with 1, for flags that do not go together."""
     if not (flags.playbook or flags.module or flags.role or _says_what(flags)):
-        _exit(flags, "expected something to run, got nothing: give one of -p/--playbook, -m/--module and -r/--role")
+        _exit(flags, "expected something to run, got nothing: pass one of -p/--playbook, -m/--module and -r/--role")
     if flags.hosts and not (flags.module or flags.role):
-        _exit(flags, "--hosts is for a module (-m) or a role (-r); leave it out")
+        _exit(flags, "--hosts applies to a module (-m) or a role (-r): omit it")
     places = (Path(), flags.private_data_dir, flags.private_data_dir / "inventory")
     for item in flags.inventory or ():
         if "," not in item and not any(os.path.exists(place / item) for place in places):
-            _exit(flags, f"--inventory: {item!r} was not found. A list of hosts needs a comma: {item + ',' !r}")
+            _exit(flags, f"--inventory: {item!r} was not found. For a list of hosts, add a comma: {item + ',' !r}")
 
 
 def _says_what(flags: argparse.Namespace) -> bool:

@@ -59,7 +59,7 @@ class CommandConfig(_CommandConfig):
             JobError: there is no such program.
         """
         if not executable_cmd:
-            raise ConfigurationError("executable_cmd: expected the name of a program, got none")
+            raise ConfigurationError(f"executable_cmd: expected the name of a program, got {executable_cmd!r}")
         descriptors = find_descriptors(executable_cmd, self._files)
         self.runner_mode = "pexpect" if descriptors is None else "subprocess"
         super().__init__(executable_cmd, list(cmdline_args or ()), descriptors, self._directory, **self._given)

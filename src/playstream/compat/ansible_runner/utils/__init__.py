@@ -79,7 +79,7 @@ def ensure_str(s: str | bytes, encoding: str = "utf-8", errors: str = "strict") 
     if isinstance(s, bytes):
         return s.decode(encoding, errors)
     if not isinstance(s, str):
-        raise TypeError(f"expected text or bytes, got {type(s).__name__}")
+        raise TypeError(f"expected str or bytes, got {type(s).__name__}")
     return s
 
 
@@ -102,7 +102,7 @@ def get_executable_path(name: str) -> str:
     """
     path = shutil.which(name)
     if path is None:
-        raise ConfigurationError(f"{name!r} was not found on the PATH; install it")
+        raise ConfigurationError(f"{name!r} was not found on the PATH: install it")
     return path
 
 

@@ -19,7 +19,7 @@ def get_mem_in_bytes() -> int | str:
     try:
         return capacity.memory_bytes()
     except (OSError, ValueError) as error:
-        return f"The memory of this host is not known: {error}"
+        return f"The memory of this host is unknown: {error}"
 
 
 def ensure_uuid(uuid_file_path: Path | None = None, mode: int = 0o0600) -> str:
