@@ -108,9 +108,9 @@ def test_facts_that_were_set_are_seen_by_the_playbook(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"fact_cache_type": ""}, "cache plugin ''"),
-    ({"fact_cache_type": "memory"}, "cache plugin 'memory'"),
-    ({"settings": {"fact_cache_type": "memory"}}, "cache plugin 'memory'"),
+    ({"fact_cache_type": ""}, "to read and write facts, got ''"),
+    ({"fact_cache_type": "memory"}, "to read and write facts, got 'memory'"),
+    ({"settings": {"fact_cache_type": "memory"}}, "to read and write facts, got 'memory'"),
 ])
 def test_facts_that_are_kept_elsewhere(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     script = fake(tmp_path, 'echo "plugin: $ANSIBLE_CACHE_PLUGIN connection: $ANSIBLE_CACHE_PLUGIN_CONNECTION"')
