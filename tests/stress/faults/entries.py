@@ -51,7 +51,7 @@ def _serve(place: Path, stage: str, pieces: Iterable[bytes], *flags: str) -> _Se
     with tempfile.TemporaryDirectory(prefix="playstream-entries-", dir=place) as made:
         stages, report, target = Stages(Path(made) / "tmp"), Path(made) / "report", Path(made) / "data"
         stages.temporary.mkdir()
-        directory = [str(target), "-q"] if stage == "process" else []
+        directory = [str(target), "-q", "-i", "run"] if stage == "process" else []
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.stress.hostile.measured", str(report), stage, *directory, *flags],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=stages.env,
