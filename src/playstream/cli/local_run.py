@@ -14,7 +14,7 @@ from playstream.cli.active_runs import noted
 from playstream.cli.logs import show_warnings
 from playstream.cli.output import PlainOutput, complain, is_patient, make_progress, shows_colours
 from playstream.cli.signals import cancel_on_signals
-from playstream.interface.running import make_runner
+from playstream.interface.runner import make_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
 
 if TYPE_CHECKING:

@@ -1,21 +1,24 @@
-"""Runner: one run, from its start to its results."""
+"""Runner: one run, from its options to its results."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.display import choose_output, make_display
+from playstream.interface.event_handler import expand_handler
 from playstream.interface.event_log import EventLog
-from playstream.interface.handlers import CancelPoll, Handlers, as_result
+from playstream.interface.handlers import CancelPoll, Handlers, as_result, take_handlers
 from playstream.interface.local import INTERRUPTED, STREAM_ERRORS, LocalRun
+from playstream.interface.logs import set_up_logging
 from playstream.interface.observer import RunObserver
+from playstream.interface.options import RunOptions
 from playstream.interface.results import Results
 from playstream.interface.rotation import rotate
 from playstream.interface.run_code import RunCode
@@ -28,6 +31,8 @@ from playstream.pipeline.errors import (
 )
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import check_delivery
+from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
+from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor, Result
@@ -46,6 +51,28 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("playstream")
 _ONGOING = (StatusName.STARTING.value, StatusName.RUNNING.value)
 Drive = Callable[[Processor, CancelPoll], "BaseException | None"]
+
+
+def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = None) -> Runner:
+    """Make everything ready for a run, as `init_runner` does.
+
+    Args:
+        options: as those of run().
+        cancellation: asks for the end of the job; None for none but the runner's own.
+    """
+    if options.get("streamer"):
+        from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
+
+        return init_stage(options)
+    refuse_empty(options, RunOptions)
+    given = check_options(options, RunOptions, "run")
+    expand_handler(given)
+    handlers = take_handlers(given)
+    set_up_logging(given)
+    # The rest is logging's, or one stage's alone, and means nothing to a run on this host.
+    config = RunnerConfig(given.get("private_data_dir"), **select_options(given, JobOptions))
+    config.prepare()
+    return Runner(config, cancellation=cancellation, **handlers)
 
 
 class Runner(Results):

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Unpack
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Unpack
 
-from playstream.interface.config import RunnerConfig
-from playstream.interface.event_handler import expand_handler
-from playstream.interface.handlers import take_handlers
-from playstream.interface.logs import set_up_logging
-from playstream.interface.options import RunOptions
-from playstream.interface.runner import Runner
-from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
-from playstream.pipeline.job.options import JobOptions
+if TYPE_CHECKING:
+    from playstream.interface.options import RunOptions
+    from playstream.interface.runner import Runner
 
 _START_SECONDS = 1.0
 """How long a run may take to start before run_async() returns: a status handler may be slow."""
@@ -40,29 +34,10 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
         >>> runner.status  # doctest: +SKIP
         'unstarted'
     """
+    # The stages are loaded when something is run: a program that embeds this one starts without them.
+    from playstream.interface.runner import make_runner  # noqa: PLC0415
+
     return make_runner(options)
-
-
-def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = None) -> Runner:
-    """Make everything ready for a run, as `init_runner` does.
-
-    Args:
-        options: as those of run().
-        cancellation: asks for the end of the job; None for none but the runner's own.
-    """
-    if options.get("streamer"):
-        from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
-
-        return init_stage(options)
-    refuse_empty(options, RunOptions)
-    given = check_options(options, RunOptions, "run")
-    expand_handler(given)
-    handlers = take_handlers(given)
-    set_up_logging(given)
-    # The rest is logging's, or one stage's alone, and means nothing to a run on this host.
-    config = RunnerConfig(given.get("private_data_dir"), **select_options(given, JobOptions))
-    config.prepare()
-    return Runner(config, cancellation=cancellation, **handlers)
 
 
 def run(**options: Unpack[RunOptions]) -> Runner:
