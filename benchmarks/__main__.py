@@ -13,6 +13,7 @@ from benchmarks.figures import Row
 from benchmarks.inputs import Inputs
 from benchmarks.report import describe_machine, format_table, write_json
 from benchmarks.rows_events import process_rows, run_rows
+from benchmarks.rows_import import import_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
 from benchmarks.rows_store import store_rows
 from benchmarks.rows_tree import transmit_rows, unpack_rows, worker_rows
@@ -21,10 +22,13 @@ from benchmarks.toolbox import CACHE, make_toolbox
 from benchmarks.turns import find_parent
 
 _DEFAULT_RUNS = 5
+_MORE_RUNS = 20
+"""Of rows whose runs take a tenth of a second."""
 _FEWER_RUNS = 3
 """Of rows whose runs take minutes or whose figures hardly differ between runs."""
 
 ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
+    "import": (import_rows, _MORE_RUNS),
     "transmit": (transmit_rows, _DEFAULT_RUNS),
     "worker": (worker_rows, _DEFAULT_RUNS),
     "unpack": (unpack_rows, _DEFAULT_RUNS),
@@ -43,7 +47,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW",
                         help=f"only these: {', '.join(ROWS)}")
     parser.add_argument("--runs", type=int, metavar="N",
-                        help=f"runs of each row; {_DEFAULT_RUNS}, and {_FEWER_RUNS} of memory and run when left out")
+                        help=f"runs of each row; when left out {_DEFAULT_RUNS}, {_MORE_RUNS} of import, "
+                             f"{_FEWER_RUNS} of memory and run")
     parser.add_argument("--large", action="store_true", help="peak memory on a tree with 1 GiB more, too")
     parser.add_argument("--scale", type=float, default=1.0, metavar="X",
                         help="all inputs X times as large, to try the benchmark out; targets are not looked at")

@@ -36,6 +36,10 @@ class Toolbox:
         """Plain ansible-playbook, the one that playstream starts."""
         return self._program(self.own_bin, "ansible-playbook", words, cwd)
 
+    def python(self, *words: str | Path) -> Program:
+        """The interpreter that has playstream."""
+        return self._program(self.own_bin, "python", words)
+
     def runner(self, *words: str | Path) -> Program:
         """A command of ansible-runner's."""
         return self._program(self.runner_bin, "ansible-runner", words)
