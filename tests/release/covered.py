@@ -29,5 +29,5 @@ def measure(python: Path, words: Sequence[str]) -> str:
     PLACE.mkdir(parents=True)
     status = run_tests(python, ["--cov", "--cov-report", "", *words])
     report = do([str(python), "-m", "coverage", "report"], f"nothing was measured; pytest's exit status is {status}")
-    UNCOVERED.write_text(report)
+    UNCOVERED.write_text(report[report.index("Name ") :])  # behind what it says of data that were cut short
     return next(line.split()[-1] for line in report.splitlines() if line.startswith("TOTAL"))
