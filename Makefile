@@ -10,6 +10,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # What runs beside ansible-runner from PyPI: its names, its command lines, its protocol.
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect $(wildcard tests/cli/test_ansible_runner_*.py)
 FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
+# Those of what the extras age, store, postgresql and ui install.
+EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 
 .PHONY: help demo test test-compat test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
 
@@ -71,7 +73,7 @@ test-peer: $(VENV)/installed  ## ansible-runner's own integration tests, on ansi
 
 # MEASURED='tests' measures coverage with all tests, which takes longer than `make test`.
 release-check: $(VENV)/installed packages  ## sdist and wheel, installed; lowest and newest dependencies; coverage
-	$(BIN)/python -m tests.release $(if $(MEASURED),--measured '$(MEASURED)') -- $(FAST_TESTS)
+	$(BIN)/python -m tests.release --extras '$(EXTRAS_TESTS)' $(if $(MEASURED),--measured '$(MEASURED)') -- $(FAST_TESTS)
 
 bench: $(VENV)/installed packages  ## Figures beside ansible-runner, tar and zstd
 	$(BIN)/python -m compileall -q src  # as an installed package is, and as the peers are

@@ -1,6 +1,6 @@
 """Checks everything that has to hold before a release, to the end, and prints a line for each part.
 
-    python -m tests.release [--measured TESTS …] -- TESTS …
+    python -m tests.release [--extras TESTS] [--measured TESTS] -- TESTS …
 
 TESTS are pytest's words: the tests that have to pass with the lowest and the newest dependencies. The exit status is 1
 when a part failed. What was checked lies in dist/ then.
@@ -25,6 +25,8 @@ Part = Callable[[], list[str]]
 def main() -> int:
     """Check the parts in turn; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.release", description="Check what is to be released.")
+    parser.add_argument("--extras", metavar="TESTS", default="",
+                        help="tests of what the extras install, which have to pass with the lowest dependencies too")
     parser.add_argument("--measured", metavar="TESTS", help="what coverage is measured with, in place of TESTS")
     parser.add_argument("tests", nargs="+", metavar="TESTS", help="the tests that have to pass")
     options = parser.parse_args()
@@ -41,7 +43,9 @@ def main() -> int:
             "changelog": lambda: changelog.problems(wheel.name.split("-")[1]),
             "the demo, from the sdist": lambda: environments.demo_problems(sdist, place / "sdist"),
             "the demo, from the wheel": lambda: environments.demo_problems(wheel, place / "wheel"),
-            "lowest dependencies": lambda: _tests(dependencies.lowest(place / "lowest", wheel), options.tests),
+            "lowest dependencies": lambda: _tests(
+                dependencies.lowest(place / "lowest", wheel), options.tests, shlex.split(options.extras)
+            ),
             "newest dependencies": lambda: _tests(dependencies.newest(place / "newest", wheel), options.tests),
             "coverage": lambda: _measure(place / "newest" / "bin" / "python", measured),
         }
@@ -65,9 +69,9 @@ def _verdict(name: str, part: Part) -> bool:
     return not problems
 
 
-def _tests(python: Path, words: Sequence[str]) -> list[str]:
-    status = dependencies.run_tests(python, words)
-    return [f"pytest's exit status is {status}"] if status else []
+def _tests(python: Path, *runs: Sequence[str]) -> list[str]:
+    statuses = [dependencies.run_tests(python, words) for words in runs if words]
+    return [f"pytest's exit status is {status}" for status in statuses if status]
 
 
 def _measure(python: Path, words: Sequence[str]) -> list[str]:

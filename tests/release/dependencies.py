@@ -1,4 +1,4 @@
-"""The fast tests with the lowest and with the newest versions of the dependencies, from the wheel."""
+"""Tests with the lowest and with the newest versions of the dependencies, and the package from the wheel."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from tests.matrix.debian import ROOT, do
 from tests.release import environments
 
-_TOOLS = {"hypothesis", "pytest", "pytest-timeout", "pytest-xdist"}
-"""What the fast tests need of the extra dev."""
+_TOOLS = {"hypothesis", "pyte", "pytest", "pytest-timeout", "pytest-xdist"}
+"""What these tests need of the extra dev."""
 _USERS_EXTRAS = ("ansible", "ui", "age", "store", "postgresql")
 
 
