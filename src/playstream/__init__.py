@@ -1,12 +1,12 @@
-"""playstream: runs Ansible anywhere a byte pipe reaches, and hands the results back as if it had run here.
+"""Run Ansible anywhere a byte pipe reaches, and return the results as if it had run locally.
 
     >>> import playstream
     >>> r = playstream.run(private_data_dir="demo", playbook="site.yml")  # doctest: +SKIP
     >>> r.status, r.rc  # doctest: +SKIP
     ('successful', 0)
 
-docs/python.md describes the names that are here. Each is loaded when it is first used, so that a program loads only
-what it needs.
+docs/python.md describes the public names. Each is loaded when it is first used, so that a program loads only what it
+needs.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ __all__ = [  # noqa: PLE0604 - the names of _PLACES
 ]
 
 
-if not TYPE_CHECKING:  # for a type checker there are the names above, and no others
+if not TYPE_CHECKING:  # a type checker must only see the names above
 
     def __getattr__(name: str) -> Any:
         if name == "interface":

@@ -1,4 +1,4 @@
-"""`python -m playstream`."""
+"""Entry point of `python -m playstream`."""
 
 import sys
 

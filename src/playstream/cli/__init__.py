@@ -1,7 +1,7 @@
-"""The command-line face: one module for each subcommand, words for people on standard error.
+"""The command line: one module per subcommand.
 
-What a command does is `playstream.interface`'s; here is only how it is asked for and how it is answered.
+This package parses arguments and prints results. The work is done by `playstream.interface` and the stages.
 """
 
 INTERRUPTED = 130
-"""The exit status of a command that Ctrl-C ended: the shell's for a program that SIGINT ended."""
+"""Exit status of a command interrupted by Ctrl-C, as a shell reports it for SIGINT."""

@@ -1,7 +1,7 @@
-"""Which runs go on in a private data directory: a file for each, locked by the process that runs it.
+"""Active runs of a private data directory: one file per run, locked by the process that runs it.
 
-The lock (flock) says that the run goes on, and the kernel drops it with the process; the process id in the file only
-says whom to signal.
+A run is active while its file is locked (flock). The kernel releases the lock when the process ends. The process ID in
+the file is only used to signal the process.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from playstream.pipeline.tree.directories import absolute_path, make_private
 
 _PLACE = ".running"
 _MARK = "@"
-"""In front of the run's name, which may be empty, or that of an artifact."""
+"""Prefix of the run's name, which may be empty or the name of an artifact."""
 _PATIENCE_SECONDS = 1.0
-"""How long a lock may be held by somebody who only looks."""
+"""How long a process that only reads the file may hold its lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ongoing:
-    """A run that goes on."""
+    """An active run."""
 
     ident: str
     pid: int | None
-    """The process to signal; None if it cannot be told."""
+    """The process to signal; None if unknown."""
     path: Path
 
     def goes_on(self) -> bool:
-        """True until it has ended."""
+        """Return whether the run is still active."""
         return _read(self.path) is not None
 
     def ask_to_end(self) -> bool:
-        """SIGTERM to its process; False if it has ended.
+        """Send SIGTERM to the process of the run; return False if the run has ended.
 
         Raises:
-            ConfigurationError: it is not this user's to signal, or not known.
+            ConfigurationError: the process is unknown, or this user may not signal it.
         """
         if self.pid is None:
             raise ConfigurationError(
@@ -58,7 +58,7 @@ class Ongoing:
         except OSError:
             handle = -1  # a kernel before 5.3
         try:
-            # Whoever has the lock lives, so what the handle stands for now is no other process of the same number.
+            # The holder of the lock is alive, so the handle cannot refer to another process with the same ID.
             now = _read(self.path)
             if now is None or now.pid != self.pid:
                 return False
@@ -80,10 +80,10 @@ class Ongoing:
 
 
 def bases(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
-    """The directories that runs of a private data directory may be noted in, the first choice first.
+    """Return the directories that may record runs of a private data directory, in order of preference.
 
     Raises:
-        ConfigurationError: one is relative to a current directory that cannot be found.
+        ConfigurationError: a path is relative and the current directory cannot be found.
     """
     named = [private_data_dir / "artifacts", *([Path(artifact_dir)] if artifact_dir else [])]
     return [Path(absolute_path(path)) for path in named]
@@ -91,14 +91,14 @@ def bases(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
 
 @contextmanager
 def noted(places: Sequence[Path], ident: str) -> Iterator[None]:
-    """While the context lasts, this process is known to run `ident`.
+    """Record this process as the one that runs `ident`, while the context lasts.
 
     Args:
-        places: as `bases` gives them; the first that can be written is used, and none if none can.
+        places: as returned by `bases`; the first writable one is used. Without one nothing is recorded.
         ident: name of the run.
 
     Raises:
-        ConfigurationError: a run of this name goes on.
+        ConfigurationError: a run with this name is active.
     """
     for base in places:
         made = not base.exists()
@@ -124,7 +124,7 @@ def _claim(path: Path, ident: str) -> int:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            continue  # a run that ended took the directory with it
+            continue  # a run that ended removed the directory
         try:
             locked = try_lock(fd)
             if locked and is_at(path, fd):
@@ -136,7 +136,7 @@ def _claim(path: Path, ident: str) -> int:
             raise
         os.close(fd)
         if locked:
-            continue  # the run that had it removed it
+            continue  # the run that held the lock removed the file
         if time.monotonic() > deadline:
             raise ConfigurationError(
                 f"run {ident!r} is already active: choose another --ident or stop it first"
@@ -145,7 +145,7 @@ def _claim(path: Path, ident: str) -> int:
 
 
 def _unlink(path: Path) -> None:
-    """Remove a note. One that stays says nothing without its lock, and the next run sweeps it."""
+    """Remove a file. If it remains, it has no meaning without its lock, and the next run removes it."""
     try:
         path.unlink()
     except OSError:
@@ -153,11 +153,11 @@ def _unlink(path: Path) -> None:
 
 
 def _sweep(directory: Path) -> None:
-    """Remove the files of runs that were killed. A shared lock keeps others out that would claim one meanwhile."""
+    """Remove the files of runs that were killed. A shared lock prevents other runs from claiming one meanwhile."""
     try:
         names = os.listdir(directory)
     except OSError:
-        return  # another run that ended took the directory with it
+        return  # another run that ended removed the directory
     for path in (directory / name for name in names if name.startswith(_MARK)):
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -167,7 +167,7 @@ def _sweep(directory: Path) -> None:
             if try_lock(fd, shared=True) and is_at(path, fd):
                 path.unlink()
         except OSError:
-            pass  # another sweeps, or the file system has no locks
+            pass  # another process removed it, or the file system has no locks
         finally:
             os.close(fd)
 
@@ -181,14 +181,14 @@ def _remove_if_empty(*directories: Path) -> None:
 
 
 def find(places: Sequence[Path], ident: str | None = None) -> list[Ongoing]:
-    """Runs that go on.
+    """Return the active runs.
 
     Args:
-        places: as `bases` gives them.
-        ident: only the run of this name; None for all.
+        places: as returned by `bases`.
+        ident: return only the run with this name; None returns all.
 
     Raises:
-        JobError: none was found, and this user may not look everywhere.
+        JobError: no run was found, and this user may not read all the places.
     """
     found = []
     closed: Path | None = None
@@ -218,10 +218,10 @@ def find(places: Sequence[Path], ident: str | None = None) -> list[Ongoing]:
 
 
 def _read(path: Path) -> Ongoing | None:
-    """The run that the file stands for; None when nobody holds its lock.
+    """Return the run that the file records; None if its lock is free.
 
     Raises:
-        PermissionError: this user may not see that.
+        PermissionError: this user may not read the file.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -236,10 +236,10 @@ def _read(path: Path) -> Ongoing | None:
 
 
 def _read_pid(fd: int) -> int | None:
-    """The process id in a file, if it is one of the file's owner."""
+    """Return the process ID in a file, if that process belongs to the file's owner."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not (text := os.pread(fd, 4096, 0)) and time.monotonic() < deadline:
-        time.sleep(0.01)  # it has been locked and not yet written
+        time.sleep(0.01)  # the file is locked but not written yet
     try:
         pid = int(json.loads(text)["pid"])
         return pid if Path(f"/proc/{pid}").stat().st_uid == os.fstat(fd).st_uid else None

@@ -8,7 +8,7 @@ from playstream.cli.parser import Parser
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s HOSTS [-m MODULE] [-a ARGS] [FLAGS]"
     parser.description = (
         "Run a module on hosts from the current directory, as `ansible` does. The exit status is Ansible's, or 254 if "

@@ -1,4 +1,4 @@
-"""Where the command begins. It loads next to nothing, so that Ctrl-C while the rest is loaded is no traceback."""
+"""Entry point of the command. It loads almost nothing, so that Ctrl-C while modules load causes no traceback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main(command: Callable[[], int] | None = None) -> int:
     """Run the command line of this process.
 
     Args:
-        command: does it; playstream's own when None.
+        command: the function to run; None runs playstream's own command line.
 
     Returns:
         The exit status.
@@ -28,11 +28,11 @@ def main(command: Callable[[], int] | None = None) -> int:
             use_patient_streams()
         try:
             status = (command or run)()
-        except SystemExit as left:  # argparse's: help, the version, or words that cannot be understood
+        except SystemExit as left:  # raised by argparse for help, the version, and invalid arguments
             status = left.code if isinstance(left.code, int) else 0
         return settle(status)
     except KeyboardInterrupt:
         if (output := sys.modules.get("playstream.cli.output")) is not None:
-            output.StandardStream.until = 0.0  # whoever takes no output is not waited for
+            output.StandardStream.until = 0.0  # do not wait for a reader that takes no output
         os.write(2, b"playstream: interrupted\n")
         return INTERRUPTED

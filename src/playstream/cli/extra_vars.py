@@ -1,4 +1,4 @@
-"""The values of --extra-vars, read as Ansible reads those of its own `-e`."""
+"""Parse the values of --extra-vars in the same way as Ansible's own `-e`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _ESCAPE = re.compile(
 )
 _BLOCKS = (("{{", "}}"), ("{%", "%}"), ("{#", "#}"))
 _FREE = "_raw_params"
-"""The variable in which Ansible keeps words that are no assignment."""
+"""The variable in which Ansible stores words that are not assignments."""
 _SOURCE = "--extra-vars"
 
 
 def read_extra_vars(items: Sequence[str], warn: Callable[[str], None]) -> list[Any]:
-    """Extra variables for `playstream.run`, in the order of the items: a path, a text of YAML or JSON, or a dict each.
+    """Return extra variables for `playstream.run`: for each item a path, a string of YAML or JSON, or a dict.
 
     Args:
         items: `@FILE`, YAML or JSON, or `name=value name=value`.
-        warn: takes a line about words that change nothing.
+        warn: called with a warning about words that set no variable.
 
     Raises:
-        ConfigurationError: an item is none of these.
+        ConfigurationError: an item has none of these forms.
     """
     return [_read_item(item, warn) for item in items if item]
 
@@ -48,18 +48,18 @@ def _read_item(item: str, warn: Callable[[str], None]) -> Any:
 
 
 def parse_assignments(text: str, warn: Callable[[str], None] = lambda _line: None) -> dict[str, str]:
-    """The variables of `name=value name="two words"`, all of them texts.
+    r"""Return the variables in `name=value name="two words"`. All values are strings.
 
-    Words end at spaces and line ends, but within quotes and within `{{ }}`, `{% %}` and `{# #}`. Backslashes are
-    decoded: `\\n` is a line end, `\\=` keeps the equals sign in the word. Words that assign nothing become one
+    Words end at spaces and line ends, except within quotes and within `{{ }}`, `{% %}` and `{# #}`. Backslashes are
+    decoded: `\n` is a line end, `\=` keeps the equals sign in the word. Words that are not assignments become one
     variable, `_raw_params`, as in Ansible.
 
     Args:
-        text: what follows -e.
-        warn: takes a line about words that assign nothing.
+        text: the argument of -e.
+        warn: called with a warning about words that set no variable.
 
     Raises:
-        ConfigurationError: a quote or a block is not closed, or an escape stands for no character.
+        ConfigurationError: a quote or a block is not closed, or an escape sequence is invalid.
     """
     found: dict[str, str] = {}
     free: list[str] = []
@@ -78,7 +78,7 @@ def parse_assignments(text: str, warn: Callable[[str], None] = lambda _line: Non
 
 
 class _Words:
-    """Words as they grow, and what is open at their end."""
+    """The words read so far, and the quotes and blocks that are still open."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -92,11 +92,11 @@ class _Words:
 
     @property
     def open(self) -> bool:
-        """True while what follows belongs to the last word."""
+        """True while the next piece belongs to the last word."""
         return self.quoted or any(self._depths)
 
     def add(self, piece: str, *, first: bool) -> None:
-        """Take what stands between two spaces; `first` of its line."""
+        """Add the text between two spaces; `first` if it is the first of its line."""
         belongs = self.open
         for number, char in enumerate(piece):
             if char in "\"'" and piece[number - 1:number] != "\\" and self._quote in {"", char}:
@@ -109,7 +109,7 @@ class _Words:
             self.found.append(piece)
 
     def extend(self, text: str) -> None:
-        """Put text behind the last word."""
+        """Append text to the last word."""
         if not self.found:
             self.found.append("")
         self.found[-1] += text
@@ -128,7 +128,7 @@ def _split(text: str) -> list[str]:
 
 
 def _add_line(words: _Words, line: str) -> bool:
-    """Take a line. True if it ends with a backslash, so that the next one goes on with it."""
+    """Add a line; return True if it ends with a backslash and is continued on the next line."""
     continued = False
     for number, piece in enumerate(line.split(" ")):
         if not piece and number:

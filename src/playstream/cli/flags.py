@@ -1,7 +1,7 @@
-"""Every flag of the command line, in groups that subcommands share.
+"""Definitions of all command-line flags, in groups that subcommands share.
 
-Only words: what a flag does is its subcommand's. `COMMAND_FLAGS` says which subcommand takes which groups. The names
-are ansible-runner's.
+The subcommands implement the flags. `COMMAND_FLAGS` lists the groups of each subcommand. The names are those of
+ansible-runner.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 Flag: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
-"""The names of a flag, and argparse's words for it."""
+"""The names of a flag, and its options for argparse."""
 Group: TypeAlias = tuple[Flag, ...]
 
 _VALUELESS = ("store_true", "count", "version")
@@ -18,12 +18,12 @@ NAMING = {
     "MOUNT": "HOST_PATH:CONTAINER_PATH", "NAME": "a name", "PATH": "a path", "PROGRAM": "a program",
     "RECIPIENT": "a public key or @FILE", "URL": "a URL",
 }
-"""Kinds of values that are paths or names, and what is expected of them. An empty one, likely of a variable that is not
-set, is refused: it would stand for what nobody meant, such as the current directory, or all hosts."""
+"""Metavars of paths and names, and their descriptions for errors. An empty value is refused: it probably comes from a
+variable that is not set, and would mean the current directory, or all hosts."""
 MAY_BE_EMPTY = frozenset({"ARGS", "FD", "GLOB", "MINUTES", "N", "PATTERN", "TAGS", "VARS", "WHEN", "WORD", "WORDS"})
-"""Kinds of values where an empty one is none, or is refused for what it is."""
+"""Metavars of values that may be empty, or whose empty value is refused elsewhere."""
 DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
-"""Flags whose value is a flag itself, as in `--cmdline --check`: the next word is the value, whatever it looks like."""
+"""Flags whose value may look like a flag, as in `--cmdline --check`: the next word is always the value."""
 
 _OWN = frozenset({
     "--dialect", "--encrypt-to", "--exclude", "--hold", "--identity", "--liveness-seconds", "--max-job-seconds",
@@ -34,12 +34,12 @@ _NOT_ISOLATED = frozenset({"stop", "is-alive", "transmit"})
 
 
 def flag(*names: str, **words: Any) -> Flag:
-    """One flag."""
+    """Define a flag."""
     return names, words
 
 
 def takes_value(definition: Flag) -> bool:
-    """True if a value belongs to the flag."""
+    """Return whether the flag takes a value."""
     return definition[1].get("action") not in _VALUELESS
 
 
@@ -61,7 +61,7 @@ WHAT: Group = (
     flag("-m", "--module", metavar="NAME", help="module to run (or set RUNNER_MODULE)"),
     flag("-r", "--role", metavar="NAME", help="role to run (or set RUNNER_ROLE)"),
 )
-"""One of these."""
+"""Mutually exclusive flags."""
 IDENT: Group = (flag("-i", "--ident", help="name of the run (default: a new UUID)"),)
 VERBOSITY: Group = (
     flag("-v", dest="verbosity", action="count", default=0, help="make Ansible more verbose; may be repeated"),
@@ -182,7 +182,7 @@ SENDING: Group = (
          "needs --private-data-dir"),
 )
 REPORT: Group = (flag("--report-to", type=int, metavar="FD"),)
-"""How `start` learns from its `run` that all is well; for nobody else."""
+"""Internal flag: `start` passes it to `run`, to be told when the job has been checked and started."""
 LIKE_ANSIBLE: Group = (
     flag("-i", "--inventory", metavar="PATH", action="append", help="inventory, or a list of hosts with a comma "
          "(default: Ansible's own); may be repeated"),
@@ -269,10 +269,10 @@ COMMAND_FLAGS: dict[str, tuple[tuple[str, Group], ...]] = {
 
 
 def is_own(command: str, name: str) -> bool:
-    """True if ansible-runner's subcommand of the same name does not know the flag."""
+    """Return whether ansible-runner's subcommand of the same name does not have the flag."""
     return name in _OWN or (command in _NOT_ISOLATED and any(name in names for names, _ in ISOLATION))
 
 
 def flags_of(command: str) -> list[Flag]:
-    """Every flag of a subcommand."""
+    """Return all flags of a subcommand."""
     return [definition for _title, group in COMMAND_FLAGS[command] for definition in group]

@@ -1,5 +1,7 @@
-"""Ctrl-C while modules are loaded: it waits until they are. Python's import system loses a KeyboardInterrupt here and
-there, or makes another error of it."""
+"""Delay Ctrl-C while modules are loaded.
+
+Python's import system may lose a KeyboardInterrupt or turn it into another error.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from types import TracebackType
 
 
 class InterruptsWait:
-    """For a `with` statement: SIGINT is blocked in it, and comes at its end."""
+    """Context manager that blocks SIGINT; a pending signal is delivered at its end."""
 
     def __enter__(self) -> None:
         self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

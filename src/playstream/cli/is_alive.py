@@ -1,4 +1,4 @@
-"""`playstream is-alive`: say whether a run goes on."""
+"""`playstream is-alive`: report whether a run is active."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from playstream.cli.output import complain
 from playstream.cli.parser import Parser
 from playstream.cli.stop import LIKE_START, SHOWN
 
-_NOBODY_EXIT_STATUS = 1
+_NOT_FOUND_EXIT_STATUS = 1
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
     parser.description = (
         "Report whether a run started with start or run is active. The exit status is 0 if it is and 1 if it is not; "
@@ -25,7 +25,7 @@ def set_up(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Look for the run; return the exit status."""
+    """Find the run; return the exit status."""
     from playstream.cli.active_runs import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
@@ -33,7 +33,7 @@ def run(flags: argparse.Namespace) -> int:
         which = "run" if flags.ident is None else f"run {flags.ident!r}"
         if not flags.quiet:
             complain("is-alive", f"no active {which} in {flags.private_data_dir}")
-        return _NOBODY_EXIT_STATUS
+        return _NOT_FOUND_EXIT_STATUS
     if not flags.quiet:
         names = ", ".join(f"{item.ident} (process {item.pid or 'unknown'})" for item in found)
         print(f"alive: {names}")

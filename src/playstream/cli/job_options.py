@@ -1,4 +1,4 @@
-"""What is to be run, from flags, as the keyword arguments of `playstream.run`."""
+"""Convert flags to keyword arguments of `playstream.run`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _ASSIGNMENT = re.compile(r"""\s*([A-Za-z_]\w*)=((?:"[^"]*"|'[^']*'|[^\s"'])*)(?=
 
 
 def job_options(flags: argparse.Namespace) -> dict[str, Any]:
-    """What the flags of `run` and its relatives ask for; what was not given is left out.
+    """Return the options given by the flags of `run`, `start` and `transmit`, without those that were not given.
 
     Args:
         flags: with `private_data_dir`, and `name` and `quiet` for warnings.
 
     Raises:
-        ConfigurationError: there is nothing to run, flags contradict each other, or a value cannot be read.
+        ConfigurationError: there is nothing to run, flags contradict each other, or a value is invalid.
     """
     what = find_what(flags)
     if not what and not os.path.exists(flags.private_data_dir / "args"):
@@ -60,15 +60,15 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def isolation_options(flags: argparse.Namespace) -> dict[str, Any]:
-    """The flags of containers and of bwrap that were given."""
+    """Return the options given by the flags for containers and bwrap."""
     return {name: getattr(flags, name) for name in _ISOLATION if getattr(flags, name)}
 
 
 def find_what(flags: argparse.Namespace) -> dict[str, str]:
-    """The playbook, module or role; the environment says it when no flag does.
+    """Return the playbook, module or role, from the flags or else from the environment.
 
     Raises:
-        ConfigurationError: the environment says two things.
+        ConfigurationError: the environment names more than one.
     """
     given = {name: getattr(flags, name) for name in _WHAT if getattr(flags, name)}
     if given:
@@ -83,7 +83,7 @@ def find_what(flags: argparse.Namespace) -> dict[str, str]:
 
 
 def _check_belonging(flags: argparse.Namespace, kind: str) -> None:
-    """Flags that choose what is run on, where they would choose nothing, are errors."""
+    """Refuse flags that select hosts or tasks but do not apply to this kind of job."""
     for name, value, kinds in (
         ("--hosts", flags.hosts, ("module", "role")),
         ("--tags", flags.tags, ("playbook", "role")),
@@ -94,7 +94,7 @@ def _check_belonging(flags: argparse.Namespace, kind: str) -> None:
 
 
 def _of_module_or_role(flags: argparse.Namespace, kind: str) -> dict[str, Any]:
-    """What is for a module or a role alone. With anything else it changes nothing, and a line says so."""
+    """Return the options that apply to a module or a role only. Warn about flags that do not apply to this job."""
     options: dict[str, Any] = {}
     for name, option, value, owner in (
         ("--args", "module_args", flags.module_args, "module"),
@@ -113,22 +113,22 @@ def _find_inventory(flags: argparse.Namespace, item: str) -> str:
 
 
 def _roles_path(flags: argparse.Namespace) -> Sequence[str]:
-    """What --roles-path says, or the variable in its place; `transmit` takes only those of the variable that travel."""
+    """Return --roles-path, or else ANSIBLE_ROLES_PATH, except for `transmit`, which does not send all of the latter."""
     if flags.roles_path or flags.name == "transmit":
         return flags.roles_path or ()
     return [os.environ.get("ANSIBLE_ROLES_PATH", "")]
 
 
 def _find_roles(flags: argparse.Namespace, path: str) -> str:
-    """A directory of roles; one that the project has is meant there, as in ansible-runner."""
+    """Return a directory of roles; a directory in the project takes precedence, as in ansible-runner."""
     project = flags.private_data_dir / (_from_here(flags, flags.project_dir) if flags.project_dir else "project")
     return path if (project / path).is_dir() else _from_here(flags, path)
 
 
 def _from_here(flags: argparse.Namespace, path: str, *places: Path) -> str:
-    """`path` as an absolute one where it is one seen from the current directory; else as it was given.
+    """Return `path` as an absolute path if it exists relative to the current directory, otherwise unchanged.
 
-    A job that is sent takes along what is in the private data directory, or in one of `places`, so that goes first.
+    For `transmit`, paths in the private data directory or in one of `places` take precedence, because these are sent.
     """
     if flags.name == "transmit" and any(os.path.exists(place / path) for place in (flags.private_data_dir, *places)):
         return path
@@ -136,16 +136,16 @@ def _from_here(flags: argparse.Namespace, path: str, *places: Path) -> str:
 
 
 def parse_variables(source: str, text: str) -> dict[str, Any]:
-    """Names with values: `name=value name=value` as ansible-runner has it, or YAML or JSON.
+    """Parse variables given as `name=value name=value`, as in ansible-runner, or as YAML or JSON.
 
-    In the first form a value is what it is in Python (a number, True, a quoted text), else text.
+    In the first form a value is read as a Python literal (a number, True, a quoted string) if possible, else as text.
 
     Args:
         source: the flag, for errors.
         text: its value.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: the text has none of these forms.
     """
     from playstream.pipeline.job.inputs import parse_mapping  # noqa: PLC0415 - loads a YAML parser
 
@@ -155,10 +155,10 @@ def parse_variables(source: str, text: str) -> dict[str, Any]:
 
 
 def split_assignments(source: str, text: str) -> list[tuple[str, str]]:
-    """`name=value name='two words'` in its parts, with the quotes.
+    """Split `name=value name='two words'` into names and values, keeping the quotes.
 
     Raises:
-        ConfigurationError: something between is no assignment.
+        ConfigurationError: part of the text is not an assignment.
     """
     found = []
     position = 0
@@ -175,7 +175,7 @@ def split_assignments(source: str, text: str) -> list[tuple[str, str]]:
 
 
 def _literal(text: str) -> Any:
-    import ast  # noqa: PLC0415 - 5 ms of a start, for what is seldom needed
+    import ast  # noqa: PLC0415 - seldom needed, and slow to load
 
     try:
         return ast.literal_eval(text)
@@ -184,7 +184,7 @@ def _literal(text: str) -> Any:
 
 
 def roles_path_in(directory: Path, environment: str | None) -> Sequence[str]:
-    """Those directories of ANSIBLE_ROLES_PATH that are in a private data directory, so that they travel with it."""
+    """Return the directories of ANSIBLE_ROLES_PATH that are in a private data directory and are sent with it."""
     base = absolute_path(directory)
     paths = [absolute_path(os.path.expanduser(path)) for path in (environment or "").split(":") if path]
     return [path for path in paths if os.path.commonpath([base, path]) == base]

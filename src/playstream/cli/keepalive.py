@@ -1,4 +1,4 @@
-"""How often a stage says that it lives, and how long it bears the other side's silence."""
+"""Intervals for heartbeats and for silence of the other side, from flags and environment."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _KEEPALIVE_VARIABLE = "ANSIBLE_RUNNER_KEEPALIVE_SECONDS"
 
 
 def keepalive_seconds(flags: argparse.Namespace) -> float:
-    """Silence after which a heartbeat is sent; 0 for never.
+    """Return the seconds without output after which a heartbeat is sent; 0 for never.
 
     Raises:
-        ConfigurationError: it is no number of seconds.
+        ConfigurationError: the value is not a valid number of seconds.
     """
     if flags.keepalive_seconds is not None:
         return check_seconds("--keepalive-seconds", flags.keepalive_seconds)
@@ -32,10 +32,10 @@ def keepalive_seconds(flags: argparse.Namespace) -> float:
 
 
 def liveness_seconds(flags: argparse.Namespace) -> float:
-    """Silence after which the other side counts as lost; 0 for never.
+    """Return the seconds of silence after which the other side counts as lost; 0 for never.
 
     Raises:
-        ConfigurationError: it is no number of seconds.
+        ConfigurationError: the value is not a valid number of seconds.
     """
     if flags.liveness_seconds is None:
         return DEFAULT_LIVENESS_SECONDS

@@ -1,4 +1,4 @@
-"""A run in this process: shown, stopped by signals, and answered with an exit status."""
+"""Run a job in this process: show its output, stop it on signals, and return an exit status."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def run_here(
     """Run a job to its end.
 
     Args:
-        flags: what is shown and logged.
-        options: as those of `playstream.run`.
-        places: where the run is noted while it goes on, as `ongoing.bases` gives them.
-        report: called with the run's name when all has been checked, the artifacts have begun and the run starts.
+        flags: control what is shown and logged.
+        options: as for `playstream.run`.
+        places: directories that record the run while it is active, as returned by `active_runs.bases`.
+        report: called with the run's name when the job has been checked and the run starts.
 
     Returns:
-        Ansible's exit status; 254 when the job was canceled or timed out; 71 when it could not be run to its end.
+        Ansible's exit status; 254 if the job was canceled or timed out; 71 if it could not be run to its end.
 
     Raises:
-        PlaystreamError: nothing has run; or the artifacts cannot be written.
+        PlaystreamError: nothing has run, or the artifacts cannot be written.
     """
     def note_status(data: dict[str, Any], *, runner_config: Any) -> None:
         _log_status(data)
@@ -60,12 +60,12 @@ def run_here(
     runner = make_runner(options, cancellation)
     with noted(places, runner.config.ident):
         try:
-            # What cannot be shown or logged is said by `settle`, after all that the run itself has to say.
+            # `settle` reports output and logs that cannot be written, after all other messages.
             said_later = suppress(OutputError) if is_patient(sys.stdout) else nullcontext()
             with _shown(progress, as_it_is=flags.json or flags.raw_output), said_later:
                 runner.run()
         except StoreError:
-            _explain(flags, runner)  # how the run itself ended
+            _explain(flags, runner)  # first report how the run itself ended
             raise
     _explain(flags, runner)
     return _exit_status(runner)
@@ -77,7 +77,7 @@ def _explain(flags: argparse.Namespace, runner: Runner) -> None:
 
 
 def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManager[object]:
-    """What stands in the place of standard output while the run goes on."""
+    """Return a context in which standard output is replaced for the duration of the run."""
     if progress is not None:
         return progress
     if not as_it_is and not shows_colours(sys.stdout):

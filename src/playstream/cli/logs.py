@@ -1,4 +1,4 @@
-"""Warnings of a run in this process, as lines on standard error."""
+"""Show warnings of a run in this process on standard error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playstream.cli.output import complain
 
 
 class _Lines(logging.Handler):
-    """Writes to whatever standard error is at the time: the live display puts itself in its place."""
+    """Writes to the current `sys.stderr`, which the live display replaces."""
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.WARNING)
@@ -20,7 +20,7 @@ class _Lines(logging.Handler):
 
 
 def show_warnings(flags: argparse.Namespace) -> None:
-    """Show warnings, unless `--quiet` says not to; with `--debug` they are shown among the rest."""
+    """Show warnings, unless `--quiet` is given; with `--debug` they are shown with the other messages."""
     logger = logging.getLogger("playstream")
     if flags.quiet and not flags.debug:
         logger.addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""The subcommands: choosing one, and turning errors into a line and an exit status."""
+"""Select and run a subcommand, and turn errors into a message and an exit status."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 def set_up(name: str) -> Callable[[Parser], None]:
-    """What sets up the parser of the subcommand `name`; its module is loaded only then."""
+    """Return a function that sets up the parser of the subcommand `name` and loads its module."""
 
     def setup(parser: Parser) -> None:
         module = import_module(f"playstream.cli.{name.replace('-', '_').replace(' ', '_')}")
@@ -43,7 +43,7 @@ def set_up(name: str) -> Callable[[Parser], None]:
 
 
 def make_parser(*, takes_empty: bool = False) -> Parser:
-    """The parser of the whole command line; see `parse`."""
+    """Return the parser of the whole command line; see `parse`."""
     parser = Parser(
         prog="playstream",
         usage="%(prog)s [FLAGS] COMMAND [FLAGS] …",
@@ -58,14 +58,14 @@ def make_parser(*, takes_empty: bool = False) -> Parser:
 
 
 def parse(words: Sequence[str], *, takes_empty: bool = False) -> argparse.Namespace:
-    """What the words after the program's name say.
+    """Parse the arguments of the command line.
 
     Args:
-        words: the words.
-        takes_empty: whether paths and names may be empty in what ansible-runner has too.
+        words: the arguments, without the program's name.
+        takes_empty: whether paths and names may be empty in flags that ansible-runner has too.
 
     Raises:
-        SystemExit: they cannot be understood, or ask for help or the version, which has been given.
+        SystemExit: the arguments are invalid, or ask for help or the version, which has been printed.
     """
     parser = make_parser(takes_empty=takes_empty)
     if words and words[0].startswith("-"):
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        argv: the words after the program's name; those of the process by default.
+        argv: the arguments, without the program's name; None uses those of the process.
 
     Returns:
         The exit status; docs/errors.md lists those of errors.
@@ -91,17 +91,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def perform(arguments: argparse.Namespace) -> int:
-    """Do what a command line says.
+    """Run a parsed command line.
 
     Args:
-        arguments: as `parse` gives them.
+        arguments: as returned by `parse`.
 
     Returns:
-        The exit status; an error has been said in a line.
+        The exit status; errors have been printed.
     """
     try:
         if arguments.debug or arguments.logfile:
-            from playstream.interface.logs import set_up_logging  # noqa: PLC0415 - loaded only where it is asked for
+            from playstream.interface.logs import set_up_logging  # noqa: PLC0415 - loaded only if needed
 
             set_up_logging({"debug": arguments.debug, "logfile": arguments.logfile})
         return int(arguments.run(arguments))
@@ -110,6 +110,6 @@ def perform(arguments: argparse.Namespace) -> int:
         complain(arguments.name, error)
         return error.exit_status
     except KeyboardInterrupt:
-        StandardStream.until = time.monotonic()  # whoever takes no output is not waited for
+        StandardStream.until = time.monotonic()  # do not wait for a reader that takes no output
         complain(arguments.name, "interrupted")
         return INTERRUPTED

@@ -1,6 +1,7 @@
-"""Standard output and error for people: no colours where there is no terminal, no error when nobody reads it.
+"""Standard output and error of commands.
 
-A reader that has left is no error. Any other reason that output cannot be written for is: a full disk.
+There are no colours if the output is not a terminal. It is not an error if the reader has exited, but any other reason
+that output cannot be written, such as a full disk, is an error.
 """
 
 from __future__ import annotations
@@ -22,35 +23,35 @@ if TYPE_CHECKING:
     from playstream.cli.progress import Progress
 
 STANDARD_OUTPUT = "-"
-"""What stands for it where a flag names a file."""
+"""Name of standard output in flags that take a file."""
 _STDOUT, _STDERR = 1, 2
 _FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
 _NO = {"", "0", "false", "no", "off", "n", "f"}
 
 
 def complain(command: str, message: object) -> None:
-    """A line on standard error. That nobody reads it is no error.
+    """Print a message on standard error. Ignore errors, because the exit status reports the problem too.
 
     Args:
-        command: the subcommand that says it.
-        message: what it says; some of it may come from another host, and gives a terminal no orders.
+        command: the subcommand.
+        message: the message. It may contain text from another host; terminal control sequences are escaped.
     """
-    from playstream.interface.terminal_text import make_message  # noqa: PLC0415 - most commands have nothing to say
+    from playstream.interface.terminal_text import make_message  # noqa: PLC0415 - most commands print no messages
 
     try:
         print(f"playstream {command}: {make_message(str(message))}", file=sys.stderr)
     except OSError:
-        pass  # the exit status says it too
+        pass  # the exit status reports it too
 
 
 def shows_colours(stream: TextIO) -> bool:
-    """True if Ansible's colours are to be shown: on a terminal, or when ANSIBLE_FORCE_COLOR or FORCE_COLOR says so."""
+    """Return whether to show colours: on a terminal, or if ANSIBLE_FORCE_COLOR or FORCE_COLOR is set."""
     forced = any(os.environ.get(name, "").lower() not in _NO for name in _FORCING)
     return forced or (stream.isatty() and "NO_COLOR" not in os.environ)
 
 
 def make_progress() -> Progress | None:
-    """The live display, where standard output is a terminal that can show it and the library rich is there."""
+    """Return the live display if standard output is a suitable terminal and rich is installed, else None."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     try:
@@ -61,10 +62,10 @@ def make_progress() -> Progress | None:
 
 
 class PlainOutput(io.TextIOBase):
-    """A text stream that writes to another, without colours.
+    """A text stream that writes to another stream, without colours.
 
     Args:
-        stream: the other.
+        stream: the other stream.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -86,8 +87,10 @@ class PlainOutput(io.TextIOBase):
 
 
 def open_missing_streams() -> None:
-    """Put /dev/null in the place of standard streams that are closed, so that printing is no error, and gets nowhere
-    else."""
+    """Replace closed standard streams with /dev/null.
+
+    Otherwise printing would fail, or write to another file that got the same descriptor.
+    """
     fill_standard_streams()
     if sys.stdout is None:
         sys.stdout = open_stream(1)
@@ -96,34 +99,34 @@ def open_missing_streams() -> None:
 
 
 class StandardStream(io.RawIOBase):
-    """Standard output or error. Writing waits for whoever reads, and never fails: `error` tells afterwards.
+    """Standard output or error. Writing waits for the reader and never fails: `error` reports problems afterwards.
 
-    What cannot be written is dropped, so that the command does all else that it was asked for.
+    Output that cannot be written is dropped, so that the command completes its other work.
 
     Args:
-        fd: its descriptor.
+        fd: the descriptor.
     """
 
     until: float | None = None
-    """When to stop waiting for readers, on the monotonic clock; None for never. Of all streams."""
+    """When to stop waiting for readers, on the monotonic clock; None for never. Shared by all streams."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._piece = piece_size(fd)
         self.dropping = False
-        """True when nothing more is written."""
+        """True if all further output is dropped."""
         self.error: OSError | None = None
-        """Why not. None when the reader has left, which is no error."""
+        """The reason. None if the reader has exited, which is not an error."""
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         while not self.dropping:
-            # Whoever waits in poll hears signals, and looks at the time.
+            # Waiting in poll allows signals and the deadline to be noticed.
             if wait_for(self._fd, select.POLLOUT, LOOK_SECONDS):
                 try:
                     return os.write(self._fd, view[: self._piece])
                 except BlockingIOError:
-                    pass  # others, who share the pipe, were faster
+                    pass  # another process that shares the pipe has filled it
                 except OSError as error:
                     self.dropping = True
                     if not self._has_left(error):
@@ -148,11 +151,11 @@ class StandardStream(io.RawIOBase):
 
 
 def open_stream(fd: int, like: TextIO | None = None) -> TextIO:
-    """A text stream on standard output or error.
+    """Return a text stream on standard output or error.
 
     Args:
         fd: 1 or 2.
-        like: where its encoding comes from.
+        like: the stream to copy the encoding from.
     """
     raw = StandardStream(fd)
     if like is None:
@@ -162,12 +165,12 @@ def open_stream(fd: int, like: TextIO | None = None) -> TextIO:
 
 
 def is_patient(stream: TextIO | None) -> bool:
-    """Whether a text stream writes to a StandardStream, whose errors `settle` tells."""
+    """Return whether a text stream writes to a StandardStream, whose errors `settle` reports."""
     return isinstance(getattr(getattr(stream, "buffer", None), "raw", None), StandardStream)
 
 
 def use_patient_streams() -> None:
-    """Put a StandardStream in the place of what Python has opened as standard output and error."""
+    """Replace Python's standard output and error with StandardStreams."""
     for fd, name in ((_STDOUT, "stdout"), (_STDERR, "stderr")):
         stream = getattr(sys, name)
         if stream is not None:
@@ -176,17 +179,17 @@ def use_patient_streams() -> None:
 
 
 def settle(status: int) -> int:
-    """Write what is left for standard output and error, and say what could not be written.
+    """Flush standard output and error, and report output that could not be written.
 
     Args:
-        status: what the command ends with.
+        status: the exit status so far.
 
     Returns:
-        The exit status: that of OutputError where it would be 0 and something could not be written.
+        The exit status: that of OutputError if `status` is 0 and something could not be written.
     """
     unwritten = [problem for stream in (sys.stdout, sys.stderr) if (problem := _flush(stream))]
     if "playstream.interface.logs" in sys.modules:
-        from playstream.interface.logs import unwritten_logs  # noqa: PLC0415 - only where there are any
+        from playstream.interface.logs import unwritten_logs  # noqa: PLC0415 - only if there are any
 
         unwritten += unwritten_logs()
     for problem in unwritten:
@@ -199,7 +202,7 @@ def settle(status: int) -> int:
 
 
 def _flush(stream: TextIO | None) -> str | None:
-    """Write what a stream holds; what is wrong with it, for people."""
+    """Flush a stream; return an error message, or None."""
     if stream is None:
         return None
     stream.flush()

@@ -1,7 +1,6 @@
-"""Parsers of the command line: flags before and after the subcommand, and no more loaded than is used.
+"""Parsers of the command line: flags before and after the subcommand, and subcommands that are loaded when needed.
 
-A flag before the subcommand's name means what it means after it: its words are moved there, so that one parser checks
-and joins them all.
+Flags before the subcommand's name are moved after it, so that a single parser checks and combines all of them.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from playstream.cli.flags import (
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Help as wide as the terminal.
+    """Return a formatter as wide as the terminal.
 
-    argparse wants a formatter for every argument that it is told of, and loads shutil for the terminal's width: 2 ms.
+    argparse creates a formatter for every argument, and loads shutil to find the terminal's width, which takes 2 ms.
     """
     try:
         width = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns or 80
@@ -39,27 +38,27 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of the program's words or of a subcommand's.
+    """A parser of the program's or a subcommand's arguments.
 
     Args:
-        options: those of ArgumentParser.
+        options: as for ArgumentParser.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, formatter_class=_formatter)
         self.received: list[str] = []
-        """Words of flags that stood before this subcommand's name."""
+        """Flags given before this subcommand's name."""
         self.forwarded: list[str] = []
-        """The same for the subcommands of this parser."""
+        """Flags to pass to the subcommands of this parser."""
         self.command: str | None = None
-        """The subcommand that this is the parser of."""
+        """The subcommand of this parser."""
         self.setup: Callable[[Parser], None] | None = None
-        """Adds what the subcommand takes; called when it is chosen."""
+        """Adds the arguments of the subcommand; called when it is selected."""
         self.takes_empty = False
-        """Whether paths and names may be empty in what ansible-runner has too."""
+        """Whether paths and names may be empty in flags that ansible-runner has too."""
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """As the base's; a subcommand's parser leaves no word unknown."""
+        """Extend the base class: a subcommand's parser refuses unknown arguments."""
         if self.command is None or args is None:
             return super().parse_known_args(args, namespace)
         if self.setup is not None:
@@ -74,14 +73,16 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
     def _get_option_tuples(self, option_string: str) -> Any:
-        """What an abbreviation may stand for: as the base's, but what is short for one of ansible-runner's flags there
-        is not short for one of ours."""
+        """Return the flags that match an abbreviation.
+
+        Unlike in the base class, flags that ansible-runner has take precedence, so that its abbreviations keep working.
+        """
         found: list[Any] = super()._get_option_tuples(option_string)
         known = [item for item in found if not is_own(self.command or "", item[1])]
         return [item for item in known if not isinstance(item[0], _Forward)] or known or found
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        """As the base's; refuses an empty path or name."""
+        """Extend the base class: refuse an empty path or name."""
         expected = NAMING.get(kind_of(action))
         name = action.option_strings[-1] if action.option_strings else ""
         if expected is not None and not arg_string and (not self.takes_empty or is_own(self.command or "", name)):
@@ -92,7 +93,7 @@ class Parser(argparse.ArgumentParser):
         return super()._get_value(action, arg_string)
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """As the base's. Nothing is loaded any more, so Ctrl-C is heard: whoever reads this may take his time."""
+        """Extend the base class: unblock SIGINT first, because all modules are loaded and the reader may be slow."""
         pthread_sigmask(SIG_UNBLOCK, {SIGINT})
         super()._print_message(message, file)
 
@@ -101,7 +102,7 @@ class Parser(argparse.ArgumentParser):
 
         Args:
             command: its name in COMMAND_FLAGS.
-            shown: the last names of those that the help shows; None for all.
+            shown: the last names of the flags that the help shows; None for all.
         """
         for title, group in COMMAND_FLAGS[command]:
             place: Any = self.add_argument_group(title)
@@ -112,7 +113,7 @@ class Parser(argparse.ArgumentParser):
                 if shown is not None and names[-1] not in shown:
                     changes["help"] = argparse.SUPPRESS
                 if group is GENERIC and " " in command:
-                    changes["default"] = argparse.SUPPRESS  # the parser above has said it, and maybe heard a value
+                    changes["default"] = argparse.SUPPRESS  # keep the value of the parent parser
                 place.add_argument(*names, **{**words, **changes})
         self.add_argument("--version", **VERSION)
 
@@ -120,8 +121,8 @@ class Parser(argparse.ArgumentParser):
         """Add subcommands.
 
         Args:
-            commands: the name, a line of help, and what sets the parser up, of each.
-            required: False if the parser is of use without one.
+            commands: name, help text and set-up function of each.
+            required: whether one of them must be given.
         """
         actions = self.add_subparsers(metavar="COMMAND", required=required, prog=self.prog, parser_class=Parser)
         for name, line, setup in commands:
@@ -132,10 +133,10 @@ class Parser(argparse.ArgumentParser):
             parser.setup = setup
 
     def forward(self, definitions: Iterable[Flag]) -> None:
-        """Take flags that are a subcommand's. Of several values each is given with a flag of its own.
+        """Accept flags of subcommands and forward them. Each of several values is forwarded with its own flag.
 
         Args:
-            definitions: the flags; those that are known here already are passed over.
+            definitions: the flags; those that this parser already has are ignored.
         """
         for names, words in definitions:
             for name in names:
@@ -147,7 +148,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Forward(argparse.Action):
-    """Puts a flag among the words for the subcommand; `const` is the list of them."""
+    """Appends a flag to the arguments of the subcommand, the list `const`."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,  # noqa: ARG002
@@ -163,7 +164,7 @@ class _Forward(argparse.Action):
 
 
 def kind_of(action: argparse.Action) -> str:
-    """What kind of value a flag or argument has, as its help says."""
+    """Return the metavar of a flag or argument, which names the kind of its value."""
     return str(action.metavar or action.dest.upper())
 
 
@@ -173,7 +174,7 @@ VERSION: dict[str, Any] = {
 
 
 def join_dashed_values(words: Iterable[str]) -> list[str]:
-    """Give flags of DASHED_VALUES their values: argparse would take `--check` in `--cmdline --check` for a flag."""
+    """Join flags of DASHED_VALUES with their values: argparse would read `--check` in `--cmdline --check` as a flag."""
     joined: list[str] = []
     for word in words:
         if joined and joined[-1] in DASHED_VALUES:
@@ -184,7 +185,7 @@ def join_dashed_values(words: Iterable[str]) -> list[str]:
 
 
 def _hint(unknown: Sequence[str]) -> str:
-    """Which subcommands know the first of the flags that this one does not."""
+    """Return a hint that names the subcommands with the first unknown flag."""
     name = unknown[0].partition("=")[0]
     if not name.startswith("-"):
         return ""

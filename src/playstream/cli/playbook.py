@@ -8,7 +8,7 @@ from playstream.cli.parser import Parser
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s FILE [FLAGS]"
     parser.description = (
         "Run a playbook file in its own directory, with the ansible.cfg and roles found there. The exit status is "

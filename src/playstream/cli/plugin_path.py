@@ -1,4 +1,4 @@
-"""`playstream plugin-path`: where the callback plugin is, for running Ansible without playstream."""
+"""`playstream plugin-path`: print the directory of the callback plugin, for running Ansible without playstream."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playstream.cli.parser import Parser
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s [FLAGS]"
     parser.description = (
         "Print the directory of the callback plugin. If ANSIBLE_CALLBACK_PLUGINS contains this directory and "
@@ -19,7 +19,7 @@ def set_up(parser: Parser) -> None:
     parser.add_flags("plugin-path")
 
 
-def run(flags: argparse.Namespace) -> int:  # noqa: ARG001 - all subcommands are called so
+def run(flags: argparse.Namespace) -> int:  # noqa: ARG001 - all subcommands have this signature
     """Print the directory; return the exit status."""
     from playstream.worker.paths import PLUGIN_DIR  # noqa: PLC0415 - only what this subcommand needs is loaded
 

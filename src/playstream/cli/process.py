@@ -1,4 +1,4 @@
-"""`playstream process`: rebuild a run from the stream on standard input."""
+"""`playstream process`: rebuild a run from the stream read from standard input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.description = (
         "Show the run read from standard input and write its artifacts. The exit status is Ansible's, or 254 if the "
         "job was canceled or timed out."
@@ -105,7 +105,7 @@ def run(flags: argparse.Namespace) -> int:
 def _storing(
     url: str | None, inner: Observer, cancellation: Cancellation
 ) -> AbstractContextManager[StoreObserver | None]:
-    """What collects the run for a store and is closed in any case; nothing where none is named."""
+    """Return a context that collects the run for the store and closes it; None in it without a URL."""
     if url is None:
         return nullcontext()
     from playstream.interface.store_observer import StoreObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
@@ -114,7 +114,7 @@ def _storing(
 
 
 def _summing_up(target: str | None, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:
-    """What collects the run for its summary and is closed in any case; nothing where none is asked for."""
+    """Return a context that collects the run for its summary; None in it without a target."""
     if not target:
         return nullcontext()
     from playstream.cli.summary import SummaryObserver  # noqa: PLC0415 - seldom asked for
@@ -123,17 +123,17 @@ def _summing_up(target: str | None, inner: Observer) -> AbstractContextManager[S
 
 
 def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:
-    """Plugins beside the viewer, where some are installed.
+    """Return an observer that notifies installed plugins as well as the viewer.
 
     Raises:
-        ConfigurationError: the file of their settings cannot be read.
+        ConfigurationError: the file with their settings cannot be read.
     """
     from playstream.interface.plugins import find_plugins  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     found = find_plugins()
     if not found:
         return viewer
-    from playstream.cli.logs import show_warnings  # noqa: PLC0415 - what follows is for plugins alone
+    from playstream.cli.logs import show_warnings  # noqa: PLC0415 - only needed for plugins
     from playstream.interface.observer import PluginObserver, StreamConfig  # noqa: PLC0415
     from playstream.pipeline.job.inputs import read_settings  # noqa: PLC0415
 

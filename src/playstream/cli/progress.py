@@ -1,6 +1,6 @@
-"""Live progress on a terminal: Ansible's output scrolls above, one line below says how far the run is.
+"""Live progress on a terminal: Ansible's output scrolls above a line that shows the progress of the run.
 
-Needs the library rich, which is in the extra `ui`.
+It requires the library rich, which the extra `ui` installs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STYLES = {"ok": "green", "changed": "yellow", "failed": "red", "unreachable": "
 
 
 def can_move() -> bool:
-    """True if the terminal can move its cursor up."""
+    """Return whether the terminal can move its cursor up."""
     return os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
@@ -65,7 +65,7 @@ class Progress:
             self._live.stop()
 
     def event(self, event: dict[str, Any]) -> bool:
-        """Count an event; every event is kept."""
+        """Count an event; return True, to keep every event."""
         kind, data = text_of(event, "event"), data_of(event)
         if kind in {"playbook_on_task_start", "playbook_on_handler_task_start"}:
             self._task = text_of(data, "name") or text_of(data, "task")
@@ -82,7 +82,7 @@ class Progress:
             self._hosts.add(host)
         changed = res_of(data).get("changed") is True
         if outcome == "ok":
-            self._counts["ok"] += 1  # as Ansible counts: what changed is ok too
+            self._counts["ok"] += 1  # like Ansible, which counts a changed result as ok too
             self._counts["changed"] += changed
         elif outcome == "failed":
             self._counts["ok" if data.get("ignore_errors") else "failed"] += 1
@@ -90,7 +90,7 @@ class Progress:
             self._counts[outcome] += 1
 
     def _line(self) -> Text:
-        """Time and counts, and then the task, of which a narrow terminal shows less."""
+        """Return the time, the counts, and the task, which is cut on a narrow terminal."""
         seconds = int(time.monotonic() - self._began)
         line = Text(no_wrap=True, overflow="ellipsis", end="")
         line.append(f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}", "bold")
@@ -103,18 +103,18 @@ class Progress:
 
 
 class _Console(Console):
-    """One that leaves the cursor where it can be seen.
+    r"""A console that never hides the cursor.
 
-    While it were hidden, it would be hidden at the prompt of a shell too: after Ctrl-Z, Ctrl-\\ or a kill, or when
-    another process of the pipeline writes between the bytes that would show it again.
+    A hidden cursor would stay hidden at the shell prompt after Ctrl-Z, Ctrl-\ or a kill, or if another process of the
+    pipeline writes between the bytes that show it again.
     """
 
-    def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 - it is rich's
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 - rich's signature
         return False
 
 
 class _Above(io.TextIOBase):
-    """A text stream whose lines appear above the live line: with their colours, without other orders to a terminal."""
+    """A text stream whose lines appear above the live line, with colours but without other control sequences."""
 
     def __init__(self, console: Console, stream: TextIO) -> None:
         self._console = console
@@ -125,7 +125,7 @@ class _Above(io.TextIOBase):
         return self._stream.encoding
 
     def write(self, text: str) -> int:
-        # What is printed here need not come from a Display. The console ends the line.
+        # The text may come from a program's own print(), so it is escaped here. The console ends the line.
         self._console.print(Text.from_ansi(make_safe(text.removesuffix("\n"))), soft_wrap=True)
         return len(text)
 
@@ -134,7 +134,7 @@ class _Above(io.TextIOBase):
 
 
 class _Patient(io.TextIOBase):
-    """A terminal that may go away: what is written then is lost, and the run goes on."""
+    """A terminal that may be closed: further output is lost, and the run continues."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""`playstream run`: a job on this host, watched until its end."""
+"""`playstream run`: run a job on this host and wait for it to end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DESCRIPTION = (
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
     parser.description = DESCRIPTION
     parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and "
@@ -39,10 +39,10 @@ def run(flags: argparse.Namespace) -> int:
     report_to: int | None = flags.report_to
     if report_to is not None:
         flags.name = "start"
-        os.set_inheritable(report_to, False)  # `start` waits for its end, and the guard is started before
+        os.set_inheritable(report_to, False)  # `start` waits until it is closed, and the guard would keep it open
 
     def report(ident: str) -> None:
-        """Tell `start`, which waits for it, and let it go."""
+        """Tell `start` that the run has started, and release it."""
         if report_to is not None:
             os.write(report_to, ident.encode() + b"\n")
             os.close(report_to)
@@ -54,7 +54,7 @@ def run(flags: argparse.Namespace) -> int:
         raise ConfigurationError(f"--rotate-artifacts: expected 0 or more, got {flags.rotate_artifacts}")
     options = job_options(flags)
     if "module" in options or "role" in options:
-        # These may need nothing that the directory holds.
+        # A module or role does not need any file of the directory.
         make_private(Path(absolute_path(flags.private_data_dir)))
     options |= {
         name: value

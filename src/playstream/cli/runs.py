@@ -1,4 +1,4 @@
-"""`playstream runs`: what runs a store has."""
+"""`playstream runs`: list the runs in a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playstream.cli.parser import Parser
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s --store URL [FLAGS]"
     parser.description = (
         "List the runs in a store, newest first. With --task or --host, --status may also be the result of the task or "

@@ -1,4 +1,4 @@
-"""`playstream show`: one run of a store."""
+"""`playstream show`: show one run in a store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playstream.pipeline.errors import ConfigurationError
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s IDENT --store URL [FLAGS]"
     parser.description = (
         "Show one run in a store: its outcome, hosts and tasks. If several runs have this name, show the latest."
@@ -56,7 +56,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def _write_json(head: dict[str, Any], results: Iterator[Any]) -> None:
-    """Write one object, whose results are never in memory together."""
+    """Write one object without holding all its results in memory."""
     from playstream.interface.terminal_text import make_safe_json  # noqa: PLC0415 - only what is asked for is loaded
     from playstream.pipeline.io.json_text import dump_json  # noqa: PLC0415
 

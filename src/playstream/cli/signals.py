@@ -1,4 +1,4 @@
-"""Signals that ask a command to stop."""
+"""Cancel a command on signals."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from playstream.cli.output import StandardStream
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation
 
 _ONE_SIGNAL_SECONDS = 0.2
-"""Signals that follow one another as closely are one: timeout(1) sends its own to the program and to its group, and a
-hangup comes from the kernel and from the shell."""
+"""Signals within this time count as one: timeout(1) signals both the program and its group, and a hangup comes from the
+kernel and from the shell."""
 
 
 def cancel_on_signals() -> Cancellation:
-    """A cancellation that SIGINT, SIGTERM and SIGHUP request; SIGHUP not under nohup.
+    """Return a cancellation that SIGINT, SIGTERM and SIGHUP request; under nohup, SIGHUP is ignored.
 
-    Readers of standard output and error are waited for no longer than DELIVERY_SECONDS then. A second signal ends this
-    process at once, as if nobody had caught it: the guard ends the job, and what has been written stays.
+    After a signal, the command waits at most DELIVERY_SECONDS for readers of standard output and error. A second signal
+    kills this process: the guard then ends the job, and the artifacts written so far are kept.
     """
     cancellation = Cancellation()
     first: float | None = None

@@ -1,4 +1,4 @@
-"""What `adhoc` and `playbook` share: runs that need no private data directory, with flags like Ansible's own."""
+"""Shared by `adhoc` and `playbook`: runs without a private data directory, with flags like Ansible's own."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WITHOUT = {"become": "--become", "check": "--check", "diff": "--diff"}
 
 
 def untied_options(flags: argparse.Namespace) -> dict[str, Any]:
-    """What the flags that both have ask for; what was not given is left out.
+    """Return the options given by the shared flags, without those that were not given.
 
     Raises:
-        ConfigurationError: a value cannot be read.
+        ConfigurationError: a value is invalid.
     """
     def warn(line: str) -> None:
         if not flags.quiet:

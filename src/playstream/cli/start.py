@@ -1,4 +1,4 @@
-"""`playstream start`: a run in the background."""
+"""`playstream start`: run a job in the background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playstream.pipeline.errors import JobError
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
     parser.description = (
         "Run a playbook, a module or a role in the background. The command returns once the job has been checked and "
@@ -25,16 +25,16 @@ def set_up(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Start `playstream run` in a session of its own, wait until it has checked the job; return the exit status."""
+    """Start `playstream run` in a new session, wait until it has checked the job, and return the exit status."""
     return start_in_background(flags, ("-m", "playstream"))
 
 
 def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> int:
-    """Start the `run` of a program in a session of its own, and wait until it has checked the job.
+    """Start the `run` command of a program in a new session, and wait until it has checked the job.
 
     Args:
-        flags: those of the subcommand.
-        program: the words after Python's name that the program is started with.
+        flags: the flags of the subcommand.
+        program: the arguments for Python that start the program.
 
     Returns:
         The exit status.
@@ -45,11 +45,11 @@ def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> in
 
     ready, tell = os.pipe()
     complaints, their_stderr = os.pipe()
-    # Numbers above those that they get in the new process, so that none is overwritten before it is copied.
+    # Use descriptors above those of the new process, so that none is overwritten before it is copied.
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (tell, their_stderr)]
     pid = os.posix_spawn(
         sys.executable,
-        # -P: what lies in the current directory is not playstream.
+        # -P: do not import playstream from the current directory.
         [sys.executable, "-P", *program, "run", "--report-to", "3", *flags.words],
         os.environ,
         file_actions=[
@@ -72,9 +72,9 @@ def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> in
 
 
 def _hear(ready: int, complaints: int) -> tuple[bytes, bytes]:
-    """What the run says until it has started or ended, and what it complains of; both descriptors are closed.
+    """Return the report and the messages of the run until it has started or ended; close both descriptors.
 
-    That it has started is a line. Its processes may keep the descriptors for as long as they live.
+    The run reports its start with a line. Its processes may keep the descriptors open for as long as they live.
     """
     import os  # noqa: PLC0415
     import selectors  # noqa: PLC0415
@@ -101,11 +101,11 @@ def _hear(ready: int, complaints: int) -> tuple[bytes, bytes]:
 
 
 def _ended_early(code: int, *, told: bool) -> int:
-    """The exit status when the run ended before it was under way.
+    """Return the exit status for a run that ended before it started, and print a message if it printed none.
 
     Args:
-        code: its exit status; below 0 the signal that ended it.
-        told: it has said why.
+        code: its exit status, or the negative number of the signal that killed it.
+        told: whether it has printed a message.
     """
     if code > 0 and told:
         return code

@@ -1,4 +1,4 @@
-"""`playstream stop`: end a run that goes on."""
+"""`playstream stop`: stop a running job."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LIKE_START = (
 )
 _LIMIT_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
-_NOBODY_EXIT_STATUS = 1
+_NOT_FOUND_EXIT_STATUS = 1
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
     parser.description = (
         "Stop a run started with start or run, and wait up to 10 seconds for it to end. The exit status is 1 if no run "
@@ -32,13 +32,13 @@ def set_up(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Signal the run and wait; return the exit status."""
+    """Signal the run and wait for it to end; return the exit status."""
     from playstream.cli.active_runs import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
         complain("stop", f"no active run{_named(flags.ident)} in {flags.private_data_dir}")
-        return _NOBODY_EXIT_STATUS
+        return _NOT_FOUND_EXIT_STATUS
     if len(found) > 1:
         idents = ", ".join(item.ident for item in found)
         raise ConfigurationError(f"several runs are active: choose one with -i: {idents}")

@@ -1,4 +1,4 @@
-"""What the commands that ask a store share: where it is, and tables of text."""
+"""Shared by the commands that read a store: its URL, and tables of text."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _AT_ONCE = 1000
 
 
 def named_store(url: str | None) -> str | None:
-    """The store's URL, from its flag or from the environment; None when neither has one."""
+    """Return the store's URL from the flag or the environment, or None."""
     return url or os.environ.get("PLAYSTREAM_STORE") or None
 
 
 def find_store(url: str | None) -> str:
-    """The store's URL, from its flag or from the environment, where a password in it is out of others' sight.
+    """Return the store's URL from the flag or the environment, which hides a password in it from other users.
 
     Raises:
-        ConfigurationError: neither has one.
+        ConfigurationError: neither is set.
     """
     found = named_store(url)
     if found is None:
@@ -29,10 +29,10 @@ def find_store(url: str | None) -> str:
 
 
 def table_lines(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Columns beside one another, with their heads above; control characters are shown and not sent.
+    """Yield the lines of a table; control characters are replaced.
 
-    Rows are held until their columns' widths are known, which are those of the first thousand; where a later thousand
-    has wider cells, its columns are wider from there.
+    Column widths are those of the first thousand rows, which are held until then. If a later thousand has wider cells,
+    its columns are wider.
     """
     widths = [len(head) for head in heads]
     held: list[list[str]] = [list(heads)]
@@ -45,7 +45,7 @@ def table_lines(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
 
 
 def _align(rows: list[list[str]], widths: list[int]) -> Iterator[str]:
-    """Lines of these rows; `widths` grow with their cells."""
+    """Yield the lines of these rows; increase `widths` for wider cells."""
     widths[:] = map(max, zip(widths, *([len(cell) for cell in row] for row in rows), strict=True))
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

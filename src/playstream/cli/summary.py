@@ -1,4 +1,4 @@
-"""`--summary`: a run's summary as JSON, in a file or on standard output."""
+"""`--summary`: write a run's summary as JSON to a file or standard output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playstream.process.task_results import text_of
 
 
 class SummaryObserver(ForwardingObserver):
-    """Collects the events of a run that are kept for its summary, and tells another observer all.
+    """Collects the kept events of a run for its summary, and forwards everything to another observer.
 
     Args:
         inner: the other observer.
@@ -33,15 +33,15 @@ class SummaryObserver(ForwardingObserver):
         super().kept(name, event)
 
     def write(self, target: str, result: Result, ident: str | None) -> None:
-        """Write the summary of the run that has ended.
+        """Write the summary after the run has ended.
 
         Args:
-            target: a file, made for this user only; `-` for standard output.
-            result: how the run ended.
-            ident: its name; that of its events when None.
+            target: a file, created for this user only; `-` for standard output.
+            result: the result of the run.
+            ident: name of the run; None uses the name in its events.
 
         Raises:
-            JobError: the file cannot be written, or the results could not be kept until now.
+            JobError: the file cannot be written, or the results could not be stored.
         """
         pieces = self._summary.pieces(ident=ident or self._ident, status=result.status.value, rc=result.rc)
         if target == STANDARD_OUTPUT:
@@ -57,5 +57,5 @@ class SummaryObserver(ForwardingObserver):
             raise JobError(f"the summary cannot be written to {target!r}: {error.strerror}") from None
 
     def close(self) -> None:
-        """Let go of the results."""
+        """Discard the results."""
         self._summary.close()

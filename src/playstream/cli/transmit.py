@@ -1,4 +1,4 @@
-"""`playstream transmit`: a job and its private data directory as a stream on standard output."""
+"""`playstream transmit`: write a job and its private data directory as a stream to standard output."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playstream.cli.parser import Parser
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 
 _OF_PROCESS = frozenset({"--artifact-dir", "--rotate-artifacts", "--quiet", "--json"})
-"""Flags about what comes back."""
+"""Flags that concern the results."""
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
     parser.description = (
         "Write a job and its private data directory as a stream to standard output, for a worker. Isolation flags are "
@@ -33,7 +33,7 @@ def set_up(parser: Parser) -> None:
 
 
 class _AllBut:
-    """What is not in `names`."""
+    """A container of everything that is not in `names`."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
@@ -65,7 +65,7 @@ def run(flags: argparse.Namespace) -> int:
     cancellation = cancel_on_signals() if flags.hold else None
     options = job_options(flags)
     if "roles_path" not in options:
-        # On this host Ansible would read it from the environment, which does not travel.
+        # On this host Ansible would read it from the environment, which is not sent.
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
     patience = liveness_seconds(flags)
     warn = partial(complain, "transmit")

@@ -1,4 +1,4 @@
-"""`playstream worker`: serve the job on standard input."""
+"""`playstream worker`: run the job read from standard input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playstream.cli.parser import Parser
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.description = (
         "Run the job read from standard input and write its results as a stream to standard output."
     )
@@ -28,7 +28,7 @@ def set_up(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Serve the job, or tell about this host; return the exit status."""
+    """Run the job, or print information about this host; return the exit status."""
     if flags.for_cleanup:
         name = flags.for_cleanup[0].partition("=")[0]
         flags.usage_error(f"{name} is a flag of worker cleanup: add the word cleanup, or omit the flag")

@@ -1,6 +1,6 @@
-"""`playstream worker cleanup`: remove what jobs have left on a worker's host.
+"""`playstream worker cleanup`: remove directories and images left by jobs on a worker's host.
 
-What it prints is read by programs: the lines about what was removed are those of ansible-runner.
+Programs read its output: the lines about removed items are the same as in ansible-runner.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from playstream.pipeline.errors import ConfigurationError, JobError
 
 
 def set_up(parser: Parser) -> None:
-    """Add what the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.description = (
         "Remove directories left by jobs, and container images. A directory in use by a job is kept. The last line of "
         "output is (changed: True) or (changed: False)."
@@ -23,7 +23,7 @@ def set_up(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Remove what is asked for; return the exit status."""
+    """Remove directories and images; return the exit status."""
     from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list  # noqa: PLC0415
 
     for name, given in (("--private-data-dir", flags.private_data_dir), ("--delete", flags.delete),

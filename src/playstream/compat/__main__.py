@@ -1,4 +1,4 @@
-"""`python -m playstream.compat SCRIPT`: run a program that says `import ansible_runner`, as it is."""
+"""`python -m playstream.compat SCRIPT`: run a program written for ansible-runner unchanged."""
 
 import sys
 

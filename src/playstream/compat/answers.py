@@ -1,4 +1,4 @@
-"""What a worker says to a sender that may be ansible-runner's, of a stream that is no job."""
+"""Answers of a worker to an invalid job from a sender that may be ansible-runner."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playstream.pipeline.errors import PlaystreamError, ProtocolError, UnsafePat
 
 _NO_TREE = "Failed to extract private data directory on worker."
 _NO_LINE = "Failed to JSON parse a line from transmit stream."
-"""ansible-runner's words, which controllers look for."""
+"""ansible-runner's messages, which controllers search for."""
 
 
 def _explain(error: PlaystreamError) -> str | None:
@@ -19,4 +19,4 @@ def _explain(error: PlaystreamError) -> str | None:
 
 
 WORKER_OPTIONS: dict[str, Any] = {"dialect": Dialect.RUNNER, "explain": _explain}
-"""For a worker that is reached as ansible-runner's."""
+"""Options of a worker that replaces ansible-runner's."""

@@ -1,4 +1,4 @@
-"""Facts that are kept outside of the artifacts, for `fact_cache` as a path."""
+"""Fact caches outside the artifacts, for a `fact_cache` that is a path."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from playstream.interface.config import RunnerConfig
 def facts_elsewhere(
     config: RunnerConfig, job_options: dict[str, Any], *, containerized: bool
 ) -> Iterator[None]:
-    """Make the configuration ready with a fact cache that is not below the artifacts.
+    """Prepare the configuration with a fact cache outside the artifacts.
 
-    Ansible itself reads and writes it there, as with a cache of ansible.cfg's; a container has its own. The
-    configuration tells the path.
+    Ansible itself reads and writes the cache, as if ansible.cfg configured it; a container has its own. The
+    configuration contains the path.
 
     Args:
-        config: what is made ready.
+        config: the configuration to prepare.
         job_options: its options for the job; changed.
-        containerized: the job runs in a container.
+        containerized: whether the job runs in a container.
     """
     given = config.settings.get("fact_cache") or config.options.get("fact_cache") or ""
     place = config.fact_cache

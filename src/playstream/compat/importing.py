@@ -1,4 +1,4 @@
-"""What makes `import ansible_runner` find the package in this room, whether or not ansible-runner is installed."""
+"""Make `import ansible_runner` import this package, whether or not ansible-runner is installed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _HERE = "playstream.compat."
 
 
 def install() -> None:
-    """Make `import ansible_runner` mean `playstream.compat.ansible_runner`, in this process, from here on.
+    """Make `import ansible_runner` import `playstream.compat.ansible_runner` in this process.
 
-    Both names stand for the same modules. An installed ansible-runner is not looked at. Calling it again changes
-    nothing.
+    Both names refer to the same modules. An installed ansible-runner is ignored. Calling this function again has no
+    effect.
 
     Raises:
-        ConfigurationError: ansible-runner itself has been imported already, so that two would be in use.
+        ConfigurationError: ansible-runner itself has already been imported.
 
     Example:
         >>> import playstream.compat
@@ -43,13 +43,13 @@ def install() -> None:
     sys.meta_path.insert(0, _Finder())
     importlib.import_module(_HERE + NAME)
     for name, module in list(sys.modules.items()):
-        # Known under both names: an import that had to find them would bind them in their package once more.
+        # Register both names: otherwise an import would bind the modules in their package again.
         if name == _HERE + NAME or name.startswith(f"{_HERE}{NAME}."):
             sys.modules[name.removeprefix(_HERE)] = module
 
 
 class _Finder(MetaPathFinder):
-    """Finds ansible_runner and what is below it; what it does not have, nobody has."""
+    """Finds ansible_runner and its submodules."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -79,7 +79,7 @@ class _Alias(InspectLoader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._own  # the import system has put the alias's there
+        module.__spec__ = self._own  # the import system has replaced it with the alias's
 
     def is_package(self, fullname: str) -> bool:
         return self._spec.submodule_search_locations is not None

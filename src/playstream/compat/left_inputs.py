@@ -1,4 +1,4 @@
-"""Arguments that ansible-runner leaves in the private data directory, where programs and the next run find them."""
+"""Save arguments in the private data directory, where programs and the next run expect them, as ansible-runner does."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _logger = logging.getLogger("playstream")
 
 
 def leave_inputs(config: RunnerConfig, inventory: Any) -> None:
-    """Write the inventory and the environment variables of a run that is ready, where only this user can read them.
+    """Write the inventory and the environment variables of a prepared run to files that only this user can read.
 
-    An inventory that is no file becomes `inventory/hosts`, or `hosts.json`, in the place of an earlier one. The
-    variables become `env/envvars` if there is none, but not with `suppress_env_files`.
+    An inventory that is not a file replaces `inventory/hosts`, or `hosts.json`. The variables are written to
+    `env/envvars` if that does not exist, unless `suppress_env_files` is set.
 
     Args:
-        config: the run's.
-        inventory: as it was given.
+        config: the configuration of the run.
+        inventory: the inventory as it was given.
     """
     directory = config.private_data_dir or ""
     try:
@@ -38,11 +38,11 @@ def leave_inputs(config: RunnerConfig, inventory: Any) -> None:
 
 
 def _is_content(given: str, understood: Any) -> bool:
-    """Whether an inventory is a text of its own: not a path, and not a list of hosts with commas.
+    """Return whether an inventory is the content of one: not a path, and not a list of hosts with commas.
 
     Args:
-        given: what the program gave.
-        understood: what the run takes it for.
+        given: the inventory that the program passed.
+        understood: the inventory that the run uses.
     """
     if "\n" in given or understood != given:
         return not os.path.exists(str(understood))

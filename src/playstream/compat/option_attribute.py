@@ -1,4 +1,4 @@
-"""Options and settings of a configuration as attributes of it."""
+"""Options and settings of a configuration as its attributes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playstream.pipeline.job.options import SETTING_OPTIONS
 
 
 class Configuration(Protocol):
-    """What has such attributes."""
+    """A configuration with such attributes."""
 
     options: dict[str, Any]
 
@@ -20,11 +20,11 @@ class Configuration(Protocol):
 
 
 class Given:
-    """An option, under the name that ansible-runner's configuration has for it. It may be set before `prepare()`.
+    """An option under the name of ansible-runner's configuration. It may be set before `prepare()`.
 
     Args:
-        option: its name among the options of run().
-        default: what it is when it is not given.
+        option: name of the option of run().
+        default: value if the option is not given.
     """
 
     def __init__(self, option: str, default: Any = None) -> None:
@@ -42,10 +42,10 @@ class Given:
 
 
 class Setting:
-    """A setting, under the name that ansible-runner's configuration has for it. It may be set until the run starts.
+    """A setting under the name of ansible-runner's configuration. It may be set until the run starts.
 
     Args:
-        default: what it is when it is not given.
+        default: value if the setting is not given.
     """
 
     def __init__(self, default: Any = None) -> None:

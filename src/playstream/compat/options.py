@@ -1,4 +1,4 @@
-"""Keyword arguments as programs give them to ansible-runner, as playstream takes them."""
+"""Convert keyword arguments for ansible-runner to those for playstream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playstream.pipeline.tree.directories import make_private
 HANDLERS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
 _WHOLE_NUMBERS = ("forks", "verbosity", "rotate_artifacts", "timeout")
 _EMPTY_IS_NONE = ("container_image", "forks", "timeout", "role", "tags", "skip_tags")
-"""Options whose 0 or '' is the same as left out."""
+"""Options for which 0 or '' means the default."""
 _HOST_KEYS = "ANSIBLE_HOST_KEY_CHECKING"
 
 
@@ -26,10 +26,10 @@ _SWITCHES = _find_switches()
 
 
 def loosen(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, with what ansible-runner would make of a value of another type.
+    """Convert arguments of other types in the same way as ansible-runner.
 
-    What is None, or false as it is by default, is left out: it is not to stand above a setting. `process_isolation`
-    that is false says that a `container_image` is not to be used.
+    Values that are None, or false by default, are omitted, so that they do not override a setting. If
+    `process_isolation` is false, a `container_image` is not used.
     """
     loose = {name: value for name, value in ((name, _loosen(name, value)) for name, value in given.items())
              if value is not None and value is not False}
@@ -39,10 +39,10 @@ def loosen(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_unknown(caller: str, names: Iterable[str], options: type) -> None:
-    """As Python does for a parameter that a function does not have.
+    """Refuse unknown parameters in the same way as Python.
 
     Raises:
-        TypeError: one of the names is not among the options.
+        TypeError: one of the names is not an option.
     """
     for name in names:
         if name not in options.__annotations__:
@@ -57,26 +57,26 @@ def _loosen(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name == "passwords" and not isinstance(value, Mapping):
-        return None  # a list of them has nothing to know a prompt by
+        return None  # a list of passwords has no prompts
     if name in _WHOLE_NUMBERS:
         return int(value)
     return str(value) if name == "ident" else value
 
 
 def make_directory(private_data_dir: str | os.PathLike[str] | None) -> None:
-    """Make the private data directory if it is missing, as a configuration of ansible-runner's does."""
+    """Create the private data directory if it is missing, as ansible-runner's configuration does."""
     if private_data_dir:
         make_private(Path(private_data_dir).absolute())
 
 
 def with_host_keys_unchecked(envvars: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The variables, with the one that keeps ssh from asking about hosts it does not know, unless it is set."""
+    """Return the variables with host key checking turned off, unless it is set."""
     unchecked = {} if _HOST_KEYS in os.environ else {_HOST_KEYS: "False"}
     return {**unchecked, **(envvars or {})}
 
 
 def below_env_files(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a command, above which the files of `env/` stand."""
+    """Return the arguments of a command, with the files of `env/` taking precedence."""
     options = loosen(given)
     make_directory(options.get("private_data_dir"))
     options["envvars"] = with_host_keys_unchecked(options.get("envvars"))

@@ -1,4 +1,4 @@
-"""Running a program as Python itself would, with ansible_runner in its place."""
+"""Run a program as Python itself would, with playstream as ansible_runner."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ _OURS = (__file__, runpy.__file__, "<frozen runpy>")
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the program that the words of a command line name.
+    """Run the program named by a command line.
 
     Args:
         words: the program and its arguments.
 
     Returns:
-        0 at the program's end, 2 when there is no such program. What the program raises, SystemExit too, is raised.
+        0 after the program has ended, 2 if it does not exist. Exceptions of the program, including SystemExit, are
+        raised.
     """
     if not words:
         return _refuse("expected a program to run, got none")
@@ -75,9 +76,9 @@ def _execute(code: CodeType, path: str) -> None:
     module.__dict__.update(
         __file__=path, __builtins__=builtins, __cached__=None, __loader__=SourceFileLoader("__main__", path)
     )
-    # It stays after the end: the program's threads and exit handlers still go on.
+    # It stays after the end, because the program's threads and exit handlers still use it.
     sys.modules["__main__"] = module
-    exec(code, module.__dict__)  # noqa: S102 - to run the program is what was asked for
+    exec(code, module.__dict__)  # noqa: S102 - running the program is the purpose
 
 
 def _run_module(words: Sequence[str]) -> int:
@@ -98,7 +99,7 @@ def _run_module(words: Sequence[str]) -> int:
 
 
 class _Unseen:
-    """Keeps this module out of the traceback that Python shows when the program fails."""
+    """Context manager that hides this module from the traceback of a program that fails."""
 
     def __enter__(self) -> None:
         pass
@@ -108,7 +109,7 @@ class _Unseen:
     ) -> None:
         if error is None or isinstance(error, SystemExit):
             return
-        hook = sys.excepthook  # the program may have one of its own
+        hook = sys.excepthook  # the program may have set its own
 
         def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
             while trace is not None and trace.tb_frame.f_code.co_filename in (*_OURS, _STARTER):

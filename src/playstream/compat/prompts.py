@@ -1,4 +1,4 @@
-"""The prompts that a configuration waits for, as ansible-runner's has them: compiled expressions and their answers."""
+"""Convert passwords to and from ansible-runner's form: compiled expressions of prompts, and their answers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from playstream.pipeline.job.passwords import check_passwords, sort_passwords
 
 _FLAGS = {re.IGNORECASE: "i", re.DOTALL: "s", re.VERBOSE: "x"}
-"""What is kept of an expression's flags. MULTILINE is set in any case, and bytes are always ASCII."""
+"""Flags of an expression that are kept. MULTILINE is always set, and bytes are always ASCII."""
 
 
 def compile_prompts(passwords: Mapping[str, str]) -> dict[Any, str | None]:
-    """The expressions among `passwords`, compiled, with their answers. A password with a name has none."""
+    """Compile the expressions in `passwords`; return them with their answers. Named passwords have no expression."""
     prompts = sort_passwords(passwords).prompts
     return {re.compile(pattern, re.MULTILINE): answer for pattern, answer in prompts.items()}
 
 
 def with_prompts(passwords: Mapping[str, str], expected: Mapping[Any, Any]) -> dict[str, str]:
-    """The passwords that have a name, and the prompts in `expected` that have an answer.
+    """Return the named passwords, and the prompts in `expected` that have an answer.
 
-    Keys that are no expressions, such as pexpect.EOF, stand for what ends the wait for a prompt there.
+    Other keys, such as pexpect.EOF, which ends the wait for a prompt in ansible-runner, are ignored.
 
     Raises:
-        ConfigurationError: an expression or an answer cannot be used.
+        ConfigurationError: an expression or an answer is invalid.
     """
     named = sort_passwords(passwords).prompts.keys() ^ passwords.keys()
     prompts = {
@@ -35,7 +35,7 @@ def with_prompts(passwords: Mapping[str, str], expected: Mapping[Any, Any]) -> d
 
 
 def _text(pattern: str | re.Pattern[Any]) -> str:
-    """An expression as a text, which has its flags within."""
+    """Return an expression as text, including its flags."""
     if isinstance(pattern, str):
         return pattern
     text = pattern.pattern.decode() if isinstance(pattern.pattern, bytes) else str(pattern.pattern)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as ansible-runner takes them: they cancel a run that has no cancel callback, and end nothing."""
+"""SIGINT and SIGTERM as in ansible-runner: they cancel a run without a cancel callback, and do not end the program."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class SignalWatch:
-    """Remembers that SIGINT or SIGTERM came while it listened. Calling it tells so: it is a cancel callback.
+    """A cancel callback that returns True after SIGINT or SIGTERM was received.
 
-    Only the main thread can listen. In another one it never hears anything.
+    Only the main thread can handle signals. In another thread it never returns True.
     """
 
     def __init__(self) -> None:
         self._came = False
         self._before: dict[int, Any] = {}
         self.over = False
-        """The run has ended. A signal that comes now does what it did before."""
+        """True after the run has ended: signals then have their earlier effect."""
 
     def __call__(self) -> bool:
         return self._came
 
     def start(self) -> None:
-        """Listen from here on."""
+        """Install the signal handlers."""
         if not self._before and threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
 
     def stop(self) -> None:
-        """Let the signals do what they did before, unless the program has changed that meanwhile."""
+        """Restore the earlier signal handlers, unless the program has replaced them meanwhile."""
         self.over = True
         if threading.current_thread() is threading.main_thread():
             for number in self._before:
@@ -42,7 +42,7 @@ class SignalWatch:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen while the context lasts; nothing happens if it listens already."""
+        """Handle signals while the context lasts; do nothing if they are handled already."""
         if self._before:
             yield
             return
@@ -56,13 +56,13 @@ class SignalWatch:
         if not self.over:
             self._came = True
             return
-        # Nobody has come to stop it: a run in another thread cannot.
+        # stop() was not called, because a run in another thread cannot restore signal handlers.
         self.stop()
         if signal.getsignal(number) != self._note:
             signal.raise_signal(number)
 
     def _handler_before(self, number: int) -> Any:
-        """What handled the signal before; of runs that overlapped, before the first of those that have ended."""
+        """Return the earlier handler of the signal, skipping those of overlapping runs that have ended."""
         handler = self._before[number]
         watch = getattr(handler, "__self__", None)
         if isinstance(watch, SignalWatch) and watch.over:
@@ -71,11 +71,11 @@ class SignalWatch:
 
 
 class WatchedThread(threading.Thread):
-    """The thread of a run that signals cancel. The main thread that sees its end stops listening.
+    """The thread of a run that signals cancel. When the main thread sees its end, it restores the signal handlers.
 
     Args:
-        watch: what listens.
-        options: those of Thread.
+        watch: handles the signals.
+        options: as for Thread.
     """
 
     def __init__(self, watch: SignalWatch, **options: Any) -> None:
@@ -83,19 +83,19 @@ class WatchedThread(threading.Thread):
         self._watch = watch
 
     def run(self) -> None:
-        """Run, and say that the run is over."""
+        """Run the thread's function, and mark the run as ended."""
         try:
             super().run()
         finally:
             self._watch.over = True
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the end."""
+        """Wait for the thread to end."""
         super().join(timeout)
         self.is_alive()
 
     def is_alive(self) -> bool:
-        """Whether the run goes on."""
+        """Return whether the thread is running."""
         alive = super().is_alive()
         if not alive and self._watch.over:
             self._watch.stop()
@@ -103,5 +103,5 @@ class WatchedThread(threading.Thread):
 
 
 def listening(cancel_callback: object) -> AbstractContextManager[None]:
-    """What a run goes on in: signals are listened to, if they are what cancels it."""
+    """Return a context for a run, in which signals are handled if they cancel it."""
     return cancel_callback.listening() if isinstance(cancel_callback, SignalWatch) else nullcontext()

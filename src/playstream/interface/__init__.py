@@ -1,7 +1,7 @@
-"""The Python face: what a program calls.
+"""The Python interface.
 
-It joins stages with links; what a stage does is the stage's, and words for the terminal are the command line's.
-The functions are loaded when they are first used, so that a program loads only the stages it needs.
+It connects stages with links; the stages do the work. Each function is loaded when it is first used, so that a program
+loads only the stages it needs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        import playstream  # noqa: PLC0415 - it knows where each public name is
+        import playstream  # noqa: PLC0415 - avoids a circular import
 
         if name in playstream.__all__ and name != "interface":
             return getattr(playstream, name)

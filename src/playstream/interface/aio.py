@@ -1,7 +1,7 @@
-"""asyncio: a run's events as an asynchronous iterator, and a run that is awaited.
+"""asyncio: iterate over a run's events, and await a run.
 
-The run has a thread of its own; what comes from it is handed to the event loop, and a loop that is slow makes the run
-wait, so that memory stays bounded.
+The job runs in its own thread, which passes events to the event loop. A slow loop makes the job wait, so memory use is
+bounded.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from playstream.interface.options import RunOptions
 
 _AHEAD = 256
-"""Events that may wait for the event loop."""
+"""Maximum number of events that wait for the event loop."""
 _Queue = asyncio.Queue["dict[str, Any] | None"]
 
 
 class EventStream:
-    """The events of one run, and the run. Made by stream().
+    """The events of one run, and the run. Created by stream().
 
-    The job starts with the first event that is asked for. Cancelling the task that iterates ends the job, and so does
-    leaving the loop early: `aclose()`, or the end of an `async with`, returns when it has ended; after a mere `break`
-    the event loop ends it as soon as it comes to it.
+    The job starts when the first event is requested. Cancelling the iterating task cancels the job, and so does leaving
+    the loop early: `aclose()`, or the end of an `async with`, returns when the job has ended; after a `break` alone,
+    the event loop cancels the job later.
 
     Attributes:
-        runner: the run; None until it has been made ready.
+        runner: the run; None until it is prepared.
     """
 
     def __init__(self, options: RunOptions) -> None:
@@ -45,29 +45,29 @@ class EventStream:
         self._queue: _Queue = asyncio.Queue(_AHEAD)
 
     def __aiter__(self) -> AsyncGenerator[dict[str, Any], None]:
-        """The iterator; there is one.
+        """Return the only iterator.
 
         Raises:
-            ConfigurationError: it was asked for before.
+            ConfigurationError: it was already requested.
         """
         if self._begun:
             raise ConfigurationError("an event stream can be iterated over only once: call stream() for another run")
         self._begun = True
-        # Not held by this object: an iterator that nobody holds is closed by the event loop, which ends the job.
+        # This object must not hold the iterator: the event loop closes an unreferenced iterator, which cancels the job.
         return self._events()
 
     async def __aenter__(self) -> Self:
-        """Nothing starts yet."""
+        """Return this object, without starting the job."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the job if it goes on."""
+        """Cancel the job if it is running."""
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the job if it goes on, and return when it has ended."""
+        """Cancel the job if it is running, and wait for it to end."""
         if self._run is not None:
             await self._end(self._run)
 
@@ -81,10 +81,10 @@ class EventStream:
         def hand_over(event: dict[str, Any]) -> bool:
             keep = True if handler is None else bool(handler(event))
             try:
-                # A copy, since the event is written to its file while the other thread has it.
+                # Pass a copy, because this thread writes the event to its file while the other uses it.
                 asyncio.run_coroutine_threadsafe(queue.put({**event}), loop).result()
             except (RuntimeError, CancelledError):
-                pass  # nobody reads any more
+                pass  # the reader has stopped
             return keep
 
         options: dict[str, Any] = {"quiet": True, **given, "event_handler": hand_over}
@@ -99,10 +99,10 @@ class EventStream:
         run.done.result()
 
     async def _end(self, run: _Run) -> None:
-        """Wait for the end of the run, which is canceled if it goes on."""
+        """Cancel the run if it is active, and wait for it to end."""
         if not run.done.done():
             run.runner.cancel("the event stream was closed")
-        emptying = asyncio.ensure_future(_empty(self._queue))  # the run may be waiting for room
+        emptying = asyncio.ensure_future(_empty(self._queue))  # the run may be waiting for space
         try:
             await run.ended()
         finally:
@@ -111,16 +111,16 @@ class EventStream:
 
 
 def stream(**options: Unpack[RunOptions]) -> EventStream:
-    """Run something and iterate over its events as they come.
+    """Run a job and iterate over its events as they arrive.
 
     Args:
-        options: as those of run(); `quiet` is true when left out.
+        options: as for run(); `quiet` defaults to True.
 
     Returns:
-        An asynchronous iterator of events, with the run as its `runner`. It is a context manager too.
+        An asynchronous iterator of events, with the run as its `runner`. It is also a context manager.
 
     Raises:
-        ConfigurationError: when iterating; the job could not run as asked. At once, with `streamer`.
+        ConfigurationError: the job is invalid; raised when iterating. Raised at once if `streamer` is given.
 
     Example:
         >>> async def show():  # doctest: +SKIP
@@ -133,19 +133,19 @@ def stream(**options: Unpack[RunOptions]) -> EventStream:
 
 
 async def arun(**options: Unpack[RunOptions]) -> Runner:
-    """Run something and wait for its end without holding up the event loop. Handlers are called in another thread.
+    """Run a job and wait for it to end without blocking the event loop. Handlers are called in another thread.
 
-    Cancelling the task cancels the job, and returns when it has ended.
+    Cancelling the task cancels the job, and returns when the job has ended.
 
     Args:
-        options: as those of run().
+        options: as for run().
 
     Returns:
         The run.
 
     Raises:
-        ConfigurationError: the job could not run as asked; nothing has run.
-        CallbackError: a cancel callback, artifacts handler or finished callback raised.
+        ConfigurationError: the job is invalid; nothing has run.
+        CallbackError: a cancel callback, artifacts handler or finished callback raised an exception.
 
     Example:
         >>> runner = await arun(private_data_dir="demo", playbook="site.yml")  # doctest: +SKIP
@@ -166,9 +166,9 @@ async def arun(**options: Unpack[RunOptions]) -> Runner:
 
 
 class _Run:
-    """A run in a thread of its own: a pool's threads are few, and a job may take hours.
+    """A run in its own thread, because a thread pool is small and a job may take hours.
 
-    `done` is a future and no task, so that a loop that cancels all its tasks does not lose it.
+    `done` is a future, not a task, so that a loop that cancels all its tasks does not cancel it.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -197,7 +197,7 @@ class _Run:
             self.done.set_exception(error)
 
     async def ended(self) -> None:
-        """Return when the run has ended, however often this task is cancelled meanwhile. Raises nothing of the run."""
+        """Wait for the run to end, even if this task is cancelled meanwhile. Do not raise the errors of the run."""
         while not self.done.done():
             try:
                 await asyncio.wait([self.done])
@@ -206,20 +206,20 @@ class _Run:
         self.done.exception()
 
     def join(self) -> None:
-        """Wait for the last steps of the thread, if the run has ended."""
+        """Wait for the thread to finish, if the run has ended."""
         if self.done.done():
             self._thread.join()
 
 
 async def _next(queue: _Queue, run: _Run) -> dict[str, Any] | None:
-    """The next event; None when the run has ended and all its events have been taken."""
+    """Return the next event; None if the run has ended and there are no more events."""
     if run.done.done() and queue.empty():
         return None
     return await queue.get()
 
 
 def _wake(queue: _Queue) -> None:
-    """Wake a reader that waits. One that does not, because the queue is full, sees that the run has ended."""
+    """Wake a waiting reader. If the queue is full, the reader does not wait, and sees that the run has ended."""
     try:
         queue.put_nowait(None)
     except asyncio.QueueFull:

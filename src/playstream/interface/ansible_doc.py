@@ -1,4 +1,4 @@
-"""get_plugin_…() and get_role_…(): what ansible-doc knows."""
+"""Query ansible-doc: get_plugin_…() and get_role_…()."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def get_plugin_docs(
     module_path: str | None = None,
     **options: Unpack[CommandOptions],
 ) -> Answer:
-    """The documentation of plugins, from ansible-doc.
+    """Return the documentation of plugins, from ansible-doc.
 
     Args:
-        plugin_names: their names.
-        plugin_type: `module` when None; `become`, `lookup` and so on.
+        plugin_names: names of the plugins.
+        plugin_type: `become`, `lookup` and so on; None means `module`.
         response_format: `json` for data; `human`, the default, for text.
-        snippet: a piece of a playbook to start from.
-        playbook_dir: directory of a playbook, for the plugins beside it.
+        snippet: return a playbook snippet instead.
+        playbook_dir: directory of a playbook, to include the plugins beside it.
         module_path: directories of modules, joined by colons.
-        options: as those of run_command().
+        options: as for run_command().
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
         ExecutableNotFound: ansible-doc is not on the PATH.
         JobError: the answer is not JSON.
 
@@ -55,22 +55,22 @@ def get_plugin_docs_async(
     module_path: str | None = None,
     **options: Unpack[CommandOptions],
 ) -> tuple[threading.Thread, Runner]:
-    """As get_plugin_docs(), in a thread of its own.
+    """Run get_plugin_docs() in a new thread.
 
     Args:
-        plugin_names: their names.
-        plugin_type: as get_plugin_docs()'s, like those that follow.
+        plugin_names: names of the plugins.
+        plugin_type: as for get_plugin_docs().
         response_format: `json` for JSON, as text.
-        snippet: a piece of a playbook to start from.
-        playbook_dir: directory of a playbook, for the plugins beside it.
+        snippet: return a playbook snippet instead.
+        playbook_dir: directory of a playbook, to include the plugins beside it.
         module_path: directories of modules, joined by colons.
-        options: as those of run_command().
+        options: as for run_command().
 
     Returns:
-        The thread, and the run: its `stdout` and `stderr` are open files.
+        The thread, and the run, whose `stdout` and `stderr` are open files.
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
         ExecutableNotFound: ansible-doc is not on the PATH.
 
     Example:
@@ -89,18 +89,18 @@ def get_plugin_list(
     module_path: str | None = None,
     **options: Unpack[CommandOptions],
 ) -> Answer:
-    """The plugins that are installed, from ansible-doc.
+    """Return the installed plugins, from ansible-doc.
 
     Args:
-        list_files: True for the file of each, in place of its description.
+        list_files: return the file of each plugin instead of its description.
         response_format: `json` for data; `human`, the default, for text.
-        plugin_type: `module` when None.
-        playbook_dir: directory of a playbook, for the plugins beside it.
+        plugin_type: `become`, `lookup` and so on; None means `module`.
+        playbook_dir: directory of a playbook, to include the plugins beside it.
         module_path: directories of modules, joined by colons.
-        options: as those of run_command().
+        options: as for run_command().
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
         ExecutableNotFound: ansible-doc is not on the PATH.
         JobError: the answer is not JSON.
 
@@ -115,18 +115,18 @@ def get_plugin_list(
 def get_role_list(
     collection: str | None = None, playbook_dir: str | None = None, **options: Unpack[CommandOptions]
 ) -> Answer:
-    """The roles that have an argument specification, from ansible-doc.
+    """Return the roles that have an argument specification, from ansible-doc.
 
     Args:
-        collection: only those of this collection.
-        playbook_dir: directory of a playbook, for the roles beside it.
-        options: as those of run_command().
+        collection: return only roles of this collection.
+        playbook_dir: directory of a playbook, to include the roles beside it.
+        options: as for run_command().
 
     Returns:
-        Data by role, empty when there are none; and the program's errors.
+        Data by role, which may be empty, and the program's errors.
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
         ExecutableNotFound: ansible-doc is not on the PATH.
         JobError: the answer is not JSON.
 
@@ -140,19 +140,19 @@ def get_role_list(
 def get_role_argspec(
     role: str, collection: str | None = None, playbook_dir: str | None = None, **options: Unpack[CommandOptions]
 ) -> Answer:
-    """The argument specification of a role, from ansible-doc.
+    """Return the argument specification of a role, from ansible-doc.
 
     Args:
-        role: its name, with the collection's in front or not.
-        collection: the collection, when it is not in the name.
-        playbook_dir: directory of a playbook, for the roles beside it.
-        options: as those of run_command().
+        role: name of the role, with or without the collection.
+        collection: the collection, if it is not in the name.
+        playbook_dir: directory of a playbook, to include the roles beside it.
+        options: as for run_command().
 
     Returns:
-        Data by role, empty when there is none; and the program's errors.
+        Data by role, which may be empty, and the program's errors.
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
         ExecutableNotFound: ansible-doc is not on the PATH.
         JobError: the answer is not JSON.
 

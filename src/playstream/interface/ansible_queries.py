@@ -1,7 +1,7 @@
-"""get_…(): what Ansible knows of inventories and of its configuration.
+"""Query inventories and Ansible's configuration: get_inventory() and get_ansible_config().
 
-Each asks one of Ansible's own programs, here or in a container, so that nothing of Ansible is loaded into this
-process.
+Each function runs one of Ansible's own programs, on this host or in a container, so that Ansible is not loaded into
+this process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from playstream.pipeline.errors import ConfigurationError, JobError
 
 _NOTICES = ("[WARNING", "[DEPRECATION", "[ERROR")
 Answer = tuple[Any, str]
-"""The response (data where JSON was asked for, else text), and the program's errors."""
+"""The response (data if JSON was requested, else text), and the program's errors."""
 
 
 def get_inventory(
@@ -31,22 +31,22 @@ def get_inventory(
     export: bool | None = None,
     **options: Unpack[CommandOptions],
 ) -> Answer:
-    """What an inventory holds, from ansible-inventory.
+    """Return the contents of an inventory, from ansible-inventory.
 
     Args:
         action: `list` for all hosts, `host` for one, `graph` for the groups.
         inventories: paths or host lists.
         response_format: `json` for data; `yaml` or `toml` for text; None for JSON as text.
         host: the host, with action `host`.
-        playbook_dir: directory of a playbook, for the variables beside it.
+        playbook_dir: directory of a playbook, to include the variables beside it.
         vault_ids: vault identity.
         vault_password_file: file with the vault's password.
-        output_file: write there in place of answering.
-        export: optimised for export, without variables of all.
-        options: as those of run_command().
+        output_file: file to write the response to, instead of returning it.
+        export: optimise for export, without merged variables.
+        options: as for run_command().
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
         ExecutableNotFound: ansible-inventory is not on the PATH.
         JobError: the answer is not JSON.
 
@@ -78,19 +78,19 @@ def get_inventory(
 def get_ansible_config(
     action: str, config_file: str | None = None, only_changed: bool | None = None, **options: Unpack[CommandOptions]
 ) -> tuple[str, str]:
-    """Ansible's configuration, from ansible-config.
+    """Return Ansible's configuration, from ansible-config.
 
     Args:
-        action: `list` for all settings with their documentation, `dump` for those in force, `view` for the file.
-        config_file: the file; the one that Ansible finds when None.
-        only_changed: with `dump`, only what is not the default.
-        options: as those of run_command().
+        action: `list` for all settings with their documentation, `dump` for the current values, `view` for the file.
+        config_file: the file; None for the one that Ansible finds.
+        only_changed: with `dump`, return only values that differ from the default.
+        options: as for run_command().
 
     Returns:
         The program's text, and its errors.
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
         ExecutableNotFound: ansible-config is not on the PATH.
 
     Example:
@@ -105,20 +105,20 @@ def get_ansible_config(
 
 
 def check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    """Refuse what is none of the choices; None is left to the program."""
+    """Refuse a value that is not one of the choices; None is allowed."""
     if value is not None and value not in choices:
         raise ConfigurationError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
 
 
 def check_names(name: str, value: Sequence[str]) -> list[str]:
-    """A list of texts, known to be one."""
+    """Check that a value is a list of strings, and return it."""
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
         raise ConfigurationError(f"{name}: expected a list of strings, got {type(value).__name__}")
     return list(value)
 
 
 def ask(program: str, words: Sequence[str], parse: bool, options: CommandOptions) -> Answer:
-    """Run the program without a terminal; take its answer apart if it should be JSON."""
+    """Run the program without a terminal; parse its response if it should be JSON."""
     asked: CommandOptions = {"runner_mode": "subprocess", "quiet": True, **options}
     runner = init_command(program, words, **asked)
     runner.run()
@@ -134,7 +134,7 @@ def ask(program: str, words: Sequence[str], parse: bool, options: CommandOptions
 
 
 def _start_of_json(text: str) -> int:
-    """Where JSON begins: with runner_mode='pexpect' warnings may stand before it."""
+    """Find the beginning of the JSON: with runner_mode='pexpect', warnings may precede it."""
     position = 0
     for line in text.splitlines(keepends=True):
         if line.startswith(("{", "[")) and not line.startswith(_NOTICES):

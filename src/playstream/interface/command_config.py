@@ -1,4 +1,4 @@
-"""CommandConfig: a command line to run, made ready as a RunnerConfig is."""
+"""CommandConfig: the configuration of a command line."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from playstream.worker.console import Console
 from playstream.worker.pipes import Pipes
 
 Descriptors = tuple["int | None", "int | None", "int | None"]
-"""Standard input, output and error; None for one that is read here."""
+"""Standard input, output and error; None for a stream that playstream handles."""
 
 
 class CommandConfig(RunnerConfig):
-    """A command line to run: any program, with Ansible's own first in mind.
+    """A command line to run: any program, but mainly Ansible's own.
 
     Args:
         executable_cmd: the program.
         cmdline_args: its arguments.
-        descriptors: what it runs on; a terminal when None.
-        private_data_dir: as RunnerConfig's.
-        options: as those of run_command().
+        descriptors: the descriptors it uses; None for a terminal.
+        private_data_dir: as for RunnerConfig.
+        options: as for run_command().
     """
 
-    text_stays_text = True  # what the command printed is what its caller asked for
+    text_stays_text = True  # the caller wants the command's own output
     _options_type = SharedOptions
     _is_command = True
 
@@ -46,7 +46,7 @@ class CommandConfig(RunnerConfig):
         self._descriptors = descriptors
         self._pipes: Pipes | None = None
         self._configure(private_data_dir, options)
-        # A command runs where the caller is, and in a container finds what it finds there.
+        # A command runs in the caller's current directory, which is mounted in a container.
         cwd = absolute_path(options.get("host_cwd") or current_directory())
         self._job_options.setdefault("project_dir", cwd)
         self._job_options.setdefault("host_cwd", cwd)
@@ -54,7 +54,7 @@ class CommandConfig(RunnerConfig):
 
     @property
     def outputs(self) -> list[str]:
-        """Which of `stdout` and `stderr` are read here, and not the caller's own descriptors."""
+        """The streams among `stdout` and `stderr` that playstream reads, because the caller gave no descriptor."""
         _, stdout, stderr = self._descriptors or (None, None, None)
         return [name for name, given in (("stdout", stdout), ("stderr", stderr)) if given is None]
 
@@ -80,7 +80,7 @@ class CommandConfig(RunnerConfig):
         return self._pipes
 
     def release(self) -> None:
-        """Remove what the run needed."""
+        """Remove the files that the run needed."""
         super().release()
         if self._pipes is not None:
             self._pipes.close()

@@ -1,4 +1,4 @@
-"""What a command line names on this host, so that the command finds it in a container too."""
+"""Mounts for the paths in a command line, so that the command finds them in a container."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _PATH_OPTIONS = {
 
 
 def find_mounts(words: Sequence[str], cwd: str) -> list[str]:
-    """Mounts, HOST:CONTAINER, for the paths that a command line names and that are not below `cwd`.
+    """Return mounts, HOST:CONTAINER, for the paths in a command line that are not below `cwd`.
 
-    What is below `cwd` is there already, because that is mounted under its own name.
+    Paths below `cwd` need no mount, because `cwd` is mounted under its own name.
 
     Args:
         words: the arguments of the command.
@@ -42,6 +42,6 @@ def _named_paths(words: Sequence[str]) -> Iterable[str]:
         elif word.startswith("@") and previous in {"-e", "--extra-vars"}:
             yield word[1:]
         elif not word.startswith("-") and word.endswith((".yml", ".yaml")):
-            # A playbook is found together with the roles and files beside it.
+            # Mount the directory of a playbook, which contains its roles and files.
             yield os.path.dirname(word) or "."
         previous = word

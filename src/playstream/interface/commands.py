@@ -1,4 +1,4 @@
-"""run_command(): any command line, with Ansible's own programs first in mind."""
+"""Run any command line, but mainly Ansible's own programs: run_command()."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from playstream.pipeline.job.checks import check_options, refuse_empty, select_o
 from playstream.pipeline.job.options import SharedOptions
 
 _WITHOUT_TERMINAL = {"ansible-config", "ansible-doc", "ansible-galaxy"}
-"""Programs that ask nothing, and whose output is for programs: a terminal would wrap its lines."""
+"""Programs that never prompt and whose output is read by programs. A terminal would wrap its lines."""
 _DESCRIPTOR_OPTIONS = ("input_fd", "output_fd", "error_fd")
 
 
 def init_command(
     executable_cmd: str, cmdline_args: Sequence[str] | None = None, **options: Unpack[CommandOptions]
 ) -> Runner:
-    """Make everything ready for a command and start nothing.
+    """Prepare a command without starting it.
 
     Args:
         executable_cmd: the program.
         cmdline_args: its arguments.
-        options: as those of run_command().
+        options: as for run_command().
 
     Raises:
-        ConfigurationError: an option is wrong.
-        ExecutableNotFound: there is no such program.
+        ConfigurationError: an option is invalid.
+        ExecutableNotFound: the program does not exist.
     """
     if not isinstance(executable_cmd, str) or not executable_cmd:
         raise ConfigurationError(f"executable_cmd: expected the name of a program, got {executable_cmd!r}")
@@ -55,10 +55,10 @@ def init_command(
 
 
 def find_descriptors(executable: str, given: Mapping[str, Any]) -> Descriptors | None:
-    """The caller's descriptors for mode `subprocess`; None for a terminal.
+    """Return the caller's descriptors for mode `subprocess`; None for a terminal.
 
     Raises:
-        ConfigurationError: the mode has no use for one of them, or it is no file of the system's.
+        ConfigurationError: the mode does not support one of them, or it is not a file with a descriptor.
     """
     mode = given.get("runner_mode")
     if mode is None:
@@ -81,7 +81,7 @@ def _number(name: str, file: IO[Any] | int | None) -> int | None:
         return file
     try:
         if name != "input_fd":
-            file.flush()  # what the caller has written comes before what the command writes
+            file.flush()  # the caller's output precedes the command's
         return file.fileno()
     except (AttributeError, OSError, ValueError):
         raise ConfigurationError(
@@ -93,22 +93,22 @@ def _number(name: str, file: IO[Any] | int | None) -> int | None:
 def run_command(
     executable_cmd: str, cmdline_args: Sequence[str] | None = None, **options: Unpack[CommandOptions]
 ) -> tuple[str, str, int | None]:
-    """Run a command and wait for its end. No shell has a part in it.
+    """Run a command, without a shell, and wait for it to end.
 
     Args:
         executable_cmd: the program, such as `ansible-playbook`.
         cmdline_args: its arguments.
-        options: `input_fd`, `output_fd`, `error_fd`: files for the command to use as its own; `runner_mode`; and
-            those that run() has for environment, passwords, isolation and handlers.
+        options: `input_fd`, `output_fd`, `error_fd`: files that the command uses directly; `runner_mode`; and as for
+            run(): environment, passwords, isolation and handlers.
 
     Returns:
-        Its output, its errors (on a terminal, mode `pexpect`, they are in the output), and its return code; where that
-        is not known, the exit status of the error, as in docs/errors.md. Output that went to `output_fd` or `error_fd`
-        is not repeated here.
+        Its output, its errors (included in the output on a terminal, mode `pexpect`), and its return code; if that is
+        unknown, the exit status of the error, as in docs/errors.md. Output to `output_fd` or `error_fd` is not
+        included.
 
     Raises:
-        ConfigurationError: an option is wrong.
-        ExecutableNotFound: there is no such program.
+        ConfigurationError: an option is invalid.
+        ExecutableNotFound: the program does not exist.
 
     Example:
         >>> out, err, rc = run_command("ansible-doc", ["--list", "--json"])  # doctest: +SKIP
@@ -119,10 +119,10 @@ def run_command(
 
 
 def read_output(runner: Runner) -> tuple[str, str, int | None]:
-    """What a command that has ended left; 0 as its return code only where it was successful."""
+    """Return the output, errors and return code of a command that has ended; 0 only if it was successful."""
     config = runner.config
     texts = {"stdout": "", "stderr": ""}
-    # Where the output is the caller's, the artifact holds what events say of it.
+    # If the output went to the caller's descriptor, the artifact only contains text from events.
     for name in config.outputs if isinstance(config, CommandConfig) else texts:
         path = runner.artifact_path / name
         texts[name] = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
@@ -132,19 +132,19 @@ def read_output(runner: Runner) -> tuple[str, str, int | None]:
 def run_command_async(
     executable_cmd: str, cmdline_args: Sequence[str] | None = None, **options: Unpack[CommandOptions]
 ) -> tuple[threading.Thread, Runner]:
-    """Start a command in a thread of its own.
+    """Start a command in a new thread.
 
     Args:
         executable_cmd: the program.
         cmdline_args: its arguments.
-        options: as those of run_command().
+        options: as for run_command().
 
     Returns:
-        The thread, and the run: its `stdout` and `stderr` are open files.
+        The thread, and the run, whose `stdout` and `stderr` are open files.
 
     Raises:
-        ConfigurationError: an option is wrong.
-        ExecutableNotFound: there is no such program.
+        ConfigurationError: an option is invalid.
+        ExecutableNotFound: the program does not exist.
 
     Example:
         >>> thread, runner = run_command_async("ansible", ["--version"])  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""RunnerConfig: what is to be run, made ready, and open to change until it runs."""
+"""RunnerConfig: the configuration of a run, which can be changed until the run starts."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from playstream.worker.spool import PrivateDirectory, Spool
 
 
 class RunnerConfig:
-    """What is to be run. `prepare()` makes it ready; `command`, `env` and `cwd` may be changed before it runs.
+    """The configuration of a run. After `prepare()`, `command`, `env` and `cwd` may be changed before the run.
 
     Args:
-        private_data_dir: directory with `project/`, `inventory/` and `env/`; only read. None for a job from memory.
-        options: as those of run(); handlers are the Runner's.
+        private_data_dir: directory with `project/`, `inventory/` and `env/`, only read; None for a job from memory.
+        options: as for run(), without the handlers.
 
     Raises:
-        ConfigurationError: an option has an unknown name or a wrong type.
+        ConfigurationError: an option is unknown or has the wrong type.
 
     Example:
         >>> config = RunnerConfig(private_data_dir="demo", playbook="site.yml")
@@ -53,11 +53,11 @@ class RunnerConfig:
     """
 
     text_stays_text = False
-    """With `json_mode`, lines that no event of Ansible's tells of are kept and shown as they are."""
+    """With `json_mode`, keep and show lines that do not belong to an event unchanged."""
     follow_links = False
-    """Links in the artifact directory in the place of `stdout` and `stderr` stay, and what they lead to is written."""
+    """If `stdout` or `stderr` in the artifact directory is a link, keep the link and write to its target."""
     delivery = Delivery.IN_PLACE
-    """What becomes of things that are named and not there."""
+    """How to handle named files that do not exist."""
     _options_type: type = JobOptions
     _is_command = False
 
@@ -67,7 +67,7 @@ class RunnerConfig:
 
     def _configure(self, private_data_dir: StrPath | None, options: Mapping[str, Any]) -> None:
         self.options = check_options(options, self._options_type, type(self).__name__)
-        """The options that were given, checked, without those that are None."""
+        """The given options, checked, without those that are None."""
         self.private_data_dir = absolute_path(private_data_dir) if private_data_dir else None
         """Absolute path; None for a job from memory."""
         given = self.options.get("artifact_dir")
@@ -80,14 +80,13 @@ class RunnerConfig:
         self.ident = str(self._job_options["ident"])
         """Name of the run."""
         self.command: list[str] = []
-        """What is started; known after `prepare()`."""
+        """The command to start; set by `prepare()`."""
         self.env: dict[str, str] = {}
-        """The environment of the job, in a container what it has inside; known after `prepare()`. Changes reach the job
-        alone, and no engine."""
+        """The environment of the job, also in a container; set by `prepare()`. Changes do not affect the engine."""
         self.cwd = ""
-        """The directory that the command is started in; known after `prepare()`."""
+        """The directory to start the command in; set by `prepare()`."""
         self.settings: dict[str, Any] = dict(self.options.get("settings", {}))
-        """Settings; after `prepare()` with those of `env/settings`."""
+        """Settings; `prepare()` adds those in `env/settings`."""
         self.quiet = bool(self.options.get("quiet", False))
         self.json_mode = bool(self.options.get("json_mode", False))
         self.raw_output = bool(self.options.get("raw_output", False))
@@ -104,12 +103,12 @@ class RunnerConfig:
 
     @property
     def artifact_base(self) -> Path | None:
-        """Where this run's artifacts have a directory among others; None when `ident` is ''."""
+        """The directory that contains the artifact directories of runs; None if `ident` is ''."""
         return self._artifact_base if self.ident else None
 
     @property
     def _artifact_base(self) -> Path:
-        """Where artifact directories are. A run from memory leaves them nowhere: they go with this object."""
+        """The directory of artifact directories. For a run from memory it is removed with this object."""
         if self._given_artifact_dir is not None:
             return self._given_artifact_dir
         if self.private_data_dir is not None:
@@ -145,43 +144,43 @@ class RunnerConfig:
 
     @property
     def fact_cache_type(self) -> str:
-        """Which plugin keeps the facts; '' for the one of Ansible's configuration."""
+        """The cache plugin for facts; '' for the one in Ansible's configuration."""
         kind = self.options.get("fact_cache_type", self.settings.get("fact_cache_type", "jsonfile"))
         return str(kind or "")
 
     @property
     def fact_cache(self) -> str | None:
-        """The directory of the facts in the artifacts; None when they are not kept as files."""
+        """The directory of facts in the artifacts; None if facts are not kept as files."""
         name = self.options.get("fact_cache") or self.settings.get("fact_cache") or "fact_cache"
         return os.path.join(self.artifact_dir, name) if self.fact_cache_type == "jsonfile" else None
 
     @property
     def idle_timeout(self) -> float | None:
-        """Seconds without output after which the job is ended; None for never."""
+        """Seconds without output after which the job is stopped; None for never."""
         return self.settings.get("idle_timeout")
 
     @property
     def job_timeout(self) -> float | None:
-        """Seconds after which the job is ended; None for never."""
+        """Seconds after which the job is stopped; None for never."""
         return self.settings.get("job_timeout")
 
     @property
     def prepared(self) -> bool:
-        """True when the command is known and has not been run yet."""
+        """True if `prepare()` was called and the command has not run yet."""
         return self._launch is not None
 
     def make_ready(self) -> None:
-        """Prepare it for a run, unless it is. Raises what prepare() raises."""
+        """Call prepare(), unless the configuration is prepared."""
         if not self.prepared:
             self.prepare()
 
     def prepare(self) -> None:
-        """Check everything, and make a private place with what the run needs.
+        """Check the options, and create a private directory with the files that the run needs.
 
         Raises:
-            ConfigurationError: the job could not run as asked; names the argument, or the file and line.
+            ConfigurationError: the job is invalid; the message names the argument, or the file and line.
             ExecutableNotFound: Ansible is not on the PATH.
-            JobError: the private place cannot be made.
+            JobError: the private directory cannot be created.
         """
         self._discard()
         fill_standard_streams()
@@ -189,7 +188,7 @@ class RunnerConfig:
         arguments = make_arguments(self._job_options, command=self._command_words())
         job = self._adapt(make_job(directory, arguments, self.delivery))
         if directory is None and self._given_artifact_dir is None:
-            self._make_temporary()  # now, before there are more threads
+            self._make_temporary()  # now, before more threads are started
         remove_leftovers()
         self._spool = Spool(directory, in_place=True)
         self._finalizers = [weakref.finalize(self, self._spool.remove)]
@@ -211,11 +210,11 @@ class RunnerConfig:
         self.suppress_output_file = bool(self.settings.get("suppress_output_file", False))
 
     def _command_words(self) -> Sequence[str]:
-        """A whole command line, when that is what is run."""
+        """Return the whole command line, if it is not built from the options."""
         return ()
 
     def _adapt(self, job: Job) -> Job:
-        """The job, with what its kind makes different."""
+        """Return the job with changes for this kind of configuration."""
         return job
 
     @property
@@ -223,33 +222,35 @@ class RunnerConfig:
         return True
 
     def _make_console(self) -> Console | None:
-        """What the command runs on; None for a terminal of its own."""
+        """Return the console that the command runs on; None for its own terminal."""
         return None
 
     def _discard(self) -> None:
-        """Remove what an earlier `prepare()` made."""
+        """Remove the files that an earlier `prepare()` created."""
         for finalizer in reversed(self._finalizers):
             finalizer()
         self._finalizers = []
         self._launch = self._spool = self._job = None
 
     def _words_to_run(self) -> list[str]:
-        """The command that is started."""
+        """Return the command to start."""
         return self.command
 
     def _env_to_run(self) -> Mapping[str, str]:
-        """The environment that it is started with."""
+        """Return the environment to start the command with."""
         return self.env
 
     def _job_to_run(self, job: Job) -> Job:
-        """The job that was prepared, with what was changed since."""
+        """Return the prepared job with later changes."""
         return job
 
     def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
-        """The run itself, with what was changed since `prepare()`. Used by Runner, which calls `release` afterwards.
+        """Return the execution of the job, with the changes made since `prepare()`.
+
+        Runner calls it, and `release` afterwards.
 
         Raises:
-            ConfigurationError: it was not prepared, or the command is empty, or its directory is not there.
+            ConfigurationError: the configuration is not prepared, the command is empty, or its directory is missing.
         """
         if self._job is None or self._spool is None or self._launch is None:
             raise ConfigurationError("the configuration is not prepared: call prepare() before the run")
@@ -266,10 +267,10 @@ class RunnerConfig:
             self._launch.command, argv=tuple(map(str, self._words_to_run())), shown=tuple(map(str, self.command)),
             env={str(k): str(v) for k, v in self._env_to_run().items()}, cwd=Path(self.cwd),
         )
-        _ = command.start_env  # where it cannot be made, nothing runs
-        self._spool.artifact_dir(self._job.ident)  # a run in a process that was forked may have left its own there
+        _ = command.start_env  # raises before anything runs if it is invalid
+        self._spool.artifact_dir(self._job.ident)  # a run in a forked process may have left its own there
         if self.fact_cache is not None and self._job.settings.get("fact_cache_type", "jsonfile") == "jsonfile":
-            # Facts that are in the artifacts already are known to this run.
+            # Facts that are already in the artifacts are available to this run.
             restore_fact_cache(Path(self.fact_cache), fact_cache_dir(self._job, self._launch.paths))
         return Execution(
             self._job_to_run(self._job), self._spool, mailbox, cancellation,
@@ -277,5 +278,5 @@ class RunnerConfig:
         )
 
     def release(self) -> None:
-        """Remove what the run needed."""
+        """Remove the files that the run needed."""
         self._discard()

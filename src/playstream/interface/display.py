@@ -1,4 +1,4 @@
-"""What a run shows on this process's standard output."""
+"""Show the output of a run on this process's standard output."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _MOST_HELD = 1 << 20
 
 
 def write_standard_output(text: str, look: Callable[[], None] = lambda: None) -> None:
-    """Write to what is `sys.stdout` by then; what its encoding has no way to say becomes question marks.
+    """Write to the current `sys.stdout`; replace characters that its encoding does not support with question marks.
 
     Args:
-        text: what to write.
-        look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out.
+        text: the text to write.
+        look: called every LOOK_SECONDS while the reader reads nothing; its exceptions are raised.
 
     Raises:
-        OSError: nobody reads it, or it cannot be written.
-        ValueError: it has been closed.
+        OSError: the reader has gone, or the output cannot be written.
+        ValueError: standard output is closed.
     """
     stream = sys.stdout
     if stream is None:
@@ -42,7 +42,7 @@ def write_standard_output(text: str, look: Callable[[], None] = lambda: None) ->
         stream.write(data.decode(encoding))
         stream.flush()
         return
-    # Text that a non-blocking file does not take at once would be lost there; bytes are counted.
+    # A text write to a non-blocking file would lose what it does not accept at once, so write bytes.
     _retry(stream.fileno, stream.flush)
     view = memoryview(data)
     raw = getattr(stream.buffer, "raw", stream.buffer)
@@ -51,7 +51,7 @@ def write_standard_output(text: str, look: Callable[[], None] = lambda: None) ->
         return
     while view:
         try:
-            written = stream.buffer.write(view) or 0  # None says that a file without a buffer would block
+            written = stream.buffer.write(view) or 0  # None means that an unbuffered file would block
         except BlockingIOError as error:
             written = error.characters_written
         view = view[written:]
@@ -69,11 +69,11 @@ def _write_while_wanted(fd: int, view: memoryview, look: Callable[[], None]) -> 
         try:
             view = view[os.write(fd, view[:size]) :]
         except BlockingIOError:
-            pass  # others, who share the pipe, were faster
+            pass  # another process that shares the pipe has filled it
 
 
 def _retry(fileno: Callable[[], int], flush: Callable[[], object]) -> None:
-    """Write what is buffered, however long it takes."""
+    """Flush a buffer, however long it takes."""
     while True:
         try:
             flush()
@@ -84,26 +84,26 @@ def _retry(fileno: Callable[[], int], flush: Callable[[], object]) -> None:
 
 
 class Display:
-    """Ansible's output, or events as JSON lines, on its way to the viewer, until nobody reads it any more.
+    """Shows Ansible's output, or events as JSON lines, until the reader has gone.
 
     Args:
-        write: takes the text; LinkError, OSError or ValueError say that nobody reads it. None for showing nothing.
-        form: makes the text ready to be shown; what would be orders to a terminal is written out by default.
+        write: called with text; it raises LinkError, OSError or ValueError if the reader has gone. None shows nothing.
+        form: converts the text; by default terminal control sequences are escaped.
     """
 
     def __init__(self, write: Callable[[str], object] | None, form: Callable[[str], str] = make_safe) -> None:
         self._write = write
         self._form = form
         self.error: OutputError | None = None
-        """Why nothing more is shown. None when the reader has left, which is no error."""
+        """Why no more output is shown. None if the reader has exited, which is not an error."""
         self._lines: list[str] = []
         self._held = 0
 
     def show(self, text: str) -> None:
-        """Take lines without their last line end.
+        """Add lines, without the final line end.
 
-        They are held for one write, but not without end: what was read at once may be gigabytes when it is unpacked,
-        and a job that floods its output gives no pause.
+        Lines are collected for one write, up to a limit: data read at once may be gigabytes after decompression, and a
+        job may print without a pause.
         """
         if self._write is not None:
             self._lines.append(text)
@@ -112,7 +112,7 @@ class Display:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what was taken. Whether somebody reads it makes no difference to the run."""
+        """Write the collected lines. A problem with the reader does not affect the run."""
         if self._write is None or not self._lines:
             return
         text = self._form("\n".join(self._lines) + "\n")
@@ -131,18 +131,18 @@ class Display:
 
 
 def choose_output(config: RunnerConfig) -> Output:
-    """What a run shows and keeps, as its configuration says."""
+    """Return the kind of output that a configuration selects."""
     if not config.json_mode:
         return Output.TEXT
     return Output.MIXED if config.text_stays_text else Output.JSON
 
 
 def make_display(config: RunnerConfig, look: Callable[[], None]) -> Display:
-    """What shows a run as its configuration says.
+    """Return the display that a configuration selects.
 
     Args:
         config: the configuration.
-        look: called every LOOK_SECONDS while the reader takes nothing. LinkError says that nothing more is to be shown.
+        look: called every LOOK_SECONDS while the reader reads nothing; it raises LinkError to stop the display.
     """
     form = choose_form(raw=config.raw_output, json=config.json_mode, mixed=config.text_stays_text)
     write = partial(write_standard_output, look=look)

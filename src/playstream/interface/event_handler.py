@@ -1,4 +1,4 @@
-"""A class for handlers of events, with a method for each kind."""
+"""Base class of event handlers with a method for each kind of event."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANSIBLES_NAMES = {
     "on_any": "on_event", "on_file_diff": "runner_on_file_diff",
     "playbook_on_handler_task_start": "playbook_on_task_start",
 }
-"""Callbacks of Ansible's whose events are called differently."""
+"""Ansible's callbacks whose events have other names."""
 _CALLBACK_PREFIXES = ("runner_", "playbook_", "v2_")
 _ORDINARY = "__playstream_ordinary__"
 
@@ -34,27 +34,26 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class EventHandler:
-    """Takes the events of a run.
+    """Handles the events of a run.
 
-    Subclass it and define methods that are named as the events, which are named as Ansible's callbacks:
-    `runner_on_ok(self, event)`, `runner_on_failed(self, event)` and so on. Each takes the event, a dict.
-    `on_event(self, event)` takes those that have no method, `on_status(self, data, runner_config)` the statuses.
+    Subclass it and define methods with the names of events, which are those of Ansible's callbacks:
+    `runner_on_ok(self, event)`, `runner_on_failed(self, event)` and so on. Each receives the event, a dict.
+    `on_event(self, event)` receives events without a method, and `on_status(self, data, runner_config)` the statuses.
 
-    An instance goes to `run(handler=...)`, or wherever an event handler is expected: it is callable. The methods are
+    Pass an instance as `run(handler=...)`, or wherever an event handler is expected: it is callable. The methods are
     called in the thread of the run.
 
-    A method that returns False, or another false value but None, drops the event: it is kept neither on disk nor in
-    `Runner.events`. One that returns nothing keeps it. (A plain function that returns nothing drops it, as with
-    ansible-runner. A method is there to look at one kind of event; that should not take it out of the results.)
+    A method that returns a false value other than None drops the event, from the disk and from `Runner.events`. A
+    method that returns nothing keeps it. (A plain function that returns nothing drops it, as in ansible-runner. A
+    method only looks at one kind of event, which should not remove the event from the results.)
 
-    Names are checked when the class is made, so that a misspelt callback is no callback that never comes. A public
-    method is the name of an event, or `on_event`, or `on_status`; the name of any other begins with an underscore, or
-    it is declared with `@EventHandler.ordinary`. What a class inherits from other bases may be named as it likes, but
-    not like a callback (`runner_`, `playbook_`, `v2_`). Attributes that are no methods are free, too.
+    Names are checked when the class is created, so that a misspelt method is not silently ignored. A public method must
+    have the name of an event, or be `on_event` or `on_status`; start other names with an underscore, or decorate the
+    method with `@EventHandler.ordinary`. Methods inherited from other bases may have any name that does not look like a
+    callback (`runner_`, `playbook_`, `v2_`). Attributes that are not methods may have any name.
 
     Raises:
-        ConfigurationError: when a subclass is made: a public method has another name, or cannot take what it will be
-            called with.
+        ConfigurationError: raised when a subclass is created: a public method has another name or wrong parameters.
 
     Example:
         >>> class Failures(EventHandler):
@@ -84,13 +83,13 @@ class EventHandler:
 
     @staticmethod
     def ordinary(function: _Function) -> _Function:
-        """Declare a public method that takes no events.
+        """Mark a public method as one that does not handle events.
 
         Args:
             function: the method.
 
         Returns:
-            The same.
+            The method.
 
         Example:
             >>> class Failures(EventHandler):
@@ -104,13 +103,13 @@ class EventHandler:
         return function
 
     def __call__(self, event: dict[str, Any], /) -> bool:
-        """Show an event to its method.
+        """Pass an event to its method.
 
         Args:
-            event: it may be changed by the method.
+            event: the event, which the method may change.
 
         Returns:
-            True if it is to be kept.
+            Whether to keep the event.
         """
         name = event.get("event")
         known = isinstance(name, str) and name in self._defined
@@ -118,33 +117,32 @@ class EventHandler:
         return result is None or bool(result)
 
     def on_event(self, event: dict[str, Any]) -> object:
-        """Takes the events that have no method.
+        """Handle an event that has no method.
 
         Args:
-            event: it may be changed.
+            event: the event, which may be changed.
 
         Returns:
-            False drops it.
+            False to drop the event.
         """
 
     def on_status(self, data: dict[str, Any], runner_config: Any) -> object:
-        """Takes each new status.
+        """Handle a new status.
 
         Args:
-            data: with `status`, and with `starting` also `command`, `env` and `cwd`.
-            runner_config: the RunnerConfig; in a `process` stage a small object with `settings`, `command`, `cwd` and
-                `env`.
+            data: contains `status`, and for `starting` also `command`, `env` and `cwd`.
+            runner_config: the RunnerConfig; in a `process` stage an object with `settings`, `command`, `cwd` and `env`.
         """
 
 
 def expand_handler(options: dict[str, Any]) -> None:
-    """Put `handler`, or an EventHandler that is given as `event_handler`, where the run looks for it.
+    """Convert `handler`, or an EventHandler given as `event_handler`, to the handlers that the run calls.
 
     Args:
-        options: keyword arguments of run() and its relatives; changed in place.
+        options: keyword arguments of run() or run_command(); changed in place.
 
     Raises:
-        ConfigurationError: a class was given in place of its instance, or two functions for the same.
+        ConfigurationError: a class was given instead of an instance, or two functions for the same purpose.
     """
     handler, event_handler = options.pop("handler", None), options.get("event_handler")
     for name, value in (("handler", handler), ("event_handler", event_handler)):
@@ -194,7 +192,7 @@ def _check_foreign(cls: type, base: type) -> None:
 
 
 def _check_method(cls: type, name: str, value: object, function: Any) -> None:
-    """That it can be called as it will be; else that would be seen when the event comes, if ever."""
+    """Check that a method can be called with its arguments, because its event may come late, or never."""
     if not callable(function):
         raise _trouble(cls, name, f"is the name of an event, so it must be a method, not {type(value).__name__}")
     if any(is_other(function) for is_other in _NOT_PLAIN):

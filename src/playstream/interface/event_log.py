@@ -1,4 +1,4 @@
-"""The events of a run, read from its artifacts while it goes on and afterwards."""
+"""The events of a run, read from its artifacts during the run and afterwards."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ _EVENT_FILE = re.compile(r"(\d+)-.+\.json")
 
 
 class EventLog:
-    """Names of the events that are kept, in their order; readers wait for more without asking again and again."""
+    """Names of the kept events, in order; readers wait for more without polling."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._changed = threading.Condition()
         self._writer: int | None = None
         self.begun = False
-        """True when the run that writes has begun, or is about to."""
+        """True if the run has begun, or is about to."""
         self.ended = False
-        """True when no more events come."""
+        """True if there will be no more events."""
 
     def begin(self) -> None:
-        """Readers wait for what comes."""
+        """Make readers wait for events."""
         self.begun = True
 
     def write_from_here(self) -> None:
-        """This thread adds the events, so a reader in it, such as an event handler, must not wait for more."""
+        """Mark this thread as the writer: a reader in it, such as an event handler, must not wait for more events."""
         self._writer = threading.get_ident()
 
     def add(self, name: str) -> None:
-        """An event has been written to its file."""
+        """Add an event that has been written to its file."""
         with self._changed:
             self._names.append(name)
             self._changed.notify_all()
 
     def end(self) -> None:
-        """No more events come."""
+        """Mark the log as complete."""
         with self._changed:
             self.ended = True
             self._changed.notify_all()
 
     def read(self, artifact_dir: Path) -> Iterator[dict[str, Any]]:
-        """Every event; while the run goes on, each as soon as it is there, until the end of the run.
+        """Yield every event; during the run, yield each as soon as it is available.
 
-        Before the run begins, they are those of an earlier one in the same directory.
+        Before the run begins, yield the events of an earlier run in the same directory.
 
         Raises:
-            JobError: an event's file has been removed or damaged.
+            JobError: the file of an event was removed or damaged.
         """
         directory = artifact_dir / "job_events"
         if not self.begun:
@@ -91,7 +91,7 @@ def _read_event(path: Path) -> dict[str, Any]:
 
 
 def _list_events(directory: Path) -> list[str]:
-    """The events of a run that ended earlier."""
+    """Return the file names of the events of an earlier run, in order."""
     if not directory.is_dir():
         return []
     names = list(filter(_EVENT_FILE.fullmatch, os.listdir(directory)))

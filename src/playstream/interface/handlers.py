@@ -1,4 +1,4 @@
-"""The caller's functions that are called while a job runs, and what becomes of their errors."""
+"""Call the caller's functions during a run, and handle their errors."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from playstream.pipeline.io.cancellation import LOOK_SECONDS
 HANDLER_OPTIONS = (
     "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",
 )
-"""The options that are a Runner's and not its configuration's."""
+"""Options of a Runner that are not part of its configuration."""
 _logger = logging.getLogger("playstream")
 
 
 def take_handlers(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the handlers out of `options`."""
+    """Remove the handlers from `options` and return them."""
     return {name: options.pop(name) for name in HANDLER_OPTIONS if name in options}
 
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """The caller's functions; see `options` for what each takes. All are called in the thread of the run."""
+    """The caller's functions; see `options` for their parameters. All are called in the thread of the run."""
 
     event_handler: EventFunction | None = None
     status_handler: StatusHandler | None = None
@@ -41,7 +41,7 @@ class Handlers:
     finished_callback: FinishedCallback | None = None
 
     def event(self, event: dict[str, Any]) -> bool:
-        """Show an event; True if it is to be kept. What the handler raises is raised, but for OSError."""
+        """Pass an event to the handler; return whether to keep the event. An OSError of the handler is logged."""
         if self.event_handler is None:
             return True
         try:
@@ -51,35 +51,35 @@ class Handlers:
             return True
 
     def status(self, data: dict[str, Any], config: object) -> None:
-        """Show a status. What the handler raises is raised."""
+        """Pass a status to the handler."""
         if self.status_handler is not None:
             self.status_handler(data, runner_config=config)
 
     def artifacts(self, artifact_dir: str) -> None:
-        """Say that the artifacts are there.
+        """Call the artifacts handler.
 
         Raises:
-            CallbackError: the handler raised.
+            CallbackError: the handler raised an exception.
         """
         if self.artifacts_handler is not None:
             _call("artifacts_handler", self.artifacts_handler, artifact_dir)
 
     def finished(self, runner: object) -> None:
-        """Say that all is done.
+        """Call the finished callback.
 
         Raises:
-            CallbackError: the callback raised.
+            CallbackError: the callback raised an exception.
         """
         if self.finished_callback is not None:
             _call("finished_callback", self.finished_callback, runner)
 
 
 class CancelPoll:
-    """Asks the cancel callback every LOOK_SECONDS, however often it is reminded.
+    """Polls the cancel callback at most every LOOK_SECONDS.
 
     Args:
-        callback: the caller's; None for never.
-        cancel: called once when it says so.
+        callback: the caller's function; None for none.
+        cancel: called once if the result is true.
     """
 
     def __init__(self, callback: CancelCallback | None, cancel: Callable[[str], None]) -> None:
@@ -88,24 +88,24 @@ class CancelPoll:
         self._next = 0.0
 
     def __call__(self) -> None:
-        """Ask, if it is time.
+        """Call the callback, if it is time.
 
         Raises:
-            CallbackError: the callback raised.
+            CallbackError: the callback raised an exception.
         """
         if self._callback is None or time.monotonic() < self._next:
             return
-        callback, self._callback = self._callback, None  # one that raises is not asked again
+        callback, self._callback = self._callback, None  # do not call it again if it raises
         if _call("cancel_callback", callback):
             self._cancel("canceled by the cancel callback")
         else:
             self._callback = callback
-        # From its end on: one that takes long would be asked between any two records.
+        # Count from its end: otherwise a slow callback would be called between any two records.
         self._next = time.monotonic() + LOOK_SECONDS
 
 
 def as_result(error: BaseException) -> PlaystreamError:
-    """What was raised, by the run or by a function of the caller's, as what the run ended with."""
+    """Convert an exception of the run or of a handler to the error that the run ends with."""
     if isinstance(error, PlaystreamError):
         return error
     return CallbackError(f"a handler raised {type(error).__name__}: {error}")

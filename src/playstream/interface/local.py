@@ -1,4 +1,4 @@
-"""A run on this host: the worker's part in a thread, the process stage's in the caller's, records in between."""
+"""A run on this host: the worker's part runs in a new thread and sends records to the process stage in the caller's."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MakeExecution = Callable[[Mailbox, Cancellation], Execution]
 INTERRUPTED = "interrupted from the keyboard"
 Poll = Callable[[], None]
 STREAM_ERRORS = (ProtocolError, LinkError, UnsafePath)
-"""What is wrong with records: the run ends with status `error`, and what can be kept of the rest is kept."""
+"""Errors of the records: the run ends with the status `error`, and the other results are kept if possible."""
 
 
 class LocalRun:
     """Drives one execution to its end.
 
     Args:
-        make_execution: makes the worker's part.
-        cancellation: asks for the end of the job.
+        make_execution: creates the worker's part.
+        cancellation: a request to cancel the job.
     """
 
     def __init__(self, make_execution: MakeExecution, cancellation: Cancellation) -> None:
@@ -38,18 +38,18 @@ class LocalRun:
         self._crash: BaseException | None = None
         self._error: BaseException | None = None
         self._late = 0
-        """Records that came when the time for their delivery was over."""
+        """Number of records that arrived after the time for their delivery."""
 
     def run(self, processor: Processor, poll: Poll) -> BaseException | None:
-        """Run to the end, whatever happens on the way.
+        """Run to the end, even if there are errors.
 
         Args:
-            processor: takes the records, in this thread.
+            processor: receives the records, in this thread.
             poll: called between records; may raise.
 
         Returns:
-            What the caller's functions or the processor raised first, or None. The job was ended because of it, and
-            what came before is kept. In a process that one of the functions has forked, it is raised at once.
+            The first exception of the caller's functions or of the processor, or None. The job was stopped because of
+            it, and earlier results are kept. In a process forked by one of the functions, the exception is raised.
         """
         thread = threading.Thread(target=self._execute, name="playstream-execution", daemon=True)
         thread.start()
@@ -59,14 +59,14 @@ class LocalRun:
                     pass
                 thread.join()
                 break
-            except BaseException as error:  # KeyboardInterrupt may come between any two instructions
+            except BaseException as error:  # KeyboardInterrupt may be raised between any two instructions
                 if os.getpid() != self._owner:
-                    raise  # a child that a handler has forked, on its way out: the run is its parent's
+                    raise  # a child forked by a handler: the run belongs to its parent
                 self._fail(error)
         return self._error or self._crash
 
     def _step(self, processor: Processor, poll: Poll) -> bool:
-        """Take one record; False when there will be no more."""
+        """Process one record; return False if there will be no more."""
         record = self._mailbox.take(LOOK_SECONDS)
         if record is CLOSED:
             return False
@@ -79,8 +79,10 @@ class LocalRun:
         return True
 
     def _take(self, record: Record, processor: Processor) -> None:
-        """Give the processor a record; when the time for delivery after a request to stop is over, how the job ended
-        and nothing else."""
+        """Pass a record to the processor.
+
+        After a request to cancel and the time for delivery, only pass records about the end of the job.
+        """
         if not self._left.over:
             processor.receive(record)
             return
@@ -96,7 +98,7 @@ class LocalRun:
             self._mailbox.fail(JobError("the results are no longer being read"))
 
     def _fail(self, error: BaseException) -> None:
-        """End the job. What still comes is kept, unless keeping it is what failed."""
+        """Stop the job. Further results are kept, unless keeping them is what failed."""
         if self._error is None:
             self._error = error
             self._cancellation.request(
@@ -106,7 +108,7 @@ class LocalRun:
             self._mailbox.fail(JobError(f"the results cannot be kept: {error}"))
 
     def _execute(self) -> None:
-        """The worker's part, in its thread."""
+        """Run the worker's part, in its thread."""
         try:
             outcome = self._execution.run()
             if outcome.error is not None:
@@ -114,7 +116,7 @@ class LocalRun:
         except (PlaystreamError, OSError) as caught:
             error = as_error(caught)
             self._mailbox.put(Failure(type(error).__name__, str(error)))
-        except BaseException as error:  # noqa: BLE001 - a defect: raised in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - a defect, which is raised in the caller's thread
             self._crash = error
         finally:
             self._mailbox.close()

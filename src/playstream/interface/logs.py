@@ -1,4 +1,4 @@
-"""Logging: playstream's own logger, never the root's."""
+"""Set up logging of the logger `playstream`, never of the root logger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def set_up_logging(options: Mapping[str, Any]) -> None:
-    """Do what `debug` and `logfile` ask for, unless `ignore_logging` says to leave it alone.
+    """Set up logging as `debug` and `logfile` say, unless `ignore_logging` is set.
 
     Raises:
         ConfigurationError: the file cannot be written.
@@ -36,7 +36,7 @@ def set_up_logging(options: Mapping[str, Any]) -> None:
 
 
 def unwritten_logs() -> list[str]:
-    """What could not be logged, and why, for people: a line for each file."""
+    """Return a message for each log file that could not be written completely."""
     handlers = logging.getLogger("playstream").handlers
     return [
         f"logfile: {handler.baseFilename!r} cannot be written: {handler.error}. The rest of the log is lost"
@@ -45,10 +45,10 @@ def unwritten_logs() -> list[str]:
 
 
 class _LogFile(logging.FileHandler):
-    """A file that a run is logged to. That it cannot be written ends no run, and is said afterwards."""
+    """A log file. A write error does not end the run, and is reported afterwards."""
 
     error: str | None = None
-    """Why something could not be written."""
+    """The reason why a message could not be written."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         caught = sys.exc_info()[1]
@@ -59,14 +59,14 @@ class _LogFile(logging.FileHandler):
 
 
 class _Formatter(logging.Formatter):
-    """What is logged may come from another host: it gives a terminal no orders, and begins no line of the log."""
+    """Escapes control sequences, and indents further lines, because messages may contain text from another host."""
 
     def format(self, record: logging.LogRecord) -> str:
         return make_message(super().format(record))
 
 
 def _add_once(logger: logging.Logger, handler: logging.StreamHandler[Any]) -> None:
-    """Add a handler unless one like it is there."""
+    """Add a handler unless there is one like it."""
     name = f"playstream:{getattr(handler, 'baseFilename', 'stderr')}"
     if any(present.name == name for present in logger.handlers):
         handler.close()

@@ -1,4 +1,4 @@
-"""Who is told what happens in a run: the Runner, plugins, the caller's handlers, the display."""
+"""Observers of a run: they notify the Runner, plugins, the caller's handlers and the display."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _LEVELS = {LogLevel.INFO: logging.INFO, LogLevel.WARNING: logging.WARNING, LogLe
 
 
 class Watched(Protocol):
-    """What keeps a run's state: a Runner."""
+    """An object that keeps the state of a run: a Runner."""
 
     config: RunnerConfig
 
     def note_event(self, name: str, event: dict[str, Any]) -> None:
-        """An event has been kept, in the file `name`."""
+        """Record that an event was kept, in the file `name`."""
 
     def note_status(self, status: Status) -> None:
-        """The job has a new status."""
+        """Record a new status of the job."""
 
 
 class RunObserver(Observer):
-    """What a Runner sees of its run: it keeps the Runner's state, and tells plugins, handlers and the display.
+    """The observer of a Runner's run: it updates the Runner, and notifies plugins, handlers and the display.
 
-    Plugins are told of a status before the caller's handler, and of an event after it.
+    Plugins receive a status before the caller's handler, and an event after it.
 
     Args:
-        runner: whose state it keeps.
+        runner: the Runner to update.
         handlers: the caller's functions.
     """
 
@@ -54,20 +54,20 @@ class RunObserver(Observer):
         self._handlers = handlers
         self._display = Display(None)
         self.error: BaseException | None = None
-        """What one of the caller's functions raised."""
+        """The exception that one of the caller's functions raised."""
 
     def show_on(self, display: Display) -> None:
-        """Show Ansible's output there, which is known when the run has been made ready."""
+        """Set the display for Ansible's output, after the run has been prepared."""
         self._display = display
 
     def mute(self) -> None:
-        """Tell the caller's functions nothing more. The runner and plugins go on being told."""
+        """Stop notifying the caller's functions. The Runner and plugins are still notified."""
         self._handlers = Handlers()
         self._display = Display(None)
 
     @property
     def unshown(self) -> OutputError | None:
-        """Why not all was shown or logged that was to be."""
+        """The error if output or log messages could not be written."""
         logs = unwritten_logs()
         return self._display.error or (OutputError(logs[0]) if logs else None)
 
@@ -78,14 +78,14 @@ class RunObserver(Observer):
         self._display.flush()
 
     def log(self, level: LogLevel, message: str) -> None:
-        # Handlers of the caller's may write to a terminal, and Python's own does where there are none.
+        # The program's logging handlers may write to a terminal, as Python's default handler does.
         _logger.log(_LEVELS[level], "%s", make_plain(message))
 
     def event(self, event: dict[str, Any]) -> bool:
         try:
             return self._handlers.event(event)
         except KeyboardInterrupt:
-            raise  # it met the handler by chance, which is to be told how the run ends
+            raise  # not an error of the handler, which still has to learn how the run ends
         except BaseException as error:
             self._give_up(error)
             raise
@@ -115,7 +115,7 @@ class RunObserver(Observer):
 
 @dataclass(slots=True)
 class StreamConfig:
-    """What is known of a run that comes as a stream: what plugins get in the place of a RunnerConfig."""
+    """The known configuration of a run that arrives as a stream, passed to plugins instead of a RunnerConfig."""
 
     ident: str
     settings: Mapping[str, Any]
@@ -125,11 +125,11 @@ class StreamConfig:
 
 
 class PluginObserver(ForwardingObserver):
-    """Tells plugins of a run that comes as a stream, and another observer all.
+    """Notifies plugins of a run that arrives as a stream, and forwards everything to another observer.
 
     Args:
         found: the plugins.
-        config: what they get as `runner_config`; the rest of it comes with the status `starting`.
+        config: passed to them as `runner_config`; the status `starting` completes it.
         inner: the other observer.
     """
 
@@ -153,7 +153,7 @@ class PluginObserver(ForwardingObserver):
 
 
 def _status_data(status: Status, ident: str) -> dict[str, Any]:
-    """A status as handlers and plugins get it."""
+    """Return a status in the form that handlers and plugins receive."""
     data: dict[str, Any] = {"status": status.status.value, "runner_ident": ident}
     if status.command is not None:
         data |= {"command": list(status.command), "env": dict(status.env or {}), "cwd": status.cwd}

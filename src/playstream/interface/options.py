@@ -1,4 +1,4 @@
-"""The keyword arguments of run() and its relatives: a job's, the caller's functions, a stage's files."""
+"""Keyword arguments of run() and run_command(): the job, the caller's functions, the files of a stage."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from playstream.interface.event_handler import EventHandler
 from playstream.pipeline.job.options import JobOptions, Name, SharedOptions, StrPath
 
 EventFunction = Callable[[dict[str, Any]], object]
-"""Takes an event; what it returns is true to keep the event on disk."""
+"""Called with an event; returns true to keep the event on disk."""
 CancelCallback = Callable[[], object]
-"""Asked at least once a second; what it returns is true to cancel the job."""
+"""Called at least once a second; returns true to cancel the job."""
 ArtifactsHandler = Callable[[str], object]
-"""Takes the path of the artifact directory when everything is in it."""
+"""Called with the path of the artifact directory when it is complete."""
 FinishedCallback = Callable[[Any], object]
-"""Takes the Runner when all is done."""
+"""Called with the Runner at the end."""
 
 
 class StatusHandler(Protocol):
-    """Takes each new status: a dict with `status`, `runner_ident`, and with `starting` `command`, `env` and `cwd`."""
+    """Called with each new status, a dict with `status` and `runner_ident`.
+
+    For the status `starting` it also contains `command`, `env` and `cwd`.
+    """
 
     def __call__(self, data: dict[str, Any], /, *, runner_config: Any) -> object:
-        """Called in the thread of the run."""
+        """Handle a status, in the thread of the run."""
 
 
 class HandlerOptions(TypedDict, total=False):
-    """What the functions take and the configuration does not."""
+    """Options of the functions that are not part of the configuration."""
 
     private_data_dir: StrPath | None
     """Directory with `project/`, `inventory/` and `env/`. None for a job from memory."""
@@ -38,54 +41,54 @@ class HandlerOptions(TypedDict, total=False):
     artifacts_handler: ArtifactsHandler | None
     finished_callback: FinishedCallback | None
     store: Name | None
-    """URL of a store that the run is written to at its end: `sqlite:///runs.db`, `postgresql://…`."""
+    """URL of a store to write the run to when it ends: `sqlite:///runs.db`, `postgresql://…`."""
     debug: bool
-    """Log details of playstream's own work to standard error."""
+    """Write debug messages to standard error."""
     logfile: StrPath | None
-    """Log to this file."""
+    """Write log messages to this file."""
     ignore_logging: bool
-    """Leave logging alone: `debug` and `logfile` have no effect."""
+    """Do not configure logging: `debug` and `logfile` have no effect."""
 
 
 class RunOptions(JobOptions, HandlerOptions, total=False):
-    """What run() takes."""
+    """Options of run()."""
 
     streamer: Literal["transmit", "worker", "process"] | None
-    """Do one stage only."""
+    """Run only this stage."""
     _input: IO[bytes] | None
-    """Where the worker or process stage reads; standard input when None."""
+    """Input of the worker or process stage; None for standard input."""
     _output: IO[bytes] | None
-    """Where the transmit or worker stage writes; standard output when None."""
+    """Output of the transmit or worker stage; None for standard output."""
     only_transmit_kwargs: bool
-    """Of the transmit stage: send no tree; the worker has the directory."""
+    """Transmit stage: send no tree, because the worker has the directory."""
     dialect: Literal["playstream", "runner"] | None
-    """Of the transmit stage: `runner` for a worker that may be ansible-runner's. The others take what comes."""
+    """Transmit stage: `runner` for a worker that may be ansible-runner. The other stages accept both protocols."""
     keepalive_seconds: float | None
-    """Of the transmit and worker stages: silence after which a heartbeat is sent, 0 for never; 15 when None."""
+    """Transmit and worker stages: seconds without output after which a heartbeat is sent, 0 for never (default: 15)."""
     liveness_seconds: float | None
-    """Silence of the other side after which it counts as lost, 0 for never; 60 when None."""
+    """Seconds of silence after which the other side counts as lost, 0 for never (default: 60)."""
     max_tree_bytes: int | None
-    """Of the worker and process stages: bytes of file content that a tree may have; 64 GiB when None."""
+    """Worker and process stages: maximum bytes of file content in a tree (default: 64 GiB)."""
     max_tree_entries: int | None
-    """Of the worker and process stages: entries that a tree may have; 1,000,000 when None."""
+    """Worker and process stages: maximum number of entries in a tree (default: 1,000,000)."""
     max_record_bytes: int | None
-    """Of the worker and process stages: bytes that one record may have; 64 MiB when None."""
+    """Worker and process stages: maximum bytes in one record (default: 64 MiB)."""
     max_job_seconds: float | None
-    """Of the worker stage: seconds after which any job is ended; no limit when None."""
+    """Worker stage: seconds after which any job is stopped (default: no limit)."""
     encrypt_to: str | Sequence[str] | None
-    """Of the transmit and worker stages: those who can read the stream; public keys of age or ssh, or `@FILE`."""
+    """Transmit and worker stages: recipients of the stream: public keys of age or SSH, or `@FILE`."""
     identity: StrPath | Sequence[StrPath] | None
-    """Of the worker and process stages: files with secret keys of age or ssh, for a stream that is encrypted."""
+    """Worker and process stages: files with secret keys of age or SSH, for an encrypted stream."""
     hold: bool
-    """Of the transmit stage: stay until the worker has ended; `cancel_callback` cancels the job."""
+    """Transmit stage: keep running until the worker ends; `cancel_callback` then cancels the job."""
 
 
 class CommandOptions(SharedOptions, HandlerOptions, total=False):
-    """What run_command() takes besides the command."""
+    """Options of run_command(), besides the command."""
 
     input_fd: IO[Any] | int | None
     output_fd: IO[Any] | int | None
     error_fd: IO[Any] | int | None
     runner_mode: Literal["pexpect", "subprocess"] | None
-    """`pexpect` on a terminal, `subprocess` with pipes. `subprocess` by default for ansible-config, ansible-doc,
-    ansible-galaxy, and when one of the descriptors is given; else `pexpect`."""
+    """`pexpect` for a terminal, `subprocess` for pipes. The default is `subprocess` for ansible-config, ansible-doc and
+    ansible-galaxy, and if a descriptor is given; otherwise `pexpect`."""

@@ -1,8 +1,7 @@
-"""ansible-runner's plugins: installed packages that are told what happens in every run.
+"""ansible-runner's plugins: installed packages that are notified of every run.
 
-They are found by the entry points of one group. Where there are none, looking for them must cost next to nothing:
-importlib.metadata takes 35 ms to load, so it is asked only when some package on the path names the group, which takes
-1 ms to see with 50 packages installed.
+They are found by the entry points of one group. importlib.metadata is slow to load, so it is only used if a package on
+the path names the group.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ _PACKAGE_FOLDERS = (".dist-info", ".egg-info", "EGG-INFO")
 
 
 def find_plugins() -> list[EntryPoint]:
-    """The plugins that are installed, by name; nothing of them is loaded."""
-    # What is no text on the path is passed over by imports too.
+    """Return the installed plugins, sorted by name, without loading them."""
+    # Imports ignore path entries that are not strings too.
     if not any(_may_hold_plugins(place) for place in sys.path if isinstance(place, str)):
         return []
     from importlib.metadata import entry_points  # noqa: PLC0415 - see above
 
     try:
         return sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
-    except Exception as error:  # noqa: BLE001 - the files are those of any package that is installed
+    except Exception as error:  # noqa: BLE001 - the files of any installed package may be damaged
         _warn("cannot look for plugins, so the job runs without them", error, "reinstall the damaged package")
         return []
 
 
 def _may_hold_plugins(place: str) -> bool:
-    """Whether a place on the path has a package that names the group. True for an archive, where importlib can look."""
+    """Return whether an entry of the path may contain a package that names the group. An archive may."""
     try:
         names = os.listdir(place or ".")
     except OSError:
@@ -46,7 +45,7 @@ def _may_hold_plugins(place: str) -> bool:
     for name in names:
         if name.endswith(_PACKAGE_FOLDERS):
             try:
-                with open(f"{place or '.'}/{name}/entry_points.txt", "rb") as file:  # noqa: PTH123 - no time for Path
+                with open(f"{place or '.'}/{name}/entry_points.txt", "rb") as file:  # noqa: PTH123 - Path is slower
                     if mark in file.read():
                         return True
             except OSError:
@@ -64,11 +63,11 @@ class _Function:
 
 
 class Plugins:
-    """The plugins' functions, called for one run in its thread. What they raise is reported and does not end the run.
+    """The functions of plugins, called in the thread of a run. Their exceptions are logged and do not end the run.
 
     Args:
-        found: the plugins, which are loaded here; one that cannot be loaded is reported.
-        config: what they get as `runner_config`.
+        found: the plugins, which are loaded here; one that cannot be loaded is logged.
+        config: passed to them as `runner_config`.
     """
 
     def __init__(self, found: Iterable[EntryPoint], config: object) -> None:
@@ -93,33 +92,33 @@ class Plugins:
 
     @property
     def take_events(self) -> bool:
-        """True if some plugin is told of events. It may change them, before they are written."""
+        """True if a plugin receives events. It may change them before they are written."""
         return bool(self._for_events)
 
     def event(self, event: dict[str, Any]) -> None:
-        """Tell the plugins of an event, which the caller's handler has seen."""
+        """Pass an event to the plugins, after the caller's handler."""
         self._tell(self._for_events, event)
 
     def status(self, data: dict[str, Any]) -> None:
-        """Tell the plugins of a status, which the caller's handler has not seen yet."""
+        """Pass a status to the plugins, before the caller's handler."""
         self._tell(self._for_statuses, data)
 
     def _tell(self, functions: list[_Function], data: dict[str, Any]) -> None:
         for function in functions:
             try:
                 function.call(self._config, data)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - what is wrong with a plugin is not the job's
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a plugin must not affect the job
                 if not function.reported:
                     function.reported = True
                     _warn(f"{function.title} failed", error, "the job continues, and later errors of it are not logged")
 
 
 def _warn(what: str, error: BaseException, then: str) -> None:
-    """Log a warning, and where the error was raised for those who look for it with `debug`."""
-    import logging  # noqa: PLC0415 - `playstream process` does without until something is to be said
+    """Log a warning, and the traceback of the error as a debug message."""
+    import logging  # noqa: PLC0415 - `playstream process` only loads it for the first message
     import traceback  # noqa: PLC0415
 
-    # Its name and message, also of one whose own __str__ raises.
+    # The name and message of the error, even if its __str__ raises.
     raised = "".join(traceback.format_exception_only(error)).strip()
     logger = logging.getLogger("playstream")
     logger.warning("%s: %s; %s", what, raised, then)

@@ -1,4 +1,4 @@
-"""What a run has left: output, events, statistics and facts, read from its artifacts."""
+"""The results of a run: output, events, statistics and facts, read from its artifacts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed"
 
 
 class Results(ABC):
-    """The results of one run, which can be read while it goes on. `Runner` knows where they are."""
+    """The results of one run, which can also be read during the run. `Runner` provides their location."""
 
     def __init__(self) -> None:
         self._log = EventLog()
         self._stats: Mapping[str, Any] | None = None
         self._spared = False
-        """True if the run never began, and the artifacts are an earlier one's."""
+        """True if the run never began, and the artifacts are those of an earlier run."""
 
     @property
     @abstractmethod
@@ -39,15 +39,15 @@ class Results(ABC):
         """The directory of the facts.
 
         Raises:
-            ConfigurationError: they are not kept as files.
+            ConfigurationError: facts are not kept as files.
         """
 
     @property
     def stdout(self) -> TextIO:
-        """Ansible's output so far, as an open file; to be closed by the caller.
+        """Ansible's output so far, as an open file that the caller has to close.
 
         Raises:
-            JobError: there is none: the run has not started, or was asked to keep none.
+            JobError: there is no output: the run has not started, or `suppress_output_file` is set.
 
         Example:
             >>> with runner.stdout as output:  # doctest: +SKIP
@@ -57,7 +57,7 @@ class Results(ABC):
 
     @property
     def stderr(self) -> TextIO:
-        """What a command in mode `subprocess` wrote to standard error, as an open file; empty on a terminal.
+        """Standard error of a command in mode `subprocess`, as an open file; empty on a terminal.
 
         Raises:
             JobError: there is none.
@@ -80,26 +80,27 @@ class Results(ABC):
 
     @property
     def events(self) -> Iterator[dict[str, Any]]:
-        """Each event of the run that was kept, in order. While the run goes on it waits for the next, without spinning.
+        """The kept events of the run, in order. During the run the iterator waits for the next event.
 
         Raises:
-            JobError: when iterating; an event's file has been removed or damaged.
+            JobError: the file of an event was removed or damaged; raised when iterating.
 
         Example:
             >>> for event in runner.events:  # doctest: +SKIP
             ...     print(event["event"])
         """
-        # A generator, which holds this object: the artifacts of a run from memory go with it.
+        # The generator references this object, which keeps the artifacts of a run from memory.
         yield from self._log.read(self.artifact_path)
 
     @property
     def stats(self) -> dict[str, Any] | None:
-        """Counts by host from the run's last event: `ok`, `changed`, `failures`, `dark` (unreachable), `skipped`,
-        `rescued`, `ignored`, `processed`. None when there was no such event, or the event handler did not keep it.
-        What is no count in that event is left out.
+        """Counts by host, from the run's last event; None if there is no such event or it was not kept.
+
+        The counts are `ok`, `changed`, `failures`, `dark` (unreachable), `skipped`, `rescued`, `ignored` and
+        `processed`. Values that are not counts are omitted.
 
         Raises:
-            JobError: an event's file has been removed or damaged.
+            JobError: the file of an event was removed or damaged.
 
         Example:
             >>> runner.stats["failures"]  # doctest: +SKIP
@@ -117,10 +118,10 @@ class Results(ABC):
 
     @property
     def results(self) -> TaskResults:
-        """The results of tasks, by host and by task, of the events that were kept; read anew each time.
+        """The results of tasks, by host and by task, from the kept events; read again on each access.
 
         Raises:
-            JobError: an event's file has been removed or damaged.
+            JobError: the file of an event was removed or damaged.
 
         Example:
             >>> [result.task for result in runner.results.by_host["node1"]]  # doctest: +SKIP
@@ -129,25 +130,25 @@ class Results(ABC):
         return TaskResults(self.events)
 
     def host_events(self, host: str) -> Iterator[dict[str, Any]]:
-        """Each event that is of one host.
+        """Return the events of one host.
 
         Args:
             host: its name in the inventory.
 
         Raises:
-            JobError: when iterating; an event's file has been removed or damaged.
+            JobError: the file of an event was removed or damaged; raised when iterating.
         """
         return (event for event in self.events if data_of(event).get("host") == host)
 
     def get_fact_cache(self, host: str) -> dict[str, Any]:
-        """The facts that are known of a host; empty when there are none.
+        """Return the known facts of a host, which may be empty.
 
         Args:
             host: its name in the inventory.
 
         Raises:
-            ConfigurationError: the facts are not kept as files.
-            JobError: the file cannot be read, or was damaged.
+            ConfigurationError: facts are not kept as files.
+            JobError: the file cannot be read, or is damaged.
         """
         directory, name = self._fact_cache_dir, check_name("host", host)
         try:
@@ -158,15 +159,15 @@ class Results(ABC):
             raise JobError(f"the facts of {host!r} in {str(directory)!r} are damaged: {error}") from None
 
     def set_fact_cache(self, host: str, data: dict[str, Any]) -> None:
-        """Give a host facts for the run that is to come.
+        """Set facts of a host for the next run.
 
         Args:
             host: its name in the inventory.
-            data: the facts; JSON-able.
+            data: the facts, which can be converted to JSON.
 
         Raises:
-            ConfigurationError: the facts are not kept as files, or cannot be JSON.
-            UnsafePath: a link in the artifacts is in the place of the facts, and the worker may have sent it.
+            ConfigurationError: facts are not kept as files, or cannot be converted to JSON.
+            UnsafePath: the path of the facts contains a link, which the worker may have sent.
             JobError: the file cannot be written.
         """
         directory = self._fact_cache_dir

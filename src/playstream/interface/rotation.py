@@ -1,4 +1,4 @@
-"""Keeping only the newest artifact directories."""
+"""Remove all but the newest artifact directories."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from playstream.pipeline.io.removal import discard
 from playstream.pipeline.job.ident import MADE_LIST
 
 _MARKS = ("job_events", "status", "stdout")
-"""One of these tells a run's directory from another thing in the same place."""
+"""A directory that contains one of these is the directory of a run."""
 _logger = logging.getLogger("playstream")
 
 
 def rotate(base: Path | None, keep: int) -> list[Path]:
     """Remove the oldest artifact directories below `base`, by their time of change.
 
-    Links such as `latest`, files, directories that are no run's, and runs that go on are left alone. What another run
-    removes meanwhile is passed over, and what cannot be looked at or removed is logged as a warning.
+    Links such as `latest`, files, other directories, and active runs are kept. Directories that another run removes
+    meanwhile are ignored, and those that cannot be read or removed are logged as a warning.
 
     Args:
         base: directory of artifact directories; None for none.
-        keep: how many may stay; 0 for all.
+        keep: number of directories to keep; 0 for all.
 
     Returns:
-        Those that were removed.
+        The removed directories.
     """
     if base is None or keep < 1:
         return []
@@ -35,7 +35,7 @@ def rotate(base: Path | None, keep: int) -> list[Path]:
 
 
 def _list_runs(base: Path) -> list[tuple[int, Path]]:
-    """The directories of runs, each with its time of change."""
+    """Return the directories of runs, each with its time of change."""
     try:
         names = os.listdir(base)
     except (FileNotFoundError, NotADirectoryError):
@@ -50,12 +50,12 @@ def _list_runs(base: Path) -> list[tuple[int, Path]]:
             if not path.is_symlink() and any((path / name).exists() for name in _MARKS):
                 runs.append((path.stat().st_mtime_ns, path))
         except OSError:
-            continue  # another run has removed it, or it is not for this user to look into
+            continue  # another run has removed it, or this user may not read it
     return runs
 
 
 def _made_in(base: Path) -> frozenset[str]:
-    """What runs without an ident have made there, which may look like runs."""
+    """Return the names created by runs without an ident, which may look like runs."""
     from playstream.process.made_names import made_in  # noqa: PLC0415 - most directories have no such runs
 
     try:
@@ -65,7 +65,7 @@ def _made_in(base: Path) -> frozenset[str]:
 
 
 def _remove(path: Path) -> bool:
-    """Remove it, unless a run writes there: that holds a lock on the directory, as this does meanwhile."""
+    """Remove a directory while holding its lock, unless an active run holds the lock."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:

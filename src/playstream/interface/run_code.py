@@ -1,4 +1,4 @@
-"""What Ansible's return code says."""
+"""The meaning of Ansible's return code."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import enum
 
 
 class RunCode(enum.IntFlag):
-    """Ansible's return code in words.
+    """Ansible's return code as flags.
 
-    The names and values are those of its TaskQueueManager, without `RUN_` but in
-    `RUN_OK`; several may come together.
+    The names and values are those of its TaskQueueManager, without the prefix `RUN_` except in `RUN_OK`. Flags can be
+    combined.
 
-    `in` asks for one of them: `RunCode.FAILED_HOSTS in code`. `RUN_OK` is in nothing but itself, and so is what
-    `UNKNOWN_ERROR` is made of: nothing is known of its hosts. As a truth value it says whether anything went wrong.
+    Use `in` to test for a flag: `RunCode.FAILED_HOSTS in code`. `RUN_OK` and `UNKNOWN_ERROR` only contain themselves,
+    because nothing is known about the hosts of an unknown error. A code is true if anything went wrong.
 
     Example:
         >>> print(RunCode.of(6))
@@ -24,30 +24,30 @@ class RunCode(enum.IntFlag):
     """
 
     RUN_OK = 0
-    """All went well."""
+    """Success."""
     ERROR = 1
-    """Ansible could not run what it was given."""
+    """Ansible could not run the job."""
     FAILED_HOSTS = 2
-    """A task failed on a host; also a command line that Ansible does not understand."""
+    """A task failed on a host; also an invalid command line."""
     UNREACHABLE_HOSTS = 4
     """A host could not be reached; also a playbook that cannot be parsed."""
     FAILED_BREAK_PLAY = 8
-    """So many hosts failed that the play was ended."""
+    """The play was stopped because too many hosts failed."""
     UNKNOWN_ERROR = 255
-    """Ansible came to no end of its own, or nothing is known of it."""
+    """Ansible did not end normally, or the result is unknown."""
 
     @classmethod
     def of(cls, rc: int | None) -> RunCode:
-        """What a return code says.
+        """Return the meaning of a return code.
 
         Args:
             rc: a `Runner.rc`.
 
         Returns:
-            The flags that `rc` is made of, for 0 to 15. Two kinds of numbers mean something else: 5, which Ansible
-            ends with for options that make no sense together, is ERROR; and any other number, or None, is
-            UNKNOWN_ERROR: 99 and 250 (Ansible was interrupted, or has a defect), 127 (no such program), 128 + N
-            (signal N ended it), 254 (canceled, or a time limit), None (nobody knows).
+            The flags in `rc`, for 0 to 15, with one exception: 5 is ERROR, because Ansible uses it for an invalid
+            combination of options. Any other number, and None, is UNKNOWN_ERROR: 99 and 250 (Ansible was interrupted,
+            or failed unexpectedly), 127 (no such program), 128 + N (killed by signal N), 254 (canceled or timed out),
+            None (unknown).
 
         Example:
             >>> RunCode.of(4) is RunCode.UNREACHABLE_HOSTS
@@ -57,12 +57,12 @@ class RunCode(enum.IntFlag):
         """
         if rc is None or not 0 <= rc <= _ALL_FLAGS:
             return cls.UNKNOWN_ERROR
-        # As flags it would be ERROR and UNREACHABLE_HOSTS, which never come together.
+        # As flags it would be ERROR and UNREACHABLE_HOSTS, which are never combined.
         return cls.ERROR if rc == _INVALID_OPTIONS else cls(rc)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of what it is made of; never empty.
+        """The names of its flags; never empty.
 
         Example:
             >>> RunCode.of(6).names
@@ -83,7 +83,7 @@ class RunCode(enum.IntFlag):
         return "|".join(self.names)
 
     def __format__(self, spec: str) -> str:
-        """Without a format the name, as with str(); Python's versions differ here."""
+        """Format as the name by default, like str(); Python versions differ here."""
         return format(int(self), spec) if spec else str(self)
 
 

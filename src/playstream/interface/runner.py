@@ -76,27 +76,27 @@ def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = 
 
 
 class Runner(Results):
-    """Runs what a RunnerConfig says, and gives its results. `run()` and its relatives make one.
+    """Runs the job of a RunnerConfig, and provides its results. `run()` and similar functions return one.
 
     Args:
-        config: what to run; prepared by `run` if it is not.
-        cancel_callback: asked at least once a second; true cancels the job.
-        event_handler: takes each event; false keeps it off the disk.
-        status_handler: takes each status, with `runner_config=config`.
-        artifacts_handler: takes the path of the artifact directory when everything is in it.
-        finished_callback: takes this object when all is done.
-        store: URL of a store that the run is written to at its end.
-        cancellation: asks for the end of the job, as `cancel` does; one of its own when None.
+        config: what to run; prepared by `run` if necessary.
+        cancel_callback: called at least once a second; a true result cancels the job.
+        event_handler: called with each event; a false result drops the event.
+        status_handler: called with each status and `runner_config=config`.
+        artifacts_handler: called with the path of the artifact directory when it is complete.
+        finished_callback: called with this object at the end.
+        store: URL of a store to write the run to when it ends.
+        cancellation: a request to cancel the job, like `cancel`; None creates one.
 
     Attributes:
         config: the configuration.
         status: `unstarted`, `starting`, `running`, `successful`, `failed`, `canceled`, `timeout` or `error`. The last
             five mean that the artifacts are complete.
-        rc: Ansible's return code; 128 + N when signal N ended it, 254 when the job was canceled or timed out, None
-            while it is not known.
-        explanation: for people: why it was canceled, which limit fired, what went wrong.
-        exit_status: what a command that shows this run ends with; docs/errors.md. 0 means that `status` is successful
-            and `rc` is 0. None while it goes on.
+        rc: Ansible's return code; 128 + N if it was killed by signal N, 254 if the job was canceled or timed out, None
+            while it is unknown.
+        explanation: a message: why the job was canceled, which limit expired, what went wrong.
+        exit_status: the exit status of a command that shows this run; see docs/errors.md. 0 means that `status` is
+            successful and `rc` is 0. None while the run is active.
 
     Example:
         >>> runner = Runner(RunnerConfig(private_data_dir="demo", playbook="site.yml"))  # doctest: +SKIP
@@ -107,7 +107,7 @@ class Runner(Results):
     _among_runs = False
     """See ArtifactDir; the worker's part of a run on this host is trusted."""
     _begins_at_once = True
-    """Whether an earlier run's artifacts are replaced before anything has come of this one."""
+    """Whether to replace an earlier run's artifacts before the first record of this one arrives."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Runner(Results):
 
     @property
     def run_code(self) -> RunCode | None:
-        """`rc` taken apart: which of Ansible's conditions it stands for. None while the run goes on.
+        """The meaning of `rc` as flags. None while the run is active.
 
         Example:
             >>> runner.run_code  # doctest: +SKIP
@@ -178,14 +178,14 @@ class Runner(Results):
         return RunCode.of(self.rc) if self._done.is_set() else None
 
     def summary(self) -> dict[str, Any]:
-        """How the run ended, host by host and task by task, of the events that were kept; JSON-able.
+        """Return the outcome of the run by host and by task, from the kept events, as JSON data.
 
         Returns:
             `ident`, `status`, `rc`, `summary` (counts by host), `task_summary` (results by host, each with task,
             action, path, duration in seconds and res), `custom_stats`, `changed_facts`. docs/results.md shows one.
 
         Raises:
-            JobError: an event's file has been removed or damaged.
+            JobError: the file of an event was removed or damaged.
 
         Example:
             >>> runner.summary()["summary"]["node1"]["failures"]  # doctest: +SKIP
@@ -194,38 +194,38 @@ class Runner(Results):
         return summarize(self.events, ident=self.config.ident, status=self.status, rc=self.rc)
 
     def cancel(self, reason: str = "canceled by the caller") -> None:
-        """End the job; from any thread. Nothing happens when it has ended.
+        """Cancel the job, from any thread. There is no effect if the job has ended.
 
         Args:
-            reason: for people; becomes `explanation`.
+            reason: a message, which becomes `explanation`.
         """
         if not self._done.is_set():
             self._cancellation.request(reason)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end of a run that goes on in another thread.
+        """Wait for a run in another thread to end.
 
         Args:
-            timeout: seconds; None for as long as it takes.
+            timeout: seconds; None waits without a limit.
 
         Returns:
-            True if it has ended.
+            Whether the run has ended.
         """
         return self._done.wait(timeout)
 
     def wait_for_start(self, timeout: float) -> bool:
-        """Wait until a run in another thread is running, or has ended.
+        """Wait until a run in another thread has started, or has ended.
 
         Args:
             timeout: seconds.
 
         Returns:
-            True if it is.
+            Whether it has started or ended.
         """
         return self._under_way.wait(timeout)
 
     def expect_events(self) -> None:
-        """Whoever reads `events` waits for the run that is about to begin in another thread."""
+        """Make readers of `events` wait for the run that is about to begin in another thread."""
         if self._log.ended:  # an earlier run of this object
             self._log = EventLog()
             self._done.clear()
@@ -235,14 +235,14 @@ class Runner(Results):
         self._log.begin()
 
     def note_event(self, name: str, event: dict[str, Any]) -> None:
-        """An event has been kept. Called by the run itself."""
+        """Record that an event was kept. Called by the run itself."""
         if event.get("event") == "playbook_on_stats":
             self._stats = data_of(event)
         self._log.add(name)
 
     def note_status(self, status: Status) -> None:
-        """The job has a new status. Called by the run itself."""
-        # A last status is told by `status` when the artifacts are complete: clients poll it and then read them.
+        """Record a new status of the job. Called by the run itself."""
+        # A final status is only set when the artifacts are complete, because clients poll it and then read them.
         if not status.status.terminal:
             self.status = status.status.value
         if status.status is not StatusName.STARTING:
@@ -255,11 +255,11 @@ class Runner(Results):
             `status` and `rc`.
 
         Raises:
-            ConfigurationError: the job could not run as asked, or this run is active already; nothing has run.
-            CallbackError: a cancel callback, artifacts handler or finished callback raised. What an event handler or
-                a status handler raises comes as it is. The job has been ended, and what came before is kept.
+            ConfigurationError: the job is invalid, or this run is already active; nothing has run.
+            CallbackError: a cancel callback, artifacts handler or finished callback raised an exception. Exceptions of
+                the event and status handlers are raised unchanged. The job was stopped, and earlier results are kept.
             JobError: the artifacts cannot be written.
-            OutputError: what was to be shown or logged cannot be written; the artifacts are complete.
+            OutputError: the output or the log cannot be written; the artifacts are complete.
             StoreError: the run cannot be written to the store: nothing has run, or the artifacts are kept.
             IncompleteStream: events are missing, with `check_job_event_data`.
         """
@@ -283,22 +283,22 @@ class Runner(Results):
 
     @contextmanager
     def _begun(self) -> Iterator[Cancellation]:
-        """Hold this object for one run while the context lasts; give what asks for the run's end.
+        """Reserve this object for one run while the context lasts; yield the cancellation of the run.
 
         Raises:
-            ConfigurationError: a run of it is active.
+            ConfigurationError: it is already running.
         """
         if not self._active.acquire(blocking=False):
             raise ConfigurationError(
-                "this run is active, so it cannot be started again, by one of its handlers or another thread. Wait for "
-                "its end, or make an object of its own for another run"
+                "this run is active, so a handler or another thread cannot start it again. Wait for it to end, or "
+                "create another Runner"
             )
         try:
             yield self._cancellation
         finally:
             if self._given_cancellation is None:
                 self._cancellation.close()
-                self._cancellation = Cancellation()  # what was asked of this run is not asked of the next
+                self._cancellation = Cancellation()  # a request for this run does not apply to the next
             self._active.release()
 
     def _run(self, cancellation: Cancellation) -> None:
@@ -356,13 +356,13 @@ class Runner(Results):
         self._conclude(error or unstored or observer.unshown, processor)
 
     def _take(self, result: Result) -> None:
-        """How the run ended, whether or not a status said so."""
+        """Take over the result of the run."""
         self.rc, self.explanation, self.exit_status = result.rc, result.explanation, result.exit_status
         self._spared = result.spared
         self.status = result.status.value
 
     def fail(self, error: BaseException) -> None:
-        """What `run` raised becomes the status. Called by the run itself, and where there is nobody to raise it to."""
+        """Set the status from an exception. Called by the run itself, and if the exception cannot be raised."""
         if isinstance(error, KeyboardInterrupt):
             self.explanation, self.exit_status = INTERRUPTED, CANCELED_EXIT_STATUS
             self.status = StatusName.CANCELED.value
@@ -372,11 +372,11 @@ class Runner(Results):
         self.status = StatusName.ERROR.value
 
     def _make_drive(self, cancellation: Cancellation) -> Drive:
-        """What gives the processor every record of the run, and returns what was raised on the way."""
+        """Return a function that passes every record of the run to the processor and returns an exception or None."""
         return LocalRun(self.config.make_execution, cancellation).run
 
     def _conclude(self, error: BaseException | None, processor: Processor) -> None:
-        """Tell the last handlers, and raise what was raised."""
+        """Call the last handlers, and raise the error of the run."""
         try:
             if not self._spared:
                 self._handlers.artifacts(self.config.artifact_dir)
@@ -391,7 +391,7 @@ class Runner(Results):
 
 
 def _is_told(error: BaseException, observer: RunObserver) -> bool:
-    """Whether the status says it: what is wrong with the records, and not what a handler has raised."""
+    """Return whether the status reports the error: one of the records, not one of a handler."""
     return error is not observer.error and isinstance(error, STREAM_ERRORS)
 
 

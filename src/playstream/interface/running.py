@@ -1,4 +1,4 @@
-"""run() and its relatives: a run in one call."""
+"""Run a job with one call: run(), run_async(), init_runner()."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from playstream.interface.runner import Runner
 
 _START_SECONDS = 1.0
-"""How long a run may take to start before run_async() returns: a status handler may be slow."""
+"""How long run_async() waits for the run to start; a status handler may be slow."""
 _logger = logging.getLogger("playstream")
 
 
 def init_runner(**options: Unpack[RunOptions]) -> Runner:
-    """Make everything ready for a run and start nothing.
+    """Prepare a run without starting it.
 
     Args:
-        options: as those of run().
+        options: as for run().
 
     Returns:
         The unstarted run; its `run()` starts it.
 
     Raises:
-        ConfigurationError: the job could not run as asked.
+        ConfigurationError: the job is invalid.
         ExecutableNotFound: Ansible is not on the PATH.
 
     Example:
@@ -41,22 +41,22 @@ def init_runner(**options: Unpack[RunOptions]) -> Runner:
 
 
 def run(**options: Unpack[RunOptions]) -> Runner:
-    """Run a playbook, a module or a role, and wait for its end.
+    """Run a playbook, a module or a role, and wait for it to end.
 
     Args:
         options: what to run and how; `playstream.interface.options` and docs/python.md list them. With
-            `streamer='transmit'`, `'worker'` or `'process'` one stage is done, on the file objects `_input` and
-            `_output` (standard input and output by default).
+            `streamer='transmit'`, `'worker'` or `'process'`, run one stage on the file objects `_input` and `_output`
+            (standard input and output by default).
 
     Returns:
-        The run, with `status`, `rc`, `events`, `stats`, `stdout` and more. A job that fails is no exception.
+        The run, with `status`, `rc`, `events`, `stats`, `stdout` and more. A failed job does not raise an exception.
 
     Raises:
-        ConfigurationError: the job could not run as asked; nothing has run.
+        ConfigurationError: the job is invalid; nothing has run.
         ExecutableNotFound: Ansible is not on the PATH.
-        CallbackError: a cancel callback, artifacts handler or finished callback raised.
+        CallbackError: a cancel callback, artifacts handler or finished callback raised an exception.
         JobError: the artifacts cannot be written.
-        OutputError: what was to be shown or logged cannot be written; the artifacts are complete.
+        OutputError: the output or the log cannot be written; the artifacts are complete.
 
     Example:
         >>> r = run(private_data_dir="demo", playbook="site.yml")  # doctest: +SKIP
@@ -69,18 +69,18 @@ def run(**options: Unpack[RunOptions]) -> Runner:
 
 
 def run_async(**options: Unpack[RunOptions]) -> tuple[threading.Thread, Runner]:
-    """Start a run in a thread of its own. Handlers are called in that thread.
+    """Start a run in a new thread. Handlers are called in that thread.
 
     Args:
-        options: as those of run().
+        options: as for run().
 
     Returns:
-        The thread, and the run, which can be looked at while it goes on; its status is `running` by now, unless it
-        has ended or takes more than a second to start. What a handler raises ends the run with status `error` and is
-        in `explanation`.
+        The thread, and the run, which can be inspected while it is active. Its status is `running`, unless the run has
+        ended or takes more than a second to start. An exception of a handler ends the run with the status `error`, and
+        `explanation` contains it.
 
     Raises:
-        ConfigurationError: the job could not run as asked; nothing has run.
+        ConfigurationError: the job is invalid; nothing has run.
         ExecutableNotFound: Ansible is not on the PATH.
 
     Example:
@@ -94,17 +94,17 @@ def run_async(**options: Unpack[RunOptions]) -> tuple[threading.Thread, Runner]:
 def start(
     runner: Runner, make_thread: Callable[..., threading.Thread] = threading.Thread
 ) -> tuple[threading.Thread, Runner]:
-    """Run `runner` in a thread, which is made as threading.Thread is."""
+    """Run `runner` in a thread created by `make_thread`, which takes the arguments of threading.Thread."""
     runner.expect_events()
     thread = make_thread(target=_run_in_thread, args=(runner,), name=f"playstream-{runner.config.ident}")
     thread.start()
-    # Programs poll `while runner.status == "running"` from here on.
+    # Programs then poll `while runner.status == "running"`.
     runner.wait_for_start(_START_SECONDS)
     return thread, runner
 
 
 def _run_in_thread(runner: Runner) -> None:
-    """There is nobody to raise an error to: it becomes the run's status."""
+    """Run, and report an error as the run's status, because a thread cannot raise it."""
     try:
         runner.run()
     except Exception as error:  # noqa: BLE001 - the caller's own functions may raise anything

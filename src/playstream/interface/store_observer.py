@@ -1,4 +1,4 @@
-"""A run on its way into a store, beside whoever else looks on."""
+"""Collect a run for a store, while another observer watches it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from playstream.process.task_results import text_of
 
 
 class StoreObserver(ForwardingObserver):
-    """Collects a run for a store, and tells another observer all.
+    """Collects a run for a store, and forwards everything to another observer.
 
     Args:
-        url: the store's; see `playstream.process.store.open_store`.
+        url: the URL of the store; see `playstream.process.store.open_store`.
         inner: the other observer.
-        cancellation: asks to stop waiting for the store, within seconds; None for nobody.
+        cancellation: a request that stops waiting for the store within seconds; None for none.
 
     Raises:
-        ConfigurationError: the URL cannot be read, or the packages for it are not installed.
+        ConfigurationError: the URL is invalid, or the packages for it are not installed.
         StoreError: the store cannot be reached or written, or does not answer.
     """
 
@@ -47,18 +47,18 @@ class StoreObserver(ForwardingObserver):
     def save(
         self, ident: str | None, status: str, rc: int | None, explanation: str | None, artifact_dir: Path
     ) -> PlaystreamError | KeyboardInterrupt | None:
-        """Write the run that has ended, in one transaction.
+        """Write the run in one transaction after it has ended.
 
         Args:
-            ident: its name; that of its events when None or empty.
-            status: how it ended.
+            ident: name of the run; None or an empty string uses the name in its events.
+            status: its final status.
             rc: Ansible's return code.
-            explanation: why it ended so.
-            artifact_dir: where its artifacts are, whatever becomes of this.
+            explanation: the reason for the status.
+            artifact_dir: the directory of its artifacts, for messages.
 
         Returns:
-            None; or what is to be raised when everything else has been finished: a StoreError or ConfigurationError
-            that says why the store has not got the run, or the KeyboardInterrupt that ended the wait for it.
+            None, or an error to raise after all other work: a StoreError or ConfigurationError with the reason why the
+            store does not contain the run, or the KeyboardInterrupt that ended the wait for it.
         """
         try:
             self._writer.save(ident or self._ident, status, rc, explanation, started=self._started)
@@ -74,6 +74,6 @@ class StoreObserver(ForwardingObserver):
         return None
 
     def close(self) -> None:
-        """Let the store go."""
+        """Close the store."""
         self._writer.close()
         self._store.close()

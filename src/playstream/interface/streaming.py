@@ -1,4 +1,4 @@
-"""run(streamer=…): one stage of a pipeline, on file objects."""
+"""Run one stage of a pipeline on file objects: run(streamer=…)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _LOGGER = logging.getLogger("playstream")
 
 
 def init_stage(options: Mapping[str, Any]) -> Runner:
-    """Make one stage ready.
+    """Prepare one stage.
 
     Args:
-        options: as those of run(), with `streamer`. The process stage ignores those that it does not know.
+        options: as for run(), with `streamer`. The process stage ignores unknown options.
 
     Raises:
-        ConfigurationError: an option is wrong.
+        ConfigurationError: an option is invalid.
     """
     fill_standard_streams()
     streamer = options.get("streamer")
@@ -61,7 +61,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
 
 
 class _Stage(Runner):
-    """A stage whose results are at the other end of its link."""
+    """A stage whose results are sent to another stage."""
 
     def __init__(self, options: dict[str, Any], cancel_callback: CancelCallback | None = None) -> None:
         super().__init__(_StageConfig(options))
@@ -69,7 +69,7 @@ class _Stage(Runner):
         self._cancel_callback = cancel_callback
 
     def _poll(self, cancellation: Cancellation) -> CancelPoll | None:
-        """What asks the cancel callback, if there is one."""
+        """Return an object that polls the cancel callback, if there is one."""
         return None if self._cancel_callback is None else CancelPoll(self._cancel_callback, cancellation.request)
 
 
@@ -77,12 +77,12 @@ class TransmitRunner(_Stage):
     """Sends a job."""
 
     def run(self) -> tuple[str, int | None]:
-        """Write the job and its tree. When it is canceled meanwhile, the worker is told and runs nothing.
+        """Write the job and its tree. If it is canceled meanwhile, tell the worker, which then runs nothing.
 
         Raises:
-            ConfigurationError: the job could not run as asked; nothing has been written.
-            LinkError: the reader has gone, or takes nothing.
-            CallbackError: the cancel callback raised.
+            ConfigurationError: the job is invalid; nothing has been written.
+            LinkError: the reader has gone, or reads nothing.
+            CallbackError: the cancel callback raised an exception.
         """
         directory = self._options.get("private_data_dir")
         stays = bool(self._options.get("hold"))
@@ -110,7 +110,7 @@ class TransmitRunner(_Stage):
 
 
 class WorkRunner(_Stage):
-    """Serves a job."""
+    """Runs a job that it reads."""
 
     def _make_options(self) -> WorkerOptions:
         directory = self._options.get("private_data_dir")
@@ -123,10 +123,11 @@ class WorkRunner(_Stage):
         )
 
     def run(self) -> tuple[str, int | None]:
-        """Read the job, run it, write its results.
+        """Read the job, run it, and write its results.
 
         Raises:
-            PlaystreamError: the job could not be served, or the cancel callback raised; the other side has been told.
+            PlaystreamError: the job could not be run, or the cancel callback raised an exception. The error has been
+                reported to the other side.
         """
         worker_options = self._make_options()
         with (
@@ -142,7 +143,7 @@ class WorkRunner(_Stage):
 
 
 class _StageConfig(RunnerConfig):
-    """The configuration of a stage that makes nothing ready here."""
+    """The configuration of a stage that needs no preparation."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         given = select_options(options, JobOptions)
@@ -154,11 +155,11 @@ class _StageConfig(RunnerConfig):
         return True
 
     def prepare(self) -> None:
-        """Nothing is needed."""
+        """Do nothing."""
 
 
 class ProcessConfig(_StageConfig):
-    """What is known of a run elsewhere: `command`, `cwd` and `env` come with its status `starting`."""
+    """The known configuration of a run on another host; the status `starting` sets `command`, `cwd` and `env`."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
@@ -170,12 +171,12 @@ class ProcessConfig(_StageConfig):
 
     @property
     def artifact_base(self) -> Path | None:
-        """None where the artifacts have no directory of their own among others."""
+        """The directory that contains the artifact directories of runs; None if `artifact_dir` was given."""
         return super().artifact_base if self._given_artifact_dir is None else None
 
     @property
     def artifact_dir(self) -> str:
-        """The directory of the artifacts: `artifact_dir` as it was given, else `artifacts` and the run's name."""
+        """The directory of the artifacts: `artifact_dir` if it was given, else `artifacts/` with the run's name."""
         return super().artifact_dir if self._given_artifact_dir is None else str(self._given_artifact_dir)
 
 
@@ -217,9 +218,9 @@ class ProcessRunner(Runner):
 def _connection(
     options: Mapping[str, Any], cancellation: Cancellation, *, reads: bool = False, writes: bool = False
 ) -> Iterator[Connection]:
-    """What the stage reads and writes: the files that were given, else the standard streams.
+    """Open the connection of a stage: the given files, or else the standard streams.
 
-    Those are claimed, so that nothing else reads or writes there.
+    The standard streams are claimed, so that nothing else reads or writes them.
     """
     with ExitStack() as ends:
         reader = writer = None

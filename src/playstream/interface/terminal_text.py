@@ -1,12 +1,11 @@
-"""What a job shows, made safe for the viewer's terminal.
+r"""Make the output of a job safe for the viewer's terminal.
 
-A job's output comes from hosts and workers that are not trusted, and a terminal obeys what is written to it: it moves
-its cursor, sets titles, fills the clipboard, answers as if somebody had typed. So text, line ends, tabs and colours
-pass, and everything else is written out, as in `\\x1b[2J`. A line is judged by itself: what the end of a line, of an
-event or of a write cuts in two is no colour any more, and is written out too.
+A job's output comes from hosts and workers that are not trusted, and a terminal executes control sequences in it: they
+move the cursor, set titles, fill the clipboard, or answer as if somebody had typed. Therefore only text, line ends,
+tabs and colours pass, and everything else is escaped, as in `\x1b[2J`. Each line is checked separately: a sequence that
+the end of a line, of an event or of a write cuts in two is escaped too.
 
-The common case must cost next to nothing: text with nothing but Ansible's own colours is searched once, at 5 to 10 ns a
-character.
+The common case, text with only Ansible's own colours, must be fast: it is searched only once.
 """
 
 from __future__ import annotations
@@ -18,34 +17,36 @@ _CONTROLS = r"\x00-\x08\x0b-\x1a\x1c-\x1f"
 """Without tab, line end and escape."""
 _UNSEEN = (
     "\x7f-\x9f"  # delete, and the controls of eight bits: U+009B is the same as ESC [
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # these change the order in which text is seen
-    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # these are not seen at all
-    "\u2028\u2029"  # ends of a line to some
-    "\ud800-\udfff"  # halves of a character, which no encoding can say
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # these change the order in which text is shown
+    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # these are invisible
+    "\u2028\u2029"  # line separators for some programs
+    "\ud800-\udfff"  # surrogates, which no encoding can represent
 )
-"""Joiners (U+200C, U+200D) are not here: Persian and emoji are written with them."""
+"""Joiners (U+200C, U+200D) are not included, because Persian and emoji use them."""
 _STYLE = (
     r"(?:0{0,2}[0-479]?|2[1-57-9]|[34][0-79]|9[0-7]|10[0-7]|[34]8;(?:5;[0-9]{1,3}|2(?:;[0-9]{1,3}){3}))"
 )
-"""Colours, bold, underlined and the like. Not: blinking, concealed, and the fonts, which are character sets to some."""
+"""Colours, bold, underlined and so on, but not blinking, concealed, and fonts, which some terminals use as character
+sets."""
 _STYLES = rf"{_STYLE}(?:;{_STYLE}){{0,15}}m"
 _UNSAFE = rf"[{_CONTROLS}{_UNSEEN}]|\x1b(?!\[{_STYLES})"
 _UNSAFE_OR_STYLE = rf"{_UNSAFE}|\x1b\[[0-9;]*m"
 _ANY_ORDER = rf"[{_CONTROLS}{_UNSEEN}\x1b]"
-# Begins with a set of characters, which the search skips the rest with. A style other than 0 is followed on its line by
-# another, which is looked at in its turn: hence lines end without one. The first two choices are Ansible's own colours.
+# It starts with a character set, so that the search skips other characters fast. A style other than 0 must be followed
+# by another one on its line, which is checked in turn, so lines end without a style. The first two choices are
+# Ansible's own colours.
 _SUSPICIOUS = (
     rf"{_ANY_ORDER}(?:(?<!\x1b)|(?!\[(?:0m|[01];3[0-7]m[^\x1b\n]*\x1b|m|{_STYLES}[^\x1b\n]*\x1b)))"
 )
-# These are compiled when they are first used, and kept by re: a start costs 1 ms less.
+# The expressions are compiled when they are first used, and cached by re, which makes startup faster.
 _RESET = "\x1b[0m"
 _RESETS = (_RESET, "\x1b[m")
 
 
 def make_safe(text: str) -> str:
-    """Text with its colours, which end with each line; the rest of what a terminal would obey is written out.
+    r"""Escape terminal control sequences, except colours, which are reset at the end of each line.
 
-    `\\r\\n` becomes `\\n`. Other carriage returns, which would let a line be overwritten, are written out.
+    `\r\n` becomes `\n`. Other carriage returns, which could overwrite a line, are escaped.
     """
     text = text.replace("\r\n", "\n")
     if re.search(_SUSPICIOUS, text) is None:
@@ -61,7 +62,7 @@ def _leaves_style(line: str) -> bool:
 
 
 def make_plain(text: str) -> str:
-    """As make_safe(), without colours."""
+    """Escape terminal control sequences like make_safe(), and remove colours."""
     text = text.replace("\r\n", "\n")
     if re.search(_ANY_ORDER, text) is None:
         return text
@@ -70,18 +71,20 @@ def make_plain(text: str) -> str:
 
 
 def make_message(text: str) -> str:
-    """As make_plain(), for a message or a line of a log: lines after the first are indented, so that none passes for a
-    message of its own."""
+    """Make a message or log record safe, like make_plain().
+
+    Lines after the first are indented, so that they cannot be mistaken for separate messages.
+    """
     return make_plain(text).replace("\n", "\n    ")
 
 
 def make_safe_json(text: str) -> str:
-    """Valid JSON, with the same values, whose texts hold nothing that a terminal would obey."""
+    """Escape terminal control characters in JSON, without changing its values."""
     return re.sub(_ANY_ORDER, _write_out_as_json, text)
 
 
 def make_safe_mixed(text: str) -> str:
-    """As make_safe_json() for lines that may be an event, as make_safe() for others."""
+    """Apply make_safe_json() to lines that may be events, and make_safe() to others."""
     lines = _end_lines(text).split("\n")
     return "\n".join(make_safe_json(line) if _may_be_json(line) else make_safe(line) for line in lines)
 
@@ -91,12 +94,12 @@ def _may_be_json(line: str) -> bool:
 
 
 def choose_form(*, raw: bool, json: bool, mixed: bool = False) -> Callable[[str], str]:
-    """What makes a job's output ready to be shown.
+    """Return the function that converts a job's output for showing it.
 
     Args:
-        raw: leave it as it came, but for line ends.
-        json: it is JSON lines.
-        mixed: there are lines of text among those.
+        raw: only convert line ends.
+        json: the output consists of JSON lines.
+        mixed: there are also lines of text.
     """
     if raw:
         return _end_lines
@@ -119,6 +122,6 @@ def _write_out_or_drop(found: re.Match[str]) -> str:
 
 def _write_out_as_json(found: re.Match[str]) -> str:
     if found[0] < " ":
-        return " "  # between values; within texts JSON allows none of these
+        return " "  # between values; JSON does not allow these characters in strings
     units = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

@@ -1,4 +1,4 @@
-"""ansible-runner's names. Each module here has the path that it has in ansible-runner."""
+"""ansible-runner's public names. Each module has the same path as in ansible-runner."""
 
 from __future__ import annotations
 
@@ -62,4 +62,4 @@ __all__ = [
     "utils",
 ]
 
-load()  # when all names are here: a plugin may import them
+load()  # last, because a plugin may import the names above

@@ -1,4 +1,4 @@
-"""The command line: playstream's, which has ansible-runner's commands and flags."""
+"""The command line: playstream's, with ansible-runner's commands and flags."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def main(sys_args: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        sys_args: the words after the program's name; those of the process by default.
+        sys_args: the arguments, without the program's name; None uses those of the process.
 
     Returns:
         The exit status.
 
     Raises:
-        SystemExit: the words cannot be understood (2), or do not go together (1); standard error says why.
-        OSError: the private data directory is no directory, or cannot be made.
+        SystemExit: the arguments are invalid (2) or incompatible (1); the reason is printed on standard error.
+        OSError: the private data directory is not a directory, or cannot be created.
     """
     words = list(sys.argv[1:] if sys_args is None else sys_args)
     if not words:
@@ -69,7 +69,7 @@ def main(sys_args: Sequence[str] | None = None) -> int:
 
 
 def _check(flags: argparse.Namespace) -> None:
-    """End the program where ansible-runner's does: with 1, for flags that do not go together."""
+    """Exit with 1 for incompatible flags, as ansible-runner does."""
     if not (flags.playbook or flags.module or flags.role or _says_what(flags)):
         _exit(flags, "expected something to run, got nothing: pass one of -p/--playbook, -m/--module and -r/--role")
     if flags.hosts and not (flags.module or flags.role):
@@ -81,7 +81,7 @@ def _check(flags: argparse.Namespace) -> None:
 
 
 def _says_what(flags: argparse.Namespace) -> bool:
-    """What is run may stand in the environment, or in a file."""
+    """Return whether the environment or a file names what to run."""
     named = any(os.environ.get(f"RUNNER_{what}") for what in ("PLAYBOOK", "MODULE", "ROLE"))
     return named or os.path.exists(flags.private_data_dir / "args")
 
@@ -92,7 +92,7 @@ def _exit(flags: argparse.Namespace, message: str) -> None:
 
 
 def _check_directory(flags: argparse.Namespace) -> None:
-    """See that the private data directory can be one; make it for what needs nothing that it holds."""
+    """Check that the private data directory is a directory; create it for a module or a role."""
     given: str | Path | None = getattr(flags, "private_data_dir", None)
     if given is None:
         return
@@ -110,9 +110,9 @@ def _noted(flags: argparse.Namespace) -> AbstractContextManager[None]:
 
 @contextmanager
 def _pid_file(directory: Path) -> Iterator[None]:
-    """Keep the id of this process in the file `pid` of the private data directory, as long as the run goes on.
+    """Keep the ID of this process in the file `pid` of the private data directory while the run is active.
 
-    Of several runs in one directory it names the one that was started last.
+    If several runs are active in one directory, it names the one that was started last.
     """
     path, text = directory / "pid", f"{os.getpid()}\n"
     if directory.is_dir():
@@ -124,11 +124,11 @@ def _pid_file(directory: Path) -> Iterator[None]:
             if path.read_text(encoding="utf-8") == text:
                 path.unlink()
         except (OSError, UnicodeDecodeError):
-            pass  # it is another run's, or gone
+            pass  # it belongs to another run, or was removed
 
 
 def _run() -> int:
-    """Run the command line of this process; an error is a line."""
+    """Run the command line of this process; print errors as messages."""
     try:
         return main()
     except OSError as caught:

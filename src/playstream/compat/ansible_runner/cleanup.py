@@ -1,4 +1,4 @@
-"""Removing what jobs have left on a host."""
+"""Remove directories and images left by jobs on a host."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def cleanup_dirs(
     """Remove directories that no job uses.
 
     Args:
-        pattern: of their paths, as the shell's.
-        exclude_strings: a directory whose path contains one stays.
-        grace_period: minutes; a directory that was changed within this time stays. 0 for no such time.
+        pattern: shell pattern of their paths.
+        exclude_strings: keep directories whose path contains one of these strings.
+        grace_period: keep directories that changed within this number of minutes; 0 keeps none.
 
     Returns:
-        How many were removed.
+        The number of removed directories.
 
     Raises:
         ConfigurationError: the pattern names a directory of the system. Nothing has been removed.
@@ -38,30 +38,30 @@ def cleanup_dirs(
 
 
 def cleanup_images(images: Sequence[str], runtime: str) -> int:
-    """Take names from container images.
+    """Remove names (tags) from container images.
 
     Args:
         images: the names.
         runtime: podman or docker.
 
     Returns:
-        How many names were taken away.
+        The number of removed names.
 
     Raises:
-        ConfigurationError: a name is none.
-        JobError: the engine is missing or refuses.
+        ConfigurationError: a name is invalid.
+        JobError: the engine is missing or fails.
     """
     return cleanup.remove_images(cleanup.split_list(images), runtime)
 
 
 def prune_images(runtime: str) -> bool:
-    """Remove the images that have no name; True if there were any.
+    """Remove images without a name; return whether there were any.
 
     Args:
         runtime: podman or docker.
 
     Raises:
-        JobError: the engine is missing or refuses.
+        JobError: the engine is missing or fails.
     """
     return cleanup.prune_images(runtime)
 
@@ -71,11 +71,11 @@ def run_cleanup(vargs: Mapping[str, Any]) -> None:
 
     Args:
         vargs: `file_pattern`, `exclude_strings`, `grace_period`, `remove_images`, `image_prune`,
-            `process_isolation_executable`; each may be left out.
+            `process_isolation_executable`; all are optional.
 
     Raises:
-        ConfigurationError: the pattern names a directory of the system, or a name is none.
-        JobError: the container engine is missing or refuses.
+        ConfigurationError: the pattern names a directory of the system, or a name is invalid.
+        JobError: the container engine is missing or fails.
     """
     executable = vargs.get("process_isolation_executable") or default_process_isolation_executable
     directories = images = 0

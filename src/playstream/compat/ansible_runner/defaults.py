@@ -1,4 +1,4 @@
-"""Values that programs take from ansible-runner, and that can be set there."""
+"""Values that programs read from ansible-runner, or set there."""
 
 from playstream.worker.cleanup import DEFAULT_GRACE_MINUTES as GRACE_PERIOD_DEFAULT
 
@@ -12,9 +12,9 @@ __all__ = [
 
 default_process_isolation_executable = "podman"
 registry_auth_prefix = "ansible_runner_registry_"
-"""Nothing of this name is made here; programs that remove what is called so find nothing."""
+"""Prefix of directories that ansible-runner creates and programs remove. playstream creates none."""
 
 AUTO_CREATE_NAMING = ".ansible-runner-"
-"""How the name of a private data directory begins that a RunnerConfig makes because it was given none."""
+"""Prefix of the private data directory that a RunnerConfig creates if none is given."""
 AUTO_CREATE_DIR: str | None = None
-"""Where it is made; None for the directory of temporary files."""
+"""Directory to create it in; None for the directory of temporary files."""

@@ -1,4 +1,4 @@
-"""What may be raised. These are playstream's own errors, so that an `except` clause for one catches it."""
+"""Exceptions. These are playstream's own classes, so that an `except` clause catches what is raised."""
 
 from playstream.pipeline.errors import CallbackError, ConfigurationError
 from playstream.pipeline.errors import PlaystreamError as AnsibleRunnerException

@@ -1,4 +1,4 @@
-"""run() and its relatives."""
+"""The functions run(), run_async(), run_command() and so on."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _ROLE = ("role", "role_vars", "role_skip_facts", "hosts")
 
 
 def init_runner(**kwargs: Any) -> _Runner:
-    """Make everything ready for a run, or for one stage of it, and start nothing.
+    """Prepare a run, or one stage of it, without starting it.
 
     Args:
-        kwargs: those of run().
+        kwargs: as for run().
 
     Raises:
-        ConfigurationError: the job could not run as asked. It is a ValueError too.
-        TypeError: an argument has an unknown name.
+        ConfigurationError: the job is invalid. This is also a ValueError.
+        TypeError: an argument is unknown.
     """
     _set_up_logging(kwargs)
     streamer = kwargs.pop("streamer", None)
@@ -97,7 +97,7 @@ def _find_directory(given: Any) -> Any:
 
 
 def _find_inventory(kwargs: dict[str, Any]) -> Any:
-    """The inventory: a file of `inventory/` by its name, and a word that names nothing as the name of a host."""
+    """Return the inventory: a name of a file in `inventory/` as its path, and a word that names no file as a host."""
     given = kwargs.get("inventory")
     if not isinstance(given, str) or not given or "\n" in given:
         return given
@@ -110,14 +110,14 @@ def _find_inventory(kwargs: dict[str, Any]) -> Any:
 
 
 def _with_signals(handlers: dict[str, Any]) -> dict[str, Any]:
-    """The handlers; without a cancel callback, SIGINT and SIGTERM cancel, while the run goes on in the main thread."""
+    """Return the handlers; without a cancel callback, SIGINT and SIGTERM cancel a run in the main thread."""
     if handlers.get("cancel_callback") is None:
         handlers["cancel_callback"] = SignalWatch()
     return handlers
 
 
 def run(**kwargs: Any) -> _Runner:
-    """Run a playbook, a module or a role, or one stage of a pipeline, and wait for its end.
+    """Run a playbook, a module or a role, or one stage of a pipeline, and wait for it to end.
 
     Args:
         kwargs: what to run and how; docs/python.md lists them. `streamer` is `transmit`, `worker` or `process` for
@@ -127,9 +127,9 @@ def run(**kwargs: Any) -> _Runner:
         The run, with `status`, `rc`, `events`, `stats`, `stdout` and more.
 
     Raises:
-        ConfigurationError: the job could not run as asked. It is a ValueError too.
-        TypeError: an argument has an unknown name.
-        CallbackError: a cancel callback, artifacts handler or finished callback raised.
+        ConfigurationError: the job is invalid. This is also a ValueError.
+        TypeError: an argument is unknown.
+        CallbackError: a cancel callback, artifacts handler or finished callback raised an exception.
     """
     if kwargs.get("streamer") not in {"transmit", "worker"}:
         kwargs = _with_signals(kwargs)
@@ -140,17 +140,17 @@ def run(**kwargs: Any) -> _Runner:
 
 
 def run_async(**kwargs: Any) -> tuple[threading.Thread, _Runner]:
-    """Start a run in a thread of its own.
+    """Start a run in a new thread.
 
     Args:
-        kwargs: those of run().
+        kwargs: as for run().
 
     Returns:
-        The thread, and the run, which can be looked at while it goes on.
+        The thread, and the run, which can be inspected while it is active.
 
     Raises:
-        ConfigurationError: the job could not run as asked. It is a ValueError too.
-        TypeError: an argument has an unknown name.
+        ConfigurationError: the job is invalid. This is also a ValueError.
+        TypeError: an argument is unknown.
     """
     if kwargs.get("cancel_callback") is not None or kwargs.get("streamer") in {"transmit", "worker"}:
         return running.start(init_runner(**kwargs))
@@ -164,17 +164,17 @@ def run_async(**kwargs: Any) -> tuple[threading.Thread, _Runner]:
 
 
 def init_command_config(executable_cmd: str, cmdline_args: Sequence[str] | None = None, **kwargs: Any) -> Runner:
-    """Make everything ready for a command and start nothing.
+    """Prepare a command without starting it.
 
     Args:
         executable_cmd: the program.
         cmdline_args: its arguments.
-        kwargs: those of run_command().
+        kwargs: as for run_command().
 
     Raises:
-        ConfigurationError: an argument is wrong.
-        TypeError: an argument has an unknown name.
-        JobError: there is no such program.
+        ConfigurationError: an argument is invalid.
+        TypeError: an argument is unknown.
+        JobError: the program does not exist.
     """
     handlers = {name: kwargs.pop(name, None) for name in HANDLERS}
     config = CommandConfig(**kwargs)
@@ -185,21 +185,21 @@ def init_command_config(executable_cmd: str, cmdline_args: Sequence[str] | None 
 def run_command(
     executable_cmd: str, cmdline_args: Sequence[str] | None = None, **kwargs: Any
 ) -> tuple[str, str, int | None]:
-    """Run a command and wait for its end.
+    """Run a command and wait for it to end.
 
     Args:
         executable_cmd: the program.
         cmdline_args: its arguments.
-        kwargs: `input_fd`, `output_fd`, `error_fd`, `runner_mode`, and those that run() has for environment,
-            passwords, isolation and handlers.
+        kwargs: `input_fd`, `output_fd`, `error_fd`, `runner_mode`, and as for run(): environment, passwords, isolation
+            and handlers.
 
     Returns:
-        Its output, its errors, and its return code; 127 when there is no such program.
+        Its output, its errors, and its return code; 127 if the program does not exist.
 
     Raises:
-        ConfigurationError: an argument is wrong.
-        TypeError: an argument has an unknown name.
-        JobError: there is no program for the isolation.
+        ConfigurationError: an argument is invalid.
+        TypeError: an argument is unknown.
+        JobError: the program for the isolation does not exist.
     """
     try:
         runner = init_command_config(executable_cmd, cmdline_args, **kwargs)
@@ -214,20 +214,20 @@ def run_command(
 def run_command_async(
     executable_cmd: str, cmdline_args: Sequence[str] | None = None, **kwargs: Any
 ) -> tuple[threading.Thread, Runner]:
-    """Start a command in a thread of its own.
+    """Start a command in a new thread.
 
     Args:
         executable_cmd: the program.
         cmdline_args: its arguments.
-        kwargs: those of run_command().
+        kwargs: as for run_command().
 
     Returns:
         The thread, and the run.
 
     Raises:
-        ConfigurationError: an argument is wrong.
-        TypeError: an argument has an unknown name.
-        JobError: there is no such program.
+        ConfigurationError: an argument is invalid.
+        TypeError: an argument is unknown.
+        JobError: the program does not exist.
     """
     runner = init_command_config(executable_cmd, cmdline_args, **kwargs)
     thread, _ = running.start(runner)
@@ -238,7 +238,7 @@ def get_plugin_docs(
     plugin_names: Sequence[str], plugin_type: str | None = None, response_format: str | None = None,
     snippet: bool = False, playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
 ) -> ansible_queries.Answer:
-    """The documentation of plugins; see playstream.get_plugin_docs."""
+    """Return the documentation of plugins; see playstream.get_plugin_docs."""
     return ansible_doc.get_plugin_docs(
         plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **below_env_files(kwargs)
     )
@@ -248,7 +248,7 @@ def get_plugin_docs_async(
     plugin_names: Sequence[str], plugin_type: str | None = None, response_format: str | None = None,
     snippet: bool = False, playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
 ) -> tuple[threading.Thread, _Runner]:
-    """As get_plugin_docs(), in a thread of its own."""
+    """Run get_plugin_docs() in a new thread."""
     return ansible_doc.get_plugin_docs_async(
         plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **below_env_files(kwargs)
     )
@@ -258,7 +258,7 @@ def get_plugin_list(
     list_files: bool | None = None, response_format: str | None = None, plugin_type: str | None = None,
     playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
 ) -> ansible_queries.Answer:
-    """The plugins that are installed; see playstream.get_plugin_list."""
+    """Return the installed plugins; see playstream.get_plugin_list."""
     return ansible_doc.get_plugin_list(
         list_files, response_format, plugin_type, playbook_dir, module_path, **below_env_files(kwargs)
     )
@@ -269,7 +269,7 @@ def get_inventory(
     playbook_dir: str | None = None, vault_ids: str | None = None, vault_password_file: str | None = None,
     output_file: str | None = None, export: bool | None = None, **kwargs: Any,
 ) -> ansible_queries.Answer:
-    """What an inventory holds; see playstream.get_inventory."""
+    """Return the contents of an inventory; see playstream.get_inventory."""
     return ansible_queries.get_inventory(
         action, inventories, response_format, host, playbook_dir, vault_ids, vault_password_file, output_file, export,
         **below_env_files(kwargs),
@@ -279,19 +279,19 @@ def get_inventory(
 def get_ansible_config(
     action: str, config_file: str | None = None, only_changed: bool | None = None, **kwargs: Any
 ) -> tuple[str, str]:
-    """Ansible's configuration; see playstream.get_ansible_config."""
+    """Return Ansible's configuration; see playstream.get_ansible_config."""
     return ansible_queries.get_ansible_config(action, config_file, only_changed, **below_env_files(kwargs))
 
 
 def get_role_list(
     collection: str | None = None, playbook_dir: str | None = None, **kwargs: Any
 ) -> ansible_queries.Answer:
-    """The roles that have an argument specification; see playstream.get_role_list."""
+    """Return the roles that have an argument specification; see playstream.get_role_list."""
     return ansible_doc.get_role_list(collection, playbook_dir, **below_env_files(kwargs))
 
 
 def get_role_argspec(
     role: str, collection: str | None = None, playbook_dir: str | None = None, **kwargs: Any
 ) -> ansible_queries.Answer:
-    """The argument specification of a role; see playstream.get_role_argspec."""
+    """Return the argument specification of a role; see playstream.get_role_argspec."""
     return ansible_doc.get_role_argspec(role, collection, playbook_dir, **below_env_files(kwargs))

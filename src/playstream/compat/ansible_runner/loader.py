@@ -1,4 +1,4 @@
-"""Reading the files of a private data directory."""
+"""Read the files of a private data directory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["ArtifactLoader"]
 
 
 class ArtifactLoader:
-    """Reads files, JSON or YAML where data is asked for, and remembers what it has read.
+    """Reads files, parses JSON or YAML, and caches the results.
 
     Args:
-        base_path: the directory that relative paths are relative to.
+        base_path: the directory for relative paths.
     """
 
     def __init__(self, base_path: str) -> None:
@@ -26,23 +26,23 @@ class ArtifactLoader:
         self._cache: dict[str, Any] = {}
 
     def abspath(self, path: str) -> str:
-        """The path below the directory; one that is absolute as it is."""
+        """Return a path relative to the directory; return an absolute path unchanged."""
         return os.path.join(self.base_path, os.path.expanduser(path))
 
     def isfile(self, path: str) -> bool:
-        """True if there is such a file."""
+        """Return whether the file exists."""
         return os.path.isfile(self.abspath(path))
 
     def load_file(self, path: str, objtype: Any = None, encoding: str | None = "utf-8") -> Any:
-        """What a file holds.
+        """Return the contents of a file.
 
         Args:
             path: relative to the directory, or absolute.
-            objtype: `str` for the text as it is; else the type that the data has to be of, None for any.
-            encoding: with `str`, the text is given as bytes in this encoding; as text when None.
+            objtype: `str` for the unparsed text; otherwise the expected type of the data, None for any.
+            encoding: with `str`, return bytes in this encoding; None returns text.
 
         Raises:
-            ConfigurationError: the file cannot be read, or its data is of another type.
+            ConfigurationError: the file cannot be read, or its data has another type.
         """
         full = self.abspath(path)
         if full not in self._cache:

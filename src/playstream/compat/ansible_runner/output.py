@@ -16,7 +16,7 @@ _switches = {"debug": False, "traceback": True}
 
 
 def configure() -> None:
-    """Let `display()` write to standard output."""
+    """Make `display()` write to standard output."""
     _display_logger.setLevel(_DISPLAY_LEVEL)
     _display_logger.propagate = False
     if not any(handler.name == "stdout" for handler in _display_logger.handlers):
@@ -33,7 +33,7 @@ def display(msg: str, log_only: bool = False) -> None:
 
 
 def debug(msg: str | Exception) -> None:
-    """Log, and show, a line or an error, when `set_debug('enable')` was asked for."""
+    """Log and show a line or an error, if `set_debug('enable')` was called."""
     if _switches["debug"]:
         if isinstance(msg, Exception) and _switches["traceback"]:
             _debug_logger.debug("%s", msg, exc_info=msg)
@@ -41,22 +41,22 @@ def debug(msg: str | Exception) -> None:
 
 
 def set_logfile(filename: str) -> None:
-    """Log to this file too.
+    """Write log messages to this file too.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        ConfigurationError: the file cannot be written.
     """
     set_up_logging({"logfile": filename, "debug": False})
 
 
 def set_debug(value: str) -> None:
-    """Turn details in the log on or off.
+    """Turn debug messages on or off.
 
     Args:
         value: `enable` or `disable`.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the value is neither.
     """
     _switches["debug"] = _is_on(value)
     if _switches["debug"]:
@@ -64,13 +64,13 @@ def set_debug(value: str) -> None:
 
 
 def set_traceback(value: str) -> None:
-    """Say whether `debug()` logs where an error came from.
+    """Turn tracebacks of errors in `debug()` on or off.
 
     Args:
         value: `enable` or `disable`.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the value is neither.
     """
     _switches["traceback"] = _is_on(value)
 

@@ -15,23 +15,23 @@ __all__ = ["Runner"]
 
 
 class Runner(_Runner):
-    """Runs what a configuration says, and gives its results.
+    """Runs a configuration and provides its results.
 
     Args:
         config: what to run.
-        cancel_callback: asked four times a second; true cancels the job.
-        remove_partials: without effect; there are no partial files.
-        event_handler: takes each event; false keeps it off the disk.
-        artifacts_handler: takes the path of the artifact directory when everything is in it.
-        finished_callback: takes this object when all is done.
-        status_handler: takes each status, with `runner_config=config`.
+        cancel_callback: called four times a second; a true result cancels the job.
+        remove_partials: no effect; there are no partial files.
+        event_handler: called with each event; a false result drops it.
+        artifacts_handler: called with the path of the artifact directory when it is complete.
+        finished_callback: called with this object at the end.
+        status_handler: called with each status and `runner_config=config`.
     """
 
     def __init__(
         self,
         config: RunnerConfig,
         cancel_callback: Callable[[], object] | None = None,
-        remove_partials: bool = True,  # noqa: ARG002 - programs may give it
+        remove_partials: bool = True,  # noqa: ARG002 - programs may pass it
         event_handler: Callable[[dict[str, Any]], object] | None = None,
         artifacts_handler: Callable[[str], object] | None = None,
         finished_callback: Callable[[Any], object] | None = None,
@@ -49,7 +49,7 @@ class Runner(_Runner):
 
     @classmethod
     def handle_termination(cls, pid: int, pidfile: str | None = None) -> None:
-        """Kill the process group of a process; what is not there is not missed.
+        """Kill the process group of a process, and remove its file. It is not an error if they do not exist.
 
         Args:
             pid: the process.

@@ -1,4 +1,4 @@
-"""The configuration's older path."""
+"""The older path of `config.runner`."""
 
 from playstream.compat.ansible_runner.config.runner import ExecutionMode, RunnerConfig
 

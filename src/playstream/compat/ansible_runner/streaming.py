@@ -1,4 +1,4 @@
-"""The stages of a pipeline, each on file objects. Transmit speaks ansible-runner's dialect."""
+"""The stages of a pipeline, each on file objects. Transmit writes ansible-runner's protocol."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class UUIDEncoder(json.JSONEncoder):
     """JSON with UUIDs as 32 hex digits."""
 
     def default(self, o: Any) -> Any:
-        """What a UUID becomes; any other object is refused."""
+        """Convert a UUID; refuse any other object."""
         return o.hex if isinstance(o, UUID) else super().default(o)
 
 
 class MockConfig:
-    """What is known of a run elsewhere.
+    """The known configuration of a run on another host.
 
     Args:
         settings: its settings.
@@ -51,31 +51,31 @@ class Transmitter(TransmitRunner):
     """Sends a job and its private data directory.
 
     Args:
-        _output: where to; standard output when None.
-        kwargs: those of run().
+        _output: the file to write to; None for standard output.
+        kwargs: as for run().
 
     Raises:
-        TypeError: an argument has an unknown name.
+        TypeError: an argument is unknown.
     """
 
     def __init__(self, _output: IO[bytes] | None = None, **kwargs: Any) -> None:
         refuse_unknown(type(self).__name__, kwargs, RunOptions)
         options = {"dialect": "runner", "env_files_win": True, **loosen({**kwargs, "_output": _output})}
         options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
-        options.pop("keepalive_seconds", None)  # the worker's alone
+        options.pop("keepalive_seconds", None)  # only used by the worker
         super().__init__(check_options(options, RunOptions, "run"))
         self.kwargs = kwargs
 
 
 class Worker(WorkRunner):
-    """Serves a job, and answers in the dialect that it comes in.
+    """Runs a job, and answers in its protocol.
 
     Args:
-        _input: where the job comes from; standard input when None.
-        _output: where the results go; standard output when None.
-        keepalive_seconds: how often to say that the job goes on while nothing else is said; 0 for never.
-        kwargs: `private_data_dir`, a temporary directory when it is missing; `cancel_callback`, which ends the job when
-            it says so. Others have no effect.
+        _input: the file to read the job from; None for standard input.
+        _output: the file to write the results to; None for standard output.
+        keepalive_seconds: seconds without other output after which a heartbeat is sent; 0 for never.
+        kwargs: `private_data_dir`, by default a temporary directory; `cancel_callback`, whose true result cancels the
+            job. Others have no effect.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ class Worker(WorkRunner):
         return replace(super()._make_options(), **WORKER_OPTIONS)
 
     def run(self) -> tuple[str, int | None]:
-        """Read the job, run it, write its results.
+        """Read the job, run it, and write its results.
 
         Returns:
-            Status and return code; `error` for a stream that is no job, of which the other side has been told.
+            Status and return code; `error` for an invalid stream, which has been reported to the other side.
         """
         try:
             return super().run()
@@ -112,13 +112,14 @@ class Processor(ProcessRunner):
     """Rebuilds a run from its stream.
 
     Args:
-        _input: where the stream comes from; standard input when None.
-        status_handler: as run()'s, like the four that follow.
-        event_handler: takes each event.
-        artifacts_handler: takes the path of the artifact directory.
-        cancel_callback: true stops the reading.
-        finished_callback: takes this object when all is done.
-        kwargs: those of run(). Others have no effect. Without `private_data_dir` a temporary one is made, which stays.
+        _input: the file to read the stream from; None for standard input.
+        status_handler: as for run(), like the next four.
+        event_handler: called with each event.
+        artifacts_handler: called with the path of the artifact directory.
+        cancel_callback: a true result stops reading.
+        finished_callback: called with this object at the end.
+        kwargs: as for run(). Others have no effect. Without `private_data_dir` a temporary directory is created, which
+            is not removed.
     """
 
     def __init__(
@@ -148,5 +149,5 @@ class Processor(ProcessRunner):
 
     @property
     def artifact_dir(self) -> str:
-        """Where the artifacts go."""
+        """The directory of the artifacts."""
         return self.config.artifact_dir

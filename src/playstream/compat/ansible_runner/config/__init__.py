@@ -1,1 +1,1 @@
-"""The configurations, one module for each kind of run."""
+"""Configurations, one module for each kind of run."""

@@ -15,18 +15,18 @@ __all__ = ["CommandConfig"]
 
 
 class CommandConfig(_CommandConfig):
-    """A command line to run. `prepare_run_command()` says which, and makes it ready.
+    """A command line to run. `prepare_run_command()` sets and prepares it.
 
     Args:
-        input_fd: standard input of the command, like the two that follow; for mode `subprocess`.
+        input_fd: standard input of the command; this and the next two are for mode `subprocess`.
         output_fd: standard output.
         error_fd: standard error.
-        runner_mode: `pexpect` on a terminal, `subprocess` with pipes.
-        kwargs: those that run_command() has for environment, passwords and isolation.
+        runner_mode: `pexpect` for a terminal, `subprocess` for pipes.
+        kwargs: as for run_command(): environment, passwords and isolation.
 
     Raises:
-        TypeError: an argument has an unknown name.
-        ConfigurationError: an argument, or a file of `env/`, is wrong.
+        TypeError: an argument is unknown.
+        ConfigurationError: an argument, or a file of `env/`, is invalid.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class CommandConfig(_CommandConfig):
         runner_mode: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("keepalive_seconds", None)  # the worker's alone
+        kwargs.pop("keepalive_seconds", None)  # only used by the worker
         self.runner_mode = runner_mode
         self._given = below_env_files(kwargs)
         self._directory = self._given.pop("private_data_dir", None)
@@ -48,15 +48,15 @@ class CommandConfig(_CommandConfig):
         self._files = {name: value for name, value in files.items() if value is not None}
 
     def prepare_run_command(self, executable_cmd: str, cmdline_args: Sequence[str] | None = None) -> None:
-        """Make the command ready.
+        """Prepare the command.
 
         Args:
             executable_cmd: the program.
             cmdline_args: its arguments.
 
         Raises:
-            ConfigurationError: an argument is wrong.
-            JobError: there is no such program.
+            ConfigurationError: an argument is invalid.
+            JobError: the program does not exist.
         """
         if not executable_cmd:
             raise ConfigurationError(f"executable_cmd: expected the name of a program, got {executable_cmd!r}")

@@ -1,4 +1,4 @@
-"""The configuration of a playbook's, a module's or a role's run."""
+"""The configuration of a run of a playbook, a module or a role."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = ["ExecutionMode", "RunnerConfig"]
 _LIMITS = ("job_timeout", "idle_timeout", "pexpect_timeout")
 _OURS = "PLAYSTREAM_"
 _TAKEN = ("PLAYSTREAM_EVENTS", "PLAYSTREAM_ORIGIN")
-"""Variables that Ansible takes out of its environment before it starts anything: no job sees them."""
+"""Variables that Ansible removes from its environment before it starts a task."""
 
 
 class ExecutionMode:
-    """What kind of program is run."""
+    """Kinds of programs to run."""
 
     NONE = 0
     ANSIBLE = 1
@@ -44,17 +44,16 @@ class ExecutionMode:
 
 
 class RunnerConfig(_RunnerConfig):
-    """What is to be run. `prepare()` makes it ready; `command`, `env` and `cwd` may be changed before it runs.
+    """The configuration of a run. After `prepare()`, `command`, `env` and `cwd` may be changed before the run.
 
-    Without `prepare()` a `command` that has been set is run as it is, in `cwd` and with `env`, where these have been
-    set too.
+    If `command` is set without `prepare()`, it runs unchanged, in `cwd` and with `env` if these are set too.
 
-    The parameters are those of run(). What is None or false is as good as left out. A private data directory that is
-    missing is made; None makes a temporary one, which stays.
+    The parameters are those of run(). None and false mean the default. A missing private data directory is created;
+    None creates a temporary one, which is not removed.
 
     Raises:
-        TypeError: an argument has an unknown name.
-        ConfigurationError: an argument is wrong.
+        TypeError: an argument is unknown.
+        ConfigurationError: an argument is invalid.
     """
 
     runner_mode = "pexpect"
@@ -105,7 +104,7 @@ class RunnerConfig(_RunnerConfig):
     pexpect_use_poll = Setting(True)
     directory_isolation_cleanup = Setting(True)
 
-    def __init__(  # noqa: PLR0917 - as many as ansible-runner's has
+    def __init__(  # noqa: PLR0917 - the parameters are ansible-runner's
         self,
         private_data_dir: str | os.PathLike[str] | None = None,
         playbook: Any = None,
@@ -133,7 +132,7 @@ class RunnerConfig(_RunnerConfig):
         only_failed_event_data: bool = False,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("keepalive_seconds", None)  # the worker's alone
+        kwargs.pop("keepalive_seconds", None)  # only used by the worker
         refuse_unknown(type(self).__name__, kwargs, SharedOptions)
         named = {
             "playbook": playbook, "inventory": inventory, "roles_path": roles_path, "limit": limit, "module": module,
@@ -152,7 +151,7 @@ class RunnerConfig(_RunnerConfig):
         self._configure(private_data_dir, {**loosen({**kwargs, **named}), "env_files_win": True})
         self.loader = ArtifactLoader(self.private_data_dir or "")
         self.expect_passwords: dict[Any, Any] = {}
-        """Expressions of prompts, compiled, and their answers; after `prepare()` with those of the passwords."""
+        """Compiled expressions of prompts and their answers; after `prepare()` including those of the passwords."""
         self._no_env = self.env
         self._ours: dict[str, str] = {}
         self._own_words: Sequence[str] = ()
@@ -160,13 +159,13 @@ class RunnerConfig(_RunnerConfig):
         make_private(Path(self.artifact_dir))
 
     def give(self, options: Mapping[str, Any]) -> None:
-        """Change options before `prepare()`; None takes one away.
+        """Change options before `prepare()`; None removes an option.
 
         Args:
-            options: by the names that run() has for them.
+            options: options of run().
 
         Raises:
-            ConfigurationError: a value is wrong.
+            ConfigurationError: a value is invalid.
         """
         checked = check_options(loosen(options), JobOptions, type(self).__name__)
         for known in (self.options, self._job_options):
@@ -185,7 +184,7 @@ class RunnerConfig(_RunnerConfig):
 
     @property
     def artifact_base(self) -> Path | None:
-        """Where this run's artifacts have a directory among others."""
+        """The directory that contains the artifact directories of runs."""
         return Path(self._own_artifact_dir).parent if self._own_artifact_dir else super().artifact_base
 
     @property
@@ -199,7 +198,7 @@ class RunnerConfig(_RunnerConfig):
 
     @property
     def execution_mode(self) -> int:
-        """What kind of program is run."""
+        """The kind of program that is run."""
         if self.binary or self.loader.isfile("args"):
             return ExecutionMode.RAW
         if self.module:
@@ -208,12 +207,12 @@ class RunnerConfig(_RunnerConfig):
 
     @property
     def containerized(self) -> bool:
-        """True if it runs in a container."""
+        """True if the job runs in a container."""
         return self._isolated and self.process_isolation_executable in {"podman", "docker"}
 
     @property
     def sandboxed(self) -> bool:
-        """True if it runs under bwrap."""
+        """True if the job runs under bwrap."""
         return self._isolated and not self.containerized
 
     @property
@@ -223,7 +222,7 @@ class RunnerConfig(_RunnerConfig):
 
     @property
     def fact_cache_type(self) -> str:
-        """Which plugin keeps the facts; '' for the one of Ansible's configuration."""
+        """The cache plugin for facts; '' for the one in Ansible's configuration."""
         return str(self.settings.get("fact_cache_type", self.options.get("fact_cache_type", "jsonfile")) or "")
 
     @fact_cache_type.setter
@@ -232,7 +231,7 @@ class RunnerConfig(_RunnerConfig):
 
     @property
     def fact_cache(self) -> str | None:
-        """The directory of the facts in the artifacts; None when they are not kept as files."""
+        """The directory of facts in the artifacts; None if facts are not kept as files."""
         name = self.settings.get("fact_cache") or self.options.get("fact_cache") or "fact_cache"
         return os.path.join(self.artifact_dir, name) if self.fact_cache_type == "jsonfile" else None
 
@@ -241,7 +240,7 @@ class RunnerConfig(_RunnerConfig):
         self.give({"fact_cache": path})
 
     def make_ready(self) -> None:
-        """Prepare it for a run, unless it is: a command that was set by hand, or what the options say."""
+        """Prepare the configuration for a run, unless it is prepared. A `command` that was set is kept."""
         if self.prepared or not self.command or self._generated:
             super().make_ready()
             return
@@ -253,14 +252,14 @@ class RunnerConfig(_RunnerConfig):
             self.cwd = cwd or self.cwd
 
     def prepare_env(self) -> None:
-        """Make `env`, `cwd` and `settings` ready, as `prepare()` does. A `command` that was set stays.
+        """Prepare `env`, `cwd` and `settings`, as `prepare()` does. A `command` that was set is kept.
 
         Raises:
-            ConfigurationError: an argument, or a file of `env/`, is wrong.
-            JobError: the private place cannot be made.
+            ConfigurationError: an argument, or a file of `env/`, is invalid.
+            JobError: the private directory cannot be created.
         """
         command = self.command
-        # What stands in its place is a program that is there: whether the command's is, the run itself finds out.
+        # Use a program that exists instead. The run itself reports if the command's program does not.
         self._own_words = (sys.executable,)
         try:
             self._prepare()
@@ -274,11 +273,11 @@ class RunnerConfig(_RunnerConfig):
         self._generated = False
 
     def prepare(self) -> None:
-        """Check everything, and make a private place with what the run needs.
+        """Check the options, and create a private directory with the files that the run needs.
 
         Raises:
-            ConfigurationError: the job could not run as asked; names the argument, or the file and line.
-            JobError: Ansible is not on the PATH, or the private place cannot be made.
+            ConfigurationError: the job is invalid; the message names the argument, or the file and line.
+            JobError: Ansible is not on the PATH, or the private directory cannot be created.
         """
         self._prepare()
         self._generated = True
@@ -299,13 +298,13 @@ class RunnerConfig(_RunnerConfig):
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
     def _words_to_run(self) -> list[str]:
-        """The command; a program that is a bare name is looked for where prepare() found it."""
+        """Return the command; a program without a path is searched where prepare() found it."""
         words = [str(word) for word in self.command]
         program = lengthen(words[0], self._places, self.cwd)
         return tell_missing(words[0]) if program is None else [program, *words[1:]]
 
     def _env_to_run(self) -> Mapping[str, str]:
-        """The environment, with what events and the end of the run need."""
+        """Return the environment, with the variables needed for events and for the end of the run."""
         return {**self._ours, **self.env}
 
     def _job_to_run(self, job: Job) -> Job:
@@ -320,16 +319,16 @@ class RunnerConfig(_RunnerConfig):
 
     @property
     def _places(self) -> Mapping[str, str]:
-        """The variables that say where programs are: `env` is the job's, and an engine is this host's."""
+        """The environment to search programs in: the job's, or this host's for a container engine."""
         return os.environ if self.containerized else self.env
 
     def _name_playbook_once(self) -> None:
-        """A program of the caller's own may have the playbook in its command line already."""
+        """Remove the playbook from the command if the caller's own `cmdline` contains it already."""
         if self.binary and self.playbook == self.command[-1] and self.playbook in shlex.split(self.cmdline_args or ""):
             del self.command[-1]
 
     def _find_project(self) -> None:
-        """Where Ansible is started: a module in the private data directory, all else in the project."""
+        """Set the working directory: the private data directory for a module, otherwise the project."""
         if self.module and not self.binary:
             self._job_options["project_dir"] = self.private_data_dir
         elif "project_dir" in self.options:
@@ -343,7 +342,7 @@ class RunnerConfig(_RunnerConfig):
             self._job_options["inventory"] = _find_path(given)
 
     def _command_words(self) -> Sequence[str]:
-        """A program of the caller's own, when it is not to run a playbook, a module or a role."""
+        """Return the caller's own program with its arguments, if it runs no playbook, module or role."""
         if self._own_words:
             return self._own_words
         if not self.binary or self.playbook or self.module or "role" in self.options:
@@ -352,7 +351,7 @@ class RunnerConfig(_RunnerConfig):
 
 
 def _find_path(inventory: Any) -> Any:
-    """An inventory's path as this process sees it; what is no path as it is."""
+    """Return an inventory's path as an absolute path; return other inventories unchanged."""
     if isinstance(inventory, (str, os.PathLike)) and "\n" not in os.fspath(inventory) and os.path.exists(inventory):
         return absolute_path(inventory)
     return inventory

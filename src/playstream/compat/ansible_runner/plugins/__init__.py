@@ -1,4 +1,4 @@
-"""The plugins that are installed. Every run tells them itself; here a program can see which there are."""
+"""The installed plugins. Every run notifies them; a program can list them here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ plugins: dict[str, Any] = {}
 
 
 def load() -> None:
-    """Load them. One that cannot be loaded is left out; the first run says why."""
+    """Load the plugins. One that cannot be loaded is omitted; the first run logs the reason."""
     for entry in find_plugins():
         try:
             plugins[entry.name] = entry.load()

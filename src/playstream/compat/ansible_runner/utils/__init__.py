@@ -1,4 +1,4 @@
-"""Functions that programs take from ansible-runner."""
+"""Functions that programs import from ansible-runner."""
 
 from __future__ import annotations
 
@@ -46,35 +46,35 @@ class Bunch:
         self.update(**kwargs)
 
     def update(self, **kwargs: Any) -> None:
-        """Add values, or change them."""
+        """Add or change values."""
         self.__dict__.update(kwargs)
 
     def get(self, key: str) -> Any:
-        """A value; None when there is none."""
+        """Return a value, or None."""
         return self.__dict__.get(key)
 
 
 def isplaybook(obj: object) -> bool:
-    """True for a list of plays."""
+    """Return whether the object is a list of plays."""
     return isinstance(obj, Iterable) and not isinstance(obj, (str, Mapping))
 
 
 def isinventory(obj: object) -> bool:
-    """True for a text or a dict."""
+    """Return whether the object is a string or a dict."""
     return isinstance(obj, (str, Mapping))
 
 
 def args2cmdline(*args: str) -> str:
-    """Words as one line for a shell."""
+    """Join words into one line for a shell."""
     return shlex.join(args)
 
 
 def ensure_str(s: str | bytes, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """Text of text or bytes.
+    """Convert str or bytes to str.
 
     Raises:
-        TypeError: it is neither.
-        UnicodeDecodeError: it is not text in this encoding.
+        TypeError: the value is neither.
+        UnicodeDecodeError: the bytes are not text in this encoding.
     """
     if isinstance(s, bytes):
         return s.decode(encoding, errors)
@@ -84,21 +84,21 @@ def ensure_str(s: str | bytes, encoding: str = "utf-8", errors: str = "strict") 
 
 
 def sanitize_container_name(original_name: object) -> str:
-    """A name that container engines take."""
+    """Return a name that container engines accept."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", str(original_name))
 
 
 def sanitize_json_response(data: str) -> str:
-    """The text from its first brace on: what stands before it are warnings."""
+    """Return the text from its first brace on; warnings may precede it."""
     start = data.find("{")
     return data[start:].strip() if start >= 0 else data
 
 
 def get_executable_path(name: str) -> str:
-    """Where a program is.
+    """Return the path of a program.
 
     Raises:
-        ConfigurationError: it is not on the PATH.
+        ConfigurationError: the program is not on the PATH.
     """
     path = shutil.which(name)
     if path is None:
@@ -107,7 +107,7 @@ def get_executable_path(name: str) -> str:
 
 
 def check_isolation_executable_installed(isolation_executable: str) -> bool:
-    """True if the program can be started and tells its version."""
+    """Return whether the program can be started and prints its version."""
     try:
         done = subprocess.run([isolation_executable, "--version"], capture_output=True, check=False)
     except OSError:
@@ -119,15 +119,15 @@ def dump_artifact(obj: str, path: str, filename: str | None = None) -> str:
     """Write a file that only this user can read.
 
     Args:
-        obj: what it holds.
-        path: its directory, made if it is missing.
-        filename: its name; one is made up when None.
+        obj: the content.
+        path: its directory, created if missing.
+        filename: its name; None generates one.
 
     Returns:
-        Its path.
+        The path of the file.
     """
     os.makedirs(path, mode=0o700, exist_ok=True)
-    # A rename puts it in its place, so that nobody reads half of it.
+    # The file is renamed to its final name, so that no reader sees part of it.
     fd, temporary = tempfile.mkstemp(dir=path)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(obj)
@@ -142,14 +142,14 @@ def cleanup_artifact_dir(path: str, num_keep: int = 0) -> None:
     """Remove the oldest artifact directories of runs that have ended.
 
     Args:
-        path: the directory that they are in.
-        num_keep: how many may stay; 0 for all.
+        path: the directory that contains them.
+        num_keep: number of directories to keep; 0 for all.
     """
     rotate(Path(path), num_keep)
 
 
 def cleanup_folder(folder: str) -> bool:
-    """Remove a directory; True if it was there."""
+    """Remove a directory; return whether it existed."""
     if not os.path.isdir(folder) or os.path.islink(folder):
         return False
     remains = remove_tree(folder)
@@ -159,19 +159,19 @@ def cleanup_folder(folder: str) -> bool:
 
 
 def register_for_cleanup(folder: str) -> None:
-    """Remove a directory when the program ends; a process that it has forked does not."""
+    """Remove a directory when the program ends, but not when a forked child ends."""
     atexit.register(Owned(cleanup_folder, folder))
 
 
 def open_fifo_write(path: str, data: str | bytes) -> None:
-    """Make a FIFO, and write to it in a thread of its own, which waits for a reader.
+    """Create a FIFO, and write to it in a new thread, which waits for a reader.
 
     Args:
-        path: where it is made.
-        data: what its reader gets.
+        path: path of the FIFO.
+        data: the data to write.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the FIFO cannot be created.
     """
     os.mkfifo(path, 0o600)
     content = data.encode() if isinstance(data, str) else data
@@ -179,7 +179,7 @@ def open_fifo_write(path: str, data: str | bytes) -> None:
 
 
 def signal_handler() -> SignalWatch | None:
-    """A function that is true once SIGINT or SIGTERM has come; None in any other thread than the main one."""
+    """Return a function that returns True after SIGINT or SIGTERM; return None if not in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return None
     watch = SignalWatch()

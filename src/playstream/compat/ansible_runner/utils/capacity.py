@@ -1,4 +1,4 @@
-"""What this host has."""
+"""Capacity and identity of this host."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["ensure_uuid", "get_cpu_count", "get_mem_in_bytes"]
 
 
 def get_cpu_count() -> int:
-    """Processors of this host."""
+    """Return the number of processors of this host."""
     return capacity.cpu_count()
 
 
 def get_mem_in_bytes() -> int | str:
-    """Bytes of memory of this host; a text that says why when they are not known."""
+    """Return the bytes of memory of this host; a message if they are unknown."""
     try:
         return capacity.memory_bytes()
     except (OSError, ValueError) as error:
@@ -23,15 +23,15 @@ def get_mem_in_bytes() -> int | str:
 
 
 def ensure_uuid(uuid_file_path: Path | None = None, mode: int = 0o0600) -> str:
-    """The name of this host and user, made when it is asked for the first time.
+    """Return the UUID of this host and user, created on the first call.
 
     Args:
-        uuid_file_path: the file that keeps it; None for the one in the home directory.
+        uuid_file_path: the file that stores it; None for the one in the home directory.
         mode: the file's mode.
 
     Raises:
-        OSError: it can be neither read nor kept.
-        ValueError: the file holds something else.
+        OSError: the file can be neither read nor written.
+        ValueError: the file contains something else.
     """
     name = capacity.host_uuid(uuid_file_path)
     (uuid_file_path or Path.home() / ".ansible_runner_uuid").chmod(mode)

@@ -1,4 +1,4 @@
-"""What a program reads the metadata of installed packages with."""
+"""The module importlib.metadata, under ansible-runner's name."""
 
 from __future__ import annotations
 
