@@ -18,8 +18,8 @@ import playstream
 from playstream.interface.options import RunOptions
 
 HERE = Path(__file__).parent
-SCHEMA_FILE = HERE.parents[1] / "docs" / "event-schema.json"
-STRATEGIES = HERE.parent / "plugin" / "project" / "strategy_plugins"
+SCHEMA_FILE = HERE.parents[2] / "docs" / "event-schema.json"
+STRATEGIES = HERE.parents[1] / "plugin" / "project" / "strategy_plugins"
 LIMIT_SECONDS = 100.0
 
 RUNS: dict[str, RunOptions] = {

@@ -34,7 +34,7 @@ MOST_MEMORY = 320 * MIB
 _LONGEST_EVENT = 8 * MIB
 """A text of 1 MiB whose letters all have to be escaped, and the rest."""
 _MAX_RES = 700_000
-_LOAD_FAKES = Path(__file__).parents[2] / "load" / "fakes"
+_LOAD_FAKES = Path(__file__).parents[1] / "load" / "fakes"
 _PLAY = "- hosts: all\n  gather_facts: false\n  tasks:\n  - name: flood\n    flood:\n"
 _MODULE = """\
 #!/usr/bin/python
