@@ -5,13 +5,13 @@ They are written as age and its `-r`, `-R` and `-i` take them. No error shows a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job.options import StrPath
 
 if TYPE_CHECKING:
     import pyrage
@@ -65,7 +65,7 @@ def read_recipients(given: Iterable[str], warn: Callable[[str], object]) -> list
     return found
 
 
-def read_identities(files: Sequence[StrPath]) -> list[Identity]:
+def read_identities(files: Sequence[str | os.PathLike[str]]) -> list[Identity]:
     """The secret keys in files: of age, one on each line beside comments, or an ssh private key without passphrase.
 
     Raises:
@@ -75,7 +75,7 @@ def read_identities(files: Sequence[StrPath]) -> list[Identity]:
     return [identity for file in files for identity in _identities_of_file(file)]
 
 
-def _read(file: StrPath, flag: str) -> str:
+def _read(file: str | os.PathLike[str], flag: str) -> str:
     try:
         with Path(file).open("rb") as opened:
             data = opened.read(_MOST_BYTES + 1)
@@ -139,7 +139,7 @@ def _recipient(text: str, place: str) -> Recipient:
     )
 
 
-def _identities_of_file(file: StrPath) -> list[Identity]:
+def _identities_of_file(file: str | os.PathLike[str]) -> list[Identity]:
     import pyrage  # noqa: PLC0415 - as above
 
     text = _read(file, "identity")

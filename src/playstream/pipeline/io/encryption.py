@@ -14,7 +14,6 @@ from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS
 if TYPE_CHECKING:
     from playstream.pipeline.io.cancellation import Cancellation
     from playstream.pipeline.io.stdio import Source
-    from playstream.pipeline.job.options import StrPath
 
 Warn = Callable[[str], object]
 """Takes a line for people."""
@@ -95,7 +94,7 @@ def encrypted(
 
 
 @contextmanager
-def decrypted(fd: int, identities: Sequence[StrPath], warn: Warn) -> Iterator[int | Source]:
+def decrypted(fd: int, identities: Sequence[str | os.PathLike[str]], warn: Warn) -> Iterator[int | Source]:
     """Where a stage reads.
 
     Args:
