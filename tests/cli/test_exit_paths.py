@@ -27,7 +27,7 @@ from tests.stress.hostile.streams import NOW, STARTING, native
 
 KNOWN = {
     "adhoc": {"run_here(flags, options)"},
-    "is_alive": {"_NOBODY_EXIT_STATUS"},
+    "is_alive": {"_NOT_FOUND_EXIT_STATUS"},
     "local_run": {
         "_exit_status(runner)", "JobError.exit_status if runner.exit_status is None else runner.exit_status",
     },
@@ -36,14 +36,14 @@ KNOWN = {
     "output": {"status or (OutputError.exit_status if unwritten else 0)"},
     "playbook": {"run_here(flags, options)"},
     "process": {"result.exit_status"},
-    "run": {"run_here(flags, options, bases(flags.private_data_dir, flags.artifact_dir), report)"},
+    "run": {"run_here(flags, options, record_directories(flags.private_data_dir, flags.artifact_dir), report)"},
     "start": {
-        "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), told=bool(complained))", "code",
+        "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), explained=bool(complained))", "code",
         "128 - code if code < 0 else code or JobError.exit_status", "start_in_background(flags, ('-m', 'playstream'))",
     },
-    "stop": {"_NOBODY_EXIT_STATUS"},
+    "stop": {"_NOT_FOUND_EXIT_STATUS"},
     "transmit": {"CANCELED_EXIT_STATUS"},
-    "worker": {"served.exit_status", "_tell()"},
+    "worker": {"served.exit_status", "_print_worker_info()"},
     "worker_cleanup": {"0 if complete else JobError.exit_status"},
 }
 """What the commands' functions return, by module; a case below ends in each."""
@@ -62,7 +62,7 @@ def _ways(path: Path) -> set[str]:
 
 def _tells_an_exit_status(function: ast.FunctionDef) -> bool:
     return "exit status" in (ast.get_docstring(function) or "").lower() or "exit_status" in function.name or (
-        function.name in {"_tell", "_run"}
+        function.name in {"_print_worker_info", "_run"}
     )
 
 
@@ -160,7 +160,7 @@ def test_a_worker_that_is_canceled_says_so(fakes: Stages, hanging: Path, when: s
 def test_a_run_in_the_background_that_ended_at_once(
     code: int, told: bool, status: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _ended_early(code, told=told) == status
+    assert _ended_early(code, explained=told) == status
     said = capsys.readouterr().err
     assert words in said
     assert len(said.splitlines()) == (1 if words else 0)

@@ -28,7 +28,7 @@ _PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ongoing:
+class ActiveRun:
     """An active run."""
 
     ident: str
@@ -36,11 +36,11 @@ class Ongoing:
     """The process to signal; None if unknown."""
     path: Path
 
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         """Return whether the run is still active."""
         return _read(self.path) is not None
 
-    def ask_to_end(self) -> bool:
+    def terminate(self) -> bool:
         """Send SIGTERM to the process of the run; return False if the run has ended.
 
         Raises:
@@ -79,7 +79,7 @@ class Ongoing:
         return True
 
 
-def bases(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
+def record_directories(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
     """Return the directories that may record runs of a private data directory, in order of preference.
 
     Raises:
@@ -90,11 +90,11 @@ def bases(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
 
 
 @contextmanager
-def noted(places: Sequence[Path], ident: str) -> Iterator[None]:
+def recorded(places: Sequence[Path], ident: str) -> Iterator[None]:
     """Record this process as the one that runs `ident`, while the context lasts.
 
     Args:
-        places: as returned by `bases`; the first writable one is used. Without one nothing is recorded.
+        places: as returned by `record_directories`; the first writable one is used. Without one nothing is recorded.
         ident: name of the run.
 
     Raises:
@@ -180,11 +180,11 @@ def _remove_if_empty(*directories: Path) -> None:
         pass  # it is not empty
 
 
-def find(places: Sequence[Path], ident: str | None = None) -> list[Ongoing]:
+def find(places: Sequence[Path], ident: str | None = None) -> list[ActiveRun]:
     """Return the active runs.
 
     Args:
-        places: as returned by `bases`.
+        places: as returned by `record_directories`.
         ident: return only the run with this name; None returns all.
 
     Raises:
@@ -217,7 +217,7 @@ def find(places: Sequence[Path], ident: str | None = None) -> list[Ongoing]:
     return found
 
 
-def _read(path: Path) -> Ongoing | None:
+def _read(path: Path) -> ActiveRun | None:
     """Return the run that the file records; None if its lock is free.
 
     Raises:
@@ -230,7 +230,7 @@ def _read(path: Path) -> Ongoing | None:
     except OSError:
         return None
     try:
-        return None if try_lock(fd, shared=True) else Ongoing(path.name[1:], _read_pid(fd), path)
+        return None if try_lock(fd, shared=True) else ActiveRun(path.name[1:], _read_pid(fd), path)
     finally:
         os.close(fd)
 

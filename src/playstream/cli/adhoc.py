@@ -23,14 +23,14 @@ def run(flags: argparse.Namespace) -> int:
     import os  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     from playstream.cli.local_run import run_here  # noqa: PLC0415
-    from playstream.cli.standalone import untied_options  # noqa: PLC0415
+    from playstream.cli.standalone import standalone_options  # noqa: PLC0415
     from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
     from playstream.pipeline.tree.directories import current_directory  # noqa: PLC0415
 
     module = flags.module or os.environ.get("RUNNER_MODULE") or "command"
     if module == "command" and not flags.module_args:
         raise ConfigurationError("expected a module (-m NAME) or a command (-a 'COMMAND'), got neither")
-    options = untied_options(flags)
+    options = standalone_options(flags)
     options |= {"host_pattern": flags.host_pattern, "module": module, "project_dir": current_directory()}
     if flags.module_args:
         options["module_args"] = flags.module_args

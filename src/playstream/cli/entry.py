@@ -23,9 +23,9 @@ def main(command: Callable[[], int] | None = None) -> int:
 
         with InterruptsWait():
             from playstream.cli.main import main as run  # noqa: PLC0415
-            from playstream.cli.output import settle, use_patient_streams  # noqa: PLC0415
+            from playstream.cli.output import settle, use_waiting_streams  # noqa: PLC0415
 
-            use_patient_streams()
+            use_waiting_streams()
         try:
             status = (command or run)()
         except SystemExit as left:  # raised by argparse for help, the version, and invalid arguments

@@ -206,7 +206,7 @@ LIKE_ANSIBLE_PLAYBOOK: Group = (
     flag("-t", "--tags", help="run only tasks with these tags"),
     flag("--skip-tags", metavar="TAGS", help="skip tasks with these tags"),
 )
-UNTIED: Group = (
+STANDALONE: Group = (
     flag("--artifact-dir", metavar="DIR", help="keep the artifacts in DIR/IDENT (default: keep nothing)"),
     flag("--ident", help="name of the run (default: a new UUID)"),
 )
@@ -237,8 +237,8 @@ _SHOWING = ("output", (*QUIET, *JSON))
 _SHOWING_ALL = ("output", (*QUIET, *JSON, *RAW))
 _LOGGING = ("logging", GENERIC)
 _LINK = ("connection", (*KEEPALIVE, *LIVENESS))
-_UNTIED: tuple[tuple[str, Group], ...] = (
-    ("Ansible options", (*LIKE_ANSIBLE, *VERBOSITY)), ("results", (*UNTIED, *EVENTS)),
+_STANDALONE: tuple[tuple[str, Group], ...] = (
+    ("Ansible options", (*LIKE_ANSIBLE, *VERBOSITY)), ("results", (*STANDALONE, *EVENTS)),
     ("isolation", (*CONTAINER, *ISOLATION)), _SHOWING_ALL, _LOGGING,
 )
 
@@ -263,8 +263,8 @@ COMMAND_FLAGS: dict[str, tuple[tuple[str, Group], ...]] = {
     "plugin-path": (_LOGGING,),
     "runs": (("which runs to list", WHICH), ("store", STORED), _LOGGING),
     "show": (("store", STORED), _LOGGING),
-    "adhoc": (("module", LIKE_ANSIBLE_MODULE), *_UNTIED),
-    "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_UNTIED),
+    "adhoc": (("module", LIKE_ANSIBLE_MODULE), *_STANDALONE),
+    "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_STANDALONE),
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.tree.directories import absolute_path
 
@@ -104,7 +104,9 @@ def _of_module_or_role(flags: argparse.Namespace, kind: str) -> dict[str, Any]:
         if value and kind == owner:
             options[option] = parse_variables(name, value) if option == "role_vars" else value
         elif value and not flags.quiet:
-            complain(flags.name, f"warning: {name} applies to a {owner}, but this job runs a {kind}: it is ignored")
+            print_message(
+                flags.name, f"warning: {name} applies to a {owner}, but this job runs a {kind}: it is ignored"
+            )
     return options
 
 

@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playstream.cli.active_runs import noted
+from playstream.cli.active_runs import recorded
 from playstream.cli.logs import show_warnings
-from playstream.cli.output import PlainOutput, complain, is_patient, make_progress, shows_colours
+from playstream.cli.output import PlainOutput, make_progress, print_message, shows_colours, waits_for_reader
 from playstream.cli.signals import cancel_on_signals
 from playstream.interface.runner import make_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
@@ -35,7 +35,7 @@ def run_here(
     Args:
         flags: control what is shown and logged.
         options: as for `playstream.run`.
-        places: directories that record the run while it is active, as returned by `active_runs.bases`.
+        places: directories that record the run while it is active, as returned by `active_runs.record_directories`.
         report: called with the run's name when the job has been checked and the run starts.
 
     Returns:
@@ -58,11 +58,11 @@ def run_here(
     if progress is not None:
         options["event_handler"] = progress.event
     runner = make_runner(options, cancellation)
-    with noted(places, runner.config.ident):
+    with recorded(places, runner.config.ident):
         try:
             # `settle` reports output and logs that cannot be written, after all other messages.
-            said_later = suppress(OutputError) if is_patient(sys.stdout) else nullcontext()
-            with _shown(progress, as_it_is=flags.json or flags.raw_output), said_later:
+            ignored = suppress(OutputError) if waits_for_reader(sys.stdout) else nullcontext()
+            with _shown(progress, as_it_is=flags.json or flags.raw_output), ignored:
                 runner.run()
         except StoreError:
             _explain(flags, runner)  # first report how the run itself ended
@@ -73,7 +73,7 @@ def run_here(
 
 def _explain(flags: argparse.Namespace, runner: Runner) -> None:
     if runner.explanation:
-        complain(flags.name, f"{runner.status}: {runner.explanation}")
+        print_message(flags.name, f"{runner.status}: {runner.explanation}")
 
 
 def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManager[object]:

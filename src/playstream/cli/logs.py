@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 
 
 class _Lines(logging.Handler):
@@ -16,7 +16,7 @@ class _Lines(logging.Handler):
         self._command = name
 
     def emit(self, record: logging.LogRecord) -> None:
-        complain(self._command, f"{record.levelname.lower()}: {record.getMessage()}")
+        print_message(self._command, f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 def show_warnings(flags: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from importlib import import_module
 from playstream.cli import INTERRUPTED
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.interrupts import InterruptsWait
-from playstream.cli.output import StandardStream, complain, open_missing_streams
+from playstream.cli.output import StandardStream, open_missing_streams, print_message
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.pipeline.errors import PlaystreamError, as_error
 
@@ -107,9 +107,9 @@ def perform(arguments: argparse.Namespace) -> int:
         return int(arguments.run(arguments))
     except (PlaystreamError, OSError) as caught:
         error = as_error(caught)
-        complain(arguments.name, error)
+        print_message(arguments.name, error)
         return error.exit_status
     except KeyboardInterrupt:
         StandardStream.until = time.monotonic()  # do not wait for a reader that takes no output
-        complain(arguments.name, "interrupted")
+        print_message(arguments.name, "interrupted")
         return INTERRUPTED

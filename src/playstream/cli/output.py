@@ -29,7 +29,7 @@ _FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
 _NO = {"", "0", "false", "no", "off", "n", "f"}
 
 
-def complain(command: str, message: object) -> None:
+def print_message(command: str, message: object) -> None:
     """Print a message on standard error. Ignore errors, because the exit status reports the problem too.
 
     Args:
@@ -164,12 +164,12 @@ def open_stream(fd: int, like: TextIO | None = None) -> TextIO:
     return io.TextIOWrapper(io.BufferedWriter(raw), like.encoding, like.errors, line_buffering=by_line)
 
 
-def is_patient(stream: TextIO | None) -> bool:
+def waits_for_reader(stream: TextIO | None) -> bool:
     """Return whether a text stream writes to a StandardStream, whose errors `settle` reports."""
     return isinstance(getattr(getattr(stream, "buffer", None), "raw", None), StandardStream)
 
 
-def use_patient_streams() -> None:
+def use_waiting_streams() -> None:
     """Replace Python's standard output and error with StandardStreams."""
     for fd, name in ((_STDOUT, "stdout"), (_STDERR, "stderr")):
         stream = getattr(sys, name)

@@ -24,11 +24,11 @@ def run(flags: argparse.Namespace) -> int:
     import os  # noqa: PLC0415 - only what this subcommand needs is loaded
 
     from playstream.cli.local_run import run_here  # noqa: PLC0415
-    from playstream.cli.standalone import untied_options  # noqa: PLC0415
+    from playstream.cli.standalone import standalone_options  # noqa: PLC0415
     from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
 
     directory, name = os.path.split(absolute_path(os.path.expanduser(flags.playbook)))
-    options = untied_options(flags)
+    options = standalone_options(flags)
     options |= {"playbook": name, "project_dir": directory}
     for option in ("tags", "skip_tags"):
         if getattr(flags, option):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playstream.cli.interrupts import InterruptsWait
-from playstream.cli.output import STANDARD_OUTPUT, complain, make_progress
+from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
@@ -68,41 +68,41 @@ def run(flags: argparse.Namespace) -> int:
             if flags.debug or flags.logfile:
                 _log(level.value, message)
             if not (flags.debug or flags.quiet):
-                complain("process", f"{level.value}: {message}")
+                print_message("process", f"{level.value}: {message}")
 
     viewer = _with_plugins(Viewer(), flags)
     cancellation = cancel_on_signals()
-    unstored = None
+    store_error = None
     with (
-        _storing(named_store(flags.store), viewer, cancellation) as storing,
-        _summing_up(flags.summary, storing or viewer) as summary,
+        _open_store_observer(named_store(flags.store), viewer, cancellation) as store_observer,
+        _open_summary(flags.summary, store_observer or viewer) as summary,
     ):
-        warn = partial(complain, "process")
+        warn = partial(print_message, "process")
         with progress or nullcontext(), connect(vars(flags), warn, reader=claim_input()) as connection:
             result = process(
-                connection, artifact_dir, summary or storing or viewer, among_runs=flags.ident is None,
+                connection, artifact_dir, summary or store_observer or viewer, among_runs=flags.ident is None,
                 cancellation=cancellation, output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
                 liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
             )
-        if storing is not None:
-            unstored = storing.save(
+        if store_observer is not None:
+            store_error = store_observer.save(
                 flags.ident, result.status.value, result.rc, result.explanation, result.artifact_dir
             )
         if result.explanation:
-            complain("process", f"{result.status.value}: {result.explanation}")
+            print_message("process", f"{result.status.value}: {result.explanation}")
         if summary is not None:
             try:
                 summary.write(flags.summary, result, flags.ident)
             except PlaystreamError:
-                if unstored is not None:
-                    complain("process", unstored)
+                if store_error is not None:
+                    print_message("process", store_error)
                 raise
-    if unstored is not None:
-        raise unstored
+    if store_error is not None:
+        raise store_error
     return result.exit_status
 
 
-def _storing(
+def _open_store_observer(
     url: str | None, inner: Observer, cancellation: Cancellation
 ) -> AbstractContextManager[StoreObserver | None]:
     """Return a context that collects the run for the store and closes it; None in it without a URL."""
@@ -113,7 +113,7 @@ def _storing(
     return closing(StoreObserver(url, inner, cancellation))
 
 
-def _summing_up(target: str | None, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:
+def _open_summary(target: str | None, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:
     """Return a context that collects the run for its summary; None in it without a target."""
     if not target:
         return nullcontext()

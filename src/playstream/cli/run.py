@@ -29,7 +29,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Run the job; return the exit status."""
-    from playstream.cli.active_runs import bases  # noqa: PLC0415
+    from playstream.cli.active_runs import record_directories  # noqa: PLC0415
     from playstream.cli.job_options import job_options  # noqa: PLC0415 - only what this subcommand needs is loaded
     from playstream.cli.local_run import run_here  # noqa: PLC0415
     from playstream.cli.stored import named_store  # noqa: PLC0415
@@ -64,4 +64,4 @@ def run(flags: argparse.Namespace) -> int:
         )
         if value is not None
     }
-    return run_here(flags, options, bases(flags.private_data_dir, flags.artifact_dir), report)
+    return run_here(flags, options, record_directories(flags.private_data_dir, flags.artifact_dir), report)

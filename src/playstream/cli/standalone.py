@@ -9,13 +9,13 @@ from typing import Any
 
 from playstream.cli.extra_vars import read_extra_vars
 from playstream.cli.job_options import isolation_options
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 
 _WITH_VALUE = {"user": "--user", "connection": "--connection", "become_user": "--become-user"}
 _WITHOUT = {"become": "--become", "check": "--check", "diff": "--diff"}
 
 
-def untied_options(flags: argparse.Namespace) -> dict[str, Any]:
+def standalone_options(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the options given by the shared flags, without those that were not given.
 
     Raises:
@@ -23,7 +23,7 @@ def untied_options(flags: argparse.Namespace) -> dict[str, Any]:
     """
     def warn(line: str) -> None:
         if not flags.quiet:
-            complain(flags.name, line)
+            print_message(flags.name, line)
 
     words: list[str] = []
     for name, option in _WITH_VALUE.items():

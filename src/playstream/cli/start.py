@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import JobError
 
@@ -62,16 +62,16 @@ def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> in
     )
     for fd in (tell, their_stderr, *moved):
         os.close(fd)
-    report, complained = (data.decode(errors="replace") for data in _hear(ready, complaints))
+    report, complained = (data.decode(errors="replace") for data in _read_reports(ready, complaints))
     sys.stderr.write(complained)
     if not report:
-        return _ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), told=bool(complained))
+        return _ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), explained=bool(complained))
     if not flags.quiet:
         print(f"started {report.strip()}")
     return 0
 
 
-def _hear(ready: int, complaints: int) -> tuple[bytes, bytes]:
+def _read_reports(ready: int, complaints: int) -> tuple[bytes, bytes]:
     """Return the report and the messages of the run until it has started or ended; close both descriptors.
 
     The run reports its start with a line. Its processes may keep the descriptors open for as long as they live.
@@ -100,15 +100,15 @@ def _hear(ready: int, complaints: int) -> tuple[bytes, bytes]:
     return heard[ready], heard[complaints]
 
 
-def _ended_early(code: int, *, told: bool) -> int:
+def _ended_early(code: int, *, explained: bool) -> int:
     """Return the exit status for a run that ended before it started, and print a message if it printed none.
 
     Args:
         code: its exit status, or the negative number of the signal that killed it.
-        told: whether it has printed a message.
+        explained: whether it has printed a message.
     """
-    if code > 0 and told:
+    if code > 0 and explained:
         return code
     how = f"by signal {-code}" if code < 0 else f"with exit status {code}"
-    complain("start", f"the process of the run ended {how} before it checked the job. It was probably killed")
+    print_message("start", f"the process of the run ended {how} before it checked the job. It was probably killed")
     return 128 - code if code < 0 else code or JobError.exit_status

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import ConfigurationError, JobError
 
@@ -33,18 +33,18 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Signal the run and wait for it to end; return the exit status."""
-    from playstream.cli.active_runs import bases, find  # noqa: PLC0415 - only what this subcommand needs is loaded
+    from playstream.cli.active_runs import find, record_directories  # noqa: PLC0415 - only what this subcommand needs is loaded
 
-    found = find(bases(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    found = find(record_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
-        complain("stop", f"no active run{_named(flags.ident)} in {flags.private_data_dir}")
+        print_message("stop", f"no active run{_named(flags.ident)} in {flags.private_data_dir}")
         return _NOT_FOUND_EXIT_STATUS
     if len(found) > 1:
         idents = ", ".join(item.ident for item in found)
         raise ConfigurationError(f"several runs are active: choose one with -i: {idents}")
     deadline = time.monotonic() + _LIMIT_SECONDS
-    found[0].ask_to_end()
-    while found[0].goes_on():
+    found[0].terminate()
+    while found[0].is_active():
         if time.monotonic() > deadline:
             raise JobError(
                 f"run {found[0].ident!r} (process {found[0].pid}) did not stop within {_LIMIT_SECONDS:.0f} seconds"

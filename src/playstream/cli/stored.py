@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from playstream.pipeline.errors import ConfigurationError
 
-_WIDEST = 60
-_AT_ONCE = 1000
+_MAX_WIDTH = 60
+_BATCH_ROWS = 1000
 
 
 def named_store(url: str | None) -> str | None:
@@ -28,17 +28,17 @@ def find_store(url: str | None) -> str:
     return found
 
 
-def table_lines(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def table_lines(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """Yield the lines of a table; control characters are replaced.
 
     Column widths are those of the first thousand rows, which are held until then. If a later thousand has wider cells,
     its columns are wider.
     """
-    widths = [len(head) for head in heads]
-    held: list[list[str]] = [list(heads)]
+    widths = [len(head) for head in headers]
+    held: list[list[str]] = [list(headers)]
     for row in rows:
         held.append([_plain(cell) for cell in row])
-        if len(held) > _AT_ONCE:
+        if len(held) > _BATCH_ROWS:
             yield from _align(held, widths)
             held = []
     yield from _align(held, widths)
@@ -54,4 +54,4 @@ def _align(rows: list[list[str]], widths: list[int]) -> Iterator[str]:
 def _plain(cell: object) -> str:
     text = "-" if cell is None or cell == "" else str(cell)
     shown = "".join(character if character.isprintable() else "?" for character in text)
-    return shown if len(shown) <= _WIDEST else shown[: _WIDEST - 1] + "…"
+    return shown if len(shown) <= _MAX_WIDTH else shown[: _MAX_WIDTH - 1] + "…"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from playstream.cli.interrupts import InterruptsWait
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 
@@ -68,7 +68,7 @@ def run(flags: argparse.Namespace) -> int:
         # On this host Ansible would read it from the environment, which is not sent.
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
     patience = liveness_seconds(flags)
-    warn = partial(complain, "transmit")
+    warn = partial(print_message, "transmit")
     with connect(vars(flags), warn, writer=claim_output(), liveness_seconds=patience) as connection:
         transmit(
             flags.private_data_dir,
@@ -84,5 +84,5 @@ def run(flags: argparse.Namespace) -> int:
         )
     if cancellation is None or cancellation.reason is None:
         return 0
-    complain("transmit", cancellation.reason)
+    print_message("transmit", cancellation.reason)
     return CANCELED_EXIT_STATUS

@@ -10,7 +10,7 @@ from pathlib import Path
 from playstream.cli.flags import flags_of
 from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.main import set_up as set_up_subcommand
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 
 
@@ -33,7 +33,7 @@ def run(flags: argparse.Namespace) -> int:
         name = flags.for_cleanup[0].partition("=")[0]
         flags.usage_error(f"{name} is a flag of worker cleanup: add the word cleanup, or omit the flag")
     if flags.worker_info:
-        return _tell()
+        return _print_worker_info()
     with InterruptsWait():
         from playstream.cli.keepalive import keepalive_seconds, liveness_seconds  # noqa: PLC0415
         from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
@@ -55,7 +55,7 @@ def run(flags: argparse.Namespace) -> int:
         None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),
         **flags.worker_options,
     )
-    warn = partial(complain, "worker")
+    warn = partial(print_message, "worker")
     output, cancellation = claim_output(), cancel_on_signals()
     with (
         silence_beside(output),
@@ -70,7 +70,7 @@ def run(flags: argparse.Namespace) -> int:
     return served.exit_status
 
 
-def _tell() -> int:
+def _print_worker_info() -> int:
     import yaml  # noqa: PLC0415
 
     from playstream.worker.capacity import worker_info  # noqa: PLC0415

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import ConfigurationError, JobError
 
@@ -41,7 +41,7 @@ def run(flags: argparse.Namespace) -> int:
         for path, reason in done.kept:
             print(f"kept {path}: {reason}")
         for path, reason in done.failed:
-            complain("worker cleanup", f"{path} cannot be removed: {reason}")
+            print_message("worker cleanup", f"{path} cannot be removed: {reason}")
         if done.removed:
             print(f"Removed {len(done.removed)} private data dir(s) in pattern {flags.file_pattern}")
         changed |= bool(done.removed)

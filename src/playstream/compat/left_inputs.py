@@ -14,7 +14,7 @@ from playstream.compat.ansible_runner.utils import dump_artifact
 _logger = logging.getLogger("playstream")
 
 
-def leave_inputs(config: RunnerConfig, inventory: Any) -> None:
+def save_inputs(config: RunnerConfig, inventory: Any) -> None:
     """Write the inventory and the environment variables of a prepared run to files that only this user can read.
 
     An inventory that is not a file replaces `inventory/hosts`, or `hosts.json`. The variables are written to

@@ -15,11 +15,11 @@ class Configuration(Protocol):
 
     settings: dict[str, Any]
 
-    def give(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         """Set options."""
 
 
-class Given:
+class Option:
     """An option under the name of ansible-runner's configuration. It may be set before `prepare()`.
 
     Args:
@@ -38,7 +38,7 @@ class Given:
         return config.settings.get(self._option, given) if self._option in SETTING_OPTIONS else given
 
     def __set__(self, config: Configuration, value: Any) -> None:
-        config.give({self._option: value})
+        config.set_options({self._option: value})
 
 
 class Setting:

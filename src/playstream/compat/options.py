@@ -25,17 +25,17 @@ def _find_switches() -> frozenset[str]:
 _SWITCHES = _find_switches()
 
 
-def loosen(given: Mapping[str, Any]) -> dict[str, Any]:
+def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Convert arguments of other types in the same way as ansible-runner.
 
     Values that are None, or false by default, are omitted, so that they do not override a setting. If
     `process_isolation` is false, a `container_image` is not used.
     """
-    loose = {name: value for name, value in ((name, _loosen(name, value)) for name, value in given.items())
+    converted = {name: value for name, value in ((name, _convert_option(name, value)) for name, value in given.items())
              if value is not None and value is not False}
     if given.get("process_isolation") is False and "process_isolation" not in (given.get("settings") or {}):
-        loose["process_isolation"] = False
-    return loose
+        converted["process_isolation"] = False
+    return converted
 
 
 def refuse_unknown(caller: str, names: Iterable[str], options: type) -> None:
@@ -49,7 +49,7 @@ def refuse_unknown(caller: str, names: Iterable[str], options: type) -> None:
             raise TypeError(f"{caller}.__init__() got an unexpected keyword argument {name!r}")
 
 
-def _loosen(name: str, value: Any) -> Any:
+def _convert_option(name: str, value: Any) -> Any:
     if name in _EMPTY_IS_NONE and not value:
         return None
     if name in _SWITCHES:
@@ -75,9 +75,9 @@ def with_host_keys_unchecked(envvars: Mapping[str, Any] | None) -> dict[str, Any
     return {**unchecked, **(envvars or {})}
 
 
-def below_env_files(given: Mapping[str, Any]) -> dict[str, Any]:
+def prefer_env_files(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a command, with the files of `env/` taking precedence."""
-    options = loosen(given)
+    options = convert_options(given)
     make_directory(options.get("private_data_dir"))
     options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
     return {**options, "env_files_win": True}

@@ -66,7 +66,7 @@ class RunObserver(Observer):
         self._display = Display(None)
 
     @property
-    def unshown(self) -> OutputError | None:
+    def output_error(self) -> OutputError | None:
         """The error if output or log messages could not be written."""
         logs = unwritten_logs()
         return self._display.error or (OutputError(logs[0]) if logs else None)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     )
 
 _logger = logging.getLogger("playstream")
-_ONGOING = (StatusName.STARTING.value, StatusName.RUNNING.value)
+_ACTIVE = (StatusName.STARTING.value, StatusName.RUNNING.value)
 Drive = Callable[[Processor, CancelPoll], "BaseException | None"]
 
 
@@ -271,7 +271,7 @@ class Runner(Results):
                 self._log.write_from_here()
                 self._run(cancellation)
         except BaseException as error:
-            if begun and self.status in _ONGOING:  # programs poll it
+            if begun and self.status in _ACTIVE:  # programs poll it
                 self.fail(error)
             raise
         finally:
@@ -306,14 +306,14 @@ class Runner(Results):
         if self._store is None:
             self._run_watched(cancellation, observer, None)
             return
-        with closing(StoreObserver(self._store, observer, cancellation)) as storing:
-            self._run_watched(cancellation, observer, storing)
+        with closing(StoreObserver(self._store, observer, cancellation)) as store_observer:
+            self._run_watched(cancellation, observer, store_observer)
 
     def _run_watched(
-        self, cancellation: Cancellation, observer: RunObserver, storing: StoreObserver | None
+        self, cancellation: Cancellation, observer: RunObserver, store_observer: StoreObserver | None
     ) -> None:
         error: BaseException | None
-        unstored: BaseException | None = None
+        store_error: BaseException | None = None
         owner = os.getpid()
         try:
             self.config.make_ready()
@@ -326,7 +326,7 @@ class Runner(Results):
             observer.show_on(make_display(self.config, look))
             drive = self._make_drive(cancellation)
             processor = Processor(
-                self.artifact_path, storing or observer, among_runs=self._among_runs,
+                self.artifact_path, store_observer or observer, among_runs=self._among_runs,
                 output=choose_output(self.config),
                 keep_stdout=not self.config.suppress_output_file, follow_links=self.config.follow_links,
                 at_once=self._begins_at_once, limits=self._limits,
@@ -340,20 +340,20 @@ class Runner(Results):
                 if os.getpid() != owner:
                     raise  # a child that it has forked
                 self.fail(error or caught)
-                error = caught if error is None or _is_told(error, observer) else error
-            if storing is not None:
-                unstored = storing.save(
+                error = caught if error is None or _is_reported(error, observer) else error
+            if store_observer is not None:
+                store_error = store_observer.save(
                     self.config.ident, self.status, self.rc, self.explanation, self.artifact_path
                 )
             if not self._spared:
                 rotate(self.config.artifact_base, self.config.rotate_artifacts)
         finally:
             self.config.release()
-        if error is not None and _is_told(error, observer):
+        if error is not None and _is_reported(error, observer):
             error = None
-        if error is not None and unstored is not None:
-            _logger.warning("run %s: %s", self.config.ident, unstored)
-        self._conclude(error or unstored or observer.unshown, processor)
+        if error is not None and store_error is not None:
+            _logger.warning("run %s: %s", self.config.ident, store_error)
+        self._conclude(error or store_error or observer.output_error, processor)
 
     def _take(self, result: Result) -> None:
         """Take over the result of the run."""
@@ -390,7 +390,7 @@ class Runner(Results):
             )
 
 
-def _is_told(error: BaseException, observer: RunObserver) -> bool:
+def _is_reported(error: BaseException, observer: RunObserver) -> bool:
     """Return whether the status reports the error: one of the records, not one of a handler."""
     return error is not observer.error and isinstance(error, STREAM_ERRORS)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 _CONTROLS = r"\x00-\x08\x0b-\x1a\x1c-\x1f"
 """Without tab, line end and escape."""
-_UNSEEN = (
+_INVISIBLE = (
     "\x7f-\x9f"  # delete, and the controls of eight bits: U+009B is the same as ESC [
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # these change the order in which text is shown
     "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # these are invisible
@@ -29,14 +29,14 @@ _STYLE = (
 """Colours, bold, underlined and so on, but not blinking, concealed, and fonts, which some terminals use as character
 sets."""
 _STYLES = rf"{_STYLE}(?:;{_STYLE}){{0,15}}m"
-_UNSAFE = rf"[{_CONTROLS}{_UNSEEN}]|\x1b(?!\[{_STYLES})"
+_UNSAFE = rf"[{_CONTROLS}{_INVISIBLE}]|\x1b(?!\[{_STYLES})"
 _UNSAFE_OR_STYLE = rf"{_UNSAFE}|\x1b\[[0-9;]*m"
-_ANY_ORDER = rf"[{_CONTROLS}{_UNSEEN}\x1b]"
+_ANY_CONTROL = rf"[{_CONTROLS}{_INVISIBLE}\x1b]"
 # It starts with a character set, so that the search skips other characters fast. A style other than 0 must be followed
 # by another one on its line, which is checked in turn, so lines end without a style. The first two choices are
 # Ansible's own colours.
 _SUSPICIOUS = (
-    rf"{_ANY_ORDER}(?:(?<!\x1b)|(?!\[(?:0m|[01];3[0-7]m[^\x1b\n]*\x1b|m|{_STYLES}[^\x1b\n]*\x1b)))"
+    rf"{_ANY_CONTROL}(?:(?<!\x1b)|(?!\[(?:0m|[01];3[0-7]m[^\x1b\n]*\x1b|m|{_STYLES}[^\x1b\n]*\x1b)))"
 )
 # The expressions are compiled when they are first used, and cached by re, which makes startup faster.
 _RESET = "\x1b[0m"
@@ -52,7 +52,7 @@ def make_safe(text: str) -> str:
     if re.search(_SUSPICIOUS, text) is None:
         return text
     replace = re.compile(_UNSAFE).sub
-    lines = [replace(_write_out, line.rstrip("\r")) for line in text.split("\n")]
+    lines = [replace(_escape, line.rstrip("\r")) for line in text.split("\n")]
     return "\n".join(line + _RESET if _leaves_style(line) else line for line in lines)
 
 
@@ -64,10 +64,10 @@ def _leaves_style(line: str) -> bool:
 def make_plain(text: str) -> str:
     """Escape terminal control sequences like make_safe(), and remove colours."""
     text = text.replace("\r\n", "\n")
-    if re.search(_ANY_ORDER, text) is None:
+    if re.search(_ANY_CONTROL, text) is None:
         return text
     replace = re.compile(_UNSAFE_OR_STYLE).sub
-    return "\n".join(replace(_write_out_or_drop, line.rstrip("\r")) for line in text.split("\n"))
+    return "\n".join(replace(_escape_or_drop, line.rstrip("\r")) for line in text.split("\n"))
 
 
 def make_message(text: str) -> str:
@@ -80,7 +80,7 @@ def make_message(text: str) -> str:
 
 def make_safe_json(text: str) -> str:
     """Escape terminal control characters in JSON, without changing its values."""
-    return re.sub(_ANY_ORDER, _write_out_as_json, text)
+    return re.sub(_ANY_CONTROL, _escape_as_json, text)
 
 
 def make_safe_mixed(text: str) -> str:
@@ -112,15 +112,15 @@ def _end_lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _write_out(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 
 
-def _write_out_or_drop(found: re.Match[str]) -> str:
-    return _write_out(found) if len(found[0]) == 1 else ""
+def _escape_or_drop(found: re.Match[str]) -> str:
+    return _escape(found) if len(found[0]) == 1 else ""
 
 
-def _write_out_as_json(found: re.Match[str]) -> str:
+def _escape_as_json(found: re.Match[str]) -> str:
     if found[0] < " ":
         return " "  # between values; JSON does not allow these characters in strings
     units = found[0].encode("utf-16-be", "surrogatepass")

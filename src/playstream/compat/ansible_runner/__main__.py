@@ -14,7 +14,7 @@ from pathlib import Path
 from playstream.cli import entry
 from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.main import parse, perform
-from playstream.cli.output import complain
+from playstream.cli.output import print_message
 from playstream.cli.start import start_in_background
 from playstream.compat.ansible_runner.utils import dump_artifact
 from playstream.compat.answers import WORKER_OPTIONS
@@ -64,13 +64,13 @@ def main(sys_args: Sequence[str] | None = None) -> int:
         flags.worker_options = WORKER_OPTIONS
     if flags.name == "start":
         flags.run = partial(start_in_background, program=_STARTED)
-    with _noted(flags):
+    with _recorded(flags):
         return perform(flags)
 
 
 def _check(flags: argparse.Namespace) -> None:
     """Exit with 1 for incompatible flags, as ansible-runner does."""
-    if not (flags.playbook or flags.module or flags.role or _says_what(flags)):
+    if not (flags.playbook or flags.module or flags.role or _names_job(flags)):
         _exit(flags, "expected something to run, got nothing: pass one of -p/--playbook, -m/--module and -r/--role")
     if flags.hosts and not (flags.module or flags.role):
         _exit(flags, "--hosts applies to a module (-m) or a role (-r): omit it")
@@ -80,14 +80,14 @@ def _check(flags: argparse.Namespace) -> None:
             _exit(flags, f"--inventory: {item!r} was not found. For a list of hosts, add a comma: {item + ',' !r}")
 
 
-def _says_what(flags: argparse.Namespace) -> bool:
+def _names_job(flags: argparse.Namespace) -> bool:
     """Return whether the environment or a file names what to run."""
     named = any(os.environ.get(f"RUNNER_{what}") for what in ("PLAYBOOK", "MODULE", "ROLE"))
     return named or os.path.exists(flags.private_data_dir / "args")
 
 
 def _exit(flags: argparse.Namespace, message: str) -> None:
-    complain(flags.name, message)
+    print_message(flags.name, message)
     raise SystemExit(ConfigurationError.exit_status)
 
 
@@ -103,7 +103,7 @@ def _check_directory(flags: argparse.Namespace) -> None:
         make_private(directory)
 
 
-def _noted(flags: argparse.Namespace) -> AbstractContextManager[None]:
+def _recorded(flags: argparse.Namespace) -> AbstractContextManager[None]:
     in_background = flags.name == "run" and flags.report_to is not None
     return _pid_file(flags.private_data_dir) if in_background else nullcontext()
 
@@ -133,7 +133,7 @@ def _run() -> int:
         return main()
     except OSError as caught:
         error = as_error(caught)
-        complain("ansible-runner", error)
+        print_message("ansible-runner", error)
         return error.exit_status
 
 

@@ -31,9 +31,9 @@ def cleanup_dirs(
     exclude = cleanup.split_list(map(str, exclude_strings or ()))
     done = cleanup.remove_directories(pattern, exclude=exclude, grace_minutes=grace_period)
     for path, reason in done.kept:
-        _say(f"Excluding {path} from cleanup: {reason}")
+        _print(f"Excluding {path} from cleanup: {reason}")
     for path, reason in done.failed:
-        _say(f"{path} cannot be removed: {reason}")
+        _print(f"{path} cannot be removed: {reason}")
     return len(done.removed)
 
 
@@ -84,16 +84,16 @@ def run_cleanup(vargs: Mapping[str, Any]) -> None:
             pattern, vargs.get("exclude_strings"), vargs.get("grace_period", GRACE_PERIOD_DEFAULT)
         )
         if directories:
-            _say(f"Removed {directories} private data dir(s) in pattern {pattern}")
+            _print(f"Removed {directories} private data dir(s) in pattern {pattern}")
     if names := vargs.get("remove_images"):
         images = cleanup_images(names, executable)
         if images:
-            _say(f"Removed {images} image(s)")
+            _print(f"Removed {images} image(s)")
     pruned = bool(vargs.get("image_prune")) and prune_images(executable)
     if pruned:
-        _say("Pruned images")
-    _say(f"(changed: {bool(directories or images or pruned)})")
+        _print("Pruned images")
+    _print(f"(changed: {bool(directories or images or pruned)})")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")

@@ -15,8 +15,8 @@ from playstream.compat.ansible_runner.config.runner import RunnerConfig
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
 from playstream.compat.ansible_runner.runner import Runner
 from playstream.compat.ansible_runner.streaming import Processor, Transmitter, Worker
-from playstream.compat.left_inputs import leave_inputs
-from playstream.compat.options import HANDLERS, below_env_files
+from playstream.compat.left_inputs import save_inputs
+from playstream.compat.options import HANDLERS, prefer_env_files
 from playstream.compat.signals import SignalWatch, WatchedThread, listening
 from playstream.interface import ansible_doc, ansible_queries, commands, running
 from playstream.interface.runner import Runner as _Runner
@@ -68,9 +68,9 @@ def init_runner(**kwargs: Any) -> _Runner:
     for name in ("_input", "_output"):
         kwargs.pop(name, None)
     config = RunnerConfig(**{**kwargs, "inventory": _find_inventory(kwargs)})
-    config.give(role)
+    config.set_options(role)
     config.prepare()
-    leave_inputs(config, kwargs.get("inventory"))
+    save_inputs(config, kwargs.get("inventory"))
     return Runner(config, **_with_signals(handlers))
 
 
@@ -240,7 +240,7 @@ def get_plugin_docs(
 ) -> ansible_queries.Answer:
     """Return the documentation of plugins; see playstream.get_plugin_docs."""
     return ansible_doc.get_plugin_docs(
-        plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **below_env_files(kwargs)
+        plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **prefer_env_files(kwargs)
     )
 
 
@@ -250,7 +250,7 @@ def get_plugin_docs_async(
 ) -> tuple[threading.Thread, _Runner]:
     """Run get_plugin_docs() in a new thread."""
     return ansible_doc.get_plugin_docs_async(
-        plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **below_env_files(kwargs)
+        plugin_names, plugin_type, response_format, snippet, playbook_dir, module_path, **prefer_env_files(kwargs)
     )
 
 
@@ -260,7 +260,7 @@ def get_plugin_list(
 ) -> ansible_queries.Answer:
     """Return the installed plugins; see playstream.get_plugin_list."""
     return ansible_doc.get_plugin_list(
-        list_files, response_format, plugin_type, playbook_dir, module_path, **below_env_files(kwargs)
+        list_files, response_format, plugin_type, playbook_dir, module_path, **prefer_env_files(kwargs)
     )
 
 
@@ -272,7 +272,7 @@ def get_inventory(
     """Return the contents of an inventory; see playstream.get_inventory."""
     return ansible_queries.get_inventory(
         action, inventories, response_format, host, playbook_dir, vault_ids, vault_password_file, output_file, export,
-        **below_env_files(kwargs),
+        **prefer_env_files(kwargs),
     )
 
 
@@ -280,18 +280,18 @@ def get_ansible_config(
     action: str, config_file: str | None = None, only_changed: bool | None = None, **kwargs: Any
 ) -> tuple[str, str]:
     """Return Ansible's configuration; see playstream.get_ansible_config."""
-    return ansible_queries.get_ansible_config(action, config_file, only_changed, **below_env_files(kwargs))
+    return ansible_queries.get_ansible_config(action, config_file, only_changed, **prefer_env_files(kwargs))
 
 
 def get_role_list(
     collection: str | None = None, playbook_dir: str | None = None, **kwargs: Any
 ) -> ansible_queries.Answer:
     """Return the roles that have an argument specification; see playstream.get_role_list."""
-    return ansible_doc.get_role_list(collection, playbook_dir, **below_env_files(kwargs))
+    return ansible_doc.get_role_list(collection, playbook_dir, **prefer_env_files(kwargs))
 
 
 def get_role_argspec(
     role: str, collection: str | None = None, playbook_dir: str | None = None, **kwargs: Any
 ) -> ansible_queries.Answer:
     """Return the argument specification of a role; see playstream.get_role_argspec."""
-    return ansible_doc.get_role_argspec(role, collection, playbook_dir, **below_env_files(kwargs))
+    return ansible_doc.get_role_argspec(role, collection, playbook_dir, **prefer_env_files(kwargs))

@@ -11,7 +11,7 @@ from typing import IO, Any
 from uuid import UUID
 
 from playstream.compat.answers import WORKER_OPTIONS
-from playstream.compat.options import loosen, refuse_unknown, with_host_keys_unchecked
+from playstream.compat.options import convert_options, refuse_unknown, with_host_keys_unchecked
 from playstream.compat.signals import listening
 from playstream.interface.handlers import take_handlers
 from playstream.interface.options import RunOptions
@@ -60,7 +60,7 @@ class Transmitter(TransmitRunner):
 
     def __init__(self, _output: IO[bytes] | None = None, **kwargs: Any) -> None:
         refuse_unknown(type(self).__name__, kwargs, RunOptions)
-        options = {"dialect": "runner", "env_files_win": True, **loosen({**kwargs, "_output": _output})}
+        options = {"dialect": "runner", "env_files_win": True, **convert_options({**kwargs, "_output": _output})}
         options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
         options.pop("keepalive_seconds", None)  # only used by the worker
         super().__init__(check_options(options, RunOptions, "run"))
@@ -88,7 +88,7 @@ class Worker(WorkRunner):
         if keepalive_seconds is None:
             keepalive_seconds = float(os.environ.get(_KEEPALIVE_VARIABLE) or 0)
         options = {**kwargs, "_input": _input, "_output": _output, "keepalive_seconds": keepalive_seconds}
-        given = check_options(select_options(loosen(options), RunOptions), RunOptions, "run")
+        given = check_options(select_options(convert_options(options), RunOptions), RunOptions, "run")
         super().__init__(given, take_handlers(given).get("cancel_callback"))
         self.private_data_dir = self.config.private_data_dir
 
@@ -132,7 +132,7 @@ class Processor(ProcessRunner):
         finished_callback: Callable[[Any], object] | None = None,
         **kwargs: Any,
     ) -> None:
-        options = loosen({**kwargs, "_input": _input})
+        options = convert_options({**kwargs, "_input": _input})
         if "private_data_dir" not in options:
             options["private_data_dir"] = tempfile.mkdtemp()
         config = ProcessConfig(check_options(select_options(options, RunOptions), RunOptions, "run"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from playstream.compat.ansible_runner.exceptions import ConfigurationError
-from playstream.compat.options import below_env_files, refuse_unknown
+from playstream.compat.options import prefer_env_files, refuse_unknown
 from playstream.interface.command_config import CommandConfig as _CommandConfig
 from playstream.interface.commands import find_descriptors
 from playstream.pipeline.job.options import SharedOptions
@@ -39,7 +39,7 @@ class CommandConfig(_CommandConfig):
     ) -> None:
         kwargs.pop("keepalive_seconds", None)  # only used by the worker
         self.runner_mode = runner_mode
-        self._given = below_env_files(kwargs)
+        self._given = prefer_env_files(kwargs)
         self._directory = self._given.pop("private_data_dir", None)
         refuse_unknown("CommandConfig", self._given, SharedOptions)
         if runner_mode not in (None, "pexpect", "subprocess"):

@@ -13,10 +13,10 @@ from typing import Any
 
 from playstream.compat.ansible_runner import defaults
 from playstream.compat.ansible_runner.loader import ArtifactLoader
-from playstream.compat.executables import lengthen, shorten, tell_missing
+from playstream.compat.executables import find_path, report_missing, short_name
 from playstream.compat.facts import facts_elsewhere
-from playstream.compat.option_attribute import Given, Setting
-from playstream.compat.options import loosen, make_directory, refuse_unknown, with_host_keys_unchecked
+from playstream.compat.option_attribute import Option, Setting
+from playstream.compat.options import convert_options, make_directory, refuse_unknown, with_host_keys_unchecked
 from playstream.compat.prompts import compile_prompts, with_prompts
 from playstream.interface.config import RunnerConfig as _RunnerConfig
 from playstream.pipeline.errors import ConfigurationError
@@ -62,42 +62,42 @@ class RunnerConfig(_RunnerConfig):
     follow_links = True
     _own_artifact_dir: str | None = None
 
-    playbook = Given("playbook")
-    inventory = Given("inventory")
-    roles_path = Given("roles_path")
-    limit = Given("limit")
-    module = Given("module")
-    module_args = Given("module_args")
-    host_pattern = Given("host_pattern")
-    binary = Given("binary")
-    extra_vars = Given("extravars")
-    verbosity = Given("verbosity")
-    tags = Given("tags")
-    skip_tags = Given("skip_tags")
-    forks = Given("forks")
-    cmdline_args = Given("cmdline")
-    envvars = Given("envvars")
-    passwords = Given("passwords")
-    ssh_key_data = Given("ssh_key")
-    timeout = Given("timeout")
-    suppress_env_files = Given("suppress_env_files", False)
-    omit_event_data = Given("omit_event_data", False)
-    only_failed_event_data = Given("only_failed_event_data", False)
-    directory_isolation_path = Given("directory_isolation_base_path")
-    process_isolation = Given("process_isolation", False)
-    process_isolation_executable = Given(
+    playbook = Option("playbook")
+    inventory = Option("inventory")
+    roles_path = Option("roles_path")
+    limit = Option("limit")
+    module = Option("module")
+    module_args = Option("module_args")
+    host_pattern = Option("host_pattern")
+    binary = Option("binary")
+    extra_vars = Option("extravars")
+    verbosity = Option("verbosity")
+    tags = Option("tags")
+    skip_tags = Option("skip_tags")
+    forks = Option("forks")
+    cmdline_args = Option("cmdline")
+    envvars = Option("envvars")
+    passwords = Option("passwords")
+    ssh_key_data = Option("ssh_key")
+    timeout = Option("timeout")
+    suppress_env_files = Option("suppress_env_files", False)
+    omit_event_data = Option("omit_event_data", False)
+    only_failed_event_data = Option("only_failed_event_data", False)
+    directory_isolation_path = Option("directory_isolation_base_path")
+    process_isolation = Option("process_isolation", False)
+    process_isolation_executable = Option(
         "process_isolation_executable", defaults.default_process_isolation_executable
     )
-    process_isolation_path = Given("process_isolation_path")
-    process_isolation_hide_paths = Given("process_isolation_hide_paths")
-    process_isolation_show_paths = Given("process_isolation_show_paths")
-    process_isolation_ro_paths = Given("process_isolation_ro_paths")
-    container_image = Given("container_image", "")
-    container_volume_mounts = Given("container_volume_mounts")
-    container_options = Given("container_options")
-    container_workdir = Given("container_workdir")
-    container_auth_data = Given("container_auth_data")
-    host_cwd = Given("host_cwd")
+    process_isolation_path = Option("process_isolation_path")
+    process_isolation_hide_paths = Option("process_isolation_hide_paths")
+    process_isolation_show_paths = Option("process_isolation_show_paths")
+    process_isolation_ro_paths = Option("process_isolation_ro_paths")
+    container_image = Option("container_image", "")
+    container_volume_mounts = Option("container_volume_mounts")
+    container_options = Option("container_options")
+    container_workdir = Option("container_workdir")
+    container_auth_data = Option("container_auth_data")
+    host_cwd = Option("host_cwd")
     job_timeout = Setting()
     idle_timeout = Setting()
     pexpect_timeout = Setting(5)
@@ -148,7 +148,7 @@ class RunnerConfig(_RunnerConfig):
         make_directory(private_data_dir)
         if not private_data_dir:
             private_data_dir = tempfile.mkdtemp(prefix=defaults.AUTO_CREATE_NAMING, dir=defaults.AUTO_CREATE_DIR)
-        self._configure(private_data_dir, {**loosen({**kwargs, **named}), "env_files_win": True})
+        self._configure(private_data_dir, {**convert_options({**kwargs, **named}), "env_files_win": True})
         self.loader = ArtifactLoader(self.private_data_dir or "")
         self.expect_passwords: dict[Any, Any] = {}
         """Compiled expressions of prompts and their answers; after `prepare()` including those of the passwords."""
@@ -158,7 +158,7 @@ class RunnerConfig(_RunnerConfig):
         self._generated = False
         make_private(Path(self.artifact_dir))
 
-    def give(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         """Change options before `prepare()`; None removes an option.
 
         Args:
@@ -167,7 +167,7 @@ class RunnerConfig(_RunnerConfig):
         Raises:
             ConfigurationError: a value is invalid.
         """
-        checked = check_options(loosen(options), JobOptions, type(self).__name__)
+        checked = check_options(convert_options(options), JobOptions, type(self).__name__)
         for known in (self.options, self._job_options):
             for name in options:
                 known.pop(name, None)
@@ -194,7 +194,7 @@ class RunnerConfig(_RunnerConfig):
 
     @project_dir.setter
     def project_dir(self, path: str | os.PathLike[str]) -> None:
-        self.give({"project_dir": path})
+        self.set_options({"project_dir": path})
 
     @property
     def execution_mode(self) -> int:
@@ -227,7 +227,7 @@ class RunnerConfig(_RunnerConfig):
 
     @fact_cache_type.setter
     def fact_cache_type(self, kind: str) -> None:
-        self.give({"fact_cache_type": kind})
+        self.set_options({"fact_cache_type": kind})
 
     @property
     def fact_cache(self) -> str | None:
@@ -237,7 +237,7 @@ class RunnerConfig(_RunnerConfig):
 
     @fact_cache.setter
     def fact_cache(self, path: str | None) -> None:
-        self.give({"fact_cache": path})
+        self.set_options({"fact_cache": path})
 
     def make_ready(self) -> None:
         """Prepare the configuration for a run, unless it is prepared. A `command` that was set is kept."""
@@ -282,7 +282,7 @@ class RunnerConfig(_RunnerConfig):
         self._prepare()
         self._generated = True
         self._name_playbook_once()
-        self.command[0] = shorten(self.command[0], self.binary, self._places, self.cwd)
+        self.command[0] = short_name(self.command[0], self.binary, self._places, self.cwd)
 
     def _prepare(self) -> None:
         self._job_options["settings"] = dict(self.settings or {})  # a program may have added some
@@ -300,8 +300,8 @@ class RunnerConfig(_RunnerConfig):
     def _words_to_run(self) -> list[str]:
         """Return the command; a program without a path is searched where prepare() found it."""
         words = [str(word) for word in self.command]
-        program = lengthen(words[0], self._places, self.cwd)
-        return tell_missing(words[0]) if program is None else [program, *words[1:]]
+        program = find_path(words[0], self._places, self.cwd)
+        return report_missing(words[0]) if program is None else [program, *words[1:]]
 
     def _env_to_run(self) -> Mapping[str, str]:
         """Return the environment, with the variables needed for events and for the end of the run."""
