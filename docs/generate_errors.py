@@ -9,10 +9,10 @@ from playstream.pipeline import errors
 HEAD = """\
 # Errors and exit statuses
 
-Every error that playstream raises on purpose is a `playstream.pipeline.errors.PlaystreamError`. A command that an
-error ends prints its message on standard error and exits with the status of its class. A message says what was
-expected, what came, the likely cause, and what to do next. Every exit status but 0 and Ansible's own has such a
-line, that of a job that was canceled too; `is-alive --quiet` alone answers with its exit status and says nothing.
+Every error that playstream raises on purpose is a `playstream.pipeline.errors.PlaystreamError`. If a command fails with
+an error, it prints the message on standard error and exits with the status of the class. A message says what was
+expected, what was found, the likely cause, and what to do next. Every exit status other than 0 and Ansible's own has
+such a message, also that of a canceled job. Only `is-alive --quiet` prints nothing.
 
 Generated from the classes by `python docs/generate_errors.py > docs/errors.md`.
 
@@ -21,17 +21,17 @@ Generated from the classes by `python docs/generate_errors.py > docs/errors.md`.
 """
 
 TAIL = f"""
-Statuses that are not of an error class:
+Other statuses:
 
 | Status | Meaning |
 |---|---|
 | 0 | The job was successful: its status is `successful` and Ansible's return code 0. |
-| {errors.USAGE_EXIT_STATUS} | The command line could not be understood. Also Ansible's: a host failed. |
-| {errors.CANCELED_EXIT_STATUS} | The job was canceled or ran into a time limit. |
-| 128 + N | Signal N ended Ansible. |
+| {errors.USAGE_EXIT_STATUS} | The command line is invalid. Also Ansible's: a host failed. |
+| {errors.CANCELED_EXIT_STATUS} | The job was canceled or timed out. |
+| 128 + N | Ansible was killed by signal N. |
 | others | Ansible's own exit status. |
 
-An error of the transmit stage or of the worker travels to the next stage as a `Failure` record
+An error of the transmit stage or of the worker is sent to the next stage in a `Failure` record
 ([protocol.md](protocol.md#failure-10)).
 """
 
