@@ -129,7 +129,7 @@ ROLE: Group = (
 CONTAINER: Group = (
     flag("--container-image", metavar="IMAGE", help="container image to run the job in"),
     flag("--container-volume-mount", dest="container_volume_mounts", metavar="MOUNT",
-         action="append", help="mount HOST_PATH at CONTAINER_PATH; :ro or other options may follow; may be repeated"),
+         action="append", help="HOST_PATH:CONTAINER_PATH to mount, with :ro or other options; may be repeated"),
     flag("--container-option", dest="container_options", metavar="WORD", action="append",
          help="additional argument for the container engine; may be repeated"),
 )
