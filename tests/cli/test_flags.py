@@ -117,7 +117,7 @@ def options(*words: str) -> dict[str, Any]:
     (("-p", "s", "--hosts", "h"), "--hosts applies to a module or role"),
     (("-m", "s", "--tags", "x"), "--tags applies to a playbook or role"),
     (("-r", "s", "--role-vars", "a=b c"), "--role-vars: expected name=value"),
-    (("-r", "s", "--role-vars", "a"), "--role-vars: expected names with values"),
+    (("-r", "s", "--role-vars", "a"), "--role-vars: expected a mapping of names to values"),
 ])
 def test_a_flag_that_would_do_nothing_is_an_error(words: tuple[str, ...], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):

@@ -80,11 +80,11 @@ def test_a_module_needs_no_project(stages: Stages, directory: Path, monkeypatch:
     (("start", "DIR/nowhere", "-p", "site.yml"), 1, "playstream start: the private data directory"),
     (("start", "DIR", "-p", "nope.yml"), 1, "playstream start: playbook 'nope.yml' was not found"),
     (("run", "DIR", "-p", "site.yml", "--hosts", "x"), 1, "--hosts applies to a module or role"),
-    (("run", "DIR", "-p", "site.yml", "-i", "a/b"), 1, "cannot name a directory"),
+    (("run", "DIR", "-p", "site.yml", "-i", "a/b"), 1, "is not a valid directory name"),
     (("run", "DIR", "-p", "site.yml", "--rotate-artifacts", "-1"), 1, "--rotate-artifacts: expected 0 or more"),
     (("run", "DIR", "-p", "site.yml", "--logfile", "DIR/no/log"), 1, "cannot be written"),
     (("run", "DIR", "-p", "site.yml", "-b", "no-such-program"), 127, "no-such-program was not found on this host"),
-    (("run", "DIR", "-p", "site.yml", "--process-isolation"), 1, "needs an image"),
+    (("run", "DIR", "-p", "site.yml", "--process-isolation"), 1, "requires an image"),
     (("run", "DIR", "-p", "site.yml", "-vvvvvvvv"), 1, "verbosity: expected 0 to 7"),
     (("stop", "DIR"), 1, "no active run in"),
     (("is-alive", "DIR"), 1, ""),
@@ -119,7 +119,7 @@ def test_what_is_closed_to_the_user_is_not_said_to_be_missing(
     stdout, stderr = run.communicate(timeout=LIMIT_SECONDS)
     (demo / closed).chmod(0o700)
     assert (run.returncode, stdout) == (1, b"")
-    assert f"{named.format(demo)} may not be read by this user; see" in stderr.decode()
+    assert f"{named.format(demo)} cannot be read by this user: check" in stderr.decode()
     assert not (demo / "artifacts").exists()
 
 

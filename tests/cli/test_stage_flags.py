@@ -66,7 +66,7 @@ def test_process_shows_events_and_keeps_artifacts_elsewhere(stages: Stages, dire
 
 @pytest.mark.parametrize(("value", "expected"), [
     ("soon", "ANSIBLE_RUNNER_KEEPALIVE_SECONDS: expected a number of seconds, 0 or more, got 'soon'"),
-    ("-3", "ANSIBLE_RUNNER_KEEPALIVE_SECONDS: expected seconds from 0, got -3"),
+    ("-3", "ANSIBLE_RUNNER_KEEPALIVE_SECONDS: expected a number of seconds, 0 or more, got -3"),
     ("3", "the stream is empty"),
 ])
 def test_the_environment_says_how_often_to_send_a_heartbeat(
@@ -122,7 +122,7 @@ def test_cleanup_says_what_it_did(stages: Stages, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "exit_status", "expected"), [
-    (("worker", "cleanup", "--file-pattern", "/*"), 1, "names directories of the system"),
+    (("worker", "cleanup", "--file-pattern", "/*"), 1, "matches system directories"),
     (("worker", "cleanup", "--grace-period", "-1"), 1, "--grace-period: expected 0 or more minutes"),
     (("worker", "--delete", "cleanup"), 1, "--delete does not apply to cleanup"),
     (("worker", "--image-prune"), 2, "--image-prune is a flag of worker cleanup"),

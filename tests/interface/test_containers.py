@@ -66,15 +66,15 @@ def assert_refused(demo: Path, job: bytes, error: type[Exception], text: str) ->
 def test_a_run(demo: Path, settings: dict[str, Any]) -> None:
     ran = playstream.run(private_data_dir=demo, playbook="site.yml", quiet=True, **settings)
     assert (ran.status, ran.rc) == ("error", None)
-    assert "ended with status 0 and has not started the job in the container" in (ran.explanation or "")
+    assert "exited with status 0 without starting the job in the container" in (ran.explanation or "")
     assert ran.exit_status == 71
     with ran.stdout as output:
         assert output.read() == "Usage: podman run\n"
 
 
 @pytest.mark.parametrize(("status", "does", "told"), [
-    (125, ":", "podman ended with status 125 and has not started the job in the container"),
-    (127, SAY_STARTED, "exit status 127: likely the program that runs the job was not found inside"),
+    (125, ":", "podman exited with status 125 without starting the job in the container"),
+    (127, SAY_STARTED, "exit status 127: the program that runs the job was probably not found"),
 ])
 def test_an_engine_that_fails(demo: Path, settings: dict[str, Any], status: int, does: str, told: str) -> None:
     """An exit status that is not Ansible's says nothing to who knows those of Ansible."""
@@ -93,7 +93,7 @@ def test_a_command(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize("dialect", ["native", "runner"])
 def test_a_pipe(dialect: str, demo: Path, settings: dict[str, Any]) -> None:
     job = transmit(demo, settings, dialect)
-    assert_refused(demo, job, JobError, "has not started the job")
+    assert_refused(demo, job, JobError, "without starting the job")
 
 
 def _as_argument(demo: Path, settings: dict[str, Any]) -> None:

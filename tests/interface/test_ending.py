@@ -51,10 +51,10 @@ def test_cancel_after_the_end_is_no_matter_of_the_next_run(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("options", "limit"), [
-    ({"timeout": 0.4}, "job_timeout, 0.4"),
-    ({"settings": {"job_timeout": 0.4}}, "job_timeout, 0.4"),
-    ({"settings": {"idle_timeout": 0.4}}, "idle_timeout, 0.4"),
-    ({"timeout": 0.4, "settings": {"job_timeout": 90}}, "job_timeout, 0.4"),
+    ({"timeout": 0.4}, "0.4 seconds (job_timeout)"),
+    ({"settings": {"job_timeout": 0.4}}, "0.4 seconds (job_timeout)"),
+    ({"settings": {"idle_timeout": 0.4}}, "0.4 seconds (idle_timeout)"),
+    ({"timeout": 0.4, "settings": {"job_timeout": 90}}, "0.4 seconds (job_timeout)"),
 ])
 def test_time_limits(temporary: Path, tmp_path: Path, options: dict[str, Any], limit: str) -> None:
     runner = playstream.run(binary=fake(tmp_path, SLEEP), playbook=PLAYS, quiet=True, **options)
@@ -202,7 +202,7 @@ def test_nothing_is_left_when_the_runner_is_gone(temporary: Path) -> None:
 def test_an_ansible_that_is_killed(tmp_path: Path) -> None:
     runner = playstream.run(binary=fake(tmp_path, "kill -9 $$"), playbook=PLAYS, quiet=True)
     assert (runner.status, runner.rc) == ("failed", 137)
-    assert runner.explanation == "Ansible was ended by signal 9"
+    assert runner.explanation == "Ansible was killed by signal 9"
     assert (runner.artifact_path / "rc").read_text() == "137"
 
 

@@ -156,10 +156,10 @@ odd: "a\\n: #\\t\\x85 \\u2028'\\"é😀"
 
 
 @pytest.mark.parametrize(("values", "expected"), [
-    ({"a": {"b": [1, object()]}}, r"extravars: a.b\[1\]: expected text, .* got an object of the type object"),
-    ({"a": {(1, 2): 3}}, r"extravars: a.\(1, 2\): expected text as a name"),
-    ({"a": ["b", "\udcff"]}, r"extravars: a\[1\]: expected text that UTF-8 can say, got half a character"),
-    ({"a": {"\ud800": 1}, 10: 1}, r"extravars: a\.\\ud800: expected text that UTF-8 can say"),
+    ({"a": {"b": [1, object()]}}, r"extravars: a.b\[1\]: expected a string, .* got an object of the type object"),
+    ({"a": {(1, 2): 3}}, r"extravars: a.\(1, 2\): expected a string as a name"),
+    ({"a": ["b", "\udcff"]}, r"extravars: a\[1\]: expected a string that can be encoded as UTF-8, got a lone"),
+    ({"a": {"\ud800": 1}, 10: 1}, r"extravars: a\.\\ud800: expected a string that can be encoded as UTF-8"),
 ])
 def test_what_no_text_carries_is_refused_with_its_name(demo: Path, values: Any, expected: str) -> None:
     with pytest.raises(playstream.ConfigurationError, match=expected):
@@ -167,14 +167,14 @@ def test_what_no_text_carries_is_refused_with_its_name(demo: Path, values: Any, 
 
 
 @pytest.mark.parametrize(("options", "expected"), [
-    ({"role": "x", "role_vars": {"a": {1: 2}}}, "role_vars: a.1: expected text as a name, got 1"),
-    ({"playbook": [{"hosts": "all", "vars": {"day": dt.date(2001, 1, 2)}}]}, r"playbook: vars.day: expected text"),
+    ({"role": "x", "role_vars": {"a": {1: 2}}}, "role_vars: a.1: expected a string as a name, got 1"),
+    ({"playbook": [{"hosts": "all", "vars": {"day": dt.date(2001, 1, 2)}}]}, r"playbook: vars.day: expected a string"),
     ({"module": "ping", "inventory": {"all": {"hosts": {"n": {"p": {80: "a"}}}}}}, "inventory: all.hosts.n.p.80: exp"),
-    ({"module": "ping", "settings": {"own": {"a": {1, 2}}}}, "settings: own.a: expected text"),
+    ({"module": "ping", "settings": {"own": {"a": {1, 2}}}}, "settings: own.a: expected a string"),
     ({"module": "ping", "inventory": {"all": {"vars": {"n": float("nan")}}}}, "inventory: all.vars.n: .* got nan"),
-    ({"playbook": [{"hosts": "all", "vars": {"word": "\ud800"}}]}, "playbook: vars.word: .* got half a character"),
-    ({"role": "x", "role_vars": {"a": "\udcff"}}, "role_vars: a: .* got half a character"),
-    ({"module": "ping", "inventory": {"all": {"vars": {"n": "\ud800"}}}}, "inventory: all.vars.n: .* half a character"),
+    ({"playbook": [{"hosts": "all", "vars": {"word": "\ud800"}}]}, "playbook: vars.word: .* got a lone surrogate"),
+    ({"role": "x", "role_vars": {"a": "\udcff"}}, "role_vars: a: .* got a lone surrogate"),
+    ({"module": "ping", "inventory": {"all": {"vars": {"n": "\ud800"}}}}, "inventory: all.vars.n: .* a lone surrogate"),
 ])
 def test_other_data_that_json_does_not_carry(demo: Path, options: dict[str, Any], expected: str) -> None:
     (demo / "project" / "roles" / "x").mkdir(parents=True)
@@ -183,7 +183,7 @@ def test_other_data_that_json_does_not_carry(demo: Path, options: dict[str, Any]
 
 
 def test_the_runner_dialect_without_a_tree_refuses_what_it_cannot_carry(demo: Path) -> None:
-    with pytest.raises(playstream.ConfigurationError, match="runner dialect carries such variables in the tree only"):
+    with pytest.raises(playstream.ConfigurationError, match="can only carry such variables in the tree"):
         playstream.run(
             streamer="transmit", private_data_dir=demo, playbook="site.yml", dialect="runner",
             only_transmit_kwargs=True, extravars={"day": dt.date(2001, 1, 2)}, _output=io.BytesIO(),
@@ -226,7 +226,8 @@ def test_a_vaulted_file_that_playstream_has_to_read(describing: Path, vaulted: P
 def test_a_text_of_variables(demo: Path) -> None:
     runner = playstream.run(private_data_dir=demo, playbook="site.yml", extravars="{word: by text}", quiet=True)
     assert messages(runner.events) == ["by text"]
-    with pytest.raises(playstream.ConfigurationError, match="extravars: expected names with values, got a list"):
+    with pytest.raises(playstream.ConfigurationError, match="extravars: expected a mapping of names to values, got a "
+                                                            "list"):
         playstream.run(private_data_dir=demo, playbook="site.yml", extravars="[1]")
 
 

@@ -441,6 +441,6 @@ def test_an_event_that_a_handler_has_made_no_json(tmp_path: Path) -> None:
         event["self"] = event
         return True
 
-    with pytest.raises(CallbackError, match="as a handler or a plugin has changed it"):
+    with pytest.raises(CallbackError, match="after a handler or a plugin changed it"):
         playstream.run(private_data_dir=tmp_path, playbook=PLAYS, inventory=INVENTORY, quiet=True, event_handler=tangle)
     assert not marked_processes(tmp_path)

@@ -57,12 +57,12 @@ def test_a_command(podman: str) -> None:
     {"process_isolation_hide_paths": ["/etc"]}, {"container_options": ["--network=none"]},
 ])
 def test_what_would_have_no_effect_is_refused(demo: Path, given: dict[str, Any]) -> None:
-    with pytest.raises(playstream.ConfigurationError, match="has an effect on an isolated job only, and none is asked"):
+    with pytest.raises(playstream.ConfigurationError, match="only applies to an isolated job, and isolation is not"):
         playstream.run(private_data_dir=demo, playbook="site.yml", **given)
     (demo / "env").mkdir()
     name, value = next(iter(given.items()))
     (demo / "env" / "settings").write_text(f"{name}: {value}\n")
-    with pytest.raises(playstream.ConfigurationError, match="has an effect on an isolated job only"):
+    with pytest.raises(playstream.ConfigurationError, match="only applies to an isolated job"):
         playstream.run(private_data_dir=demo, playbook="site.yml")
 
 
@@ -76,7 +76,7 @@ def test_the_command_line(demo: Path, podman: str, temporary: Path) -> None:
         text=True, check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "process_isolation_ro_paths has an effect on an isolated job only" in done.stderr
+    assert "process_isolation_ro_paths only applies to an isolated job" in done.stderr
 
 
 def test_both_dialects_say_it_to_the_worker(demo: Path) -> None:

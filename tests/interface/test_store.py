@@ -27,7 +27,7 @@ def test_a_run_is_stored_whatever_its_handler_keeps(tmp_path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_anything_runs(demo: Path) -> None:
-    with pytest.raises(StoreError, match="its directory is not there"):
+    with pytest.raises(StoreError, match="its directory does not exist"):
         playstream.run(private_data_dir=demo, playbook="site.yml", store="sqlite:////nonexistent/runs.db")
     assert not (demo / "artifacts").exists()
 

@@ -38,7 +38,7 @@ def test_one_task_and_facts_by_default() -> None:
     ({"tasks": [1]}, "tasks: expected a dict or a list of"),
     ({"tasks": {"ping": {}}, "playbook": []}, "expected one of playbook and tasks, got both"),
     ({"tasks": {"ping": {}}, "module": "ping"}, "expected one of playbook .*, got playbook and module"),
-    ({"module": "ping", "gather_facts": False}, "gather_facts: expected tasks with it"),
+    ({"module": "ping", "gather_facts": False}, "gather_facts: can only be used with tasks"),
     ({"tasks": {"ping": {}}, "hosts": "a", "host_pattern": "b"}, "expected one of hosts and host_pattern"),
 ])
 def test_what_cannot_be(options: dict[str, Any], expected: str) -> None:

@@ -73,7 +73,7 @@ def test_what_is_anothers_stays(artifacts: Path, dialect: str, path: str) -> Non
     before = take_snapshot(artifacts)
     result = rebuild(artifacts, tree(dialect, "a", path, "z"))
     assert result.exit_status == UNSAFE
-    assert f"the name {path.split('/', maxsplit=1)[0]!r}, which is there already" in (result.explanation or "")
+    assert f"the name {path.split('/', maxsplit=1)[0]!r}, which already exists" in (result.explanation or "")
     after = take_snapshot(artifacts)
     assert {name: after[name] for name in before} == before
     assert b".incoming" not in after
@@ -119,7 +119,7 @@ def test_a_name_that_is_not_utf_8(artifacts: Path) -> None:
 @pytest.mark.parametrize("stream", [
     link("native", "tonight", "nightly"), link("runner", "tonight", "nightly"), link("native", "tonight", "nowhere"),
     tree("native", "tonight"), tree("runner", "tonight/status", "tonight/job_events"),
-], ids=["a link", "a link, runner", "a link to nothing", "a file", "a directory, runner"])
+], ids=["a link", "a link, runner", "a broken link", "a file", "a directory, runner"])
 def test_a_run_takes_the_place_of_what_such_a_stream_has_made(artifacts: Path, stream: bytes) -> None:
     before = take_snapshot(artifacts / "nightly")
     assert rebuild(artifacts, stream).exit_status == 0
@@ -233,7 +233,7 @@ def test_what_comes_when_a_name_is_taken(
     untouched = with_another(monkeypatch, "move_new", artifacts / "report", KINDS[kind])
     result = rebuild(artifacts, tree("native", ours))
     assert (result.exit_status, untouched()) == (UNSAFE, True), result.explanation
-    assert "'report', which is there already" in (result.explanation or "")
+    assert "'report', which already exists" in (result.explanation or "")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -266,7 +266,7 @@ def test_what_comes_when_a_run_takes_a_name_on_the_list(artifacts: Path) -> None
 @pytest.mark.parametrize("ident", [None, "tonight"])
 def test_a_place_that_is_no_directory(artifacts: Path, ident: str | None) -> None:
     place = artifacts / "notes" if ident is None else artifacts / "notes" / ident
-    with pytest.raises(JobError, match="something else that is no directory"):
+    with pytest.raises(JobError, match="something else that is not a directory"):
         rebuild(place, tree("native", "report"))
     assert (artifacts / "notes").read_text() == "mine"
 
@@ -288,6 +288,6 @@ def test_the_command(stages: Stages, artifacts: Path) -> None:
     for words in ((), ("--artifact-dir", artifacts)):
         done = stages.call("process", artifacts.parent, *words, stdin=stream)
         assert done.returncode == UNSAFE
-        assert b"the name 'nightly', which is there already" in done.stderr
+        assert b"the name 'nightly', which already exists" in done.stderr
     assert stages.call("process", artifacts.parent, "-i", "other", stdin=stream).returncode == 0
     assert (artifacts / "nightly" / "status").read_text() == "successful"

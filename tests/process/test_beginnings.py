@@ -74,7 +74,7 @@ NOT_BEGUN = {
 BEGUN = {
     "a status": FIRST,
     "an event": native_event(OTHER),
-    "a last status": begun(ENDED),
+    "a final status": begun(ENDED),
     "a status, runner": line(status="starting"),
     "an event, runner": OTHER + b"\n",
     "a whole run, runner": runner_event(OTHER),
@@ -106,7 +106,7 @@ def test_what_has_not_begun_leaves_an_earlier_run_as_it_is(stream: bytes, tmp_pa
     assert take_snapshot(place) == before
     assert (result.status.value, result.spared) == ("error", True)
     assert result.exit_status not in {0, 1}
-    assert (result.explanation or "").endswith(f". What an earlier run has left in {str(place)!r} is untouched")
+    assert (result.explanation or "").endswith(f". The artifacts of an earlier run in {str(place)!r} are unchanged")
 
     first = rebuild(tmp_path / "first", stream)
     assert (first.status.value, first.spared) == ("error", False)
@@ -152,7 +152,7 @@ def test_the_command(stages: Stages, tmp_path: Path) -> None:
     done = stages.call("process", demo, "-i", "run", "--summary", "-")
     assert take_snapshot(demo / "artifacts" / "run") == before
     assert done.returncode == 75
-    assert done.stderr.decode().endswith("is untouched\n")
+    assert done.stderr.decode().endswith("are unchanged\n")
     assert json.loads(done.stdout)["task_summary"] == {}
 
 

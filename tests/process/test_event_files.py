@@ -120,7 +120,7 @@ def test_a_process_that_is_killed_is_an_error(artifacts: ArtifactDir) -> None:
     (other,) = set(children()) - before
     os.kill(other, signal.SIGKILL)
     artifacts.write_event("lost.json", b"{}")
-    with pytest.raises(JobError, match="Likely it was killed"):
+    with pytest.raises(JobError, match="It was probably killed"):
         artifacts.finish_events()
 
 
@@ -128,7 +128,7 @@ def test_an_event_that_comes_twice(artifacts: ArtifactDir) -> None:
     for number in range(event_files.BACKLOG + 5):
         artifacts.write_event(f"{number}-a.json", b"{}")
     artifacts.write_event("3-a.json", b"{}")
-    with pytest.raises(RemoteProtocolError, match="the event 3-a came twice"):
+    with pytest.raises(RemoteProtocolError, match="the event 3-a was received twice"):
         artifacts.finish_events()
 
 

@@ -161,8 +161,9 @@ def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: 
 
 @pytest.mark.parametrize(("stream", "expected", "exit_status"), [
     (b"", "the stream is empty", 75),
-    (b"bash: playstream: command not found\n", "no playstream stream came.*command not found", 75),
-    pytest.param(b"x" * (2 << 20), "bytes that are no stream", 76, id="2 MiB of x"),  # pytest 8 would name it by them
+    (b"bash: playstream: command not found\n", "received no playstream stream.*command not found", 75),
+    pytest.param(b"x" * (2 << 20), "bytes that are not part of a "
+                                   "stream", 76, id="2 MiB of x"),  # pytest 8 would name it by them
     (encode(WHOLE, end=False), "before its End record", 75),
     (encode(WHOLE)[:200] + b"oops" + encode(WHOLE)[200:], "damaged|valid", 76),
 ])
@@ -187,7 +188,7 @@ def test_the_output_of_transmit_is_not_a_result(stages: Stages, tmp_path: Path) 
     job = stages.transmit(tmp_path, "-m", "ping")
     done = stages.call("process", tmp_path, stdin=job)
     assert done.returncode == 76
-    assert b"put `playstream worker` in between" in done.stderr
+    assert b"run `playstream worker` in between" in done.stderr
 
 
 @pytest.mark.parametrize("bad", [

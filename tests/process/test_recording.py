@@ -73,10 +73,10 @@ def test_any_bytes_give_records_or_the_protocols_error(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(("data", "expected"), [
-    (line(1) + line(3), "after event 1 comes 3"),
-    (line(1) + line(1), "holds more than one run"),
-    (line(1) + b"rubbish\n", "line 2 of the recording is no event"),
-    (b"[]\n", "line 1 of the recording is no event"),
+    (line(1) + line(3), "event 1 is followed by event 3"),
+    (line(1) + line(1), "contains more than one run"),
+    (line(1) + b"rubbish\n", "line 2 of the recording is not an event"),
+    (b"[]\n", "line 1 of the recording is not an event"),
 ])
 def test_what_is_no_recording(data: bytes, expected: str) -> None:
     receiver = RecordingReceiver()

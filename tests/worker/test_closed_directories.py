@@ -117,4 +117,4 @@ def test_artifacts_that_a_job_has_closed(stages: Stages, tmp_path: Path, dialect
         assert [text.partition(" is not sent: ")[0] for text in told if "may not read" in text] == [
             "'closed'", "'fact_cache'", "'file'", "'listed/x'",
         ]
-        assert sum("lies too deep" in text for text in told) == 1
+        assert sum("too long or too deep" in text for text in told) == 1

@@ -45,13 +45,13 @@ def test_temporary_files_where_ansible_has_no_room_for_a_socket(
     (tmp_path / "ansible-playbook").chmod(0o755)
     run = stages.run(private_data_dir({"site.yml": SITE}), "-p", "site.yml")
     assert run.exit_statuses == (0, 250, 250)
-    assert ("TMPDIR has a name of 76 bytes" in run.stderr) is bool(excess)
+    assert ("the path of TMPDIR has 76 bytes" in run.stderr) is bool(excess)
     assert run.text("status") == "failed"
     if importlib.metadata.version("ansible-core") >= "2.21":
         (tmp_path / "ansible-playbook").unlink()
         run = stages.run(private_data_dir({"site.yml": SITE}, name="real"), "-p", "site.yml")
         assert run.exit_statuses == ((0, 250, 250) if excess else (0, 0, 0))
-        assert ("TMPDIR has a name of 76 bytes" in run.stderr) is bool(excess)
+        assert ("the path of TMPDIR has 76 bytes" in run.stderr) is bool(excess)
 
 
 @pytest.mark.parametrize("inventory", [HOSTS, {"all": {"hosts": {"node1": {"ansible_connection": "local"}}}}, None])
@@ -78,7 +78,7 @@ def test_a_name_that_ansible_would_replace(stages: Stages, private_data_dir: Mak
     stages.temporary.mkdir()
     run = stages.run(demo, "-p", "site.yml")
     assert run.exit_statuses[1:] == (71, 71)
-    assert "has the name of an environment variable in it" in run.stderr
+    assert "contains the name of an environment variable" in run.stderr
     stages.temporary = tmp_path / "a$NO_SUCH_VARIABLE"
     stages.temporary.mkdir()
     assert stages.run(demo, "-p", "site.yml").exit_statuses == (0, 0, 0)
@@ -103,7 +103,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lambda: playstream.run(module="debug", inventory="n,", artifact_dir="x"),
 ], ids=range(6))
 def test_functions_without_a_current_directory(nowhere: Path, function: Callable[[], object]) -> None:
-    with pytest.raises(playstream.ConfigurationError, match=r"the current directory cannot be found .* likely it was"):
+    with pytest.raises(playstream.ConfigurationError, match=r"the current directory cannot be found .* was probably"):
         function()
 
 

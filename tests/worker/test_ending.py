@@ -117,7 +117,7 @@ def test_a_reader_that_goes_away_ends_the_job(fake_ansible: Stages, misbehaving:
     worker.stdout = None
     _, stderr = worker.communicate(timeout=LIMIT_SECONDS)
     assert worker.returncode == 74
-    assert stderr.decode().startswith("playstream worker: the next stage has gone")
+    assert stderr.decode().startswith("playstream worker: the next stage has exited")
     assert marked_processes(fake_ansible.temporary) == []
 
 

@@ -226,7 +226,7 @@ def test_a_job_that_outlives_worker_and_guard_does_not_keep_its_spool(stages: St
 
 def test_a_directory_that_cannot_be_entered_is_not_said_of_the_program(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
-    for cwd, program, named in ((missing, "/bin/true", f"{missing}, the directory to start it in: No such"),
+    for cwd, program, named in ((missing, "/bin/true", f"working directory {missing}: No such"),
                                 (tmp_path, str(missing), f"started: {missing}: No such")):
         launch = Launch(Command((program,), {}, cwd), Paths(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path))
         with closing(Terminal({})) as terminal, closing(Guard()) as guard:

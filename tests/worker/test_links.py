@@ -68,7 +68,7 @@ def test_artifacts_that_are_a_link(dialect: str) -> None:
         assert call_worker(place, stream, own_directory=False).error is None
         answer = call_worker(place, stream, own_directory=True)
         assert answer.error is UnsafePath
-        assert "a tree may have brought it" in answer.message
+        assert "which may come from the transmitted tree" in answer.message
 
 
 @pytest.mark.parametrize("own_directory", [False, True])
@@ -107,7 +107,7 @@ def test_a_job_that_puts_a_link_in_the_place_of_its_artifacts(script: str, own_d
         stream = native([Job("directory", command=command)], Direction.JOB)
         answer = call_worker(place, stream, own_directory=own_directory)
         assert answer.error is UnsafePath
-        assert "a link in the place of its artifacts" in answer.message
+        assert "replaced its artifact directory" in answer.message
 
 
 @pytest.mark.parametrize("own_directory", [False, True])
@@ -173,7 +173,7 @@ def test_links_out_of_the_artifacts_are_left_out_with_a_warning(stages: Stages) 
     done = stages.call("worker", stdin=shell_job(LINKS, Path("/")))
     told = warnings(read_records(done.stdout))
     assert [text.split(" is not sent")[0] for text in told] == ["'absolute'", "'d/up'", "'p'"]
-    assert "it is a link to '/etc/hostname', which leads out of the artifacts" in told[0]
+    assert "it is a symlink to '/etc/hostname', which is outside the artifacts" in told[0]
     with open_place() as place:
         answer = call_process(place, done.stdout)
         assert answer.error is None, answer.message

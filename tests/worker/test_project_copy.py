@@ -64,7 +64,7 @@ def test_a_base_behind_a_link_that_was_sent_is_refused(tmp_path: Path, below: st
     base = f"{tmp_path}/own{below}"
     sent = Spool(tmp_path / "data")
     try:
-        with pytest.raises(UnsafePath, match="leads through a link"):
+        with pytest.raises(UnsafePath, match="passes through a link"):
             launch(sent, base)
     finally:
         sent.remove()
@@ -94,9 +94,9 @@ def test_the_name_cannot_be_guessed(spool: Spool, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("base", "expected"), [
-    ("{project}", "lies in the project"),
-    ("{project}/below/copies", "lies in the project"),
-    ("{link}/copies", "lies in the project"),
+    ("{project}", "is inside the project"),
+    ("{project}/below/copies", "is inside the project"),
+    ("{link}/copies", "is inside the project"),
     ("{file}/copies", "File exists"),
     ("~nobody-of-this-name/copies", "home directory"),
     ("{place}/" + "x" * 300, "File name too long"),
@@ -125,5 +125,5 @@ def test_a_project_that_cannot_be_copied(spool: Spool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("base", ["a\0b", "\ud800"])
 def test_a_base_that_is_no_path(spool: Spool, base: str) -> None:
-    with pytest.raises(PlaystreamError, match="directory_isolation_base_path: it has a NUL or half a character"):
+    with pytest.raises(PlaystreamError, match="directory_isolation_base_path: it contains a NUL or a lone surrogate"):
         launch(spool, base)

@@ -92,7 +92,7 @@ def test_a_reader_that_leaves(stages: Stages, tmp_path: Path, half_closed_first:
         ours.close()
         status, message = end_of(worker)
         assert status == 74
-        assert message.startswith("playstream worker: the next stage has gone")
+        assert message.startswith("playstream worker: the next stage has exited")
     assert marked_processes(stages.temporary) == []
     assert stages.leftovers() == []
 

@@ -239,7 +239,7 @@ def test_a_temporary_directory_with_a_long_name(stages: Stages, job: Path, tmp_p
     stages.temporary.mkdir()
     run = run_over_ssh(stages, job)
     assert run.exit_statuses[1:] == (71, 71)
-    assert "Set TMPDIR to a directory with a shorter name" in run.stderr
+    assert "Set TMPDIR to a directory with a shorter path" in run.stderr
     assert stages.leftovers() == []
 
 

@@ -25,7 +25,7 @@ def test_a_directory_that_another_job_uses(tmp_path: Path, first: bool, second: 
     place = tmp_path / "x"
     spool = Spool(place, delete=first)
     (place / "file").write_text("x")
-    with pytest.raises(ConfigurationError, match=r"another job uses .*--private-data-dir of its own"):
+    with pytest.raises(ConfigurationError, match=r"is in use by another job.*use another --private-data-dir"):
         Spool(place, delete=second)
     assert (place / "file").read_text() == "x"
     spool.remove()
@@ -60,7 +60,7 @@ def test_an_empty_name_is_not_the_current_directory(
     monkeypatch.chdir(tmp_path / "current")
     done = stages.call("worker", "--private-data-dir", "", "--delete", stdin=JOBS["native"])
     assert (done.returncode, done.stdout) == (USAGE_EXIT_STATUS, b"")
-    assert b"--private-data-dir: expected a directory, got an empty text" in done.stderr
+    assert b"--private-data-dir: expected a directory, got an empty string" in done.stderr
     assert (tmp_path / "current" / "file").read_text() == "x"
 
 
@@ -96,7 +96,7 @@ def test_a_run_in_it_is_another_job_too(tmp_path: Path) -> None:
     fd = os.open(run, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        with pytest.raises(ConfigurationError, match="another job uses"):
+        with pytest.raises(ConfigurationError, match="in use by another job"):
             Spool(tmp_path / "x", delete=True)
     finally:
         os.close(fd)
@@ -122,7 +122,7 @@ def test_a_worker_that_is_refused_says_so_in_the_dialect_it_is_spoken_to(
     wait_until((tmp_path / "x" / "large").exists)
     second = stages.start("worker", *words)
     stdout, stderr = second.communicate(JOBS[dialect], timeout=LIMIT_SECONDS)
-    refusal = f"another job uses '{tmp_path / 'x'}'"
+    refusal = f"in use by another job '{tmp_path / 'x'}'"
     assert (second.returncode, len(stderr.splitlines())) == (1, 1)
     assert refusal in stderr.decode()
     if dialect == "native":

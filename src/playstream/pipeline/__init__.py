@@ -1,4 +1,4 @@
-"""The pipe that the three stages share: protocol, trees, the Job, links and errors.
+"""What the three stages share: protocol, trees, jobs, I/O and errors.
 
-Nothing here knows a stage, a face or Ansible; a thing that only one stage needs belongs in that stage.
+Nothing here depends on a stage, on the command line or on Ansible; what only one stage needs belongs in that stage.
 """

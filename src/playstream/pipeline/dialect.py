@@ -1,4 +1,4 @@
-"""Which of the two dialects a stream is in; its first bytes tell."""
+"""Detecting the dialect of a stream by its first bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.runner_dialect.lines import ArchiveData, Line, LineReader
 
 _RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipfile|eof)"[ \t]*:')
-"""ansible-runner's first line, in either direction, behind what a login may have printed."""
+"""ansible-runner's first line, in either direction, after what a login may have printed."""
 ENCRYPTED_START = re.compile(rb"age-encryption\.org/v[0-9]+\n|-----BEGIN AGE ENCRYPTED FILE-----\r?\n")
 """The first line of a stream that age has encrypted, as bytes or as text; see links/age.py."""
 _OVERLAP = 64
@@ -23,7 +23,7 @@ _OVERLAP = 64
 
 
 class Dialect(StrEnum):
-    """How the records are put into bytes."""
+    """How records are encoded."""
 
     PLAYSTREAM = "playstream"
     RUNNER = "runner"
@@ -31,10 +31,10 @@ class Dialect(StrEnum):
 
 
 class FirstBytes:
-    """Holds back what comes until its dialect is known.
+    """Holds data back until its dialect is known.
 
     Args:
-        fallback: the dialect whose reader explains what is no stream at all.
+        fallback: the dialect whose reader reports data that is in neither.
     """
 
     def __init__(self, fallback: Dialect = Dialect.PLAYSTREAM) -> None:
@@ -42,10 +42,10 @@ class FirstBytes:
         self._fallback = fallback
 
     def receive_data(self, data: bytes) -> tuple[Dialect, bytes] | None:
-        """The dialect and all that has come, or None for as long as it cannot be told.
+        """Return the dialect and all data so far, or None while the dialect is unknown.
 
         Args:
-            data: bytes as they came; empty at the end of the file.
+            data: bytes as they were received; empty at the end of the file.
 
         Raises:
             RemoteProtocolError: the stream is encrypted.
@@ -58,8 +58,8 @@ class FirstBytes:
         plain = [position for position in (native, -1 if runner is None else runner.start()) if position >= 0]
         if encrypted is not None and all(encrypted.start() < position for position in plain):
             raise RemoteProtocolError(
-                "the stream is encrypted (age), and this stage has no key: give the file with the secret key, "
-                "--identity FILE, or let age decrypt it before this stage"
+                "the stream is encrypted with age and this stage has no key: pass the file with the secret key "
+                "(--identity FILE), or decrypt the stream with age before this stage"
             )
         if runner is not None and (native < 0 or runner.start() < native):
             return Dialect.RUNNER, bytes(self._held)
@@ -87,11 +87,11 @@ class PieceReader:
 
     @property
     def has_heartbeats(self) -> bool:
-        """Whether the other side, a transmit stage, says that it lives; ansible-runner's has no word for it."""
+        """Whether the other side, a transmit stage, sends heartbeats; ansible-runner's does not."""
         return self._reader is None or isinstance(self._reader, FrameReader)
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came; empty at the end of the file."""
+        """Take bytes as they were received; empty at the end of the file."""
         if self._reader is None:
             told = self._first.receive_data(data)
             if told is None:
@@ -101,7 +101,7 @@ class PieceReader:
         self._reader.receive_data(data)
 
     def next(self) -> Frame | Line | ArchiveData | Noise | None:
-        """The next piece, or noise that was skipped; None when neither is whole.
+        """Return the next piece, or noise that was skipped; None if neither is complete.
 
         Raises:
             RemoteProtocolError: what has come is not a valid stream.

@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit status that says so.
+"""The errors, and the exit status of each.
 
 Every error of the package derives from `PlaystreamError` and has an exit status of its own, which the command line
 ends with. They keep clear of Ansible's (0 to 8, 99, 250), the shell's (126 and up) and ssh's (255), but for two that
@@ -19,13 +19,13 @@ USAGE_EXIT_STATUS = 2
 """Exit status of a command line that could not be understood."""
 
 MAX_MESSAGE = 8192
-"""Characters of a message: it is for people, and has to fit into a record, though it may quote what came."""
+"""Maximum length of a message, which has to fit into a record though it may quote the input."""
 
 
 class PlaystreamError(Exception):
     """Base of every error that playstream raises on purpose.
 
-    Its text is for people. Of a very long one the middle is left out.
+    The message is for users. The middle of a very long one is omitted.
     """
 
     exit_status: ClassVar[int] = 70
@@ -35,7 +35,7 @@ class PlaystreamError(Exception):
 
 
 class ConfigurationError(PlaystreamError, ValueError):
-    """The input is wrong: an argument, a file in `env/`, a missing playbook. Nothing has run.
+    """The input is not valid: an argument, a file in `env/`, a missing playbook. Nothing was run.
 
     It is a ValueError too, which is what ansible-runner raises when the private data directory is missing.
     """
@@ -44,55 +44,55 @@ class ConfigurationError(PlaystreamError, ValueError):
 
 
 class UnsafePath(PlaystreamError):
-    """A path in a tree would leave the directory that the tree is unpacked into, or is no path at all."""
+    """A path in a tree leads out of the directory that the tree is unpacked into, or is not valid."""
 
     exit_status = 77
 
 
 class ProtocolError(PlaystreamError):
-    """The rules of the stream were broken."""
+    """The stream violates the protocol."""
 
     exit_status = 78
 
 
 class LocalProtocolError(ProtocolError):
-    """This side was asked to send what the protocol does not allow: a defect of the caller."""
+    """This side was asked to send what the protocol does not allow: a bug of the caller."""
 
     exit_status = 79
 
 
 class RemoteProtocolError(ProtocolError):
-    """What was received is not a valid stream: damaged, foreign, or of a version this side does not speak."""
+    """The received data is not a valid stream: damaged, foreign, or of an unsupported version."""
 
     exit_status = 76
 
 
 class IncompleteStream(RemoteProtocolError):
-    """The stream ended before its End record: the other side died or the link was cut."""
+    """The stream ended before its End record: the other side was killed or the connection was lost."""
 
     exit_status = 75
 
 
 class LinkError(PlaystreamError):
-    """The bytes could not be carried: the other end went away or the link refused them."""
+    """Data could not be transferred: the other side has exited, or reading or writing failed."""
 
     exit_status = 74
 
 
 class SilentPeer(LinkError):
-    """The other side has said or taken nothing for longer than the liveness limit."""
+    """The other side has sent or read nothing for longer than the liveness limit."""
 
     exit_status = 80
 
 
 class LimitExceeded(RemoteProtocolError):
-    """The stream holds more than a limit of this side allows; the message names the limit and its flag."""
+    """The stream exceeds a limit of this side; the message names the limit and its flag."""
 
     exit_status = 81
 
 
 class OutputError(PlaystreamError):
-    """What a command or a run was to show or to log cannot be written. The artifacts are complete."""
+    """The output or the log of a command or a run cannot be written. The artifacts are complete."""
 
     exit_status = 82
 
@@ -110,13 +110,13 @@ class ExecutableNotFound(JobError):
 
 
 class WorkerError(PlaystreamError):
-    """The worker failed and said so with a Failure record, or what it says of the run's end contradicts itself."""
+    """The worker failed and reported it with a Failure record, or what it reports about the run contradicts itself."""
 
     exit_status = 72
 
 
 class CallbackError(PlaystreamError):
-    """A handler of the caller's raised."""
+    """A handler of the caller raised an exception."""
 
     exit_status = 73
 
@@ -128,23 +128,23 @@ class StoreError(PlaystreamError):
 
 
 def shorten(message: str) -> str:
-    """A message of at most about MAX_MESSAGE characters. The beginning says what is wrong, the end what to do."""
+    """Shorten a message to about MAX_MESSAGE characters; its beginning and its end are kept."""
     half = MAX_MESSAGE // 2
     left_out = len(message) - 2 * half
     return message if left_out <= 0 else f"{message[:half]} … ({left_out} characters) … {message[-half:]}"
 
 
 def as_error(caught: PlaystreamError | OSError, host: str = "this host") -> PlaystreamError:
-    """What ends a job or a command: an error of this package as it is, what a host refused as a JobError.
+    """Convert what ended a job or a command to a PlaystreamError; an OSError becomes a JobError.
 
     Args:
         caught: what was raised.
-        host: where, for people.
+        host: the host, for the message.
     """
     if isinstance(caught, PlaystreamError):
         return caught
     where = f"{caught.filename}: " if caught.filename else ""
-    return JobError(f"{host} refused something that is needed: {where}{caught.strerror or caught}")
+    return JobError(f"{host}: a required system call failed: {where}{caught.strerror or caught}")
 
 
 def error_classes() -> list[type[PlaystreamError]]:

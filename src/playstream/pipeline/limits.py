@@ -1,4 +1,4 @@
-"""What a stream may cost the side that receives it. Going over is an error that names the limit and its flag."""
+"""Limits on the resources that a stream may use on its receiver. Exceeding one is an error that names its flag."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULT_LIMITS = Limits()
 
 
 def limits_of(options: Mapping[str, Any]) -> Limits:
-    """The limits among keyword arguments or flags; those that are None or left out have their defaults.
+    """Return the limits from keyword arguments or flags; those that are None or missing have their defaults.
 
     Raises:
         ConfigurationError: one is less than 1.
@@ -34,20 +34,19 @@ def limits_of(options: Mapping[str, Any]) -> Limits:
     given = {item.name: options[item.name] for item in fields(Limits) if options.get(item.name) is not None}
     for name, value in given.items():
         if value < 1:
-            raise ConfigurationError(f"{name}: expected a whole number from 1, got {value}")
+            raise ConfigurationError(f"{name}: expected an integer of 1 or more, got {value}")
     return Limits(**given)
 
 
 def exceeded(what: str, limit: int, name: str) -> LimitExceeded:
-    """The error for what is over a limit.
+    """Return the error for a limit that was exceeded.
 
     Args:
-        what: the subject and its verb, for people.
+        what: what exceeds the limit, for the message.
         limit: what is allowed.
         name: of the limit, as an argument; its flag is made from it.
     """
     flag = "--" + name.replace("_", "-")
     return LimitExceeded(
-        f"{what}, at most {limit} are accepted. Likely the other side sends more than it should; if not, {flag} sets "
-        "the limit"
+        f"{what}: at most {limit} are accepted. The other side may be faulty; if not, raise the limit with {flag}"
     )

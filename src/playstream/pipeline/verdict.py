@@ -1,4 +1,4 @@
-"""How a run ended, judged, for whoever shows it: a worker is not trusted, and may contradict itself."""
+"""How a run ended: the status and the exit status, since a worker is not trusted and may contradict itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDED_HERE = frozenset({StatusName.CANCELED, StatusName.TIMEOUT})
 
 
 def exit_status(status: StatusName, rc: int | None) -> int:
-    """The exit status of a command that shows a run; 0 only if it was successful and its return code is 0.
+    """Return the exit status for a run; 0 only if it was successful and its return code is 0.
 
     Args:
         status: the last.
@@ -27,9 +27,10 @@ def exit_status(status: StatusName, rc: int | None) -> int:
 
 
 def judge(status: Status) -> Status:
-    """The status as it counts. `successful` with another return code than 0, and `failed` with it, are errors.
+    """Return the status, or an error if it contradicts itself.
 
-    `successful` with none is left as it is: in the runner dialect the return code comes behind it, and may be lost.
+    `successful` contradicts a return code other than 0, and `failed` the return code 0. `successful` without a return
+    code is left as it is: in ansible-runner's protocol the return code comes later, and may be lost.
     """
     if status.status in ENDED_HERE:
         # How Ansible took to being ended says nothing; the number is ansible-runner's.
@@ -37,10 +38,10 @@ def judge(status: Status) -> Status:
     if (status.status is StatusName.SUCCESSFUL and status.rc) or (
         status.status is StatusName.FAILED and status.rc == 0
     ):
-        told = f". It explains: {status.explanation}" if status.explanation else ""
+        told = f". The worker's explanation: {status.explanation}" if status.explanation else ""
         why = (
-            f"the worker says {status.status.value!r} and gives {status.rc} as Ansible's return code: one of the two "
-            f"is wrong. The worker is defective, or the stream was changed{told}"
+            f"the worker reports {status.status.value!r} with {status.rc} as Ansible's return code: one of the two is "
+            f"wrong. The worker is faulty, or the stream was altered{told}"
         )
         # A return code of 0 is what a program might take for success.
         return replace(status, status=StatusName.ERROR, rc=status.rc or None, explanation=why)
@@ -48,12 +49,15 @@ def judge(status: Status) -> Status:
 
 
 def explain(status: StatusName, rc: int | None) -> str:
-    """For people: why a run ended so whose worker did not say it."""
+    """Explain, for the user, a status for which the worker gave no explanation."""
     if status is StatusName.CANCELED:
-        return "the job was canceled; the worker does not say why"
+        return "the job was canceled; the worker gave no reason"
     if status is StatusName.TIMEOUT:
-        return "a time limit ended the job; the worker does not say which"
+        return "the job exceeded a time limit; the worker did not say which"
     if status is StatusName.FAILED:
         got = "no return code of Ansible" if rc is None else f"{rc} as Ansible's return code"
-        return f"the worker gives {got}: expected one from 1 to 255. Likely a signal ended Ansible; see its output"
-    return "the worker could not run the job to its end and does not say why; see what it printed"
+        return (
+            f"the worker reports {got}: expected one from 1 to 255. Ansible was probably killed by a signal; see its "
+            "output"
+        )
+    return "the worker could not complete the job and gave no reason; see its messages"

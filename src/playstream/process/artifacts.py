@@ -46,10 +46,10 @@ class ArtifactDir:
         among_runs: it is not this run's own: those of other runs may be in it, whose names the worker may not take.
         keep_stdout: False for no artifact `stdout`.
         own_stdout: True if what is appended here is `stdout`, and not the worker's file.
-        follow_links: links in the place of `stdout` and `stderr` stay, and what they lead to is written.
+        follow_links: write to the targets of links in the place of `stdout` and `stderr`.
         write_behind: see EventFiles.
         at_once: begin now.
-        limits: what the worker's tree may cost.
+        limits: limits of the worker's tree.
 
     Raises:
         ConfigurationError: another run is writing there.
@@ -100,10 +100,10 @@ class ArtifactDir:
         return self._files is None and self._holds_earlier
 
     def _trouble(self, error: OSError) -> JobError:
-        what, next_step = error.strerror, "Free space there, or see its owner and mode"
+        what, next_step = error.strerror, "Free space there, or check its owner and mode"
         if isinstance(error, (FileExistsError, NotADirectoryError)):
-            what = "this, or what it lies in, is a file, a link to nothing, or something else that is no directory"
-            next_step = "Move that away, or choose another place with --artifact-dir or -i"
+            what = "it, or a parent of it, is a file, a broken link, or something else that is not a directory"
+            next_step = "Move that away, or choose another directory with --artifact-dir or -i"
         return JobError(f"the artifacts cannot be written to {str(self.path)!r}: {what}. {next_step}")
 
     def _event_trouble(self, error: OSError) -> PlaystreamError:
@@ -112,7 +112,7 @@ class ArtifactDir:
     def _claim(self) -> None:
         if not try_lock(self._root):
             raise ConfigurationError(
-                f"another run is writing its artifacts to {str(self.path)!r}; give this one an ident of its own"
+                f"another run is writing its artifacts to {str(self.path)!r}; choose another ident for this run"
             )
 
     def begin(self) -> None:
@@ -124,7 +124,7 @@ class ArtifactDir:
         self._begun()
 
     def _begun(self) -> _Files:
-        """The files, open; the run begins if it has not."""
+        """Return the open files; begin the run if it has not begun."""
         if self._files is None:
             try:
                 self._files = self._open()
@@ -160,7 +160,7 @@ class ArtifactDir:
             raise self._event_trouble(error) from None
 
     def finish_events(self) -> None:
-        """See to it that all events are in their files. Raises as `write_event` does."""
+        """Make sure that all events are in their files. Raises as `write_event` does."""
         if self._files is None:
             return
         try:
@@ -206,9 +206,9 @@ class ArtifactDir:
         self._replace("command", dump_json({"command": list(command), "cwd": cwd, "env": dict(env)}).encode())
 
     def write_outcome(self, status: str, rc: int | None) -> None:
-        """Keep how the run ended; there is no `rc` when it is not known, whatever the worker's tree says.
+        """Write how the run ended; there is no `rc` if it is not known, whatever the worker's tree contains.
 
-        Of a run that has not begun it is kept where there is no earlier one.
+        For a run that has not begun, it is only written if there is no earlier one.
 
         Raises:
             JobError: it cannot be written.
@@ -220,7 +220,7 @@ class ArtifactDir:
         self._replace("rc", None if rc is None else str(rc).encode())
 
     def _replace(self, name: str, data: bytes | None) -> None:
-        """Put a new file in the place of what is there, whole or not at all; None for no file."""
+        """Replace a file, completely or not at all; None for no file."""
         try:
             remove(self._root, name)
             if data is not None:
@@ -257,7 +257,7 @@ class ArtifactDir:
 
 
 def _make_way(path: Path) -> None:
-    """Remove what a run without an ident has made in the place of one that has one."""
+    """Remove what a run without an ident has created in the place of a run with one."""
     from playstream.process.made_names import make_way  # noqa: PLC0415 - most directories have no such runs
 
     make_way(path)

@@ -1,7 +1,7 @@
 """The directory job_events: a file for each event.
 
-Creating files is 40 % of the work of `process` on a capture, and none of it is Python's. So when many events come at
-once another process may write them, on another core (`write_behind`): 10,000 events take two thirds of the time.
+Creating files is a large part of the work of `process` on a capture (docs/performance.md), and none of it is Python's.
+So if many events come at once, another process may write them, on another core (`write_behind`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from playstream.process.write_behind import WriteBehind
 
 BACKLOG = 300
-"""Events between two flushes from which on another process writes: a replay or a flood. They take 8 ms here, as long as
-that process takes to start."""
+"""Events between two flushes after which another process writes: a replay or a flood. Writing them takes as long as
+the start of that process."""
 _LARGE = 1 << 20
 """Bytes of an event that is written here in any case, so that the other process holds little."""
 
@@ -65,7 +65,7 @@ class EventFiles:
         self._write_behind = False
 
     def flush(self) -> None:
-        """See to it that what was written gets into its files now. Raises as `write` does."""
+        """Make sure that events written so far get into their files now. Raises as `write` does."""
         self._written = 0
         if self._behind is not None:
             self._behind.flush()

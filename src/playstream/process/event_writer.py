@@ -22,7 +22,7 @@ _READ_SIZE = 1 << 20
 
 
 def pack(name: str, content: bytes) -> bytes:
-    """A file as the program takes it."""
+    """Encode a file as the program reads it."""
     encoded = name.encode()
     return _HEADER.pack(len(encoded), len(content)) + encoded + content
 
@@ -45,7 +45,7 @@ def write_file(directory: int, name: str | bytes, content: bytes | memoryview) -
         while written < len(content):  # the kernel says why with the next one
             written += os.write(fd, memoryview(content)[written:])
     except OSError:
-        os.unlink(name, dir_fd=directory)  # half an event is none
+        os.unlink(name, dir_fd=directory)  # half an event is not useful
         raise
     finally:
         os.close(fd)

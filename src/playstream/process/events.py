@@ -1,4 +1,4 @@
-"""The events of a run: checked, since their host is not trusted; which are missing; whether a host was reached."""
+"""The events of a run: checking them, since their host is not trusted, and finding missing ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _scan_all = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # as abo
 
 
 def parse_event(record: Event) -> tuple[dict[str, Any], bytes]:
-    """The event, and its JSON: as it came, but for what is not JSON (NaN, Infinity, halves of a surrogate pair).
+    """Parse an event; its JSON is returned unchanged unless it has NaN, Infinity or lone surrogates.
 
     Returns:
         A dict whose `counter`, `uuid`, `stdout`, `start_line` and `end_line` are known to be of their types. Any other
@@ -62,7 +62,7 @@ def parse_event(record: Event) -> tuple[dict[str, Any], bytes]:
 
 
 def _read(record: Event) -> tuple[dict[str, Any], bool]:
-    """The event, and whether it came as valid JSON.
+    """Return the event, and whether it was valid JSON.
 
     Raises:
         RemoteProtocolError: it is not one object.
@@ -93,47 +93,47 @@ def _check(event: dict[str, Any], record: Event) -> None:
     counter = event.get("counter")
     if counter != record.counter or type(counter) is not int:
         raise RemoteProtocolError(
-            f"event {record.counter} calls itself {_shown(counter)}: events were lost or doubled on the worker"
+            f"event {record.counter} has the counter {_shown(counter)}: events were lost or duplicated on the worker"
         )
     get = event.get
     if type(get("stdout")) is not str or type(get("start_line")) is not int or type(get("end_line")) is not int:
         got = ", ".join(type(event.get(name)).__name__ for name in _SHOWN_FIELDS)
         raise RemoteProtocolError(
-            f"event {record.counter}: expected text and two numbers as {', '.join(_SHOWN_FIELDS)}, got {got}"
+            f"event {record.counter}: expected a string and two integers as {', '.join(_SHOWN_FIELDS)}, got {got}"
         )
 
 
 def _shown(value: object) -> str:
-    """What came, for a message; only the type of what may be nested deeper than can be shown."""
+    """Return a value for a message; only its type if it may be nested too deep to be shown."""
     return repr(str(value)[:_SHOWN]) if type(value) in {str, int} else type(value).__name__
 
 
 def _not_json(record: Event, why: str) -> RemoteProtocolError:
     return RemoteProtocolError(
-        f"event {record.counter} is not valid JSON ({why}): {record.json[:_SHOWN]!r}. Likely another process wrote "
+        f"event {record.counter} is not valid JSON ({why}): {record.json[:_SHOWN]!r}. Another process probably wrote "
         "into the job's event pipe"
     )
 
 
 def event_file_name(counter: int, uuid: str) -> str:
-    """The name of an event's file in job_events; `uuid` has been checked to be a plain word."""
+    """Return the name of an event's file in job_events; `uuid` has been checked to be a plain word."""
     return f"{counter}-{uuid}.json"
 
 
 def came_twice(file_name: str) -> RemoteProtocolError:
-    """The error for an event whose file is there already."""
+    """Return the error for an event whose file already exists."""
     return RemoteProtocolError(
-        f"the event {file_name.removesuffix('.json')} came twice: events were doubled by the sender"
+        f"the event {file_name.removesuffix('.json')} was received twice: the sender duplicated events"
     )
 
 
 def is_text_alone(event: dict[str, Any]) -> bool:
-    """True for lines of the terminal that no callback and no message of Ansible's put there."""
+    """Return True for lines of the terminal that come from no callback and no message of Ansible's."""
     return event.get("event") == "verbose" and "verbosity" not in event
 
 
 def displayed_text(event: dict[str, Any]) -> str | None:
-    """The lines that the event put on the terminal, without the last line end; None when there were none."""
+    """Return the lines that the event put on the terminal, without the last line end; None if there were none."""
     text: str = event["stdout"]
     lines: int = event["end_line"] - event["start_line"]
     if not text and lines < 1:
@@ -153,7 +153,7 @@ class MissingEvents:
         """How many are missing."""
 
     def note(self, counter: int) -> None:
-        """The event of this number has come."""
+        """Note that the event of this number was received."""
         first, self._last = self._last + 1, counter
         if counter == first:
             return
@@ -164,12 +164,12 @@ class MissingEvents:
             self._more = True
 
     def __str__(self) -> str:
-        """For people: how many are missing, and which."""
+        """Return a message: how many are missing, and which."""
         gaps = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in self._gaps)
         events, are = ("event", "is") if self.count == 1 else ("events", "are")
         return (
-            f"{self.count} {events} of the run {are} missing: {gaps}{' and more' if self._more else ''}. Likely lines "
-            "of the stream were lost on the way; results, statistics and output may be incomplete"
+            f"{self.count} {events} of the run {are} missing: {gaps}{' and more' if self._more else ''}. Lines of the "
+            "stream were probably lost in transit; results, statistics and output may be incomplete"
         )
 
 
@@ -201,7 +201,7 @@ class Reach:
             self._text += event["stdout"][:_MAX_TEXT] + "\n"
 
     def explain(self, *, successful: bool) -> str | None:
-        """What a person has to know of a run that has ended; None for nothing."""
+        """Return what a user should know about a run that has ended; None for nothing."""
         text = " ".join(_COLOUR.sub("", self._text).split())  # Ansible breaks its lines
         said = [f"Ansible could not read the inventory {name}" for name in dict.fromkeys(_UNREAD.findall(text))]
         if successful and not self.reached:
@@ -209,4 +209,4 @@ class Reach:
                 said.append("no play matched a host, so nothing was done")
             elif not self._plays and _NOBODY.search(text):
                 said.append("no host matched, so nothing was done")
-        return "; ".join(said) + ". See the inventory, hosts and limit" if said else None
+        return "; ".join(said) + ". Check the inventory, hosts and limit" if said else None

@@ -1,6 +1,6 @@
-"""The tree of a worker's artifacts: unpacked beside the run's files, checked when it is complete, moved into place.
+"""Receiving a worker's artifacts: unpacked beside the run's files, checked when complete, then moved into place.
 
-So a stream that breaks off damages nothing that was there.
+So a truncated stream does not damage existing files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class IncomingTree:
         root: its descriptor, which stays the caller's.
         among_runs: those of other runs may be in it, whose names the worker may not take.
         links: names whose links stay, so that what they lead to is written.
-        limits: what the tree may cost.
+        limits: limits of the tree.
     """
 
     def __init__(self, path: Path, root: int, *, among_runs: bool, links: Collection[str], limits: Limits) -> None:
@@ -80,7 +80,7 @@ class IncomingTree:
             self.waits = True
 
     def place(self, not_taken: Collection[str]) -> None:
-        """Put a complete tree in the place of what is there, but for the names in `not_taken`."""
+        """Replace what is there by a complete tree, except for the names in `not_taken`."""
         with self._open() as incoming:
             self._move_all(incoming, not_taken, replace=True)
         remove(self._root, _INCOMING)
@@ -116,7 +116,7 @@ class IncomingTree:
 
     @contextmanager
     def _open(self) -> Iterator[int]:
-        """The directory of the tree that has come, open."""
+        """Open the directory of the received tree."""
         fd = os.open(_INCOMING, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
         try:
             yield fd
@@ -124,7 +124,7 @@ class IncomingTree:
             os.close(fd)
 
     def _move_all(self, incoming: int, not_taken: Collection[str], *, replace: bool) -> None:
-        """Put what was unpacked into place; without `replace` only what is not there yet.
+        """Move what was unpacked into place; without `replace` only what does not exist yet.
 
         Raises:
             UnsafePath: something has come where it was to go.
@@ -185,8 +185,8 @@ def _check_types(directory: int) -> None:
         if not _has_right_type(directory, name):
             expected = "a directory" if name in KNOWN_DIRECTORIES else "a file"
             raise RemoteProtocolError(
-                f"the worker's artifacts hold {name!r} as something else than {expected}, which no run leaves there. "
-                "They are refused. See on the worker's side what made it: a task of the job, or a changed worker"
+                f"the worker's artifacts contain {name!r} as something other than {expected}, which no run creates. "
+                "They were rejected. Check on the worker what created it: a task of the job, or a modified worker"
             )
 
 
@@ -201,6 +201,6 @@ def _check_name(path: bytes) -> None:
     """
     if path.split(b"/", 1)[0] == _INCOMING.encode():
         raise UnsafePath(
-            f"the worker's artifacts hold the name {_INCOMING!r}, which is kept for playstream's own files. They are "
-            "refused. See on the worker's side what made it: a task of the job, or a changed worker"
+            f"the worker's artifacts contain the name {_INCOMING!r}, which is reserved for playstream's own files. "
+            "They were rejected. Check on the worker what created it: a task of the job, or a modified worker"
         )

@@ -1,4 +1,4 @@
-"""What streams without an ident have made beside the runs in a directory of artifacts: a list, which is kept there.
+"""The list of what streams without an ident have created beside the runs in an artifact directory, which is kept there.
 
 Such a stream may replace what is on the list and nothing else. A run whose ident is on the list takes its place, and
 rotation takes nothing on it for a run. What has been changed or made anew since is not what the list says.
@@ -22,14 +22,14 @@ MAX_NAMES = 10_000
 """On the list, which is held in memory."""
 _MAX_BYTES = 1 << 24
 _NEW_LIST = f"{MADE_LIST}.new"
-_IS_THERE = "which is there already: a run's, or something that no stream without an ident has made. It stays"
+_IS_THERE = "which already exists and belongs to a run, or was not created by a stream without an ident. It is kept"
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 _Mark = list[int]
 """Number of the inode and time of change of the content: something else in its place has others."""
 
 
 class MadeNames:
-    """The list of one directory, without what does not hold any more.
+    """The list of one directory, without entries that have changed since.
 
     Args:
         directory: descriptor of it.
@@ -52,7 +52,7 @@ class MadeNames:
         return iter(self._marks)
 
     def expect(self, name: str) -> None:
-        """A stream without an ident is about to bring an entry of this name.
+        """Check that a stream without an ident may create an entry of this name, and count it.
 
         Raises:
             UnsafePath: it may not have the name, or brings too many.
@@ -62,8 +62,8 @@ class MadeNames:
         self._room -= name not in self._marks
         if self._room < 0:
             raise UnsafePath(
-                f"the worker's artifacts would make more than {MAX_NAMES} names beside the runs here. They are "
-                "refused. Give the run an ident, with -i, and it has a directory of its own"
+                f"the worker's artifacts would create more than {MAX_NAMES} entries beside the runs here. They were "
+                "rejected. Give the run an ident with -i, so that it has its own directory"
             )
 
     def check(self, name: str) -> None:
@@ -78,7 +78,7 @@ class MadeNames:
             raise _refused(name, refusal)
 
     def move(self, source: int, name: str) -> None:
-        """Move an entry here, in the place of what is on the list and of nothing else, whoever else writes here.
+        """Move an entry here, replacing only what is on the list, even if others write here at the same time.
 
         Args:
             source: descriptor of the directory that it is in, a private one.
@@ -101,7 +101,7 @@ class MadeNames:
                     return
                 exchange(source, name, self._directory)  # it came between the look and the exchange
             except FileNotFoundError:
-                continue  # what had the name has gone
+                continue  # the entry with that name was removed
             raise _refused(name, _IS_THERE)
 
     def refusal(self, name: str) -> str | None:
@@ -111,7 +111,7 @@ class MadeNames:
             OSError: what has the name cannot be looked at.
         """
         if name.startswith("."):
-            return "and names with a dot in front are kept for playstream's own files"
+            return "and names that begin with a dot are reserved for playstream's own files"
         if _mark(self._directory, name) is not None and name not in self:
             return _IS_THERE
         return None
@@ -132,7 +132,8 @@ class MadeNames:
         if _mark(self._directory, aside) in self._marks[name]:
             remove(self._directory, aside)
         elif not move_new(self._directory, aside, self._directory, name):
-            raise FileExistsError(errno.EEXIST, f"what was {name!r} is {aside!r} there, for another has its name", name)
+            raise FileExistsError(errno.EEXIST, f"{name!r} was renamed to {aside!r}, because another entry took its "
+                                                "name", name)
 
     def add(self, names: Iterable[str], source: int) -> None:
         """Put names on the list, before what has them is moved here.
@@ -161,7 +162,7 @@ class MadeNames:
 
 
 def made_in(base: Path) -> frozenset[str]:
-    """The names in a directory that streams without an ident have made.
+    """Return the names in a directory that streams without an ident have created.
 
     Raises:
         OSError: it cannot be looked at.
@@ -174,7 +175,7 @@ def made_in(base: Path) -> frozenset[str]:
 
 
 def make_way(path: Path) -> None:
-    """Remove what a stream without an ident has made in the place of a run's directory, and nothing else.
+    """Remove what a stream without an ident has created in the place of a run's directory, and nothing else.
 
     Raises:
         OSError: it cannot be removed.
@@ -190,13 +191,13 @@ def make_way(path: Path) -> None:
 
 def _refused(name: str, why: str) -> UnsafePath:
     return UnsafePath(
-        f"the worker's artifacts hold the name {name!r}, {why}. Give this run an ident, with -i, and it has a "
-        "directory of its own"
+        f"the worker's artifacts contain the name {name!r}, {why}. Give this run an ident with -i, so that it has its "
+        "own directory"
     )
 
 
 def _mark(directory: int, name: str) -> _Mark | None:
-    """What tells an entry from another one in its place; None when nothing is there."""
+    """Return what distinguishes an entry from another one of its name; None if there is none."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -205,7 +206,7 @@ def _mark(directory: int, name: str) -> _Mark | None:
 
 
 def _read(directory: int) -> dict[str, list[_Mark]]:
-    """What the list says; nothing when there is none, or it was damaged: then nothing on it is replaced."""
+    """Read the list; empty if it is missing or damaged, so that nothing is replaced."""
     def open_at(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NONBLOCK | _FLAGS, dir_fd=directory)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
 
 INTERRUPTED_SECONDS = 2.2
-"""How long `process` goes on reading after it was asked to stop. In a shell's pipeline the same signal has reached
+"""How long `process` continues to read after it was asked to stop. In a shell's pipeline the same signal has reached
 the worker, which says how the job ended within 2 seconds. Where it has not, the worker ends the job when its reader is
 gone, in 2 seconds more: 5 in all, at most. When the worker has said it, DELIVERY_SECONDS are left for its artifacts."""
 
@@ -48,15 +48,15 @@ def process(
     Args:
         connection: its reader is where the stream comes from.
         artifact_dir: where the artifacts go; made if it is missing.
-        observer: is told what happens.
+        observer: receives events, statuses and output.
         among_runs: the directory is not this run's own: those of other runs may be in it.
-        cancellation: asks to stop reading.
+        cancellation: requests to stop reading.
         output: what is shown, and kept as `stdout`.
         keep_stdout: False for no artifact `stdout`.
         write_behind: another process may write the events' files; they are all there when this function returns.
         liveness_seconds: silence after which the worker counts as lost; 0 for never. It does not count where the worker
             is ansible-runner's and sends no keepalive.
-        limits: what the stream may cost.
+        limits: limits of the stream.
 
     Returns:
         How the run ended. A stream that breaks off gives status `error`, and what came before is kept.
@@ -91,10 +91,10 @@ def feed(
     Args:
         processor: takes the records.
         connection: its reader is where the stream comes from.
-        cancellation: asks to stop reading.
+        cancellation: requests to stop reading.
         look: called every LOOK_SECONDS.
         liveness_seconds: silence after which the worker counts as lost; 0 for never.
-        limits: what the stream may cost.
+        limits: limits of the stream.
 
     Raises:
         PlaystreamError: the stream is bad or ended early, the worker is silent, or the artifacts cannot be written.
@@ -130,15 +130,15 @@ def feed(
 
 
 class _Deadline:
-    """When reading stops after it was asked to."""
+    """The deadline for reading after a request to stop."""
 
     def __init__(self, cancellation: Cancellation) -> None:
         self._cancellation = cancellation
         self.at: float | None = None
-        """On the monotonic clock; None while nobody has asked."""
+        """On the monotonic clock; None while there is no request."""
 
     def has_passed(self, *, told: bool) -> bool:
-        """Whether to stop now; `told` says that the worker has said how the job ended."""
+        """Whether to stop now; `told` is True if the worker has reported how the job ended."""
         asked_at = self._cancellation.requested_at
         if asked_at is None:
             return False
@@ -148,11 +148,11 @@ class _Deadline:
 
 
 class _Stop:
-    """Says, between two records of one read, whether to stop: one read may hold minutes of work.
+    """Checks, between two records of one read, whether to stop: one read may contain minutes of work.
 
     Args:
         deadline: when reading stops.
-        told: whether the worker has said how the job ended.
+        told: whether the worker has reported how the job ended.
         look: called meanwhile.
     """
 
@@ -162,7 +162,7 @@ class _Stop:
         self._look = look
         self._next = 0.0
         self.passed = False
-        """True when it has said so."""
+        """True after it has returned True."""
 
     def __call__(self) -> bool:
         now = time.monotonic()
@@ -257,7 +257,7 @@ class _Source:
                 return
 
     def _choose(self, data: bytes) -> bytes:
-        """Find whoever can read what has come; all that has come when that is known."""
+        """Choose the receiver; return all data so far once it is known."""
         if self._first is None:
             self._head += data
             recording = is_recording(self._head)

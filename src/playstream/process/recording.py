@@ -1,6 +1,6 @@
-"""A recording: the JSON lines that the callback plugin wrote on its own, taken for the stream of a worker.
+"""A recording: the JSON lines that the callback plugin wrote without a worker, processed like a worker's stream.
 
-It has the events and nothing else, so how the run ended is told by its last event, the statistics.
+It only has events, so its last event, the statistics, determines how the run ended.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RecordingReceiver:
         self.closed = False
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came.
+        """Take bytes as they were received.
 
         Raises:
             LimitExceeded: a line is too long.
@@ -58,12 +58,12 @@ class RecordingReceiver:
         self._rest += rest
         if len(self._rest) > self._max_record:
             raise exceeded(
-                f"event {self._counter + 1} of the recording has more bytes than it may", self._max_record,
+                f"event {self._counter + 1} of the recording has too many bytes", self._max_record,
                 "max_record_bytes",
             )
 
     def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
-        """The next event, the last status, or NEED_DATA.
+        """Return the next event, the last status, or NEED_DATA.
 
         Raises:
             RemoteProtocolError: events are missing, belong to another run, or have statistics that are none.
@@ -85,22 +85,22 @@ class RecordingReceiver:
             name = event["event"]
         except (ValueError, TypeError, KeyError, RecursionError):
             raise RemoteProtocolError(
-                f"line {self._counter + 1} of the recording is no event: {line[:128]!r}. Likely two programs wrote "
-                "into the file, or it was cut"
+                f"line {self._counter + 1} of the recording is not an event: {line[:128]!r}. Two programs probably "
+                "wrote into the file, or it was truncated"
             ) from None
         if type(counter) is not int:
             raise RemoteProtocolError(
-                f"event {self._counter + 1} of the recording: expected a whole number as its counter, got "
+                f"event {self._counter + 1} of the recording: expected an integer as its counter, got "
                 f"{type(counter).__name__}"
             )
         if counter == 1 and self._counter:
             raise RemoteProtocolError(
-                f"the recording holds more than one run: after event {self._counter} comes event 1 of another. The "
-                "first is kept. Give each run a file of its own with PLAYSTREAM_EVENTS"
+                f"the recording contains more than one run: event {self._counter} is followed by event 1 of another "
+                "run. The first run is kept. Use a separate file for each run with PLAYSTREAM_EVENTS"
             )
         if counter != self._counter + 1:
             raise RemoteProtocolError(
-                f"events of the recording are missing: after event {self._counter} comes {str(counter)[:32]}"
+                f"events of the recording are missing: event {self._counter} is followed by event {str(counter)[:32]}"
             )
         self._counter = counter
         if name == "playbook_on_stats":
@@ -112,14 +112,14 @@ class RecordingReceiver:
         """No more will come.
 
         Raises:
-            IncompleteStream: the run's last event is not there.
+            IncompleteStream: the run's last event is missing.
         """
         if self._end is not None or self.closed:
             return
         if self._rc is None or self._rest:
             raise IncompleteStream(
-                f"the recording ends after {self._counter} events, before the statistics that end a run. Likely "
-                "Ansible was killed, or its disk was full; what came before is kept"
+                f"the recording ends after {self._counter} events, before the statistics that end a run. Ansible was "
+                "probably killed, or the disk was full; everything before is kept"
             )
         status = StatusName.FAILED if self._rc else StatusName.SUCCESSFUL
         self._end = Status(status, datetime.now(UTC).isoformat(), rc=self._rc)
@@ -129,19 +129,19 @@ def _read_rc(data: object, counter: int) -> int:
     """Ansible's return code, as statistics tell it. A host whose failures were rescued is there with 0 of them.
 
     Raises:
-        RemoteProtocolError: they are no statistics.
+        RemoteProtocolError: they are not valid statistics.
     """
     if not isinstance(data, dict) or not data:
         raise RemoteProtocolError(
-            f"event {counter} of the recording is to tell the run's statistics: expected counts by host, got none"
+            f"event {counter} of the recording should contain the run's statistics: expected counts by host, got none"
         )
     rc = 0
     for name, code in _CODES.items():
         table = data.get(name, {})
         if not isinstance(table, dict) or not all(type(count) is int for count in table.values()):
             raise RemoteProtocolError(
-                f"event {counter} of the recording tells the run's statistics: expected counts by host as {name!r}, "
-                f"got {'something else' if isinstance(table, dict) else type(table).__name__}"
+                f"event {counter} of the recording should contain the run's statistics: expected counts by host as "
+                f"{name!r}, got {'something else' if isinstance(table, dict) else type(table).__name__}"
             )
         rc |= code if any(table.values()) else 0
     return rc

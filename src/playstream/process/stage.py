@@ -47,7 +47,7 @@ class Result:
     status: StatusName
     rc: int | None
     explanation: str | None
-    """For people; there is one whenever `exit_status` is neither 0 nor Ansible's own."""
+    """A message; there is one whenever `exit_status` is neither 0 nor Ansible's own."""
     artifact_dir: Path
     spared: bool
     """True if the run never began, and what is in `artifact_dir` is an earlier one's."""
@@ -67,7 +67,7 @@ class Output(Enum):
 
 
 class Observer:
-    """Is told what happens, in the thread that feeds the Processor. This one looks away; others override methods."""
+    """Receives events, statuses and output, in the thread that feeds the Processor. This one ignores them."""
 
     changes_events = False
     """True if `event` may change the event, so that it has to be written anew."""
@@ -76,24 +76,24 @@ class Observer:
         """Ansible's output: lines without their last line end."""
 
     def log(self, level: LogLevel, message: str) -> None:
-        """A line for people."""
+        """Handle a message for the user."""
 
     def event(self, event: dict[str, Any]) -> bool:  # noqa: ARG002 - the name is for those who override it
-        """An event has come; True if it is to be kept."""
+        """Handle an event; return True if it is to be kept."""
         return True
 
     def kept(self, name: str, event: dict[str, Any]) -> None:
-        """An event has been written to the file `name` in job_events."""
+        """Handle an event that was written to the file `name` in job_events."""
 
     def status(self, status: Status) -> None:
-        """The job has a new status."""
+        """Handle a new status of the job."""
 
     def idle(self) -> None:
         """All that has come was taken: time to flush."""
 
 
 class ForwardingObserver(Observer):
-    """Tells another observer all. Others override what they listen to, and call this one's method.
+    """Passes everything on to another observer. Subclasses override what they need, and call this one's method.
 
     Args:
         inner: the other observer.
@@ -129,14 +129,14 @@ class Processor:
 
     Args:
         artifact_dir: where the artifacts go.
-        observer: is told what happens. What it raises comes out of `receive` and `finish`.
+        observer: receives events, statuses and output. Its exceptions propagate from `receive` and `finish`.
         among_runs: see ArtifactDir.
         output: what is shown and kept.
         keep_stdout: False for no artifact `stdout`.
         follow_links: see ArtifactDir.
         write_behind: another process may write the events' files; they are all there when `finish` returns.
         at_once: an earlier run's artifacts are replaced now.
-        limits: what the worker's tree may cost.
+        limits: limits of the worker's tree.
 
     Raises:
         JobError: the artifacts cannot be written.
@@ -179,7 +179,7 @@ class Processor:
         """Take one record.
 
         Raises:
-            RemoteProtocolError: an event is none.
+            RemoteProtocolError: an event is not valid.
             UnsafePath: an artifact would leave its directory.
             JobError: the artifacts cannot be written.
         """
@@ -234,7 +234,7 @@ class Processor:
 
     @staticmethod
     def _changed(event: dict[str, Any]) -> bytes:
-        """The event with what a handler made of it, as JSON.
+        """Return the event as JSON, after a handler may have changed it.
 
         Raises:
             CallbackError: it cannot be JSON any more.
@@ -242,7 +242,7 @@ class Processor:
         try:
             return dump_json(event, default=str).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            raise CallbackError(f"an event cannot be kept as a handler or a plugin has changed it: {error}") from None
+            raise CallbackError(f"an event cannot be written after a handler or a plugin changed it: {error}") from None
 
     def _json_line(self, content: bytes) -> str:
         self._artifacts.keep_own_stdout()
@@ -303,8 +303,8 @@ class Processor:
             self.explanation = str(error) if error is not None else explain(self.status, self.rc)
         if self._artifacts.spared:
             self.explanation = (
-                f"{self.explanation or 'the run never began'}. What an earlier run has left in "
-                f"{str(self._artifacts.path)!r} is untouched"
+                f"{self.explanation or 'the run never started'}. The artifacts of an earlier run in "
+                f"{str(self._artifacts.path)!r} are unchanged"
             )
         return Result(self.status, self.rc, self.explanation, self._artifacts.path, self._artifacts.spared, number)
 
@@ -328,13 +328,14 @@ class Processor:
             status, explanation = StatusName.ERROR, self._failure.message
         elif not status.terminal:
             status, explanation = StatusName.ERROR, (
-                "the stream is complete and does not say how the run ended: expected a last status, got "
-                f"{status.value!r}. Likely a line of it was damaged on the way"
+                "the stream is complete but does not say how the run ended: expected a final status, got "
+                f"{status.value!r}. A line was probably damaged in transit"
             )
         elif not is_known:
             status, explanation = StatusName.ERROR, (
-                "the worker says 'successful' and gives no return code of Ansible, so it is not known whether the job "
-                "was. Likely the artifacts, which hold it, were lost; see them on the worker's side, or run it again"
+                "the worker reports 'successful' without Ansible's return code, so it is not known whether the job "
+                "was. The artifacts, which contain it, were probably lost; check them on the worker, or run the job "
+                "again"
             )
         if (status, explanation) != (self.status, self.explanation):
             now = datetime.now(UTC).isoformat()
@@ -351,7 +352,7 @@ class Processor:
 
 
 def _status_of(name: str) -> int:
-    """The exit status of the worker's error, when this side knows its class."""
+    """Return the exit status of the worker's error if this side knows its class."""
     for cls in error_classes():
         if cls.__name__ == name:
             return cls.exit_status

@@ -1,4 +1,4 @@
-"""A run in one JSON object: counts, results, statistics and facts, made of its events in one pass.
+"""A summary of a run: counts, results, statistics and facts, computed from its events in one pass.
 
 The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
 """
@@ -26,7 +26,7 @@ _NO_SETTERS = ("debug", "setup", "gather_facts")
 
 
 def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
-    """The summary of a run.
+    """Return the summary of a run.
 
     Args:
         events: the events of the run, in their order. They are looked at one by one; of each only its result is held,
@@ -99,7 +99,7 @@ class Summary:
         lists[name].append(entry)
 
     def as_dict(self, *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
-        """The summary of what has come so far.
+        """Return the summary of the events so far.
 
         Args:
             ident: name of the run.
@@ -169,7 +169,7 @@ def _number(value: object) -> int:
 
 
 def _parts(result: TaskResult) -> Iterator[Mapping[str, Any]]:
-    """A task's result, or of a loop, those of its items."""
+    """Yield a task's result, or the results of a loop's items."""
     items = result.res.get("results")
     if not isinstance(items, list):
         yield result.res
@@ -180,7 +180,7 @@ def _parts(result: TaskResult) -> Iterator[Mapping[str, Any]]:
 
 
 def _facts_set(result: TaskResult) -> dict[str, Any]:
-    """The facts that a task set on its host."""
+    """Return the facts that a task set on its host."""
     action = result.action.rpartition(".")[2]
     if action in _NO_SETTERS or action.endswith("_facts"):
         return {}
@@ -193,7 +193,7 @@ def _facts_set(result: TaskResult) -> dict[str, Any]:
 
 
 def _add_custom(custom: dict[str, Any], res: Mapping[str, Any]) -> None:
-    """Do what set_stats asks for, as Ansible does. That of single hosts is no part of the whole run's."""
+    """Apply set_stats as Ansible does. Statistics of single hosts are not part of those of the run."""
     asked = mapping_of(res, "ansible_stats")
     if asked.get("per_host", True):
         return

@@ -1,4 +1,4 @@
-"""A run's summary as JSON text, of which no more than a result is in memory at once."""
+"""A run's summary as JSON text, of which only one result is in memory at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SummaryText(Summary):
         self._failure: OSError | None = None
 
     def _keep(self, host: str, name: str, entry: dict[str, Any]) -> None:
-        """Keep a result. A full disk is told by `pieces`: a run goes on."""
+        """Store a result. `pieces` reports a full disk, so that the run continues."""
         text = _indented(entry, 4).encode()
         places = self._places.get(host)
         if places is None:
@@ -51,7 +51,7 @@ class SummaryText(Summary):
         self._end += len(text)
 
     def pieces(self, *, ident: str, status: str, rc: int | None) -> Iterator[str]:
-        """The text of what `Summary.as_dict` gives, two spaces a level, in ASCII.
+        """Yield the JSON text of `Summary.as_dict`, in ASCII, indented by two spaces.
 
         Args:
             ident: name of the run.
@@ -71,7 +71,7 @@ class SummaryText(Summary):
             ))
         except OSError as error:
             raise JobError(
-                f"the results of the run do not fit into {tempfile.gettempdir()!r} on their way to the summary: "
+                f"the results of the run cannot be buffered in {tempfile.gettempdir()!r} for the summary: "
                 f"{error.strerror}. Free space there, or set TMPDIR; the artifacts are complete"
             ) from None
 
@@ -89,7 +89,7 @@ class SummaryText(Summary):
             yield [self._file.read(places[number + 1]).decode()]
 
     def close(self) -> None:
-        """Let go of the results."""
+        """Release the results."""
         try:
             self._file.close()
         except OSError:

@@ -1,4 +1,4 @@
-"""What each task came to on each host, made of the events of a run.
+"""The result of each task on each host, from the events of a run.
 
 The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
 """
@@ -26,13 +26,13 @@ _ITEMS: Mapping[str, TaskStatus] = {
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What one item of a loop came to.
+    """The result of one item of a loop.
 
     Attributes:
         item: the item; None when `no_log` hides it.
         status: `ok`, `failed` or `skipped`.
         changed: True if it changed something.
-        res: what the module gave back.
+        res: what the module returned.
     """
 
     item: Any = field(hash=False)
@@ -43,7 +43,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What a task came to on a host.
+    """The result of a task on a host.
 
     Attributes:
         host: name of the host in the inventory.
@@ -59,8 +59,8 @@ class TaskResult:
         start: when it started on this host; None when unknown.
         end: when it ended; None when unknown.
         duration: seconds between the two; None when unknown.
-        res: what the module gave back; empty for a task that was skipped, and with `omit_event_data`. What `no_log`
-            hides is not there, but `censored`.
+        res: what the module returned; empty for a task that was skipped, and with `omit_event_data`. What `no_log`
+            hides is replaced by `censored`.
         truncated: True if `res` was too long for an event, and only a few of its fields are left.
         items: of a loop, one result for each item.
         task_uuid: Ansible's name of the task, the same for all hosts; '' when unknown.
@@ -144,8 +144,10 @@ class TaskResults:
 
     @property
     def by_task(self) -> Mapping[str, list[TaskResult]]:
-        """The results of the tasks of each name. Tasks that have the same name are in one list; `by_task_uuid` tells
-        them apart."""
+        """The results of the tasks of each name.
+
+        Tasks with the same name share one list; `by_task_uuid` keeps them apart.
+        """
         return MappingProxyType(self._by_task)
 
     @property
@@ -164,7 +166,7 @@ class TaskResults:
 
 
 def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ()) -> TaskResult | None:
-    """The result that an event tells.
+    """Return the result in an event.
 
     Args:
         event: any event.
@@ -202,28 +204,28 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
 
 
 def _once(text: str) -> str:
-    """The text, or an equal one that is in memory anyway."""
+    """Return the interned text."""
     return sys.intern(text) if type(text) is str else text
 
 
 def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What an event tells; empty when it is no mapping."""
+    """Return an event's `event_data`; empty if it is not a mapping."""
     return mapping_of(event, "event_data")
 
 
 def res_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The result in an event's data; empty when it is none."""
+    """Return the result in an event's data; empty if it is not a mapping."""
     return mapping_of(data, "res")
 
 
 def mapping_of(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A field that is a mapping; empty when it is none."""
+    """Return a field that is a mapping; empty if it is not."""
     value = mapping.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def text_of(mapping: Mapping[str, Any], name: str) -> str:
-    """A field that is text; '' when it is none."""
+    """Return a field that is text; '' if it is not."""
     value = mapping.get(name)
     return value if isinstance(value, str) else ""
 

@@ -84,13 +84,13 @@ class WriteBehind:
         number, _, name = report.decode("utf-8", "replace").partition(" ")
         if not number.isdecimal():
             raise JobError(
-                "the process that writes the event files ended before they were written. Likely it was killed; see "
-                "the kernel's log for a lack of memory"
+                "the process that writes the event files exited before all of them were written. It was probably "
+                "killed; check the kernel's log for a lack of memory"
             )
         raise OSError(int(number), os.strerror(int(number)), name)
 
     def _close(self) -> bytes:
-        """What the other process says at its end."""
+        """Close the pipes, wait for the other process, and return its report."""
         self._ended = True
         close_owned(self._files)
         with suppress(ProcessLookupError):
@@ -101,7 +101,7 @@ class WriteBehind:
         try:
             os.waitpid(self._pid, 0)
         except ChildProcessError:
-            pass  # whoever started this program had its children forgotten
+            pass  # the caller ignores SIGCHLD, so that children are reaped automatically
         return said
 
 
@@ -139,7 +139,7 @@ def start(directory: int) -> WriteBehind | None:
 
 
 def _can_start() -> bool:
-    """True where the program is a file, and the kernel tells what a pipe holds."""
+    """Return True if the program is a file and the kernel can tell the size of a pipe."""
     return Path(event_writer.__file__).is_file() and hasattr(fcntl, "F_SETPIPE_SZ")
 
 

@@ -62,7 +62,7 @@ class JobWriter:
         """Send a record; without `flush` it may wait for others.
 
         Raises:
-            LinkError: the reader has gone, or takes nothing.
+            LinkError: the reader has exited, or reads nothing.
         """
         with self._collecting:
             contents = self._sender.collect(record)
@@ -72,10 +72,10 @@ class JobWriter:
                 self._put(partial(self._sender.frame, content))
 
     def hold(self, cancellation: Cancellation) -> None:
-        """Stay until the worker has gone, which it does when the job has ended; send Cancel when that is asked for.
+        """Wait until the worker has exited, at the end of the job; send Cancel if that is requested.
 
         Args:
-            cancellation: asks for the end of the job.
+            cancellation: requests the end of the job.
 
         Raises:
             LinkError: the worker takes nothing.
@@ -98,7 +98,7 @@ class JobWriter:
         self.end()
 
     def _probe(self) -> None:
-        """See whether a worker that sends no more still reads: if it does not, writing is refused."""
+        """Check whether a worker that sends no more still reads: if it does not, writing fails."""
         if self._keepalive is not None:
             self._keepalive = min(self._keepalive, _PROBE_SECONDS)
             self.send(Heartbeat(), flush=True)
@@ -107,7 +107,7 @@ class JobWriter:
         """Send the End record when all else is written.
 
         Raises:
-            LinkError: the reader has gone, or takes nothing.
+            LinkError: the reader has exited, or reads nothing.
         """
         self._put(self._sender.end)
         self._put(None)
@@ -118,7 +118,7 @@ class JobWriter:
             raise self._error
 
     def close(self) -> None:
-        """End the thread. What is not written yet is dropped, and a write that nobody takes is not waited for."""
+        """Stop the thread. What is not written yet is dropped, and a blocked write is not waited for."""
         while self._thread.is_alive():
             try:
                 self._work.put_nowait(None)
@@ -140,7 +140,7 @@ class JobWriter:
                 self._check_progress()
 
     def _check_progress(self) -> None:
-        """See whether the worker takes what is written.
+        """Check whether the worker reads what is written.
 
         Raises:
             SilentPeer: it does not.
@@ -156,12 +156,12 @@ class JobWriter:
             self._error = error
 
     def _next(self) -> Callable[[], bytes] | None:
-        """What is to be written next; a Heartbeat when nothing is for too long."""
+        """Return what is to be written next; write heartbeats while nothing is."""
         while True:
             try:
                 return self._work.get(timeout=self._keepalive)
             except queue.Empty:
-                # Whoever holds the lock is about to give work.
+                # The holder of the lock is about to add work.
                 if self._collecting.acquire(blocking=False):
                     try:
                         self._delivery.write(self._sender.send(Heartbeat()))

@@ -45,19 +45,19 @@ def transmit(
         keepalive_seconds: silence after which a heartbeat is sent; 0 for never.
         liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
         cancellation: asks to stop; the worker is told, in the native dialect, and runs nothing.
-        hold: stay until the worker has gone, so that the cancellation ends the job.
+        hold: wait until the worker has exited, so that the cancellation ends the job.
         look: called every LOOK_SECONDS; may request the cancellation, or raise.
 
     Raises:
         ConfigurationError: the job could not run as asked; nothing has been written.
-        JobError: there is no room for the archive of the runner dialect.
-        LinkError: the reader has gone, or takes nothing.
+        JobError: there is no room for the archive of ansible-runner's protocol.
+        LinkError: the reader has exited, or reads nothing.
     """
     watch = _Watch(cancellation, look)
     transmitter = Transmitter(private_data_dir, arguments, exclude=exclude, only_arguments=only_arguments)
     if dialect is Dialect.RUNNER:
         if hold:
-            raise ConfigurationError("hold: the runner dialect has no word to cancel a job with; end the worker")
+            raise ConfigurationError("hold: ansible-runner's protocol cannot cancel a job; stop the worker instead")
         _transmit_to_runner(transmitter, Delivery(connection.writer, "the worker", liveness_seconds, None), watch)
     else:
         transmission = JobWriter(
@@ -71,14 +71,14 @@ def transmit(
 
 
 class _Stopped(Exception):
-    """Somebody has asked to stop."""
+    """A stop was requested."""
 
 
 class _Watch:
-    """Looks who asks to stop.
+    """Checks for requests to stop.
 
     Args:
-        cancellation: asks to stop; None for nobody.
+        cancellation: requests to stop; None if it cannot be requested.
         look: may request the cancellation, or raise, which requests it too.
     """
 
@@ -96,7 +96,7 @@ class _Watch:
         return None if self.cancellation is None else self.cancellation.reason
 
     def look(self) -> None:
-        """Look once."""
+        """Check once."""
         if self._look is None or self.error is not None:
             return
         try:
@@ -107,7 +107,7 @@ class _Watch:
                 self.cancellation.request(str(error))
 
     def records(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records; when it is time to stop, a Failure in the place of the rest."""
+        """Yield the records; if it is time to stop, a Failure instead of the rest."""
         for record in records:
             self.look()
             if self.reason is not None:
@@ -117,7 +117,7 @@ class _Watch:
             yield record
 
     def check(self) -> None:
-        """Look once.
+        """Check once.
 
         Raises:
             _Stopped: it is time to stop.

@@ -20,7 +20,7 @@ _FILE_OPTIONS = {
 
 
 def check_sent(job: Job, directory: Path, ignore: Ignore) -> None:
-    """See that no pattern leaves out what the job needs.
+    """Check that no pattern excludes what the job needs.
 
     Args:
         job: what is to be run.
@@ -37,12 +37,12 @@ def check_sent(job: Job, directory: Path, ignore: Ignore) -> None:
         if reason is not None:
             raise ConfigurationError(
                 f"{what} {str(path.relative_to(directory))!r} would not reach the worker: {reason}. Change the "
-                "pattern, or name another"
+                "pattern, or choose another file"
             )
 
 
 def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
-    """What the job names, and where it is."""
+    """Yield the things that the job names, and their paths."""
     project = directory / job.project_dir
     named = [("playbook", project / job.playbook)] if job.playbook else []
     named += [("inventory", directory / item) for item in job.inventory or () if "," not in item]
@@ -60,7 +60,7 @@ def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _files_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The files that options name, relative to where Ansible is started, each with what it holds."""
+    """Yield the files that options name, relative to where Ansible is started, each with its kind."""
     for word, following in zip(words, (*words[1:], ""), strict=False):
         option, separator, value = word.partition("=")
         if not word.startswith("--") and word[:2] in _FILE_OPTIONS and word[2:]:
@@ -78,7 +78,7 @@ def _files_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _playbooks_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The playbooks of a whole command line."""
+    """Yield the playbooks of a whole command line."""
     if words and os.path.basename(words[0]) == "ansible-playbook":
         yield from (("playbook", word) for word in words[1:] if word.endswith((".yml", ".yaml")) and word[0] != "-")
 

@@ -44,17 +44,17 @@ class Transmitter:
         )
         self._ignore: Ignore | None = None
         if private_data_dir is not None and not only_arguments:
-            # The files in env/ that playstream reads travel in the job, never as files on the worker's disk.
+            # The files in env/ that playstream reads are sent in the job, never as files on the worker's disk.
             own = [f"/env/{name}" for name in ENV_FILES] if (private_data_dir / "env").exists() else []
             self._ignore = Ignore.for_directory(private_data_dir, [*exclude, *own])
             check_readable(private_data_dir, self._ignore)
             check_sent(self.job, private_data_dir, self._ignore)
 
     def records(self) -> Iterator[Record]:
-        """The job, then its tree.
+        """Yield the job, then its tree.
 
         Raises:
-            PlaystreamError: the directory could not be packed to its end; a Failure record has gone before.
+            PlaystreamError: the directory could not be packed to its end; a Failure record was sent before.
         """
         yield self.job
         if self._ignore is None or self._directory is None:

@@ -1,4 +1,4 @@
-"""What this host has to run jobs with: processors, memory, and a name of its own."""
+"""The capacity of this host: processors, memory, and its UUID."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def worker_info() -> dict[str, Any]:
             info[name] = find()
         except (OSError, ValueError) as error:
             info[name] = None
-            errors.append(f"{name} is not known: {error}")
+            errors.append(f"{name} cannot be determined: {error}")
     return info
 
 
@@ -55,7 +55,7 @@ def memory_bytes() -> int:
 
 
 def host_uuid(path: Path | None = None) -> str:
-    """The name of this host and user, made when it is asked for the first time.
+    """Return the UUID of this host and user; the first call creates it.
 
     Args:
         path: the file that keeps it; None for the one in the home directory.
@@ -90,5 +90,5 @@ def _read_uuid(path: Path) -> str:
     try:
         uuid.UUID(text)
     except ValueError:
-        raise ValueError(f"expected a uuid in {str(path)!r}; remove the file, and a new one is made") from None
+        raise ValueError(f"expected a uuid in {str(path)!r}; remove the file to have a new one created") from None
     return text

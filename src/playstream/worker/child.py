@@ -44,7 +44,7 @@ class Child:
             pass  # it has ended
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it has ended. False when it has not within so many seconds."""
+        """Wait until it has ended; False if it has not within `seconds`."""
         if self._handle is not None:
             poll = select.poll()
             poll.register(self._handle, select.POLLIN)
@@ -57,7 +57,7 @@ class Child:
         return self._reaped
 
     def close(self) -> None:
-        """Let go of the handle of the process."""
+        """Close the handle of the process."""
         if self._handle is not None:
             close_owned(self._handle)
             self._handle = None
@@ -80,7 +80,7 @@ def run_briefly(words: Sequence[str], env: Mapping[str, str], seconds: float) ->
     """Run a program without input and output, and wait for its end, or end it when that takes too long.
 
     Args:
-        words: the program and its arguments. Nothing happens when there is no such program.
+        words: the program and its arguments. Nothing happens if there is no such program.
         env: its environment.
         seconds: how long it may take.
     """

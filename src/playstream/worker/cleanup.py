@@ -1,4 +1,4 @@
-"""Removing what jobs have left on this host: directories that nobody uses any more, and container images."""
+"""Removing what jobs have left on this host: directories that are no longer in use, and container images."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def remove_directories(
             if not grace_minutes or path.stat().st_mtime <= oldest:
                 candidates.append(path)
         except FileNotFoundError:
-            continue  # somebody else has removed it
+            continue  # another process has removed it
     used = _in_use_by_processes(candidates) if candidates else {}
     for path in candidates:
         _remove(path, used.get(path), done)
@@ -82,7 +82,7 @@ def remove_directories(
 
 
 def _literal_part(pattern: str) -> Path:
-    """The directory that everything that matches is below."""
+    """Return the directory that contains everything that matches."""
     parts = Path(absolute_path(pattern)).parts
     wild = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
     return Path(*parts[:wild])
@@ -92,8 +92,8 @@ def _refuse_system_directories(pattern: str, paths: Sequence[Path]) -> None:
     refused = [str(path) for path in paths if is_of_the_system(path) or os.path.ismount(path.resolve())]
     if refused:
         raise ConfigurationError(
-            f"the pattern {pattern!r} names directories of the system: {', '.join(refused[:5])}. Nothing was removed; "
-            "give a pattern that names only private data directories, such as '/tmp/awx_*'"
+            f"the pattern {pattern!r} matches system directories: {', '.join(refused[:5])}. Nothing was removed; use a "
+            "pattern that matches only private data directories, such as '/tmp/awx_*'"
         )
 
 
@@ -118,7 +118,7 @@ def _remove(path: Path, pid: int | None, done: Removal) -> None:
 
 def _remove_tree(path: Path, done: Removal) -> None:
     if is_spool_name(path.name):
-        kill_marked(path)  # a spool: its worker is dead, and what it left running belongs to nobody
+        kill_marked(path)  # a spool of a dead worker: nothing else ends the processes that it left
     remains = remove_tree(path)
     if remains is None:
         done.removed.append(path)
@@ -164,7 +164,7 @@ def remove_images(images: Sequence[str], executable: str) -> int:
         How many names were taken away.
 
     Raises:
-        ConfigurationError: a name is none.
+        ConfigurationError: a name is not valid.
         ExecutableNotFound: the engine is not on this host.
         JobError: the engine refuses; says why.
     """

@@ -31,7 +31,7 @@ class Command:
     handover: Handover | None = None
     """How `env` gets past an engine; None without one."""
     shown: tuple[str, ...] = ()
-    """What is told of `argv`, where that is not `argv` itself."""
+    """What is shown instead of `argv`; empty for `argv` itself."""
 
     @property
     def start_env(self) -> dict[str, str]:
@@ -44,7 +44,7 @@ class Command:
 
     @property
     def shown_argv(self) -> tuple[str, ...]:
-        """The words as a status carries them: without secrets (`redact_words`); where it has no room for all, cut."""
+        """The words for a status: without secrets (`redact_words`), and shortened if they are too long."""
         return tuple(word for word, _ in _fit((word, "") for word in redact_words(self.shown or self.argv)))
 
     @property
@@ -54,7 +54,7 @@ class Command:
 
 
 def _fit(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The texts as they are, or cut, where together they have more than _MOST_SHOWN bytes of JSON."""
+    """Return the texts, shortened if together they have more than _MOST_SHOWN bytes of JSON."""
     texts = list(items)
     if len(json.dumps(texts)) <= _MOST_SHOWN:
         return texts
@@ -75,7 +75,7 @@ def _cut(text: str) -> str:
 
 
 def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
-    """The path of a program, looked for on the job's PATH and beside this Python.
+    """Find a program on the job's PATH or beside this Python, and return its path.
 
     Raises:
         ExecutableNotFound: it is in neither place.
@@ -83,7 +83,7 @@ def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
     if "/" in name:
         found = shutil.which(os.path.join(cwd, name))
         if found is None:
-            raise ExecutableNotFound(f"{name} is no program that can be run on this host, looked at from {str(cwd)!r}")
+            raise ExecutableNotFound(f"{name} is not an executable program on this host (relative to {str(cwd)!r})")
         return name
     # A worker started by its path (ssh host /opt/venv/bin/playstream worker) has its Ansible beside it.
     beside = os.path.dirname(find_python())
@@ -92,7 +92,7 @@ def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
         advice = (
             ". Install ansible-core where the worker runs, for example with pip install 'playstream[ansible]'"
             if name.startswith("ansible")
-            else ". Install it there, or see its spelling"
+            else ". Install it there, or check the spelling"
         )
         raise ExecutableNotFound(
             f"{name} was not found on this host, neither on PATH ({env.get('PATH')!r}) nor in {beside!r}{advice}"

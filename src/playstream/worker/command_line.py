@@ -46,7 +46,7 @@ def _check_playbook(job: Job, paths: Paths) -> str:
     if not (paths.cwd / playbook).exists() and not job.tree and playbook.count(".") < 2:
         raise JobError(
             f"playbook {playbook!r} is not in {str(paths.project)!r} on the worker, and no tree was sent. Transmit "
-            "without --only-transmit-kwargs, or give the worker the --private-data-dir that holds it"
+            "without --only-transmit-kwargs, or pass the worker the --private-data-dir that contains it"
         )
     return playbook
 

@@ -1,4 +1,4 @@
-"""What a command runs on: a terminal, or pipes."""
+"""The interface of what a command runs on: a terminal, or pipes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Source(Protocol):
         """To wait for output."""
 
     def read(self) -> bytes:
-        """Output that is there now, at most READ_SIZE bytes; empty when there is none."""
+        """Return the available output, at most READ_SIZE bytes; empty if there is none."""
 
 
 class Console(Protocol):
@@ -36,7 +36,7 @@ class Console(Protocol):
         """The outputs that are read here."""
 
     def started(self) -> None:
-        """The command has been started."""
+        """Release what only the command needs; called after it has been started."""
 
     def close(self) -> None:
         """Close what is open."""

@@ -18,7 +18,7 @@ SPOOL_VARIABLE = "PLAYSTREAM_SPOOL"
 
 
 def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> dict[str, str]:
-    """The variables of the job: this host's if `inherit`, the caller's, and those that collect events and facts.
+    """Return the job's variables: this host's if `inherit`, the caller's, and those for events and facts.
 
     Args:
         job: what is to be run.
@@ -45,7 +45,7 @@ def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> di
         env["ANSIBLE_LOAD_CALLBACK_PLUGINS"] = "1"
         env.setdefault("AD_HOC_COMMAND_ID", "1")  # ansible-runner's events of a module have it always
     if job.ssh_key:
-        # Connections that this key opened are no other run's to use, and end with this one.
+        # Connections opened with this key must not be used by other runs, and end with this one.
         env["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(seen(paths.control))
     if job.omit_event_data:
         env["RUNNER_OMIT_EVENTS"] = "true"
@@ -85,5 +85,5 @@ def _fact_cache(
 
 
 def fact_cache_dir(job: Job, paths: Paths) -> Path:
-    """The directory of the facts, a file for each host."""
+    """Return the directory of the facts, which has a file for each host."""
     return paths.artifact_dir / (job.settings.get("fact_cache") or "fact_cache")

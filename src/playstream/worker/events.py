@@ -23,14 +23,14 @@ from playstream.worker.paths import Paths
 
 _READ_SIZE = 1 << 18
 _MAX_LINE = 60 << 20
-"""Bytes of one event; larger ones travel without their data, with a Log record. Below the protocol's limit for a
+"""Bytes of one event; larger ones are sent without their data, with a Log record. Below the protocol's limit for a
 record."""
 _DATA = b'"event_data":'
 """What the plugin writes last into an event. Inside of a text its quotes would have backslashes."""
 _MAX_TEXT = 1 << 16
 """Bytes of text without a line end that become one `verbose` event."""
 _LAST_READS = 64
-"""Reads after Ansible's end. A pipe holds far less; what a process left behind goes on writing is not waited for."""
+"""Reads after Ansible's end. A pipe holds far less; output of processes that it left behind is not waited for."""
 _ID_VARIABLES = ("JOB_ID", "AD_HOC_COMMAND_ID", "PROJECT_UPDATE_ID")
 _HELLO = b'{"playstream":'
 
@@ -47,7 +47,7 @@ class EventSource:
         find_secrets: what an Ansible that masks secrets is to mask.
 
     Raises:
-        JobError: the run directory has them: another run goes on there.
+        JobError: the run directory has them already: another run is active there.
         OSError: they cannot be made.
     """
 
@@ -63,7 +63,7 @@ class EventSource:
         self._paths = (paths.events, paths.origin)
         for path in self._paths:
             _make_fifo(path)
-        # Open for both ends, so that opening never waits and the end of a writer is no end of file.
+        # Open for both ends, so that opening never waits and a writer that exits causes no end of file.
         self._pipe = own_descriptor(os.open(paths.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         self.capacity = enlarge_pipe(self._pipe)
         """Bytes that wait without their writer waiting too."""
@@ -81,7 +81,7 @@ class EventSource:
         self.plugin_loaded = False
 
     def fileno(self) -> int:
-        """The pipe, to wait for events."""
+        """Return the pipe, to wait for events."""
         return self._pipe
 
     def text(self, data: bytes) -> None:
@@ -125,15 +125,15 @@ class EventSource:
         return [Event(self._counter, line)]
 
     def _take_head(self, line: bytes) -> list[Record]:
-        """An event that is too long, as far as it has been kept: its data is left out, as with omit_event_data."""
+        """Return an event that is too long without its data, as with omit_event_data."""
         much, found = f"{self._size} bytes", line.find(_DATA)
         if found < 0:
-            return [Log(LogLevel.ERROR, f"an event of {much} was dropped: at most {_MAX_LINE} travel")]
+            return [Log(LogLevel.ERROR, f"an event of {much} was dropped: at most {_MAX_LINE} can be sent")]
         self._counter += 1
         return [
             Event(self._counter, line[:found] + _DATA + b"{}}"),
             Log(LogLevel.WARNING,
-                f"event {self._counter} has {much}: at most {_MAX_LINE} travel, so its event_data is left out"),
+                f"event {self._counter} has {much}: at most {_MAX_LINE} can be sent, so its event_data is omitted"),
         ]
 
     def _welcome(self, hello: bytes) -> list[Record]:
@@ -148,7 +148,7 @@ class EventSource:
         os.write(self._origin, answer)
         if not rest:
             return []
-        return [Log(LogLevel.WARNING, f"Ansible does not mask {rest} of the job's secrets: they are too long together")]
+        return [Log(LogLevel.WARNING, f"Ansible does not mask {rest} of the job's secrets: together they are too long")]
 
     def _list_secrets(self, hello: bytes) -> list[str]:
         try:
@@ -188,8 +188,8 @@ class EventSource:
             if not self.read():
                 break
         if self._pieces:
-            self._emit(Log(LogLevel.WARNING, f"Ansible ended in the middle of an event; its {self._size} bytes are "
-                                             "dropped"))
+            self._emit(Log(LogLevel.WARNING, f"Ansible exited while it was writing an event; its {self._size} bytes "
+                                             "were dropped"))
             self._pieces.clear()
         self._flush_text()
 
@@ -209,6 +209,6 @@ def _make_fifo(path: Path) -> None:
         os.mkfifo(path, 0o600)
     except FileExistsError:
         raise JobError(
-            "the configuration of this run was made ready in another process, and a run of it goes on. Call prepare() "
-            "in each process that runs it"
+            "the configuration of this run was prepared in another process and is already running there. Call "
+            "prepare() in each process that runs it"
         ) from None

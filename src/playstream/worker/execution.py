@@ -28,10 +28,10 @@ from playstream.worker.supervise import Link, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
 
 _OF_THE_SHELL = {
-    126: "exit status 126: likely the program that runs the job, or what it names as its interpreter, may not be "
-         "executed inside. See the output",
-    127: "exit status 127: likely the program that runs the job was not found inside: the image has no Ansible, or "
-         "PATH does not lead to it. See the output",
+    126: "exit status 126: the program that runs the job, or its interpreter, is probably not executable in the "
+         "container or sandbox. See the output",
+    127: "exit status 127: the program that runs the job was probably not found in the container or sandbox: the image "
+         "contains no Ansible, or PATH does not include it. See the output",
 }
 """What starts the job in a sandbox has ended with one of these; Ansible does not."""
 _CRASHED = 250
@@ -47,7 +47,7 @@ class Execution:
         job: what to run.
         spool: where it lives.
         mailbox: takes the records: statuses and events, then the artifacts.
-        cancellation: asks for the end of the job.
+        cancellation: requests the end of the job.
         link: what to watch besides, when the job came over one.
         launch: the job made ready, if that has been done; with changes of the caller's, maybe.
         console: what the command runs on; a terminal of its own when None. Closed at the end.
@@ -97,7 +97,7 @@ class Execution:
         except OSError as error:
             raise outcome.error or JobError(
                 f"the results of the job cannot be written to {str(launch.paths.artifact_dir)!r}: {error.strerror}. "
-                "Free space there, or set TMPDIR to another place"
+                "Free space there, or set TMPDIR to another directory"
             ) from None
         facts = fact_cache_dir(self._job, launch.paths)
         if not passes_link_in(launch.paths.artifact_dir, facts):
@@ -153,15 +153,15 @@ def put_status(
 
 
 def _see_that_it_ran(outcome: Outcome, launch: Launch) -> Outcome:
-    """An engine may end without having started the job: well, which is no success, or with a status of its own."""
+    """Check that the engine has started the job: it may exit without, even with status 0."""
     ended = outcome.status in {StatusName.SUCCESSFUL, StatusName.FAILED}
     if not ended or launch.sandbox is None:
         return outcome
     if launch.sandbox.started:
         return replace(outcome, explanation=_OF_THE_SHELL[outcome.rc]) if outcome.rc in _OF_THE_SHELL else outcome
     trouble = (
-        f"{launch.command.argv[0]} ended with status {outcome.rc} and has not started the job in the container, or its "
-        "/bin/sh could not write into the run directory. See the output, the image's entrypoint and container_options"
+        f"{launch.command.argv[0]} exited with status {outcome.rc} without starting the job in the container, or its "
+        "/bin/sh could not write to the run directory. Check the output, the image's entrypoint and container_options"
     )
     if outcome.status is StatusName.FAILED:
         return replace(outcome, explanation=trouble)
@@ -175,27 +175,27 @@ def _explain_crash(outcome: Outcome, launch: Launch) -> Outcome:
     if outcome.rc != _CRASHED or outcome.explanation is not None or size <= _MAX_TMPDIR:
         return outcome
     return replace(outcome, explanation=(
-        f"Ansible crashed (exit status {_CRASHED}), and TMPDIR has a name of {size} bytes. From ansible-core 2.21 on, "
-        f"expected at most {_MAX_TMPDIR}: it makes a socket there, whose name is limited. Set TMPDIR to a directory "
-        f"with a shorter name, such as /tmp, where the job runs; got {temporary!r}"
+        f"Ansible crashed (exit status {_CRASHED}), and the path of TMPDIR has {size} bytes. ansible-core 2.21 and "
+        f"later create a socket there and support at most {_MAX_TMPDIR}. Set TMPDIR to a directory with a shorter "
+        f"path, such as /tmp, where the job runs; got {temporary!r}"
     ))
 
 
 def _check_place(artifact_dir: Path) -> None:
-    """See that the artifacts are where they were: the job may have put a link there that leads out of a sandbox.
+    """Check that the artifact directory is not a link: the job may have replaced it by one that leads out of a sandbox.
 
     Raises:
         UnsafePath: it has.
     """
     if passes_link_in(artifact_dir.parent.parent, artifact_dir):
         raise UnsafePath(
-            f"the job has put a link in the place of its artifacts, {str(artifact_dir)!r}, so nothing is written or "
-            "read there"
+            f"the job replaced its artifact directory {str(artifact_dir)!r} with a link, so nothing is written or read "
+            "there"
         )
 
 
 def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
-    """The small artifacts; no `rc` when it is not known. On a terminal `stderr` is empty, being part of `stdout`."""
+    """Write the small artifacts; no `rc` if it is not known. On a terminal `stderr` is empty: `stdout` has all."""
     texts = {"status": outcome.status.value}
     if outcome.rc is not None:
         texts["rc"] = str(outcome.rc)
@@ -218,7 +218,7 @@ def _has(fd: int, name: str) -> bool:
 
 
 def _write_new(fd: int, name: str, text: str) -> None:
-    """Write a file in the place of whatever the job has put there: through a link it could lead out of a sandbox."""
+    """Replace whatever the job has put in the place of a file: a link could lead out of a sandbox."""
     try:
         os.unlink(name, dir_fd=fd)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The worker's side of the guard: starts it, talks to it, knows what it knows.
+"""The worker's side of the guard: starting it, and exchanging messages with it.
 
 `guard_program.py` is the program; it says why there is one.
 """
@@ -44,7 +44,7 @@ _logger = logging.getLogger("playstream")
 
 
 class Guard:
-    """The guard of one spool, on duty until `close`. It shows how the job is that it starts.
+    """The guard of one spool, active until `close`, and the state of the job that it starts.
 
     A guard that was stopped is continued when there is something for it to do. One that does not answer all the same is
     killed, and its job is ended as that of any guard that has died.
@@ -126,14 +126,14 @@ class Guard:
         console.started()
 
     def fileno(self) -> int:
-        """The channel, to wait for news."""
+        """Return the channel, to wait for messages."""
         return self._channel.fileno()
 
     def _tell(self, what: str, descriptors: Sequence[int] = (), **more: Any) -> None:
         line = json.dumps({"do": what, **_as_utf8(more)}).encode() + b"\n"
         try:
             if descriptors:
-                # They travel with the first byte of the line.
+                # They are sent with the first byte of the line.
                 line = line[socket.send_fds(self._channel, [line], descriptors) :]
             self._channel.sendall(line)
         except TimeoutError:
@@ -142,7 +142,7 @@ class Guard:
             pass  # the guard has died; reading says so
 
     def read(self) -> None:
-        """Take news that is there.
+        """Handle the messages that have arrived.
 
         Raises:
             JobError: Ansible could not be started.
@@ -151,7 +151,7 @@ class Guard:
             self._take(news)
 
     def _receive(self) -> list[dict[str, Any]]:
-        """What the guard has said; waits for it. Nothing when it has died, or does not answer."""
+        """Wait for messages of the guard and return them; empty if it has died or does not respond."""
         try:
             data = self._channel.recv(65536)
         except TimeoutError:
@@ -185,11 +185,11 @@ class Guard:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the end of the job may be waited for; None when nobody has asked for it."""
+        """How long the end of the job may be waited for; None if it was not requested."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def check(self) -> None:
-        """Do without a guard that does not answer."""
+        """Give up a guard that does not respond."""
         if self.seconds_left == 0 and not self.finished:
             self._give_up()
 
@@ -198,19 +198,19 @@ class Guard:
         self._tell(what)
 
     def _give_up(self) -> None:
-        """Kill a guard that does not answer: one that is stopped again and again, is traced, or hangs."""
+        """Kill a guard that does not respond: one that is stopped again and again, is traced, or hangs."""
         self._gave_up = True
         _logger.warning(
-            "the guard process has not answered for %g seconds and is killed. Likely somebody has stopped or traced it",
+            "the guard process has not responded for %g seconds and is being killed. It was probably stopped or traced",
             self._patience,
         )
         self._process.signal(signal.SIGKILL)
         self._lose()
 
     def _lose(self) -> None:
-        """Do without a guard that has died: the job's processes are known by their environment.
+        """Clean up after a guard that has died: the job's processes are found by their environment.
 
-        What its clean-up commands end, such as a container, is no child of anybody's here.
+        What its clean-up commands end, such as a container, is not a child process.
         """
         if not self._process.wait(_SPARE_SECONDS):
             self._process.signal(signal.SIGKILL)  # it has closed the channel and was stopped before its end
@@ -223,27 +223,29 @@ class Guard:
 
     @property
     def loss(self) -> str:
-        """How the guard has died, what that means for the job, and the likely cause; for people."""
+        """A message: how the guard has died, what that means for the job, and the probable cause."""
         code = self._process.exit_code
         if self._gave_up:
-            fate, cause = "did not answer and was killed", "Likely somebody has stopped or traced it"
+            fate, cause = "did not respond and was killed", "It was probably stopped or traced"
         elif code is None:
-            fate, cause = "has ended", "How it ended is not known: the program reaps all its children itself"
+            fate, cause = "has ended", (
+                "Its exit status is unknown, because the calling program reaps all its children itself"
+            )
         elif code < 0:
             fate = f"was killed by signal {-code}"
-            cause = "Likely somebody, or the kernel for want of memory, sent it that signal"
+            cause = "A user probably sent it that signal, or the kernel when memory ran out"
         else:
-            fate = f"ended with exit status {code}"
-            cause = "That is a fault of playstream's; what it said is on standard error"
+            fate = f"exited with status {code}"
+            cause = "This is a bug in playstream; see standard error"
         return (
-            f"the guard process of the job {fate}, so how Ansible ended is not known; its processes have been ended. "
-            f"{cause}"
+            f"the guard process of the job {fate}, so Ansible's exit status is unknown; the processes of the job have "
+            f"been terminated. {cause}"
         )
 
     def settle(self) -> None:
         """End what served the job; wait until that is done. An unfinished job is ended.
 
-        What a finished job left running on purpose goes on from here on, though this process dies.
+        What a finished job left running on purpose continues to run, even if this process dies.
         """
         if self._settled:
             return
@@ -254,7 +256,7 @@ class Guard:
             self._settled = any("settled" in news for news in self._receive()) or self._settled
 
     def close(self) -> None:
-        """Let the guard go: the spool has been removed. In a process that was forked it does nothing."""
+        """Stop the guard, after the spool was removed. In a forked process it does nothing."""
         if not self.is_ours:
             return
         self.settle()
@@ -274,8 +276,8 @@ def _spawn(channel: int) -> int:
     python = find_python()
     if not _PROGRAM.is_file():
         raise JobError(
-            f"the guard process cannot be started: its program is not a file at {str(_PROGRAM)!r}. Likely playstream "
-            "was put into an archive; install it as files"
+            f"the guard process cannot be started: its program is not a file at {str(_PROGRAM)!r}. playstream is "
+            "probably installed in an archive; install it as files"
         )
     moved = null = -1
     try:
@@ -312,7 +314,7 @@ def _is_open(fd: int) -> bool:
 
 
 def _as_utf8(value: Any) -> Any:
-    """The same for the guard, whose names are in UTF-8: its bytes for a text are those that it has here.
+    """Convert texts for the guard, which uses UTF-8, so that their bytes are the same as here.
 
     In a locale of another encoding the name of a file would become that of another.
     """
@@ -368,7 +370,7 @@ def _kill(is_meant: Callable[[Path], bool]) -> list[int]:
 
 
 def _list_processes() -> list[int]:
-    """The ids of all processes but this one."""
+    """Return the ids of all processes but this one."""
     return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
 
 

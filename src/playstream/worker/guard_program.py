@@ -1,4 +1,4 @@
-"""The guard: the small process beside the worker that outlives it and leaves nothing behind.
+"""The guard: a small process beside the worker that outlives it and cleans up after it.
 
 The worker starts it with this file's path, never imports it. It is on duty from before there is a spool until the spool
 is gone. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
@@ -20,7 +20,7 @@ descriptors (SCM_RIGHTS, unix(7)), with the key `do`:
                is standard error from here on; without a terminal, with the command's standard input, output and error.
     terminate  end the job; answered with {"reaped": count of processes}
     settle     the job is over: end what served it, run the clean-up commands; answered with {"settled": true}. What the
-               job left running on purpose goes on from here on, though the worker dies.
+               job left running on purpose continues to run, even if the worker dies.
     leave      the spool is gone
 
 Unasked it sends {"started": pid} or {"failed": why}, and {"exited": wait status}.
@@ -163,7 +163,7 @@ class _Guard:
             pass  # the worker has died; the next read says so
 
     def _read_line(self) -> bytes | None:
-        """The next line of the worker's, None when it has gone; reaps meanwhile."""
+        """Return the next line from the worker; None when it has exited. Reap children meanwhile."""
         while b"\n" not in self._input:
             handles = self._worker.handles
             seconds = None if handles else _LOOK_SECONDS
@@ -255,11 +255,11 @@ def _remove(directory: str, fd: int | None) -> None:
         try:
             sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
         except OSError:
-            pass  # whoever read it has left; the rest is removed all the same
+            pass  # standard error has no reader; the rest is removed anyway
 
 
 def _load_removal() -> ModuleType:
-    """The module playstream.pipeline.io.removal, without the package that it belongs to."""
+    """Load the module playstream.pipeline.io.removal without its package."""
     path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pipeline", "io", "removal.py")
     module = ModuleType("removal")
     SourceFileLoader("removal", path).exec_module(module)
@@ -291,20 +291,20 @@ def _spawn(order: dict[str, Any], given: list[int]) -> int:
 
 
 def _explain(error: OSError, order: dict[str, Any]) -> str:
-    """What cannot be started, and why; of what is too long, where and what to do."""
+    """Explain what cannot be started and why; if it is too long, where, and what to do."""
     if error.filename == order["cwd"]:
-        return f"{order['cwd']}, the directory to start it in: {error.strerror}"
+        return f"working directory {order['cwd']}: {error.strerror}"
     program = order["argv"][0]
     if error.errno != errno.E2BIG:
         return f"{program}: {error.strerror}"
-    sizes = {f"word {number}": len(os.fsencode(word)) for number, word in enumerate(order["argv"], 1)}
+    sizes = {f"argument {number}": len(os.fsencode(word)) for number, word in enumerate(order["argv"], 1)}
     sizes |= {f"the variable {name}": len(os.fsencode(f"{name}={value}")) for name, value in order["env"].items()}
     longest = max(sizes, key=lambda name: sizes[name])
     return (
-        f"{program}: {error.strerror}: its {len(order['argv'])} words and {len(order['env'])} variables have "
-        f"{sum(sizes.values())} bytes, the longest, {longest}, has {sizes[longest]}. A system takes about "
-        f"{os.sysconf('SC_ARG_MAX')} bytes in all, and Linux {_LONGEST_WORD} in one. Make them shorter or fewer: extra "
-        "variables (env/extravars) and inventories travel as files, which have no such limits"
+        f"{program}: {error.strerror}: its {len(order['argv'])} arguments and {len(order['env'])} environment "
+        f"variables have {sum(sizes.values())} bytes; the longest, {longest}, has {sizes[longest]}. The system allows "
+        f"about {os.sysconf('SC_ARG_MAX')} bytes in total, and Linux {_LONGEST_WORD} in one. Make them shorter or "
+        "fewer: extra variables (env/extravars) and inventories are passed as files, which have no such limits"
     )
 
 
@@ -380,7 +380,7 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> list[int]:
 
 
 def _servants(run_dir: str) -> list[int]:
-    """What served the run, known by the name of the run directory in its command line."""
+    """Return the processes that serve the run: they have the name of the run directory in their command line."""
     mark = os.fsencode(run_dir)
     found = []
     for pid in _descendants(os.getpid()):

@@ -12,7 +12,7 @@ from playstream.pipeline.io.locks import is_at, try_lock
 from playstream.pipeline.tree.directories import make_private
 
 _PATIENCE_SECONDS = 1.0
-"""How long a lock may be held by somebody who only looks, or is about to remove the directory."""
+"""How long a lock may be held by a process that only checks, or that is about to remove the directory."""
 _LOOK_SECONDS = 0.02
 
 
@@ -45,14 +45,14 @@ def take_directory(path: Path, *, alone: bool) -> int:
         os.close(fd)
         if time.monotonic() > deadline:
             raise ConfigurationError(
-                f"another job uses {str(path)!r}, and one of the two would remove it (--delete). Nothing was removed; "
-                "wait for the other job, or give this one a --private-data-dir of its own"
+                f"{str(path)!r} is in use by another job, and one of the two jobs would remove it (--delete). Nothing "
+                "was removed; wait for the other job, or use another --private-data-dir"
             )
         time.sleep(_LOOK_SECONDS)
 
 
 def is_free(fd: int, *, shared: bool = False) -> bool:
-    """Whether nobody holds the lock of a file or directory, which is taken."""
+    """Take the lock of a file or directory; False if another process holds it."""
     try:
         return try_lock(fd, shared=shared)
     except OSError:
@@ -60,7 +60,7 @@ def is_free(fd: int, *, shared: bool = False) -> bool:
 
 
 def is_locked_below(path: Path) -> bool:
-    """Whether a run goes on in a private data directory: it locks its artifacts, and the note that it goes on.
+    """Whether a run is active in a private data directory: it locks its artifacts, and the file that says it is active.
 
     Of what is another user's, and may not be looked at, it is taken for granted.
     """

@@ -50,7 +50,7 @@ def hear_dialect(source: int | Source, output_fd: int, stops: Callable[[], bool]
     Args:
         source: the link.
         output_fd: where the answer goes; the end of its reader ends the waiting.
-        stops: whether somebody asks for the end; called every LOOK_SECONDS.
+        stops: whether a stop was requested; called every LOOK_SECONDS.
 
     Returns:
         None when it cannot be told, or nothing has come for 30 seconds.
@@ -70,7 +70,7 @@ def hear_dialect(source: int | Source, output_fd: int, stops: Callable[[], bool]
             elif ready:
                 return None
     except PlaystreamError:
-        return None  # the link is broken, or encrypted to somebody else
+        return None  # the link is broken, or encrypted for another recipient
     return None if heard is None else heard[0]
 
 
@@ -81,9 +81,9 @@ class Intake:
         fd: the link.
         target: the directory to unpack the tree into.
         emit: takes Log records for the other side.
-        heard: is told, in another thread, which dialect the other side speaks.
+        heard: called, in another thread, with the dialect of the other side.
         liveness_seconds: silence after which the other side counts as lost; 0 for never.
-        limits: what the stream may cost.
+        limits: limits of the stream.
         stop: asked between two records of one piece; true leaves the rest where it is.
         replace: entries take the place of files that are there.
         fallback: the dialect of a stream that is neither.
@@ -126,7 +126,7 @@ class Intake:
         return self._reader.fileno()
 
     def _choose(self, dialect: Dialect) -> FrameReader | LineReader:
-        """The reader of the dialect; called once, in the thread that reads."""
+        """Return the reader of the dialect; called once, in the thread that reads."""
         self._heard(dialect)
         if dialect is Dialect.PLAYSTREAM:
             return self._native.frames
@@ -145,7 +145,7 @@ class Intake:
         return self._reader.time_left if self.open else None
 
     def check(self) -> None:
-        """See whether the other side is silent for too long.
+        """Check whether the other side has been silent for too long.
 
         Raises:
             SilentPeer: it is.

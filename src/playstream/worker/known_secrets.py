@@ -35,7 +35,7 @@ def masks(version: object) -> bool:
 
 
 def find_secrets(job: Job) -> list[str]:
-    """The job's passwords and key, and the values of variables that are named as a secret, each once.
+    """Return the job's passwords and key, and the values of variables named as a secret, without duplicates.
 
     Vaulted values are not among them: Ansible alone reads those, and `no_log` is what hides them.
     """
@@ -69,7 +69,7 @@ def _walk(name: str, value: Any, *, secret: bool) -> Iterator[str]:
 
 
 def _read(text: str) -> Any:
-    """A text of variables or an inventory as data: YAML, JSON, or the assignments of an INI file."""
+    """Parse a text of variables or an inventory: YAML, JSON, or the assignments of an INI file."""
     if text.startswith(VAULT_HEAD):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""A job made ready: everything that it needs is in its place, and the command to start is known."""
+"""Preparing a job: writing everything that it needs, and putting its command together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from playstream.worker.ssh_agent import name_key, wrap_in_agent
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What is started, and what is left to do when it has ended."""
+    """What is started, and what to do when it has ended."""
 
     command: Command
     paths: Paths
@@ -108,7 +108,7 @@ def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None, *, checked: b
 
 
 def _check_names(paths: Paths, env: Mapping[str, str]) -> None:
-    """See that Ansible takes the paths for what they are: it replaces variables in most of them.
+    """Check that Ansible does not change the paths: it expands variables in most of them.
 
     Raises:
         JobError: one has a variable in it.
@@ -116,8 +116,8 @@ def _check_names(paths: Paths, env: Mapping[str, str]) -> None:
     for path in (paths.run_dir, paths.private_data_dir, paths.project):
         if "$" in str(path) and Template(str(path)).safe_substitute(env) != str(path):
             raise JobError(
-                f"the directory {str(path)!r} has the name of an environment variable in it, which Ansible would "
-                "replace by its value. Choose another TMPDIR, or move the private data directory"
+                f"the directory {str(path)!r} contains the name of an environment variable, which Ansible would "
+                "expand. Choose another TMPDIR, or move the private data directory"
             )
 
 
@@ -137,7 +137,7 @@ def _keeps_copy(job: Job) -> bool:
 
 
 def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
-    """A private copy of the project to run in, when `directory_isolation_base_path` asks for one."""
+    """Copy the project to a private directory if `directory_isolation_base_path` requests it."""
     base = job.settings.get("directory_isolation_base_path")
     if not base or not project.is_dir():
         return None
@@ -146,13 +146,14 @@ def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
         place = Path(base).expanduser().absolute()
         if Path(os.path.realpath(place)).is_relative_to(os.path.realpath(project)):
             raise JobError(
-                f"directory_isolation_base_path {base!r} lies in the project {str(project)!r}, so that the copy would "
-                "have to hold itself. Choose a place outside of it"
+                f"directory_isolation_base_path {base!r} is inside the project {str(project)!r}, so the copy would "
+                "contain itself. Choose a directory outside the project"
             )
         if not spool.in_place and passes_link_in(spool.private_data_dir, place):
             raise UnsafePath(
-                f"directory_isolation_base_path {base!r} leads through a link in {str(spool.private_data_dir)!r}: a "
-                "tree may have brought it, so nothing is written there. Name the place that it leads to"
+                f"directory_isolation_base_path {base!r} passes through a link in {str(spool.private_data_dir)!r}, "
+                "which may come from the transmitted tree, so nothing is written there. Use the path that the link "
+                "points to"
             )
         make_private(place)
         copied = make_new_directory(place, "playstream-project-", None if _keeps_copy(job) else spool.guard)
@@ -162,13 +163,13 @@ def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
             discard(copied)
         raise JobError(
             f"the project cannot be copied to directory_isolation_base_path {base!r}: {_reason(error)}. Free space "
-            "there, or choose another place"
+            "there, or choose another directory"
         ) from None
     return copied
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong; of what went wrong with many files, the first."""
+    """Return what went wrong; the first error if many files failed."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
         return str(error.args[0][0][2])
     return str(error)

@@ -10,7 +10,7 @@ from playstream.worker.guard import Guard
 
 
 def make_new_directory(place: Path, prefix: str, guard: Guard | None) -> Path:
-    """Make a directory that only this user can enter, with a name that nobody can guess.
+    """Create a directory that only this user can enter, with an unpredictable name.
 
     Args:
         place: what it is made in.

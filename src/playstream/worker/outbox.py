@@ -20,8 +20,7 @@ from playstream.pipeline.protocol import Heartbeat
 from playstream.worker.outgoing import Outgoing, outgoing_in
 
 GATHER_SECONDS = 0.025
-"""Between two flushes at least. Frames of one event each are 1.4 times as large and take 2.5 times as long to receive
-(docs/protocol.md, "Why two layers"), and nobody sees a fortieth of a second."""
+"""Minimum time between two flushes, so that events share frames (docs/performance.md); the delay is not noticeable."""
 
 _PROBE_SECONDS = 1.0
 """Between two heartbeats to a reader that may have left without a word."""
@@ -36,7 +35,7 @@ class Outbox:
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to send.
-        dialect: the one in which the other side is told when it has said nothing.
+        dialect: the dialect to use if that of the other side is unknown.
     """
 
     def __init__(
@@ -83,9 +82,9 @@ class Outbox:
             self.check()
 
     def probe(self) -> None:
-        """See whether a reader that sends no more still reads: write something now, and from now on every second.
+        """Check whether a reader that sends no more still reads: write something now, and then every second.
 
-        If it does not, writing is refused, and the descriptor says that its other end has gone. Without heartbeats
+        If it does not, writing fails, and the descriptor reports that its other end is closed. Without heartbeats
         nothing is done: that is found out with the next result.
         """
         if self._keepalive is not None:
@@ -129,7 +128,7 @@ class Outbox:
     def _write_all(self, pieces: Iterable[bytes]) -> None:
         for data in pieces:
             if self._mailbox.error is not None:
-                raise self._mailbox.error  # whoever has given up may close the link
+                raise self._mailbox.error  # the thread that has given up may close the link
             if data:
                 self._delivery.write(data)
                 self._written = time.monotonic()

@@ -17,13 +17,13 @@ class Outgoing(Protocol):
     """The outgoing direction of a dialect: what is to be written for a record, in pieces."""
 
     def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
-        """The pieces for `record`; without `flush` they may be held back."""
+        """Return the pieces for `record`; without `flush` they may be held back."""
 
     def flush(self) -> Iterable[bytes]:
-        """What was held back."""
+        """Return what was held back."""
 
     def end(self) -> Iterable[bytes]:
-        """The last pieces."""
+        """Return the last pieces."""
 
     def name(self, ident: str) -> None:
         """Say what the run is called, once that is known."""
@@ -39,15 +39,15 @@ class _Native:
         self._sender = sender
 
     def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
-        """The frames that are full, or with `flush` all."""
+        """Return the frames that are full, or all with `flush`."""
         return (self._sender.send(record, flush=flush),)
 
     def flush(self) -> Iterable[bytes]:
-        """The frame of what has gathered."""
+        """Return the frame of the pending records."""
         return (self._sender.flush(),)
 
     def end(self) -> Iterable[bytes]:
-        """The End record."""
+        """Return the End record."""
         return (self._sender.end(),)
 
     def name(self, ident: str) -> None:
@@ -64,7 +64,7 @@ class _Runner:
         self._sender = sender
 
     def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:  # noqa: ARG002 - nothing is held back
-        """The line, or the archive of a whole tree."""
+        """Return the line, or the archive of a whole tree."""
         return self._sender.send(record)
 
     def flush(self) -> Iterable[bytes]:
@@ -72,7 +72,7 @@ class _Runner:
         return ()
 
     def end(self) -> Iterable[bytes]:
-        """The line that ends the stream."""
+        """Return the line that ends the stream."""
         return self._sender.end()
 
     def name(self, ident: str) -> None:
@@ -80,12 +80,12 @@ class _Runner:
         self._sender.ident = ident
 
     def close(self) -> None:
-        """An archive that is not complete."""
+        """Drop an archive that is not complete."""
         self._sender.close()
 
 
 def outgoing_in(dialect: Dialect) -> Outgoing:
-    """The outgoing direction of a worker."""
+    """Create the outgoing direction of a worker."""
     if dialect is Dialect.PLAYSTREAM:
         return _Native(Sender(Direction.RESULT))
     from playstream.pipeline.runner_dialect.sender import RunnerSender  # noqa: PLC0415 - zipfile costs 10 ms of a start

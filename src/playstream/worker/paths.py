@@ -20,7 +20,7 @@ class Paths:
     project: Path
     """Directory of the playbooks; need not exist."""
     run_dir: Path
-    """Private to this run: the pipes, the extra variables, a playbook that is no file."""
+    """Private to this run: the pipes, the extra variables, a playbook that is not a file."""
     artifact_dir: Path
     spool: Path
     in_place: bool = False

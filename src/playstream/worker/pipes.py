@@ -65,7 +65,7 @@ class Pipes:
         return tuple(self._reading)
 
     def started(self) -> None:
-        """The command has its ends; without ours, its end is the end of the pipe."""
+        """Close our copies of the command's ends, so that the pipes end with the command."""
         for fd in self._ours:
             close_owned(fd)
         self._ours.clear()

@@ -1,7 +1,7 @@
 """Waiting for several things at once, after selectors, and for a reader's end too.
 
-poll(2) tells the writing end of a pipe or socket that its reader has gone even when nothing is written; the standard
-library's selectors cannot ask for that alone.
+poll(2) reports to the writing end of a pipe or socket that its reader has exited even if nothing is written; the
+standard library's selectors cannot ask for that alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class HasFileno(Protocol):
     """Something with a descriptor."""
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Return the descriptor."""
 
 
 class Poller:
@@ -55,7 +55,7 @@ class Poller:
         self._unregister(source.fileno())
 
     def watches(self, source: HasFileno) -> bool:
-        """True while `source` is watched."""
+        """Return True while `source` is watched."""
         return source.fileno() in self._callbacks
 
     def _register(self, fd: int, events: int, callback: Callable[[int], object]) -> None:

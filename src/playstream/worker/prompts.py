@@ -1,4 +1,4 @@
-"""Prompts: Ansible's own and ssh's, what answers them, and how one that nobody answers looks.
+"""Prompts of Ansible and ssh, their answers, and how to recognize an unanswered one.
 
 Policy alone: the terminal reads and types.
 """
@@ -20,7 +20,7 @@ _SHOWN = 200
 """Characters of a prompt that a message shows."""
 
 # Ansible writes each of its prompts at the start of a line; ssh's may stand behind other output. All are answered at
-# the very end of the output only: there they are prompts, further up they are text that somebody printed.
+# the very end of the output only: there they are prompts, further up they are ordinary output.
 _SSH = rb"^SSH password: ?\Z|'s password: ?\Z|^\([^()\s]+@[^()\s]+\) Password: ?\Z"
 # Ansible names the become method there when agnostic_become_prompt is off.
 _BECOME = rb"^(?!SSH )[A-Z][A-Z0-9_.-]* password(?:\[defaults to SSH password\])?: ?\Z"
@@ -43,7 +43,7 @@ _NEXT = b"\x16"
 
 
 def quote_controls(answer: bytes) -> bytes:
-    """An answer as it is typed where ^C, ^D, ^U, ^S and their like would be orders to the terminal."""
+    """Quote control characters (^C, ^D, ^U, ^S, …), which the terminal would interpret."""
     return _TO_QUOTE.sub(lambda match: _NEXT + match[0], answer)
 
 
@@ -56,7 +56,7 @@ class Reply:
 
 
 def list_replies(passwords: Mapping[str, str]) -> list[Reply]:
-    """What to type at which prompt: the user's regular expressions first, then those of the named passwords.
+    """Return the answer for each prompt: the user's regular expressions first, then the named passwords.
 
     Args:
         passwords: names, or regular expressions as ansible-runner takes them, with their answers; checked before.
@@ -79,7 +79,7 @@ def _reply(prompt: bytes, answer: str) -> Reply:
 
 
 def _vault_label(vault_id: str, others: Mapping[str, str]) -> bytes:
-    """The ID as the prompt shows it. The default vault has the ID `default`, which --ask-vault-pass does not show."""
+    """Return the ID as the prompt shows it. --ask-vault-pass does not show the ID of the default vault, `default`."""
     label = rb" \(" + re.escape(vault_id.encode()) + rb"\)"
     if vault_id == "":
         return rb"" if "default" in others else rb"(?: \(default\))?"
@@ -94,7 +94,7 @@ class Prompt:
 
     text: str
     patience: float = 0.0
-    """Seconds that it says it waits for by itself."""
+    """Seconds that the prompt itself waits."""
     pause: bool = False
     """True for that of Ansible's pause module, which looks for keys and does not wait in read(2)."""
 
@@ -106,15 +106,15 @@ class Tail:
         self._data = b""
 
     def add(self, data: bytes) -> None:
-        """Output that has come."""
+        """Add output."""
         self._data = (self._data + data)[-WINDOW:]
 
     def clear(self) -> None:
-        """The prompt at the end has been answered."""
+        """Forget the output, after the prompt at its end was answered."""
         self._data = b""
 
     def prompt(self, *, raw: bool) -> Prompt | None:
-        """What looks like a prompt at the end of the output, None for nothing.
+        """Return what looks like a prompt at the end of the output; None if nothing does.
 
         Args:
             raw: the terminal hands over each key at once, as Ansible's pause module has it. Its prompt is a whole line.
@@ -135,17 +135,20 @@ def explain_unanswered(prompt: Prompt, seconds: float) -> str:
     """Why a job was ended at a prompt, and what to do.
 
     Args:
-        prompt: what nobody answered.
+        prompt: the unanswered prompt.
         seconds: pexpect_timeout.
     """
-    return (f"the prompt {prompt.text!r} was not answered for pexpect_timeout, {seconds:g} seconds: "
-            f"{_advise(prompt)}")
+    return (
+        f"the prompt {prompt.text!r} was not answered within {seconds:g} seconds (pexpect_timeout): {_advise(prompt)}"
+    )
 
 
 def explain_refused(text: str) -> str:
     """Why a job was ended at a prompt that came again after every answer."""
-    return (f"the prompt {text[-_SHOWN:]!r} came again after each of {MAX_REPEATS} answers: the password given for it "
-            "seems to be wrong")
+    return (
+        f"the prompt {text[-_SHOWN:]!r} was shown again after each of {MAX_REPEATS} answers: the password for it is "
+        "probably wrong"
+    )
 
 
 def _advise(prompt: Prompt) -> str:
@@ -161,13 +164,17 @@ def _advise(prompt: Prompt) -> str:
     if re.search(_SSH_KEY_REFUSED, data):
         return "the passphrase given for the private key is wrong"
     if "continue connecting" in prompt.text:
-        return ("ssh does not know the host's key. Put it into known_hosts where the worker runs, or switch the check "
-                "off with the environment variable ANSIBLE_HOST_KEY_CHECKING=False")
-    answer = "give an answer with passwords={…}, where the key is a regular expression that matches it"
+        return (
+            "ssh does not know the host's key. Add it to known_hosts where the worker runs, or disable the check with "
+            "the environment variable ANSIBLE_HOST_KEY_CHECKING=False"
+        )
+    answer = "pass an answer in passwords={…}, with a regular expression that matches the prompt as the key"
     if prompt.pause:
-        return f"{answer}, or give the pause seconds"
+        return f"{answer}, or set the seconds of the pause"
     return answer
 
 
 def _name(what: str, name: str) -> str:
-    return f"give the {what} with passwords={{{name!r}: …}}, or with a regular expression that matches the prompt"
+    return (
+        f"pass the {what} in passwords={{{name!r}: …}}, or with a regular expression that matches the prompt as the key"
+    )

@@ -1,22 +1,21 @@
-"""How often a job's output is read: at once, or gathered for a moment."""
+"""Throttling of reading a job's output: at once, or gathered for a moment."""
 
 from __future__ import annotations
 
 import time
 
 REST_SECONDS = 0.2
-"""How long output gathers. Each round of reading costs the worker and process 1 ms of processor time on 2 cores that
-Ansible keeps busy, whatever it brings: 1,000 tasks on hosts took both together 0.34 s with 0.1 s and two rounds for
-each rest, and 0.26 s so, of which 0.17 is their start. The first event after a pause is read at once."""
+"""How long output gathers, because each round of reading has a fixed cost (docs/performance.md). The first event after
+a pause is read at once."""
 _LITTLE = 4
 """A round in which the events took less than this part of what their pipe holds may be followed by a rest: as many will
-come again, and whoever writes them must not wait."""
+follow, and their writer must not wait."""
 _LITTLE_TEXT = 4095
 """Bytes of text in one round below which the next round rests: a terminal hands over that many at once, so a round
-that brought less has left none. With half of that, a busy Ansible, 2,300 bytes in each rest, is read twice for each."""
+that brought less has left none."""
 _FLOOD = 1 << 14
-"""Bytes of text within REST_SECONDS after which there is no rest: the kernel holds 68 KiB for a terminal, and whoever
-writes more would wait for each rest."""
+"""Bytes of text within REST_SECONDS after which there is no rest: the kernel buffers 68 KiB for a terminal, and a
+process that writes more would wait for each rest."""
 
 
 class ReadThrottle:
@@ -41,14 +40,14 @@ class ReadThrottle:
         return time.monotonic() < self.rest_until
 
     def note(self, size: int, *, text: bool) -> None:
-        """Bytes were read in this round, of text or of events."""
+        """Count bytes read in this round, of text or of events."""
         if text:
             self._round_text += size
         else:
             self._round_events += size
 
     def end_round(self, *, may_rest: bool) -> None:
-        """A round is over; the next one may rest."""
+        """End a round of reading; the next one may be delayed."""
         events, text, self._round_events, self._round_text = self._round_events, self._round_text, 0, 0
         self._text += text
         if not may_rest or not (events or text) or events >= self._little or text >= _LITTLE_TEXT:

@@ -1,4 +1,4 @@
-"""What is written for one run: extra variables, playbooks and inventories that are no files of the user's.
+"""The files written for one run: extra variables, and playbooks and inventories that are not the user's own files.
 
 All of it goes into the run directory, which only this user can read and which is removed with the run.
 """
@@ -31,13 +31,13 @@ def write_private(path: Path, text: str) -> Path:
             file.write(text)
     except OSError as error:
         raise JobError(
-            f"{str(path)!r} cannot be written: {error.strerror}. Free space there, or set TMPDIR to another place"
+            f"{str(path)!r} cannot be written: {error.strerror}. Free space there, or set TMPDIR to another directory"
         ) from None
     return path
 
 
 def write_extravars(job: Job, paths: Paths) -> list[Path]:
-    """The extra variables, a file for each text of them, in the order in which Ansible is to read them.
+    """Write the extra variables, a file for each text, in the order in which Ansible is to read them.
 
     Files and not words of the command line, which every user of the host can see.
     """
@@ -46,7 +46,7 @@ def write_extravars(job: Job, paths: Paths) -> list[Path]:
 
 
 def write_inventories(job: Job, paths: Paths) -> list[Path]:
-    """The inventories that came as texts, a file for each."""
+    """Write the inventories that were given as texts, a file for each."""
     return [
         write_private(paths.run_dir / f"inventory-{number}", text if text.endswith("\n") else text + "\n")
         for number, text in enumerate(job.inventory_contents, 1)
@@ -54,7 +54,7 @@ def write_inventories(job: Job, paths: Paths) -> list[Path]:
 
 
 def write_playbook(job: Job, paths: Paths, seen: Seen) -> Path:
-    """A playbook for plays that came as data, or for a role.
+    """Write a playbook for plays that were given as data, or for a role.
 
     Ansible looks for roles, files, templates and group_vars beside the playbook. So that it finds the project's, the
     playbook's directory has a link to each entry of the project.

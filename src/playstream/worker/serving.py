@@ -22,7 +22,7 @@ def work(
     Args:
         connection: its reader has the stream of `transmit`, its writer takes the one for `process`.
         options: what this side decides; see WorkerOptions.
-        cancellation: asks for the end of the job.
+        cancellation: requests the end of the job.
         poll: called every LOOK_SECONDS; may request the cancellation, or raise.
 
     Returns:

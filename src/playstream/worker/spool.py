@@ -1,7 +1,7 @@
 """The spool: the private directory that a job lives in on the worker's host.
 
-A spool is owned by whoever holds a lock (flock) on it: the worker, and its guard, which shares the lock. The kernel
-drops the lock with the last of them, so a spool without a holder is a leftover, which the next worker removes.
+A spool is owned by the processes with a lock (flock) on it: the worker, and its guard, which shares the lock. The
+kernel drops the lock with the last of them, so a spool without a holder is a leftover, which the next worker removes.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class TakenDirectory:
         self._delete = delete
         if delete and is_of_the_system(path):
             raise ConfigurationError(
-                f"{str(path)!r} is a directory of the system, or the home directory, and --delete would remove what is "
-                "in it. Nothing was removed; give a --private-data-dir that is for jobs alone"
+                f"{str(path)!r} is a system directory or the home directory, and --delete would remove its content. "
+                "Nothing was removed; use a --private-data-dir that is only for jobs"
             )
         self._lock = own_descriptor(take_directory(path, alone=delete))
         if delete:
@@ -100,7 +100,7 @@ class TakenDirectory:
         if remains is not None:
             close_owned(self._lock)
             raise JobError(
-                f"{str(path)!r} cannot be emptied for the job (--delete): {remains}. Remove it by hand, or choose "
+                f"{str(path)!r} cannot be emptied for the job (--delete): {remains}. Remove it manually, or choose "
                 "another --private-data-dir"
             )
 
@@ -113,7 +113,7 @@ class TakenDirectory:
         if self._delete and not self._stays:
             discard(self._path)
         elif self._delete and (remains := empty_directory(self._lock)) is not None:
-            _logger.warning("%s cannot be emptied: %s. Nothing uses it any more; empty it by hand", self._path, remains)
+            _logger.warning("%s cannot be emptied: %s. It is no longer in use; empty it manually", self._path, remains)
         close_owned(self._lock)
 
 
@@ -164,7 +164,7 @@ class Spool(PrivateDirectory):
         except OSError as error:
             self.remove()
             raise JobError(
-                f"{error.filename} cannot be made: {error.strerror}. Choose another --private-data-dir, or another "
+                f"{error.filename} cannot be created: {error.strerror}. Choose another --private-data-dir or another "
                 "TMPDIR"
             ) from None
 
@@ -200,8 +200,9 @@ class Spool(PrivateDirectory):
                 artifacts = make_directory(place, self._artifacts.name)
             except NotADirectoryError:
                 raise UnsafePath(
-                    f"expected a directory for the artifacts in {str(self._artifacts)!r}, got a link or a file: a tree "
-                    "may have brought it, so nothing is written there. Remove it, or choose another --private-data-dir"
+                    f"expected a directory for the artifacts in {str(self._artifacts)!r}, got a link or a file, which "
+                    "may come from the transmitted tree, so nothing is written there. Remove it, or choose another "
+                    "--private-data-dir"
                 ) from None
             handles.callback(os.close, artifacts)
             if self._taken is not None:
@@ -243,7 +244,7 @@ class Spool(PrivateDirectory):
         _remove_unless_directory(artifacts, name)
         remains = remove_tree(name, dir_fd=artifacts)
         if remains is not None:
-            raise JobError(f"{str(self._artifacts / name)!r} cannot be emptied: {remains}. Remove it by hand")
+            raise JobError(f"{str(self._artifacts / name)!r} cannot be emptied: {remains}. Remove it manually")
 
     def _make_room(self, artifacts: int, ident: str) -> None:
         """Set aside what an earlier run of that name left."""
@@ -261,13 +262,13 @@ class Spool(PrivateDirectory):
             self._set_aside = ident
 
     def begin(self) -> None:
-        """The job has started: what an earlier run of its name left gives way."""
+        """Remove the artifacts of an earlier run of the same name, after the job has started."""
         ident, self._set_aside = self._set_aside, None
         if ident is not None:
             discard(self._artifacts / (_EARLIER + ident))
 
     def _put_back(self) -> None:
-        """The job has not started: what an earlier run of its name left is as it was."""
+        """Restore the artifacts of an earlier run of the same name, because the job has not started."""
         ident, self._set_aside = self._set_aside, None
         if ident is None:
             return
@@ -280,7 +281,7 @@ class Spool(PrivateDirectory):
                 os.close(artifacts)
         except (OSError, JobError) as error:
             _logger.warning(
-                "the artifacts of the earlier run %r are in %s and cannot be put back: %s. Move them by hand",
+                "the artifacts of the earlier run %r are in %s and cannot be restored: %s. Move them back manually",
                 ident, self._artifacts / (_EARLIER + ident), error,
             )
 
@@ -305,7 +306,7 @@ class Spool(PrivateDirectory):
 
 
 def _remove_unless_directory(fd: int, name: str) -> None:
-    """Make room where something that is no directory has the name; a link is removed, not what it leads to."""
+    """Remove an entry that is not a directory; a link is removed, not what it leads to."""
     try:
         if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=fd)
@@ -318,7 +319,9 @@ def _make_locked_directory(base: Path, guard: Guard | None) -> tuple[Path, int]:
         try:
             root = make_new_directory(base, _PREFIX, guard)
         except OSError as error:
-            raise JobError(f"no spool can be made in {base}: {error.strerror}. Set TMPDIR to another place") from None
+            raise JobError(
+                f"a spool directory cannot be created in {base}: {error.strerror}. Set TMPDIR to another directory"
+            ) from None
         try:
             lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -1,6 +1,6 @@
 """A job's private key: from memory through a pipe into an ssh-agent of the job's own, and nowhere else.
 
-The agent is the parent of the job's command in name only: it starts the command as what it itself was, and goes on as
+The agent is the parent of the job's command in name only: it executes the command in its own process, and continues as
 that command's child. It ends with the job, whose guard knows it by the path of its socket, or 10 seconds after its
 parent by itself.
 """
@@ -44,7 +44,7 @@ exec "$@"
 def wrap_in_agent(
     words: Sequence[str], *, socket: str, fifo: str, name: str, size: int, env: Mapping[str, str] | None = None
 ) -> list[str]:
-    """The command line that runs `words` with an ssh-agent that holds the job's key.
+    """Return the command line that runs `words` with an ssh-agent that has the job's key.
 
     The first word is `ssh-agent`, to be looked for as any program. Needs sh, env, head and ssh-add besides.
 
@@ -64,9 +64,9 @@ def wrap_in_agent(
     length = len(os.fsencode(socket)) + _ROOM
     if length > _MAX_SOCKET:
         raise JobError(
-            f"the run directory's name {str(Path(socket).parent)!r} is {length - _MAX_SOCKET} bytes too long for the "
-            f"sockets of ssh and ssh-agent, whose paths may have {_MAX_SOCKET}. Set TMPDIR to a directory with a "
-            "shorter name, such as /tmp, where the worker runs"
+            f"the path of the run directory {str(Path(socket).parent)!r} is {length - _MAX_SOCKET} bytes too long for "
+            f"the sockets of ssh and ssh-agent, which are limited to {_MAX_SOCKET}. Set TMPDIR to a directory with a "
+            "shorter path, such as /tmp, where the worker runs"
         )
     kept = [f"{name}={value}" for name, value in (env or {}).items() if name in _LOST or name.startswith("LD_")]
     restore = ["env", *kept] if kept else []
@@ -109,8 +109,9 @@ class KeyPipe:
             # Open for both ends: neither opening nor writing waits for the reader, which knows how much to read.
             self._fd = own_descriptor(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
-            raise JobError(f"the pipe for the private key cannot be made in {str(path.parent)!r}: "
-                           f"{error.strerror}") from None
+            raise JobError(
+                f"the pipe for the private key cannot be created in {str(path.parent)!r}: {error.strerror}"
+            ) from None
         enlarge_pipe(self._fd)
         try:
             written = os.write(self._fd, data)
@@ -119,12 +120,12 @@ class KeyPipe:
         if written != len(data):
             self.close()
             raise JobError(
-                f"the private key of {len(data)} bytes does not fit into a pipe, which took {written}. Likely this "
-                "user has too many pipes open; see pipe-user-pages-soft in pipe(7)"
+                f"the private key of {len(data)} bytes does not fit into a pipe, which accepted {written}. This user "
+                "probably has too many pipes open; see pipe-user-pages-soft in pipe(7)"
             )
 
     def close(self) -> None:
-        """Let go of the key: what was not read is gone, and so is the FIFO."""
+        """Drop the key: what was not read is discarded, and the FIFO is removed."""
         close_owned(self._fd)
         try:
             self._path.unlink()

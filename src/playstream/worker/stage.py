@@ -37,13 +37,14 @@ class WorkerOptions:
     liveness_seconds: float = DEFAULT_LIVENESS_SECONDS
     """Silence of the other side after which it counts as lost; 0 for never."""
     limits: Limits = DEFAULT_LIMITS
-    """What the job's stream may cost."""
+    """Limits of the job's stream."""
     max_job_seconds: float | None = None
     """Time after which a job is ended, whatever it says itself; None for no limit."""
     dialect: Dialect = Dialect.PLAYSTREAM
-    """The one in which a sender is answered that has said nothing of either."""
+    """The dialect of the results if the dialect of the job is unknown."""
     explain: Callable[[PlaystreamError], str | None] = lambda _error: None
-    """What a status says of an error in the place of its own words, which stand behind it as the traceback then."""
+    """Returns the explanation of an error for a status, whose traceback is then the error's message; None for the
+    message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class WorkResult:
     exit_status: int
     """Ansible's; 254 when the job was canceled or timed out. 0 means that it was successful."""
     explanation: str | None
-    """For people: why it was canceled, which limit fired."""
+    """A message: why it was canceled, which limit was exceeded."""
 
 
 class Worker:
@@ -63,7 +64,7 @@ class Worker:
     Args:
         connection: where the job comes from and the results go.
         options: see WorkerOptions.
-        cancellation: asks for the end of the job.
+        cancellation: requests the end of the job.
         poll: called every LOOK_SECONDS; may request the cancellation, or raise. None for nothing.
     """
 
@@ -104,7 +105,7 @@ class Worker:
         return served
 
     def _make_spool(self) -> Spool:
-        """A new spool. Should there be none, the other side is told in the dialect that it speaks."""
+        """Create a spool. If that fails, the error is reported in the dialect of the other side."""
         try:
             remove_leftovers()
             return Spool(self._options.private_data_dir, delete=self._options.delete)
@@ -134,7 +135,7 @@ class Worker:
             spool.remove()
 
     def _receive(self, intake: Intake) -> Job | None:
-        """The whole job, or None when it was canceled before it had come."""
+        """Receive the whole job; None if it was canceled before."""
         poller = Poller()
         poller.watch(intake, intake.read)
         poller.watch(self._cancellation, self._cancellation.acknowledge)
@@ -158,13 +159,13 @@ class Worker:
         return None if self._poll is None else LOOK_SECONDS
 
     def _look(self) -> None:
-        """See whether somebody asks for the end, and whether the reader takes what there is."""
+        """Check whether a stop was requested, and whether the reader reads."""
         if self._poll is not None:
             self._poll()
         self._outbox.check()
 
     def _stops(self) -> bool:
-        """Whether somebody asks for the end."""
+        """Whether a stop was requested."""
         if self._poll is not None:
             self._poll()
         return self._cancellation.reason is not None
@@ -182,5 +183,5 @@ class Worker:
 
 
 def _sooner(first: float | None, second: float | None) -> float | None:
-    """The shorter of two times; None is for ever."""
+    """Return the shorter of two times, where None is unlimited."""
     return min((seconds for seconds in (first, second) if seconds is not None), default=None)

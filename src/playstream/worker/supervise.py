@@ -27,11 +27,10 @@ from playstream.worker.terminal import Terminal
 from playstream.worker.transcript import Transcript
 
 _LAST_READS = 64
-"""Reads of the terminal after Ansible's end, 64 KiB each; what a process left behind goes on writing is not waited
-for."""
+"""Reads of the terminal after Ansible's end, 64 KiB each; output of processes that it left behind is not waited for."""
 _PROMPT_SECONDS = 5.0
 """pexpect_timeout when the settings have none."""
-READER_GONE = "the next stage has gone, so there is nobody to give results to"
+READER_GONE = "the next stage has exited, so the results cannot be delivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Link:
     intake: Intake
     output_fd: int
     look: Callable[[], None]
-    """Looks whether the reader still takes something, and whether somebody asks for the end."""
+    """Checks whether the reader still reads, and whether a stop was requested."""
     probe_reader: Callable[[], None]
     """Sees whether a reader that sends no more still reads."""
     look_seconds: float | None
@@ -70,17 +69,17 @@ class _Ending:
 
 @dataclass(frozen=True, slots=True)
 class _JobLimit:
-    """How long the job may run, and who says so."""
+    """How long the job may run, and the name of the limit."""
 
     seconds: float
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.seconds:g} seconds"
+        return f"{self.seconds:g} seconds ({self.name})"
 
 
 def _job_limit(own: float | None, here: float | None) -> _JobLimit | None:
-    """The lower of the job's own limit and of this side's."""
+    """Return the lower of the job's own limit and this side's."""
     limits = [(own, "job_timeout"), (here, "--max-job-seconds, the worker's limit")]
     return min((_JobLimit(s, name) for s, name in limits if s), key=lambda limit: limit.seconds, default=None)
 
@@ -193,18 +192,19 @@ class Supervisor:
         try:
             intake.read()
         except PlaystreamError as error:
-            self._end(StatusName.ERROR, f"the link to the sender failed while the job ran: {error}", error)
+            self._end(StatusName.ERROR, "the connection to the sender failed while the job was running: "
+                                        f"{error}", error)
         if intake.cancel_reason is not None:
             self._end(StatusName.CANCELED, intake.cancel_reason)
         if not intake.open:
             self._poller.unwatch(intake)
 
     def _check(self) -> None:
-        """See whether something asks for the end of the job."""
+        """Check whether the job has to be ended."""
         now = time.monotonic()
         self._guard.check()
         if self._mailbox.full:
-            self._last_output = now  # what Ansible prints is left where it is, so nobody knows whether it does
+            self._last_output = now  # the output is not read, so it is not known whether Ansible prints anything
         if self._cancellation.reason is not None:
             self._end(StatusName.CANCELED, self._cancellation.reason)
         elif self._mailbox.error is not None:
@@ -212,10 +212,10 @@ class Supervisor:
         elif (trouble := next(filter(None, (item.error for item in self._transcripts.values())), None)) is not None:
             self._end(StatusName.ERROR, trouble, JobError(trouble))
         elif self._job_limit is not None and now >= self._started + self._job_limit.seconds:
-            self._end(StatusName.TIMEOUT, f"the job ran for longer than {self._job_limit}")
+            self._end(StatusName.TIMEOUT, f"the job ran longer than {self._job_limit}")
         elif self._idle_timeout is not None and now >= self._last_output + self._idle_timeout:
             self._end(StatusName.TIMEOUT,
-                      f"the job printed nothing for idle_timeout, {self._idle_timeout:g} seconds")
+                      f"the job printed nothing for {self._idle_timeout:g} seconds (idle_timeout)")
         elif self._terminal is not None and (trouble := self._terminal.attend(self._prompt_timeout)) is not None:
             self._end(StatusName.TIMEOUT, trouble)
         if self._link is not None:
@@ -229,7 +229,7 @@ class Supervisor:
             self._end(StatusName.ERROR, str(error), error)
 
     def _time_left(self) -> float | None:
-        """Seconds until a limit may be reached; None when there is none, or it has been."""
+        """Return the seconds until a limit may be reached; None if there is none."""
         now = time.monotonic()
         limits = [self._pace.rest_until] if self._pace.rest_until > now else []
         if (seconds := self._guard.seconds_left) is not None:
@@ -268,9 +268,9 @@ class Supervisor:
 
 def _explain(rc: int) -> str | None:
     # Greater numbers are Ansible's own, such as 250 and 255 for what it did not expect.
-    return f"Ansible was ended by signal {rc - 128}" if 128 < rc < 128 + signal.NSIG else None
+    return f"Ansible was killed by signal {rc - 128}" if 128 < rc < 128 + signal.NSIG else None
 
 
 def _seconds(value: Any) -> float | None:
-    """A time limit of the settings; 0 is none."""
+    """Return a time limit of the settings; None for 0."""
     return float(value) if value else None

@@ -1,4 +1,4 @@
-"""Directories that are never removed or emptied, whoever asks for it."""
+"""Directories that are never removed or emptied."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _MIN_PAUSE = 1.0
 _KEY_STEP = 0.1
 """Seconds between two looks at whether a program waits for keys."""
 _KEY_PATIENCE = 2.0
-"""Seconds after which an answer is typed to whoever waits for a line instead."""
+"""Seconds after which an answer is typed to a process that waits for a line instead."""
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Terminal:
         self._tail = Tail()
         self._typing: _Typing | None = None
         self._ask_again_at: float | None = None
-        """When to see again whether the prompt at the end of the output is one: somebody has to wait for an answer."""
+        """When to check again whether the output ends with a prompt: a process has to wait for an answer."""
         self._last_prompt = b""
         self._repeats = 0
         self._refused: str | None = None
@@ -93,11 +93,11 @@ class Terminal:
         """Nothing to do: the slave stays open here, so that output is never lost with its last reader."""
 
     def fileno(self) -> int:
-        """The master, to wait for output."""
+        """Return the master, to wait for output."""
         return self._master
 
     def read(self) -> bytes:
-        """Output that is there now, at most 64 KiB; answers a prompt that it completes. Empty when there is none."""
+        """Return the available output, at most 64 KiB; empty if there is none. Answer a prompt that it completes."""
         try:
             data = os.read(self._master, READ_SIZE)
         except OSError:
@@ -118,10 +118,10 @@ class Terminal:
         while (which := self._prompts.search(self._unmatched, len(self._unmatched))) >= 0:
             start, end = self._prompts.start, self._prompts.end
             if start == end:
-                return  # nothing is no prompt
+                return  # an empty match is not a prompt
             in_last_line = b"\n" not in self._unmatched[start:]
             if in_last_line and not self._is_read():
-                # Until then it may be the beginning of a line, which goes on with the next read.
+                # Until then it may be the beginning of a line that continues with the next read.
                 self._ask_again_at = time.monotonic() + _KEY_STEP
                 return
             text, between = self._unmatched[start:end], self._unmatched[:start]
@@ -135,11 +135,11 @@ class Terminal:
                 self._type(typing)
             else:
                 # A prompt that is a whole line is likely a pause's, which throws away what was typed before it began
-                # to look for keys. Or it is no prompt: then nobody waits for an answer.
+                # to look for keys. Or it is not a prompt: then no process waits for an answer.
                 self._typing = typing
 
     def _is_read(self) -> bool:
-        """Whether somebody waits for input, as far as the kernel tells."""
+        """Whether a process waits for input, as far as the kernel tells."""
         return may_be_read(os.ttyname(self._slave))
 
     def _type(self, typing: _Typing, *, keys: bool = False) -> None:
@@ -152,7 +152,7 @@ class Terminal:
         try:
             self._keyboard.sendline(typing.answer if keys else quote_controls(typing.answer))
         except OSError:
-            pass  # so much has been typed that nobody reads; then nobody waits for this either
+            pass  # the buffer is full of unread input, so no process waits for this either
 
     def _stop_echo(self) -> None:
         """Keep answers out of the output. Ansible's pause module switches echoing on."""
@@ -212,13 +212,13 @@ class Terminal:
             self._typing = None
             self._type(typing, keys=raw)
         elif late and self._quiet_since > typing.asked_at:
-            self._typing = None  # the output went on and nobody waited, or who waits asks for something else
+            self._typing = None  # the output continued without a process that waits, or it waits for something else
         else:
             typing.raw = raw
             typing.look_at = now + (_MIN_PAUSE if late else _KEY_STEP)
 
     def _has_output(self) -> bool:
-        """True while output waits that was not read, because the link is slow."""
+        """Return True while there is unread output, because the link is slow."""
         poll = select.poll()
         poll.register(self._master, select.POLLIN)
         return any(events & select.POLLIN for _, events in poll.poll(0))

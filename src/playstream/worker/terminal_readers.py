@@ -1,6 +1,6 @@
 """Whether a process waits for input from a terminal, as far as the kernel tells.
 
-A line without an end, such as the name of a download, is no prompt while nobody waits for an answer.
+A line without an end, such as the name of a download, is not a prompt unless a process waits for an answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _READS, _WAITS = {
 
 
 def may_be_read(tty: str) -> bool:
-    """True if a process waits for input from a terminal, or if that cannot be told.
+    """Return True if a process waits for input from a terminal, or if that cannot be determined.
 
     Args:
         tty: the terminal's name, such as /dev/pts/3.
@@ -57,5 +57,5 @@ def _waits(task: Path, fds: Path, names: set[str]) -> bool:
 
 
 def _device(encoded: int) -> int:
-    """A device number as /proc writes it, in the kernel's old order, as stat(2) has it."""
+    """Convert a device number from the kernel's old encoding, used in /proc, to that of stat(2)."""
     return os.makedev((encoded >> 8) & 0xFFF, (encoded & 0xFF) | ((encoded >> 12) & 0xFFF00))

@@ -16,7 +16,7 @@ class Transcript:
         exclusive = os.O_CREAT | os.O_EXCL if path is not None else 0
         self._fd = own_descriptor(os.open(self._path, os.O_WRONLY | exclusive | os.O_CLOEXEC, 0o600))
         self.error: str | None = None
-        """Why writing has stopped; for people."""
+        """Why writing has stopped; a message."""
 
     def write(self, data: bytes) -> None:
         """Append `data`; after an error, nothing."""

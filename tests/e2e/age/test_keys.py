@@ -23,7 +23,7 @@ def test_a_file_of_recipients_has_comments_and_keys_of_each_kind(keys: dict[str,
     recipients = read_recipients([f"@{file}", keys["other"].recipient], warnings.append)
     assert len(recipients) == 4
     assert len(warnings) == 1
-    assert "line 5: passed over" in warnings[0]
+    assert "line 5: skipped" in warnings[0]
     assert "ecdsa-sha2-nistp256" in warnings[0]
     encrypted = pyrage.encrypt(b"hello", recipients)
     for name in ("age", "ed25519", "rsa", "other"):
@@ -47,12 +47,12 @@ def test_an_identity_may_come_through_a_pipe(keys: dict[str, Key]) -> None:
 
 
 @pytest.mark.parametrize(("text", "expected"), [
-    ("age1nonsense", "damaged, or of a kind that pyrage does not know"),
-    ("ssh-rsa nonsense", "damaged, or of a kind that pyrage does not know"),
+    ("age1nonsense", "damaged, or of a type that pyrage does not support"),
+    ("ssh-rsa nonsense", "damaged, or of a type that pyrage does not support"),
     ("somebody", "expected age1…, ssh-ed25519 …, ssh-rsa … or @FILE"),
     ("@/nowhere", "/nowhere cannot be read: No such file"),
-    ("@/dev/null", "has no public key"),
-    ("@/proc/self/exe", "is no text"),
+    ("@/dev/null", "contains no public key"),
+    ("@/proc/self/exe", "is not a text file"),
 ])
 def test_what_is_no_recipient(text: str, expected: str) -> None:
     with pytest.raises(ConfigurationError, match=f"encrypt to: .*{expected}") as caught:
@@ -65,21 +65,21 @@ def test_a_secret_key_is_no_recipient_and_is_not_shown(keys: dict[str, Key], tmp
     file = tmp_path / "mistaken"
     file.write_text(secret)
     for given in (secret, f"@{file}", f"@{keys['ed25519'].identity}"):
-        with pytest.raises(ConfigurationError, match="got a secret one") as caught:
+        with pytest.raises(ConfigurationError, match="got a secret key") as caught:
             read_recipients([given], pytest.fail)
         assert secret[20:] not in str(caught.value)
 
 
 @pytest.mark.parametrize(("content", "expected"), [
-    (b"# a comment\n", "has no secret key"),
+    (b"# a comment\n", "contains no secret key"),
     (b"AGE-SECRET-KEY-1NONSENSE\n", "line 1: the secret key is damaged"),
     (b"# a comment\nage1abc\n", "line 2: expected AGE-SECRET-KEY-1"),
-    (b"AGE-PLUGIN-YUBIKEY-1ABC\n", "a plugin's identity does not"),
-    (b"\xff\x00", "is no text"),
-    (b"x" * ((1 << 24) + 1), "more than 16 MiB"),
-    (b"-----BEGIN OPENSSH PRIVATE KEY-----\nNONSENSE\n", "is an ssh key of no use here"),
-    (b"age-encryption.org/v1\n\xff", "is encrypted, and nobody can be asked for its passphrase"),
-    (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "is encrypted, and nobody can be asked for its passphrase"),
+    (b"AGE-PLUGIN-YUBIKEY-1ABC\n", "the identity of a plugin does not"),
+    (b"\xff\x00", "is not a text file"),
+    (b"x" * ((1 << 24) + 1), "larger than 16 MiB"),
+    (b"-----BEGIN OPENSSH PRIVATE KEY-----\nNONSENSE\n", "is an ssh key that cannot be used"),
+    (b"age-encryption.org/v1\n\xff", "is encrypted, and its passphrase cannot be asked for"),
+    (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "is encrypted, and its passphrase cannot be asked for"),
 ])
 def test_what_is_no_identity(tmp_path: Path, content: bytes, expected: str) -> None:
     file = tmp_path / "identity"
@@ -91,7 +91,7 @@ def test_what_is_no_identity(tmp_path: Path, content: bytes, expected: str) -> N
 
 @pytest.mark.parametrize("name", ["ecdsa", "locked"])
 def test_ssh_keys_that_are_of_no_use(keys: dict[str, Key], name: str) -> None:
-    with pytest.raises(ConfigurationError, match="Expected one of ssh-ed25519 or ssh-rsa without a passphrase"):
+    with pytest.raises(ConfigurationError, match="Expected an ssh-ed25519 or ssh-rsa key without a passphrase"):
         read_identities([keys[name].identity])
 
 

@@ -25,7 +25,7 @@ from tests.processes import Repeating, children, wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_records
 from tests.stress.faults.met import look
 
-_NOT_LIVE = "results arrive in pieces of 64 KiB"
+_NOT_LIVE = "results arrive in chunks of 64 KiB"
 
 
 def age(*words: str | Path, stdin: bytes) -> bytes:
@@ -110,8 +110,8 @@ def test_what_does_not_fit_together_is_told_to_both_sides(
     job = stages.transmit(directory, "-p", "site.yml", "--encrypt-to", keys["age"].recipient)
     ours = ("--identity", keys["age"].identity)
     for stream, words, status, text in (
-        (job, ("--identity", keys["other"].identity), RemoteProtocolError, "to none of the keys"),
-        (plain, ours, RemoteProtocolError, "expected an encrypted stream, got a plain one"),
+        (job, ("--identity", keys["other"].identity), RemoteProtocolError, "none of the keys"),
+        (plain, ours, RemoteProtocolError, "expected an encrypted stream, got an unencrypted one"),
         (job, (), RemoteProtocolError, "--identity FILE"),
         (b"Welcome!\n" + job, (), RemoteProtocolError, "--identity FILE"),
         (job[:-10], ours, IncompleteStream, "ended early"),
@@ -127,8 +127,8 @@ def test_results_that_do_not_fit(stages: Stages, directory: Path, keys: dict[str
     key = keys["age"]
     results = stages.call("worker", "--encrypt-to", key.recipient, stdin=plain).stdout
     for stream, words, status, text in (
-        (results, ("--identity", keys["other"].identity), RemoteProtocolError, "to none of the keys"),
-        (plain, ("--identity", key.identity), RemoteProtocolError, "got a plain one"),
+        (results, ("--identity", keys["other"].identity), RemoteProtocolError, "none of the keys"),
+        (plain, ("--identity", key.identity), RemoteProtocolError, "got an unencrypted one"),
         (results, (), RemoteProtocolError, "--identity FILE"),
         (results[:-10], ("--identity", key.identity), IncompleteStream, "ended early"),
     ):
@@ -208,7 +208,7 @@ def test_a_reader_that_takes_nothing(
         *words, "--encrypt-to", keys["age"].recipient, "--liveness-seconds", "0.2", stdin=job, stdout=full
     )
     _, stderr = started.communicate(timeout=LIMIT_SECONDS)
-    assert (started.returncode, b"the next stage has taken nothing for 1 seconds" in stderr) == (
+    assert (started.returncode, b"the next stage has read nothing for 1 seconds" in stderr) == (
         SilentPeer.exit_status, True
     ), stderr
     assert stages.leftovers() == []
@@ -237,7 +237,7 @@ def test_signals_while_the_other_side_hangs(
         assert twice.wait(LIMIT_SECONDS) == -signal.SIGTERM
     _, stderr = once.communicate(timeout=LIMIT_SECONDS)
     assert once.returncode == SilentPeer.exit_status, stderr
-    assert b"canceled by SIGTERM, and the next stage has not taken all within 5 seconds" in stderr
+    assert b"canceled by SIGTERM, and the next stage did not read the remaining output within 5 seconds" in stderr
     assert hanging.wait(LIMIT_SECONDS) == CANCELED_EXIT_STATUS
     for process in (*workers, hanging):
         process.communicate()

@@ -23,16 +23,16 @@ def demo(private_data_dir: MakeDir) -> Path:
 
 @pytest.mark.parametrize("dialect", ["playstream", "runner"])
 @pytest.mark.parametrize(("words", "pattern", "expected"), [
-    (("-p", "site.yml"), "site.yml", "playbook 'project/site.yml' would not reach the worker: left out by {}"),
-    (("-p", "site.yml"), "/project/", "playbook 'project/site.yml' would not reach the worker: left out by {}"),
-    (("-p", "link.yml"), "linked.yml", "playbook 'project/link.yml' would not reach the worker: left out by {}"),
+    (("-p", "site.yml"), "site.yml", "playbook 'project/site.yml' would not reach the worker: excluded by {}"),
+    (("-p", "site.yml"), "/project/", "playbook 'project/site.yml' would not reach the worker: excluded by {}"),
+    (("-p", "link.yml"), "linked.yml", "playbook 'project/link.yml' would not reach the worker: excluded by {}"),
     (("-p", "site.yml", "--inventory", "inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
-    (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: left out by {}"),
+    (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: excluded by {}"),
     (("-p", "site.yml", "--roles-path", "more"), "more", "roles_path 'more' would not reach the worker"),
     (("-p", "site.yml", "--cmdline", "--diff -e @linked.yml"), "linked.yml", "extra variables 'project/linked.yml'"),
     (("-p", "site.yml", "--cmdline", "-i../inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
     (("-m", "ping", "--cmdline", "--vault-id=dev@linked.yml"), "linked*", "vault password 'project/linked.yml' would"),
-    (("-p", "old.yml", "--project-dir", "artifacts"), "x", "artifacts/ never travels"),
+    (("-p", "old.yml", "--project-dir", "artifacts"), "x", "artifacts/ is never sent"),
 ])
 def test_it_is_refused(
     stages: Stages, demo: Path, words: tuple[str, ...], pattern: str, expected: str, dialect: str
@@ -61,5 +61,5 @@ def test_a_playbook_that_the_file_args_names(stages: Stages, demo: Path) -> None
     for left_out, expected in (("site.yml", "playbook 'project/site.yml'"), ("hosts", "inventory 'inventory/hosts'")):
         done = stages.call("transmit", demo, "--exclude", left_out)
         assert (done.returncode, done.stdout) == (1, b"")
-        assert f"{expected} would not reach the worker: left out by --exclude" in done.stderr.decode()
+        assert f"{expected} would not reach the worker: excluded by --exclude" in done.stderr.decode()
     assert stages.call("transmit", demo, "--exclude", "linked.yml").returncode == 0

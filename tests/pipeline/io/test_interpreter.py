@@ -44,7 +44,7 @@ def test_one_on_the_path_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(sys, "_base_executable", "")
     monkeypatch.setattr(sysconfig, "get_config_var", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
-    with pytest.raises(JobError, match=rf"no Python was found .* {version} .*sys.executable is ''"):
+    with pytest.raises(JobError, match=rf"no Python interpreter was found .* {version} .*sys.executable is ''"):
         find_python()
     found = make_program(tmp_path / "path" / version)
     assert find_python() == found == shutil.which(version)

@@ -91,7 +91,7 @@ def test_who_takes_a_little_at_a_time_is_not_lost(pipe: tuple[int, int], monkeyp
         assert len(os.read(pipe[0], PIECE)) == PIECE
     wait_until(is_waiting)
     now += PATIENCE + 1
-    with pytest.raises(SilentPeer, match="the worker has taken nothing for 5 seconds"):
+    with pytest.raises(SilentPeer, match="the worker has read nothing for 5 seconds"):
         delivery.check()
     os.read(pipe[0], PIECE)
     thread.join()

@@ -14,17 +14,17 @@ REFUSED = [
     ("-d", "would not wait for Ansible"), ("--detach", "would not wait"), ("--detach=true", "would not wait"),
     ("-itd", "would not wait"), ("-dit", "would not wait"), ("-d=true", "would not wait"),
     ("--detach-keys=a", "would not wait"), ("--detach-keys a", "would not wait"),
-    ("--help", "would run nothing"), ("--version", "would run nothing"),
+    ("--help", "would not run anything"), ("--version", "would not run anything"),
     ("--entrypoint=/bin/true", "another program"), ("--entrypoint /bin/true", "another program"),
     ("--init --init-path=/bin/true", "another program"), ("--rootfs", "another program"),
-    ("-a stdin", "hidden that is not attached"), ("-astdin", "hidden"), ("--attach=stdin", "hidden"),
-    ("--name x", "by the name that it gave"), ("--name=x", "by the name"), ("--replace", "by the name"),
-    ("--restart=always", "start Ansible again"), ("--restart on-failure", "start Ansible again"),
-    ("--rm=false", "left behind"), ("--purge=0", "left behind"), ("--stop-timeout=100", "ended at once"),
-    ("--tty=false", "reads the output"), ("-t=false", "reads the output"), ("-it=false", "reads the output"),
-    ("--interactive=0", "answers prompts"), ("--sig-proxy=false", "would not be told"),
-    ("-e PLAYSTREAM_EVENTS=/x", "own variables"), ("--env=PLAYSTREAM_EVENTS", "own variables"),
-    ("-ePLAYSTREAM_ORIGIN=", "own variables"), ("--unsetenv PLAYSTREAM_EVENTS", "own variables"),
+    ("-a stdin", "not attached would be lost"), ("-astdin", "would be lost"), ("--attach=stdin", "would be lost"),
+    ("--name x", "names the container"), ("--name=x", "names the container"), ("--replace", "names the container"),
+    ("--restart=always", "restart Ansible"), ("--restart on-failure", "restart Ansible"),
+    ("--rm=false", "left behind"), ("--purge=0", "left behind"), ("--stop-timeout=100", "stopped immediately"),
+    ("--tty=false", "read the output"), ("-t=false", "read the output"), ("-it=false", "read the output"),
+    ("--interactive=0", "to answer prompts"), ("--sig-proxy=false", "would not receive the signal"),
+    ("-e PLAYSTREAM_EVENTS=/x", "reserved for playstream"), ("--env=PLAYSTREAM_EVENTS", "reserved for playstream"),
+    ("-ePLAYSTREAM_ORIGIN=", "reserved for playstream"), ("--unsetenv PLAYSTREAM_EVENTS", "reserved for playstream"),
     ("--privileged -d", "would not wait"), ("--cap-add ALL -d", "would not wait"), ("--cap-add=ALL --name=x", "name"),
 ]
 WITHOUT_OPTION = ["alpine", "--", "-", "", "--privileged alpine", "--privileged false", "-it alpine", "-v/a:/b alpine",
@@ -47,7 +47,7 @@ def test_what_detaches_replaces_or_hides_is_refused(words: str, reason: str) -> 
 
 @pytest.mark.parametrize("words", WITHOUT_OPTION)
 def test_what_the_engine_would_take_for_the_image_is_refused(words: str) -> None:
-    with pytest.raises(ConfigurationError, match="would take it for the image"):
+    with pytest.raises(ConfigurationError, match="would use it as the image"):
         check_container_options("settings", words.split(" "))
 
 

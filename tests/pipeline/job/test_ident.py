@@ -45,7 +45,7 @@ def test_on_the_command_line(stages: Stages, tmp_path: Path, words: tuple[str, .
     directory.mkdir()
     done = stages.call(words[0], directory, *words[1:], "-i", "latest")
     assert done.returncode == ConfigurationError.exit_status
-    assert b"ident 'latest' is kept for playstream's own files" in done.stderr
+    assert b"ident 'latest' is reserved for playstream's own files" in done.stderr
     assert list(directory.iterdir()) == []
 
 

@@ -29,7 +29,7 @@ def directory(private_data_dir: MakeDir) -> Path:
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    ({"playbook": "nope.yml"}, "'nope.yml' was not found in .*there are: other.yaml, site.yml"),
+    ({"playbook": "nope.yml"}, "'nope.yml' was not found in .*available: other.yaml, site.yml"),
     ({"playbook": "../inventory/hosts"}, "outside the project"),
     ({"playbook": "/etc/passwd"}, "outside the project"),
     ({"playbook": "roles"}, "is not a file"),
@@ -40,17 +40,17 @@ def directory(private_data_dir: MakeDir) -> Path:
     ({"module": "ping", "inventory": ["../x"]}, "inventory '../x' is outside the private data directory"),
     ({"module": "ping", "roles_path": ["/usr/share"]}, "roles_path '/usr/share' is outside"),
     ({"module": "ping", "project_dir": ".."}, "project_dir '..' is outside"),
-    ({"module": "ping", "forks": 0}, "forks: expected a whole number from 1, got 0"),
+    ({"module": "ping", "forks": 0}, "forks: expected an integer of 1 or more, got 0"),
     ({"module": "ping", "verbosity": 8}, "verbosity: expected 0 to 7, got 8"),
-    ({"module": "ping", "ident": "a/b"}, "cannot name a directory"),
-    ({"module": "ping", "ident": ".."}, "cannot name a directory"),
+    ({"module": "ping", "ident": "a/b"}, "is not a valid directory name"),
+    ({"module": "ping", "ident": ".."}, "is not a valid directory name"),
     ({"module": "ping", "cmdline": "--diff 'x"}, "cmdline: .* cannot be split into words: No closing quotation"),
     ({"module": "ping", "passwords": {"(": "x"}}, "passwords: '\\(' is not a regular expression"),
-    ({"module": "ping", "envvars": {"A=B": "x"}}, "envvars: 'A=B' cannot name"),
+    ({"module": "ping", "envvars": {"A=B": "x"}}, "envvars: 'A=B' is not a valid name"),
     ({"module": "ping", "extravars": [{"a": {"b": [1, object()]}}]},
-     r"extravars: a.b\[1\]: expected text, a number.*got an object of the type object"),
-    ({"module": "ping", "role_vars": {"a": float("nan")}}, "role_vars: a: expected text, a number.*got nan"),
-    ({"module": "ping", "settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected seconds"),
+     r"extravars: a.b\[1\]: expected a string, a number.*got an object of the type object"),
+    ({"module": "ping", "role_vars": {"a": float("nan")}}, "role_vars: a: expected a string, a number.*got nan"),
+    ({"module": "ping", "settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected a number of seconds"),
 ])
 def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
@@ -59,14 +59,14 @@ def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: s
 
 @pytest.mark.parametrize(("name", "text", "expected"), [
     ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
-    ("envvars", "- a\n", "env/envvars: expected names with values, got a list"),
-    ("envvars", "A: {b: c}\n", "env/envvars: A: expected text or a number, got dict"),
+    ("envvars", "- a\n", "env/envvars: expected a mapping of names to values, got a list"),
+    ("envvars", "A: {b: c}\n", "env/envvars: A: expected a string or a number, got dict"),
     ("envvars", "a: &x {b: *x}\n", "env/envvars: expected at most 200 levels"),
-    ("envvars", "1: a\n", "env/envvars: 1: expected text as a name, got 1"),
+    ("envvars", "1: a\n", "env/envvars: 1: expected a string as a name, got 1"),
     ("extravars", "{\"a\": 1,\n \"b\" 2}\n", "env/extravars, line 2"),
     ("passwords", "'[': secret-word\n", "env/passwords: '\\[' is not a regular expression"),
-    ("passwords", "'^x': [secret-word]\n", "env/passwords: the answer to '\\^x': expected text"),
-    ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected seconds"),
+    ("passwords", "'^x': [secret-word]\n", "env/passwords: the answer to '\\^x': expected a string"),
+    ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected a number of seconds"),
     ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),
 ])
 def test_wrong_files_in_env(directory: Path, name: str, text: str, expected: str) -> None:

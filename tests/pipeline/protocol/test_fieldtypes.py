@@ -95,7 +95,7 @@ def test_an_unknown_argument_of_a_job_is_an_error_that_names_it() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         decode(Job, '{"ident":"a","strategy":"free","become":true}')
     assert "arguments that this side does not know: become, strategy." in str(caught.value)
-    assert "update playstream here, or leave the arguments out" in str(caught.value)
+    assert "update playstream here, or omit the arguments" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["\x1b[2J", "a\nb", "x" * 5000, "", "a b", "\u202e"])

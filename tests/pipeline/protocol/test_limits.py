@@ -105,7 +105,7 @@ def test_a_record_that_announces_too_much_is_refused_at_its_header(kind: int, li
     data = RawStream().content(record_bytes(kind, b"", flags=codec.IGNORABLE, size=limit + 1)).data
     with peak_below(2 * MIB):
         message = take(data, Direction.RESULT).message
-    assert f"announces {limit + 1} bytes, at most {limit} are accepted" in message
+    assert f"announces {limit + 1} bytes: at most {limit} are accepted" in message
     data = RawStream().content(record_bytes(kind, b"", flags=codec.IGNORABLE, size=limit)).data
     assert "before its End record" in take(data, Direction.RESULT).message
 

@@ -71,9 +71,9 @@ def test_noise_up_to_the_limit_is_skipped_and_one_byte_more_is_an_error() -> Non
     assert take(most + data, Direction.RESULT, (65536,)).noises[0].size == frames.MAX_NOISE
     for sizes in (WHOLE, (65536,)):
         message = take(most + b"x" + data, Direction.RESULT, sizes).message
-        assert f"{frames.MAX_NOISE + 1} bytes that are no stream" in message
+        assert f"{frames.MAX_NOISE + 1} bytes that are not part of a stream" in message
         assert "expected a preamble" in message
-        assert "Likely another program writes to the same pipe" in message
+        assert "Another program probably writes to the same pipe" in message
 
 
 def test_too_much_noise_between_frames_names_the_frame() -> None:

@@ -97,11 +97,11 @@ def test_every_step_of_the_table(direction: Direction, state: State, record: Rec
     taken = take(RawStream().records(*way, record).data, direction)
     assert taken.records[: len(way)] == way
     if expected is None:
-        with pytest.raises(LocalProtocolError, match=f"{type(record).__name__} came in state '{state.value}'"):
+        with pytest.raises(LocalProtocolError, match=f"{type(record).__name__} is not valid in state '{state.value}'"):
             sender.send(record)
         assert sender.state is state
         assert taken.records == way
-        assert f"{type(record).__name__} came in state '{state.value}' of the {direction.value} stream" in (
+        assert f"{type(record).__name__} is not valid in state '{state.value}' of the {direction.value} stream" in (
             taken.message
         )
     else:
@@ -128,9 +128,9 @@ def test_where_a_stream_may_end(direction: Direction, state: State) -> None:
         assert taken.error is None
         assert taken.receiver.closed
     else:
-        with pytest.raises(LocalProtocolError, match="End came in state"):
+        with pytest.raises(LocalProtocolError, match="End is not valid in state"):
             sender.end()
-        assert "End came in state" in taken.message
+        assert "End is not valid in state" in taken.message
 
 
 @pytest.mark.parametrize("direction", Direction)
@@ -139,7 +139,7 @@ def test_nothing_is_sent_after_the_end(direction: Direction, record: Record) -> 
     sender = Sender(direction)
     sender.send(Failure("LinkError", ""))
     sender.end()
-    with pytest.raises(LocalProtocolError, match="where nothing may come"):
+    with pytest.raises(LocalProtocolError, match="expected nothing"):
         sender.send(record)
 
 
@@ -156,10 +156,10 @@ def test_a_refused_record_leaves_no_trace() -> None:
 def test_events_are_counted_without_gaps(counters: list[int]) -> None:
     running = Status(StatusName.RUNNING, "")
     events = [Event(counter, b"{}") for counter in counters]
-    expected = f"event {len(counters)} was expected, event {counters[-1]} came" if counters[0] == 1 else "event 1 was"
+    expected = f"expected event {len(counters)}, got event {counters[-1]}" if counters[0] == 1 else "expected event 1"
     message = take(RawStream().records(running, *events).data, Direction.RESULT).message
     assert expected in message
-    assert "lost, doubled or put out of order" in message
+    assert "lost, duplicated or reordered" in message
     sender = Sender(Direction.RESULT)
     sender.send(running)
     for event in events[:-1]:
@@ -171,14 +171,14 @@ def test_events_are_counted_without_gaps(counters: list[int]) -> None:
 @pytest.mark.parametrize(
     ("direction", "record", "hint"),
     [
-        (Direction.RESULT, Job("a"), "put `playstream worker` in between"),
-        (Direction.JOB, Status(StatusName.RUNNING, ""), "it belongs into `playstream process`"),
+        (Direction.RESULT, Job("a"), "run `playstream worker` in between"),
+        (Direction.JOB, Status(StatusName.RUNNING, ""), "pipe it into `playstream process`"),
     ],
 )
 def test_stages_in_the_wrong_order_are_told_so(direction: Direction, record: Record, hint: str) -> None:
     message = take(RawStream().records(record).data, direction).message
     assert hint in message
-    assert "may come" in message
+    assert "expected " in message
 
 
 def test_every_kind_of_record_has_a_sample() -> None:

@@ -33,13 +33,13 @@ from tests.pipeline.protocol.test_order import SAMPLES, path_to
 from tests.pipeline.protocol.wire import encode, take
 
 TYPES = {
-    "str": "text",
+    "str": "string",
     "int": "integer",
     "float": "number", "bool": "boolean",
     "bytes": "64 hexadecimal digits",
     "Mapping[str, Any]": "object",
-    "Mapping[str, str]": "object of texts",
-    "tuple[str, ...]": "list of texts",
+    "Mapping[str, str]": "object of strings",
+    "tuple[str, ...]": "list of strings",
     "tuple[Mapping[str, Any], ...]": "list of objects",
     "StatusName": "status name",
     "LogLevel": "level",

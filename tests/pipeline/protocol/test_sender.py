@@ -62,7 +62,7 @@ def test_an_end_that_does_not_agree(changes: dict[str, int | bytes], sizes: tupl
     assert not taken.receiver.closed
     assert taken.message.startswith("the End record says")
     assert "but 5, 2 and" in taken.message
-    assert "Part of the stream was lost or changed" in taken.message
+    assert "Part of the stream was lost or altered" in taken.message
 
 
 def test_end_must_be_alone_in_its_frame() -> None:
@@ -89,7 +89,7 @@ def test_a_sender_makes_the_end_itself() -> None:
 def test_a_refused_end_loses_nothing_that_is_pending() -> None:
     sender = Sender(Direction.RESULT)
     assert sender.send(RECORDS[0], flush=False) == b""
-    with pytest.raises(LocalProtocolError, match="End came in state 'running'"):
+    with pytest.raises(LocalProtocolError, match="End is not valid in state 'running'"):
         sender.end()
     failure = Failure("JobError", "")
     taken = take(sender.send(failure) + sender.end(), Direction.RESULT)
@@ -111,8 +111,8 @@ def test_frames_out_of_order(order: tuple[int, ...]) -> None:
     taken = take(preamble + b"".join(pieces[place] for place in order), Direction.RESULT)
     right = next(place for place in range(4) if order[place] != place)
     assert taken.records == RECORDS[:right]
-    assert f"frame {right} was expected at byte" in taken.message
-    assert f"frame {order[right]} came: frames were lost, doubled or put out of order" in taken.message
+    assert f"expected frame {right} at byte" in taken.message
+    assert f"got frame {order[right]}: frames were lost, duplicated or reordered" in taken.message
 
 
 @pytest.mark.parametrize("place", range(5))
@@ -120,10 +120,10 @@ def test_a_lost_and_a_doubled_frame(place: int) -> None:
     preamble, *pieces = _frames(RECORDS, Direction.RESULT)
     lost = take(preamble + b"".join(pieces[:place] + pieces[place + 1 :]), Direction.RESULT)
     assert lost.records == RECORDS[:place]
-    assert f"frame {place} was expected" in lost.message
+    assert f"expected frame {place}" in lost.message
     doubled = take(preamble + b"".join(pieces[: place + 1] + pieces[place:]), Direction.RESULT)
     assert doubled.records == RECORDS[: place + 1]
-    assert f"frame {place} came" in doubled.message
+    assert f"got frame {place}" in doubled.message
 
 
 @pytest.mark.parametrize("kept", range(6))
@@ -133,13 +133,13 @@ def test_a_stream_that_ends_at_a_frame_is_incomplete_too(kept: int) -> None:
     assert taken.records == RECORDS[:kept]
     assert type(taken.error) is IncompleteStream
     assert f"and {kept} records" in taken.message
-    assert "before its End record. Likely the sending side was killed or the connection was cut" in taken.message
+    assert "before its End record. The sender was probably killed, or the connection was lost" in taken.message
 
 
 def test_the_ends_of_file_that_have_explanations_of_their_own() -> None:
     assert "the stream is empty" in take(b"", Direction.RESULT).message
     message = take(b"sh: playstream: not found\n", Direction.RESULT).message
-    assert "no playstream stream came, only 26 bytes of other output" in message
+    assert "received no playstream stream, only 26 bytes of other output" in message
     assert r"b'sh: playstream: not found\n'" in message
     for size in range(len(frames.MAGIC_START), frames.PREAMBLE_SIZE):
         message = take(frames.encode_preamble()[:size], Direction.RESULT).message

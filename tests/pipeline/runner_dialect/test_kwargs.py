@@ -87,7 +87,7 @@ def test_named_passwords_become_prompts_and_the_options_that_ask() -> None:
     [
         ({"playbook": "site.yml", "colour": 1}, r"run\(\) got an unexpected keyword argument 'colour'"),
         ({"playbook": "none.yml"}, "'none.yml' was not found"),
-        ({"playbook": "site.yml", "forks": "many"}, "forks: expected a whole number"),
+        ({"playbook": "site.yml", "forks": "many"}, "forks: expected an integer"),
         ({}, "expected one of playbook"),
         ({"playbook": "../../etc/passwd"}, "was not found in"),
     ],
@@ -129,7 +129,7 @@ def test_a_whole_command_line_of_the_tree(directory: Path) -> None:
     Job("7", command=("ansible", "--version")),
 ])
 def test_what_only_a_tree_can_carry(job: Job) -> None:
-    with pytest.raises(ConfigurationError, match="in the tree only, and none is sent"):
+    with pytest.raises(ConfigurationError, match="in the tree, and no tree is sent"):
         write_kwargs(job)
 
 

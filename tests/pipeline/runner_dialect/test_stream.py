@@ -140,20 +140,20 @@ def test_noise_of_a_job_is_not_shown_once_the_job_has_begun() -> None:
 def test_endless_noise_is_no_stream() -> None:
     taken = take(b"z" * 1000 * (MAX_NOISE // 1000) + b"\n" + b"y\n" * 1000, Direction.RESULT)
     assert isinstance(taken.error, RemoteProtocolError)
-    assert "no stream" in taken.message
+    assert "not part of a stream" in taken.message
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (line(status="odd"), "unknown name"),
+        (line(status="odd"), "unknown status"),
         (b'{"status": "running"\n', "not valid JSON"),
-        (b'{"uuid": "1", "counter": 1, "stdout": "warning: spilt over\n', "Likely it was cut"),
-        (line(zipfile=-1), "no number of bytes"),
-        (line(zipfile="9"), "no number of bytes"),
+        (b'{"uuid": "1", "counter": 1, "stdout": "warning: spilt over\n', "It was probably truncated"),
+        (line(zipfile=-1), "not a valid number of bytes"),
+        (line(zipfile="9"), "not a valid number of bytes"),
         (line(zipfile=9) + b"****", "expected base64"),
-        (line(zipfile=9) + b"MTIzNDU2Nzg5", "no zip"),
-        (line(kwargs={}), "put `playstream worker` in between"),
+        (line(zipfile=9) + b"MTIzNDU2Nzg5", "not a valid zip"),
+        (line(kwargs={}), "run `playstream worker` in between"),
     ],
 )
 def test_what_is_wrong_is_told(data: bytes, message: str) -> None:
@@ -163,11 +163,11 @@ def test_what_is_wrong_is_told(data: bytes, message: str) -> None:
 
 
 def test_a_result_is_no_job() -> None:
-    assert "belongs into `playstream process`" in take(_STREAM, Direction.JOB).message
+    assert "pipe it into `playstream process`" in take(_STREAM, Direction.JOB).message
 
 
 def test_a_job_that_never_comes() -> None:
-    assert "holds no job" in take(END, Direction.JOB).message
+    assert "contains no job" in take(END, Direction.JOB).message
 
 
 def test_errors_of_a_job_show_nothing_of_it() -> None:

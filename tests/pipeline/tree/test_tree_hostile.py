@@ -141,7 +141,7 @@ def test_a_link_gets_no_second_name(arena: Path) -> None:
         symlink(b"d/f", b"../x"),
         hard_link(b"h", 1),
     ]
-    with Unpacker(arena, trusted=False, replace=True) as unpacker, pytest.raises(RemoteProtocolError, match="took its"):
+    with Unpacker(arena, trusted=False, replace=True) as unpacker, pytest.raises(RemoteProtocolError, match="replaced"):
         receive(unpacker, *parts)
     assert os.listdir(arena) == ["d"]
 

@@ -129,7 +129,7 @@ def test_what_changes_before_its_turn_is_left_out(tmp_path: Path, name: str, oth
     paths = {record.path for record in records if isinstance(record, FileEntry)}
     # The same kind of entry in its place is packed as it is now.
     assert (name.encode() in paths) == (name == other)
-    reason = "it vanished" if other == "nothing" else "it has become"
+    reason = "it was removed" if other == "nothing" else "its type has"
     assert [message.startswith(f"'{name}' is not sent: {reason}") for message in logs(records)] == [True] * (
         name != other
     )
@@ -193,7 +193,7 @@ def test_what_is_too_deep_is_named(tmp_path: Path) -> None:
     deepest.mkdir(parents=True)
     assert len(entries(tmp_path)) == MAX_DEPTH + 1
     (deepest / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="lies too deep"):
+    with pytest.raises(ConfigurationError, match="too long or too deep"):
         entries(tmp_path)
     assert len(list(pack(tmp_path, ignore=Ignore.for_directory(tmp_path, ["file"])))) == MAX_DEPTH + 2
 

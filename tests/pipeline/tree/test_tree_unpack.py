@@ -99,7 +99,7 @@ def test_replace_makes_links_anew(arena: Path) -> None:
 def test_a_directory_never_gives_way(arena: Path, entry: FileEntry) -> None:
     (arena / "d").mkdir()
     (arena / "d/kept").touch()
-    with pytest.raises(UnsafePath, match="expects no directory in its place, but a directory is there"):
+    with pytest.raises(UnsafePath, match="requires no directory, but a directory is there"):
         unpack(arena, file(b"a", link=1), entry, replace=True)
     assert (arena / "d/kept").exists()
 
@@ -108,7 +108,7 @@ def test_a_directory_takes_no_others_place(arena: Path) -> None:
     (arena / "file").touch()
     (arena / "link").symlink_to(arena.parent / "guarded")
     for name in (b"file", b"link"):
-        with pytest.raises(UnsafePath, match="expects a directory in its place, but something else is there"):
+        with pytest.raises(UnsafePath, match="requires a directory, but something else is there"):
             unpack(arena, directory(name), file(name + b"/secret"), replace=True)
 
 
@@ -117,7 +117,7 @@ def test_a_directory_takes_no_others_place(arena: Path) -> None:
 )
 def test_without_replace_nothing_gives_way(arena: Path, entry: FileEntry) -> None:
     (arena / "x").write_text("old")
-    with pytest.raises(RemoteProtocolError, match="'x' exists already"):
+    with pytest.raises(RemoteProtocolError, match="'x' already exists"):
         unpack(arena, file(b"a", link=1), entry)
     assert (arena / "x").read_text() == "old"
 
@@ -132,8 +132,8 @@ def test_files_with_several_names_are_bounded(arena: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(max_tree_entries=3), "more entries than it may, at most 3 are accepted.*--max-tree-entries"),
-        (Limits(max_tree_bytes=9), "more bytes than it may, at most 9 are accepted.*--max-tree-bytes"),
+        (Limits(max_tree_entries=3), "too many entries: at most 3 are accepted.*--max-tree-entries"),
+        (Limits(max_tree_bytes=9), "too many bytes: at most 9 are accepted.*--max-tree-bytes"),
     ],
 )
 def test_limits(arena: Path, limits: Limits, message: str) -> None:

@@ -203,7 +203,7 @@ def test_a_reader_does_not_stop_a_writer(store: Store) -> None:
 
 
 def test_a_store_that_stays_locked_says_so(tmp_path: Path) -> None:
-    said = pytest.raises(StoreError, match=r"is locked.*for 0\.1 s.*has not got the run")
+    said = pytest.raises(StoreError, match=r"is locked.*for 0\.1 s.*The run was not saved")
     with open_store(str(tmp_path / "runs.db"), patience=Patience(lock=0.1)) as store, store.write(), said:
         deployment().save(store)
 

@@ -61,9 +61,9 @@ def test_a_relative_path_is_kept_when_the_directory_changes(tmp_path: Path, monk
         ("sqlite:///runs\x1b[2J.db", r"control character U\+001B"),
         ("runs.db\n", r"control character U\+000A"),
         ("postgresql://me:hunter2@db\udcff/runs", "not UTF-8"),
-        ("mysql://me:hunter2@db/runs", "cannot be in 'mysql'"),
-        ("postgresql+asyncpg://me:hunter2@db/runs", "cannot be in 'postgresql\\+asyncpg'"),
-        ("me:hunter2 ://db", "cannot be in 'something else'"),
+        ("mysql://me:hunter2@db/runs", "of the scheme 'mysql'"),
+        ("postgresql+asyncpg://me:hunter2@db/runs", "of the scheme 'postgresql\\+asyncpg'"),
+        ("me:hunter2 ://db", "of the scheme 'something else'"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
         ("sqlite:///file:x?mode=memory", "takes no options"),
@@ -132,7 +132,7 @@ def test_a_store_that_is_only_read_is_not_made(tmp_path: Path, postgresql: Postg
 def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("This is no database, it is a text that is long enough to be taken for one." * 20)
     for place, said in (
-        (tmp_path, "not a file"), (tmp_path / "none" / "runs.db", "its directory is not there"),
+        (tmp_path, "not a file"), (tmp_path / "none" / "runs.db", "its directory does not exist"),
         (tmp_path / "text" / "runs.db", "Not a directory"), (tmp_path / "text", "not a database"),
         (tmp_path / ("x" * 300), "File name too long"),
     ):

@@ -143,7 +143,7 @@ def test_who_reads_what_nobody_changes_hears_of_a_change(tmp_path: Path, monkeyp
             frozen.undo()
             with open_store(str(path)) as other:
                 deployment().save(other)
-            with pytest.raises(StoreError, match=r"was written to while it was read; ask again"):
+            with pytest.raises(StoreError, match=r"was written to while it was read; try again"):
                 list(found)
 
 
@@ -152,5 +152,5 @@ def test_an_older_store_that_cannot_be_migrated(tmp_path: Path, monkeypatch: pyt
     make_store(path)
     monkeypatch.setattr("playstream.process.store.schema.VERSION", 2)
     freeze(monkeypatch)
-    with pytest.raises(StoreError, match=r"older version of the tables, and cannot be written"):
+    with pytest.raises(StoreError, match=r"tables of an older version, and is not writable"):
         open_store(str(path), writable=False)

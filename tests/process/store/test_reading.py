@@ -99,7 +99,7 @@ def stop_the_backend(_server: Postgresql, backend: int) -> AbstractContextManage
     return stopped(backend)
 
 
-@pytest.mark.parametrize(("fail", "said"), [(end_the_backend, "connection"), (stop_the_backend, "no answer for 1 s")])
+@pytest.mark.parametrize(("fail", "said"), [(end_the_backend, "connection"), (stop_the_backend, "not respond for 1 s")])
 def test_reading_that_ends_in_an_error_leaves_nothing_open(
     postgresql: Postgresql, database: str, fail: Callable[[Postgresql, int], AbstractContextManager[object]], said: str
 ) -> None:

@@ -31,7 +31,7 @@ from tests.stages import Stages
 
 SHORT = Patience(connect=2, lock=0.3, statement=0.6, silence=1.0, canceled=0.2)
 ENDLESS = Patience(lock=1000, statement=1000, silence=1000, canceled=0.2)
-NOT_GOT = "has not got the run"
+NOT_GOT = "The run was not saved"
 
 
 def idents(server: Postgresql, database: str) -> list[str]:
@@ -48,7 +48,7 @@ def test_a_backend_that_is_silent_ends_the_wait(postgresql: Postgresql, database
         saving = pool.submit(deployment().save, store)
         with stopped(block.wait_for("INSERT INTO results")):
             block.release()
-            with pytest.raises(StoreError, match=rf"no answer for 1 s.*{NOT_GOT}"):
+            with pytest.raises(StoreError, match=rf"did not respond for 1 s.*{NOT_GOT}"):
                 saving.result()
     assert idents(postgresql, database) == []
 
@@ -95,7 +95,7 @@ def test_questions_wait_for_no_lock_and_no_silence(
     store = open_store(url, patience=Patience(lock=1000, statement=1000, silence=1.0))
     with store, Blocked(postgresql, database, table, readers=True) as block, ThreadPoolExecutor() as pool:
         asking = pool.submit(ask, store)
-        with stopped(block.wait_for("")), pytest.raises(StoreError, match="no answer for 1 s"):
+        with stopped(block.wait_for("")), pytest.raises(StoreError, match="did not respond for 1 s"):
             asking.result()
 
 
@@ -116,7 +116,7 @@ def test_a_server_that_says_nothing() -> None:
         assert "hunter2" not in str(refused.value)
         with closing(Cancellation()) as cancellation:
             cancellation.request("canceled by SIGTERM")
-            said = r"canceled by SIGTERM: the store .*me:\*\*\*@.* not waited for"
+            said = r"canceled by SIGTERM: gave up waiting for the store .*me:\*\*\*@"
             with pytest.raises(StoreError, match=said) as asked:
                 open_store(url, patience=Patience(connect=1000, canceled=0.2), cancellation=cancellation)
         assert "hunter2" not in str(asked.value)
@@ -172,7 +172,7 @@ def test_a_commit_whose_outcome_is_not_known_is_not_called_lost(postgresql: Post
         saving = pool.submit(deployment().save, store)
         block.wait_for("COMMIT")
         cancellation.request("canceled by the caller")
-        with pytest.raises(StoreError, match="may or may not have got the run"):
+        with pytest.raises(StoreError, match="may or may not have been saved"):
             saving.result()
     assert idents(postgresql, database) == ["nightly"]
 
@@ -188,7 +188,7 @@ def test_an_interrupted_wait_leaves_no_connection_and_no_thread(postgresql: Post
         threads = threading.active_count()
         before = descriptors()
         cancellation.request("canceled by the caller")
-        with Blocked(postgresql, database), pytest.raises(StoreError, match="not waited for"):
+        with Blocked(postgresql, database), pytest.raises(StoreError, match="gave up waiting for"):
             deployment().save(store)
         wait_until(lambda: (threading.active_count(), descriptors()) == (threads, before))
 

@@ -77,7 +77,7 @@ def test_some_results_are_asked_for(store: Store) -> None:
     assert [result.task for result in iter_results(store, run_id, host="web1")] == [
         "Gathering Facts", "Copy the page", "Restart"
     ]
-    with pytest.raises(ConfigurationError, match="'bad' is no outcome"):
+    with pytest.raises(ConfigurationError, match="'bad' is not a valid outcome"):
         list(iter_results(store, run_id, outcomes=("bad",)))
 
 

@@ -121,7 +121,7 @@ def by_runner(closing: ExitStack, directory: Path, task: str) -> Running:
 
 
 def by_signal(closing: ExitStack, directory: Path, task: str) -> Running:
-    """SIGINT to a worker: ansible-runner's dialect has no word to cancel a job with."""
+    """SIGINT to a worker: ansible-runner's dialect cannot cancel a job."""
     stages, demo, _, worker, process = _start(closing, directory, task, "--dialect", "runner")
     return Running(stages, demo, worker, process, partial(worker.send_signal, signal.SIGINT))
 

@@ -105,7 +105,7 @@ def check(dialect: Dialect, script: str, size: int) -> float:
     before = _ours()
     count, ended, seconds = serve(dialect, size)
     if isinstance(ended, LinkError):
-        assert str(ended).startswith("the next stage has gone"), ended
+        assert str(ended).startswith("the next stage has exited"), ended
     else:
         assert script == "short", "nobody has read the end of the long one"
         assert ended.exit_status == 0

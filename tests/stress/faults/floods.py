@@ -189,7 +189,7 @@ def _long_event(directory: Path) -> Peaks:
         sys.executable, "-m", "playstream", "process", str(demo),
     ])
     assert [event["event_data"] for event in _events(artifacts)] == [{}, {}]
-    assert "its event_data is left out" in said, said
+    assert "its event_data is omitted" in said, said
     return peaks
 
 

@@ -17,7 +17,7 @@ def test_an_event_above_the_limit_loses_its_data_alone(tmp_path: Path) -> None:
     assert [(event["uuid"], event["event"]) for event in run.events] == [("flood-1", "verbose"), ("flood-2", "verbose")]
     assert run.events[0]["event_data"] == {}
     assert "event 1 has 63963136 bytes" in run.stderr
-    assert "its event_data is left out" in run.stderr
+    assert "its event_data is omitted" in run.stderr
 
 
 def test_a_reader_that_is_slow_for_longer_than_idle_timeout(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_the_guard_does_not_answer(moment: str, word: str, status: str, tmp_path
     with traced(guard):
         said, complained = program.communicate(f"{word}\n", timeout=LIMIT_SECONDS)
     assert said.split() == [status]
-    assert ("the guard process has not answered for" in complained) is (word == "cancel")
+    assert ("the guard process has not responded for" in complained) is (word == "cancel")
     assert marked_processes(temporary) == []
     assert leftovers(temporary) == []
 
@@ -146,7 +146,7 @@ def test_the_guard_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         binary=fake(tmp_path, "exec sleep 600"),
     )
     assert ran.status == "error"
-    assert "the guard process of the job ended with exit status 1, so" in str(ran.explanation)
+    assert "the guard process of the job exited with status 1, so" in str(ran.explanation)
     assert "killed" not in str(ran.explanation)
 
 

@@ -92,7 +92,7 @@ def test_the_results_of_a_worker_that_there_is_no_room_for(stages: Stages, tmp_p
 
 @pytest.mark.parametrize(("words", "message"), [
     (("run",), b"/run/extravars-1' cannot be written: File too large. Free space there"),
-    (("transmit", "--dialect", "runner"), b"cannot be made in "),
+    (("transmit", "--dialect", "runner"), b"cannot be created in "),
 ], ids=["run", "transmit"])
 def test_a_temporary_file_that_there_is_no_room_for(
     stages: Stages, tmp_path: Path, words: tuple[str, ...], message: bytes

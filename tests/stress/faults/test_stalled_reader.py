@@ -35,5 +35,5 @@ def test_a_reader_that_takes_none_of_the_artifacts(stages: Stages, tmp_path: Pat
     finally:
         worker.kill()
     assert worker.returncode == SilentPeer.exit_status
-    assert b"the process stage has taken nothing for 0.5 seconds" in worker.communicate()[1]
+    assert b"the process stage has read nothing for 0.5 seconds" in worker.communicate()[1]
     assert stages.leftovers() == []

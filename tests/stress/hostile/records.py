@@ -31,7 +31,7 @@ DEPTH = 100_000
 """Levels of JSON that no version of Python reads."""
 DEEP = "[" * DEPTH + "]" * DEPTH
 HIGH = "\\ud800"
-"""In JSON text: half a character, which no encoding can say."""
+"""In JSON text: a lone surrogate, which no encoding can say."""
 
 
 def _job(**changes: Any) -> bytes:

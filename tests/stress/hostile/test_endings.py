@@ -100,11 +100,11 @@ def test_zero_means_successful_and_zero(
 
 
 SILENT = [
-    (StatusName.FAILED, 0, "'failed' and gives 0"), (StatusName.ERROR, 0, "does not say why"),
-    (StatusName.SUCCESSFUL, None, "no return code"), (StatusName.SUCCESSFUL, 2, "'successful' and gives 2"),
+    (StatusName.FAILED, 0, "'failed' with 0"), (StatusName.ERROR, 0, "gave no reason"),
+    (StatusName.SUCCESSFUL, None, "without Ansible's return code"), (StatusName.SUCCESSFUL, 2, "'successful' with 2"),
     (StatusName.FAILED, None, "no return code"), (StatusName.FAILED, 256, "256 as Ansible's return code"),
-    (StatusName.CANCELED, None, "does not say why"), (StatusName.TIMEOUT, None, "does not say which"),
-    (StatusName.ERROR, 2, "does not say why"),
+    (StatusName.CANCELED, None, "gave no reason"), (StatusName.TIMEOUT, None, "did not say which"),
+    (StatusName.ERROR, 2, "gave no reason"),
 ]
 
 
@@ -178,7 +178,7 @@ def test_two_events_of_one_number_are_refused(second: int, tmp_path: Path) -> No
     runner = line(status="starting") + one + b"\n" + other + b"\n" + line(status="successful") + END
     result, _ = rebuild(runner, tmp_path)
     assert result.exit_status == RemoteProtocolError.exit_status
-    assert "doubled" in (result.explanation or "")
+    assert "duplicated" in (result.explanation or "")
     assert [path.name for path in (tmp_path / "artifacts" / "job_events").iterdir()] == ["2-u-1.json"]
 
 
@@ -208,7 +208,7 @@ def _with_events(*counters: int) -> bytes:
 def test_missing_events_are_reported(counters: Sequence[int], words: str, tmp_path: Path) -> None:
     result, listener = rebuild(_with_events(*counters), tmp_path)
     assert (result.status, result.exit_status) == (StatusName.SUCCESSFUL, 0)
-    assert [warning.partition(" Likely")[0] for warning in listener.warnings] == [words]
+    assert [warning.partition(" Lines of")[0] for warning in listener.warnings] == [words]
 
 
 def test_the_command_reports_missing_events(stages: Stages, tmp_path: Path) -> None:

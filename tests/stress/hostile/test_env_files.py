@@ -47,7 +47,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("text", [LAUGHS, MERGES, LONG], ids=["lists", "merges", "a long text"])
 def test_aliases_that_stand_for_much(text: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"x: expected at most {MAX_BYTES} characters when its aliases"):
+    with pytest.raises(ConfigurationError, match=rf"x: expected at most {MAX_BYTES} characters after its aliases"):
         parse_mapping("x", text)
 
 
@@ -61,7 +61,7 @@ def test_an_alias_is_counted_as_often_as_it_comes() -> None:
     fits = MAX_BYTES // 1000 - 10
     text = "a: &a " + "x" * 1000 + "\nb: [" + "*a, " * fits
     assert len(parse_mapping("x", text + "]\n")["b"]) == fits
-    with pytest.raises(ConfigurationError, match="when its aliases"):
+    with pytest.raises(ConfigurationError, match="after its aliases"):
         parse_mapping("x", text + "*a, " * 10 + "]\n")
 
 
@@ -70,7 +70,7 @@ def test_an_alias_is_counted_as_often_as_it_comes() -> None:
     "a0: &a0 [1]\n" + "".join(f"a{level}: &a{level} [*a{level - 1}]\n" for level in range(1, 300)),
 ], ids=["200", "100,000", "100,000 objects", "100,000 entries", "by aliases"])
 def test_many_levels(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="x: expected at most 200 levels of lists and objects"):
+    with pytest.raises(ConfigurationError, match="x: expected at most 200 levels of nested lists and objects"):
         parse_mapping("x", text)
 
 
@@ -109,7 +109,7 @@ TOO_LARGE = f"expected at most {MAX_BYTES} bytes, got more"
 STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a link to /dev/zero": (lambda path: path.symlink_to("/dev/zero"), "expected a file or a FIFO, got a device"),
     "a link to a terminal": (lambda path: path.symlink_to("/dev/tty"), "expected a file or a FIFO, got a device"),
-    "a link to a FIFO that nobody writes": (to_a_fifo, "got a link to a FIFO outside of"),
+    "a link to a FIFO that nobody writes": (to_a_fifo, "got a link to a FIFO outside"),
     "10 GB": (sparse, TOO_LARGE),
     "a byte too many": (lambda path: path.write_text("#" * (MAX_BYTES + 1)), TOO_LARGE),
     "a directory": (lambda path: path.mkdir(), "expected a file or a FIFO, got a directory"),
@@ -179,11 +179,11 @@ def test_a_file_elsewhere_may_be_linked_to(directory: Path, tmp_path: Path) -> N
 
 
 SENT: dict[str, tuple[list[Zipped], str]] = {
-    "aliases": ([zipped("env/settings", LAUGHS.encode())], "when its aliases"),
+    "aliases": ([zipped("env/settings", LAUGHS.encode())], "after its aliases"),
     "a link to /dev/zero": ([linked("env/settings", "/dev/zero")], "got a device"),
     "a directory elsewhere": ([linked("env", "/proc/self/fd")], ""),
     "many levels": ([zipped("env/extravars", b"a: " + b"[" * 100_000)], "200 levels"),
-    "a tag": ([zipped("env/settings", b"a: !!int ''")], "does not fit its tag"),
+    "a tag": ([zipped("env/settings", b"a: !!int ''")], "does not match its tag"),
 }
 
 

@@ -87,7 +87,7 @@ def test_what_harms_nobody_is_kept_as_it_came(make: object, text: bytes) -> None
     (event_json(stdout="a\ud800b\U0001f600"), event_json(stdout="a\ufffdb\U0001f600")),
     (event_json(**{"\udc80": 1}), event_json(**{"\ufffd": 1})),
     (event_json(stdout="\U0001f600 \\ud800"), event_json(stdout="\U0001f600 \\ud800")),
-], ids=["NaN", "Infinity", "half a character", "half a character as a key", "a whole one"])
+], ids=["NaN", "Infinity", "a lone surrogate", "a lone surrogate as a key", "a whole one"])
 def test_what_is_no_json_is_replaced_in_an_events_file(make: object, text: bytes, kept: bytes) -> None:
     assert callable(make)
     with open_place() as place:
@@ -109,7 +109,7 @@ def test_an_rc_of_the_artifacts_that_is_none_is_refused(status: str, content: by
     with open_place() as place:
         answer = call_process(place, line(status=status) + carry(archive((entry("rc"), content))) + END)
         assert answer.error is RemoteProtocolError
-        assert "the artifact rc holds" in answer.message
+        assert "the artifact rc contains" in answer.message
         assert not (place.target / "rc").exists()
 
 

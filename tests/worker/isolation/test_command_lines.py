@@ -185,7 +185,7 @@ def test_what_is_changed_before_the_start_reaches_the_job_alone(
 def test_what_no_shell_can_give_is_refused_before_the_start(tmp_path: Path, engines: Path) -> None:
     command = enclose(make_sandbox(Isolation(image="ee"), make_paths(tmp_path), IDENT), {"UID": "7"})
     for name in ("EUID", "odd.name", "BASH_FUNC_x%%"):
-        with pytest.raises(ConfigurationError, match=f"'{name}' cannot be given to a job in a container"):
+        with pytest.raises(ConfigurationError, match=f"'{name}' cannot be passed to a job in a container"):
             _ = dataclasses.replace(command, env={**command.env, name: "x"}).start_env
     assert dataclasses.replace(command, env={**command.env, "_": "/usr/bin/env"}).start_env
 
@@ -222,10 +222,10 @@ def test_what_may_be_mounted(tmp_path: Path, engines: Path, monkeypatch: pytest.
     ("settings", "message"),
     [
         ({"volume_mounts": ("/nowhere/at/all:/a",)}, "'/nowhere/at/all' does not exist there"),
-        ({"volume_mounts": ("/:/a",)}, "'/' is not mounted into containers"),
-        ({"volume_mounts": ("/home/:/a",)}, "'/home' is not mounted into containers"),
-        ({"volume_mounts": ("/proc/self/root:/a",)}, "'/proc/self/root' is not mounted into containers"),
-        ({"host_cwd": "/usr"}, "host_cwd: '/usr' is not mounted into containers"),
+        ({"volume_mounts": ("/:/a",)}, "'/' cannot be mounted into a container"),
+        ({"volume_mounts": ("/home/:/a",)}, "'/home' cannot be mounted into a container"),
+        ({"volume_mounts": ("/proc/self/root:/a",)}, "'/proc/self/root' cannot be mounted into a container"),
+        ({"host_cwd": "/usr"}, "host_cwd: '/usr' cannot be mounted into a container"),
     ],
 )
 def test_what_may_not_be_mounted(settings: dict[str, str], message: str, tmp_path: Path, engines: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_copy_of_the_project_takes_its_place(tmp_path: Path, engines: Path) ->
 def test_a_colon_cannot_be_mounted(tmp_path: Path, engines: Path) -> None:
     paths = make_paths(tmp_path)
     (paths.private_data_dir / "a:b").mkdir()
-    with pytest.raises(JobError, match="for the colon in its name"):
+    with pytest.raises(JobError, match="because its name contains a colon"):
         make_sandbox(Isolation(image="ee"), paths, IDENT)
 
 

@@ -55,8 +55,8 @@ def test_an_image_asks_for_its_container(said: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"container_image": "image", "process_isolation_executable": "bwrap"}, "container, and .*'bwrap', makes none"),
-    *(({name: ALL[name]}, f"{name} has an effect on an isolated job only") for name in (
+    ({"container_image": "image", "process_isolation_executable": "bwrap"}, "container engine, but .*'bwrap'"),
+    *(({name: ALL[name]}, f"{name} only applies to an isolated job") for name in (
         "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
         "container_volume_mounts", "container_options", "container_auth_data", "process_isolation_path",
         "process_isolation_executable",
@@ -86,21 +86,21 @@ def test_bubblewrap_needs_no_image(executable: str, engine: str) -> None:
     [
         ({"process_isolation": "yes"}, "process_isolation: expected true or false, got 'yes'"),
         ({"process_isolation_executable": "lxc"}, "expected podman, docker or bwrap, or the path of one, got 'lxc'"),
-        ({"process_isolation_executable": ["podman"]}, "process_isolation_executable: expected text, got"),
-        ({"container_image": ""}, "container_image: process_isolation with docker needs an image"),
+        ({"process_isolation_executable": ["podman"]}, "process_isolation_executable: expected a string, got"),
+        ({"container_image": ""}, "container_image: process_isolation with docker requires an image"),
         ({"container_image": "--privileged"}, "container_image: expected the name of an image"),
         ({"container_image": "a b"}, "container_image: expected the name of an image"),
-        ({"container_options": "--user=1"}, r"container_options: expected a list of text, got '--user=1'; write it as"),
-        ({"container_options": [1]}, "container_options: expected a list of text, got 1 in it"),
+        ({"container_options": "--user=1"}, "container_options: expected a list of strings, got '--user=1'; write"),
+        ({"container_options": [1]}, "container_options: expected a list of strings, got 1 in it"),
         ({"container_volume_mounts": ["/keys"]}, "container_volume_mounts: expected HOST_PATH:CONTAINER_PATH or"),
         ({"container_volume_mounts": ["/keys:keys"]}, "with an absolute path in the container"),
         ({"container_volume_mounts": [":/keys"]}, "got ':/keys'"),
         ({"container_volume_mounts": ["/keys:/keys:ro:Z"]}, "got '/keys:/keys:ro:Z'"),
         ({"container_workdir": "project"}, "container_workdir: expected an absolute path in the container"),
-        ({"process_isolation_hide_paths": {"/a": 1}}, "process_isolation_hide_paths: expected a list of text"),
+        ({"process_isolation_hide_paths": {"/a": 1}}, "process_isolation_hide_paths: expected a list of strings"),
         ({"container_auth_data": "sesame"}, "container_auth_data: expected host, username and password, got str"),
-        ({"container_auth_data": {"host": "quay.io"}}, "container_auth_data: username: expected text, got nothing"),
-        ({"container_auth_data": {"host": "h", "username": "u", "password": 9876}}, "password: expected text, got int"),
+        ({"container_auth_data": {"host": "quay.io"}}, "container_auth_data: username: expected a string, got nothing"),
+        ({"container_auth_data": {"host": "h", "username": "u", "password": 9876}}, "password: expected a string"),
         ({"container_auth_data": {"host": 'h"\n', "username": "me", "password": "p"}}, "host: expected a registry's"),
     ],
 )

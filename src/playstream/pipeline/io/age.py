@@ -1,8 +1,8 @@
 """Encryption as a layer of a link, in age's format (age-encryption.org/v1): bytes in, bytes out.
 
 Each direction has a thread between the link and a pipe, whose other end the stage has in place of the link. The format
-is made of pieces of 64 KiB, each authenticated, and has no word for a shorter one before the end: what is written
-waits until a piece is full.
+is made of pieces of 64 KiB, each authenticated, and allows a shorter one only at the end: written data waits until a
+piece is full.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
 def encrypting(
     fd: int, recipients: Sequence[Recipient], cancellation: Cancellation | None = None, liveness_seconds: float = 0.0
 ) -> Iterator[int]:
-    """A descriptor whose content goes to `fd` encrypted. Nothing goes there when nothing is written.
+    """Yield a descriptor whose content is written to `fd` encrypted. If nothing is written to it, `fd` gets nothing.
 
     Args:
         fd: the link; not closed.
-        recipients: who shall be able to read it; at least one.
+        recipients: those who can decrypt it; at least one.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
-        LinkError: the reader has gone, or takes nothing, or the file cannot take more.
+        LinkError: the reader has exited or reads nothing, or the file cannot be written.
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
@@ -58,8 +58,8 @@ def encrypting(
     try:
         yield writing_end
     except BaseException as error:
-        # The reader may take nothing. Then a thread of the stage's may still be writing here; so that the number is
-        # nobody else's meanwhile, it stays in use.
+        # The reader may take nothing. Then a thread of the stage's may still be writing here; so its number stays in
+        # use until that has ended.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, writing_end, inheritable=False)
         os.close(null)
@@ -76,12 +76,12 @@ def encrypting(
 
 @contextmanager
 def decrypting(fd: int, identities: Sequence[Identity], warn: Callable[[str], object]) -> Iterator[Decrypted]:
-    """The content of an encrypted link.
+    """Decrypt a stream while it is read.
 
     Args:
         fd: the link; not closed.
         identities: one of them has to be among those whom the stream is encrypted to.
-        warn: is told, in another thread, of output of other programs that stood before the stream.
+        warn: called, in another thread, with a message about output of other programs before the stream.
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
@@ -94,7 +94,7 @@ def decrypting(fd: int, identities: Sequence[Identity], warn: Callable[[str], ob
 
 
 class Decrypted:
-    """What comes out of an encrypted link; a Source."""
+    """The decrypted stream of an encrypted link."""
 
     def __init__(self, fd: int, pump: _Pump) -> None:
         self._fd = fd
@@ -105,7 +105,7 @@ class Decrypted:
         return self._fd
 
     def read(self) -> bytes:
-        """What has come; waits for it. Empty at the end.
+        """Wait for data and return it; empty at the end of the stream.
 
         Raises:
             RemoteProtocolError: what came is not encrypted, not to these identities, or was changed.
@@ -162,7 +162,7 @@ class _Pump:
         except PlaystreamError as error:
             self.error = error
         except BaseException as error:  # noqa: BLE001 - whatever the library raises, the stage has to hear of it
-            self.error = self._ends.error or LinkError(f"the encryption of the link failed: {error}")
+            self.error = self._ends.error or LinkError(f"the encryption of the stream failed: {error}")
         else:
             self.error = self._ends.error  # the library drops errors of its last write
         finally:
@@ -191,22 +191,22 @@ class _Ends:
         self.writing_since: float | None = None
         """When a write began that has not ended."""
         self.error: PlaystreamError | None = None
-        """What the library has been told as an error of reading or writing; it keeps the text alone."""
+        """The error of reading or writing that was passed to the library, which only keeps its text."""
         self._poll = select.poll()
         self._poll.register(source, select.POLLIN)
-        self._poll.register(target, 0)  # tells when nobody reads there any more
+        self._poll.register(target, 0)  # reports when its reader has closed it
 
     def take(self) -> bytes:
-        """What has come, when all that was written has gone; waits for it. Empty at the end.
+        """Flush what was written, then wait for data and return it; empty at the end of the file.
 
         Raises:
-            LinkError: the source cannot be read, or nobody reads the target any more.
+            LinkError: the source cannot be read, or the target has no reader any more.
         """
         self.flush()
         if self.at_end:
             return b""
         if any(fd == self._target for fd, _events in self._poll.poll()):
-            raise LinkError("the next stage has gone: it ended, or was ended, before this one was done")
+            raise LinkError("the next stage has exited: it finished, or was killed, before this stage was done")
         data = read_some(self._source)
         self.at_end = not data
         return data
@@ -219,7 +219,7 @@ class _Ends:
         """Write what waits.
 
         Raises:
-            LinkError: nobody reads it, its reader takes nothing, or the file cannot take more.
+            LinkError: the reader has exited or reads nothing, or the file cannot be written.
         """
         written, self._written, self._waiting = b"".join(self._written), [], 0
         self.writing_since = time.monotonic()
@@ -230,14 +230,14 @@ class _Ends:
         self.writing_since = None
 
     def read(self, size: int) -> bytes:
-        """For the library: at most so many bytes."""
+        """Read at most `size` bytes; called by the library."""
         if not self._read:
             self._read = memoryview(self._attempt(self.take))
         data, self._read = bytes(self._read[:size]), self._read[size:]
         return data
 
     def write(self, data: bytes) -> int:
-        """For the library: take all of it."""
+        """Write all of `data`; called by the library."""
         if self.error is not None:
             raise self.error
         self._written.append(bytes(data))
@@ -283,25 +283,27 @@ def _decrypt(ends: _Ends, identities: Sequence[Identity], warn: Callable[[str], 
 def _explain_header(told: str) -> PlaystreamError:
     if told == _NO_KEY:
         return RemoteProtocolError(
-            "the stream is encrypted, but to none of the keys in the identity files: expected one that belongs to a "
-            "recipient of --encrypt-to. Give the file with that key (--identity), or encrypt to this one's public key "
-            "(age-keygen -y FILE). A stream encrypted with a passphrase cannot be read here"
+            "the stream is encrypted, but none of the keys in the identity files can decrypt it: expected the secret "
+            "key of a recipient given with --encrypt-to. Pass the file with that key (--identity), or encrypt to the "
+            "public key of this one (age-keygen -y FILE). Streams encrypted with a passphrase are not supported"
         )
     if told in _CUT_HEADERS:
-        return IncompleteStream("the encrypted stream ended within its header: its sender died, or the link was cut")
+        return IncompleteStream(
+            "the encrypted stream ended within its header: the sender was killed, or the connection was lost"
+        )
     return RemoteProtocolError(
-        f"the header of the encrypted stream cannot be read: {' '.join(told.split())}. Something on the way changed "
-        "it, or its sender uses a version of age that this side does not know"
+        f"the header of the encrypted stream cannot be read: {' '.join(told.split())}. It was altered in transit, or "
+        "the sender uses a version of age that is not supported"
     )
 
 
 def _explain_content(told: str, *, at_end: bool) -> PlaystreamError:
     if at_end:
         return IncompleteStream(
-            f"the encrypted stream ended early ({told}): its sender died, the link was cut, or its last 64 KiB were "
-            "changed on the way. What came before is authentic"
+            f"the encrypted stream ended early ({told}): the sender was killed, the connection was lost, or the last "
+            "64 KiB were altered in transit. Everything before that is authentic"
         )
     return RemoteProtocolError(
-        f"the encrypted stream was changed on the way ({told}): a piece of 64 KiB is not as its sender wrote it. What "
-        "came before is authentic"
+        f"the encrypted stream was altered in transit ({told}): a chunk of 64 KiB is not as the sender wrote it. "
+        "Everything before that is authentic"
     )

@@ -1,4 +1,4 @@
-"""The first bytes of an encrypted stream, told from those of a plain one."""
+"""Detecting the first bytes of an encrypted stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OVERLAP = 64
 
 
 class EncryptedStart:
-    """Holds back what comes until the encrypted stream begins; what a login has printed may stand before it."""
+    """Holds data back until the encrypted stream begins, which may follow output of a login."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -37,11 +37,11 @@ class EncryptedStart:
 
     @property
     def shown(self) -> bytes:
-        """The first of the bytes before the stream, for people."""
+        """The first bytes before the stream, for messages."""
         return bytes(self._held[: min(self.skipped, SHOWN)])
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came; empty at the end of the file.
+        """Take bytes as they were received; empty at the end of the file.
 
         Raises:
             RemoteProtocolError: a plain stream has come, or something else.
@@ -53,12 +53,12 @@ class EncryptedStart:
         told = (FirstBytes() if self.found else self._plain).receive_data(before) if before else None
         if told is not None and len(self._held) <= MAX_NOISE:
             raise RemoteProtocolError(
-                "expected an encrypted stream, got a plain one, which anybody on the way may have written or changed. "
-                "Encrypt it (--encrypt-to in the stage before this one), or leave --identity out"
+                "expected an encrypted stream, got an unencrypted one, which may have been written or altered by "
+                "anybody in between. Encrypt it (--encrypt-to in the previous stage), or omit --identity"
             )
         if not self.found and self._held and (told is not None or not data):
             error = RemoteProtocolError if data else IncompleteStream
             raise error(
                 f"expected an encrypted stream, got {len(self._held)} bytes of other output, beginning "
-                f"{bytes(self._held[:SHOWN])!r}. Likely another program writes to the same pipe"
+                f"{bytes(self._held[:SHOWN])!r}. Another program probably writes to the same pipe"
             )

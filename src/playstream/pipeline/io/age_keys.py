@@ -1,4 +1,4 @@
-"""Keys of age: recipients, to whom a stream is encrypted, and identities, who can read it.
+"""Keys of age: recipients, which a stream is encrypted to, and identities, which decrypt it.
 
 They are written as age and its `-r`, `-R` and `-i` take them. No error shows a line of a file, which may be secret.
 """
@@ -30,7 +30,7 @@ _MOST_BYTES = 1 << 24
 
 
 def import_pyrage() -> ModuleType:
-    """The library that knows age's format; it is loaded where something is encrypted or decrypted.
+    """Import the library for age's format, which is only needed to encrypt or decrypt.
 
     Raises:
         ConfigurationError: it is not installed.
@@ -39,21 +39,22 @@ def import_pyrage() -> ModuleType:
         import pyrage  # noqa: PLC0415 - an extra, and 2 MB
     except ImportError as error:
         raise ConfigurationError(
-            f"encryption needs the library pyrage, which cannot be loaded ({error}); pip install 'playstream[age]'"
+            f"encryption requires the library pyrage, which cannot be imported ({error}): run pip install "
+            "'playstream[age]'"
         ) from None
     return pyrage
 
 
 def read_recipients(given: Iterable[str], warn: Callable[[str], object]) -> list[Recipient]:
-    """Those who shall be able to read a stream.
+    """Read the recipients of a stream.
 
     Args:
         given: public keys, of age (`age1…`) or ssh (`ssh-ed25519 …`, `ssh-rsa …`), or `@FILE` for a file with one on
             each line.
-        warn: is told which ssh keys of a file were passed over, because age has no use for keys of their type.
+        warn: called with a message about ssh keys of a file that were skipped, because age does not support their type.
 
     Raises:
-        ConfigurationError: one is no such key, a file cannot be read or has no key, or pyrage is missing.
+        ConfigurationError: one is not such a key, a file cannot be read or has no key, or pyrage is missing.
     """
     import_pyrage()
     found: list[Recipient] = []
@@ -66,7 +67,7 @@ def read_recipients(given: Iterable[str], warn: Callable[[str], object]) -> list
 
 
 def read_identities(files: Sequence[str | os.PathLike[str]]) -> list[Identity]:
-    """The secret keys in files: of age, one on each line beside comments, or an ssh private key without passphrase.
+    """Read secret keys: files of age keys, one on each line, or an ssh private key without a passphrase.
 
     Raises:
         ConfigurationError: a file cannot be read, has no key or one that is of no use here, or pyrage is missing.
@@ -80,21 +81,21 @@ def _read(file: str | os.PathLike[str], flag: str) -> str:
         with Path(file).open("rb") as opened:
             data = opened.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
-            raise ConfigurationError(f"{flag}: {file} has more than {_MOST_BYTES >> 20} MiB, so it is no file of keys")
+            raise ConfigurationError(f"{flag}: {file} is larger than {_MOST_BYTES >> 20} MiB, so it is not a key file")
         if data.startswith(_AGE_FILES):
             raise ConfigurationError(
-                f"{flag}: {file} is encrypted, and nobody can be asked for its passphrase here. Give what age "
-                f"decrypts: --identity <(age -d {file})"
+                f"{flag}: {file} is encrypted, and its passphrase cannot be asked for here. Decrypt it with age: "
+                f"--identity <(age -d {file})"
             )
         return data.decode()
     except OSError as error:
         raise ConfigurationError(f"{flag}: {file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{flag}: {file} is no text, so it is no file of keys") from None
+        raise ConfigurationError(f"{flag}: {file} is not a text file, so it is not a key file") from None
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Number and text of the lines that are neither empty nor a comment."""
+    """Yield the number and the text of the lines that are neither empty nor a comment."""
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
@@ -107,11 +108,11 @@ def _recipients_of_file(file: str, warn: Callable[[str], object]) -> list[Recipi
         place = f"encrypt to: {file}, line {number}"
         kind = line.split(None, 1)[0]
         if kind.startswith(_OTHER_SSH_TYPES) and kind not in _SSH_TYPES:
-            warn(f"{place}: passed over, since age encrypts to no ssh key of the type {kind}")
+            warn(f"{place}: skipped, because age cannot encrypt to an ssh key of type {kind}")
         else:
             found.append(_recipient(line, place))
     if not found:
-        raise ConfigurationError(f"encrypt to: {file} has no public key that age could encrypt to")
+        raise ConfigurationError(f"encrypt to: {file} contains no public key that age can encrypt to")
     return found
 
 
@@ -125,13 +126,13 @@ def _recipient(text: str, place: str) -> Recipient:
             return pyrage.ssh.Recipient.from_str(text)
     except pyrage.RecipientError:
         raise ConfigurationError(
-            f"{place}: expected a public key, got one that is damaged, or of a kind that pyrage does not know "
+            f"{place}: expected a public key, got one that is damaged, or of a type that pyrage does not support "
             "(plugins, post-quantum)"
         ) from None
     if text.upper().startswith(_SECRET) or text.startswith(_PEM):
         raise ConfigurationError(
-            f"{place}: expected a public key, got a secret one. Whatever showed it to others, a process list or a "
-            "shell's history, has made it worthless: make another (age-keygen)"
+            f"{place}: expected a public key, got a secret key. Others may have seen it in a process list or a shell "
+            "history: do not use it any more, create a new one (age-keygen)"
         )
     raise ConfigurationError(
         f"{place}: expected age1…, ssh-ed25519 …, ssh-rsa … or @FILE, got something else. The public key of an age "
@@ -148,7 +149,7 @@ def _identities_of_file(file: str | os.PathLike[str]) -> list[Identity]:
             return [pyrage.ssh.Identity.from_buffer(text.lstrip().encode())]
         except pyrage.IdentityError as error:
             raise ConfigurationError(
-                f"identity: {file} is an ssh key of no use here: {error}. Expected one of ssh-ed25519 or ssh-rsa "
+                f"identity: {file} is an ssh key that cannot be used: {error}. Expected an ssh-ed25519 or ssh-rsa key "
                 "without a passphrase"
             ) from None
     found: list[Identity] = []
@@ -156,12 +157,12 @@ def _identities_of_file(file: str | os.PathLike[str]) -> list[Identity]:
         if not line.upper().startswith(_SECRET):
             raise ConfigurationError(
                 f"identity: {file}, line {number}: expected {_SECRET}… or a comment, got something else. A file with "
-                "secret keys is what age-keygen writes; an ssh private key works too, a plugin's identity does not"
+                "secret keys is what age-keygen writes; an ssh private key works too, the identity of a plugin does not"
             )
         try:
             found.append(pyrage.x25519.Identity.from_str(line))
         except pyrage.IdentityError:
             raise ConfigurationError(f"identity: {file}, line {number}: the secret key is damaged") from None
     if not found:
-        raise ConfigurationError(f"identity: {file} has no secret key")
+        raise ConfigurationError(f"identity: {file} contains no secret key")
     return found

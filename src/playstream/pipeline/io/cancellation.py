@@ -1,4 +1,4 @@
-"""How a running stage is told to stop, from a signal handler or another thread."""
+"""Requesting a running stage to stop, from a signal handler or another thread."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LOOK_SECONDS = 0.25
-"""How often whatever takes time looks whether it shall stop."""
+"""How often long operations check for a request to stop."""
 DELIVERY_SECONDS = 5.0
-"""How long, after a request to stop, what there is may still be delivered."""
+"""How long, after a request to stop, pending data may still be delivered."""
 _CLOSED = -1
 
 
 class Cancellation:
-    """A request to stop, which also wakes whoever waits in a select.
+    """A request to stop, which also wakes threads that wait in a select.
 
     Any thread and any signal handler may make it, before somebody looks at it too. It has descriptors only from the
     moment that somebody waits for it.
@@ -26,7 +26,7 @@ class Cancellation:
         self._lock = RLock()  # a handler may interrupt its own thread while that holds it
         self._read_end = self._write_end = _CLOSED
         self.reason: str | None = None
-        """Why, for people; None while there is no request."""
+        """The reason, for messages; None while there is no request."""
         self.requested_at: float | None = None
         """When, on the monotonic clock."""
 
@@ -44,7 +44,7 @@ class Cancellation:
             self.wake()
 
     def wake(self) -> None:
-        """Make whoever waits look around; for threads that end before `close` is called."""
+        """Wake the waiting threads; for threads that end before `close` is called."""
         write_end = self._write_end
         if write_end == _CLOSED:
             return
@@ -86,13 +86,13 @@ class Cancellation:
 
 
 class DeliveryTime:
-    """The time that somebody has for what there is, after a request to stop: what he takes for it, and no other.
+    """The time left for delivery after a request to stop.
 
     A job that takes long to end, such as a container that is slow to go, takes nothing from it. One thread calls
     `taking`, any may ask `over`.
 
     Args:
-        cancellation: the request; None where nobody can make one.
+        cancellation: the request; None if there cannot be one.
     """
 
     def __init__(self, cancellation: Cancellation | None) -> None:

@@ -16,32 +16,34 @@ if TYPE_CHECKING:
     from playstream.pipeline.io.stdio import Source
 
 Warn = Callable[[str], object]
-"""Takes a line for people."""
+"""Is called with a message for the user."""
 
 NOT_LIVE = (
-    "encrypt to: results arrive in pieces of 64 KiB and at the end, not as they come: age has no word for less. "
-    "Heartbeats wait too, so what is between may take the connection for an idle one"
+    "encrypt to: results arrive in chunks of 64 KiB and at the end, not as they are produced, because age only "
+    "encrypts whole chunks. Heartbeats are delayed too, so the connection may be closed as idle"
 )
 """What is said where encrypted results do not go to a file."""
 
 
 def encryption_of(options: Mapping[str, Any], name: str) -> list[str]:
-    """`encrypt_to` or `identity` among keyword arguments; empty when it is not there.
+    """Return `encrypt_to` or `identity` from keyword arguments; empty if it is missing.
 
     Raises:
-        ConfigurationError: it is there and names nothing, which may be a mistake that would leave a stream plain.
+        ConfigurationError: it is given but empty, which may be a mistake that would leave a stream unencrypted.
     """
     given = options.get(name)
     if given is None:
         return []
     values = [os.fspath(value) for value in ([given] if isinstance(given, (str, os.PathLike)) else given)]
     if not values or not all(values):
-        raise ConfigurationError(f"{name}: expected at least one, and none empty; leave it out for a plain stream")
+        raise ConfigurationError(
+            f"{name}: expected at least one value and no empty ones; omit it for an unencrypted stream"
+        )
     return values
 
 
 def check_hold(options: Mapping[str, Any]) -> None:
-    """See whether transmit can encrypt and stay, where both are asked for.
+    """Check that encryption and `hold` are not combined.
 
     Args:
         options: `encrypt_to` and `hold` among them are looked at.
@@ -51,8 +53,8 @@ def check_hold(options: Mapping[str, Any]) -> None:
     """
     if encryption_of(options, "encrypt_to") and options.get("hold"):
         raise ConfigurationError(
-            "hold: expected no encryption with it (encrypt to): age keeps the last bytes back until the end, so the "
-            "job would not arrive while transmit stays. End the worker to cancel such a job"
+            "hold: cannot be combined with encryption (encrypt to): age holds the last bytes back until the end, so "
+            "the job would not arrive while transmit waits. Stop the worker to cancel such a job"
         )
 
 
@@ -71,14 +73,14 @@ def encrypted(
     Args:
         fd: the link; not closed.
         recipients: as `--encrypt-to` has them; none for a plain stream.
-        warn: is told what the user should know.
-        results: whether somebody may want to see what comes as it comes.
+        warn: called with messages for the user.
+        results: whether results may be read while the job runs.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
-        ConfigurationError: a recipient is none, or pyrage is missing.
-        LinkError: the reader has gone, or takes nothing.
+        ConfigurationError: a recipient is not valid, or pyrage is missing.
+        LinkError: the reader has exited, or reads nothing.
     """
     if not recipients:
         yield fd
@@ -100,7 +102,7 @@ def decrypted(fd: int, identities: Sequence[str | os.PathLike[str]], warn: Warn)
     Args:
         fd: the link; not closed.
         identities: files as `--identity` has them; none for a plain stream.
-        warn: is told what the user should know; from another thread too.
+        warn: called with messages for the user; from another thread too.
 
     Raises:
         ConfigurationError: a file has no key of use, or pyrage is missing.

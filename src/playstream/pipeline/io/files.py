@@ -20,7 +20,7 @@ from playstream.pipeline.io.stdio import READ_SIZE, read_some, write_all
 
 @contextmanager
 def reading(file: IO[bytes]) -> Iterator[int]:
-    """A descriptor with what is left to read in `file`."""
+    """Yield a descriptor for the rest of `file`."""
     fd = _descriptor(file)
     if fd is not None and _stands_where_it_says(file, fd):
         yield fd
@@ -33,7 +33,7 @@ def reading(file: IO[bytes]) -> Iterator[int]:
     try:
         yield reading_end
     finally:
-        # A thread in the file's own read may wait for input that never comes; nobody waits for it.
+        # A thread in the file's own read may wait for input that never comes, so it is not waited for.
         close_owned(reading_end)
         if direct is not None:
             thread.join()
@@ -41,7 +41,7 @@ def reading(file: IO[bytes]) -> Iterator[int]:
 
 @contextmanager
 def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterator[int]:
-    """A descriptor that leads into `file`.
+    """Yield a descriptor that writes to `file`.
 
     Args:
         file: its `write` may wait as long as it likes.
@@ -62,8 +62,8 @@ def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterat
     try:
         yield writing_end
     except BaseException:
-        # A thread of the stage's may still be writing here, and this one hang in the file's own write; so that the
-        # number is nobody else's meanwhile, it stays in use.
+        # A thread of the stage's may still be writing here, and this one hang in the file's own write; so its number
+        # stays in use until that has ended.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, writing_end, inheritable=False)
         os.close(null)
@@ -76,7 +76,7 @@ def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterat
     with left.taking():
         while thread.is_alive():
             thread.join(LOOK_SECONDS)
-            check_delivery("whoever reads the output", cancellation, left)
+            check_delivery("the reader of the output", cancellation, left)
     if failed:
         raise LinkError(f"the stream cannot be written to {file!r}: {failed[0]}")
 
@@ -112,14 +112,14 @@ def _is_plain(file: Any) -> bool:
 
 
 def _pump_fd(file: io.BufferedReader, source: int, fd: int) -> None:
-    """Pass on what the file has buffered, and then what its descriptor gives, until the reader of `fd` has gone.
+    """Pass on what the file has buffered, then what is read from its descriptor, until the reader of `fd` closes it.
 
     A thread inside of the file's own read would hold its lock, and its owner, who wants to close it, would wait for
     input that never comes.
     """
     poll = select.poll()
     poll.register(source, select.POLLIN)
-    poll.register(fd, 0)  # tells when nobody reads there any more
+    poll.register(fd, 0)  # reports when its reader has closed it
     try:
         write_all(fd, _take_buffered(file, source))
         while any(number == source for number, _ in poll.poll()):

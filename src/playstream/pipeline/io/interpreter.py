@@ -1,4 +1,4 @@
-"""The Python to start programs of ours with. Where a program embeds Python, `sys.executable` may be that program."""
+"""Finding the Python for helper programs. In a program that embeds Python, `sys.executable` may be that program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAMES = ("python", "pypy", "graalpy")
 
 
 def find_python() -> str:
-    """The path of the Python that runs this program, or of another one of the same version.
+    """Return the path of the Python that runs this program, or of another one of the same version.
 
     Raises:
         JobError: there is none.
@@ -22,7 +22,7 @@ def find_python() -> str:
 
 
 def _is_python(path: str) -> bool:
-    """Whether a path is that of a Python: it is told by its name, for starting another program could do anything."""
+    """Whether a path is that of a Python, judged by its name, because running another program could do anything."""
     return bool(path) and os.path.basename(path).startswith(_NAMES) and os.access(path, os.X_OK)
 
 
@@ -38,7 +38,7 @@ def _find_other() -> str:
         if path is not None and _is_python(path):
             return path
     raise JobError(
-        f"no Python was found to start the process with that ends what a job leaves: expected {name} in "
-        f"{os.path.join(sys.prefix, 'bin')!r} or on PATH; sys.executable is {sys.executable!r}. Install {name}, or set "
-        "PATH so that it is found"
+        f"no Python interpreter was found to start helper processes with: expected {name} in "
+        f"{os.path.join(sys.prefix, 'bin')!r} or on PATH; sys.executable is {sys.executable!r}. Install {name}, or add "
+        "it to PATH"
     )

@@ -1,7 +1,7 @@
-"""JSON that every reader takes.
+"""JSON that every reader accepts.
 
-Python's json writes NaN and Infinity, which are not JSON, and halves of a surrogate pair, which no encoding can say.
-Both are in what modules give back, and in what a worker that is not trusted sends.
+Python's json writes NaN and Infinity, which are not JSON, and lone surrogates, which cannot be encoded. Both occur in
+results of modules, and in what an untrusted worker sends.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from collections.abc import Callable
 from typing import Any
 
 DEEPEST = 100
-"""Levels that are kept of a value that is made fit: whoever reads or writes it again must not meet Python's limit."""
+"""Levels of a value that `fit_json` keeps, so that reading or writing it again stays within Python's recursion
+limit."""
 _MOST_BITS = 14_000
-"""Of a whole number: Python writes at most 4300 digits."""
+"""Of an integer: Python writes at most 4300 digits."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 
 
 def dump_json(value: Any, *, default: Callable[[Any], Any] | None = None, indent: int | None = None) -> str:
-    """The value as valid JSON, in ASCII. What JSON cannot say is replaced, as `fit_json` does.
+    """Return the value as valid JSON, in ASCII. What JSON cannot represent is replaced, as by `fit_json`.
 
     Raises:
-        TypeError: it holds an object that JSON does not know, and there is no `default`.
+        TypeError: it contains an object that JSON does not know, and there is no `default`.
         ValueError: it holds itself.
         RecursionError: it is nested too deep.
     """
@@ -38,7 +39,7 @@ def dump_json(value: Any, *, default: Callable[[Any], Any] | None = None, indent
 
 
 def is_json(value: Any) -> bool:
-    """True if JSON can say the value, which came from json.loads, and UTF-8 its texts."""
+    """Return True if a value from json.loads can be represented in JSON and encoded as UTF-8."""
     try:
         text = _encode(value)
         if not text.isascii():
@@ -49,15 +50,14 @@ def is_json(value: Any) -> bool:
 
 
 def fit_json(value: Any) -> Any:
-    """A value that came from json.loads, as it can be written again by anybody.
+    """Make a value from json.loads representable in JSON.
 
     Args:
         value: not changed.
 
     Returns:
-        The value itself where it is fit. Else a copy, with None in the place of NaN, Infinity and whole numbers that
-        are too long, U+FFFD in the place of half a surrogate pair, and `…` in the place of what is nested deeper than
-        DEEPEST levels.
+        The value itself if it is representable. Else a copy, with None for NaN, Infinity and integers that are too
+        long, U+FFFD for lone surrogates, and `…` for what is nested deeper than DEEPEST levels.
     """
     try:
         text = _encode(value)

@@ -1,4 +1,4 @@
-"""Whether the other side still lives: it says something at least every so often, or it counts as lost."""
+"""Liveness: the other side counts as lost if it sends nothing for too long."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ gateways forget an idle connection."""
 DEFAULT_LIVENESS_SECONDS = 60.0
 """Silence after which the other side counts as lost: four heartbeats."""
 PATIENCE = 5
-"""How many times as long a side has that may be busy with something else than this link: before its first byte, when
-the stage before it may still be sending; and to take what is written to it, since a handler may block."""
+"""Factor for a side that may be busy with something else: before its first byte, while the stage before it may still be
+sending, and for reading, since a handler may block."""
 
 _PIECE = 1 << 16
 """Bytes after which to note that they were taken. A frame may have sixteen times as many, and a link be slow."""
 
 
 def check_seconds(source: str, seconds: float) -> float:
-    """A number of seconds, 0 for never.
+    """Check a number of seconds, where 0 means never.
 
     Args:
         source: the flag or argument, for errors.
+        seconds: the number.
 
     Raises:
         ConfigurationError: it is negative, infinite or no number.
     """
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise ConfigurationError(f"{source}: expected seconds from 0, got {seconds:g}")
+        raise ConfigurationError(f"{source}: expected a number of seconds, 0 or more, got {seconds:g}")
     return seconds
 
 
 def seconds_of(options: Mapping[str, Any], name: str, default: float) -> float:
-    """A number of seconds among keyword arguments.
+    """Return a number of seconds from keyword arguments.
 
     Raises:
         ConfigurationError: it is negative, infinite or no number.
@@ -52,7 +53,7 @@ class Liveness:
     """Watches for silence.
 
     Args:
-        side: who is listened to, for people.
+        side: the other side, for messages.
         seconds: the limit; 0 for none.
     """
 
@@ -63,10 +64,10 @@ class Liveness:
         self._heard = time.monotonic()
 
     def hear(self, *, expected: bool = True) -> None:
-        """Something has come.
+        """Mark the other side as alive, because data was received.
 
         Args:
-            expected: whether more can be expected in time: the other side says that it lives.
+            expected: whether more can be expected in time, because the other side sends heartbeats.
         """
         self._heard = time.monotonic()
         self._limit = self._seconds if expected else 0.0
@@ -88,7 +89,7 @@ class Liveness:
         return not poll.poll(0)
 
     def check(self, link: int) -> None:
-        """See whether the other side is silent for too long.
+        """Check whether the other side has been silent for too long.
 
         Args:
             link: where what it says comes from.
@@ -98,26 +99,27 @@ class Liveness:
         """
         if self.is_over(link):
             raise SilentPeer(
-                f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is gone, or the "
-                f"connection is dead. What came before is kept. --liveness-seconds sets the limit, {self._seconds:g} "
-                "here and 0 for none"
+                f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is down, or the "
+                "connection is lost. Everything received before is kept. --liveness-seconds sets the limit "
+                f"({self._seconds:g} here, 0 for none)"
             )
 
 
 def check_delivery(side: str, cancellation: Cancellation | None, left: DeliveryTime | None = None) -> None:
-    """See whether there is still time to deliver something after a request to stop.
+    """Check whether there is still time for delivery after a request to stop.
 
     Args:
-        side: who is to take it, for people.
-        cancellation: the request; None where nobody can make one.
+        side: the reader, for messages.
+        cancellation: the request; None if there cannot be one.
         left: what is left of the time; None where all counts that passes after the request.
 
     Raises:
-        SilentPeer: there is none.
+        SilentPeer: there is not.
     """
     if cancellation is not None and (cancellation.overdue if left is None else left.over):
         raise SilentPeer(
-            f"{cancellation.reason}, and {side} has not taken all within {DELIVERY_SECONDS:g} seconds. Likely it hangs"
+            f"{cancellation.reason}, and {side} did not read the remaining output within {DELIVERY_SECONDS:g} seconds. "
+            "It probably hangs"
         )
 
 
@@ -126,10 +128,10 @@ class Delivery:
 
     Args:
         fd: the link.
-        side: who takes it, for people.
+        side: the reader, for messages.
         seconds: the limit for silence. The other side counts as lost when it takes nothing for PATIENCE times as long;
             0 for never.
-        cancellation: when it is requested, DELIVERY_SECONDS are left for writing; None where nobody can request one.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for writing; None if there cannot be a request.
     """
 
     def __init__(self, fd: int, side: str, seconds: float, cancellation: Cancellation | None) -> None:
@@ -151,13 +153,13 @@ class Delivery:
                 thread calls `check`.
 
         Raises:
-            LinkError: the reader has gone, or the file cannot take more.
+            LinkError: the reader has exited, or the file cannot be written.
             SilentPeer: `check` has given up meanwhile; the rest is not written.
         """
         view = memoryview(data)
         while view:
             if self._lost is not None:
-                raise self._lost  # whoever has given up may close the link
+                raise self._lost  # the thread that has given up may close the link
             self._waiting_since = time.monotonic()
             with self._left.taking():
                 write_all(self._fd, view[:_PIECE], look)
@@ -165,7 +167,7 @@ class Delivery:
         self._waiting_since = None
 
     def check(self) -> None:
-        """See whether the other side takes what is written.
+        """Check whether the other side reads what is written.
 
         Raises:
             SilentPeer: it does not.
@@ -181,8 +183,8 @@ class Delivery:
         # When this process was stopped, there may be room: what the other side waits for has not been written yet.
         if self._is_overdue() and not wait_for(self._fd, select.POLLOUT, 0) and self._is_overdue():
             raise SilentPeer(
-                f"{self._side} has taken nothing for {self._limit:g} seconds: it hangs, or the connection is dead. "
-                f"--liveness-seconds sets the limit, which is {PATIENCE} times as long for taking"
+                f"{self._side} has read nothing for {self._limit:g} seconds: it hangs, or the connection is lost. The "
+                f"limit for reading is {PATIENCE} times --liveness-seconds"
             )
 
     def _is_overdue(self) -> bool:

@@ -1,4 +1,4 @@
-"""Locks on open files and directories (flock): they say who uses what, and the kernel drops them with their holder."""
+"""Locks on open files and directories (flock), which the kernel releases when their holder exits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
 
     Args:
         fd: open on it. The lock is held until every copy of this descriptor, those of other processes too, is closed.
-        shared: take one that others may share; it only keeps out who wants the lock for himself.
+        shared: take one that others may share; it only excludes exclusive locks.
 
     Returns:
-        False if somebody else holds it.
+        False if it is held already.
 
     Raises:
         OSError: the file system has no locks.
@@ -28,7 +28,7 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
 
 
 def is_at(path: Path, fd: int) -> bool:
-    """Whether what a descriptor is open on still has that path. Who had the lock before may have removed it."""
+    """Whether the file of a descriptor still has that path. The previous holder of the lock may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(fd))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Records on their way from the thread that makes them to the thread that takes them."""
+"""A queue of records from a producing to a consuming thread."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ CLOSED: Final = Nothing.MORE
 
 
 class Mailbox:
-    """A queue of records between two threads that never makes the first wait unless it wants to.
+    """A queue of records between two threads in which the producer only waits if it chooses to.
 
     Args:
-        wake: called when there is room again, or the taker has failed.
+        wake: called when there is room again, or the consumer has failed.
     """
 
     def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
@@ -44,11 +44,11 @@ class Mailbox:
         self._closed = False
         self._changed = threading.Condition()
         self.error: PlaystreamError | None = None
-        """Why the taker has given up; what is put afterwards is dropped."""
+        """Why the consumer has given up; what is added afterwards is dropped."""
 
     @property
     def full(self) -> bool:
-        """True while so much is waiting that no more should be produced."""
+        """True while too many records wait, so that no more should be produced."""
         return self._size > _HIGH_WATER
 
     @property
@@ -57,7 +57,7 @@ class Mailbox:
         return not self._records
 
     def put(self, *records: Record) -> None:
-        """Add records, waking the taker once; never waits."""
+        """Add records, waking the consumer once; never waits."""
         with self._changed:
             if self.error is None:
                 self._records.extend(records)
@@ -72,7 +72,7 @@ class Mailbox:
             look: called every LOOK_SECONDS while it waits; may let the mailbox fail.
 
         Raises:
-            PlaystreamError: what the taker failed with.
+            PlaystreamError: the error of the consumer.
         """
         while self.full and self.error is None:
             with self._changed:
@@ -84,13 +84,13 @@ class Mailbox:
         self.put(record)
 
     def close(self) -> None:
-        """No more will be put."""
+        """Mark the end of the records."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def fail(self, error: PlaystreamError) -> None:
-        """The taker has given up."""
+        """Record that the consumer has given up, and drop all records."""
         with self._changed:
             self.error = error
             self._records.clear()
@@ -99,7 +99,7 @@ class Mailbox:
         self._wake()
 
     def take(self, seconds: float | None = None) -> Record | Literal[Nothing.YET, Nothing.MORE]:
-        """The next record; EMPTY when none comes within `seconds`; CLOSED at the end."""
+        """Return the next record; EMPTY if none arrives within `seconds`; CLOSED at the end."""
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._changed:
             while not self._records:

@@ -1,4 +1,4 @@
-"""What belongs to one process, and not to those that it forks.
+"""Resources that belong to one process, and not to those that it forks.
 
 A forked child inherits what waits for an object's end or for the program's (weakref.finalize, atexit), and would remove
 what its parent still uses. It also inherits what is open: it would hold a lock for as long as it lives, or the end of a
@@ -53,7 +53,7 @@ def close_owned(fd: int) -> None:
 
 
 def _let_go() -> None:
-    """Let go of what is the parent's; called in a forked child.
+    """Close the parent's descriptors; called in a forked child.
 
     The numbers stay in use: objects of the parent's go on here with them, and close them.
     """

@@ -1,8 +1,7 @@
-"""Reading a link in a thread: checked and decompressed content waits while its taker is busy.
+"""Reading a link in a thread: checked and decompressed content waits while its consumer is busy.
 
-For large frames what the thread does runs outside of Python's lock, so it takes nothing from the taker's time. Small
-frames are better read by the taker itself: two threads that hand each of 3,000 frames of events over took twice as
-long as one.
+For large frames what the thread does runs outside of Python's lock, so it does not slow the consumer down. Small frames
+are better read by the consumer itself (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     _Piece = Frame | Line | ArchiveData | Noise
 
 _AHEAD = 4
-"""Pieces that wait for their taker. A frame or a piece of an archive has 1 MiB at most."""
+"""Pieces that wait for their consumer. A frame or a piece of an archive has 1 MiB at most."""
 _LOOK_SECONDS = 0.5
 """How often to look whether the thread listens again."""
 
@@ -40,7 +39,7 @@ class ReadAhead:
     Args:
         fd: the link; not closed.
         reader: turns what comes into pieces; used by the thread alone.
-        liveness: is told whenever something has come. What waits for its taker is no silence.
+        liveness: notified whenever data was received. Pieces that wait for their consumer do not count as silence.
     """
 
     def __init__(self, fd: int | Source, reader: PieceReader, liveness: Liveness) -> None:
@@ -64,10 +63,10 @@ class ReadAhead:
         return self._news
 
     def take(self) -> _Piece | EndOfFile:
-        """The next piece, noise, or the end of the file; waits for it.
+        """Wait for the next piece, noise or the end of the file, and return it.
 
         Raises:
-            PlaystreamError: the link failed, or what came is no stream. Nothing follows.
+            PlaystreamError: the link failed, or the data is not a valid stream. Nothing follows.
         """
         os.read(self._news, 1)
         piece = self._pieces.get()
@@ -85,7 +84,7 @@ class ReadAhead:
         return left if left is None or self._listening else max(left, _LOOK_SECONDS)
 
     def check(self) -> None:
-        """See whether the other side is silent for too long.
+        """Check whether the other side has been silent for too long.
 
         Raises:
             SilentPeer: it is.
@@ -111,14 +110,14 @@ class ReadAhead:
             self._put(error)
 
     def _wait(self) -> bool:
-        """Wait for input; False when nobody wants it any more."""
+        """Wait for input; False after `close`."""
         self._listening = True
         ready = self._poll.poll()
         self._listening = False
         return all(fd != self._stopped for fd, _events in ready)
 
     def _put(self, piece: _Piece | PlaystreamError | EndOfFile) -> bool:
-        """Hand a piece over; False when nobody wants it any more."""
+        """Put a piece into the queue; False after `close`."""
         self._pieces.put(piece)
         os.write(self._tell, b"p")
         return not self._stopping

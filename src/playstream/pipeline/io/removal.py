@@ -30,11 +30,11 @@ def remove_tree(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> s
     """Remove a directory with all that is in it. Directories in it are made writable; a link is removed, not followed.
 
     Args:
-        path: the directory. Nothing happens when it is not there.
+        path: the directory. Nothing happens if it does not exist.
         dir_fd: what `path` is relative to.
 
     Returns:
-        For people: what remains, and why. None when all is gone.
+        A message about what remains, and why. None if everything was removed.
     """
     removal = _Removal()
     name = os.fspath(path)
@@ -53,7 +53,7 @@ def discard(path: str | os.PathLike[str]) -> bool:
         import logging  # noqa: PLC0415 - the guard does without it
 
         logging.getLogger("playstream").warning(
-            "%s cannot be removed: %s. Nothing uses it any more; remove it by hand", os.fspath(path), remains
+            "%s cannot be removed: %s. It is no longer in use; remove it manually", os.fspath(path), remains
         )
     return remains is None
 
@@ -103,7 +103,7 @@ class _Removal:
             else:
                 os.unlink(name, dir_fd=parent)
         except FileNotFoundError:
-            return True  # somebody else was faster
+            return True  # another process was faster
         except (NotADirectoryError, IsADirectoryError):
             try:
                 self._remove_other(parent, name, shown)
@@ -190,7 +190,7 @@ def _make_writable(fd: int) -> None:
 
 
 def _open(parent: int | None, name: str) -> int:
-    """A handle of a directory. One that may not be read is made readable, which needs another handle."""
+    """Open a directory; if it is not readable, make it readable first, through another handle."""
     try:
         return os.open(name, _FLAGS, dir_fd=parent)
     except PermissionError:
@@ -204,7 +204,7 @@ def _open(parent: int | None, name: str) -> int:
 
 
 def _list(fd: int, passed_over: set[str]) -> list[tuple[str, bool]]:
-    """Some of the names in a directory, and whether each is a directory."""
+    """Return some of the names in a directory, and whether each is a directory."""
     with os.scandir(fd) as entries:
         found = islice((entry for entry in entries if entry.name not in passed_over), _AT_ONCE)
         return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]

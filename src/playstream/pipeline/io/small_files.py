@@ -14,7 +14,7 @@ MAX_BYTES: Final = 1 << 22
 
 
 def read_text(path: Path, directory: Path) -> str | None:
-    """The text of a file, with line ends of one character; None when there is no file.
+    """Return the text of a file with line ends normalized to LF; None if there is no file.
 
     A FIFO is waited for, so it has to lie in `directory` itself: what a link leads to elsewhere may be anybody's, and
     on a worker the link may have been sent. No tree brings a FIFO.
@@ -47,8 +47,8 @@ def _read(path: Path, directory: Path) -> bytes:
     waited_for = stat.S_ISFIFO(found.st_mode)
     if waited_for and not _lies_in(path, directory):
         raise ConfigurationError(
-            f"{path}: expected a file, got a link to a FIFO outside of {str(directory)!r}, which might never be "
-            "written. Make the FIFO here, in place of the link"
+            f"{path}: expected a file, got a link to a FIFO outside {str(directory)!r}, which might never be written "
+            "to. Create the FIFO here instead of the link"
         )
     if not waited_for and not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path}: expected a file or a FIFO, got {_kind_of(found.st_mode)}")
@@ -57,8 +57,8 @@ def _read(path: Path, directory: Path) -> bytes:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ConfigurationError(
-            f"{path}: expected at most {MAX_BYTES} bytes, got more. Data for a playbook may be larger as a file of "
-            "the project, for vars_files or include_vars"
+            f"{path}: expected at most {MAX_BYTES} bytes, got more. Put larger data for a playbook into a file of the "
+            "project and read it with vars_files or include_vars"
         )
     return data
 

@@ -41,10 +41,10 @@ class Source(Protocol):
     """A link whose bytes come through a layer, such as decryption, that can say why they end."""
 
     def fileno(self) -> int:
-        """A descriptor that is readable when `read` has something."""
+        """Return a descriptor that is readable when `read` has data."""
 
     def read(self) -> bytes:
-        """What has come; waits for it. Empty at the end."""
+        """Wait for data and return it; empty at the end of the stream."""
 
 
 class Connection:
@@ -91,17 +91,17 @@ def connect(
 
     Args:
         options: `identity` and `encrypt_to` among them are looked at, as flags and keyword arguments have them.
-        warn: is told what the user should know; from another thread too.
+        warn: called with messages for the user; from another thread too.
         reader: where the other side's bytes come from; not closed.
         writer: where this side's bytes go; not closed.
-        results: whether somebody may want to see what is written as it comes.
+        results: whether results may be read while the job runs.
         cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
         liveness_seconds: a reader of what is encrypted counts as lost when it takes nothing for PATIENCE times as long;
             0 for never.
 
     Raises:
-        ConfigurationError: a key or a recipient is none, or pyrage is missing.
-        LinkError: the reader of what is encrypted has gone, or takes nothing.
+        ConfigurationError: a key or a recipient is not valid, or pyrage is missing.
+        LinkError: the reader of the encrypted stream has exited, or reads nothing.
     """
     if options.get("identity") is None and options.get("encrypt_to") is None:
         yield Connection(reader, writer)
@@ -198,13 +198,13 @@ def _duplicate(fd: int) -> int:
         claimed = None
     if claimed is None:
         name = ("input", "output")[fd]
-        raise LinkError(f"standard {name} is closed; connect it to the stage {('before', 'after')[fd]}")
+        raise LinkError(f"standard {name} is closed; connect it to the {('previous', 'next')[fd]} stage")
     enlarge_pipe(claimed)
     return claimed
 
 
 def _is_filled(fd: int) -> bool:
-    """Whether a standard stream was closed, and nobody has opened something else there since."""
+    """Whether a standard stream was closed and has not been opened since."""
     return fd in _filled and os.path.samestat(os.fstat(fd), os.stat(os.devnull))
 
 
@@ -249,7 +249,7 @@ def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None
             written.
 
     Raises:
-        LinkError: the reader has gone, or the file cannot take more.
+        LinkError: the reader has exited, or the file cannot be written.
     """
     view = memoryview(data)
     size = None if look is None else piece_size(fd)
@@ -263,14 +263,16 @@ def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None
             wait_for(fd, select.POLLOUT)
             continue
         except (BrokenPipeError, ConnectionResetError):
-            raise LinkError("the next stage has gone: it ended, or was ended, before this one was done") from None
+            raise LinkError(
+                "the next stage has exited: it finished, or was killed, before this stage was done"
+            ) from None
         except OSError as error:
             raise LinkError(f"the stream cannot be written: {error.strerror}") from None
         view = view[written:]
 
 
 def read_some(link: int | Source) -> bytes:
-    """What has come, at most READ_SIZE bytes; waits for it. Empty at the end of the file.
+    """Wait for data and return it, at most READ_SIZE bytes; empty at the end of the file.
 
     Args:
         link: a descriptor, or a layer on one.
@@ -291,7 +293,7 @@ def read_some(link: int | Source) -> bytes:
 
 
 def wait_for(fd: int, what: int, seconds: float | None = None) -> bool:
-    """Wait until a descriptor is ready, or its other end has gone.
+    """Wait until a descriptor is ready, or its other end is closed.
 
     Args:
         fd: the descriptor.

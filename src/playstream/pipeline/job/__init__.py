@@ -1,1 +1,1 @@
-"""What is to be run: the job, how it is asked for, and what it needs."""
+"""Jobs: their options, the checks, and what they need."""

@@ -1,4 +1,4 @@
-"""What the user's ansible.cfg says of the few settings that playstream adds to.
+"""Reading the few settings of the user's ansible.cfg that playstream adds to.
 
 An environment variable replaces what ansible.cfg says, so what is added has to be added to that. The order of the
 files is the one in Ansible's documentation ("Ansible Configuration Settings").
@@ -25,11 +25,11 @@ class AnsibleConfig:
     values: Mapping[str, str]
 
     def get(self, name: str) -> str | None:
-        """The text of `name` in section `[defaults]`."""
+        """Return the value of `name` in section `[defaults]`."""
         return self.values.get(name)
 
     def get_paths(self, name: str) -> list[str] | None:
-        """A list of directories, relative ones taken from the file's own directory, as Ansible does."""
+        """Return a list of directories; relative ones are relative to the file's directory, as in Ansible."""
         text = self.get(name)
         if text is None or self.path is None:
             return None
@@ -38,7 +38,7 @@ class AnsibleConfig:
 
 
 def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool = False) -> AnsibleConfig:
-    """The ansible.cfg that Ansible will use when it is started with `env` in `cwd`.
+    """Find the ansible.cfg that Ansible will use when it is started with `env` in `cwd`.
 
     With `only_project`, those elsewhere are left out, as they are this host's and not those of the job's container: all
     but the project's, and one that ANSIBLE_CONFIG names by a path relative to the project.

@@ -19,7 +19,7 @@ _AS_THEY_ARE = (
 
 
 def make_arguments(options: Mapping[str, Any], *, command: Sequence[str] = ()) -> Arguments:
-    """What `options`, checked keyword arguments, ask for.
+    """Convert checked keyword arguments to Arguments.
 
     Args:
         options: options of run() or run_command() that are not None.
@@ -53,7 +53,7 @@ def _playbook(options: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigurationError("expected one of playbook and tasks, got both")
         return {"plays": (_play_of_tasks(options),)}
     if "gather_facts" in options:
-        raise ConfigurationError("gather_facts: expected tasks with it; a play says so itself")
+        raise ConfigurationError("gather_facts: can only be used with tasks; set it in the play instead")
     if playbook is None:
         return {}
     if isinstance(playbook, (str, os.PathLike)):
@@ -103,7 +103,7 @@ def _words(given: str | Sequence[str] | None) -> str | None:
 
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with the options that are settings too, which win."""
+    """Return the settings, overridden by the options that are settings too."""
     settings = dict(options.get("settings", {}))
     for name in SETTING_OPTIONS:
         if name in options:

@@ -14,7 +14,7 @@ from playstream.pipeline.errors import ConfigurationError
 
 
 def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[str, Any]:
-    """The options that were given, without those that are None.
+    """Check keyword arguments, and return those that are not None.
 
     Args:
         given: keyword arguments.
@@ -34,7 +34,7 @@ def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[s
 
 
 def refuse_empty(given: Mapping[str, Any], kind: type) -> None:
-    """See that no option that is a path, or the name of something, is empty, nor one in a list of them.
+    """Check that no option that is a path or a name is empty, nor one in a list of them.
 
     Args:
         given: keyword arguments.
@@ -48,8 +48,8 @@ def refuse_empty(given: Mapping[str, Any], kind: type) -> None:
         items = value if isinstance(value, (list, tuple)) else [value]
         if name in hints and _names_something(hints[name]) and any(_is_empty(item) for item in items):
             raise ConfigurationError(
-                f"{name}: expected {_describe(hints[name])}, got an empty text. Likely a variable is not set; leave "
-                "the option out for what is usual"
+                f"{name}: expected {_describe(hints[name])}, got an empty string. A variable is probably not set; omit "
+                "the option for the default"
             )
 
 
@@ -81,7 +81,7 @@ def _suggest(name: str, hints: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any, hint: Any) -> str:
-    """A value's type, and not the value, which may be a secret, unless there is a choice of words."""
+    """Return a value's type for a message; the value itself, which may be secret, only for a choice of words."""
     is_choice = isinstance(value, str) and any(get_origin(item) is Literal for item in (hint, *get_args(hint)))
     return repr(value) if is_choice or isinstance(value, bool) else type(value).__name__
 
@@ -117,7 +117,7 @@ def _fits_generic(value: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
 
 
 def _describe(hint: Any) -> str:
-    """A type in words."""
+    """Describe a type in words."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return f"a {arguments[1]}"
@@ -127,7 +127,7 @@ def _describe(hint: Any) -> str:
         return " or ".join(repr(item) for item in arguments)
     if origin is Sequence:
         return f"a list of ({_describe(arguments[0])})"
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Mapping: "a dict",
+    words = {bool: "true or false", int: "an integer", float: "a number", str: "a string", Mapping: "a dict",
              os.PathLike: "a path", IO: "a file object", UUID: "a UUID"}
     known = words.get(origin or hint)
     if known is not None:

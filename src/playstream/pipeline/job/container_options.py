@@ -1,4 +1,4 @@
-"""Words of the user's for an engine's `run`: those that would take the job out of playstream's hands are refused.
+"""Checking the user's options for an engine's `run`: those that would conflict with playstream are refused.
 
 podman and docker read their words alike (pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE` and `-n=VALUE`,
 letters in one word (`-it`), and for a switch no value but behind an equals sign. The first word that is neither an
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from playstream.pipeline.errors import ConfigurationError
 
-_REPLACES = "it puts another program in the place of Ansible"
-_DETACHES = "the engine would not wait for Ansible, and nobody would see its output and how it ends"
-_RUNS_NOTHING = "the engine would run nothing"
-_OURS = "playstream removes the container by the name that it gave, when the job has ended"
+_REPLACES = "it would replace Ansible with another program"
+_DETACHES = "the engine would not wait for Ansible, and its output and exit status would be lost"
+_RUNS_NOTHING = "the engine would not run anything"
+_OURS = "playstream names the container itself, to remove it when the job has ended"
 _REFUSED = {
     "detach": _DETACHES,
     "detach-keys": _DETACHES,
@@ -24,19 +24,19 @@ _REFUSED = {
     "entrypoint": _REPLACES,
     "init-path": _REPLACES,
     "rootfs": _REPLACES,
-    "attach": "output would be hidden that is not attached",
+    "attach": "output that is not attached would be lost",
     "name": _OURS,
     "replace": _OURS,
-    "restart": "the engine would start Ansible again when it has ended, and hide how it ended",
-    "stop-timeout": "the job could not be ended at once",
+    "restart": "the engine would restart Ansible and hide its exit status",
+    "stop-timeout": "the job could not be stopped immediately",
 }
 """By the long name: why not."""
 _ON_ONLY = {
-    "interactive": "playstream answers prompts over it",
-    "tty": "playstream reads the output from it",
+    "interactive": "playstream needs it to answer prompts",
+    "tty": "playstream needs it to read the output",
     "rm": "the container would be left behind",
     "purge": "the container would be left behind",  # podman's other name of it
-    "sig-proxy": "Ansible would not be told when the job is ended",
+    "sig-proxy": "Ansible would not receive the signal that stops the job",
 }
 """Switches that are on, and may be named but not turned off."""
 _SWITCHES = frozenset({
@@ -63,14 +63,14 @@ class _Option:
 
 
 def check_container_options(source: str, words: Sequence[str]) -> None:
-    """See that the words are options, and that none of them detaches, replaces or hides the program.
+    """Check that the words are options, and that none of them detaches, replaces or hides the program.
 
     Args:
         source: names the file or argument in errors.
         words: as they are given to `podman run` or `docker run`.
 
     Raises:
-        ConfigurationError: one does, or is no option.
+        ConfigurationError: one does, or is not an option.
     """
     key = f"{source}: container_options"
     for option in _read(key, words):
@@ -78,20 +78,20 @@ def check_container_options(source: str, words: Sequence[str]) -> None:
         if option.name in _ON_ONLY and option.value not in (None, *_TRUE):
             reason = _ON_ONLY[option.name]
         if option.name in _VARIABLES and (option.value or "").startswith("PLAYSTREAM_"):
-            reason = "playstream's own variables are what it hears of the run by"
+            reason = "variables named PLAYSTREAM_* are reserved for playstream"
         if reason is not None:
-            raise ConfigurationError(f"{key}: {option.word!r} cannot be used: {reason}. Take it out")
+            raise ConfigurationError(f"{key}: {option.word!r} cannot be used: {reason}. Remove it")
 
 
 def _read(key: str, words: Sequence[str]) -> Iterator[_Option]:
-    """The options, in order."""
+    """Yield the options in order."""
     left = list(words)
     while left:
         word = left.pop(0)
         if not word.startswith("-") or word in ("-", "--"):
             raise ConfigurationError(
-                f"{key}: expected an option, got {word!r}: the engine would take it for the image, and what follows "
-                "for the program. Name the image with container_image; write an option's value as --option=VALUE"
+                f"{key}: expected an option, got {word!r}: the engine would use it as the image, and the rest as the "
+                "command. Set the image with container_image; write the value of an option as --option=VALUE"
             )
         for option in _read_word(word):
             if option.value is not None or option.name in _SWITCHES:
@@ -104,12 +104,12 @@ def _read(key: str, words: Sequence[str]) -> Iterator[_Option]:
                     # An option that is not known may be a switch, and the next word an option to be looked at.
                     raise ConfigurationError(
                         f"{key}: expected a value for {word!r}, got {left[0] if left else 'none'!r}. Write it as "
-                        "--option=VALUE, and a switch that playstream does not know as --option=true"
+                        "--option=VALUE, and a flag that playstream does not know as --option=true"
                     )
 
 
 def _read_word(word: str) -> Iterator[_Option]:
-    """The options of one word; the last may lack its value."""
+    """Yield the options of one word; the last may lack its value."""
     if word.startswith("--"):
         name, equals, value = word.removeprefix("--").partition("=")
         yield _Option(word, name, value if equals else None)

@@ -1,8 +1,8 @@
-"""Extra variables: what a caller gives, as texts that Ansible reads the same values from, of the same kinds.
+"""Extra variables: converting a caller's values to texts that Ansible reads the same values from.
 
-A file of extra variables travels as its text, a vaulted one too, and Ansible reads it where the job runs. So every
-value is what it would have been on Ansible's own command line. Data of a program travels as JSON, or as YAML where JSON
-has no word for a value.
+The text of a file of extra variables is sent, vaulted or not, and Ansible reads it where the job runs. So every value
+is what it would be on Ansible's own command line. Data of a program is sent as JSON, or as YAML if JSON cannot
+represent a value.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ExtraVars: TypeAlias = "Mapping[Any, Any] | str"
 
 
 def split_extravars(source: str, items: Sequence[ExtraVars]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The texts, in their order, and the last item apart, if it is data that JSON carries.
+    """Return the texts in order, and separately the last item if it is data that JSON can represent.
 
     Args:
         source: names the argument in errors.
-        items: of two values of one name the later one counts.
+        items: of two values of one name the later one wins.
 
     Raises:
         ConfigurationError: a value is of a kind that Ansible cannot read from any text; names the variable.
@@ -86,7 +86,7 @@ def merge_as_json(texts: Sequence[str], last: Mapping[str, Any]) -> dict[str, An
 
 
 def _json_values(text: str) -> dict[str, Any] | None:
-    """The values of a text, when JSON carries each of them as it is."""
+    """Return the values of a text if JSON can represent all of them."""
     if text.startswith(VAULT_HEAD):
         return None
     try:
@@ -97,7 +97,7 @@ def _json_values(text: str) -> dict[str, Any] | None:
 
 
 def read_extravars(given: Any, directory: str | os.PathLike[str]) -> tuple[ExtraVars, ...]:
-    """The argument `extravars`: data, the path of a file, a text that begins with `{`, or a list of these.
+    """Read the argument `extravars`: data, the path of a file, a text that begins with `{`, or a list of these.
 
     Raises:
         ConfigurationError: a file cannot be read, or holds something else.

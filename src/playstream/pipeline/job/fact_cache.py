@@ -1,4 +1,4 @@
-"""The fact cache as clients know it: `fact_cache/<host>`, a JSON object of facts.
+"""The fact cache in the layout for clients: `fact_cache/<host>`, a JSON object of facts.
 
 ansible-core 2.19 and later write `s1_<host>` instead, holding JSON in JSON with each value wrapped in its tags (seen in
 its `plugins/cache` and in what it writes). playstream's worker brings its own into the plain form, process what comes
@@ -41,7 +41,7 @@ def write_facts(path: Path, text: str) -> None:
 
 
 def read_facts(directory: Path, host: str) -> dict[str, Any]:
-    """The facts of a host, in the layout that was written last; empty when there are none.
+    """Return the facts of a host from the layout that was written last; empty if there are none.
 
     Raises:
         OSError: they cannot be read.
@@ -102,7 +102,7 @@ def _is_small_file(path: Path) -> bool:
 
 
 def _read_as_json(path: Path) -> str | None:
-    """The facts of one wrapped file as they are written for clients; None when it is not one."""
+    """Return the facts of one wrapped file as JSON for clients; None if it is not one."""
     facts = _read_facts(path)
     try:
         return None if facts is None else dump_json(facts)
@@ -111,7 +111,7 @@ def _read_as_json(path: Path) -> str | None:
 
 
 def _read_facts(path: Path) -> Any:
-    """The facts of one wrapped file; None when it is not one."""
+    """Return the facts of one wrapped file; None if it is not one."""
     try:
         wrapper = _load(_read(path).decode())
         return untag(_load(wrapper[PAYLOAD])) if isinstance(wrapper, dict) and PAYLOAD in wrapper else None
@@ -120,7 +120,7 @@ def _read_facts(path: Path) -> Any:
 
 
 def _read(path: Path) -> bytes:
-    """The content of a file; a job may have put a FIFO in its place, which has none and is not waited for."""
+    """Return the content of a file. A FIFO in its place, which a job may have made, is empty and not waited for."""
     with open(path, "rb", opener=_open_at_once) as file:
         return file.read()
 
@@ -130,10 +130,10 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _load(text: str) -> Any:
-    """What JSON says.
+    """Parse JSON.
 
     Raises:
-        ValueError: it is none, or has too many values.
+        ValueError: it is not JSON, or has too many values.
     """
     if text.count(",") + text.count("[") + text.count("{") > _MAX_VALUES:
         raise ValueError
@@ -141,7 +141,7 @@ def _load(text: str) -> Any:
 
 
 def untag(value: Any) -> Any:
-    """A value without the objects that carry its tags."""
+    """Return a value without the objects that hold its tags."""
     if isinstance(value, list):
         return [untag(item) for item in value]
     if not isinstance(value, dict):

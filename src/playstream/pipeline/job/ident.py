@@ -1,4 +1,4 @@
-"""Names in a directory of artifacts: those that a run may have, and those of its files, which are ansible-runner's."""
+"""Names in an artifact directory: those allowed for a run, and those of its files, which are ansible-runner's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_text(text: str) -> bool:
 
 
 def check_name(what: str, name: str) -> str:
-    """A name that came from elsewhere, known to be usable as that of a file or a directory.
+    """Check that a name can be the name of a file or a directory, and return it.
 
     Args:
         what: what has the name, for the message.
@@ -40,14 +40,14 @@ def check_name(what: str, name: str) -> str:
     """
     if not name or "/" in name or name in {".", ".."} or not is_text(name) or len(os.fsencode(name)) > MAX_BYTES:
         raise ConfigurationError(
-            f"{what} {name!r} cannot name a directory: expected 1 to {MAX_BYTES} bytes, without a slash, and not . "
-            "or .."
+            f"{what} {name!r} is not a valid directory name: expected 1 to {MAX_BYTES} bytes without a slash, and not "
+            ". or .."
         )
     return name
 
 
 def check_ident(ident: str) -> str:
-    """A run's name, known to be usable as that of its directory among other artifacts.
+    """Check that a run's name can be the name of its artifact directory, and return it.
 
     Raises:
         ConfigurationError: it cannot be a directory's name, or it is the name of something else in that place.
@@ -55,7 +55,7 @@ def check_ident(ident: str) -> str:
     check_name("ident", ident)
     if ident.startswith(".") or ident in RESERVED:
         raise ConfigurationError(
-            f"ident {ident!r} is kept for playstream's own files: expected a name that does not start with a dot and "
-            f"is none of {', '.join(sorted(RESERVED))}. Give the run another ident"
+            f"ident {ident!r} is reserved for playstream's own files: expected a name that does not start with a dot "
+            f"and is not one of {', '.join(sorted(RESERVED))}. Choose another ident"
         )
     return ident

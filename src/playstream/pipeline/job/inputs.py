@@ -1,6 +1,6 @@
 """The files of a private data directory's `env/`: read, checked, and never written.
 
-They travel inside the Job and not in the tree, so that their secrets are never on the worker's disk.
+They are sent inside the Job and not in the tree, so that their secrets are never on the worker's disk.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def read_settings(private_data_dir: Path) -> dict[str, Any]:
 
 
 def read_command_file(private_data_dir: Path) -> tuple[str, ...]:
-    """The words of the file `args`, which take the place of the whole command line; none when there is no file.
+    """Read the words of the file `args`, which replace the whole command line; empty if there is no file.
 
     Raises:
         ConfigurationError: it cannot be read, or a quote is not closed.
@@ -95,7 +95,7 @@ def _read_mapping(directory: Path, name: str) -> dict[str, Any]:
 
 
 def read_extravars_text(path: Path, directory: Path) -> str | None:
-    """The text of a file of extra variables, vaulted or not; empty when it holds none, None when there is no file.
+    """Read a file of extra variables, vaulted or not; empty if it has none, None if there is no file.
 
     Args:
         path: a file or a FIFO.
@@ -109,7 +109,7 @@ def read_extravars_text(path: Path, directory: Path) -> str | None:
 
 
 def check_extravars_text(source: str, text: str) -> str:
-    """The text of extra variables, vaulted or not; empty when it holds none. `source` names it in errors.
+    """Check the text of extra variables, vaulted or not; empty if it has none. `source` names it in errors.
 
     Raises:
         ConfigurationError: it is neither names with values nor vaulted; names the line.
@@ -120,7 +120,7 @@ def check_extravars_text(source: str, text: str) -> str:
 
 
 def parse_mapping(source: str, text: str) -> dict[str, Any]:
-    """Names with values, from YAML or JSON; empty text is no names. `source` names the file or argument in errors.
+    """Parse a mapping of names to values from YAML or JSON. `source` names the file or argument in errors.
 
     Raises:
         ConfigurationError: it is something else; names the line.
@@ -144,26 +144,29 @@ def load_mapping(source: str, text: str, loader: type[ExactLoader]) -> dict[Any,
         raise ConfigurationError(f"{source}{where}: not valid YAML: {error.problem}") from None
     except TooLarge:
         raise ConfigurationError(
-            f"{source}: expected at most {MAX_BYTES} characters when its aliases (*name) are written out, got more"
+            f"{source}: expected at most {MAX_BYTES} characters after its aliases (*name) are expanded, got more"
         ) from None
     except RecursionError:
         raise too_deep(source) from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
     except (LookupError, TypeError, AttributeError, OverflowError):  # PyYAML's for `!!int ""`, `!!bool x` and the like
-        raise ConfigurationError(f"{source}: not valid YAML: a value does not fit its tag (!!name)") from None
+        raise ConfigurationError(f"{source}: not valid YAML: a value does not match its tag (!!name)") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         hint = ""
         if isinstance(values, str) and values.startswith(VAULT_HEAD):
-            hint = ", encrypted by ansible-vault. Only files of extra variables may be: Ansible reads those itself"
-        raise ConfigurationError(f"{source}: expected names with values, got {_kind_of(values)}{hint}")
+            hint = (
+                ", encrypted by ansible-vault. Only files with extra variables may be encrypted, because Ansible reads "
+                "them itself"
+            )
+        raise ConfigurationError(f"{source}: expected a mapping of names to values, got {_kind_of(values)}{hint}")
     return values
 
 
 def _load(text: str, loader: type[ExactLoader]) -> Any:
-    """The values of JSON or YAML. Nearly all JSON is YAML too; read as JSON it takes a hundredth of the time."""
+    """Parse JSON or YAML. Nearly all JSON is YAML too, but the JSON parser is much faster."""
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
@@ -173,7 +176,7 @@ def _load(text: str, loader: type[ExactLoader]) -> Any:
 
 
 def check_json(source: str, values: Mapping[Any, Any], *, paths: bool = False) -> dict[str, Any]:
-    """`values`, known to be what JSON carries to the worker as they are. `paths` as in `copy_plain`.
+    """Check that JSON can represent `values`, and return a copy. `paths` as in `copy_plain`.
 
     Raises:
         ConfigurationError: a value is of another kind, not a finite number, contains itself, or is nested too deeply;
@@ -183,7 +186,7 @@ def check_json(source: str, values: Mapping[Any, Any], *, paths: bool = False) -
 
 
 def _kind_of(value: object) -> str:
-    return {"list": "a list", "str": "text"}.get(type(value).__name__, type(value).__name__)
+    return {"list": "a list", "str": "a string"}.get(type(value).__name__, type(value).__name__)
 
 
 def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
@@ -195,20 +198,20 @@ def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for name, value in values.items():
         if not name or "=" in name or "\0" in name:
-            raise ConfigurationError(f"{source}: {name!r} cannot name an environment variable")
+            raise ConfigurationError(f"{source}: {name!r} is not a valid name of an environment variable")
         if isinstance(value, (dict, list)) or value is None:
-            raise ConfigurationError(f"{source}: {name}: expected text or a number, got {_kind_of(value)}")
+            raise ConfigurationError(f"{source}: {name}: expected a string or a number, got {_kind_of(value)}")
         text = str(value)
         if not is_text(name) or not is_text(text):
             raise ConfigurationError(
-                f"{source}: {name!r}: a NUL or half a character (U+D800 to U+DFFF) cannot be in the environment"
+                f"{source}: {name!r}: a NUL or a lone surrogate (U+D800 to U+DFFF) cannot be part of the environment"
             )
         checked[name] = text
     return checked
 
 
 def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings; those that playstream knows have the right type. Others are kept for plugins.
+    """Check the types of the settings that playstream knows. Others are kept for plugins.
 
     Raises:
         ConfigurationError: a value is of the wrong type.
@@ -216,9 +219,9 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in _TIME_LIMITS:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
-            raise ConfigurationError(f"{source}: {name}: expected seconds as a number, 0 for no limit, got {value!r}")
+            raise ConfigurationError(f"{source}: {name}: expected a number of seconds (0 for no limit), got {value!r}")
         if value is not None and not value <= _MAX_SECONDS:
-            raise ConfigurationError(f"{source}: {name}: expected at most {_MAX_SECONDS} seconds; 0 is for no limit")
+            raise ConfigurationError(f"{source}: {name}: expected at most {_MAX_SECONDS} seconds; 0 means no limit")
     for name in _SWITCHES:
         value = values.get(name)
         if value is not None and not isinstance(value, bool):
@@ -226,7 +229,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in _NAMES:
         value = values.get(name)
         if value is not None and not isinstance(value, str):
-            raise ConfigurationError(f"{source}: {name}: expected text, got {_kind_of(value)}")
+            raise ConfigurationError(f"{source}: {name}: expected a string, got {_kind_of(value)}")
     for name in (*_NAMES, *ISOLATION_KEYS):
         _check_texts(f"{source}: {name}", values.get(name))
     _check_fact_cache(source, values.get("fact_cache"))
@@ -235,7 +238,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether it can be written into a file, or typed. That of a path may have bytes that are no UTF-8 (`is_text`)."""
+    """Whether text can be written to a file, or typed. Paths may have bytes that are not UTF-8 (`is_text`)."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
@@ -243,15 +246,15 @@ def is_utf8(text: str) -> bool:
 
 
 def _check_texts(source: str, value: Any) -> None:
-    """The texts of a setting are paths or words of a command line, but those of a login, which go into a file."""
+    """Check that the strings of a setting can be used: as paths or arguments, or as a login in a file."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
     usable = is_utf8 if isinstance(value, dict) else is_text
     if not all(usable(item) for item in items if isinstance(item, str)):
-        raise ConfigurationError(f"{source}: it has a NUL or half a character (U+D800 to U+DFFF) in it")
+        raise ConfigurationError(f"{source}: it contains a NUL or a lone surrogate (U+D800 to U+DFFF)")
 
 
 def _check_fact_cache(source: str, name: str | None) -> None:
-    """It is written where the job runs: below the artifacts, whoever asks."""
+    """Check that the fact cache is below the artifacts, because it is written where the job runs."""
     if name and (name.startswith("/") or ".." in name.split("/")):
         raise ConfigurationError(
             f"{source}: fact_cache: expected the name of a directory in the artifacts, got {name!r}. For a cache "
@@ -260,17 +263,17 @@ def _check_fact_cache(source: str, name: str | None) -> None:
 
 
 def check_ssh_key(source: str, text: str | None) -> str | None:
-    """A private key, ended by a line end, without which ssh-add refuses it; None for none or an empty text.
+    """Check a private key and end it with a line end, which ssh-add requires; None for none or an empty text.
 
     Raises:
-        ConfigurationError: it is no private key. It is never shown.
+        ConfigurationError: it is not a private key. It is never shown.
     """
     if text is None or not text.strip():
         return None
     if not text.lstrip().startswith("-----BEGIN ") or "PRIVATE KEY" not in text:
         raise ConfigurationError(
             f"{source}: expected a private key, which begins with -----BEGIN … PRIVATE KEY-----. A public key or a "
-            "path is no private key: give the text of the file"
+            "path is not accepted: pass the content of the file"
         )
     if len(text) > _MAX_KEY:
         raise ConfigurationError(f"{source}: expected a private key of at most {_MAX_KEY} characters, got {len(text)}")

@@ -13,17 +13,17 @@ _META = "_meta"
 
 
 def write_inventory(value: Mapping[str, Any]) -> str:
-    """The text of an inventory, in the form of Ansible's files or as ansible-inventory and inventory scripts give it.
+    """Return an inventory as text. It may be in the form of Ansible's files or of inventory scripts.
 
     Raises:
-        ConfigurationError: a value is not what JSON carries, or a group is none; names it.
+        ConfigurationError: a value cannot be represented in JSON, or a group is not valid; names it.
     """
     values, _ = copy_plain("inventory", value)
     return json.dumps(_as_file(values) if _META in values else values)
 
 
 def convert_text(text: str) -> str:
-    """The text of an inventory; that of a script's answer in the form of a file.
+    """Return the text of an inventory; the output of an inventory script is converted to the form of a file.
 
     Raises:
         ConfigurationError: as with `write_inventory`.
@@ -38,7 +38,7 @@ def convert_text(text: str) -> str:
 
 
 def _as_file(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Groups with dicts of hosts and children, and the variables of each host beside its name."""
+    """Convert groups to dicts of hosts and children, with the variables of each host beside its name."""
     meta = values[_META] or {}
     variables = meta.get("hostvars") if isinstance(meta, dict) else meta
     if variables is not None and not isinstance(variables, dict):

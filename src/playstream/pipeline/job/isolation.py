@@ -1,4 +1,4 @@
-"""How a job is kept apart from its host: the settings `process_isolation*`, `container_*` and their kin, checked.
+"""Checking the isolation settings of a job: `process_isolation*`, `container_*` and related ones.
 
 Names and meanings are ansible-runner's. What can only be known where the job runs (is the engine there, does a path
 exist) is checked there, by `worker/isolation`.
@@ -41,7 +41,7 @@ class RegistryAuth:
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """What keeps a job apart."""
+    """The isolation of a job."""
 
     executable: str = DEFAULT_EXECUTABLE
     """podman, docker or bwrap: a name to be found on PATH, or a path that ends with one."""
@@ -82,7 +82,7 @@ _DEFAULTS = {"process_isolation_path": DEFAULT_ISOLATION_PATH, "process_isolatio
 
 
 def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None:
-    """The isolation that settings ask for. An image asks for its container, unless `process_isolation` is false.
+    """Return the isolation that settings request. An image requests a container unless `process_isolation` is false.
 
     Args:
         source: names the file or argument in errors.
@@ -99,21 +99,22 @@ def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None
     said = settings.get("process_isolation")
     if said is None and isolation.image and not isolation.containerized:
         raise ConfigurationError(
-            f"{source}: container_image asks for a container, and process_isolation_executable, "
-            f"{isolation.executable!r}, makes none. Leave one of them out, or set process_isolation"
+            f"{source}: container_image requires a container engine, but process_isolation_executable is "
+            f"{isolation.executable!r}. Omit one of the two, or set process_isolation"
         )
     given = [name for name in _NEEDS_ISOLATION if settings.get(name) and settings[name] != _DEFAULTS.get(name)]
     if said is None and not isolation.image and given:
         raise ConfigurationError(
-            f"{source}: {given[0]} has an effect on an isolated job only, and none is asked for. Set process_isolation "
-            "to true, or name a container_image; set it to false where the job is to run on its host all the same"
+            f"{source}: {given[0]} only applies to an isolated job, and isolation is not enabled. Set "
+            "process_isolation to true, or set container_image; set process_isolation to false to run the job on its "
+            "host anyway"
         )
     wanted = bool(isolation.image) if said is None else said
     return _check_use(source, isolation) if wanted else None
 
 
 def check_isolation(source: str, settings: Mapping[str, Any]) -> Isolation:
-    """What settings say of isolation, some of which others may have to complete. Arguments as there.
+    """Check the isolation settings, which other settings may complete. Arguments as for `read_isolation`.
 
     Raises:
         ConfigurationError: a value is of the wrong type or form.
@@ -161,8 +162,8 @@ def _check_use(source: str, isolation: Isolation) -> Isolation:
         )
     if isolation.containerized and not isolation.image:
         raise ConfigurationError(
-            f"{source}: container_image: process_isolation with {isolation.engine} needs an image to run the job in, "
-            "got none. Name one that has ansible-core in it, or set process_isolation_executable to bwrap"
+            f"{source}: container_image: process_isolation with {isolation.engine} requires an image to run the job "
+            "in, got none. Choose one that contains ansible-core, or set process_isolation_executable to bwrap"
         )
     if isolation.image.startswith("-") or any(character.isspace() for character in isolation.image):
         raise ConfigurationError(
@@ -186,7 +187,7 @@ def _flag(source: str, settings: Mapping[str, Any], key: str, *, default: bool) 
 def _text(source: str, settings: Mapping[str, Any], key: str) -> str | None:
     value = settings.get(key)
     if value is not None and (not isinstance(value, str) or "\0" in value):
-        raise ConfigurationError(f"{source}: {key}: expected text, got {value!r}")
+        raise ConfigurationError(f"{source}: {key}: expected a string, got {value!r}")
     return value or None
 
 
@@ -200,17 +201,17 @@ def _absolute(source: str, settings: Mapping[str, Any], key: str) -> str | None:
 
 
 def _words(source: str, settings: Mapping[str, Any], key: str, *, one: bool = False) -> tuple[str, ...]:
-    """A list of text; with `one`, a single text is a list of one."""
+    """Return a list of strings; with `one`, a single string is a list of one."""
     value = settings.get(key)
     if value is None or value == "":
         return ()
     if one and isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)):
-        raise ConfigurationError(f"{source}: {key}: expected a list of text, got {value!r}; write it as [{value!r}]")
+        raise ConfigurationError(f"{source}: {key}: expected a list of strings, got {value!r}; write it as [{value!r}]")
     for item in value:
         if not isinstance(item, str) or not item or "\0" in item:
-            raise ConfigurationError(f"{source}: {key}: expected a list of text, got {item!r} in it")
+            raise ConfigurationError(f"{source}: {key}: expected a list of strings, got {item!r} in it")
     return tuple(value)
 
 
@@ -224,7 +225,7 @@ def _read_auth(source: str, data: Any) -> RegistryAuth | None:
     for name in ("host", "username", "password"):
         if not isinstance(data.get(name), str) or not data[name]:
             raise ConfigurationError(
-                f"{key}: {name}: expected text, got "
+                f"{key}: {name}: expected a string, got "
                 f"{'nothing' if data.get(name) in (None, '') else type(data[name]).__name__}; put it in quotes"
             )
     if not _REGISTRY.fullmatch(data["host"]):

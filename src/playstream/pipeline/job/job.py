@@ -1,6 +1,6 @@
-"""What is to be run: a caller's arguments and the files of the private data directory, checked once, as a Job.
+"""Making a Job from a caller's arguments and the files of the private data directory, which are checked once.
 
-Everything that can be found wrong is found here, before a byte is sent and before anything runs.
+All errors that can be found before anything is sent or run are found here.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What a caller asks for; the names and meanings are ansible-runner's. None means not given.
+    """The arguments of a caller; the names and meanings are ansible-runner's. None means not given.
 
-    `playbook` is relative to `project_dir`, `plays` is a playbook that is no file. `inventory` is any number of paths
-    relative to the private data directory, host lists (with a comma), texts of an inventory, or mappings; none at all
-    is no inventory. `command` is a whole command line. `verbosity` is the number of -v (0 to 7).
+    `playbook` is relative to `project_dir`, `plays` is a playbook that is not a file. `inventory` is any number of
+    paths relative to the private data directory, host lists (with a comma), texts of an inventory, or mappings; none at
+    all is no inventory. `command` is a whole command line. `verbosity` is the number of -v (0 to 7).
     """
 
     ident: str | None = None
@@ -55,7 +55,7 @@ class Arguments:
     verbosity: int = 0
     cmdline: str | None = None
     extravars: Sequence[ExtraVars] = field(default=(), repr=False)
-    """Data, or texts of files; of two values of one name the later one counts."""
+    """Data, or texts of files; of two values of one name the later one wins."""
     envvars: Mapping[str, str] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -132,7 +132,7 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
 
 
 def check_job(job: Job) -> Job:
-    """The job, known to be one that can be run: the other side of a link may have made it without `make_job`.
+    """Check that a job can be run, and return it: the other side may have made it without `make_job`.
 
     Raises:
         ConfigurationError: it names what cannot be a directory, or a value is of the wrong kind or cannot be told to
@@ -147,7 +147,7 @@ def check_job(job: Job) -> Job:
     }
     for name, given in written.items():
         if not all(map(inputs.is_utf8, given)):
-            raise ConfigurationError(f"{name}: a text has a NUL or half a character (U+D800 to U+DFFF) in it")
+            raise ConfigurationError(f"{name}: a string contains a NUL or a lone surrogate (U+D800 to U+DFFF)")
     _check_what(job, job.command)
     _check_numbers(job)
     inputs.check_envvars("envvars", job.envvars)
@@ -163,12 +163,12 @@ def check_job(job: Job) -> Job:
         value = getattr(job, item.name)
         texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
         if not all(is_text(text) for text in texts if isinstance(text, str)):
-            raise ConfigurationError(f"{item.name}: a text has a NUL or half a character (U+D800 to U+DFFF) in it")
+            raise ConfigurationError(f"{item.name}: a string contains a NUL or a lone surrogate (U+D800 to U+DFFF)")
     return job
 
 
 def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
-    """The job with what `env/` adds, here or where the job is run.
+    """Return the job with what `env/` adds, here or where the job is run.
 
     What the job says already wins, name by name; with `env_files_win`, the names in envvars, passwords and settings do.
     Empty words and an empty key are the same as none. Of extra variables both are kept, the job's behind the file's.
@@ -193,7 +193,7 @@ def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
 
 
 def _say_isolation(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings, with `process_isolation` true where an image asks for its container."""
+    """Return the settings with `process_isolation` set to True if an image requests a container."""
     inputs.check_settings("settings", settings)
     isolated = read_isolation("settings", settings) is not None
     return {**settings, "process_isolation": True} if isolated else settings
@@ -227,6 +227,6 @@ def _check_what(arguments: Arguments | Job, command: tuple[str, ...]) -> None:
 
 def _check_numbers(arguments: Arguments | Job) -> None:
     if arguments.forks is not None and arguments.forks < 1:
-        raise ConfigurationError(f"forks: expected a whole number from 1, got {arguments.forks}")
+        raise ConfigurationError(f"forks: expected an integer of 1 or more, got {arguments.forks}")
     if not 0 <= arguments.verbosity <= 7:
         raise ConfigurationError(f"verbosity: expected 0 to 7, got {arguments.verbosity}")

@@ -1,4 +1,4 @@
-"""Where the things that a job names are: playbook, role, inventory. Looked up once, before anything is sent or runs."""
+"""Looking up what a job names: playbook, role, inventory. This is done once, before anything is sent or run."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Delivery(Enum):
     """How the private data directory gets to where the job runs."""
 
     TREE = "tree"
-    """It travels with the job, so what the job needs has to be in it."""
+    """It is sent with the job, so what the job needs has to be in it."""
     ARGUMENTS = "arguments"
     """It does not: the worker has a directory of its own, and paths are not looked for here."""
     IN_PLACE = "in place"
     """The job runs here, and may use what lies outside of the directory."""
     UNCHECKED = "unchecked"
-    """As IN_PLACE, and what is not there is no error: Ansible is asked for it, and says so itself."""
+    """As IN_PLACE, but missing files are not an error: Ansible reports them itself."""
 
 
 class Lookup:
@@ -76,7 +76,7 @@ class Lookup:
         )
 
     def playbook(self, playbook: str | None) -> str | None:
-        """The playbook relative to the project; absolute where the job runs in place and it is outside.
+        """Return the playbook relative to the project; absolute if the job runs in place and it is outside.
 
         Raises:
             ConfigurationError: there is none, or it would not reach the worker.
@@ -85,8 +85,8 @@ class Lookup:
             return None
         if not self._has_project:
             raise ConfigurationError(
-                f"playbook {playbook!r}: expected a private_data_dir with it, or a project_dir, to find it in. A "
-                "playbook that is no file can be given as a list of plays"
+                f"playbook {playbook!r}: a private_data_dir or a project_dir is required to find it in. Pass plays "
+                "that are not in a file as a list"
             )
         project = self.base / self.project_dir
         if self._anywhere and self._directory is not None and not os.path.isdir(project):
@@ -132,7 +132,7 @@ class Lookup:
     def inventory(
         self, items: Sequence[str | Mapping[str, Any]] | None
     ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-        """The paths and host lists among `items`, and the texts of those that are no files. None stays None.
+        """Return the paths and host lists in `items`, and the texts of inventories that are not files.
 
         Raises:
             ConfigurationError: there is no such inventory, or it would not reach the worker.
@@ -155,7 +155,9 @@ class Lookup:
 
     def _find_inventory(self, item: str) -> str:
         if not item:
-            raise ConfigurationError("inventory: expected a path, hosts, or an inventory's text, got an empty text")
+            raise ConfigurationError(
+                "inventory: expected a path, a list of hosts or the content of an inventory, got an empty string"
+            )
         relative = self.relative("inventory", item)
         if self._look and not os.path.exists(self.base / relative):
             in_inventory = f"inventory/{item}"
@@ -167,7 +169,7 @@ class Lookup:
                 if is_closed(self.base / name):
                     raise closed_error("inventory", self.base / name)
             raise ConfigurationError(
-                f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts needs a comma: "
+                f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts requires a comma: "
                 f"{item + ','!r}"
             )
         return relative
@@ -185,10 +187,10 @@ def is_closed(path: str | os.PathLike[str]) -> bool:
 
 
 def closed_error(what: str, path: Path) -> ConfigurationError:
-    """The error for what this user may not read, or not even look for."""
+    """Return the error for a path that this user cannot read, or cannot look up."""
     return ConfigurationError(
-        f"{what} {str(path)!r} may not be read by this user; see the owner and mode of it, and of the directories that "
-        "it lies in"
+        f"{what} {str(path)!r} cannot be read by this user: check its owner and mode, and those of its parent "
+        "directories"
     )
 
 
@@ -200,9 +202,9 @@ def _below(directory: Path, path: str) -> str | None:
 
 def _list_playbooks(project: Path) -> str:
     if not os.path.isdir(project):
-        return ", which does not exist: playbooks belong into project/ of the private data directory"
+        return ", which does not exist: playbooks belong in project/ of the private data directory"
     names = sorted(item.name for item in project.iterdir() if item.suffix in {".yml", ".yaml"})
-    return f"; there are: {', '.join(names[:10])}" if names else ", which holds no playbook"
+    return f"; available: {', '.join(names[:10])}" if names else ", which contains no playbooks"
 
 
 def _is_address(text: str) -> bool:

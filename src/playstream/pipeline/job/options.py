@@ -1,7 +1,7 @@
 """The keyword arguments that a job is asked for with: their names, their types, and which are settings too.
 
-The names and meanings are ansible-runner's, whose streams carry them; where its documents are silent, docs/python.md
-says what happens.
+The names and meanings are ansible-runner's, which are part of its protocol; where its documentation is unclear,
+docs/python.md says what happens.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from playstream.pipeline.job.isolation import ISOLATION_KEYS
 StrPath = Union[str, "os.PathLike[str]"]
 """A path. An empty one is refused, as an empty Name is."""
 Name = Annotated[str, "name"]
-"""The name of something. An empty one, likely of a variable that is not set, would stand for what nobody meant: the
-current directory, all hosts."""
+"""The name of something. An empty one, probably of an unset variable, would mean something unintended: the current
+directory, all hosts."""
 
 
 class SharedOptions(TypedDict, total=False):

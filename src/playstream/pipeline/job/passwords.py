@@ -65,7 +65,7 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for pattern, answer in values.items():
         if not isinstance(pattern, str):
-            raise ConfigurationError(f"{source}: expected a text as a prompt or name, got {type(pattern).__name__}")
+            raise ConfigurationError(f"{source}: expected a string as a prompt or name, got {type(pattern).__name__}")
         try:
             re.compile(pattern)
             re.compile(pattern.encode(), re.MULTILINE)  # a terminal shows bytes
@@ -75,14 +75,14 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
             ) from None
         if isinstance(answer, (dict, list, bool)) or answer is None:
             raise ConfigurationError(
-                f"{source}: the answer to {pattern!r}: expected text, got {type(answer).__name__}"
+                f"{source}: the answer to {pattern!r}: expected a string, got {type(answer).__name__}"
             )
         checked[pattern] = _check_answer(f"{source}: the answer to {pattern!r}", str(answer))
     return checked
 
 
 def _check_answer(source: str, answer: str) -> str:
-    """An answer that can be typed, without a line end at its end: Enter is pressed in any case.
+    """Check that an answer can be typed, and return it without a final line end, because Enter is typed anyway.
 
     Raises:
         ConfigurationError: no line that is typed could hold it. It is not shown.
@@ -91,12 +91,12 @@ def _check_answer(source: str, answer: str) -> str:
     found = next((name for char, name in (("\n", "a line feed"), ("\r", "a carriage return")) if char in answer), None)
     if found is not None:
         raise ConfigurationError(
-            f"{source}: expected one line, got {found} within it, which whoever asks takes for the end of the answer"
+            f"{source}: expected one line, got {found} in it, which would end the answer early"
         )
     size = len(answer.encode("utf-8", "surrogatepass"))
     if size > MAX_ANSWER:
         raise ConfigurationError(
-            f"{source}: expected at most {MAX_ANSWER} bytes, which is what a terminal takes as one line, got {size}"
+            f"{source}: expected at most {MAX_ANSWER} bytes, the longest line that a terminal accepts, got {size}"
         )
     return answer
 

@@ -1,4 +1,4 @@
-"""Data of a program as plain values, each of which JSON, or Ansible's YAML, has a word for."""
+"""Copying data to plain values that JSON, or Ansible's YAML, can represent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playstream.pipeline.errors import ConfigurationError
 
 MAX_LEVELS = 200
 """Of lists and objects in one another. Python's own limit for JSON depends on its version and on who calls."""
-_EXPECTED = "text, a number, true, false, null, a list or a dict"
+_EXPECTED = "a string, a number, true, false, null, a list or a dict"
 _SHOWN = 200
 _YAML_ONLY = (bytes, dt.date, set, frozenset)
 
@@ -20,14 +20,14 @@ _YAML_ONLY = (bytes, dt.date, set, frozenset)
 def copy_plain(
     source: str, values: Mapping[Any, Any], *, yaml: bool = False, paths: bool = False
 ) -> tuple[dict[Any, Any], bool]:
-    """A copy in Python's own types, and whether JSON carries it without a change.
+    """Return a copy in Python's own types, and whether JSON represents it without a change.
 
     A tuple becomes a list, and an object of a derived type (an enumeration's, say) one of the type itself.
 
     Args:
         source: names the argument in errors.
         values: what is copied.
-        yaml: accept what YAML alone carries: names that are no texts, dates, bytes, sets and infinite numbers.
+        yaml: accept what only YAML represents: names that are not strings, dates, bytes, sets and infinite numbers.
         paths: accept halves of a character (U+D800 to U+DFFF): they stand for bytes in the paths of files.
 
     Raises:
@@ -38,14 +38,14 @@ def copy_plain(
     try:
         json.dumps(copied if copier.exact else None)
     except ValueError as error:  # of an integer that has too many digits
-        raise ConfigurationError(f"{source}: a value cannot be written as text: {error}") from None
+        raise ConfigurationError(f"{source}: a value cannot be converted to text: {error}") from None
     return copied, copier.exact
 
 
 def too_deep(source: str) -> ConfigurationError:
-    """The error for what is nested too deeply."""
+    """Return the error for data that is nested too deeply."""
     return ConfigurationError(
-        f"{source}: expected at most {MAX_LEVELS} levels of lists and objects in one another, got more. Likely a value "
+        f"{source}: expected at most {MAX_LEVELS} levels of nested lists and objects, got more. A value probably "
         "contains itself"
     )
 
@@ -77,7 +77,8 @@ class _Copier:
             return self._text(name, _join(place, name))
         if not self._yaml or not (name is None or isinstance(name, (int, float, dt.date))):
             raise ConfigurationError(
-                f"{self._source}: {_show(_join(place, name))}: expected text as a name, got {name!r}; put it in quotes"
+                f"{self._source}: {_show(_join(place, name))}: expected a string as a name, got {name!r}; put it in "
+                "quotes"
             )
         self.exact = False
         return self._scalar(name, place)
@@ -101,8 +102,8 @@ class _Copier:
                 text.encode()
             except UnicodeEncodeError:
                 raise ConfigurationError(
-                    f"{self._source}: {_show(ascii(place)[1:-1])}: expected text that UTF-8 can say, got half a "
-                    "character (U+D800 to U+DFFF)"
+                    f"{self._source}: {_show(ascii(place)[1:-1])}: expected a string that can be encoded as UTF-8, got "
+                    "a lone surrogate (U+D800 to U+DFFF)"
                 ) from None
         return text
 

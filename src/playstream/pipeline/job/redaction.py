@@ -1,4 +1,4 @@
-"""A command as it may be shown and kept: values of its environment and its words that may be secret are hidden.
+"""Redacting a command: secrets in its environment and its words are hidden.
 
 What is shown of an environment is chosen by an allow-list of names (`is_harmless`). The values of those, and the
 words of a command line, are searched for what looks like a secret. Where the two cannot be told apart, more is hidden.
@@ -14,7 +14,7 @@ from typing import Final
 REDACTED = "***"
 
 # The end of a name whose value is secret; a few words decide inside of it too. Names of files, and ssh's options
-# (PasswordAuthentication), are no secrets. Nothing here may take more than a fixed time for each character: a command
+# (PasswordAuthentication), are not secrets. Nothing here may take more than a fixed time for each character: a command
 # comes from workers that are not trusted.
 _NAME = (
     r"(?:(?:passw(?:or)?d|passphrase|secret|token|credential)[\w.-]{0,64}|pass|pwd|key|auth|creds)"
@@ -28,7 +28,7 @@ _PATTERNS = tuple(
         # A URL's password, up to the last @ before the next URL: what is not quoted as it should be is part of it.
         # A number that a path follows is a port.
         (r"(\w://[^\s:/@'\"?#]*:)(?!\d+(?:[/?#,]|$))(?:(?!\w{1,32}://)\S)*@", rf"\1{REDACTED}@"),
-        # A token in the place of the user.
+        # A token instead of the user.
         (r"(\bhttps?://)[^\s:/@'\"?#]+@", rf"\1{REDACTED}@"),
         # The same without a scheme, as proxies are given.
         (r"((?:^|[\s='\"])[\w.%+-]{1,128}:)(?!//)[^\s@'\"]{1,128}@(?=[\w\[])", rf"\1{REDACTED}@"),
@@ -57,13 +57,15 @@ _ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=", re.ASCII)
 
 
 def redact(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment: hidden are the values of all but harmless variables, and what is secret in those."""
+    """Return the environment with secrets hidden: all values but those of harmless variables, and secrets in those."""
     return {name: redact_text(value) if is_harmless(name) else REDACTED for name, value in sorted(env.items())}
 
 
 def redact_words(words: Sequence[str]) -> tuple[str, ...]:
-    """The command line: hidden are the values of extra variables, of variables that are not harmless, of options that
-    are named as a secret, and what is secret in other words.
+    """Return the command line with secrets hidden.
+
+    Hidden are the values of extra variables, of variables that are not harmless, of options that are named as a secret,
+    and secrets in other words.
     """
     by_sshpass = any(word.rpartition("/")[2] == "sshpass" for word in words)
     return tuple(
@@ -73,7 +75,7 @@ def redact_words(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def redact_text(text: str) -> str:
-    """The text, without the passwords of URLs, of sshpass and of connection strings, and values named as a secret."""
+    """Hide passwords of URLs, of sshpass and of connection strings, and values that are named as a secret."""
     for pattern, shown in _PATTERNS:
         text = pattern.sub(shown, text)
     return text

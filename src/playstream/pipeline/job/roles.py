@@ -1,4 +1,4 @@
-"""Where Ansible looks for a role: one list, for the check before a run and for what Ansible is told."""
+"""The search path for roles, for the check before a run and for Ansible's environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VARIABLE = "ANSIBLE_ROLES_PATH"
 
 
 def role_directories(own: Sequence[str], env: Mapping[str, str], config: AnsibleConfig) -> list[str]:
-    """The search path for roles: `own`, then what the environment, ansible.cfg or Ansible's default says."""
+    """Return the search path for roles: `own`, then that of the environment, of ansible.cfg or Ansible's default."""
     named = _named(env, config)
     home = env.get("ANSIBLE_HOME") or config.get("home") or "~/.ansible"
     defaults = [f"{home}/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"]
@@ -31,12 +31,12 @@ def own_role_directories(job: Job, private_data_dir: Path, project: Path) -> lis
 
 
 def _named(env: Mapping[str, str], config: AnsibleConfig) -> list[str] | None:
-    """What a variable or ansible.cfg names; None for Ansible's default."""
+    """Return the directories that a variable or ansible.cfg names; None for Ansible's default."""
     return env[_VARIABLE].split(":") if env.get(_VARIABLE) else config.get_paths("roles_path")
 
 
 def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mapping[str, str]) -> None:
-    """See that the job's role is where Ansible will look for it.
+    """Check that the job's role is where Ansible will look for it.
 
     What only the host of the job can tell is left to Ansible: roles in a container's image, and directories outside of
     what is sent that a variable or ansible.cfg names.
@@ -74,13 +74,13 @@ def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mappi
     if not on_this_host and any(not _lies_in(place, private_data_dir) for place in (*places, start / role)):
         return
     raise ConfigurationError(
-        f"role {role!r} was not found in {', '.join(map(str, dict.fromkeys(places)))}. Put it there, or name its place "
-        "with roles_path"
+        f"role {role!r} was not found in {', '.join(map(str, dict.fromkeys(places)))}. Move it there, or set "
+        "roles_path to its directory"
     )
 
 
 def _expand(path: str, start: Path, env: Mapping[str, str]) -> Path:
-    """A directory as Ansible understands it, which starts in `start` with the variables `env`."""
+    """Expand a directory as Ansible does when it is started in `start` with the variables `env`."""
     text = Template(path).safe_substitute(env)
     if text.startswith("~/") and env.get("HOME"):
         text = env["HOME"] + text[1:]

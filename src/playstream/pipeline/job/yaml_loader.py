@@ -1,4 +1,4 @@
-"""Reading YAML as Ansible does, or as JSON can carry it, and no more of it than there is."""
+"""Reading YAML as Ansible does, or as JSON can represent it, with a limit on what aliases expand to."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from playstream.pipeline.io.small_files import MAX_BYTES
 
 
 class TooLarge(Exception):
-    """More comes out of a text than went in."""
+    """The values of a text are larger than the limit."""
 
 
 class Tagged:
-    """A value under a tag that makes of it what JSON has no word for."""
+    """A value with a tag that JSON cannot represent."""
 
 
 class ExactLoader(yaml.SafeLoader):
@@ -48,7 +48,7 @@ class ExactLoader(yaml.SafeLoader):
 
 
 class Loader(ExactLoader):
-    """YAML as JSON can carry it: dates stay text."""
+    """YAML as JSON can represent it: dates stay text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - overrides a class attribute of the base
         first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]

@@ -1,6 +1,6 @@
 """The protocol, sans IO: records to bytes and bytes to records, specified in docs/protocol.md.
 
-Files, clocks, sockets, threads and processes do not belong here; whoever has bytes feeds them in.
+Files, clocks, sockets, threads and processes do not belong here; the caller passes bytes in.
 """
 
 from playstream.pipeline.protocol.frame_reader import Frame, FrameReader, Noise

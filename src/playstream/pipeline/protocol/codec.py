@@ -81,7 +81,7 @@ _FILE_TYPES = {int(type_): type_ for type_ in FileType}
 
 
 def encode(record: Record) -> bytes:
-    """The content bytes of one record.
+    """Encode one record as content bytes.
 
     Raises:
         LocalProtocolError: a value does not fit its field, is not JSON, or is more than any receiver takes.
@@ -136,12 +136,12 @@ def _limit(kind: int, max_record: int) -> int:
 
 
 def size_limits(max_record: int) -> dict[int, int]:
-    """The most bytes of payload of each kind of record; an unknown kind may have `max_record`."""
+    """Return the maximum payload size of each kind of record; it is `max_record` for unknown kinds."""
     return {int(kind): _limit(kind, max_record) for kind in Kind}
 
 
 def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
-    """The error for a record whose header announces too much."""
+    """Return the error for a record whose header announces too many bytes."""
     what = f"a record of kind {kind} announces {size} bytes"
     if kind in _MESSAGE_KINDS or kind == Kind.FILE_DATA:
         return RemoteProtocolError(f"{what}, at most {limit} are accepted. The sender is broken or hostile")
@@ -149,7 +149,7 @@ def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
 
 
 def decode(kind: int, flags: int, payload: bytes) -> Record | None:
-    """The record of one payload; None for an unknown kind that may be skipped.
+    """Decode the record of one payload; None for an unknown kind that may be skipped.
 
     Raises:
         RemoteProtocolError: the payload is not what its kind asks for, or the kind is unknown and critical.
@@ -160,12 +160,12 @@ def decode(kind: int, flags: int, payload: bytes) -> Record | None:
     if flags & IGNORABLE:
         return None
     raise RemoteProtocolError(
-        f"a record of unknown kind {kind} came, which may not be skipped. The other side is newer; update this side"
+        f"received a record of unknown kind {kind} that must not be skipped. The other side is newer; update this side"
     )
 
 
 def decode_event(content: bytes, start: int, end: int) -> Event:
-    """The event whose payload is `content[start:end]`, which is copied once.
+    """Decode the event whose payload is `content[start:end]`, which is copied once.
 
     Raises:
         RemoteProtocolError: it is too short.

@@ -29,7 +29,7 @@ class Compressor:
         self._stream = compressor.compressobj()
 
     def compress(self, content: bytes) -> bytes:
-        """The payload of one frame: decompressing it gives all of `content`."""
+        """Compress the content of one frame, so that its payload decompresses to all of it."""
         started = self._stream.compress(content)
         return started + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
 
@@ -62,7 +62,7 @@ class Decompressor:
         self._stream = stream.stream_writer(self._output, write_size=_OUTPUT_STEP)  # type: ignore[arg-type]
 
     def decompress(self, payload: bytes, content_size: int) -> bytes:
-        """The content of one frame, which must be `content_size` bytes.
+        """Decompress the payload of one frame, whose content must have `content_size` bytes.
 
         Raises:
             RemoteProtocolError: not zstd, or more or less than announced. At most `content_size` bytes and one step

@@ -26,13 +26,13 @@ class _Mismatch(Exception):
 
 def _string(value: Any) -> str:
     if type(value) is not str:
-        raise _Mismatch("text")
+        raise _Mismatch("a string")
     return value
 
 
 def _whole_number(value: Any) -> int:
     if type(value) is not int or not -(2**63) <= value < 2**63:
-        raise _Mismatch("a whole number of 64 bits")
+        raise _Mismatch("a 64-bit integer")
     return value
 
 
@@ -56,13 +56,13 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _strings_by_name(value: Any) -> dict[str, str]:
     if type(value) is not dict or not all(type(item) is str for item in value.values()):
-        raise _Mismatch("an object of texts")
+        raise _Mismatch("an object of strings")
     return value
 
 
 def _strings(value: Any) -> tuple[str, ...]:
     if type(value) is not list or not all(type(item) is str for item in value):
-        raise _Mismatch("a list of texts")
+        raise _Mismatch("a list of strings")
     return tuple(value)
 
 
@@ -140,7 +140,7 @@ def encode_fields(record: Record) -> bytes:
 
 
 def decode_fields(cls: type, payload: bytes) -> Record:
-    """The record of class `cls` that `payload` holds.
+    """Decode the record of class `cls` in `payload`.
 
     Raises:
         RemoteProtocolError: not the JSON of such a record.
@@ -156,14 +156,14 @@ def decode_fields(cls: type, payload: bytes) -> Record:
     if values and cls is Job:
         # What this side does not know would change what runs, so it cannot be left out in silence.
         raise RemoteProtocolError(
-            f"the job has arguments that this side does not know: {_shown(sorted(values))}. "
-            "The sender is newer; update playstream here, or leave the arguments out"
+            f"the job has arguments that this side does not know: {_shown(sorted(values))}. The sender is newer; "
+            "update playstream here, or omit the arguments"
         )
     return cast(Record, cls(**arguments))
 
 
 def _shown(names: list[str]) -> str:
-    """The first names for a message, without what is no argument's name: it may be long, or hold control characters."""
+    """Return the first names for a message, without those that are not identifiers: they may be long or unprintable."""
     shown = [name if name.isidentifier() and len(name) <= 64 else "(not a name)" for name in names[:8]]
     return ", ".join(shown) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
@@ -200,7 +200,7 @@ def _load_object(name: str, payload: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise ValueError("a key comes twice in one object")
+        raise ValueError("an object contains a duplicate key")
     return values
 
 

@@ -64,7 +64,7 @@ class FrameReader:
         return len(self._buffer) - self._position
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came."""
+        """Take bytes as they were received."""
         if self._position:
             del self._buffer[: self._position]
             self._dropped += self._position
@@ -78,7 +78,7 @@ class FrameReader:
         self._position = 0
 
     def next(self) -> Frame | Noise | None:
-        """The next frame, or noise that was skipped; None when neither is whole.
+        """Return the next frame, or noise that was skipped; None if neither is complete.
 
         Raises:
             RemoteProtocolError: what has come is not a valid stream.
@@ -102,8 +102,8 @@ class FrameReader:
         header = frames.decode_header(bytes(self._buffer[self._position : start]), self._offset, show=self._show)
         if header.sequence != self._sequence:
             raise RemoteProtocolError(
-                f"frame {self._sequence} was expected at byte {self._offset}, frame {header.sequence} came: frames "
-                "were lost, doubled or put out of order on the way"
+                f"expected frame {self._sequence} at byte {self._offset}, got frame {header.sequence}: frames were "
+                "lost, duplicated or reordered in transit"
             )
         if len(self._buffer) < start + header.payload_size:
             return None
@@ -132,8 +132,8 @@ class FrameReader:
         if self._noise_size > frames.MAX_NOISE:
             wanted = "a preamble" if self._token is frames.MAGIC_START else f"frame {self._sequence}"
             raise RemoteProtocolError(
-                f"{self._noise_size} bytes that are no stream{self._beginning(self._noise_start)}: expected {wanted} "
-                f"within {frames.MAX_NOISE}. Likely another program writes to the same pipe"
+                f"{self._noise_size} bytes that are not part of a stream{self._beginning(self._noise_start)}: expected "
+                f"{wanted} within {frames.MAX_NOISE}. Another program probably writes to the same pipe"
             )
         if found < 0 or not self._noise_size:
             return None
@@ -153,7 +153,7 @@ class FrameReader:
         return f", beginning {noise[: frames.SHOWN]!r}" if self._show else ""
 
     def explain_foreign(self) -> str | None:
-        """What came instead of a stream, for people; None when a stream has begun."""
+        """Describe the data received instead of a stream, for messages; None if a stream has begun."""
         if self._token is frames.MARKER or self._buffer.startswith(frames.MAGIC_START, self._position):
             return None
         noise = self._noise_start + bytes(self._buffer[self._position :][: frames.SHOWN])

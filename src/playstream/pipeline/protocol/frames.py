@@ -46,7 +46,7 @@ class FrameHeader(NamedTuple):
 
 
 def encode_preamble() -> bytes:
-    """The first bytes of each direction."""
+    """Return the first bytes of each direction."""
     return PREAMBLE.pack(MAGIC, MAJOR, MINOR, 0)
 
 
@@ -59,8 +59,8 @@ def decode_preamble(data: bytes) -> int:
     magic, major, minor, _reserved = PREAMBLE.unpack(data)
     if magic != MAGIC:
         raise RemoteProtocolError(
-            f"the stream was changed on the way: expected {MAGIC!r}, got {magic!r}. "
-            "Likely a terminal is in between and rewrites line endings; call ssh without -t"
+            f"the stream was altered in transit: expected {MAGIC!r}, got {magic!r}. A terminal in between probably "
+            "rewrites line endings; call ssh without -t"
         )
     if major != MAJOR:
         older = "the other" if major < MAJOR else "this"
@@ -88,8 +88,8 @@ def decode_header(data: bytes, offset: int, *, show: bool) -> FrameHeader:
     expected = zlib.crc32(fields)
     if checksum != expected:
         raise RemoteProtocolError(
-            f"frame header damaged at byte {offset}: expected checksum {expected:08x}, got {checksum:08x}"
-            f"{f' in {data!r}' if show else ''}. Something on the way changed the stream"
+            f"frame header damaged at byte {offset}: expected checksum {expected:08x}, got "
+            f"{checksum:08x}{f' in {data!r}' if show else ''}. The stream was altered in transit"
         )
     _marker, sequence, payload_size, content_size, payload_crc = HEADER.unpack(fields)
     if payload_size > MAX_PAYLOAD or content_size > MAX_CONTENT:
@@ -111,7 +111,7 @@ def check_payload(header: FrameHeader, payload: bytes, offset: int, *, show: boo
     checksum = zlib.crc32(payload)
     if checksum != header.payload_crc:
         raise RemoteProtocolError(
-            f"payload of frame {header.sequence} damaged at byte {offset}: expected checksum "
-            f"{header.payload_crc:08x}, got {checksum:08x}{f'; it begins {payload[:SHOWN]!r}' if show else ''}. "
-            "Something on the way changed the stream, or printed into it"
+            f"payload of frame {header.sequence} damaged at byte {offset}: expected checksum {header.payload_crc:08x}, "
+            f"got {checksum:08x}{f'; it begins {payload[:SHOWN]!r}' if show else ''}. The stream was altered in "
+            "transit, or another program printed into it"
         )

@@ -1,4 +1,4 @@
-"""Which record may follow which: one table for each direction, for the sender and the receiver alike.
+"""The allowed order of records: one table for each direction, for the sender and the receiver alike.
 
 docs/protocol.md shows these tables; tests/pipeline/protocol/test_order.py walks them.
 """
@@ -25,7 +25,7 @@ from playstream.pipeline.protocol.records import (
 
 
 class Direction(StrEnum):
-    """Who sends."""
+    """The direction of a stream."""
 
     JOB = "job"
     """From transmit to the worker."""
@@ -74,8 +74,8 @@ instead; Log and Heartbeat may come in every state but CLOSED and change nothing
 _ALWAYS = frozenset((Log, Heartbeat))
 
 _HINTS: dict[tuple[Direction, type], str] = {
-    (Direction.RESULT, Job): "This is the output of `playstream transmit`; put `playstream worker` in between",
-    (Direction.JOB, Status): "This is the output of `playstream worker`; it belongs into `playstream process`",
+    (Direction.RESULT, Job): "This is the output of `playstream transmit`; run `playstream worker` in between",
+    (Direction.JOB, Status): "This is the output of `playstream worker`; pipe it into `playstream process`",
 }
 
 
@@ -117,16 +117,16 @@ class Order:
     def _count(self, event: Event) -> None:
         if event.counter != self.events + 1:
             raise self._error(
-                f"event {self.events + 1} was expected, event {event.counter} came: events were lost, doubled or put "
-                "out of order by the sender"
+                f"expected event {self.events + 1}, got event {event.counter}: the sender lost, duplicated or "
+                "reordered events"
             )
         self.events = event.counter
 
     def _explain(self, record: Record) -> str:
         allowed = sorted(kind.__name__ for kind in TABLE[self.direction][self.state])
         text = (
-            f"{type(record).__name__} came in state {self.state.value!r} of the {self.direction.value} "
-            f"stream, where {', '.join(allowed) or 'nothing'} may come"
+            f"{type(record).__name__} is not valid in state {self.state.value!r} of the {self.direction.value} stream: "
+            f"expected {', '.join(allowed) or 'nothing'}"
         )
         hint = _HINTS.get((self.direction, type(record)))
         return f"{text}. {hint}" if hint else text

@@ -1,6 +1,6 @@
 """The incoming end of one direction: bytes to records.
 
-It reads nothing. After h11: whoever has bytes calls `receive_data` and asks for records until NEED_DATA comes back.
+It does no I/O. As in h11, the caller passes bytes to `receive_data` and asks for records until it gets NEED_DATA.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ class Receiver:
         return True
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came. What follows End or an error is dropped: it is a logout message at best."""
+        """Take bytes as they were received. What follows End or an error is dropped, such as a logout message."""
         if not self.closed and self._failed is None:
             self.frames.receive_data(data)
 
     def next_record(self) -> Record | Noise | Literal[NeedData.NEED_DATA]:
-        """The next record, noise that was skipped, or NEED_DATA.
+        """Return the next record, noise that was skipped, or NEED_DATA.
 
         Raises:
-            RemoteProtocolError: the bytes are no valid stream; every later call raises the same.
+            RemoteProtocolError: the bytes are not a valid stream; every later call raises the same.
         """
         if self._failed is not None:
             raise self._failed
@@ -71,7 +71,7 @@ class Receiver:
         return record
 
     def receive_eof(self) -> None:
-        """The other side will send no more.
+        """Mark the end of the input.
 
         Raises:
             IncompleteStream: and it has not sent End.
@@ -82,17 +82,17 @@ class Receiver:
     def _explain_eof(self) -> str:
         if self.frames.received == 0:
             return (
-                "the stream is empty: expected the output of the stage before, got nothing. Likely that stage "
-                "could not start; see what it printed"
+                "the stream is empty: expected the output of the previous stage, got nothing. That stage probably "
+                "failed to start; see its messages"
             )
         foreign = self.frames.explain_foreign()
         if foreign is not None:
             return (
-                f"no playstream stream came, only {foreign}. Likely the command that should write the stream failed, "
-                "or is not playstream"
+                f"received no playstream stream, only {foreign}. The command that should write the stream probably "
+                "failed, or is not playstream"
             )
         return (
             f"the stream ended after {self.frames.received} bytes and {self.records.count} records, in state "
-            f"{self.state.value!r}, before its End record. Likely the sending side was killed or the connection was "
-            "cut; what came before is kept"
+            f"{self.state.value!r}, before its End record. The sender was probably killed, or the connection was lost; "
+            "everything received before is kept"
         )

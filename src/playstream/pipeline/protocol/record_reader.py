@@ -26,8 +26,8 @@ _HEADER_SIZE = codec.RECORD.size
 _read_header = codec.RECORD.unpack_from
 _EVENT = int(codec.Kind.EVENT)
 MAX_IDLE = 100
-"""Records of one frame that carry nothing. A sender has a Heartbeat or a Status alone in its frame; a megabyte of such
-records, which is nothing when it is compressed, would keep a receiver busy for half a second."""
+"""Maximum number of empty records in one frame. A sender has a Heartbeat or a Status alone in its frame; a megabyte of
+such records, which is nothing when it is compressed, would keep a receiver busy for half a second."""
 
 
 class RecordReader:
@@ -55,7 +55,7 @@ class RecordReader:
         """Bytes that it lacks at least."""
         self._records = 0
         self._idle = 0
-        """Records of the last frame that carry nothing."""
+        """Empty records in the last frame."""
 
     @property
     def state(self) -> State:
@@ -101,7 +101,7 @@ class RecordReader:
         self._position = 0
 
     def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
-        """The next record, or NEED_DATA.
+        """Return the next record, or NEED_DATA.
 
         Raises:
             RemoteProtocolError: the content is not valid.
@@ -141,8 +141,7 @@ class RecordReader:
         self._idle += 1
         if self._idle > MAX_IDLE:
             raise RemoteProtocolError(
-                f"a frame has more than {MAX_IDLE} records that carry nothing, such as heartbeats. The sender is "
-                "broken or hostile"
+                f"a frame has more than {MAX_IDLE} empty records, such as heartbeats. The sender is broken or hostile"
             )
 
     def _check_end(self, end: End, *, alone: bool) -> None:
@@ -150,13 +149,13 @@ class RecordReader:
         if not alone or (self._records, self._order.events, digest) != (end.records, end.events, end.digest):
             raise RemoteProtocolError(
                 f"the End record says {end.records} records, {end.events} events and digest {end.digest.hex()[:16]}…, "
-                f"but {self._records}, {self._order.events} and {digest.hex()[:16]}… came"
-                f"{'' if alone else ', in the same frame'}. Part of the stream was lost or changed"
+                f"but {self._records}, {self._order.events} and {digest.hex()[:16]}… were "
+                f"received{'' if alone else ', in the same frame'}. Part of the stream was lost or altered"
             )
 
 
 def _carries(record: Record | None) -> bool:
-    """Whether a record that is no event brings something that takes room: a file, its data, or a line for people."""
+    """Whether a record that is not an event has content: a file, its data, or a message."""
     if isinstance(record, FileData):
         return bool(record.data)
     return isinstance(record, FileEntry) or (isinstance(record, Log) and bool(record.message))

@@ -1,4 +1,4 @@
-"""The records: what the stages say to one another.
+"""The records that the stages exchange.
 
 Stages exchange these objects, as they are within one process and as bytes between two. They hold data and no
 behaviour; `codec` knows their bytes.
@@ -61,7 +61,7 @@ class Job:
     playbook: str | None = None
     """Relative to `project_dir`."""
     plays: tuple[Mapping[str, Any], ...] = ()
-    """A playbook that is no file."""
+    """A playbook that is not a file."""
     command: tuple[str, ...] = ()
     """A whole command line, in place of one made from the other fields."""
     binary: str | None = None
@@ -77,7 +77,7 @@ class Job:
     inventory: tuple[str, ...] | None = None
     """Each is a path or a host list (it has a comma). None for `inventory/`, if there is one."""
     inventory_contents: tuple[str, ...] = ()
-    """Inventories that are no files: texts in any of Ansible's formats."""
+    """Inventories that are not files: texts in any of Ansible's formats."""
     roles_path: tuple[str, ...] = ()
     limit: str | None = None
     tags: str | None = None
@@ -96,7 +96,7 @@ class Job:
     omit_event_data: bool = False
     only_failed_event_data: bool = False
     extravars_texts: tuple[str, ...] = ()
-    """Files of extra variables, in any form that Ansible reads, vaulted ones too. Of two values the later one counts;
+    """Files of extra variables, in any form that Ansible reads, vaulted ones too. Of two values the later one wins;
     `extravars` come last."""
     env_files_win: bool = False
     """True if names in the worker's own files envvars, passwords and settings stand above the job's."""
@@ -111,7 +111,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The job's state has changed. `starting` carries the command, its redacted environment and its directory."""
+    """The job's state has changed. `starting` has the command, its redacted environment and its directory."""
 
     status: StatusName
     created: str
@@ -122,7 +122,7 @@ class Status:
     env: Mapping[str, str] | None = None
     cwd: str | None = None
     explanation: str | None = None
-    """For people: why it was canceled, which limit fired."""
+    """A message: why it was canceled, which limit was exceeded."""
     traceback: str | None = None
     """Of Python, where a worker was at fault; ansible-runner's sends one."""
 
@@ -179,7 +179,7 @@ class TreeEnd:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A line for people, from the sending stage."""
+    """A message for the user, from the sending stage."""
 
     level: LogLevel
     message: str
@@ -187,7 +187,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The sender is alive and has nothing to say."""
+    """The sender is alive but has nothing to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The sending stage could not do its work."""
+    """The sending stage has failed."""
 
     error: str
     """Name of the error's class."""
@@ -208,7 +208,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last record. What it says is what came before it, or something was lost."""
+    """The last record. If its counts and digest do not match, something was lost."""
 
     records: int
     """Records before this one."""

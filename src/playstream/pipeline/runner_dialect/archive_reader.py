@@ -29,7 +29,7 @@ _DEFAULT_DIRECTORY_MODE = 0o755
 _AT_ONCE = 10_000
 """Entries of the table that are read, or passed over, without a word."""
 _MOST_WASTE = 4096
-"""Bytes that a small entry may take besides twice its size: nobody looks up while it is unpacked."""
+"""Bytes that a small entry may take besides twice its size: there is no check for cancellation while it is unpacked."""
 _ROW = struct.Struct(">QBHHHqLQQq")
 """What a row has behind its path: the entry's number in the table, how its name differs from its path, and the fields
 of ZipEntry."""
@@ -48,7 +48,7 @@ class Archive:
         max_entries: entries that are accepted.
 
     Raises:
-        JobError: there is no place for it.
+        JobError: it cannot be stored.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Archive:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise _no_room(error) from None
-        # Where an error elsewhere leaves nobody to call `close`.
+        # In case an error elsewhere prevents the call of `close`.
         weakref.finalize(self, _close, self._rows, self._file)
 
     def receive_data(self, data: bytes) -> None:
@@ -78,7 +78,7 @@ class Archive:
             raise _no_room(error) from None
 
     def close(self) -> None:
-        """Drop it."""
+        """Drop the archive."""
         _close(self._rows, self._file)
 
     def read_table(self) -> Iterator[Heartbeat]:
@@ -87,7 +87,7 @@ class Archive:
         Raises:
             RemoteProtocolError: it is damaged, or holds what no tree can.
             LimitExceeded: it has more entries than it may.
-            UnsafePath: a name is no path below the tree.
+            UnsafePath: a name is not a path below the tree.
             JobError: there is no room to put it in order.
         """
         try:
@@ -97,16 +97,16 @@ class Archive:
         except OSError as error:
             raise _no_room(error) from None
         except BadZip as error:
-            raise RemoteProtocolError(f"the archive in the stream is no zip: {error}") from None
+            raise RemoteProtocolError(f"the archive in the stream is not a valid zip file: {error}") from None
 
     def _read_entries(self, table: Table) -> Iterator[Heartbeat]:
         content = table.start
         for number, entry in enumerate(read_entries(self._file, table), 1):
             if number >= self._max_entries:  # the root is one, and the archive has none for it
-                raise exceeded("the archive has more entries than it may", self._max_entries, "max_tree_entries")
+                raise exceeded("the archive has too many entries", self._max_entries, "max_tree_entries")
             content -= LOCAL_HEADER.size + len(entry.name) + entry.packed_size
             if content < 0:
-                raise BadZip("its entries have more bytes than it: some lie over one another")
+                raise BadZip("its entries are larger than the archive, so some overlap")
             if entry.name == self._wanted:
                 self._found = entry
             if path := _path(entry.name):
@@ -115,7 +115,7 @@ class Archive:
                 yield Heartbeat()
 
     def small_content(self, limit: int) -> bytes | None:
-        """The content of the wanted file, after `read_table`; None if there is none, or it is over `limit` bytes.
+        """Return the content of the wanted file, after `read_table`; None if it is missing or over `limit` bytes.
 
         Raises:
             RemoteProtocolError: it is damaged.
@@ -124,7 +124,7 @@ class Archive:
         return self._whole_content(entry) if entry is not None and entry.size <= limit else None
 
     def records(self) -> Iterator[FileEntry | FileData | Heartbeat | TreeEnd]:
-        """The tree, after `read_table`: the root, and what is below it, each directory before what it holds.
+        """Yield the records of the tree, after `read_table`; each directory comes before its entries.
 
         Raises:
             RemoteProtocolError: the archive is damaged, or holds what no tree can.
@@ -163,7 +163,7 @@ class Archive:
             raise _no_room(error) from None
 
     def _describe(self, path: bytes, entry: ZipEntry) -> FileEntry:
-        """The record of an entry.
+        """Convert an entry to a record.
 
         Raises:
             RemoteProtocolError: it is of no kind that a tree has.
@@ -171,7 +171,9 @@ class Archive:
         mode = entry.mode
         kind, permissions, modified = stat.S_IFMT(mode), stat.S_IMODE(mode), entry.modified * 10**9
         if entry.flags & _ENCRYPTED or entry.method not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise RemoteProtocolError(f"the archive's entry {printable(path)} is encrypted or not packed by deflate")
+            raise RemoteProtocolError(
+                f"the archive's entry {printable(path)} is encrypted, or compressed with a method other than deflate"
+            )
         if kind == stat.S_IFDIR or (kind == 0 and entry.name.endswith(b"/")):
             return FileEntry(path, FileType.DIRECTORY, permissions if mode else _DEFAULT_DIRECTORY_MODE, modified)
         if kind == stat.S_IFLNK:
@@ -189,16 +191,16 @@ class Archive:
         return FileEntry(path, FileType.FILE, permissions if mode else _DEFAULT_FILE_MODE, modified, entry.size)
 
     def _whole_content(self, entry: ZipEntry) -> bytes:
-        """The bytes of a small entry. Raises as `_content` does, and when what is packed is no small one's."""
+        """Return the bytes of a small entry. Raises as `_content` does, and if its compressed size is too large."""
         if entry.packed_size > 2 * entry.size + _MOST_WASTE:
             raise RemoteProtocolError(
-                f"the archive's entry {printable(_path(entry.name))} is damaged: its {entry.size} bytes are packed in "
-                f"{entry.packed_size}"
+                f"the archive's entry {printable(_path(entry.name))} is damaged: its {entry.size} bytes are compressed "
+                f"to {entry.packed_size}"
             )
         return b"".join(self._content(entry))
 
     def _content(self, entry: ZipEntry) -> Iterator[bytes]:
-        """The bytes of an entry.
+        """Yield the bytes of an entry.
 
         Raises:
             RemoteProtocolError: they are damaged, or are not as many as the table says.
@@ -219,17 +221,17 @@ def _close(rows: SortedRows, file: IO[bytes]) -> None:
 
 
 def _path(name: bytes) -> bytes:
-    """The path that a name stands for; ansible-runner writes a symlink at the top as `./name`."""
+    """Return the path of a name; ansible-runner writes a symlink at the top as `./name`."""
     return name.removeprefix(_HERE).removesuffix(b"/")
 
 
 def _row(number: int, path: bytes, entry: ZipEntry) -> bytes:
-    """The entry as a row of bytes. Rows in their order have each directory before what it holds, and right before it.
+    """Encode an entry as a row of bytes. In sorted rows each directory comes directly before its entries.
 
     Raises:
-        UnsafePath: the path is none.
+        UnsafePath: the path is not valid.
     """
-    split_path(path)  # there is no NUL in it, so those of the row are its slashes
+    split_path(path)  # a path has no NUL, so those in the row are its slashes
     name = entry.name
     differs = _IS_HERE * name.startswith(_HERE) | _HAS_SLASH * name.endswith(b"/")
     return path.replace(b"/", b"\0") + _PATH_END + _ROW.pack(number, differs, *entry[1:])
@@ -253,6 +255,6 @@ def _missing_parents(path: bytes, open_directories: list[bytes]) -> Iterator[byt
 
 def _no_room(error: OSError) -> JobError:
     return JobError(
-        f"the archive in the stream cannot be kept in {tempfile.gettempdir()!r}: {error.strerror}. Free space there or "
-        "set TMPDIR"
+        f"the archive in the stream cannot be stored in {tempfile.gettempdir()!r}: {error.strerror}. Free space there "
+        "or set TMPDIR"
     )

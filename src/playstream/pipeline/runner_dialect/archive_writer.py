@@ -1,7 +1,7 @@
 """A tree as a zip, the way ansible-runner packs one.
 
 A zip has to be whole before its first byte can go, since its size goes ahead of it. It is made in a file without a
-name, which nobody else can open and which is gone with the process. zipfile holds 600 bytes of each entry until it
+name, which nobody else can open and which disappears with the process. zipfile holds 600 bytes of each entry until it
 writes its table; here the table is in a file too, and goes behind the entries at the end.
 """
 
@@ -25,8 +25,7 @@ from playstream.pipeline.protocol import FileData, FileEntry, FileType, TreeEnd
 from playstream.pipeline.tree.paths import printable
 
 LEVEL = 1
-"""Of deflate. On 3,612 files of source code level 6, zlib's own default, takes 2.6 times as long and gives 15 % fewer
-bytes."""
+"""Of deflate: much faster than zlib's default for a few more bytes (docs/performance.md)."""
 UT_FIELD = 0x5455
 """Info-ZIP's extra field for the time of modification in UTC. The zip's own has local time in steps of 2 seconds."""
 _FIRST_TIME = (1980, 1, 1, 0, 0, 0)
@@ -49,10 +48,10 @@ _UNLISTED = b"unlisted"
 class ArchiveWriter:
     """Takes the records of one tree. A file with several names becomes several files.
 
-    What the tree has in the place of an added file is left out.
+    An entry of the tree with the path of an added file is omitted.
 
     Args:
-        artifacts: a job has made the tree: an entry whose name a zip cannot hold is left out, and is no error.
+        artifacts: a job has created the tree: an entry with a name that a zip cannot represent is omitted.
 
     Raises:
         JobError: the file cannot be made.
@@ -61,7 +60,7 @@ class ArchiveWriter:
     def __init__(self, *, artifacts: bool = False) -> None:
         self._artifacts = artifacts
         self._added: list[bytes] = []
-        """Paths of the files that are no record's."""
+        """Paths of the files added by `add_file`."""
         try:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
             self._table: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - likewise
@@ -86,7 +85,7 @@ class ArchiveWriter:
                 close()
 
     def add_file(self, path: str, data: bytes) -> None:
-        """Add a private file that is no record's.
+        """Add a private file that is not in the tree.
 
         Raises:
             JobError: there is no room for it.
@@ -209,7 +208,7 @@ class ArchiveWriter:
         return os.fstat(self._file.fileno()).st_size
 
     def data(self, piece: int) -> Iterator[bytes]:
-        """The archive in pieces of `piece` bytes.
+        """Yield the archive in pieces of `piece` bytes.
 
         Raises:
             JobError: it cannot be read.
@@ -231,7 +230,7 @@ def _is_utf8(path: bytes) -> bool:
 
 
 def _describe_in_table(info: zipfile.ZipInfo) -> bytes:
-    """The entry of the table, as zipfile writes it."""
+    """Encode an entry of the central directory as zipfile does."""
     name, extra, version = info.filename.encode(), info.extra, info.create_version
     sizes = [info.file_size, info.compress_size, info.header_offset]
     wide = b"".join(struct.pack("<Q", size) for size in sizes if size > zipfile.ZIP64_LIMIT)
@@ -249,7 +248,7 @@ def _describe_in_table(info: zipfile.ZipInfo) -> bytes:
 
 
 def _end(count: int, size: int, start: int) -> bytes:
-    """What follows the table, as zipfile writes it."""
+    """Encode the records after the central directory as zipfile does."""
     records = b""
     if count > zipfile.ZIP_FILECOUNT_LIMIT or start > zipfile.ZIP64_LIMIT or size > zipfile.ZIP64_LIMIT:
         records = _END_64.pack(
@@ -260,15 +259,15 @@ def _end(count: int, size: int, start: int) -> bytes:
 
 
 def _describe(entry: FileEntry) -> zipfile.ZipInfo:
-    """The zip's words for an entry.
+    """Convert a FileEntry to a ZipInfo.
 
     Raises:
         ConfigurationError: its name is not UTF-8.
     """
     if not _is_utf8(entry.path):
         raise ConfigurationError(
-            f"{printable(entry.path)} has a name that is not UTF-8, which the runner dialect cannot carry. Leave it "
-            "out with --exclude, or send the job without --dialect runner"
+            f"{printable(entry.path)} has a name that is not valid UTF-8, which ansible-runner's protocol cannot "
+            "represent. Exclude it with --exclude, or send the job without --dialect runner"
         )
     name = entry.path.decode("utf-8")
     seconds = entry.mtime_ns // 1_000_000_000
@@ -286,7 +285,7 @@ def _describe(entry: FileEntry) -> zipfile.ZipInfo:
 
 
 def _local_time(seconds: int) -> tuple[int, int, int, int, int, int]:
-    """What the zip's own field holds, at the nearest when it cannot hold it."""
+    """Return the value of the zip's own time field, or the nearest that it can hold."""
     try:
         moment = time.localtime(seconds)[:6]
     except (OverflowError, ValueError, OSError):
@@ -296,6 +295,6 @@ def _local_time(seconds: int) -> tuple[int, int, int, int, int, int]:
 
 def _no_room(error: OSError) -> JobError:
     return JobError(
-        f"the archive of the runner dialect cannot be made in {tempfile.gettempdir()!r}: {error.strerror}. Free space "
-        "there or set TMPDIR, or speak the native dialect, which needs no archive"
+        f"the archive for ansible-runner's protocol cannot be created in {tempfile.gettempdir()!r}: {error.strerror}. "
+        "Free space there, set TMPDIR, or use the native dialect, which needs no archive"
     )

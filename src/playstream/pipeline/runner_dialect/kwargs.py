@@ -30,7 +30,7 @@ _EXTRAVARS = "extravars"
 _NO_SETTINGS = ("container_workdir", "fact_cache", "fact_cache_type", "host_cwd")
 """Settings that ansible-runner knows as arguments, and as settings not at all or not alone."""
 _DEFAULT_IMAGE = "quay.io/ansible/ansible-runner:devel"
-"""What ansible-runner's command line sends where nobody has named an image."""
+"""The image that ansible-runner's command line sends if none is given."""
 _SSH = r"^SSH password:\s*?$"
 _BECOME = r"^BECOME password.*:\s*?$"
 _SSH_KEY = r"^Enter passphrase for .*:\s*?$"
@@ -39,7 +39,7 @@ _VAULT = r"^Vault password \({}\):\s*?$"
 
 
 def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
-    """The job that the keyword arguments and the unpacked directory ask for.
+    """Convert keyword arguments and an unpacked directory to a job.
 
     Args:
         kwargs: of ansible-runner's run(). Names that say where results go are accepted and have no effect.
@@ -59,7 +59,7 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
 
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that say something.
+    """Return the arguments that have an effect.
 
     Versions before 2.2 name some that later ones do not know, as None; the word behind --forks on ansible-runner's
     command line comes as text, and its default image comes with every job. That image is for the case that a setting
@@ -85,39 +85,41 @@ def _below_project(options: Mapping[str, Any], directory: Path) -> list[str]:
 
 
 def added_files(job: Job) -> dict[str, str]:
-    """Paths in the tree and texts of what the dialect has no argument for: inventories that are no files, and extra
-    variables that JSON does not carry as they are.
+    """Return the files to add to the tree, by path, for what the protocol has no argument for.
+
+    These are inventories that are not files, and extra variables that JSON cannot represent.
 
     Raises:
-        ConfigurationError: there are such, and no tree to carry them.
+        ConfigurationError: there are such files, and no tree is sent.
     """
     files = {f"{_FILES}/inventory-{number}": text for number, text in enumerate(job.inventory_contents, 1)}
     if files and not job.tree:
         raise ConfigurationError(
-            "inventory: expected a path on the worker's host: the runner dialect carries an inventory that is no file "
-            "in the tree only, and none is sent"
+            "inventory: expected a path on the worker's host: ansible-runner's protocol can only carry the content of "
+            "an inventory in the tree, and no tree is sent"
         )
     if merge_as_json(job.extravars_texts, job.extravars) is not None:
         return files
     if not job.tree:
         raise ConfigurationError(
-            "extravars: a value is vaulted, or of a kind that JSON does not carry (a name that is no text, a date, …). "
-            "The runner dialect carries such variables in the tree only, and none is sent. Leave "
-            "--only-transmit-kwargs out, or use the native dialect"
+            "extravars: a value is encrypted by ansible-vault, or cannot be represented in JSON (a name that is not a "
+            "string, a date, …). ansible-runner's protocol can only carry such variables in the tree, and no tree is "
+            "sent. Omit --only-transmit-kwargs, or use the native dialect"
         )
     texts = [*job.extravars_texts, *([json.dumps(job.extravars)] if job.extravars else [])]
     return files | {f"{_FILES}/{_EXTRAVARS}-{number}": text for number, text in enumerate(texts, 1)}
 
 
 def write_kwargs(job: Job) -> dict[str, Any]:
-    """What ansible-runner's worker is to be told.
+    """Convert a job to the keyword arguments of ansible-runner's worker.
 
     Raises:
         ConfigurationError: the job is one that ansible-runner has no words for.
     """
     if job.command and not job.tree:
         raise ConfigurationError(
-            "the file args: the runner dialect carries a whole command line in the tree only, and none is sent"
+            "the file args: ansible-runner's protocol can only carry a whole command line in the tree, and no tree is "
+            "sent"
         )
     added = list(added_files(job))
     files = [path for path in added if path.startswith(f"{_FILES}/{_EXTRAVARS}-")]
@@ -166,7 +168,7 @@ def _role(job: Job) -> dict[str, Any]:
 
 
 def _inventory(job: Job, contents: Sequence[str]) -> tuple[str | list[str] | None, list[str]]:
-    """The argument, which is one path, and the options that stand for anything else."""
+    """Return the argument `inventory`, which is one path, and the options for everything else."""
     named = job.inventory
     if named is None and not contents:
         return None, []
@@ -177,7 +179,7 @@ def _inventory(job: Job, contents: Sequence[str]) -> tuple[str | list[str] | Non
 
 
 def _from_start(job: Job, path: str) -> str:
-    """A path of the private data directory as seen from where ansible-runner starts Ansible."""
+    """Return a path of the private data directory relative to where ansible-runner starts Ansible."""
     return path if job.module else _from_project(job, path)
 
 

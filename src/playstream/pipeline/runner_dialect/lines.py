@@ -28,7 +28,7 @@ class Line:
 
     values: dict[str, Any]
     data: bytes
-    """The line as it came, without its end."""
+    """The line as it was received, without its end."""
 
     def __repr__(self) -> str:
         """Without the values, which may be secret."""
@@ -67,7 +67,7 @@ class LineReader:
         self._left = 0
         """Characters of base64 that are still to come; 0 between archives."""
         self._quartet = b""
-        """Characters of base64 that are no whole group of four yet."""
+        """Characters of base64 that are not a complete group of four yet."""
         self._noise_start = b""
         self._noise_size = 0
         self.lines = 0
@@ -89,7 +89,7 @@ class LineReader:
         return self._left == 0 and self._position < len(self._buffer)
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came; empty at the end of the file, where the last line may lack its end."""
+        """Take bytes as they were received; empty at the end of the file, where the last line may lack its end."""
         if not data and self.in_line and _load_object(bytes(self._buffer[self._position :])) is not None:
             data = b"\n"
         if self._position:
@@ -106,7 +106,7 @@ class LineReader:
         self._position = self._searched = 0
 
     def next(self) -> Line | ArchiveData | Noise | None:
-        """The next piece, or noise that was skipped; None when neither is whole.
+        """Return the next piece, or noise that was skipped; None if neither is complete.
 
         Raises:
             RemoteProtocolError: what has come is not a valid stream.
@@ -134,7 +134,7 @@ class LineReader:
         size = (len(self._buffer) if end < 0 else end) - self._position
         if size > self._max_line:
             raise exceeded(
-                f"the line at byte {self._dropped + self._position} has more bytes than it may", self._max_line,
+                f"the line at byte {self._dropped + self._position} has too many bytes", self._max_line,
                 "max_record_bytes",
             )
         if end < 0:
@@ -150,7 +150,7 @@ class LineReader:
         self._searched = self._position + len(line)
 
     def _find_object(self, line: bytes) -> tuple[int, dict[str, Any] | None]:
-        """The object that the line ends with and where it begins; None and the line's length when there is none.
+        """Find the object at the end of a line: its start and the object, or the line's length and None.
 
         Raises:
             RemoteProtocolError: an object of the dialect begins and is not whole.
@@ -173,8 +173,8 @@ class LineReader:
             size = line.values["zipfile"]
             if type(size) is not int or not 0 < size < 1 << 62:
                 raise RemoteProtocolError(
-                    f"the stream announces an archive at byte {self._dropped + self._position} whose size is no number "
-                    "of bytes"
+                    f"the stream announces an archive at byte {self._dropped + self._position} whose size is not a "
+                    "valid number of bytes"
                 )
             if size > self._max_archive:
                 raise exceeded(
@@ -200,7 +200,7 @@ class LineReader:
         except binascii.Error:
             raise RemoteProtocolError(
                 f"the archive is damaged before byte {self._dropped + self._position}: expected base64, got something "
-                f"else{self._shown(raw)}. Likely another program wrote into the stream"
+                f"else{self._shown(raw)}. Another program probably wrote into the stream"
             ) from None
         return ArchiveData(data, last=self._left == 0)
 
@@ -209,8 +209,8 @@ class LineReader:
         self._noise_size += len(noise) + 1
         if self._noise_size > MAX_NOISE:
             raise RemoteProtocolError(
-                f"{self._noise_size} bytes that are no stream{self._shown(self._noise_start)}: expected a JSON line "
-                f"within {MAX_NOISE}. Likely another program writes to the same pipe"
+                f"{self._noise_size} bytes that are not part of a stream{self._shown(self._noise_start)}: expected a "
+                f"JSON line within {MAX_NOISE}. Another program probably writes to the same pipe"
             )
 
     def _take_noise(self) -> Noise:
@@ -221,8 +221,9 @@ class LineReader:
 
     def _broken(self, line: bytes) -> RemoteProtocolError:
         return RemoteProtocolError(
-            f"a line of {len(line)} bytes before byte {self._dropped + self._position} begins as one of the stream and "
-            f"is not valid JSON{self._shown(line)}. Likely it was cut, or another program wrote into it"
+            f"a line of {len(line)} bytes before byte {self._dropped + self._position} begins like a line of the "
+            f"stream but is not valid JSON{self._shown(line)}. It was probably truncated, or another program wrote "
+            "into it"
         )
 
     def _shown(self, data: bytes) -> str:

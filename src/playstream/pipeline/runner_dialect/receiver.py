@@ -43,7 +43,7 @@ class RunnerReceiver:
         direction: which one.
         make_job: needed for the JOB direction.
         max_record: bytes of one line that are accepted.
-        max_archive: bytes of an archive that are accepted, as it travels.
+        max_archive: bytes of an archive that are accepted, as it is sent.
         max_entries: entries of an archive that are accepted.
     """
 
@@ -80,15 +80,15 @@ class RunnerReceiver:
         self.records.release_status()
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came. What follows the end or an error is dropped."""
+        """Take bytes as they were received. What follows the end or an error is dropped."""
         if not self.closed and self._failed is None:
             self.lines.receive_data(data)
 
     def next_record(self) -> Record | Noise | Literal[NeedData.NEED_DATA]:
-        """The next record, noise that was skipped, or NEED_DATA.
+        """Return the next record, noise that was skipped, or NEED_DATA.
 
         Raises:
-            PlaystreamError: the bytes are no valid stream, or end too early; every later call raises the same.
+            PlaystreamError: the bytes are not a valid stream, or end too early; every later call raises the same.
         """
         try:
             while (record := self.records.next_record()) is NEED_DATA:
@@ -108,7 +108,7 @@ class RunnerReceiver:
         return record
 
     def receive_eof(self) -> None:
-        """The other side will send no more.
+        """Mark the end of the input.
 
         Raises:
             IncompleteStream: and it has not sent the line that ends the stream. Where a status has waited, it is the
@@ -123,9 +123,9 @@ class RunnerReceiver:
     def _explain_eof(self) -> str:
         where = "in an archive" if self.lines.in_archive else "in a line" if self.lines.in_line else "between two lines"
         return (
-            f"the stream, which is of ansible-runner's kind, ended after {self.lines.received} bytes and "
-            f"{self.lines.lines} lines, {where}, before the line that says it is complete. Likely the sending side was "
-            "killed or the connection was cut; what came before is kept"
+            f"the stream (ansible-runner's protocol) ended after {self.lines.received} bytes and {self.lines.lines} "
+            f"lines, {where}, before the line that marks its end. The sender was probably killed, or the connection "
+            "was lost; everything received before is kept"
         )
 
 
@@ -169,7 +169,7 @@ class RunnerRecords:
             self._archive = None
 
     def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
-        """The next record, or NEED_DATA.
+        """Return the next record, or NEED_DATA.
 
         Raises:
             PlaystreamError: an archive is not valid.
@@ -196,7 +196,7 @@ class RunnerRecords:
     def _begin_archive(self) -> None:
         self._archives += 1
         if self._archives > 1:
-            raise RemoteProtocolError("a second archive came where the stream may have one. The sender is defective")
+            raise RemoteProtocolError("received a second archive, but a stream has at most one. The sender is faulty")
         skip = _NOT_RESULTS if self._direction is Direction.RESULT else frozenset()
         self._archive = Archive(skip, _RC, max_entries=self._max_entries)
 
@@ -204,8 +204,7 @@ class RunnerRecords:
         kwargs = values.get("kwargs")
         if "status" in values or "event" in values:
             raise RemoteProtocolError(
-                "a result came where a job was expected. This is the output of a worker; it belongs into `playstream "
-                "process`"
+                "expected a job, got results. This is the output of a worker; pipe it into `playstream process`"
             )
         if isinstance(kwargs, dict):
             self._kwargs = kwargs
@@ -214,8 +213,7 @@ class RunnerRecords:
         values = line.values
         if "kwargs" in values:
             raise RemoteProtocolError(
-                "a job came where results were expected. This is the output of transmit; put `playstream worker` in "
-                "between"
+                "expected results, got a job. This is the output of transmit; run `playstream worker` in between"
             )
         if "status" in values:
             self._take_status(values)
@@ -225,13 +223,12 @@ class RunnerRecords:
         elif "event" in values or "counter" in values:
             self._take_event(_counter(values.get("counter")), line.data)
         else:
-            self._pending = iter((Heartbeat(),))  # whoever takes the records looks up between two of them
+            self._pending = iter((Heartbeat(),))  # so that the consumer can check for cancellation
 
     def _take_event(self, counter: int, data: bytes) -> None:
         if counter <= self._last_counter:
             raise RemoteProtocolError(
-                f"event {counter} came after event {self._last_counter}: events were doubled or put out of order by "
-                "the sender"
+                f"received event {counter} after event {self._last_counter}: the sender duplicated or reordered events"
             )
         self._last_counter = counter
         self._pending = iter((Event(counter, data),))
@@ -249,11 +246,11 @@ class RunnerRecords:
         """Behind the end of the job the worker may only say that it failed, as a Failure record does."""
         if status.status is not StatusName.ERROR or ended_as is StatusName.ERROR:
             raise RemoteProtocolError(
-                f"the status {status.status.value!r} came after {ended_as.value!r}, with which a run ends. The sender "
-                "is defective, or two streams were mixed"
+                f"received the status {status.status.value!r} after the final status {ended_as.value!r}. The sender is "
+                "faulty, or two streams were mixed"
             )
         self._ended_as = StatusName.ERROR
-        why = status.explanation or "the worker failed after the end of the job and does not say why"
+        why = status.explanation or "the worker failed after the end of the job and gave no reason"
         self._pending = iter((Failure(WorkerError.__name__, why),))
 
     def _take_data(self, piece: ArchiveData) -> None:
@@ -264,7 +261,7 @@ class RunnerRecords:
             self._pending = self._unpack(self._archive)
 
     def _unpack(self, archive: Archive) -> Iterator[Record]:
-        """What the archive holds; before it the status that has waited for it."""
+        """Yield the content of the archive, after the status that has waited for it."""
         yield from archive.read_table()
         if self._last_status is not None:
             status, self._last_status = self._last_status, None
@@ -280,14 +277,14 @@ class RunnerRecords:
             return
         if self._kwargs is None or self._make_job is None:
             raise RemoteProtocolError(
-                "the stream, which is of ansible-runner's kind, holds no job. Likely its transmit stage failed; see "
-                "what that printed"
+                "the stream (ansible-runner's protocol) contains no job. The transmit stage probably failed; see its "
+                "messages"
             )
         self._pending = iter((self._make_job(self._kwargs),))
 
 
 def _counter(value: object) -> int:
-    """The number of an event.
+    """Check the counter of an event, and return it.
 
     Raises:
         RemoteProtocolError: it is none.
@@ -295,13 +292,13 @@ def _counter(value: object) -> int:
     if type(value) is int and 0 < value < 1 << 63:
         return value
     raise RemoteProtocolError(
-        "an event came whose counter is no whole number from 1 that fits into 64 bits: "
+        "received an event whose counter is not a positive 64-bit integer: "
         f"{value if type(value) in {bool, float} else type(value).__name__}"
     )
 
 
 def _status(values: dict[str, Any]) -> Status:
-    """The record of a status line.
+    """Convert a status line to a record.
 
     Raises:
         RemoteProtocolError: it is of no known name, or its fields are of wrong types.
@@ -310,7 +307,7 @@ def _status(values: dict[str, Any]) -> Status:
         name = StatusName(values["status"])
     except ValueError:
         shown = repr(values["status"][:64]) if isinstance(values["status"], str) else type(values["status"]).__name__
-        raise RemoteProtocolError(f"a status of an unknown name came: {shown}") from None
+        raise RemoteProtocolError(f"received an unknown status: {shown}") from None
     command, env = values.get("command"), values.get("env")
     return Status(
         name,
@@ -324,14 +321,15 @@ def _status(values: dict[str, Any]) -> Status:
 
 
 def _word(value: object) -> str:
-    """A word of a command or the value of a variable.
+    """Convert an argument of a command or the value of a variable to text.
 
     Raises:
         RemoteProtocolError: it is neither text nor a number.
     """
     if isinstance(value, (list, dict)):
         raise RemoteProtocolError(
-            f"a status came with a {type(value).__name__} where a word of the command or a variable's text was expected"
+            f"received a status with a {type(value).__name__} where an argument of the command or the value of a "
+            "variable was expected"
         )
     return str(value)
 
@@ -341,10 +339,10 @@ def _text(value: object) -> str | None:
 
 
 def _with_rc(status: Status, archive: Archive) -> Status:
-    """The status with the return code that is in the artifacts.
+    """Return the status with the return code from the artifacts.
 
     Raises:
-        RemoteProtocolError: that is no number of 64 bits, or the archive is damaged.
+        RemoteProtocolError: that is not a 64-bit integer, or the archive is damaged.
     """
     content = archive.small_content(_RC_SIZE)
     if content is None or content.strip() in _NO_RC:
@@ -352,5 +350,5 @@ def _with_rc(status: Status, archive: Archive) -> Status:
     if re.fullmatch(rb"-?[0-9]+", content.strip()) and -(1 << 63) <= int(content) < 1 << 63:
         return replace(status, rc=int(content))
     raise RemoteProtocolError(
-        f"the artifact rc holds {content!r}: expected a whole number of 64 bits, Ansible's return code, or None"
+        f"the artifact rc contains {content!r}: expected a 64-bit integer, Ansible's return code, or None"
     )

@@ -40,7 +40,7 @@ class RunnerSender:
         self._order = Order(direction, receiving=False)
         self._direction = direction
         self.ident: str | None = None
-        """The run's name, which statuses carry once it is known."""
+        """The run's name, which is part of each status once it is known."""
         self._archive: ArchiveWriter | None = None
         self._files: dict[str, bytes] = {}
         """What the archive holds besides the tree."""
@@ -49,7 +49,7 @@ class RunnerSender:
         self._cut = False
 
     def send(self, record: Record) -> Iterator[bytes]:
-        """The pieces to write for `record`; none while an archive grows.
+        """Yield the pieces to write for `record`; none while an archive grows.
 
         Raises:
             ConfigurationError: the dialect has no words for the job, or for the name of a file.
@@ -72,7 +72,7 @@ class RunnerSender:
             yield _line({"kwargs": write_kwargs(record)})
 
     def end(self) -> Iterator[bytes]:
-        """The line that ends the stream. A job that could not be packed is left without, so that nobody runs it.
+        """Yield the line that ends the stream; not for a job that could not be packed, so that it is never run.
 
         Raises:
             LocalProtocolError: the stream may not end here.

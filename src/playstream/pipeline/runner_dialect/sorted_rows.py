@@ -44,7 +44,7 @@ class SortedRows:
             self._put_aside()
 
     def __iter__(self) -> Iterator[bytes]:
-        """The rows in their order. Nothing may be added any more.
+        """Iterate over the sorted rows. No rows can be added after this.
 
         Raises:
             OSError: they cannot be kept on disk or read from there.
@@ -77,7 +77,7 @@ class SortedRows:
 
 
 def _read(fd: int, position: int, end: int) -> Iterator[bytes]:
-    """The rows of one piece."""
+    """Yield the rows of one piece."""
     block, taken = b"", 0
     while position < end or taken < len(block):
         while (size := _whole(block, taken)) is None:
@@ -90,7 +90,7 @@ def _read(fd: int, position: int, end: int) -> Iterator[bytes]:
 
 
 def _whole(block: bytes, taken: int) -> int | None:
-    """The size of the row that begins at `taken`; None if the block does not hold the whole of it."""
+    """Return the size of the row that begins at `taken`; None if the block does not contain all of it."""
     if taken + _SIZE.size > len(block):
         return None
     (size,) = _SIZE.unpack_from(block, taken)

@@ -16,7 +16,7 @@ LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 
 def read_content(fd: int, entry: ZipEntry) -> Iterator[bytes]:
-    """The bytes of an entry in pieces of at most DATA_SIZE; an empty one for packed bytes that give none.
+    """Yield the bytes of an entry in pieces of at most DATA_SIZE; empty ones for input without output.
 
     Raises:
         BadZip: they are damaged, or are not as many as the table says.
@@ -28,23 +28,23 @@ def read_content(fd: int, entry: ZipEntry) -> Iterator[bytes]:
     for data in unpack(fd, position, entry.packed_size):
         left -= len(data)
         if left < 0:
-            raise BadZip("it is longer than its size")
+            raise BadZip("it is longer than its stated size")
         crc = zlib.crc32(data, crc)
         yield data
     if left:
-        raise BadZip(f"it is {left} bytes short of its size")
+        raise BadZip(f"it is {left} bytes shorter than its stated size")
     if crc != entry.crc:
-        raise BadZip(f"its checksum is {crc:08x}, and {entry.crc:08x} in the table")
+        raise BadZip(f"its checksum is {crc:08x}, but {entry.crc:08x} in the central directory")
 
 
 def _find_content(fd: int, entry: ZipEntry) -> int:
     header = os.pread(fd, LOCAL_HEADER.size, entry.position)
     if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
-        raise BadZip("there is none where the table says")
+        raise BadZip("there is no entry where the central directory says")
     name_size, extra_size = LOCAL_HEADER.unpack(header)[-2:]
     name_at = entry.position + LOCAL_HEADER.size
     if os.pread(fd, name_size, name_at) != entry.name:
-        raise BadZip("it has another name where it stands than in the table")
+        raise BadZip("its name differs from that in the central directory")
     return name_at + int(name_size) + int(extra_size)
 
 
@@ -52,14 +52,14 @@ def _read(fd: int, position: int, size: int) -> Iterator[bytes]:
     while size:
         data = os.pread(fd, min(DATA_SIZE, size), position)
         if not data:
-            raise BadZip("the archive ends within it")
+            raise BadZip("the archive ends in the middle of it")
         position += len(data)
         size -= len(data)
         yield data
 
 
 def _inflate(fd: int, position: int, size: int) -> Iterator[bytes]:
-    """What the packed bytes give; what follows the end that they have in themselves counts for nothing."""
+    """Decompress bytes. What follows the end of the deflate stream is ignored."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for packed in _read(fd, position, size):

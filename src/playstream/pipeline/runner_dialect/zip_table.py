@@ -37,7 +37,7 @@ _BLOCK = 1 << 16
 
 
 class BadZip(Exception):
-    """The archive is none; the text says why."""
+    """The archive is not valid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def find_table(file: IO[bytes]) -> Table:
     """Where the table is: the last end record counts, and the 64-bit one where there is one right before it.
 
     Raises:
-        BadZip: there is none.
+        BadZip: the archive is not valid.
         OSError: the file cannot be read.
     """
     file_size = file.seek(0, os.SEEK_END)
@@ -84,12 +84,12 @@ def find_table(file: IO[bytes]) -> Table:
         size, position = wide
     start = place - size - (_END_64.size + _END_64_PLACE.size if wide is not None else 0)
     if start < 0:
-        raise BadZip("its table of entries begins before it")
+        raise BadZip("its central directory begins before the file")
     return Table(start, size, start - position)
 
 
 def _find_end(file: IO[bytes], file_size: int) -> int:
-    """The place of the end record."""
+    """Find the end record."""
     if file_size >= _END.size:
         file.seek(file_size - _END.size)
         last = file.read()
@@ -99,7 +99,7 @@ def _find_end(file: IO[bytes], file_size: int) -> int:
     file.seek(start)
     found = file.read().rfind(b"PK\5\6")
     if found < 0 or start + found + _END.size > file_size:
-        raise BadZip("it has no table of entries")
+        raise BadZip("it has no central directory")
     return start + found
 
 
@@ -117,27 +117,27 @@ def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
     if marker != b"PK\6\7":
         return None
     if disk != 0 or disks > 1:
-        raise BadZip("it is one of several parts")
+        raise BadZip("it is part of a multi-part archive")
     at -= _END_64.size
     if at < 0:
-        raise BadZip("its end record of 64 bits begins before it")
+        raise BadZip("its ZIP64 end record begins before the file")
     file.seek(at)
     marker, room, *_, size, position = _END_64.unpack(file.read(_END_64.size))
     if marker != b"PK\6\6":
-        raise BadZip("it tells the place of an end record of 64 bits, and that is not right before")
+        raise BadZip("its ZIP64 end record is not where its locator says")
     if room != _END_64.size - _UNCOUNTED:
-        raise BadZip("its end record of 64 bits tells another size than it has")
+        raise BadZip("its ZIP64 end record has the wrong size")
     if told > at or position + size != told:
-        raise BadZip("its records of 64 bits disagree on where its table of entries ends")
+        raise BadZip("its ZIP64 records disagree on where its central directory ends")
     if told < at:  # something stands before the archive
         file.seek(told)
         if file.read(len(marker)) == marker:
-            raise BadZip("it has two end records of 64 bits")
+            raise BadZip("it has two ZIP64 end records")
     return size, position
 
 
 def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
-    """The entries of the table in its order. Of the file 64 KiB, or one entry, are held at a time.
+    """Yield the entries of the central directory in order. 64 KiB of the file, or one entry, are held at a time.
 
     Raises:
         BadZip: one is not valid.
@@ -151,9 +151,9 @@ def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
             name_size, extra_size, comment_size, _disk, _internal, attributes, position,
         ) = _ENTRY.unpack(header)
         if marker != b"PK\1\2":
-            raise BadZip("an entry of its table does not begin as one")
+            raise BadZip("an entry of its central directory has no signature")
         if needed > _MAX_VERSION:
-            raise BadZip(f"an entry asks for version {needed / 10} of the format")
+            raise BadZip(f"an entry requires version {needed / 10} of the format")
         name, extra = reader.take(name_size), reader.take(extra_size)
         reader.take(comment_size)
         if flags & _UTF8_NAME:
@@ -170,7 +170,7 @@ def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
             modified = _local_time(date, clock)
         position += table.offset
         if not 0 <= position < table.start:
-            raise BadZip("an entry stands outside of it")
+            raise BadZip("an entry lies outside the archive")
         yield ZipEntry(name, attributes >> 16, flags, method, modified, crc, packed_size, size, position)
 
 
@@ -186,7 +186,7 @@ class _Reader:
         self._taken = 0
 
     def take(self, size: int) -> bytes:
-        """The next bytes.
+        """Return the next bytes.
 
         Raises:
             BadZip: the file has no more.
@@ -197,7 +197,7 @@ class _Reader:
             end = size
         data = self._block[self._taken : end]
         if len(data) < size:
-            raise BadZip("its table of entries is cut")
+            raise BadZip("its central directory is truncated")
         self._taken = end
         self.left -= size
         return data
@@ -214,13 +214,13 @@ def _check_utf8(name: bytes) -> None:
     try:
         name.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadZip("the name of an entry is said to be UTF-8 and is not") from None
+        raise BadZip("the name of an entry is marked as UTF-8 but is not") from None
 
 
 def _check_path(value: bytes, name: bytes) -> None:
     """Refuse a second name: zipfile takes it since Python 3.13, where its checksum is that of the first."""
     if len(value) < _PATH.size:
-        raise BadZip("the second name of an entry is cut")
+        raise BadZip("the Unicode path field of an entry is truncated")
     version, crc = _PATH.unpack_from(value)
     second = value[_PATH.size :]
     if version == 1 and crc == zlib.crc32(name) and second and second != name:
@@ -233,18 +233,18 @@ def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
         field, size = struct.unpack_from("<HH", extra, position)
         start, position = position + 4, position + 4 + size
         if position > len(extra):
-            raise BadZip(f"the extra field {field:04x} of an entry is longer than there is room for")
+            raise BadZip(f"the extra field {field:04x} of an entry is too long")
         yield field, extra[start:position]
 
 
 def _widen(value: bytes, size: int, packed_size: int, position: int) -> tuple[int, int, int]:
-    """The numbers of an entry; those that 32 bits have no room for from the field of 64 bits, which has only these."""
+    """Return the numbers of an entry; those that do not fit into 32 bits come from the ZIP64 field."""
     numbers = [size, packed_size, position]
     taken = 0
     for index, number in enumerate(numbers):
         if number == _IN_ZIP64:
             if taken + 8 > len(value):
-                raise BadZip("an entry lacks a number of 64 bits")
+                raise BadZip("an entry lacks a ZIP64 number")
             (numbers[index],) = struct.unpack_from("<Q", value, taken)
             taken += 8
     size, packed_size, position = numbers
@@ -252,7 +252,7 @@ def _widen(value: bytes, size: int, packed_size: int, position: int) -> tuple[in
 
 
 def _local_time(date: int, clock: int) -> int:
-    """The zip's own field, which holds local time; 0 where it holds none."""
+    """Convert the zip's own time field, which has local time; 0 if it is not valid."""
     moment = ((date >> 9) + 1980, date >> 5 & 15, date & 31, clock >> 11, clock >> 5 & 63, (clock & 31) * 2)
     try:
         return int(time.mktime((*moment, 0, 0, -1)))

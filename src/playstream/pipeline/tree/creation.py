@@ -37,18 +37,18 @@ _T = TypeVar("_T")
 
 
 def cannot_write(target: Path, path: bytes, error: OSError) -> JobError:
-    """The error for an entry of the tree, or with an empty path for `target` itself, that this host cannot write."""
+    """Return the error for an entry of the tree, or with an empty path for `target`, that cannot be written."""
     what = f"{printable(path)} below {target}" if path else f"{target}"
     return JobError(f"cannot write {what}: {error.strerror}; {_NEXT_STEP.get(error.errno or 0, _OTHER_NEXT_STEP)}")
 
 
 def open_target(target: Path) -> int:
-    """A descriptor of the directory that a tree is unpacked into. It may be a symlink: the caller chose it."""
+    """Open the directory that a tree is unpacked into. It may be a symlink, because the caller chose it."""
     return os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def kept_permissions(fd: int) -> int:
-    """The permission bits that a file created in the directory keeps: not in the umask or a default ACL.
+    """Return the permission bits that a file created in the directory keeps: those not in the umask or a default ACL.
 
     0 if that cannot be found out; then every mode has to be set after creation. An unnamed file is made and looked
     at, since the umask can be read only by changing it, which would be seen by other threads.
@@ -104,7 +104,7 @@ def create_directory(fd: int, name: bytes, path: bytes, replace: bool) -> int:
 def create_hard_link(root: int, source: list[bytes], fd: int, name: bytes, path: bytes, replace: bool) -> None:
     """Make `name` another name of the regular file `source`, given by its components below the directory `root`.
 
-    Raises RemoteProtocolError if `source` is no regular file any more.
+    Raises RemoteProtocolError if `source` is no longer a regular file.
     """
     parent = _open_parent(root, source)
     try:
@@ -140,7 +140,7 @@ def _create(fd: int, name: bytes, path: bytes, replace: bool, create: Callable[[
 
 
 def _open_parent(root: int, components: list[bytes]) -> int:
-    """A descriptor of the directory that holds the entry, reached without following a link."""
+    """Open the directory of an entry without following a link."""
     fd = os.open(".", _PASSAGE_FLAGS, dir_fd=root)
     for component in components[:-1]:
         try:
@@ -164,21 +164,21 @@ def _make_writable(fd: int) -> None:
 
 def _duplicate(path: bytes) -> RemoteProtocolError:
     return RemoteProtocolError(
-        f"the tree's entry {printable(path)} exists already: the stream names it twice, the directory was not empty, "
-        "or this file system takes two names that differ in case or Unicode form for one. Unpack into an empty "
-        "directory on a case-sensitive file system."
+        f"the tree's entry {printable(path)} already exists: the stream contains it twice, the directory was not "
+        "empty, or this file system does not distinguish names that differ in case or Unicode form.  Unpack into an "
+        "empty directory on a case-sensitive file system."
     )
 
 
 def _conflict(path: bytes, expected: str, found: str) -> UnsafePath:
     return UnsafePath(
-        f"the tree's entry {printable(path)} expects {expected} in its place, but {found} is there. Directories are "
-        "never removed to make room, nor links followed: remove what is there or unpack into an empty directory."
+        f"the tree's entry {printable(path)} requires {expected}, but {found} is there. Directories are never replaced "
+        "and links never followed: remove what is there, or unpack into an empty directory."
     )
 
 
 def _lost(path: bytes, source: list[bytes]) -> RemoteProtocolError:
     return RemoteProtocolError(
-        f"the tree's entry {printable(path)} is another name of {printable(b'/'.join(source))}, which is no regular "
-        "file any more: a later entry of the stream took its place."
+        f"the tree's entry {printable(path)} is a hard link to {printable(b'/'.join(source))}, which is no longer a "
+        "regular file: a later entry of the stream replaced it."
     )

@@ -36,14 +36,14 @@ class Descent:
     def locate(self, path: bytes) -> bytes:
         """Leave directories until the one that holds the entry is the current one; the entry's name in it.
 
-        Raises UnsafePath if the path is none, RemoteProtocolError if no open directory holds it, and OSError.
+        Raises UnsafePath if the path is not valid, RemoteProtocolError if no open directory holds it, and OSError.
         """
         *parents, name = split_path(path)
         prefix = b"/".join([*parents, b""])
         if all(directory.prefix != prefix for directory in self.stack):
             raise RemoteProtocolError(
-                f"the tree's entry {printable(path)} came before its directory, or after that was left; expected the "
-                "entries of a directory right after it. The sender is defective or the stream was altered."
+                f"the tree's entry {printable(path)} is out of order: expected the entries of a directory right after "
+                "the directory. The sender is faulty, or the stream was altered."
             )
         while self.stack[-1].prefix != prefix:
             self._leave()

@@ -1,5 +1,8 @@
-"""Directories: private ones, made whatever the umask and never through a link; their entries, moved and removed by a
-handle; the names in large ones; and the current one, which may have been removed."""
+"""Directories: creating private ones, moving and removing entries, and finding the current one.
+
+Private directories are created whatever the umask, and never through a link. Entries are moved and removed relative to
+a descriptor of their directory.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,9 @@ def make_private(path: Path) -> None:
 
 
 def names_to_take(directory: Path | int) -> Iterator[str]:
-    """The names in a directory out of which the caller moves or removes each entry before the next name.
+    """Yield the names in a directory from which the caller moves or removes each entry before the next name.
 
-    Only some are held at a time: whoever filled the directory may have put any number there.
+    Only some are held at a time, because a directory may have any number of them.
 
     Raises:
         OSError: it cannot be read.
@@ -70,22 +73,22 @@ def _some_names(directory: Path | int) -> list[str]:
 
 
 def current_directory() -> str:
-    """The path of the current directory.
+    """Return the path of the current directory.
 
     Raises:
-        ConfigurationError: it is not there any more, or may not be looked up.
+        ConfigurationError: it no longer exists, or cannot be looked up.
     """
     try:
         return os.getcwd()
     except OSError as error:
         raise ConfigurationError(
-            f"the current directory cannot be found ({error.strerror}); likely it was removed. Change to one that "
-            "exists, with cd or os.chdir(), or name every path from / on"
+            f"the current directory cannot be found ({error.strerror}); it was probably removed. Change to an existing "
+            "directory with cd or os.chdir(), or use absolute paths only"
         ) from None
 
 
 def absolute_path(path: str | os.PathLike[str]) -> str:
-    """As os.path.abspath.
+    """Return an absolute path, as os.path.abspath does.
 
     Raises:
         ConfigurationError: it is relative to a current directory that cannot be found.
@@ -97,7 +100,7 @@ def passes_link_in(base: Path, path: Path) -> bool:
     """Whether a link that lies in `base`, or below it, is on the way to `path` or in its place.
 
     Args:
-        base: a directory that somebody else may have filled.
+        base: a directory that may contain links of somebody else.
         path: an absolute path, wherever it leads. It need not exist.
     """
     filled = os.path.realpath(base)
@@ -118,7 +121,7 @@ def passes_link_in(base: Path, path: Path) -> bool:
 
 
 def mode_of(directory: int, name: str) -> int | None:
-    """The type and mode of an entry, of a link its own; None when it is not there.
+    """Return the type and mode of an entry, without following links; None if it does not exist.
 
     Raises:
         OSError: it cannot be looked at.
@@ -130,7 +133,7 @@ def mode_of(directory: int, name: str) -> int | None:
 
 
 def remove(directory: int, name: str) -> None:
-    """Remove an entry, whatever it is. Nothing happens when it is not there.
+    """Remove an entry of any type. Does nothing if it does not exist.
 
     Raises:
         OSError: it, or something in it, remains.
@@ -161,7 +164,7 @@ def _remove_tree(directory: int, name: str) -> None:
 
 
 def put(source: int, name: str, target: int) -> None:
-    """Move an entry from one directory to another, in the place of whatever has its name there.
+    """Move an entry from one directory to another, replacing any entry of its name there.
 
     Raises:
         OSError: it cannot be moved, or what is there cannot be removed.

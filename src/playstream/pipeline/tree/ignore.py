@@ -1,4 +1,4 @@
-"""Which entries of a directory are not sent: gitignore patterns, by the library pathspec, and `artifacts`."""
+"""Excluded entries of a directory: gitignore patterns, by the library pathspec, and `artifacts`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class _Rule:
     directories_only: bool
     search: Callable[[str], re.Match[str] | None]
     place: str
-    """The pattern and where it stands, for people."""
+    """The pattern and where it stands, for messages."""
 
 
 class Ignore:
-    """Tells which entries are left out, as git does: the last pattern that matches an entry decides."""
+    """Decides which entries are excluded, as git does: the last pattern that matches an entry decides."""
 
     def __init__(self, rules: Sequence[_Rule] = ()) -> None:
         """Without rules only `artifacts` is ignored; callers use `for_directory`."""
@@ -39,7 +39,7 @@ class Ignore:
 
     @classmethod
     def for_directory(cls, root: Path, exclude: Sequence[str]) -> Ignore:
-        """The patterns of the `.playstreamignore` in `root`, if there is one, then those of `exclude`.
+        """Read the patterns of `.playstreamignore` in `root`, if there is one, and add those of `exclude`.
 
         Raises ConfigurationError, naming the file and line, if a pattern is invalid or the file cannot be read.
         """
@@ -48,7 +48,7 @@ class Ignore:
         return cls(rules)
 
     def ignored(self, path: bytes, is_directory: bool) -> bool:
-        """True if the entry is left out; for a directory, with all that is below it.
+        """Return True if the entry is excluded; a directory with everything below it.
 
         `path` is relative to the root, and its directory is not ignored itself. A symlink is not a directory.
         """
@@ -58,21 +58,21 @@ class Ignore:
         return rule is not None and rule.ignore
 
     def why_left_out(self, path: bytes) -> str | None:
-        """What leaves out an existing entry, or a directory that it is in, for people; None for nothing."""
+        """Explain why an existing entry, or a directory that it is in, is excluded; None if it is not."""
         parts = path.split(b"/")
         for count in range(1, len(parts) + 1):
             above = b"/".join(parts[:count])
             if above == ARTIFACTS:
-                return "artifacts/ never travels"
+                return "artifacts/ is never sent"
             rule = self._deciding(above, count < len(parts))
             if count == len(parts) and (rule is None or not rule.ignore):
                 rule = self._deciding(above, True)  # it may be a directory itself
             if rule is not None and rule.ignore:
-                return f"left out by {rule.place}"
+                return f"excluded by {rule.place}"
         return None
 
     def _deciding(self, path: bytes, is_directory: bool) -> _Rule | None:
-        """The last pattern that matches, if there is one."""
+        """Return the last pattern that matches, if there is one."""
         if not self._last_first:
             return None
         text = _matchable(path.decode("utf-8", "surrogateescape"))
@@ -122,7 +122,7 @@ def _rules(patterns: Iterator[tuple[int, str]], place: Callable[[int, str], str]
 
 
 def _rule(pattern: str, place: str) -> _Rule:
-    """Raises ValueError or re.error if the pattern is invalid."""
+    """Compile a pattern. Raises ValueError or re.error if it is invalid."""
     if "[:" in pattern:
         # pathspec would take the letters of [[:alpha:]] literally and ignore the wrong files.
         raise ValueError("named character classes are not supported")

@@ -32,19 +32,19 @@ _Record = FileEntry | FileData | Log | TreeEnd
 def pack(
     root: Path, *, ignore: Ignore | None = None, artifacts: bool = False
 ) -> Iterator[FileEntry | FileData | Log | TreeEnd]:
-    """Yield the records of the directory `root`, depth first, names in the order of their bytes (those of a directory
-    with more than SORTED_ENTRIES as the file system has them), then a TreeEnd.
+    """Yield the records of the directory `root`, depth first, then a TreeEnd.
 
-    The root comes first, with the empty path; TreeEnd counts it. Symlinks are never followed, except `root` itself.
-    Sockets, FIFOs, devices and what vanishes meanwhile are left out with a Log record. A file that shrinks meanwhile
-    is filled up with zero bytes, with a Log record; of one that grows only the size at the beginning is sent.
-    Without `ignore` all is packed. Memory does not grow with the tree, except for the entries of the directories that
-    are open and for files with several names of which some are still to come.
+    Names are in the order of their bytes; those of a directory with more than SORTED_ENTRIES are in the order of the
+    file system. The root comes first, with the empty path; TreeEnd counts it. Symlinks are never followed, except
+    `root` itself. Sockets, FIFOs, devices and entries that are removed meanwhile are omitted with a Log record. A file
+    that shrinks meanwhile is filled up with zero bytes, with a Log record; of one that grows only the initial size is
+    sent. Without `ignore` everything is packed. Memory does not grow with the tree, except for the entries of the
+    directories that are open, and for files with several names of which some are still to come.
 
-    `artifacts`: a job has made the tree, and its receiver does not trust this side. Links that lead out of the tree,
-    and what may not be read or lies too deep, are left out with a Log record too: the rest is what the run has left.
+    `artifacts`: a job has created the tree, and the receiver does not trust this side. Links that lead out of the tree,
+    and entries that cannot be read or are too deep, are omitted with a Log record too, so that the rest is sent.
 
-    Raises ConfigurationError, naming the entry, if one cannot be read or lies too deep, or if `root` is no directory.
+    Raises ConfigurationError, naming the entry, if one cannot be read or is too deep, or if `root` is not a directory.
     """
     packer = _Packer(root, ignore, artifacts=artifacts)
     try:
@@ -145,7 +145,7 @@ class _Packer:
         except OSError as error:
             return self._not_opened(path, error)
         if self._artifacts and not target_stays(path, target):
-            return _skipped(path, f"it is a link to {printable(target)}, which leads out of the artifacts")
+            return _skipped(path, f"it is a symlink to {printable(target)}, which is outside the artifacts")
         self._entries += 1
         mode = status.st_mode & _PERMISSIONS
         return FileEntry(path, FileType.SYMLINK, mode, status.st_mtime_ns, target=target)
@@ -160,7 +160,7 @@ class _Packer:
             status = os.fstat(fd)
             mode = status.st_mode
             if not stat.S_ISREG(mode):
-                yield _skipped(path, "it has become something else")
+                yield _skipped(path, "its type has changed")
                 return
             link = 0
             if status.st_nlink > 1:
@@ -186,7 +186,7 @@ class _Packer:
             os.close(fd)
 
     def _rest(self, fd: int, left: int, path: bytes) -> Iterator[FileData | Log]:
-        """What follows the first piece of a file, in full even if the file has shrunk."""
+        """Yield the rest of a file after its first piece, filled up with zeros if the file has shrunk."""
         missing = 0
         while left:
             wanted = min(left, DATA_SIZE)
@@ -214,7 +214,7 @@ class _Packer:
         return data
 
     def _number(self, status: os.stat_result) -> tuple[int, bool]:
-        """The link number of a file with several names, and whether it was seen before."""
+        """Return the link number of a file with several names, and whether it was seen before."""
         key = (status.st_dev, status.st_ino)
         link, left = self._links.pop(key, (0, 0))
         known = link != 0
@@ -229,9 +229,9 @@ class _Packer:
         """Skip what has vanished or become something else; raise for all other reasons."""
         # open() says ELOOP for a symlink and ENXIO for a socket; readlink() says EINVAL for anything but a symlink.
         if isinstance(error, FileNotFoundError):
-            return _skipped(path, "it vanished")
+            return _skipped(path, "it was removed")
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EINVAL, errno.EISDIR}:
-            return _skipped(path, "it has become something else")
+            return _skipped(path, "its type has changed")
         if self._artifacts and isinstance(error, PermissionError):
             return _skipped(path, f"user id {os.geteuid()} may not read it")
         raise unreadable(self._root, path, error.strerror or str(error)) from error
@@ -239,15 +239,16 @@ class _Packer:
     def _too_deep(self, path: bytes) -> Log:
         """Skip an artifact that no stream can name; raise for anything else."""
         if self._artifacts:
-            return _skipped(path, f"it lies too deep: at most {MAX_DEPTH} components and {MAX_PATH} bytes can be sent")
+            return _skipped(path, f"its path is too long or too deep: at most {MAX_DEPTH} components and {MAX_PATH} "
+                                  "bytes can be sent")
         raise ConfigurationError(
-            f"{printable(path)} in {self._root} lies too deep: at most {MAX_DEPTH} components and {MAX_PATH} bytes "
-            "can be sent. Leave it out with --exclude or a line in .playstreamignore."
+            f"{printable(path)} in {self._root} has a path that is too long or too deep: at most {MAX_DEPTH} "
+            f"components and {MAX_PATH} bytes can be sent. Exclude it with --exclude or a line in .playstreamignore."
         )
 
 
 def _entries(fd: int) -> Iterator[tuple[bytes, os.DirEntry[str]]]:
-    """The entries of a directory by name; of a very large one in the order of the file system. Raises OSError."""
+    """Return the entries of a directory, sorted unless it is very large. Raises OSError."""
     found = ((os.fsencode(entry.name), entry) for entry in os.scandir(fd))
     first = list(itertools.islice(found, SORTED_ENTRIES + 1))
     if len(first) > SORTED_ENTRIES:

@@ -1,4 +1,4 @@
-"""Which paths and symlink targets a tree may hold. Nothing here touches a file system."""
+"""Rules for paths and symlink targets in a tree. Nothing here accesses a file system."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SHOWN = 200
 
 
 def printable(path: bytes) -> str:
-    """The path quoted for a message: control characters and undecodable bytes escaped, cut after 200 bytes."""
+    """Quote a path for a message: control characters and undecodable bytes are escaped, 200 bytes are shown."""
     shown = repr(path[:_SHOWN].decode("utf-8", "surrogateescape"))
     return f"{shown}…" if len(path) > _SHOWN else shown
 
 
 def split_path(path: bytes) -> list[bytes]:
-    """The components of an entry's path, at least one.
+    """Split an entry's path into its components, at least one.
 
     Raises UnsafePath if it is absolute or empty, has an empty, `.` or `..` component or a NUL, is longer than
     `MAX_PATH` bytes or deeper than `MAX_DEPTH` components, or has a component longer than `MAX_NAME` bytes.
@@ -39,7 +39,7 @@ def split_path(path: bytes) -> list[bytes]:
     if path.startswith(b"/"):
         raise UnsafePath(_refusal(path, "it is absolute"))
     if b"\0" in path:
-        raise UnsafePath(_refusal(path, "it holds a NUL"))
+        raise UnsafePath(_refusal(path, "it contains a NUL"))
     components = path.split(b"/")
     if len(components) > MAX_DEPTH:
         raise UnsafePath(_refusal(path, f"it is {len(components)} components deep, more than {MAX_DEPTH}"))
@@ -59,7 +59,7 @@ def check_target(path: bytes, target: bytes) -> None:
     if not target:
         raise UnsafePath(_refusal(path, "it is a symlink without a target"))
     if b"\0" in target:
-        raise UnsafePath(_refusal(path, "the symlink's target holds a NUL"))
+        raise UnsafePath(_refusal(path, "the symlink's target contains a NUL"))
     if len(target) > MAX_TARGET:
         raise UnsafePath(_refusal(path, f"the symlink's target has {len(target)} bytes, more than {MAX_TARGET}"))
 
@@ -103,6 +103,6 @@ def target_stays(path: bytes, target: bytes) -> bool:
 
 def _refusal(path: bytes, reason: str) -> str:
     return (
-        f"the tree holds the entry {printable(path)}, which is refused: {reason}. "
-        "playstream sends no such entry; do not trust the sender, or look for what altered the stream."
+        f"the tree contains the entry {printable(path)}, which is rejected: {reason}. playstream never sends such an "
+        "entry: do not trust the sender, or find out what altered the stream."
     )

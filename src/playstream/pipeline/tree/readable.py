@@ -16,7 +16,7 @@ DIRECTORY_FLAGS = ROOT_FLAGS | os.O_NOFOLLOW
 
 
 def open_root(root: Path) -> int:
-    """A descriptor of the directory that is packed. Raises ConfigurationError if there is none that can be read."""
+    """Open the directory that is packed. Raises ConfigurationError if there is none that can be read."""
     try:
         return os.open(root, ROOT_FLAGS)
     except OSError as error:
@@ -27,10 +27,10 @@ def open_root(root: Path) -> int:
 
 
 def unreadable(root: Path, path: bytes, reason: str) -> ConfigurationError:
-    """The error for an entry below `root` that cannot be read."""
+    """Return the error for an entry below `root` that cannot be read."""
     return ConfigurationError(
-        f"cannot read {printable(path)} in {root}: {reason}. Make it readable for user id {os.geteuid()}, or leave it "
-        "out with --exclude or a line in .playstreamignore."
+        f"cannot read {printable(path)} in {root}: {reason}. Make it readable for user id {os.geteuid()}, or exclude "
+        "it with --exclude or a line in .playstreamignore."
     )
 
 
@@ -39,7 +39,7 @@ def check_readable(root: Path, ignore: Ignore | None = None) -> None:
 
     The superuser can read all, so nothing below the root is looked at for user id 0. What changes later is not seen.
 
-    Raises ConfigurationError for the first file or directory that cannot be read, or if `root` is no directory.
+    Raises ConfigurationError for the first file or directory that cannot be read, or if `root` is not a directory.
     """
     root_fd = open_root(root)
     try:

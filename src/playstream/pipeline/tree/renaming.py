@@ -1,4 +1,4 @@
-"""Moving an entry where nobody else's can be lost, whoever else makes or moves something there at that moment.
+"""Moving an entry without losing what other processes create or move there at the same moment.
 
 The kernel does it (renameat2(2)): where something has the name nothing is moved, or the two change places.
 """
@@ -34,14 +34,14 @@ def exchange(source: int, name: str, target: int) -> bool:
     """Let two entries of one name change places; False if this system, or file system, does not do that.
 
     Raises:
-        FileNotFoundError: one is not there.
+        FileNotFoundError: one does not exist.
         OSError: they cannot be moved.
     """
     return _rename(source, name, target, name, _EXCHANGE) is not None
 
 
 def _rename(source: int, name: str, target: int, new_name: str, flag: int) -> bool | None:
-    """As renameat2(2): False if something has the name, None where there is no such call."""
+    """Call renameat2(2): False if something has the name, None where there is no such call."""
     try:
         call = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:  # not Linux, or an old C library
@@ -57,8 +57,10 @@ def _rename(source: int, name: str, target: int, new_name: str, flag: int) -> bo
 
 
 def _make_new(source: int, name: str, target: int, new_name: str) -> bool:
-    """As `move_new`, by what every system has. A directory is made first, so that another one finds it there; what
-    that puts into it before it is replaced makes this one fail."""
+    """Do as `move_new` does, with calls that every system has.
+
+    A directory is created first, so that others find it there; whatever they put into it makes the rename fail.
+    """
     try:
         if stat.S_ISDIR(os.stat(name, dir_fd=source, follow_symlinks=False).st_mode):
             os.mkdir(new_name, 0o700, dir_fd=target)

@@ -84,7 +84,7 @@ class Unpacker:
         self._kept = 0 if replace else creation.kept_permissions(root)
 
     def __enter__(self) -> Unpacker:
-        """The unpacker itself."""
+        """Return the unpacker."""
         return self
 
     def __exit__(
@@ -110,9 +110,9 @@ class Unpacker:
     def receive(self, record: FileEntry | FileData | TreeEnd) -> None:
         """Write what the record says. After an error the unpacker is closed.
 
-        Raises UnsafePath for an entry that is no name or leaves the tree; RemoteProtocolError for records in an order
-        or with numbers that no sender produces, and for a tree over a limit; JobError if this host cannot write it;
-        LocalProtocolError if the unpacker is closed.
+        Raises UnsafePath for an entry with an invalid name or outside the tree; RemoteProtocolError for records in an
+        order or with numbers that no sender produces, and for a tree over a limit; JobError if this host cannot write
+        it; LocalProtocolError if the unpacker is closed.
         """
         if self._closed:
             raise LocalProtocolError("this unpacker is closed; no more records can be received")
@@ -129,7 +129,7 @@ class Unpacker:
         except OverflowError as error:
             self._fail()
             raise RemoteProtocolError(
-                f"the tree's entry {printable(self._path)} has a time that no file can have"
+                f"the tree's entry {printable(self._path)} has a modification time that is out of range"
             ) from error
         except BaseException:
             self._fail()
@@ -142,7 +142,7 @@ class Unpacker:
     def _data(self, data: bytes) -> None:
         fd = self._file
         if fd == _NO_FILE:
-            raise self._broken(f"data came that belongs to no file, after the entry {printable(self._path)}")
+            raise self._broken(f"received data that belongs to no file, after the entry {printable(self._path)}")
         left = self._left - len(data)
         if left < 0:
             raise self._broken(f"the file {printable(self._path)} got {-left} bytes more than its size")
@@ -166,11 +166,11 @@ class Unpacker:
     def _entry(self, entry: FileEntry) -> None:
         self._require_full_file()
         if self._complete:
-            raise self._broken(f"the entry {printable(entry.path)} came after the end of the tree")
+            raise self._broken(f"the entry {printable(entry.path)} was received after the end of the tree")
         self._entries += 1
         if self._entries > self._limits.max_tree_entries:
             raise exceeded(
-                "the tree has more entries than it may", self._limits.max_tree_entries, "max_tree_entries"
+                "the tree has too many entries", self._limits.max_tree_entries, "max_tree_entries"
             )
         path = self._path = entry.path
         if self._entries == 1:
@@ -205,7 +205,7 @@ class Unpacker:
 
     def _locate(self, path: bytes) -> bytes:
         if not path:
-            raise self._broken("the root directory came twice")
+            raise self._broken("the root directory was received twice")
         return self._descent.locate(path)
 
     def _directory_mode(self, mode: int) -> int:
@@ -221,7 +221,7 @@ class Unpacker:
             raise self._broken(f"the file {printable(entry.path)} has the size {size}")
         self._size += size
         if self._size > self._limits.max_tree_bytes:
-            raise exceeded("the tree holds more bytes than it may", self._limits.max_tree_bytes, "max_tree_bytes")
+            raise exceeded("the tree has too many bytes", self._limits.max_tree_bytes, "max_tree_bytes")
         if entry.link:
             self._announce_link(entry)
         mode = self._file_mode_of(entry.mode)
@@ -237,7 +237,7 @@ class Unpacker:
 
     def _announce_link(self, entry: FileEntry) -> None:
         if entry.link in self._links:
-            raise self._broken(f"the file {printable(entry.path)} has link number {entry.link}, which is another's")
+            raise self._broken(f"the file {printable(entry.path)} has link number {entry.link}, which another file has")
         self._link_bytes += len(entry.path)
         if len(self._links) >= MAX_LINKS or self._link_bytes > MAX_LINK_BYTES:
             raise self._broken(
@@ -255,17 +255,17 @@ class Unpacker:
     def _hard_link(self, entry: FileEntry, fd: int, name: bytes) -> None:
         source = self._links.get(entry.link)
         if source is None:
-            raise self._broken(f"{printable(entry.path)} is another name of file {entry.link}, which never came")
+            raise self._broken(f"{printable(entry.path)} is a hard link to file {entry.link}, which was not received")
         if source == entry.path:
-            raise self._broken(f"{printable(entry.path)} came twice, the second time as another name of itself")
+            raise self._broken(f"{printable(entry.path)} was received twice, the second time as a hard link to itself")
         creation.create_hard_link(self._descent.root.fd, source.split(b"/"), fd, name, entry.path, self._replace)
 
     def _end(self, end: TreeEnd) -> None:
         self._require_full_file()
         if self._complete:
-            raise self._broken("the end of the tree came twice")
+            raise self._broken("the end of the tree was received twice")
         if not self._entries:
-            raise self._broken("the tree ended before its root directory came")
+            raise self._broken("the tree ended before its root directory")
         if (end.entries, end.size) != (self._entries, self._size):
             raise self._broken(
                 f"expected {end.entries} entries and {end.size} bytes, got {self._entries} and {self._size}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cache of facts in a run's artifacts: jsonfile's files, with less work for facts that nobody has gathered.
+"""The cache of facts in a run's artifacts: jsonfile's files, with less work if no facts are gathered.
 
 Ansible asks the cache about each host for each task, and since 2.21 gives it each host's facts after each task, changed
 or not. jsonfile looks for a file each time, or writes one, in Python that is long and cold after the fork before it:
@@ -57,7 +57,7 @@ options:
 
 
 class CacheModule(jsonfile.CacheModule):  # type: ignore[misc]
-    """jsonfile, which is not asked about a file that is not there, nor given what it has."""
+    """jsonfile without the work for files that do not exist or have not changed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,7 +92,7 @@ class CacheModule(jsonfile.CacheModule):  # type: ignore[misc]
             try:
                 os.utime(self._get_cache_file_name(key))
             except OSError:
-                pass  # somebody has removed the file, or made it theirs; jsonfile has words for it
+                pass  # the file was removed or has another owner, which jsonfile reports
             else:
                 return
         super().set(key, value)

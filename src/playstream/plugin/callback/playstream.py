@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
 
     def _load(name: str) -> Any:
-        """The package of that name, from beside this file, wherever that was copied."""
+        """Load the package of that name from the directory of this file, wherever that was copied."""
         if name not in sys.modules:
             path = os.path.join(os.path.dirname(__file__), "parts", "of", name, "__init__.py")
             spec = importlib.util.spec_from_file_location(name, path)
@@ -47,6 +47,8 @@ ADHOC_PLAYBOOK = "__adhoc_playbook__"
 
 
 class CallbackModule(recording.RecordingCallback):
+    """Records the callbacks of a run as events."""
+
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "playstream"

@@ -1,6 +1,6 @@
 """The store: runs with their plays, tasks, hosts and results in a database, to be asked about long afterwards.
 
-It takes events and gives typed records; tables for people, JSON lines and options of commands are the faces'.
+It takes events and returns typed records; tables, JSON lines and command-line options belong to the command line.
 SQLAlchemy is imported in this room only, and each name is loaded when it is first used.
 """
 
@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
         if (error.name or "").partition(".")[0] != "sqlalchemy":
             raise
         raise ConfigurationError(
-            "a store needs SQLAlchemy 2.0 or later, which is not installed: pip install 'playstream[store]'"
+            "a store requires SQLAlchemy 2.0 or later, which is not installed: run pip install 'playstream[store]'"
         ) from None
     globals()[name] = value
     return value

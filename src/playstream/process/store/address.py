@@ -32,7 +32,7 @@ class Address:
     """For SQLAlchemy, with everything."""
 
     def scrub(self, text: str) -> str:
-        """A text of the database's, in which none of the passwords is left."""
+        """Remove the passwords from a text of the database's."""
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
@@ -64,15 +64,15 @@ def read_address(text: str) -> Address:
         return _sqlite(rest)
     if scheme not in _POSTGRESQL:
         shown = scheme if scheme.replace("+", "").isalnum() else "something else"
-        raise ConfigurationError(f"a store cannot be in {shown!r}: {_EXPECTED}")
+        raise ConfigurationError(f"a store cannot have a URL of the scheme {shown!r}: {_EXPECTED}")
     return _postgresql(text, rest)
 
 
 def hide_password(text: str) -> str:
-    """A store's URL as it may be shown, such as `postgresql://me:***@db.example.org/runs`.
+    """Return a store's URL without its password, such as `postgresql://me:***@db.example.org/runs`.
 
     Raises:
-        ConfigurationError: it is no URL of a store.
+        ConfigurationError: it is not the URL of a store.
     """
     return read_address(text).shown
 
@@ -85,8 +85,8 @@ def _refuse_controls(text: str) -> None:
     found = next((character for character in text if category(character) == "Cc"), None)
     if found is not None:
         raise ConfigurationError(
-            f"the store's URL holds the control character U+{ord(found):04X}, which no part of it may: {_EXPECTED}. "
-            "A line end may have come along from a file or a variable"
+            f"the store's URL contains the control character U+{ord(found):04X}, which is not allowed: {_EXPECTED}. A "
+            "file or a variable may have added a line end"
         )
 
 
@@ -105,7 +105,7 @@ def _sqlite(rest: str) -> Address:
     if host or "?" in path:
         raise ConfigurationError("a SQLite store is a file on this host and takes no options: expected sqlite:///FILE")
     if not slash or not path or path == ":memory:" or path.startswith("file:"):
-        raise ConfigurationError("a store in memory would be gone with this process: expected sqlite:///FILE")
+        raise ConfigurationError("a store in memory would be lost with this process: expected sqlite:///FILE")
     return _file(path)
 
 
@@ -117,7 +117,9 @@ def _postgresql(text: str, rest: str) -> Address:
     decoded = unquote(text)
     _refuse_controls(decoded)
     if any(category(character) == "Cs" for character in decoded):
-        raise ConfigurationError("the store's URL holds bytes that are not UTF-8; expected %XX for each byte of UTF-8")
+        raise ConfigurationError(
+            "the store's URL contains bytes that are not UTF-8; expected %XX for each byte of UTF-8"
+        )
     url = _make(text).set(drivername="postgresql+psycopg")
     shown = URL.create("postgresql", url.username, url.password, url.host, url.port, url.database)
     return Address(shown.render_as_string(hide_password=True), None, url)

@@ -68,7 +68,7 @@ class Collector:
         return {host: self._stats.get(host, none) for host in {**self._counted, **self._stats}}
 
     def take(self, event: Data) -> None:
-        """Take the next event; what is none is passed over."""
+        """Take the next event; values that are not events are ignored."""
         self.events += 1
         get = event.get
         kind, created = get("event"), get("created")
@@ -106,7 +106,7 @@ class Collector:
         return number
 
     def _task_number(self, data: Data, started: object) -> int:
-        """The row of the task that an event is of; made when it is the first."""
+        """Return the row of an event's task; the first event of the task creates it."""
         play, task = _key(data.get("play_uuid")), _key(data.get("task_uuid"))
         number = self._task_of.get((play, task))
         if number is not None:

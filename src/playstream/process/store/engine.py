@@ -32,12 +32,12 @@ _SET_LIMITS = text(
 """For one transaction: with a pooler in between, the next one may have another session."""
 _HINTS = {
     "55P03": "Another process holds a lock on it; pg_locks tells which",
-    "57014": "A statement took longer than statement_timeout allows. A limit of your own goes before playstream's: "
-             "?options=-c%20statement_timeout%3D600s at the end of the URL",
+    "57014": "A statement took longer than statement_timeout allows. Your own limit takes precedence over "
+             "playstream's: ?options=-c%20statement_timeout%3D600s at the end of the URL",
 }
 """By SQLSTATE."""
 
-# Both log what their callers are told as errors anyway. Without a handler logging writes that to standard error itself.
+# Both log errors that they raise anyway. Without a handler, logging would write them to standard error.
 for _name in ("sqlalchemy", "psycopg"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
@@ -67,18 +67,18 @@ class Store:
         return f"Store({self.shown!r})"
 
     def session(self) -> Session:
-        """What waits for one piece of work, no longer than the store's limits say."""
+        """Create a session, which waits for one operation no longer than the store's limits."""
         return Session(self.shown, self._patience, self._cancellation)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads. Raises as `connect` does."""
+        """Open a transaction that only reads. Raises as `connect` does."""
         with self.connect() as connection, self.begin(connection):
             yield connection
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection for several transactions that only read; between them it holds nothing.
+        """Open a connection for several transactions that only read; between them it holds nothing.
 
         Raises:
             StoreError: the database cannot be reached or read, or holds what playstream does not write.
@@ -96,7 +96,7 @@ class Store:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction: all of it happens, or nothing.
+        """Open a transaction that writes.
 
         Raises:
             StoreError: the database cannot be reached or written; or another process has migrated it meanwhile.
@@ -107,7 +107,7 @@ class Store:
 
     @contextlib.contextmanager
     def begin(self, connection: Connection) -> Iterator[None]:
-        """A transaction on a connection."""
+        """Open a transaction on a connection."""
         session = current_session()
         with connection.begin() as transaction:
             if connection.dialect.name == "postgresql":
@@ -164,8 +164,8 @@ class Store:
         if not ready:
             if self._file is not None and self._file.frozen:
                 raise StoreError(
-                    f"the store {self.shown} is of an older version of the tables, and cannot be written to change "
-                    "that. Let somebody who may write it open it once"
+                    f"the store {self.shown} has tables of an older version, and is not writable, so it cannot be "
+                    "migrated. Let a user who can write to it open it once"
                 )
             with self._transaction(self._engine.execution_options(**{_WRITES: True})) as connection:
                 prepare(connection, self.shown, may_write=True, may_create=writable)
@@ -175,9 +175,9 @@ class Store:
                 write_version(connection)
 
     def damaged(self, why: object) -> StoreError:
-        """The error for a store that holds what playstream does not write."""
+        """Return the error for a store with content that playstream does not write."""
         return StoreError(
-            f"the store {self.shown} is damaged: {self._said(why)}. Restore it from a copy, or begin a new one"
+            f"the store {self.shown} is damaged: {self._said(why)}. Restore it from a backup, or start a new one"
         )
 
     def _check_file(self) -> None:
@@ -193,16 +193,16 @@ class Store:
         if self._address.path is None:
             hint = _HINTS.get(
                 getattr(cause, "sqlstate", None) or "",
-                "See that the server runs, and that this user may come in and make and write tables",
+                "Check that the server is running, and that this user can connect and create and write tables",
             )
         elif "locked" in said:
-            hint = f"Another process has been writing to it for {self._patience.lock:g} s. See what it does"
+            hint = f"Another process has been writing to it for {self._patience.lock:g} s. Check what it is doing"
         else:
-            hint = "See the file's and its directory's mode and space, and that it is a store"
+            hint = "Check the mode and the free space of the file and its directory, and that it is a store"
         raise StoreError(f"the store {self.shown} cannot be used: {said}. {hint}") from None
 
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release all resources."""
         self._engine.dispose()
 
     def __enter__(self) -> Store:
@@ -219,9 +219,9 @@ def open_store(
 
     Args:
         url: `sqlite:///runs.db`, or `postgresql://user:password@host/database`; the path of a file is a SQLite store.
-        writable: True to make the store if it is not there, and to hear now that it cannot be written. False to read
-            one, which has to be there. An older one is migrated either way.
-        cancellation: asks to stop waiting for the store, now and in all that is done with it.
+        writable: True to create the store if it does not exist, and to fail now if it is not writable. False to read
+            one, which has to exist. An older one is migrated either way.
+        cancellation: requests to stop waiting for the store, now and in later operations.
         patience: how long to wait for it.
 
     Raises:
@@ -252,7 +252,7 @@ def _make_engine(address: Address, patience: Patience, *, writable: bool) -> tup
         event.listen(engine, "begin", partial(_begin_sqlite, file))
     else:
         engine = _make_postgresql(address, patience)
-    event.listen(engine, "connect", _note_connection, insert=True)  # before SQLAlchemy asks the server who it is
+    event.listen(engine, "connect", _note_connection, insert=True)  # before SQLAlchemy queries the server
     event.listen(engine, "before_cursor_execute", _before_statement)
     event.listen(engine, "after_cursor_execute", _after_statement)
     return engine, file
@@ -267,8 +267,8 @@ def _make_postgresql(address: Address, patience: Patience) -> Engine:
         return create_engine(address.url, connect_args=options, poolclass=NullPool)
     except ImportError:
         raise ConfigurationError(
-            "a store in PostgreSQL needs psycopg 3.1 or later with libpq, which is not installed: "
-            "pip install 'playstream[postgresql]'"
+            "a store in PostgreSQL requires psycopg 3.1 or later with libpq, which is not installed: run pip install "
+            "'playstream[postgresql]'"
         ) from None
 
 
@@ -300,7 +300,7 @@ class _Query:
 
 
 class _Socket:
-    """A connection to a server, by a descriptor of our own: the driver's may be another file's by the time of use."""
+    """A connection to a server, by a duplicated descriptor: the driver's number may be reused for another file."""
 
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=os.dup(fd))

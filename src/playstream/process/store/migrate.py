@@ -1,7 +1,7 @@
 """The version of a store's schema: making the tables, migrating older ones, refusing newer ones.
 
-Whoever makes or migrates tables holds a lock, and everyone who writes holds it with others, so a store changes its
-version between two runs and never within one's transaction.
+Creating or migrating tables takes an exclusive lock, and writing takes a shared one, so the version of a store changes
+between two runs and never within a transaction.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from playstream.process.store import schema
 Step = Callable[[Connection], None]
 
 STEPS: Mapping[int, Step] = {}
-"""By version: what makes the next one of it. A step names tables and columns itself, as `schema` goes on changing."""
+"""By version: the step to the next one. A step names tables and columns itself, because `schema` changes."""
 
-_WHAT_NOW = "Restore it from a copy, or begin a new one"
+_WHAT_NOW = "Restore it from a backup, or start a new one"
 _MISSING = ("42P01", "42703")
-"""PostgreSQL's words for a table and a column that are not there (SQLSTATE)."""
+"""PostgreSQL's SQLSTATE for a missing table and a missing column."""
 _LOCK = 0x706C6179
 """Of PostgreSQL's advisory locks, which are by database: `play` in ASCII."""
 
 
 def prepare(connection: Connection, shown: str, *, may_write: bool, may_create: bool) -> bool:
-    """See that the store has this version's tables; make or migrate them if it has not.
+    """Check that the store has the tables of this version; create or migrate them if it does not.
 
     Args:
         connection: in a transaction, which writes if `may_write`.
@@ -39,7 +39,7 @@ def prepare(connection: Connection, shown: str, *, may_write: bool, may_create: 
         False if there is something to do that `may_write` does not allow.
 
     Raises:
-        StoreError: it was made by a newer version, or there are others' tables, or there is none; or its version or
+        StoreError: it was created by a newer version, has other tables, or does not exist; or its version or
             its tables are not what any playstream makes.
     """
     if may_write and connection.dialect.name == "postgresql":
@@ -47,14 +47,14 @@ def prepare(connection: Connection, shown: str, *, may_write: bool, may_create: 
     found = _read_version(connection, shown)
     if found is None:
         if not may_create:
-            raise StoreError(f"there is no store {shown}: the database is there, and nothing has been written to it")
+            raise StoreError(f"there is no store {shown}: the database exists, but nothing has been written to it")
         if may_write:
             _create(connection, shown)
         return may_write
     if found > schema.VERSION:
         raise StoreError(
-            f"the store {shown} has version {found} of the tables and this playstream knows up to {schema.VERSION}. A "
-            "newer one has written to it: pip install --upgrade playstream"
+            f"the store {shown} has version {found} of the tables, and this playstream supports up to "
+            f"{schema.VERSION}. A newer playstream has written to it: run pip install --upgrade playstream"
         )
     if found < schema.VERSION and may_write:
         for version in range(found, schema.VERSION):
@@ -96,8 +96,8 @@ def _read_version(connection: Connection, shown: str) -> int | None:
     number = found[0]
     if type(number) is not int or number < 1:
         raise StoreError(
-            f"the store {shown} is damaged: it says that it has version {str(number)[:20]!r} of the tables, and "
-            f"expected is a number from 1. {_WHAT_NOW}"
+            f"the store {shown} is damaged: expected an integer of 1 or more as the version of its tables, got "
+            f"{str(number)[:20]!r}. {_WHAT_NOW}"
         )
     return number
 
@@ -120,8 +120,8 @@ def _create(connection: Connection, shown: str) -> None:
     there = set(inspect(connection).get_table_names()) & set(schema.metadata.tables)
     if there:
         raise StoreError(
-            f"the database {shown} has tables of someone else's by the name {', '.join(sorted(there))}. Give the store "
-            "a database of its own"
+            f"the database {shown} already has tables named {', '.join(sorted(there))} that playstream did not create. "
+            "Use a separate database for the store"
         )
     schema.metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(schema.version).values(version=schema.VERSION))

@@ -1,6 +1,6 @@
 """Rows that are asked for a part at a time, each in a transaction of its own.
 
-Whoever takes them may be slow. While a transaction waits for him, the log of a SQLite store grows, or its writers wait
+The consumer may be slow. While a transaction waits for it, the log of a SQLite store grows, or its writers wait
 where there is no log; a server keeps what others have deleted since, or ends the connection.
 """
 
@@ -33,7 +33,7 @@ class Fill:
     at_once: int
 
     def part(self, numbers: Sequence[int]) -> Select[Any]:
-        """The statement for these rows, in any order."""
+        """Return the statement for these rows, in any order."""
         return self.statement.where(self.number.in_(numbers))
 
 
@@ -48,7 +48,7 @@ class Question:
         descending: whether the rows are sorted that way.
         limit: rows at most; None for all.
         same: a statement with one value that must not change from one part to the next; None for nothing.
-        fill: what gives whole rows in the place of these; those that have gone meanwhile are left out.
+        fill: the query for complete rows instead of these; rows that were removed meanwhile are omitted.
     """
 
     statement: Select[Any]
@@ -60,7 +60,7 @@ class Question:
     fill: Fill | None = None
 
     def part(self, after: RowMapping | None, size: int) -> Select[Any]:
-        """The statement for so many rows behind the row `after`; for the first when it is None."""
+        """Return the statement for `size` rows after the row `after`; for the first rows if it is None."""
         if after is None:
             return self.statement.limit(size)
         columns = tuple_(*self.key.values())
@@ -69,7 +69,7 @@ class Question:
 
 
 def stream(store: Store, question: Question, convert: Callable[[RowMapping], _T]) -> Generator[_T, None, None]:
-    """The rows, converted; at most `at_once` are held, and no transaction is open while somebody looks at them.
+    """Yield the converted rows; at most `at_once` are held, and no transaction is open between them.
 
     Raises:
         StoreError: when iterating; the store cannot be read, or what is asked for has changed meanwhile.
@@ -90,7 +90,7 @@ def stream(store: Store, question: Question, convert: Callable[[RowMapping], _T]
 
 
 def read_parts(store: Store, question: Question) -> Generator[Sequence[RowMapping], None, None]:
-    """The rows in parts, on one connection.
+    """Yield the rows in parts, on one connection.
 
     Raises:
         StoreError: as `stream`.

@@ -1,4 +1,4 @@
-"""Asking a store: which runs there are, what a run did, what changed on a host. Each question has an index."""
+"""Queries: which runs there are, what a run did, what changed on a host. Each query has an index."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def list_runs(
     store: Store, *, host: str | None = None, task: str | None = None, status: str | None = None,
     since: datetime | None = None, limit: int | None = None,
 ) -> list[RunRecord]:
-    """Runs, the latest first.
+    """Return runs, the latest first.
 
     Args:
         store: which.
@@ -57,10 +57,10 @@ def list_runs(
             (`ok`, `changed`, `failed`, `unreachable`, `skipped`, `ignored`): `task="deploy", status="failed"` gives
             the runs in which that task failed on some host.
         since: only runs that started at that time or later; with its zone.
-        limit: so many at most; all when left out.
+        limit: the maximum number; all if omitted.
 
     Raises:
-        ConfigurationError: `status` is no such word, or `since` has no zone.
+        ConfigurationError: `status` is not valid, or `since` has no zone.
         StoreError: the store cannot be read.
     """
     return list(iter_runs(store, host=host, task=task, status=status, since=since, limit=limit))
@@ -70,8 +70,9 @@ def iter_runs(
     store: Store, *, host: str | None = None, task: str | None = None, status: str | None = None,
     since: datetime | None = None, limit: int | None = None,
 ) -> Generator[RunRecord, None, None]:
-    """As `list_runs`, without holding them all; close it to stop before the end. No transaction is open meanwhile:
-    a run that is written between two parts of the answer may be in it.
+    """Yield runs as `list_runs` does, without holding them all; close it to stop before the end.
+
+    No transaction is open meanwhile: a run that is written between two parts of the answer may be in it.
 
     Raises:
         ConfigurationError: as `list_runs`.
@@ -81,7 +82,7 @@ def iter_runs(
 
 
 def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetail | None:
-    """A run with its plays, tasks and hosts; None if there is none of that name.
+    """Return a run with its plays, tasks and hosts; None if there is none of that name.
 
     Args:
         store: which.
@@ -111,8 +112,9 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
 def iter_results(
     store: Store, run_id: int, *, host: str | None = None, outcomes: tuple[str, ...] = ()
 ) -> Generator[ResultRecord, None, None]:
-    """The results of a run, by task and host, without holding them all; close it to stop before the end. No
-    transaction is open meanwhile.
+    """Yield the results of a run, by task and host, without holding them all; close it to stop before the end.
+
+    No transaction is open meanwhile.
 
     Args:
         store: which.
@@ -121,7 +123,7 @@ def iter_results(
         outcomes: only those that ended so; all when empty.
 
     Raises:
-        ConfigurationError: an outcome is none.
+        ConfigurationError: an outcome is not valid.
         StoreError: when iterating; the store cannot be read, or the run has been removed meanwhile.
     """
     for outcome in outcomes:
@@ -132,13 +134,13 @@ def iter_results(
 def changed_on(
     store: Store, host: str, since: datetime | None = None, *, limit: int | None = None
 ) -> list[ResultRecord]:
-    """What changed on a host, over all runs, the latest first.
+    """Return what changed on a host in all runs, the latest first.
 
     Args:
         store: which.
         host: its name in the inventory.
         since: only what ended at that time or later; with its zone.
-        limit: so many at most; all when left out.
+        limit: the maximum number; all if omitted.
 
     Raises:
         ConfigurationError: `since` has no zone.
@@ -151,7 +153,7 @@ def runs_question(
     *, host: str | None = None, task: str | None = None, status: str | None = None, since: datetime | None = None,
     limit: int | None = None,
 ) -> Question:
-    """The question of `list_runs`."""
+    """Build the query of `list_runs`."""
     keys = _RUN_KEY.values()
     statement = select(*keys).order_by(*(column.desc() for column in keys))
     there = host is not None or task is not None
@@ -197,7 +199,7 @@ def _is_task(name: str) -> ColumnElement[bool]:
 
 
 def run_statement(ident: str, run_id: int | None = None) -> Select[Any]:
-    """The statement for one run."""
+    """Build the statement for one run."""
     statement = select(runs).where(runs.c.ident == _name(ident, schema.IDENT))
     if run_id is not None:
         statement = statement.where(runs.c.id == run_id)
@@ -205,7 +207,7 @@ def run_statement(ident: str, run_id: int | None = None) -> Select[Any]:
 
 
 def parts_statements(run: RunRecord) -> tuple[Select[Any], Select[Any], Select[Any], Select[Any]]:
-    """The statements for a run's plays, tasks and hosts, and for how many runs of its ident came before."""
+    """Build the statements for a run's plays, tasks and hosts, and for the number of earlier runs of its ident."""
     before = or_(runs.c.started < run.started, and_(runs.c.started == run.started, runs.c.id < run.id))
     return (
         select(plays).where(plays.c.run_id == run.id).order_by(plays.c.number),
@@ -216,7 +218,7 @@ def parts_statements(run: RunRecord) -> tuple[Select[Any], Select[Any], Select[A
 
 
 def results_question(run_id: int, host: str | None, outcomes: tuple[str, ...]) -> Question:
-    """The question of `iter_results`."""
+    """Build the query of `iter_results`."""
     statement = _result_columns().where(results.c.run_id == run_id)
     if host is not None:
         statement = statement.where(results.c.host == _name(host, schema.HOST))
@@ -227,7 +229,7 @@ def results_question(run_id: int, host: str | None, outcomes: tuple[str, ...]) -
 
 
 def changed_question(host: str, since: datetime | None, limit: int | None) -> Question:
-    """The question of `changed_on`."""
+    """Build the query of `changed_on`."""
     statement = _result_columns().where(
         results.c.host == _name(host, schema.HOST), results.c.outcome == "changed"
     )
@@ -264,16 +266,16 @@ def _record(cls: type[_R], row: RowMapping) -> _R:
 
 
 def _name(text: str | None, limit: int) -> str:
-    """A name as it is in the store."""
+    """Return a name as it is in the store."""
     return as_text(text, limit) or ""
 
 
 def _check(what: str, word: str, words: tuple[str, ...]) -> None:
     if word not in words:
-        raise ConfigurationError(f"{word!r} is no {what}: expected one of {', '.join(dict.fromkeys(words))}")
+        raise ConfigurationError(f"{word!r} is not a valid {what}: expected one of {', '.join(dict.fromkeys(words))}")
 
 
 def _zoned(time: datetime) -> datetime:
     if time.tzinfo is None:
-        raise ConfigurationError(f"the time {time.isoformat()} has no zone")
+        raise ConfigurationError(f"the time {time.isoformat()} has no time zone")
     return time.astimezone(UTC)

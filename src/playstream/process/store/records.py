@@ -1,4 +1,4 @@
-"""What a store answers with."""
+"""The records that queries return."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class ResultRecord:
     duration: float | None
     """Seconds."""
     res: Any
-    """What the module gave back; None when there is nothing."""
+    """What the module returned; None when there is nothing."""
     truncated: bool
     """True if `res` holds a few short fields of it only."""
 
@@ -123,7 +123,7 @@ class RunDetail:
 
 
 def as_json(record: Any) -> Any:
-    """A record of these, or several, as JSON knows values: dicts and lists, times as ISO 8601 in UTC."""
+    """Convert records to JSON values: dicts and lists, with times as ISO 8601 in UTC."""
     if isinstance(record, datetime):
         return record.isoformat()
     if is_dataclass(record) and not isinstance(record, type):

@@ -19,7 +19,7 @@ _HIDDEN = {"censored": CENSORED}
 
 
 def _as_word(value: object) -> str:
-    """What stands for a value that JSON does not know, which a caller's handler has put there."""
+    """Return the replacement for a value that JSON does not know, which a handler may have added."""
     return f"<{type(value).__name__}>"
 
 
@@ -28,7 +28,7 @@ _SUSPICIOUS = ("_ansible_no_log", '"censored"', "\\u0000")
 
 
 def encode_res(res: object, limit: int = MAX_RES) -> tuple[str | None, bool]:
-    """A result's JSON.
+    """Encode a result as JSON.
 
     Args:
         res: what the event has; anything.
@@ -51,12 +51,12 @@ def encode_res(res: object, limit: int = MAX_RES) -> tuple[str | None, bool]:
 
 
 def is_hidden(res: object) -> bool:
-    """True if no_log hides the result."""
+    """Return True if no_log hides the result."""
     return isinstance(res, dict) and (isinstance(res.get("censored"), str) or bool(res.get("_ansible_no_log")))
 
 
 def _try_encode(value: object) -> str | None:
-    """Its JSON; None if it has something that is no JSON, or that UTF-8 cannot say, or is too deep."""
+    """Return JSON; None if a value cannot be represented in JSON or UTF-8, or is nested too deep."""
     try:
         shown = _encode(value)
         if not shown.isascii():
@@ -67,7 +67,7 @@ def _try_encode(value: object) -> str | None:
 
 
 def _clean(value: object, depth: int) -> Any:
-    """The same with what may be kept: nothing hidden, no NUL, no half of a pair, no number that is none."""
+    """Return a copy that can be stored: without what no_log hides, NUL, lone surrogates, NaN and Infinity."""
     if isinstance(value, str):
         return as_text(value, max(len(value), 1))
     if isinstance(value, float):
@@ -92,7 +92,7 @@ def _is_key(key: object) -> bool:
 
 
 def _is_deep(value: object, shown: str) -> bool:
-    """True if whoever reads the JSON again might come to Python's limit."""
+    """Return True if reading the JSON again may exceed Python's recursion limit."""
     if shown.count("{") + shown.count("[") <= _DEEPEST:
         return False
     level = [value]
@@ -106,7 +106,7 @@ def _is_deep(value: object, shown: str) -> bool:
 
 
 def _cut(res: object) -> object:
-    """A few short fields, as the callback plugin leaves when it cuts."""
+    """Return a few short fields, as the callback plugin does with long results."""
     if not isinstance(res, dict):
         return {}
     kept = {}

@@ -1,8 +1,8 @@
-"""A store's work in a thread of its own, so that whoever waits for a database can stop waiting.
+"""Database operations in a thread of their own, so that the caller can stop waiting.
 
-A driver waits where no signal and no other thread can reach it: for a lock, a server that is silent, a name that nobody
-resolves, a file system that hangs. Here the driver waits in a thread, and the caller looks at the clock and at who asks
-it to stop.
+A driver waits where no signal and no other thread can reach it: for a lock, a server that does not respond, name
+resolution, a file system that hangs. Here the driver waits in a thread, and the caller looks at the clock and at who
+asks it to stop.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Link(Protocol):
         """End what the connection waits for; called from another thread."""
 
     def close(self) -> None:
-        """Let go of what this object holds."""
+        """Release the resources of this object."""
 
 
 class Session:
@@ -57,7 +57,7 @@ class Session:
     Args:
         shown: the store's URL without its password.
         patience: how long to wait.
-        cancellation: asks to stop; None for nobody.
+        cancellation: requests to stop; None if it cannot be requested.
     """
 
     def __init__(self, shown: str, patience: Patience, cancellation: Cancellation | None = None) -> None:
@@ -68,7 +68,7 @@ class Session:
         self._link: Link | None = None
         self._heard = 0.0
         self.abandoned = False
-        """True when nobody waits any longer. Nothing is committed from then on."""
+        """True if the caller has stopped waiting. Nothing is committed after that."""
         self.uncertain = False
         """True if a commit was begun and its outcome is not known."""
 
@@ -77,8 +77,8 @@ class Session:
 
         Args:
             work: what to do.
-            let_go: closes what `work` leaves open for the next call. It is called, in a thread too, when nobody waits
-                any longer, and what it raises is dropped.
+            let_go: closes what `work` leaves open for the next call. It is called, in a thread too, if the caller has
+                stopped waiting, and its exceptions are ignored.
 
         Raises:
             StoreError: it took too long, or the caller was asked to stop. The connection is broken off.
@@ -109,20 +109,20 @@ class Session:
             if stop_at is None and self._cancellation is not None and self._cancellation.reason is not None:
                 stop_at = now + self._patience.canceled
             if stop_at is not None and now >= stop_at:
-                raise self._refusal(f"it was not done when {self._patience.canceled:g} s had passed")
+                raise self._refusal(f"it did not finish within {self._patience.canceled:g} s")
             if now - self._heard >= self._patience.silence:
-                raise self._refusal(f"it gave no answer for {self._patience.silence:g} s")
+                raise self._refusal(f"it did not respond for {self._patience.silence:g} s")
 
     def _refusal(self, why: str) -> StoreError:
         reason = None if self._cancellation is None else self._cancellation.reason
         asked = "" if reason is None else f"{reason}: "
         return StoreError(
-            f"{asked}the store {self._shown} is not waited for any longer: {why}. See that its server or file system "
-            "works, and that nobody holds a lock on it"
+            f"{asked}gave up waiting for the store {self._shown}: {why}. Check that its server or file system works, "
+            "and that no other process holds a lock on it"
         )
 
     def _abandon(self, errand: _Errand[_T]) -> bool:
-        """Stop waiting; True if the work is done, and its thread does not let go of what it left open."""
+        """Stop waiting; True if the work is done, so that its thread does not call `let_go`."""
         with self._lock:
             self.abandoned = True
             if self._link is not None:
@@ -130,7 +130,7 @@ class Session:
             return errand.finished
 
     def finish(self, errand: _Errand[_T]) -> bool:
-        """Its work is done; False if nobody waits for it."""
+        """Record that the work is done; False if the caller has stopped waiting."""
         with self._lock:
             errand.finished = True
             return not self.abandoned
@@ -142,37 +142,37 @@ class Session:
         self.check()
 
     def disconnected(self) -> None:
-        """The connection, if there was one, has been closed."""
+        """Record that the connection, if there was one, has been closed."""
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
             link.close()
 
     def hear(self) -> None:
-        """The database has answered."""
+        """Record that the database has answered."""
         self._heard = time.monotonic()
 
     def check(self) -> None:
-        """See that somebody waits for what comes next.
+        """Check that the caller is still waiting.
 
         Raises:
-            StoreError: nobody does.
+            StoreError: it is not.
         """
         if self.abandoned:
-            raise StoreError(f"nobody waits for the store {self._shown}")
+            raise StoreError(f"the operation on the store {self._shown} was abandoned")
 
     def begin_commit(self) -> None:
-        """What was written is about to be committed: from here on the outcome is the database's.
+        """Record that a commit begins: its outcome is uncertain until `end_commit`.
 
         Raises:
-            StoreError: nobody waits for it any longer, and it must not be committed.
+            StoreError: the caller has stopped waiting, and it must not be committed.
         """
         with self._lock:
             self.check()
             self.uncertain = True
 
     def end_commit(self) -> None:
-        """The outcome is known."""
+        """Record that the outcome of the commit is known."""
         self.uncertain = False
 
 
@@ -204,7 +204,7 @@ class _Errand(Generic[_T]):
 
 
 def _drop_errors(let_go: Callable[[], object]) -> None:
-    """Close what is open, at a moment when another error has been told."""
+    """Close what is open, ignoring exceptions, because another error is being raised."""
     with contextlib.suppress(Exception):
         let_go()
 
@@ -217,5 +217,5 @@ _here = _Here()
 
 
 def current_session() -> Session | None:
-    """The session that this thread works for."""
+    """Return the session that this thread works for."""
     return _here.session

@@ -36,7 +36,7 @@ class RowSpool:
         """How many rows there are."""
 
     def add(self, row: Row, size: int) -> None:
-        """Keep a row, whose texts have `size` characters. A full disk is told by `__iter__`: a run goes on."""
+        """Add a row, whose texts have `size` characters. `__iter__` reports a full disk, so that the run continues."""
         self._rows.append(row)
         self.count += 1
         self._size += size + _OF_A_ROW
@@ -70,13 +70,13 @@ class RowSpool:
                 self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise StoreError(
-                f"the run's results do not fit into {tempfile.gettempdir()!r} on their way to the store: "
-                f"{error.strerror}. Free space there, or set TMPDIR; nothing was written to the store"
+                f"the run's results cannot be buffered in {tempfile.gettempdir()!r} for the store: {error.strerror}. "
+                "Free space there, or set TMPDIR; nothing was written to the store"
             ) from None
         yield from self._rows
 
     def close(self) -> None:
-        """Let go of the rows."""
+        """Release the rows."""
         self._rows.clear()
         file, self._file = self._file, None
         if file is not None:

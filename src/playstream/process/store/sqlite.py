@@ -1,4 +1,4 @@
-"""A store in a file: its connections, its locks, and reading it where nobody may write."""
+"""A store in a file: its connections, its locks, and reading it where it is not writable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playstream.pipeline.tree.directories import current_directory
 from playstream.process.store.session import current_session
 
 _BUSY_STEP_SECONDS = 0.25
-"""How long SQLite itself waits for a lock: nobody can interrupt it meanwhile."""
+"""How long SQLite itself waits for a lock, which cannot be interrupted."""
 _CANNOT_WRITE = ("unable to open database file", "readonly database")
 """What SQLite says of a file whose directory is closed to it, when the file remembers that it has a log beside it."""
 State = tuple[int, int, int, int]
@@ -42,27 +42,29 @@ class SqliteFile:
 
     @property
     def frozen(self) -> bool:
-        """True if it is read as a file that nobody changes, since it cannot be opened in another way."""
+        """True if it is read as an immutable file, because it cannot be opened in another way."""
         return self._state is not None
 
     def find(self) -> None:
-        """See that the file is there; make it if it may be written, for its owner alone, as results tell much of hosts.
+        """Check that the file exists; create it if it is to be written.
+
+        It is private to its owner, because results may be sensitive.
 
         Raises:
-            StoreError: it is not there, is no file, or cannot be made.
+            StoreError: it does not exist, is not a file, or cannot be created.
         """
         try:
             if self._writable:
                 self._make()
-            # A file that was there is never opened here: closing it would let go of all locks that this process has
-            # on it.
+            # A file that was there is never opened here: closing it would release all locks that this process has on
+            # it.
             if not stat.S_ISREG(self._path.stat().st_mode):
                 raise StoreError(f"the store {self._shown} cannot be used: it is not a file")
         except FileNotFoundError:
             if self._writable:
-                raise StoreError(f"the store {self._shown} cannot be made: its directory is not there") from None
+                raise StoreError(f"the store {self._shown} cannot be created: its directory does not exist") from None
             raise StoreError(
-                f"there is no store {self._shown}: nothing has been written to it, or its path is another"
+                f"there is no store {self._shown}: nothing has been written to it, or the path is wrong"
             ) from None
         except OSError as error:
             raise StoreError(f"the store {self._shown} cannot be used: {error.strerror}") from None
@@ -76,13 +78,14 @@ class SqliteFile:
                 os.close(fd)
 
     def connect(self) -> sqlite3.Connection:
-        """A connection; also to a file that cannot be written, if it is only read."""
+        """Open a connection, even to a file that is not writable if it is only read."""
         if self.frozen:
             return self._connect("mode=ro&immutable=1")
         try:
             return self._connect("mode=rw")
         except sqlite3.OperationalError as error:
-            # A reader of a file with a log writes an index of that log beside it, unless it knows that nobody writes.
+            # A reader of a file with a log writes an index of that log beside it, unless it knows that the file is
+            # immutable.
             if self._writable or not any(words in str(error) for words in _CANNOT_WRITE):
                 raise
             return self._connect_frozen()
@@ -92,14 +95,14 @@ class SqliteFile:
         if state[-1]:
             raise StoreError(
                 f"the store {self._shown} cannot be read where it is: its newest runs are in {self._path.name}-wal, "
-                "which needs a directory that can be written. Copy both files to one, and read the copy"
+                "which requires a writable directory. Copy both files to one, and read the copy"
             )
         connection = self._connect("mode=ro&immutable=1")
         self._state = state
         return connection
 
     def _look(self) -> State:
-        """What changes when somebody writes; the last is the size of the log beside the file."""
+        """Return what changes when somebody writes; the last value is the size of the log beside the file."""
         found = self._path.stat()
         try:
             log = self._path.with_name(f"{self._path.name}-wal").stat().st_size
@@ -108,17 +111,17 @@ class SqliteFile:
         return found.st_ino, found.st_size, found.st_mtime_ns, log
 
     def check_unchanged(self) -> None:
-        """See that nobody has written to a file that was read as one that nobody changes.
+        """Check that a file that was read as immutable has not been written to.
 
         Raises:
-            StoreError: somebody has; what was read may be wrong.
+            StoreError: it has; what was read may be wrong.
         """
         if self._state is None:
             return
         with contextlib.suppress(OSError):
             if self._look() == self._state:
                 return
-        raise StoreError(f"the store {self._shown} was written to while it was read; ask again")
+        raise StoreError(f"the store {self._shown} was written to while it was read; try again")
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         # Transactions are begun below; sqlite3 by itself leaves CREATE TABLE outside of them.

@@ -1,4 +1,4 @@
-"""Points in time as people write them."""
+"""Parsing points in time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_since(text: str, now: datetime | None = None) -> datetime:
-    """A point in time, in UTC.
+    """Parse a point in time, and return it in UTC.
 
     Args:
         text: how long ago, as a number and one of `s m h d w` (`90m`, `12h`, `7d`), or a date or a date and time as in
@@ -34,6 +34,6 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ConfigurationError(
-            f"{text[:100]!r} is no point in time: expected something like 7d, 12h, 30m, 2026-11-01 or "
+            f"{text[:100]!r} is not a valid time: expected something like 7d, 12h, 30m, 2026-11-01 or "
             "2026-11-01T08:30+01:00"
         ) from None

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 _MOST_COUNTED = 2**31 - 1
 _LARGEST = 2**63 - 1
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
-"""Times beyond these are no times of runs; further off, changing the zone would leave the calendar."""
+"""Times outside this range are not times of runs; further off, changing the zone would leave the calendar."""
 
 
 def as_text(value: object, limit: int) -> str | None:
-    """Text that every database takes, cut at `limit` characters; None if it is none.
+    """Return text that every database accepts, cut at `limit` characters; None if it is not text.
 
     PostgreSQL refuses NUL, and nothing can encode half of a surrogate pair.
     """
@@ -26,7 +26,7 @@ def as_text(value: object, limit: int) -> str | None:
 
 
 def as_time(value: object) -> str | None:
-    """A time as ISO 8601 in UTC; None if it is none. One without a zone is in UTC."""
+    """Return a time as ISO 8601 in UTC; None if it is not valid. One without a zone is in UTC."""
     if isinstance(value, datetime):
         time = value
     elif not isinstance(value, str):
@@ -45,24 +45,24 @@ def as_time(value: object) -> str | None:
 
 
 def as_count(value: object) -> int:
-    """A count; 0 if it is none."""
+    """Return a count; 0 if it is not valid."""
     if type(value) is not int:
         return 0
     return min(max(value, 0), _MOST_COUNTED)
 
 
 def as_integer(value: object) -> int | None:
-    """A number that fits into 64 bits; None if it does not."""
+    """Return a number that fits into 64 bits; None if it does not."""
     return value if type(value) is int and -_LARGEST <= value <= _LARGEST else None
 
 
 def as_rc(value: object) -> int | None:
-    """A return code; None if it is none."""
+    """Return a return code; None if it is not valid."""
     return value if type(value) is int and abs(value) <= _MOST_COUNTED else None
 
 
 def as_seconds(value: object) -> float | None:
-    """A duration in seconds; None if it is none."""
+    """Return a duration in seconds; None if it is not valid."""
     if type(value) is int:
         value = float(value) if abs(value) <= _LARGEST else math.inf
     return value if type(value) is float and math.isfinite(value) and value >= 0 else None

@@ -47,7 +47,7 @@ class RunWriter:
         self._collected = Collector(max_res)
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Take the next event, as it came: before a handler changes it. It never raises, whatever the event holds."""
+        """Take the next event, before a handler changes it. Never raises, whatever the event contains."""
         self._collected.take(event)
 
     def save(
@@ -77,7 +77,7 @@ class RunWriter:
         """
         name = as_text(ident, schema.IDENT)
         if not name:
-            raise ConfigurationError("a run needs an ident to be kept in a store")
+            raise ConfigurationError("a run requires an ident to be saved in a store")
         outcome = {
             "status": as_text(status, _STATUS) or "",
             "rc": as_rc(rc),
@@ -95,9 +95,9 @@ class RunWriter:
             return session.call(lambda: self._write(run, outcome))
         except StoreError as error:
             if session.uncertain:
-                what = "It may or may not have got the run; the same run saved again changes nothing"
+                what = "The run may or may not have been saved; saving it again is safe"
             else:
-                what = "It has not got the run"
+                what = "The run was not saved"
             raise StoreError(f"{error}. {what}") from None
 
     def _write(self, run: Mapping[str, Any], outcome: Mapping[str, Any]) -> bool:
@@ -151,7 +151,7 @@ class RunWriter:
             yield row
 
     def close(self) -> None:
-        """Let go of what was collected."""
+        """Release what was collected."""
         self._collected.results.close()
 
     def __enter__(self) -> RunWriter:
@@ -166,13 +166,13 @@ def _same(run: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
-    """The new row's number; None if the run is there. Who writes the same run at the same time is waited for."""
+    """Insert a run and return its number; None if it exists. Waits for others that write the same run."""
     if connection.dialect.name == "postgresql":
         statement = postgresql.insert(schema.runs).values(run).on_conflict_do_nothing(
             index_elements=[schema.runs.c.ident, schema.runs.c.digest]
         )
         return connection.execute(statement.returning(schema.runs.c.id)).scalar_one_or_none()
-    # SQLite has one writer at a time, so nobody comes between.
+    # SQLite has one writer at a time, so this is not a race.
     if connection.execute(select(schema.runs.c.id).where(*_same(run))).first() is not None:
         return None
     key = connection.execute(insert(schema.runs).values(run)).inserted_primary_key

@@ -51,14 +51,14 @@ class Bubblewrap:
         self._made = 0
 
     def seen(self, path: Path) -> Path:
-        """The same place, without links: those outside are not there inside."""
+        """Return the path without links, because the links of the host do not exist inside."""
         return Path(os.path.realpath(path))
 
     def share(self) -> None:
         """Nothing: inside, the job's user is the worker's."""
 
     def enclose(self, command: Command) -> Command:
-        """The bwrap command that runs `command`.
+        """Return the bwrap command that runs `command`.
 
         Raises:
             ExecutableNotFound: the program is not on this host.
@@ -115,7 +115,7 @@ class Bubblewrap:
         return [*binds, _Bind("--bind", *_same(paths.artifact_dir)), _Bind("--bind", *_same(paths.run_dir))]
 
     def _make_empty(self, mode: int) -> Path:
-        """An empty directory or file in the spool, by its type and permissions."""
+        """Create an empty directory or file in the spool, with the given type and permissions."""
         self._made += 1
         path = self._room / str(self._made)
         if stat.S_ISDIR(mode):
@@ -127,7 +127,7 @@ class Bubblewrap:
 
 
 def _give_variables(handover: Handover) -> list[str]:
-    """The program that gives the job's variables their names, and those that are added later."""
+    """Return the program that restores the names of the job's variables."""
     directory, name = os.path.split(find_python())
     python = os.path.join(os.path.realpath(directory), name)
     return [python, "-I", "-S", "-c", PYTHON_HANDOVER, handover.prefix, str(len(handover.renamed)), *handover.renamed]
@@ -144,7 +144,7 @@ def _existing(given: tuple[str, ...]) -> list[str]:
 
 
 def _find_program(command: Command) -> str:
-    """The program by the name that it has inside."""
+    """Return the program by its path inside the sandbox."""
     found = find_executable(command.argv[0], command.env, command.cwd)
     directory, name = os.path.split(found)
     if not directory.startswith("/"):
@@ -157,7 +157,7 @@ def _find_program(command: Command) -> str:
 
 
 def _list_installations(words: Sequence[str]) -> list[_Bind]:
-    """What Ansible is installed in, read-only: virtual environments, and the Pythons that they are made from."""
+    """Return read-only binds of Ansible's installation: virtual environments and the Pythons they are based on."""
     directories = {Path(sys.prefix), Path(sys.base_prefix)}
     # Ansible need not be the first word: an ssh-agent may be what starts it.
     directories.update(Path(word).parent.parent for word in words if word.startswith("/") and os.access(word, os.X_OK))

@@ -92,7 +92,7 @@ class Container:
         return tuple(commands)
 
     def seen(self, path: Path) -> Path:
-        """A path of this host as the job sees it; the same path when it is not mounted."""
+        """Return a path of this host as the job sees it; the same path if it is not mounted."""
         if path.is_relative_to(PLUGINS):
             return mounts.PLUGINS_INSIDE / path.relative_to(PLUGINS)
         found = [(mount, inside) for mount in self._mounts if (inside := mount.seen(path)) is not None]
@@ -104,7 +104,7 @@ class Container:
         return path
 
     def enclose(self, command: Command) -> Command:
-        """The engine's command that runs `command` in a new container."""
+        """Return the engine's command that runs `command` in a new container."""
         workdir = self._isolation.workdir or (self._host_cwd.inside if self._host_cwd else str(command.cwd))
         engine = {**os.environ, **self._login.env, SPOOL_VARIABLE: str(self._paths.spool)}
         job = {**self._default_env(), **self._callers_env, **command.env}
@@ -144,8 +144,9 @@ class Container:
     def share(self) -> None:
         """Open the run directory and the artifacts to every user; see `Sandbox.share`.
 
-        On the host nobody else gets there: the spool is of mode 0700. Artifacts in a directory of the user's that
-        others may enter stay closed; only root inside can write facts there then, as with ansible-runner. No directory
+        On the host no other user can reach them, because the spool has mode 0700. Artifacts in a directory of the
+        user's that others may enter stay closed; only root inside can write facts there then, as with ansible-runner.
+        No directory
         is sticky: in such a one the kernel keeps users from opening each other's pipes (fs.protected_fifos).
         """
         fact_cache = self._paths.artifact_dir / "fact_cache"

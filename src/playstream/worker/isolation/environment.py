@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from playstream.pipeline.errors import ConfigurationError
 
-# Nobody but Ansible and playstream looks at these.
+# Only Ansible and playstream read these.
 _HARMLESS = re.compile(r"(?:ANSIBLE|PLAYSTREAM|RUNNER)_[A-Z0-9_]*", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # What a shell does not let itself be given by a command, or makes something else of; a function of bash's; a name that
@@ -33,7 +33,7 @@ class Handover:
     """How each variable gets inside."""
 
     prefix: str
-    """The neutral names are this and 1, 2, 3 …; what is changed later travels in this and MORE."""
+    """The neutral names are this and 1, 2, 3 …; what is changed later is passed in this and MORE."""
     by_name: tuple[str, ...]
     renamed: tuple[str, ...]
     """In the order of their numbers."""
@@ -55,7 +55,7 @@ class Handover:
         return f"{self.prefix}MORE"
 
     def start_env(self, job: Mapping[str, str]) -> dict[str, str]:
-        """The environment that the engine is started with, so that the job inside has exactly these variables.
+        """Return the environment to start the engine with, so that the job inside has exactly these variables.
 
         Raises:
             ConfigurationError: a variable was added that no shell can give.
@@ -100,7 +100,7 @@ def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_
 
 
 def _means_nothing(name: str, *, through_shell: bool) -> bool:
-    """Whether no engine looks at a variable of that name; at what is no identifier neither loader nor shell does."""
+    """Whether no engine reads a variable of that name; the loader and the shell only read identifiers."""
     if _HARMLESS.fullmatch(name):
         return True
     return through_shell and not _NOT_EXPORTED.fullmatch(name) and not _IDENTIFIER.fullmatch(name)
@@ -119,8 +119,8 @@ def _as_shell(later: Mapping[str, str], gone: Sequence[str]) -> str:
             if name == "_":  # the shell's own
                 continue
             raise ConfigurationError(
-                f"env: the variable {name!r} cannot be given to a job in a container after prepare(), since its shell "
-                "cannot export it. Give it as one of envvars"
+                f"env: the variable {name!r} cannot be passed to a job in a container after prepare(), because a shell "
+                "cannot export it. Pass it in envvars"
             )
         commands.append(f"export {name}={shlex.quote(value)}")
     return "; ".join(commands)

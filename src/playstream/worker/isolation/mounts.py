@@ -38,12 +38,12 @@ class Mount:
         return "--volume", ":".join(filter(None, (self.host, self.inside, self.options)))
 
     def seen(self, path: Path) -> Path | None:
-        """A path of the host as it is inside, None when it is not of this mount."""
+        """Return a path of the host as it is inside the container; None if it is not in this mount."""
         return Path(self.inside) / path.relative_to(self.host) if path.is_relative_to(self.host) else None
 
 
 def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
-    """The job's own places.
+    """Return the mounts of the job's own directories.
 
     The private data directory is mounted item by item. As a whole it would have to be open to every user that an image
     may have, and the engine would make the places of the other mounts in it, in a directory that may be the user's.
@@ -62,14 +62,14 @@ def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
     for mount in mounts:
         if ":" in mount.host:
             raise JobError(
-                f"{mount.host!r} cannot be mounted into a container, for the colon in its name. Rename it, or leave it "
-                "out of the job with --exclude"
+                f"{mount.host!r} cannot be mounted into a container, because its name contains a colon. Rename it, or "
+                "exclude it from the job with --exclude"
             )
     return mounts
 
 
 def _list_items(paths: Paths) -> Iterator[tuple[str, Path]]:
-    """The private data directory's items, those of `env/` one by one, by their names in it."""
+    """Yield the entries of the private data directory, those of `env/` one by one, by their names in it."""
     for item in sorted([*paths.private_data_dir.iterdir(), *paths.private_data_dir.glob("env/*")]):
         name = str(item.relative_to(paths.private_data_dir))
         if name not in _NOT_SHOWN and name != "env" and (item.is_dir() or item.is_file()) and _may_follow(item, paths):
@@ -77,7 +77,7 @@ def _list_items(paths: Paths) -> Iterator[tuple[str, Path]]:
 
 
 def _may_follow(item: Path, paths: Paths) -> bool:
-    """A link of the user's own directory is followed; one that was sent must not bring inside what is not shown."""
+    """Return whether a link may be followed: one that was sent must not expose what is not mounted."""
     top = paths.private_data_dir.resolve()
     target = item.resolve()
     if paths.in_place:
@@ -89,7 +89,7 @@ def _may_follow(item: Path, paths: Paths) -> bool:
 
 
 def list_asked_mounts(isolation: Isolation) -> list[Mount]:
-    """What the settings mount.
+    """Return the mounts that the settings request.
 
     Raises:
         ConfigurationError: a path is missing on this host, or is one of those never mounted.
@@ -98,7 +98,7 @@ def list_asked_mounts(isolation: Isolation) -> list[Mount]:
 
 
 def mount_host_cwd(isolation: Isolation) -> Mount | None:
-    """The caller's working directory at its own path; None when it is not asked for, or not there.
+    """Return a mount of the caller's working directory at its own path; None if not requested, or missing.
 
     Raises:
         ConfigurationError: it is one of those never mounted.
@@ -122,7 +122,7 @@ def _expand(text: str) -> Mount:
     if not os.path.exists(path):
         raise ConfigurationError(
             f"container_volume_mounts: {text!r}: expected a path of the worker's host, but {path!r} does not exist "
-            "there. Make it, or take the mount out"
+            "there. Create it, or remove the mount"
         )
     return Mount(path, inside, options)
 
@@ -135,7 +135,7 @@ def merge(mounts: list[Mount]) -> list[Mount]:
 def _check_not_too_much(key: str, path: str) -> None:
     if path in _TOO_MUCH or os.path.realpath(path) in _TOO_MUCH:
         raise ConfigurationError(
-            f"{key}: {path!r} is not mounted into containers: it is a whole system's. Name a directory below it"
+            f"{key}: {path!r} cannot be mounted into a container: it is a system directory. Mount a directory below it"
         )
 
 

@@ -30,10 +30,10 @@ class Sandbox(Protocol):
         """
 
     def seen(self, path: Path) -> Path:
-        """A path of this host as the job sees it; the same path when it is not mounted."""
+        """Return a path of this host as the job sees it; the same path if it is not mounted."""
 
     def enclose(self, command: Command) -> Command:
-        """What to start on this host so that `command` runs inside.
+        """Return the command to start on this host so that `command` runs inside.
 
         Args:
             command: `argv` and `cwd` hold paths as seen inside; `env` is all that the job gets (with `inherits_env`,
@@ -60,7 +60,7 @@ class Sandbox(Protocol):
 def make_sandbox(
     isolation: Isolation, paths: Paths, ident: str, *, tty: bool = True, caller: bool = False
 ) -> Sandbox:
-    """The sandbox for one job.
+    """Create the sandbox for one job.
 
     Args:
         isolation: what the settings ask for.
@@ -79,8 +79,8 @@ def make_sandbox(
     executable = shutil.which(os.path.expanduser(isolation.executable))
     if executable is None:
         raise ExecutableNotFound(
-            f"process isolation is asked for, but its executable {isolation.executable!r} was not found on this host"
-            f"{_where(isolation)}. Install {_package(isolation)} where the worker runs, or set "
+            f"process isolation is requested, but its executable {isolation.executable!r} was not found on this "
+            f"host{_where(isolation)}. Install {_package(isolation)} where the worker runs, or set "
             "process_isolation_executable to one that is there: podman, docker or bwrap"
         )
     executable = os.path.abspath(executable)

@@ -102,7 +102,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
             )
 
     def _context(self, recorder: Recorder, task: Any) -> Context:
-        """The task's fields, which are nearly always the same for each host."""
+        """Return the task's fields, which are nearly always the same for each host."""
         key = task._uuid
         name = str(task.name or task.action)
         context = self._tasks.get(key)
@@ -163,7 +163,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         more: str = "",
         field: tuple[str, str] | None = None,
     ) -> None:
-        """An event about a task's result on a host.
+        """Record an event about a task's result on a host.
 
         `more` is further fields; `field` is the name of one, and the result's name for it.
         """

@@ -16,7 +16,7 @@ MAX_ANSWER = 1 << 21
 
 
 def open_events(path: str) -> io.BufferedWriter:
-    """Open the channel. A FIFO nobody reads would block a plain open for ever, hence O_NONBLOCK at first."""
+    """Open the channel. A FIFO without a reader would block a plain open for ever, hence O_NONBLOCK at first."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -28,7 +28,7 @@ def open_events(path: str) -> io.BufferedWriter:
                 raise
             time.sleep(0.01)
     os.set_blocking(fd, True)
-    # BufferedWriter goes on correctly after a partial write, also one cut short by Ctrl-C.
+    # BufferedWriter continues correctly after a partial write, also one cut short by Ctrl-C.
     return io.BufferedWriter(io.FileIO(fd, "w"), WRITE_BUFFER)
 
 
@@ -41,7 +41,7 @@ def write_long(channel: io.BufferedWriter, line: bytes) -> None:
 
 
 def read_origin(path: str) -> tuple[int, int, list[str]]:
-    """The reader's `[counter, line, secrets]`, or (0, 0, [])."""
+    """Read `[counter, line, secrets]` from the reader; (0, 0, []) without an answer."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     answer = b""
     try:
@@ -71,8 +71,8 @@ def read_origin(path: str) -> tuple[int, int, list[str]]:
 
 
 def not_recorded(path: str, reason: str) -> str:
-    """The warning's words."""
+    """Return the text of the warning."""
     return (
-        f"playstream: events cannot be written to {path} ({reason}). "
-        "No more events are recorded; the run itself goes on."
+        f"playstream: events cannot be written to {path} ({reason}). No more events are recorded; the run itself "
+        "continues."
     )

@@ -22,7 +22,7 @@ class Context:
         """The event's text from `parent_uuid` to the last of these fields, for an event with a uuid of its own."""
 
     def head_of(self, own: str | None, *, before: str = "", kept: bool = True) -> str:
-        """The same for an event with that uuid; `before` goes before `event_data`, which may be not `kept`."""
+        """Return the same for an event with that uuid, with `before` before `event_data`, which may not be `kept`."""
         parent = next((parent for parent in self._parents if parent != own), None)
         stated = f'"parent_uuid":{quote(parent)},' if parent else ""
         return f'{stated}{before}"event_data":{{{self._members if kept else ""}'

@@ -47,5 +47,5 @@ def _messages(result: Any) -> list[Any]:
 
 
 def _kept(result: Any) -> Any:
-    """What has the messages: the result, from ansible-core 2.21 on a part of it."""
+    """Return the object with the messages: the result, or from ansible-core 2.21 on a part of it."""
     return getattr(result, "utr", result)

@@ -100,7 +100,7 @@ class Recorder:
             self._channel.flush()
             self._counter, self._line, secrets = read_origin(origin)
             if not mask(secrets):
-                display.warning("playstream: this ansible-core has no way to mask secrets. See to it with no_log")
+                display.warning("playstream: this ansible-core cannot mask secrets. Use no_log instead")
         atexit.register(self._at_exit)
 
     def captured(self, shown: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,7 +142,7 @@ class Recorder:
         self.context = self.context_of({})
 
     def context_of(self, about: dict[str, Any]) -> Context:
-        """That of a task of this play."""
+        """Return the context of a task of this play."""
         return Context({**self.playbook, **self.play, **about}, self.adhoc)
 
     def keeps(self, name: str) -> bool:
@@ -150,14 +150,14 @@ class Recorder:
         return self.all_kept or (self._only_failed and name in ONLY_FAILED)
 
     def cut(self, res: Any, text: str) -> str:
-        """What stands in the place of a long result, which is this as JSON."""
+        """Return the JSON that replaces a result that is too long; `text` is the JSON of the result."""
         if not isinstance(res, dict):
             return text
         truncated = {"size": len(text), "limit": self.max_res}
         return f'{encode(_shortened(res))},"res_truncated":{encode(truncated)}'
 
     def record(self, name: str, data: str, context: Context, own: str | None = None, created: str = "") -> None:
-        """An event with these fields in `event_data`, beside the context's."""
+        """Record an event with these fields in `event_data`, beside those of the context."""
         if self.all_kept and own is None:
             digits = urandom(16).hex()  # to what uuid.uuid4() gives
             variant = "89ab"[int(digits[16], 16) & 3]

@@ -71,7 +71,7 @@ class _Tee:
             self.write(line)
 
     def shown(self, text: str) -> str:
-        """As the terminal gets it."""
+        """Return the text as the terminal receives it."""
         return text.replace("\n", "\r\n") if self._crlf else text
 
     def __getattr__(self, name: str) -> Any:
@@ -140,8 +140,10 @@ def _show(recorder: Recorder, kind: Kind, shown: Callable[..., Any], *args: Any,
 
 
 def _echoed(recorder: Recorder, stdout: _Tee, prompt: Callable[..., Any]) -> Callable[..., Any]:
-    """The C library writes the prompt and the terminal echoes the answer, both past sys.stdout. The terminal of a job
-    echoes nothing: the worker's answers are passwords."""
+    """Record a prompt and its answer, which the C library and the terminal write without sys.stdout.
+
+    The terminal of a job echoes nothing, because the worker's answers are passwords.
+    """
 
     @functools.wraps(prompt)
     def echoed(msg: str, private: bool = False) -> Any:

@@ -21,7 +21,7 @@ quote: Callable[[str], str] = json_encoder.encode_basestring_ascii
 
 
 def text_of(value: object) -> str:
-    """The value as text, whatever its own way to become text does."""
+    """Convert a value to text, even if its own conversion fails."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - an undefined template variable raises whatever it likes
@@ -29,7 +29,7 @@ def text_of(value: object) -> str:
 
 
 def _default(value: Any) -> object:
-    """What json cannot write by itself. Never raises."""
+    """Convert a value that json cannot encode. Never raises."""
     try:
         ciphertext = getattr(value, "_ciphertext", None)
         if ciphertext is not None:
@@ -50,7 +50,7 @@ def _default(value: Any) -> object:
 
 
 def _plain(value: Any, above: tuple[int, ...] = ()) -> Any:
-    """A copy that json surely accepts: text keys, finite numbers, no cycles."""
+    """Return a copy that json always accepts: text keys, finite numbers, no cycles."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
@@ -68,7 +68,7 @@ def _plain(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 
 def _encoder() -> Callable[[Any, int], Sequence[str]]:
-    """What JSONEncoder makes anew for each value that it is given."""
+    """Create once what JSONEncoder creates for each value."""
     try:
         make: Any = json_encoder.c_make_encoder  # type: ignore[attr-defined]
         made: Callable[[Any, int], Sequence[str]] = make(None, _default, quote, None, ":", ",", False, False, False)
@@ -90,7 +90,7 @@ def encode(value: Any) -> str:
 
 
 def members(fields: Mapping[str, Any]) -> str:
-    """The fields as they stand inside an object, each with a comma behind it, and secrets masked.
+    """Return the fields as they stand inside an object, each followed by a comma, with secrets masked.
 
     Of results and of what it displays Ansible has masked them itself.
     """
@@ -98,7 +98,7 @@ def members(fields: Mapping[str, Any]) -> str:
 
 
 def _masked(value: Any, above: tuple[int, ...] = ()) -> Any:
-    """A copy of plain data, without what this Ansible is to mask. What ties events together stays."""
+    """Return a copy of plain data with secrets masked. The fields that relate events are not changed."""
     if mask_secrets is None:
         return value
     if isinstance(value, str):
@@ -117,7 +117,7 @@ def _masked(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 
 def microseconds() -> int:
-    """The time now, since 1970."""
+    """Return the microseconds since 1970."""
     return time_ns() // 1000
 
 
@@ -125,7 +125,7 @@ _second = 0, ""
 
 
 def iso_of(when: int) -> str:
-    """That time in UTC, as datetime.isoformat() has it."""
+    """Return the time in UTC, in the form of datetime.isoformat()."""
     global _second  # noqa: PLW0603 - most events come within the second of the one before
     second, rest = divmod(when, 1000000)
     known, text = _second
