@@ -14,7 +14,7 @@ import pytest
 from playstream.pipeline.errors import USAGE_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.protocol import End, Failure
 from playstream.worker.spool import Spool
-from playstream.worker.system_directories import is_of_the_system
+from playstream.worker.system_directories import is_system_directory
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_records
 from tests.worker.test_guard_on_duty import HEADS, JOBS, kill, start_receiving
@@ -49,7 +49,7 @@ def test_the_home_directory_and_what_it_lies_in_are_not_emptied(
 
 @pytest.mark.parametrize("place", ["/", "/etc/x", "/usr", "/usr/lib/x", "/tmp", "/var", "/root", "/dev/shm"])
 def test_directories_of_the_system(place: str) -> None:
-    assert is_of_the_system(Path(place))
+    assert is_system_directory(Path(place))
 
 
 def test_an_empty_name_is_not_the_current_directory(

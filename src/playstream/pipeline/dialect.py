@@ -93,10 +93,10 @@ class PieceReader:
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they were received; empty at the end of the file."""
         if self._reader is None:
-            told = self._first.receive_data(data)
-            if told is None:
+            detected = self._first.receive_data(data)
+            if detected is None:
                 return
-            dialect, data = told
+            dialect, data = detected
             self._reader = self._choose(dialect)
         self._reader.receive_data(data)
 

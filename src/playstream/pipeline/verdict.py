@@ -7,7 +7,7 @@ from dataclasses import replace
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, WorkerError
 from playstream.pipeline.protocol import Status, StatusName
 
-ENDED_HERE = frozenset({StatusName.CANCELED, StatusName.TIMEOUT})
+CANCELED_OR_TIMED_OUT = frozenset({StatusName.CANCELED, StatusName.TIMEOUT})
 """Statuses of jobs that were not left to end by themselves."""
 
 
@@ -18,7 +18,7 @@ def exit_status(status: StatusName, rc: int | None) -> int:
         status: the last.
         rc: Ansible's return code; None when it is not known.
     """
-    if status in ENDED_HERE:
+    if status in CANCELED_OR_TIMED_OUT:
         return CANCELED_EXIT_STATUS
     if status is StatusName.SUCCESSFUL and rc == 0:
         return 0
@@ -32,16 +32,16 @@ def judge(status: Status) -> Status:
     `successful` contradicts a return code other than 0, and `failed` the return code 0. `successful` without a return
     code is left as it is: in ansible-runner's protocol the return code comes later, and may be lost.
     """
-    if status.status in ENDED_HERE:
+    if status.status in CANCELED_OR_TIMED_OUT:
         # How Ansible took to being ended says nothing; the number is ansible-runner's.
         return replace(status, rc=CANCELED_EXIT_STATUS)
     if (status.status is StatusName.SUCCESSFUL and status.rc) or (
         status.status is StatusName.FAILED and status.rc == 0
     ):
-        told = f". The worker's explanation: {status.explanation}" if status.explanation else ""
+        suffix = f". The worker's explanation: {status.explanation}" if status.explanation else ""
         why = (
             f"the worker reports {status.status.value!r} with {status.rc} as Ansible's return code: one of the two is "
-            f"wrong. The worker is faulty, or the stream was altered{told}"
+            f"wrong. The worker is faulty, or the stream was altered{suffix}"
         )
         # A return code of 0 is what a program might take for success.
         return replace(status, status=StatusName.ERROR, rc=status.rc or None, explanation=why)

@@ -22,8 +22,8 @@ _SHOWN_FIELDS = ("stdout", "start_line", "end_line")
 _HALVES = (b"\\ud", b"\\uD")
 """How half of a surrogate pair is written; the other half may follow."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_UNREAD = re.compile(r"Unable to parse (.{1,300}?) as an inventory source")
-_NOBODY = re.compile(r"No hosts matched, nothing to do|provided hosts list is empty")
+_UNREADABLE = re.compile(r"Unable to parse (.{1,300}?) as an inventory source")
+_NO_HOSTS = re.compile(r"No hosts matched, nothing to do|provided hosts list is empty")
 _MAX_TEXT = 1 << 16
 """Characters of what Ansible says before its first play that are looked at."""
 
@@ -203,10 +203,10 @@ class Reach:
     def explain(self, *, successful: bool) -> str | None:
         """Return what a user should know about a run that has ended; None for nothing."""
         text = " ".join(_COLOUR.sub("", self._text).split())  # Ansible breaks its lines
-        said = [f"Ansible could not read the inventory {name}" for name in dict.fromkeys(_UNREAD.findall(text))]
+        said = [f"Ansible could not read the inventory {name}" for name in dict.fromkeys(_UNREADABLE.findall(text))]
         if successful and not self.reached:
             if self._plays and self._without_hosts >= self._plays:
                 said.append("no play matched a host, so nothing was done")
-            elif not self._plays and _NOBODY.search(text):
+            elif not self._plays and _NO_HOSTS.search(text):
                 said.append("no host matched, so nothing was done")
         return "; ".join(said) + ". Check the inventory, hosts and limit" if said else None

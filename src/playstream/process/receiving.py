@@ -14,7 +14,7 @@ from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
-from playstream.pipeline.io.stdio import Connection, Source, read_some
+from playstream.pipeline.io.stdio import Connection, InputLayer, read_some
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import NEED_DATA, Receiver
 from playstream.pipeline.protocol.order import Direction
@@ -24,7 +24,7 @@ from playstream.process.recording import RecordingReceiver, is_recording
 if TYPE_CHECKING:
     from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
 
-INTERRUPTED_SECONDS = 2.2
+STOP_SECONDS = 2.2
 """How long `process` continues to read after it was asked to stop. In a shell's pipeline the same signal has reached
 the worker, which says how the job ended within 2 seconds. Where it has not, the worker ends the job when its reader is
 gone, in 2 seconds more: 5 in all, at most. When the worker has said it, DELIVERY_SECONDS are left for its artifacts."""
@@ -107,16 +107,16 @@ def feed(
     poll = select.poll()  # the module selectors costs 0.6 ms of a start
     poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
-    with closing(_Source(reader, limits)) as source:
-        def told() -> bool:
+    with closing(_Input(reader, limits)) as source:
+        def reported() -> bool:
             return processor.status.terminal or source.keeps_status
 
-        stop = _Stop(deadline, told, look)
+        stop = _Stop(deadline, reported, look)
         while not source.closed:
             ready = poll.poll(_patience(deadline.at, liveness.time_left, looking=look is not None))
             if look is not None:
                 look()
-            if stop.passed or deadline.has_passed(told=told()):
+            if stop.passed or deadline.has_passed(reported=reported()):
                 source.release_status(processor)
                 return
             if any(fd == news for fd, _ in ready):
@@ -124,7 +124,7 @@ def feed(
                     source.feed(processor, stop)
                 finally:
                     processor.flush()
-                liveness.hear(expected=source.has_heartbeats)
+                liveness.mark_alive(expected=source.has_heartbeats)
             else:
                 liveness.check(news)
 
@@ -137,13 +137,13 @@ class _Deadline:
         self.at: float | None = None
         """On the monotonic clock; None while there is no request."""
 
-    def has_passed(self, *, told: bool) -> bool:
-        """Whether to stop now; `told` is True if the worker has reported how the job ended."""
+    def has_passed(self, *, reported: bool) -> bool:
+        """Whether to stop now; `reported` is True if the worker has reported how the job ended."""
         asked_at = self._cancellation.requested_at
         if asked_at is None:
             return False
         self._cancellation.acknowledge()
-        self.at = asked_at + (DELIVERY_SECONDS if told else INTERRUPTED_SECONDS)
+        self.at = asked_at + (DELIVERY_SECONDS if reported else STOP_SECONDS)
         return time.monotonic() >= self.at
 
 
@@ -152,13 +152,13 @@ class _Stop:
 
     Args:
         deadline: when reading stops.
-        told: whether the worker has reported how the job ended.
+        reported: whether the worker has reported how the job ended.
         look: called meanwhile.
     """
 
-    def __init__(self, deadline: _Deadline, told: Callable[[], bool], look: Callable[[], None] | None) -> None:
+    def __init__(self, deadline: _Deadline, reported: Callable[[], bool], look: Callable[[], None] | None) -> None:
         self._deadline = deadline
-        self._told = told
+        self._reported = reported
         self._look = look
         self._next = 0.0
         self.passed = False
@@ -171,7 +171,7 @@ class _Stop:
         self._next = now + LOOK_SECONDS
         if self._look is not None:
             self._look()
-        self.passed = self._deadline.has_passed(told=self._told())
+        self.passed = self._deadline.has_passed(reported=self._reported())
         return self.passed
 
 
@@ -185,10 +185,10 @@ def _patience(stop_at: float | None, silence_left: float | None, *, looking: boo
     return math.ceil(min(waits) * 1000) if waits else None
 
 
-class _Source:
+class _Input:
     """What comes on a descriptor, which its first bytes tell: a worker's stream in either dialect, or a recording."""
 
-    def __init__(self, fd: int | Source, limits: Limits) -> None:
+    def __init__(self, fd: int | InputLayer, limits: Limits) -> None:
         self._fd = fd
         self._limits = limits
         self._head = b""
@@ -267,10 +267,10 @@ class _Source:
                 self._receiver = RecordingReceiver(max_record=self._limits.max_record_bytes)
                 return self._head
             self._first, data = FirstBytes(), self._head
-        told = self._first.receive_data(data)
-        if told is None:
+        detected = self._first.receive_data(data)
+        if detected is None:
             return b""
-        dialect, data = told
+        dialect, data = detected
         if dialect is Dialect.PLAYSTREAM:
             self._receiver = Receiver(Direction.RESULT, max_record=self._limits.max_record_bytes)
         else:

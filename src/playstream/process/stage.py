@@ -26,7 +26,7 @@ from playstream.pipeline.protocol import (
     StatusName,
     TreeEnd,
 )
-from playstream.pipeline.verdict import ENDED_HERE, exit_status, explain, judge
+from playstream.pipeline.verdict import CANCELED_OR_TIMED_OUT, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import (
     MissingEvents,
@@ -342,7 +342,7 @@ class Processor:
             self._take_status(Status(status, now, rc=self.rc, explanation=explanation))
 
     def _exit_status(self, error: PlaystreamError | None) -> int:
-        if self.status in ENDED_HERE:
+        if self.status in CANCELED_OR_TIMED_OUT:
             return CANCELED_EXIT_STATUS
         if error is not None:
             return error.exit_status

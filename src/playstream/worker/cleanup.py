@@ -18,7 +18,7 @@ from playstream.pipeline.tree.directories import absolute_path, passes_link_in
 from playstream.worker.guard import kill_marked
 from playstream.worker.in_use import is_free, is_locked_below
 from playstream.worker.spool import is_spool_name
-from playstream.worker.system_directories import is_of_the_system
+from playstream.worker.system_directories import is_system_directory
 
 DEFAULT_GRACE_MINUTES = 60
 _NO_SPACE_FREED = re.compile(r"total reclaimed space:\s*0\s*B", re.IGNORECASE)
@@ -89,7 +89,7 @@ def _literal_part(pattern: str) -> Path:
 
 
 def _refuse_system_directories(pattern: str, paths: Sequence[Path]) -> None:
-    refused = [str(path) for path in paths if is_of_the_system(path) or os.path.ismount(path.resolve())]
+    refused = [str(path) for path in paths if is_system_directory(path) or os.path.ismount(path.resolve())]
     if refused:
         raise ConfigurationError(
             f"the pattern {pattern!r} matches system directories: {', '.join(refused[:5])}. Nothing was removed; use a "

@@ -14,7 +14,7 @@ from playstream.pipeline.io.interpreter import find_python
 from playstream.pipeline.job.redaction import redact, redact_words
 from playstream.worker.isolation.environment import Handover
 
-_MOST_SHOWN = 1 << 20
+_MAX_SHOWN = 1 << 20
 """Bytes of JSON that the words of a command may have in a status, and its variables: a record of it takes 4 MiB."""
 _LONGEST_SHOWN = 1000
 """Characters of a word that are shown where all would be more."""
@@ -54,12 +54,12 @@ class Command:
 
 
 def _fit(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the texts, shortened if together they have more than _MOST_SHOWN bytes of JSON."""
+    """Return the texts, shortened if together they have more than _MAX_SHOWN bytes of JSON."""
     texts = list(items)
-    if len(json.dumps(texts)) <= _MOST_SHOWN:
+    if len(json.dumps(texts)) <= _MAX_SHOWN:
         return texts
     kept: list[tuple[str, str]] = []
-    room = _MOST_SHOWN
+    room = _MAX_SHOWN
     for first, second in texts:
         cut = _cut(first), _cut(second)
         room -= len(json.dumps(cut))

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 READ_SIZE: Final = 1 << 16
 
 
-class Source(Protocol):
+class CommandOutput(Protocol):
     """One output of the command."""
 
     name: str
@@ -32,7 +32,7 @@ class Console(Protocol):
     """Without a terminal: what the command is started with as standard input, output and error."""
 
     @property
-    def sources(self) -> Sequence[Source]:
+    def outputs(self) -> Sequence[CommandOutput]:
         """The outputs that are read here."""
 
     def started(self) -> None:

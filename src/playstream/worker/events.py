@@ -2,7 +2,7 @@
 
 The plugin numbers its events and counts their lines itself, so they are passed on as they are. What was on the
 terminal before the plugin was loaded (a playbook that does not parse, a prompt for a password) becomes `verbose`
-events here, and the plugin is told where to go on counting.
+events here, and the plugin is told where to continue counting.
 """
 
 from __future__ import annotations

@@ -24,10 +24,10 @@ from playstream.worker.known_secrets import find_secrets
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
 from playstream.worker.ssh_agent import KeyPipe
-from playstream.worker.supervise import Link, Outcome, Supervisor
+from playstream.worker.supervise import JobConnection, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
 
-_OF_THE_SHELL = {
+_SHELL_ERRORS = {
     126: "exit status 126: the program that runs the job, or its interpreter, is probably not executable in the "
          "container or sandbox. See the output",
     127: "exit status 127: the program that runs the job was probably not found in the container or sandbox: the image "
@@ -61,7 +61,7 @@ class Execution:
         mailbox: Mailbox,
         cancellation: Cancellation,
         *,
-        link: Link | None = None,
+        link: JobConnection | None = None,
         launch: Launch | None = None,
         console: Console | None = None,
         max_seconds: float | None = None,
@@ -89,7 +89,7 @@ class Execution:
             if self._spool.is_ours:
                 for directory in launch.remove:
                     discard(directory)
-        outcome = _explain_crash(_see_that_it_ran(outcome, launch), launch)
+        outcome = _explain_crash(_check_started(outcome, launch), launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _check_place(launch.paths.artifact_dir)
         try:
@@ -152,13 +152,13 @@ def put_status(
     mailbox.put(record)
 
 
-def _see_that_it_ran(outcome: Outcome, launch: Launch) -> Outcome:
+def _check_started(outcome: Outcome, launch: Launch) -> Outcome:
     """Check that the engine has started the job: it may exit without, even with status 0."""
     ended = outcome.status in {StatusName.SUCCESSFUL, StatusName.FAILED}
     if not ended or launch.sandbox is None:
         return outcome
     if launch.sandbox.started:
-        return replace(outcome, explanation=_OF_THE_SHELL[outcome.rc]) if outcome.rc in _OF_THE_SHELL else outcome
+        return replace(outcome, explanation=_SHELL_ERRORS[outcome.rc]) if outcome.rc in _SHELL_ERRORS else outcome
     trouble = (
         f"{launch.command.argv[0]} exited with status {outcome.rc} without starting the job in the container, or its "
         "/bin/sh could not write to the run directory. Check the output, the image's entrypoint and container_options"

@@ -34,7 +34,7 @@ _CLEANUP_SECONDS = 10.0
 """What the guard takes at most for the kill, and for each command of the clean-up."""
 _SPARE_SECONDS = 5.0
 """What it may need besides on a busy host."""
-_INTERRUPTED = 99
+_ANSIBLE_INTERRUPTED = 99
 """Ansible's exit status after SIGINT."""
 _FIRST_FREE = 3
 _PROC = Path("/proc")
@@ -160,7 +160,7 @@ class Guard:
         except OSError:
             data = b""
         if not data:
-            self._lose()
+            self._handle_death()
         *lines, self._input = (self._input + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
@@ -173,7 +173,7 @@ class Guard:
             self._exited = True
             code = os.waitstatus_to_exitcode(news["exited"])
             self.rc = 128 - code if code < 0 else code
-            if (code < 0 or code == _INTERRUPTED) and not self._terminating:
+            if (code < 0 or code == _ANSIBLE_INTERRUPTED) and not self._terminating:
                 self.terminate()  # it has not looked after its children
         self.finished = "reaped" in news or (self._exited and not self._terminating)
 
@@ -205,9 +205,9 @@ class Guard:
             self._patience,
         )
         self._process.signal(signal.SIGKILL)
-        self._lose()
+        self._handle_death()
 
-    def _lose(self) -> None:
+    def _handle_death(self) -> None:
         """Clean up after a guard that has died: the job's processes are found by their environment.
 
         What its clean-up commands end, such as a container, is not a child process.
@@ -222,7 +222,7 @@ class Guard:
         self.finished = self._settled = True
 
     @property
-    def loss(self) -> str:
+    def death_report(self) -> str:
         """A message: how the guard has died, what that means for the job, and the probable cause."""
         code = self._process.exit_code
         if self._gave_up:
@@ -333,7 +333,7 @@ def _as_utf8(value: Any) -> Any:
 def kill_marked(spool: Path) -> list[int]:
     """SIGKILL every process that belongs to the job of `spool`; return their ids.
 
-    They are told by their environment, and by what `kill_servants` goes by.
+    They are found by their environment, and as by `kill_servants`.
     """
     mark = os.fsencode(f"{SPOOL_VARIABLE}={spool}")
     return _kill(lambda entry: mark in _read(entry / "environ").split(b"\0") or _serves(entry, spool))

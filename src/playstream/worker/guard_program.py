@@ -2,7 +2,7 @@
 
 The worker starts it with this file's path, never imports it. It is on duty from before there is a spool until the spool
 is gone. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
-subreaper, prctl(2)), reports how Ansible ended, and ends every descendant when told to, when the worker's end of the
+subreaper, prctl(2)), reports how Ansible ended, and ends every descendant when requested, when the worker's end of the
 socket closes, or when the worker has died: a process that the worker has forked may hold that end open. In the latter
 two cases it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh)
 is known by the run directory's name on its command line and ends with Ansible.
@@ -112,14 +112,14 @@ class _Guard:
             order: dict[str, Any] = json.loads(line)
             if order["do"] == "leave":
                 return
-            self._obey(order)
+            self._handle(order)
         if self._job is not None:
             self._end_descendants(self._job["grace"])
             self._clean_up(self._job)
         for directory, fd in self._owned.items():
             _remove(directory, fd)
 
-    def _obey(self, order: dict[str, Any]) -> None:
+    def _handle(self, order: dict[str, Any]) -> None:
         what = order["do"]
         if what == "own":
             self._owned[order["path"]] = self._given.pop(0) if order["open"] else None
@@ -221,11 +221,11 @@ class _Guard:
     def _end_servants(self, run_dir: str, grace: float) -> None:
         """TERM, grace, KILL for what served the run, until none of it is left."""
         start = time.monotonic()
-        told: set[int] = set()
+        signalled: set[int] = set()
         while (servants := set(_servants(run_dir))) and time.monotonic() < start + grace + _KILL_SECONDS:
             if time.monotonic() < start + grace:
-                _signal(servants - told, signal.SIGTERM)
-                told |= servants
+                _signal(servants - signalled, signal.SIGTERM)
+                signalled |= servants
             else:
                 _signal(servants, signal.SIGKILL)
             self._pause()

@@ -14,7 +14,7 @@ from playstream.pipeline.errors import PlaystreamError, WorkerError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 from playstream.pipeline.io.liveness import Liveness
 from playstream.pipeline.io.read_ahead import EndOfFile, ReadAhead
-from playstream.pipeline.io.stdio import Source, read_some
+from playstream.pipeline.io.stdio import InputLayer, read_some
 from playstream.pipeline.job.inputs import read_env_files
 from playstream.pipeline.job.job import add_env_files, check_job
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _HEAR_SECONDS = 30.0
 
 
-def hear_dialect(source: int | Source, output_fd: int, stops: Callable[[], bool]) -> Dialect | None:
+def detect_dialect(source: int | InputLayer, output_fd: int, stops: Callable[[], bool]) -> Dialect | None:
     """Read a stream that cannot be served until its dialect is known, which is that of the answer.
 
     Args:
@@ -53,7 +53,7 @@ def hear_dialect(source: int | Source, output_fd: int, stops: Callable[[], bool]
         stops: whether a stop was requested; called every LOOK_SECONDS.
 
     Returns:
-        None when it cannot be told, or nothing has come for 30 seconds.
+        None if it cannot be detected, or nothing was received for 30 seconds.
     """
     poll = select.poll()
     poll.register(source, select.POLLIN)
@@ -91,7 +91,7 @@ class Intake:
 
     def __init__(
         self,
-        fd: int | Source,
+        fd: int | InputLayer,
         target: Path,
         emit: Callable[[Record], None],
         heard: Callable[[Dialect], object],

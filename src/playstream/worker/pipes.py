@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from playstream.pipeline.io.owned import close_owned, own_descriptor
-from playstream.worker.console import READ_SIZE, Source
+from playstream.worker.console import READ_SIZE, CommandOutput
 
 
 class _Pipe:
@@ -60,7 +60,7 @@ class Pipes:
         return writing
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def outputs(self) -> tuple[CommandOutput, ...]:
         """What is read here."""
         return tuple(self._reading)
 

@@ -29,7 +29,7 @@ def work(
         How the job ended.
 
     Raises:
-        PlaystreamError: the job could not be served; the other side has been told.
+        PlaystreamError: the job could not be served; a Failure record was sent to the other side.
     """
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))

@@ -24,7 +24,7 @@ from playstream.pipeline.tree.directories import make_directory, make_private, m
 from playstream.worker.guard import Guard
 from playstream.worker.in_use import is_free, take_directory
 from playstream.worker.new_directory import make_new_directory
-from playstream.worker.system_directories import is_of_the_system
+from playstream.worker.system_directories import is_system_directory
 
 _PREFIX = "playstream-spool-"
 _EARLIER = ".earlier-"
@@ -87,7 +87,7 @@ class TakenDirectory:
     def __init__(self, path: Path, guard: Guard, *, delete: bool) -> None:
         self._path = path
         self._delete = delete
-        if delete and is_of_the_system(path):
+        if delete and is_system_directory(path):
             raise ConfigurationError(
                 f"{str(path)!r} is a system directory or the home directory, and --delete would remove its content. "
                 "Nothing was removed; use a --private-data-dir that is only for jobs"

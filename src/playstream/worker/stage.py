@@ -16,12 +16,12 @@ from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import Failure, Job, StatusName
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
-from playstream.worker.intake import Intake, hear_dialect
+from playstream.worker.intake import Intake, detect_dialect
 from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.outbox import Outbox
 from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool
-from playstream.worker.supervise import READER_GONE, Link
+from playstream.worker.supervise import READER_GONE, JobConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Worker:
         """Serve the job.
 
         Raises:
-            PlaystreamError: the job could not be served. The other side has been told with a Failure record.
+            PlaystreamError: the job could not be served. A Failure record was sent to the other side.
         """
         try:
             served = self._serve(self._make_spool())
@@ -110,7 +110,7 @@ class Worker:
             remove_leftovers()
             return Spool(self._options.private_data_dir, delete=self._options.delete)
         except (PlaystreamError, OSError):
-            dialect = hear_dialect(self._input, self._output, self._stops)
+            dialect = detect_dialect(self._input, self._output, self._stops)
             if dialect is not None:
                 self._outbox.start(dialect)
             raise
@@ -173,7 +173,8 @@ class Worker:
     def _run_job(self, job: Job, spool: Spool, intake: Intake) -> WorkResult:
         self._outbox.name(job.ident)
         patience = self._options.liveness_seconds / 2 or None
-        link = Link(intake, self._output, self._look, self._outbox.probe, _sooner(patience, self._look_seconds))
+        look_seconds = _sooner(patience, self._look_seconds)
+        link = JobConnection(intake, self._output, self._look, self._outbox.probe, look_seconds)
         outcome = Execution(
             job, spool, self._mailbox, self._cancellation, link=link, max_seconds=self._options.max_job_seconds
         ).run()

@@ -17,7 +17,7 @@ from playstream.pipeline.errors import JobError, PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, StatusName
-from playstream.worker.console import Console, Source
+from playstream.worker.console import CommandOutput, Console
 from playstream.worker.events import EventSource
 from playstream.worker.guard import Guard
 from playstream.worker.intake import Intake
@@ -34,7 +34,7 @@ READER_GONE = "the next stage has exited, so the results cannot be delivered"
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class JobConnection:
     """The two ends that a job came over."""
 
     intake: Intake
@@ -96,7 +96,7 @@ class Supervisor:
         artifact_dir: Path,
         mailbox: Mailbox,
         cancellation: Cancellation,
-        link: Link | None,
+        link: JobConnection | None,
         max_seconds: float | None,
     ) -> None:
         self._guard = guard
@@ -105,7 +105,7 @@ class Supervisor:
         # Without a file the output is only the events'; pipes have no events, so they always have their files.
         kept = console.tty is None or not job.settings.get("suppress_output_file")
         self._transcripts = {
-            source.name: Transcript(artifact_dir / source.name if kept else None) for source in console.sources
+            source.name: Transcript(artifact_dir / source.name if kept else None) for source in console.outputs
         }
         self._mailbox = mailbox
         self._cancellation = cancellation
@@ -133,7 +133,7 @@ class Supervisor:
             self._watch_link(self._link)
         while not self._guard.finished:
             wanted = not self._mailbox.full and not self._pace.resting
-            for source in self._console.sources:
+            for source in self._console.outputs:
                 self._watch_output(source, partial(self._read, source), wanted and not source.ended)
             # The plugin's hello is always heard: it waits for the answer.
             self._watch_output(self._events, self._read_events, wanted or not self._events.plugin_loaded)
@@ -150,7 +150,7 @@ class Supervisor:
         elif not wanted and self._poller.watches(source):
             self._poller.unwatch(source)
 
-    def _read(self, source: Source) -> bool:
+    def _read(self, source: CommandOutput) -> bool:
         """Take output that is there; False when there was none."""
         data = source.read()
         if not data:
@@ -163,7 +163,7 @@ class Supervisor:
 
     def drain_console(self) -> None:
         """Take all the output that is there."""
-        for source in self._console.sources:
+        for source in self._console.outputs:
             for _ in range(_LAST_READS):
                 if source.ended or not self._read(source):
                     break
@@ -181,7 +181,7 @@ class Supervisor:
         if size:
             self._last_output = time.monotonic()
 
-    def _watch_link(self, link: Link) -> None:
+    def _watch_link(self, link: JobConnection) -> None:
         self._poller.watch_hangup(
             link.output_fd, lambda: self._end(StatusName.CANCELED, READER_GONE), link.probe_reader
         )
@@ -221,7 +221,7 @@ class Supervisor:
         if self._link is not None:
             self._check_link(self._link)
 
-    def _check_link(self, link: Link) -> None:
+    def _check_link(self, link: JobConnection) -> None:
         link.look()
         try:
             link.intake.check()
@@ -260,7 +260,7 @@ class Supervisor:
         if self._ending is not None:
             return Outcome(self._ending.status, rc, self._ending.explanation, self._ending.error)
         if rc is None:
-            raise JobError(self._guard.loss)
+            raise JobError(self._guard.death_report)
         if rc == 0:
             return Outcome(StatusName.SUCCESSFUL, 0)
         return Outcome(StatusName.FAILED, rc, _explain(rc))

@@ -6,17 +6,17 @@ import os
 import tempfile
 from pathlib import Path
 
-_NEVER = (
+_PROTECTED = (
     "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
     "/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib",
     "/tmp", "/var/tmp", "/dev/shm",  # noqa: S108 - never removed
 )
-_NOTHING_BELOW = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
+_PROTECTED_TREES = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 
 
-def is_of_the_system(path: Path) -> bool:
+def is_system_directory(path: Path) -> bool:
     """Whether a directory is the system's, the user's home, the one for temporary files, or one that these lie in."""
-    never = {Path(name).resolve() for name in (*_NEVER, tempfile.gettempdir(), os.path.expanduser("~"))}
+    never = {Path(name).resolve() for name in (*_PROTECTED, tempfile.gettempdir(), os.path.expanduser("~"))}
     never |= {parent for known in never for parent in known.parents}
     real = path.resolve()
-    return real in never or any(real.is_relative_to(Path(name).resolve()) for name in _NOTHING_BELOW)
+    return real in never or any(real.is_relative_to(Path(name).resolve()) for name in _PROTECTED_TREES)

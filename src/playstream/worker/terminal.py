@@ -18,7 +18,7 @@ import pexpect.expect
 import pexpect.fdpexpect
 
 from playstream.pipeline.io.owned import close_owned, own_descriptor
-from playstream.worker.console import READ_SIZE, Source
+from playstream.worker.console import READ_SIZE, CommandOutput
 from playstream.worker.prompts import (
     MAX_REPEATS,
     WINDOW,
@@ -85,7 +85,7 @@ class Terminal:
         self._quiet_since = self._looked_at = time.monotonic()
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def outputs(self) -> tuple[CommandOutput, ...]:
         """The terminal itself: output and errors are one there."""
         return (self,)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.io.json_text import DEEPEST, dump_json, fit_json, is_json
+from playstream.pipeline.io.json_text import MAX_LEVELS, dump_json, fit_json, is_json
 from tests.stress.hostile.test_any_consumer import strict
 from tests.stress.hostile.test_any_input import VALUES
 
@@ -40,7 +40,7 @@ def test_what_is_too_deep_is_cut() -> None:
     for _ in range(900):
         deep = [deep]
     text = json.dumps(fit_json(deep), ensure_ascii=False)
-    assert text == "[" * DEEPEST + '"…"' + "]" * DEEPEST
+    assert text == "[" * MAX_LEVELS + '"…"' + "]" * MAX_LEVELS
 
 
 def test_a_value_that_holds_itself() -> None:

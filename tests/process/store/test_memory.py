@@ -23,7 +23,7 @@ from playstream.process.store import (
     open_store,
     schema,
 )
-from playstream.process.store.spool import IN_MEMORY, RowSpool
+from playstream.process.store.row_buffer import IN_MEMORY, RowBuffer
 from tests.process.store.events import FIRST, Script, many_results
 
 MIB = 1 << 20
@@ -79,7 +79,7 @@ def test_memory_does_not_grow_with_runs(store: Store, traced: None) -> None:
 
 def test_rows_come_back_in_their_order_as_often_as_asked() -> None:
     rows: list[tuple[Any, ...]] = [(number, "猫\n\u2028" * number, None, 1.5, True) for number in range(100)]
-    spool = RowSpool(in_memory=2000)
+    spool = RowBuffer(in_memory=2000)
     for half in (rows[:50], rows[50:]):
         for row in half:
             spool.add(row, len(row[1]))

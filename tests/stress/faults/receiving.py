@@ -10,7 +10,7 @@ from typing import Any
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer, error_classes
-from playstream.pipeline.io.stdio import Connection, Source
+from playstream.pipeline.io.stdio import Connection, InputLayer
 from playstream.pipeline.protocol import LogLevel, Record, Status, StatusName
 from playstream.process import Observer
 from playstream.process.receiving import process
@@ -107,7 +107,7 @@ def check_job(session: Session, fault: Fault, directory: Path) -> None:
         assert "the transmit stage has been silent for" in str(error)
 
 
-def _take(link: int | Source, target: Path, liveness_seconds: float) -> tuple[bool, PlaystreamError | None]:
+def _take(link: int | InputLayer, target: Path, liveness_seconds: float) -> tuple[bool, PlaystreamError | None]:
     """Read the job and what follows it, as the worker does: whether it came, and the error that ended the reading."""
     said: list[Record] = []
     intake = Intake(

@@ -23,7 +23,7 @@ from playstream.process.receiving import process
 from tests.stages import LIMIT_SECONDS, read_events
 from tests.stress.faults.sessions import NOW, OUTPUT, make_event, pieces, tree
 
-INTERRUPTED = "playstream.process.receiving.INTERRUPTED_SECONDS"
+INTERRUPTED = "playstream.process.receiving.STOP_SECONDS"
 ARTIFACT = "playstream.process.receiving.DELIVERY_SECONDS"
 OURS, THEIRS = "canceled by SIGINT", "canceled by SIGINT, says the worker"
 FILES = {"stdout": OUTPUT, "rc": b"254", "status": b"canceled"}

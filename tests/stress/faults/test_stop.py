@@ -144,7 +144,7 @@ def keeping(handled: list[int]) -> Callable[[dict[str, Any]], bool]:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time that does not pass: every look happens, and a request to stop is met at the next."""
     monkeypatch.setattr(process, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(process, "INTERRUPTED_SECONDS", 0.0)
+    monkeypatch.setattr(process, "STOP_SECONDS", 0.0)
     monkeypatch.setattr(handlers, "LOOK_SECONDS", 0.0)
 
 

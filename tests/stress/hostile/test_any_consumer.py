@@ -17,7 +17,7 @@ from playstream.cli.progress import Progress
 from playstream.compat import ansible_runner
 from playstream.interface.event_handler import EVENT_NAMES
 from playstream.pipeline.errors import PlaystreamError
-from playstream.pipeline.io.json_text import DEEPEST
+from playstream.pipeline.io.json_text import MAX_LEVELS
 from playstream.pipeline.protocol import Event
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.store.collector import Collector
@@ -36,7 +36,7 @@ RES_KEYS = (
     "_ansible_no_log", "stdout",
 )
 NAMES = st.sampled_from([*EVENT_NAMES, "playbook_on_handler_task_start", "keepalive"])
-DEEP_VALUES = st.integers(DEEPEST - 3, 300).map(lambda depth: json.loads('{"a":' * depth + "[1]" + "}" * depth))
+DEEP_VALUES = st.integers(MAX_LEVELS - 3, 300).map(lambda depth: json.loads('{"a":' * depth + "[1]" + "}" * depth))
 CUSTOM = st.fixed_dictionaries({"per_host": st.just(False), "aggregate": VALUES, "data": VALUES})
 RES = VALUES | with_values(RES_KEYS) | DEEP_VALUES | CUSTOM.map(lambda stats: {"ansible_stats": stats})
 DATA = VALUES | with_values(DATA_KEYS) | st.builds(

@@ -280,30 +280,30 @@ def _decrypt(ends: _Ends, identities: Sequence[Identity], warn: Callable[[str], 
         raise ends.error or _explain_content(str(error), at_end=ends.at_end) from None
 
 
-def _explain_header(told: str) -> PlaystreamError:
-    if told == _NO_KEY:
+def _explain_header(reason: str) -> PlaystreamError:
+    if reason == _NO_KEY:
         return RemoteProtocolError(
             "the stream is encrypted, but none of the keys in the identity files can decrypt it: expected the secret "
             "key of a recipient given with --encrypt-to. Pass the file with that key (--identity), or encrypt to the "
             "public key of this one (age-keygen -y FILE). Streams encrypted with a passphrase are not supported"
         )
-    if told in _CUT_HEADERS:
+    if reason in _CUT_HEADERS:
         return IncompleteStream(
             "the encrypted stream ended within its header: the sender was killed, or the connection was lost"
         )
     return RemoteProtocolError(
-        f"the header of the encrypted stream cannot be read: {' '.join(told.split())}. It was altered in transit, or "
+        f"the header of the encrypted stream cannot be read: {' '.join(reason.split())}. It was altered in transit, or "
         "the sender uses a version of age that is not supported"
     )
 
 
-def _explain_content(told: str, *, at_end: bool) -> PlaystreamError:
+def _explain_content(reason: str, *, at_end: bool) -> PlaystreamError:
     if at_end:
         return IncompleteStream(
-            f"the encrypted stream ended early ({told}): the sender was killed, the connection was lost, or the last "
+            f"the encrypted stream ended early ({reason}): the sender was killed, the connection was lost, or the last "
             "64 KiB were altered in transit. Everything before that is authentic"
         )
     return RemoteProtocolError(
-        f"the encrypted stream was altered in transit ({told}): a chunk of 64 KiB is not as the sender wrote it. "
+        f"the encrypted stream was altered in transit ({reason}): a chunk of 64 KiB is not as the sender wrote it. "
         "Everything before that is authentic"
     )

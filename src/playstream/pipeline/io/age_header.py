@@ -50,13 +50,13 @@ class EncryptedStart:
         self._held += data
         self._start = ENCRYPTED_START.search(self._held, max(0, len(self._held) - len(data) - _OVERLAP))
         before = bytes(self._held[: self.skipped]) if self.found else data
-        told = (FirstBytes() if self.found else self._plain).receive_data(before) if before else None
-        if told is not None and len(self._held) <= MAX_NOISE:
+        detected = (FirstBytes() if self.found else self._plain).receive_data(before) if before else None
+        if detected is not None and len(self._held) <= MAX_NOISE:
             raise RemoteProtocolError(
                 "expected an encrypted stream, got an unencrypted one, which may have been written or altered by "
                 "anybody in between. Encrypt it (--encrypt-to in the previous stage), or omit --identity"
             )
-        if not self.found and self._held and (told is not None or not data):
+        if not self.found and self._held and (detected is not None or not data):
             error = RemoteProtocolError if data else IncompleteStream
             raise error(
                 f"expected an encrypted stream, got {len(self._held)} bytes of other output, beginning "

@@ -25,7 +25,7 @@ _SSH_TYPES = frozenset({"ssh-ed25519", "ssh-rsa"})
 _OTHER_SSH_TYPES = ("ssh-", "ecdsa-", "sk-")
 _PEM = "-----BEGIN "
 _AGE_FILES = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
-_MOST_BYTES = 1 << 24
+_MAX_BYTES = 1 << 24
 """Of a file with keys, as in age."""
 
 
@@ -79,9 +79,9 @@ def read_identities(files: Sequence[str | os.PathLike[str]]) -> list[Identity]:
 def _read(file: str | os.PathLike[str], flag: str) -> str:
     try:
         with Path(file).open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ConfigurationError(f"{flag}: {file} is larger than {_MOST_BYTES >> 20} MiB, so it is not a key file")
+            data = opened.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise ConfigurationError(f"{flag}: {file} is larger than {_MAX_BYTES >> 20} MiB, so it is not a key file")
         if data.startswith(_AGE_FILES):
             raise ConfigurationError(
                 f"{flag}: {file} is encrypted, and its passphrase cannot be asked for here. Decrypt it with age: "

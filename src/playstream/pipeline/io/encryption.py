@@ -13,7 +13,7 @@ from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS
 
 if TYPE_CHECKING:
     from playstream.pipeline.io.cancellation import Cancellation
-    from playstream.pipeline.io.stdio import Source
+    from playstream.pipeline.io.stdio import InputLayer
 
 Warn = Callable[[str], object]
 """Is called with a message for the user."""
@@ -96,7 +96,7 @@ def encrypted(
 
 
 @contextmanager
-def decrypted(fd: int, identities: Sequence[str | os.PathLike[str]], warn: Warn) -> Iterator[int | Source]:
+def decrypted(fd: int, identities: Sequence[str | os.PathLike[str]], warn: Warn) -> Iterator[int | InputLayer]:
     """Where a stage reads.
 
     Args:

@@ -22,7 +22,7 @@ from playstream.pipeline.io.stdio import READ_SIZE, read_some, write_all
 def reading(file: IO[bytes]) -> Iterator[int]:
     """Yield a descriptor for the rest of `file`."""
     fd = _descriptor(file)
-    if fd is not None and _stands_where_it_says(file, fd):
+    if fd is not None and _position_matches(file, fd):
         yield fd
         return
     reading_end, writing_end = map(own_descriptor, os.pipe())
@@ -89,7 +89,7 @@ def _descriptor(file: Any) -> int | None:
     return fd if isinstance(fd, int) and fd >= 0 else None
 
 
-def _stands_where_it_says(file: Any, fd: int) -> bool:
+def _position_matches(file: Any, fd: int) -> bool:
     """Whether the descriptor gives what the file object would. Otherwise that may hold bytes it has read already."""
     if isinstance(file, io.RawIOBase):
         return True

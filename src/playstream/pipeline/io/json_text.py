@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-DEEPEST = 100
+MAX_LEVELS = 100
 """Levels of a value that `fit_json` keeps, so that reading or writing it again stays within Python's recursion
 limit."""
-_MOST_BITS = 14_000
+_MAX_BITS = 14_000
 """Of an integer: Python writes at most 4300 digits."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
@@ -57,13 +57,13 @@ def fit_json(value: Any) -> Any:
 
     Returns:
         The value itself if it is representable. Else a copy, with None for NaN, Infinity and integers that are too
-        long, U+FFFD for lone surrogates, and `…` for what is nested deeper than DEEPEST levels.
+        long, U+FFFD for lone surrogates, and `…` for what is nested deeper than MAX_LEVELS levels.
     """
     try:
         text = _encode(value)
         if not text.isascii():
             text.encode("utf-8")
-        if text.count("{") + text.count("[") <= DEEPEST or not _is_deep(value):
+        if text.count("{") + text.count("[") <= MAX_LEVELS or not _is_deep(value):
             return value
     except (ValueError, RecursionError):
         pass
@@ -72,7 +72,7 @@ def fit_json(value: Any) -> Any:
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_LEVELS):
         level = [
             item
             for outer in level
@@ -90,10 +90,10 @@ def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int):
-        return value if value.bit_length() <= _MOST_BITS else None
+        return value if value.bit_length() <= _MAX_BITS else None
     if not isinstance(value, (dict, list)):
         return value
-    if depth == DEEPEST:
+    if depth == MAX_LEVELS:
         return "…"
     if isinstance(value, dict):
         return {_clean_text(key): _clean(item, depth + 1) for key, item in value.items()}

@@ -63,7 +63,7 @@ class Liveness:
         self._limit = seconds * PATIENCE
         self._heard = time.monotonic()
 
-    def hear(self, *, expected: bool = True) -> None:
+    def mark_alive(self, *, expected: bool = True) -> None:
         """Mark the other side as alive, because data was received.
 
         Args:

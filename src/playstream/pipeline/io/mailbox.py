@@ -19,15 +19,15 @@ _RECORD_COST = 500
 """Bytes that a record is counted with besides its payload; measured for an Event on CPython 3.11."""
 
 
-class Nothing(Enum):
+class NoRecord(Enum):
     """What `take` returns instead of a record."""
 
-    YET = "yet"
-    MORE = "more"
+    EMPTY = "empty"
+    CLOSED = "closed"
 
 
-EMPTY: Final = Nothing.YET
-CLOSED: Final = Nothing.MORE
+EMPTY: Final = NoRecord.EMPTY
+CLOSED: Final = NoRecord.CLOSED
 
 
 class Mailbox:
@@ -98,7 +98,7 @@ class Mailbox:
             self._changed.notify_all()
         self._wake()
 
-    def take(self, seconds: float | None = None) -> Record | Literal[Nothing.YET, Nothing.MORE]:
+    def take(self, seconds: float | None = None) -> Record | Literal[NoRecord.EMPTY, NoRecord.CLOSED]:
         """Return the next record; EMPTY if none arrives within `seconds`; CLOSED at the end."""
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._changed:

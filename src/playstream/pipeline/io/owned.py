@@ -52,7 +52,7 @@ def close_owned(fd: int) -> None:
     os.close(fd)
 
 
-def _let_go() -> None:
+def _close_inherited() -> None:
     """Close the parent's descriptors; called in a forked child.
 
     The numbers stay in use: objects of the parent's go on here with them, and close them.
@@ -69,4 +69,4 @@ def _let_go() -> None:
             os.close(null)
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_inherited)

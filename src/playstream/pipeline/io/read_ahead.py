@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.liveness import Liveness
-from playstream.pipeline.io.stdio import Source, read_some
+from playstream.pipeline.io.stdio import InputLayer, read_some
 from playstream.pipeline.protocol import Frame, Noise
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ReadAhead:
         liveness: notified whenever data was received. Pieces that wait for their consumer do not count as silence.
     """
 
-    def __init__(self, fd: int | Source, reader: PieceReader, liveness: Liveness) -> None:
+    def __init__(self, fd: int | InputLayer, reader: PieceReader, liveness: Liveness) -> None:
         self._fd = fd
         self._reader = reader
         self._liveness = liveness
@@ -105,7 +105,7 @@ class ReadAhead:
                 if not data:
                     self._put(EndOfFile())
                     return
-                self._liveness.hear(expected=self._reader.has_heartbeats)
+                self._liveness.mark_alive(expected=self._reader.has_heartbeats)
         except PlaystreamError as error:
             self._put(error)
 

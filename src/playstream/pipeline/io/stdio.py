@@ -37,7 +37,7 @@ _filled: set[int] = set()
 """Standard streams that were closed."""
 
 
-class Source(Protocol):
+class InputLayer(Protocol):
     """A link whose bytes come through a layer, such as decryption, that can say why they end."""
 
     def fileno(self) -> int:
@@ -57,12 +57,12 @@ class Connection:
 
     __slots__ = ("_reader", "_writer")
 
-    def __init__(self, reader: int | Source | None = None, writer: int | None = None) -> None:
+    def __init__(self, reader: int | InputLayer | None = None, writer: int | None = None) -> None:
         self._reader = reader
         self._writer = writer
 
     @property
-    def reader(self) -> int | Source:
+    def reader(self) -> int | InputLayer:
         """Where the other side's bytes come from."""
         if self._reader is None:
             raise ValueError("this stage reads, and its connection has no reader")
@@ -271,7 +271,7 @@ def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None
         view = view[written:]
 
 
-def read_some(link: int | Source) -> bytes:
+def read_some(link: int | InputLayer) -> bytes:
     """Wait for data and return it, at most READ_SIZE bytes; empty at the end of the file.
 
     Args:

@@ -46,7 +46,7 @@ def refuse_empty(given: Mapping[str, Any], kind: type) -> None:
     hints = _hints(kind)
     for name, value in given.items():
         items = value if isinstance(value, (list, tuple)) else [value]
-        if name in hints and _names_something(hints[name]) and any(_is_empty(item) for item in items):
+        if name in hints and _is_path_or_name(hints[name]) and any(_is_empty(item) for item in items):
             raise ConfigurationError(
                 f"{name}: expected {_describe(hints[name])}, got an empty string. A variable is probably not set; omit "
                 "the option for the default"
@@ -57,11 +57,11 @@ def _is_empty(value: Any) -> bool:
     return isinstance(value, (str, os.PathLike)) and not os.fspath(value)
 
 
-def _names_something(hint: Any) -> bool:
+def _is_path_or_name(hint: Any) -> bool:
     """Whether texts of this type are paths or names."""
     origin = get_origin(hint)
     return origin in (Annotated, os.PathLike) or (
-        origin in (Union, types.UnionType, Sequence) and any(map(_names_something, get_args(hint)))
+        origin in (Union, types.UnionType, Sequence) and any(map(_is_path_or_name, get_args(hint)))
     )
 
 

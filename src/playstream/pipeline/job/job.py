@@ -187,12 +187,12 @@ def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
         extravars_texts=(*([files.extravars] if files.extravars else []), *job.extravars_texts),
         envvars=merge(job.envvars, files.envvars),
         passwords=merge(job.passwords, files.passwords),
-        settings=_say_isolation({**settings, **limits}),
+        settings=_set_process_isolation({**settings, **limits}),
         ssh_key=job.ssh_key or files.ssh_key,
     ))
 
 
-def _say_isolation(settings: dict[str, Any]) -> dict[str, Any]:
+def _set_process_isolation(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings with `process_isolation` set to True if an image requests a container."""
     inputs.check_settings("settings", settings)
     isolated = read_isolation("settings", settings) is not None

@@ -127,7 +127,7 @@ class RecordReader:
                 record = codec.decode_event(content, start, end)
             else:
                 record = codec.decode(kind, flags, content[start:end])
-                if not _carries(record):
+                if not _has_content(record):
                     self._count_idle()
                 if type(record) is End:
                     self._check_end(record, alone=position == self._frame_start and end == len(content))
@@ -154,7 +154,7 @@ class RecordReader:
             )
 
 
-def _carries(record: Record | None) -> bool:
+def _has_content(record: Record | None) -> bool:
     """Whether a record that is not an event has content: a file, its data, or a message."""
     if isinstance(record, FileData):
         return bool(record.data)

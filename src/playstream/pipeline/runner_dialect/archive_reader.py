@@ -28,7 +28,7 @@ _DEFAULT_FILE_MODE = 0o644
 _DEFAULT_DIRECTORY_MODE = 0o755
 _AT_ONCE = 10_000
 """Entries of the table that are read, or passed over, without a word."""
-_MOST_WASTE = 4096
+_MAX_OVERHEAD = 4096
 """Bytes that a small entry may take besides twice its size: there is no check for cancellation while it is unpacked."""
 _ROW = struct.Struct(">QBHHHqLQQq")
 """What a row has behind its path: the entry's number in the table, how its name differs from its path, and the fields
@@ -192,7 +192,7 @@ class Archive:
 
     def _whole_content(self, entry: ZipEntry) -> bytes:
         """Return the bytes of a small entry. Raises as `_content` does, and if its compressed size is too large."""
-        if entry.packed_size > 2 * entry.size + _MOST_WASTE:
+        if entry.packed_size > 2 * entry.size + _MAX_OVERHEAD:
             raise RemoteProtocolError(
                 f"the archive's entry {printable(_path(entry.name))} is damaged: its {entry.size} bytes are compressed "
                 f"to {entry.packed_size}"

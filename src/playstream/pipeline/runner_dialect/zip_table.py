@@ -113,7 +113,7 @@ def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
     if at < 0:
         return None
     file.seek(at)
-    marker, disk, told, disks = _END_64_PLACE.unpack(file.read(_END_64_PLACE.size))
+    marker, disk, stated, disks = _END_64_PLACE.unpack(file.read(_END_64_PLACE.size))
     if marker != b"PK\6\7":
         return None
     if disk != 0 or disks > 1:
@@ -127,10 +127,10 @@ def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
         raise BadZip("its ZIP64 end record is not where its locator says")
     if room != _END_64.size - _UNCOUNTED:
         raise BadZip("its ZIP64 end record has the wrong size")
-    if told > at or position + size != told:
+    if stated > at or position + size != stated:
         raise BadZip("its ZIP64 records disagree on where its central directory ends")
-    if told < at:  # something stands before the archive
-        file.seek(told)
+    if stated < at:  # something stands before the archive
+        file.seek(stated)
         if file.read(len(marker)) == marker:
             raise BadZip("it has two ZIP64 end records")
     return size, position

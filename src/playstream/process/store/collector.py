@@ -8,7 +8,7 @@ from typing import Any
 
 from playstream.process.store import schema
 from playstream.process.store.result_json import MAX_RES, encode_res
-from playstream.process.store.spool import RowSpool
+from playstream.process.store.row_buffer import RowBuffer
 from playstream.process.store.values import as_count, as_integer, as_seconds, as_text, as_time
 
 RESULT_COLUMNS = (
@@ -47,7 +47,7 @@ class Collector:
         self._stats: dict[str, dict[str, int]] = {}
         self.plays: list[dict[str, Any]] = []
         self.tasks: list[dict[str, Any]] = []
-        self.results = RowSpool()
+        self.results = RowBuffer()
         self.events = 0
         self.playbook: str | None = None
         self.first: str | None = None

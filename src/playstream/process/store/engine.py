@@ -130,7 +130,7 @@ class Store:
             self._refuse(error)
         finally:
             if session is not None:
-                session.disconnected()
+                session.note_disconnected()
 
     @staticmethod
     def _commit(commit: Callable[[], None], session: Session | None) -> None:
@@ -281,7 +281,7 @@ def _note_connection(connection: Any, _record: object) -> None:
     session = current_session()
     if session is None:
         return
-    session.connected(_Query(connection) if hasattr(connection, "interrupt") else _Socket(connection.fileno()))
+    session.note_connected(_Query(connection) if hasattr(connection, "interrupt") else _Socket(connection.fileno()))
 
 
 class _Query:
@@ -324,5 +324,5 @@ def _before_statement(*_: object) -> None:
 def _after_statement(*_: object) -> None:
     session = current_session()
     if session is not None:
-        session.hear()
+        session.note_answer()
 

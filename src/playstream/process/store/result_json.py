@@ -11,7 +11,7 @@ from playstream.process.store.values import as_text
 MAX_RES = 65_536
 """Characters of a result's JSON that are kept."""
 CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
-_DEEPEST = 40
+_MAX_LEVELS = 40
 _SHORT = 1000
 _KEPT_WHEN_CUT = ("changed", "failed", "skipped", "unreachable", "rc", "msg", "exception")
 _PLAIN = (str, bool, int, float, type(None))
@@ -76,7 +76,7 @@ def _clean(value: object, depth: int) -> Any:
         return value
     if isinstance(value, int):
         return value if value.bit_length() <= 64 else _as_word(value)
-    if depth == _DEEPEST:
+    if depth == _MAX_LEVELS:
         return "…"
     if isinstance(value, dict):
         if is_hidden(value):
@@ -93,10 +93,10 @@ def _is_key(key: object) -> bool:
 
 def _is_deep(value: object, shown: str) -> bool:
     """Return True if reading the JSON again may exceed Python's recursion limit."""
-    if shown.count("{") + shown.count("[") <= _DEEPEST:
+    if shown.count("{") + shown.count("[") <= _MAX_LEVELS:
         return False
     level = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_LEVELS):
         level = [
             item
             for outer in level if isinstance(outer, (dict, list, tuple))

@@ -41,7 +41,7 @@ class Patience:
     """For everything, once the caller was asked to stop."""
 
 
-class Link(Protocol):
+class Interruptible(Protocol):
     """What a connection hangs on."""
 
     def break_off(self) -> None:
@@ -65,42 +65,42 @@ class Session:
         self._patience = patience
         self._cancellation = cancellation
         self._lock = threading.Lock()
-        self._link: Link | None = None
-        self._heard = 0.0
+        self._link: Interruptible | None = None
+        self._answered_at = 0.0
         self.abandoned = False
         """True if the caller has stopped waiting. Nothing is committed after that."""
         self.uncertain = False
         """True if a commit was begun and its outcome is not known."""
 
-    def call(self, work: Callable[[], _T], let_go: Callable[[], object] | None = None) -> _T:
+    def call(self, work: Callable[[], _T], release: Callable[[], object] | None = None) -> _T:
         """Do `work` in a thread, and wait for it.
 
         Args:
             work: what to do.
-            let_go: closes what `work` leaves open for the next call. It is called, in a thread too, if the caller has
+            release: closes what `work` leaves open for the next call. It is called, in a thread too, if the caller has
                 stopped waiting, and its exceptions are ignored.
 
         Raises:
             StoreError: it took too long, or the caller was asked to stop. The connection is broken off.
             BaseException: what `work` raised, or a KeyboardInterrupt of the thread that waits.
         """
-        errand = _Errand(self, work, let_go)
-        self.hear()
-        errand.start()
+        operation = _Operation(self, work, release)
+        self.note_answer()
+        operation.start()
         try:
-            self._wait(errand.done)
+            self._wait(operation.done)
         except BaseException as error:
-            if self._abandon(errand) and let_go is not None:
-                closing = _Errand(self, partial(_drop_errors, let_go))
+            if self._abandon(operation) and release is not None:
+                closing = _Operation(self, partial(_drop_errors, release))
                 closing.start()
                 closing.done.wait(_BREAK_SECONDS)
-            errand.done.wait(_BREAK_SECONDS)
-            if isinstance(error, StoreError) and errand.outcome and let_go is None:
-                return errand.outcome[0]  # it had been done all the same
+            operation.done.wait(_BREAK_SECONDS)
+            if isinstance(error, StoreError) and operation.outcome and release is None:
+                return operation.outcome[0]  # it had been done all the same
             raise
-        if errand.error is not None:
-            raise errand.error
-        return errand.outcome[0]
+        if operation.error is not None:
+            raise operation.error
+        return operation.outcome[0]
 
     def _wait(self, done: threading.Event) -> None:
         stop_at: float | None = None
@@ -110,7 +110,7 @@ class Session:
                 stop_at = now + self._patience.canceled
             if stop_at is not None and now >= stop_at:
                 raise self._refusal(f"it did not finish within {self._patience.canceled:g} s")
-            if now - self._heard >= self._patience.silence:
+            if now - self._answered_at >= self._patience.silence:
                 raise self._refusal(f"it did not respond for {self._patience.silence:g} s")
 
     def _refusal(self, why: str) -> StoreError:
@@ -121,36 +121,36 @@ class Session:
             "and that no other process holds a lock on it"
         )
 
-    def _abandon(self, errand: _Errand[_T]) -> bool:
-        """Stop waiting; True if the work is done, so that its thread does not call `let_go`."""
+    def _abandon(self, operation: _Operation[_T]) -> bool:
+        """Stop waiting; True if the work is done, so that its thread does not call `release`."""
         with self._lock:
             self.abandoned = True
             if self._link is not None:
                 self._link.break_off()
-            return errand.finished
+            return operation.finished
 
-    def finish(self, errand: _Errand[_T]) -> bool:
+    def finish(self, operation: _Operation[_T]) -> bool:
         """Record that the work is done; False if the caller has stopped waiting."""
         with self._lock:
-            errand.finished = True
+            operation.finished = True
             return not self.abandoned
 
-    def connected(self, link: Link) -> None:
+    def note_connected(self, link: Interruptible) -> None:
         """There is a connection; `link` ends it from another thread."""
         with self._lock:
             self._link = link
         self.check()
 
-    def disconnected(self) -> None:
+    def note_disconnected(self) -> None:
         """Record that the connection, if there was one, has been closed."""
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
             link.close()
 
-    def hear(self) -> None:
+    def note_answer(self) -> None:
         """Record that the database has answered."""
-        self._heard = time.monotonic()
+        self._answered_at = time.monotonic()
 
     def check(self) -> None:
         """Check that the caller is still waiting.
@@ -176,13 +176,13 @@ class Session:
         self.uncertain = False
 
 
-class _Errand(Generic[_T]):
+class _Operation(Generic[_T]):
     """Work in its thread, which does not keep the program alive: it may hang."""
 
-    def __init__(self, session: Session, work: Callable[[], _T], let_go: Callable[[], object] | None = None) -> None:
+    def __init__(self, session: Session, work: Callable[[], _T], release: Callable[[], object] | None = None) -> None:
         self._session = session
         self._work = work
-        self._let_go = let_go
+        self._release = release
         self.finished = False
         self.done = threading.Event()
         self.outcome: list[_T] = []
@@ -198,15 +198,15 @@ class _Errand(Generic[_T]):
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
             self.error = error
         finally:
-            if not self._session.finish(self) and self._let_go is not None:
-                _drop_errors(self._let_go)
+            if not self._session.finish(self) and self._release is not None:
+                _drop_errors(self._release)
             self.done.set()
 
 
-def _drop_errors(let_go: Callable[[], object]) -> None:
+def _drop_errors(release: Callable[[], object]) -> None:
     """Close what is open, ignoring exceptions, because another error is being raised."""
     with contextlib.suppress(Exception):
-        let_go()
+        release()
 
 
 class _Here(threading.local):

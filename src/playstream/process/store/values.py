@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-_MOST_COUNTED = 2**31 - 1
+_MAX_COUNT = 2**31 - 1
 _LARGEST = 2**63 - 1
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 """Times outside this range are not times of runs; further off, changing the zone would leave the calendar."""
@@ -48,7 +48,7 @@ def as_count(value: object) -> int:
     """Return a count; 0 if it is not valid."""
     if type(value) is not int:
         return 0
-    return min(max(value, 0), _MOST_COUNTED)
+    return min(max(value, 0), _MAX_COUNT)
 
 
 def as_integer(value: object) -> int | None:
@@ -58,7 +58,7 @@ def as_integer(value: object) -> int | None:
 
 def as_rc(value: object) -> int | None:
     """Return a return code; None if it is not valid."""
-    return value if type(value) is int and abs(value) <= _MOST_COUNTED else None
+    return value if type(value) is int and abs(value) <= _MAX_COUNT else None
 
 
 def as_seconds(value: object) -> float | None:

@@ -68,7 +68,7 @@ class RunWriter:
         Returns:
             True if something was written; False if the store has the run already. A run that is there without a return
             code, since its stream was cut off after its last event, is given the outcome of one that has it.
-            A run without events and without `started` cannot be told from others and is always written.
+            A run without events and without `started` cannot be distinguished from others and is always written.
 
         Raises:
             ConfigurationError: the ident is empty.
@@ -111,8 +111,8 @@ class RunWriter:
     def _digest(self, outcome: Mapping[str, Any], started: datetime | str | None) -> str:
         if self._collected.events:
             return self._collected.digest
-        told = [as_time(started) or uuid.uuid4().hex, *outcome.values()]
-        return hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()
+        values = [as_time(started) or uuid.uuid4().hex, *outcome.values()]
+        return hashlib.sha256(repr(values).encode("utf-8", "replace")).hexdigest()
 
     def _times(self, started: datetime | str | None, ended: datetime | str | None) -> dict[str, datetime]:
         collected = self._collected

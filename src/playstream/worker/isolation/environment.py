@@ -76,7 +76,7 @@ class Handover:
 
     def _passes(self, name: str) -> bool:
         """Whether the engine may be given that variable of the job's by its own name, with any value."""
-        return name in self.by_name and _means_nothing(name, through_shell=self.through_shell)
+        return name in self.by_name and _is_never_read(name, through_shell=self.through_shell)
 
 
 def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_shell: bool) -> Handover:
@@ -89,7 +89,7 @@ def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_
     """
     by_name, renamed, by_value = [], [], {}
     for name, value in sorted(job.items()):
-        if _means_nothing(name, through_shell=through_shell) or engine.get(name) == value:
+        if _is_never_read(name, through_shell=through_shell) or engine.get(name) == value:
             by_name.append(name)
         elif through_shell and _NOT_EXPORTED.fullmatch(name):
             by_value[name] = value
@@ -99,7 +99,7 @@ def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_
     return Handover(prefix, tuple(by_name), tuple(renamed), by_value, engine, through_shell)
 
 
-def _means_nothing(name: str, *, through_shell: bool) -> bool:
+def _is_never_read(name: str, *, through_shell: bool) -> bool:
     """Whether no engine reads a variable of that name; the loader and the shell only read identifiers."""
     if _HARMLESS.fullmatch(name):
         return True

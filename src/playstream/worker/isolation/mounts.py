@@ -21,7 +21,7 @@ HOME_INSIDE = RUN_DIR_INSIDE / "home"
 
 _NOT_SHOWN = {"artifacts", RUN_DIR_INSIDE.name, *(f"env/{name}" for name in ENV_FILES)}
 """Of the private data directory: artifacts of other jobs, and the secrets that reach the job another way."""
-_TOO_MUCH = ("/", "/home", "/usr")
+_NEVER_MOUNTED = ("/", "/home", "/usr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def mount_host_cwd(isolation: Isolation) -> Mount | None:
     path = os.path.abspath(isolation.host_cwd)
     if not os.path.exists(path):
         return None  # that of another machine: the job starts in its project instead
-    _check_not_too_much("host_cwd", path)
+    _check_mountable("host_cwd", path)
     return Mount(path, path)
 
 
@@ -118,7 +118,7 @@ def _expand(text: str) -> Mount:
     if "/" not in path and path not in (".", ".."):
         return Mount(path, inside, options)  # a volume of the engine's
     path = os.path.abspath(path)
-    _check_not_too_much("container_volume_mounts", path)
+    _check_mountable("container_volume_mounts", path)
     if not os.path.exists(path):
         raise ConfigurationError(
             f"container_volume_mounts: {text!r}: expected a path of the worker's host, but {path!r} does not exist "
@@ -132,8 +132,8 @@ def merge(mounts: list[Mount]) -> list[Mount]:
     return list({mount.inside.rstrip("/"): mount for mount in mounts}.values())
 
 
-def _check_not_too_much(key: str, path: str) -> None:
-    if path in _TOO_MUCH or os.path.realpath(path) in _TOO_MUCH:
+def _check_mountable(key: str, path: str) -> None:
+    if path in _NEVER_MOUNTED or os.path.realpath(path) in _NEVER_MOUNTED:
         raise ConfigurationError(
             f"{key}: {path!r} cannot be mounted into a container: it is a system directory. Mount a directory below it"
         )

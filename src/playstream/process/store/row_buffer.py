@@ -12,14 +12,14 @@ from playstream.pipeline.errors import StoreError
 
 IN_MEMORY = 8 << 20
 """Characters of rows that are kept in memory, as far as their texts go."""
-_OF_A_ROW = 300
+_ROW_OVERHEAD = 300
 """What a row costs beside its text."""
 
 Row = tuple[Any, ...]
 """Of values that JSON knows."""
 
 
-class RowSpool:
+class RowBuffer:
     """Keeps rows in their order.
 
     Args:
@@ -39,7 +39,7 @@ class RowSpool:
         """Add a row, whose texts have `size` characters. `__iter__` reports a full disk, so that the run continues."""
         self._rows.append(row)
         self.count += 1
-        self._size += size + _OF_A_ROW
+        self._size += size + _ROW_OVERHEAD
         if self._size > self._in_memory:
             self._spill()
 
