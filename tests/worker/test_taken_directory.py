@@ -76,7 +76,7 @@ def test_of_jobs_with_one_name_one_is_at_work_there(tmp_path: Path) -> None:
     (tmp_path / "x/artifacts/.taken-same").symlink_to(tmp_path)
     first, second = Spool(tmp_path / "x"), Spool(tmp_path / "x")
     (first.artifact_dir("same") / "stdout").write_text("precious")
-    with pytest.raises(ConfigurationError, match=r"another job with the ident 'same' is at work in .*of its own"):
+    with pytest.raises(ConfigurationError, match=r"another job with the ident 'same' is already active in .*another"):
         second.artifact_dir("same")
     second.artifact_dir("other")
     second.remove()

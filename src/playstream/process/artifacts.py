@@ -96,7 +96,7 @@ class ArtifactDir:
 
     @property
     def spared(self) -> bool:
-        """True while what is there is an earlier run's: this one has not begun."""
+        """True while the artifacts are those of an earlier run, because this one has not begun."""
         return self._files is None and self._holds_earlier
 
     def _trouble(self, error: OSError) -> JobError:

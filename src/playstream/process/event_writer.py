@@ -17,7 +17,7 @@ DIRECTORY_FD = 3
 DONE = b"done"
 """What it says on standard output when its input has ended and all is written."""
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-"""For a file of a run: it must not be there, and nothing that is there is followed."""
+"""Flags for a file of a run: it must not exist, and links are not followed."""
 _READ_SIZE = 1 << 20
 
 

@@ -45,7 +45,7 @@ class IncomingTree:
         self._links = links
         self._limits = limits
         self._made: MadeNames | None = None
-        """What such runs have made, once it was asked for."""
+        """What such runs have created, once it is needed."""
         self._unpacker: Unpacker | None = None
         self.waits = False
         """Whether a tree is complete and not yet in its place."""
@@ -94,7 +94,7 @@ class IncomingTree:
         remove(self._root, _INCOMING)
 
     def _close_unpacker(self) -> bool:
-        """Whether there was one."""
+        """Return whether there was one."""
         unpacker, self._unpacker = self._unpacker, None
         if unpacker is not None:
             unpacker.close()
@@ -148,7 +148,7 @@ class IncomingTree:
 
 
 def _simplify_facts(cache: Path) -> None:
-    """ansible-runner's worker sends what Ansible wrote; clients know one layout."""
+    """Convert facts as Ansible wrote them, which ansible-runner's worker sends, to the layout for clients."""
     from playstream.pipeline.job.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
 
     simplify_fact_cache(cache)
@@ -162,7 +162,7 @@ def _copy_content(source: Path, target: Path) -> None:
 
 
 def _has_right_type(directory: int, name: str) -> bool:
-    """Whether the entry is what a run leaves under its name: for the known names a file or a directory, no link.
+    """Return whether the entry is what a run leaves under its name: for the known names a file or a directory, no link.
 
     Raises:
         OSError: it cannot be looked at.

@@ -45,7 +45,7 @@ class MadeNames:
         self._room = MAX_NAMES - len(self._marks)
 
     def __contains__(self, name: str) -> bool:
-        """Whether what has the name is what a stream without an ident has made."""
+        """Return whether what has the name is what a stream without an ident has made."""
         return name in self._marks and _mark(self._directory, name) in self._marks[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -105,7 +105,7 @@ class MadeNames:
             raise _refused(name, _IS_THERE)
 
     def refusal(self, name: str) -> str | None:
-        """Why a stream without an ident may not have the name; None if it may.
+        """Explain why a stream without an ident may not use the name; None if it may.
 
         Raises:
             OSError: what has the name cannot be looked at.
@@ -221,7 +221,7 @@ def _read(directory: int) -> dict[str, list[_Mark]]:
 
 
 def _is_name(name: str) -> bool:
-    """Whether something in a directory may have the name."""
+    """Return whether something in a directory may have the name."""
     try:
         return len(split_path(os.fsencode(name))) == 1
     except (UnsafePath, UnicodeEncodeError):

@@ -138,7 +138,7 @@ class _Deadline:
         """On the monotonic clock; None while there is no request."""
 
     def has_passed(self, *, reported: bool) -> bool:
-        """Whether to stop now; `reported` is True if the worker has reported how the job ended."""
+        """Return whether to stop now; `reported` is True if the worker has reported how the job ended."""
         asked_at = self._cancellation.requested_at
         if asked_at is None:
             return False

@@ -22,7 +22,7 @@ _CODES = {"failures": 2, "dark": 4}
 
 
 def is_recording(head: bytes) -> bool | None:
-    """Whether a stream that begins with `head` is a recording; None when more of it is needed to tell."""
+    """Return whether a stream that begins with `head` is a recording; None when more of it is needed to tell."""
     if len(head) < len(_START) and _START.startswith(head):
         return None
     return head.startswith(_START)
@@ -109,7 +109,7 @@ class RecordingReceiver:
         return Event(counter, line)
 
     def receive_eof(self) -> None:
-        """No more will come.
+        """Mark the end of the input.
 
         Raises:
             IncompleteStream: the run's last event is missing.

@@ -89,7 +89,7 @@ class Observer:
         """Handle a new status of the job."""
 
     def idle(self) -> None:
-        """All that has come was taken: time to flush."""
+        """Flush, because all received records were processed."""
 
 
 class ForwardingObserver(Observer):

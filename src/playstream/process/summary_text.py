@@ -103,7 +103,7 @@ class SummaryText(Summary):
 
 
 def _block(brackets: str, level: int, items: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Items between brackets, each on lines of its own, as json.dumps has them."""
+    """Yield items between brackets, each on its own lines, as json.dumps does."""
     yield brackets[0]
     count = 0
     for count, item in enumerate(items, 1):

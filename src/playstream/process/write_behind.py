@@ -144,5 +144,5 @@ def _can_start() -> bool:
 
 
 def _unread(pipe: int) -> int:
-    """Bytes in a pipe that wait for its reader."""
+    """Return the bytes in a pipe that wait for its reader."""
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)

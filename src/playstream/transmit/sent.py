@@ -84,7 +84,7 @@ def _playbooks_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _why_left_out(path: Path, directory: Path, root: Path, ignore: Ignore) -> str | None:
-    """Why an entry, or what it is a link to, is not sent; None when it is, or lies outside of the directory."""
+    """Explain why an entry, or its target, is not sent; None if it is sent, or outside the directory."""
     real = Path(os.path.realpath(path))
     for place, base in ((Path(os.path.normpath(path)), directory), (real, root)):
         if place.is_relative_to(base) and place != base:

@@ -37,12 +37,12 @@ def worker_info() -> dict[str, Any]:
 
 
 def cpu_count() -> int:
-    """Processors of this host."""
+    """Return the number of processors of this host."""
     return os.cpu_count() or 1
 
 
 def memory_bytes() -> int:
-    """Bytes of memory of this host.
+    """Return the bytes of memory of this host.
 
     Raises:
         OSError: the kernel does not say.

@@ -63,7 +63,7 @@ class Child:
             self._handle = None
 
     def _reap(self) -> bool:
-        """Whether nothing is left to wait for. What is traced is given to its tracer first, so this never blocks."""
+        """Reap the process; False while it runs. What is traced goes to its tracer first, so this never blocks."""
         if not self._reaped:
             try:
                 pid, status = os.waitpid(self._pid, os.WNOHANG)

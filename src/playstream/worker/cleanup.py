@@ -36,7 +36,7 @@ class Removal:
 
 
 def split_list(words: Iterable[str]) -> list[str]:
-    """Words that were given one by one, or several in one with spaces, commas or quotes.
+    """Split words that were given one by one, or several in one with spaces, commas or quotes.
 
     Example:
         >>> split_list(["a b", "c,d", '"e"', ""])
@@ -127,7 +127,7 @@ def _remove_tree(path: Path, done: Removal) -> None:
 
 
 def _in_use_by_processes(paths: Sequence[Path]) -> dict[Path, int]:
-    """Those of `paths` that a process is in or has a file open below, as Ansible is in its project."""
+    """Return the paths that a process has as its working directory, or has files open below."""
     places = {str(path.resolve()): path for path in paths}
     used: dict[Path, int] = {}
     for entry in Path("/proc").iterdir():

@@ -59,7 +59,7 @@ def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> di
 
 
 def _plugin_path(kind: str, own: Path, env: Mapping[str, str], config: AnsibleConfig) -> str:
-    """Our directory of such plugins, and behind it those of the environment, of ansible.cfg or of Ansible's default."""
+    """Return our plugin directory, followed by those of the environment, of ansible.cfg or of Ansible's default."""
     given = env.get(f"ANSIBLE_{kind.upper()}_PLUGINS")
     places = given.split(":") if given else config.get_paths(f"{kind}_plugins")
     if places is None:
@@ -71,7 +71,7 @@ def _plugin_path(kind: str, own: Path, env: Mapping[str, str], config: AnsibleCo
 def _fact_cache(
     job: Job, paths: Paths, seen: Seen, env: Mapping[str, str], config: AnsibleConfig
 ) -> dict[str, str]:
-    """Facts go to the artifacts unless the user has a cache of their own."""
+    """Return the variables that write facts to the artifacts, unless the user has configured a cache."""
     kind = job.settings.get("fact_cache_type", "jsonfile")
     if not kind or "ANSIBLE_CACHE_PLUGIN" in env or config.get("fact_caching") is not None:
         return {}

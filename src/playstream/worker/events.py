@@ -85,7 +85,7 @@ class EventSource:
         return self._pipe
 
     def text(self, data: bytes) -> None:
-        """Output of the terminal; of interest only until the plugin is there."""
+        """Take output of the terminal, which is only needed until the plugin is loaded."""
         if self.plugin_loaded:
             return
         *lines, self._text = (self._text + data).split(b"\n")

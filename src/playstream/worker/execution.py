@@ -41,7 +41,7 @@ _MAX_TMPDIR = 107 - len("/pymp-12345678/listener-12345678")
 
 
 class Execution:
-    """Runs one job; what there is to tell goes into a mailbox.
+    """Runs one job, and puts its records into a mailbox.
 
     Args:
         job: what to run.

@@ -65,7 +65,7 @@ class Guard:
         self._patience = _SPARE_SECONDS
         self._channel.settimeout(self._patience)
         self._deadline: float | None = None
-        """When the end of the job has to be answered, once it was asked for."""
+        """The deadline for the end of the job, once it was requested."""
         self._gave_up = False
         self._owner = os.getpid()
         self._launch: Launch | None = None
@@ -331,7 +331,7 @@ def _as_utf8(value: Any) -> Any:
 
 
 def kill_marked(spool: Path) -> list[int]:
-    """SIGKILL every process that belongs to the job of `spool`; return their ids.
+    """Kill every process that belongs to the job of `spool`; return their ids.
 
     They are found by their environment, and as by `kill_servants`.
     """
@@ -340,7 +340,7 @@ def kill_marked(spool: Path) -> list[int]:
 
 
 def kill_servants(spool: Path) -> list[int]:
-    """SIGKILL what served the job of `spool` and outlives its use; return the ids.
+    """Kill the processes that served the job of `spool` and outlive it; return their ids.
 
     An ssh-agent's environment is hidden, and ssh's shared connections have written over theirs; these name the run
     directory on their command line.
@@ -354,7 +354,7 @@ def _serves(entry: Path, spool: Path) -> bool:
 
 
 def _kill(is_meant: Callable[[Path], bool]) -> list[int]:
-    """SIGKILL the processes whose directories in /proc are meant; return their ids."""
+    """Kill the processes whose directories in /proc match; return their ids."""
     killed: list[int] = []
     while True:
         found = [pid for pid in _list_processes() if pid not in killed and is_meant(_PROC / str(pid))]

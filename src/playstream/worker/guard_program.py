@@ -77,7 +77,7 @@ class Worker:
         return [] if self._handle is None else [self._handle]
 
     def has_died(self) -> bool:
-        """Whether it has ended, however that was."""
+        """Return whether it has ended, however that was."""
         if not self._dead:
             if self._handle is None:
                 self._dead = os.getppid() != self._pid
@@ -202,7 +202,7 @@ class _Guard:
                 self._tell({"exited": status})
 
     def _end_descendants(self, grace: float) -> int:
-        """TERM, grace, KILL, until no descendant is left. The number of processes that were signalled."""
+        """Terminate all descendants: TERM, grace, KILL. Return the number of processes that were signalled."""
         signalled = set(_signal_descendants(signal.SIGTERM))
         _signal_descendants(signal.SIGCONT)
         now = time.monotonic()
@@ -219,7 +219,7 @@ class _Guard:
         return len(signalled)
 
     def _end_servants(self, run_dir: str, grace: float) -> None:
-        """TERM, grace, KILL for what served the run, until none of it is left."""
+        """Terminate the processes that served the run: TERM, grace, KILL."""
         start = time.monotonic()
         signalled: set[int] = set()
         while (servants := set(_servants(run_dir))) and time.monotonic() < start + grace + _KILL_SECONDS:

@@ -60,7 +60,7 @@ def is_free(fd: int, *, shared: bool = False) -> bool:
 
 
 def is_locked_below(path: Path) -> bool:
-    """Whether a run is active in a private data directory: it locks its artifacts, and the file that says it is active.
+    """Return whether a run is active in a private data directory: it locks its artifacts, and the file that marks it.
 
     Of what is another user's, and may not be looked at, it is taken for granted.
     """

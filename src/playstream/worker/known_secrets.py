@@ -29,7 +29,7 @@ _ASSIGNMENT = re.compile(r"""([A-Za-z_][\w.-]*)\s*=\s*("[^"\n]*"|'[^'\n]*'|[^\s"
 
 
 def masks(version: object) -> bool:
-    """Whether the ansible-core of that version masks what it is handed."""
+    """Return whether the ansible-core of that version masks what it is handed."""
     found = re.match(r"(\d{1,9})\.(\d{1,9})", version) if isinstance(version, str) else None
     return found is not None and (int(found[1]), int(found[2])) >= FIRST_WITH_MASKS
 
@@ -51,7 +51,7 @@ def find_secrets(job: Job) -> list[str]:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable of that name holds a secret: `db_password`, `API_KEY`, `tokens`; not `token_url`."""
+    """Return whether a variable of that name holds a secret: `db_password`, `API_KEY`, `tokens`; not `token_url`."""
     return _NAME.search(name) is not None
 
 

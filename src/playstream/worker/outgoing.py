@@ -51,10 +51,10 @@ class _Native:
         return (self._sender.end(),)
 
     def name(self, ident: str) -> None:
-        """Its records do not say it."""
+        """Do nothing: the records have no name."""
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing: there is only memory to release."""
 
 
 class _Runner:
@@ -76,7 +76,7 @@ class _Runner:
         return self._sender.end()
 
     def name(self, ident: str) -> None:
-        """Its statuses say it."""
+        """Set the name, which is part of the statuses."""
         self._sender.ident = ident
 
     def close(self) -> None:

@@ -132,7 +132,7 @@ class Tail:
 
 
 def explain_unanswered(prompt: Prompt, seconds: float) -> str:
-    """Why a job was ended at a prompt, and what to do.
+    """Explain why a job was ended at a prompt, and what to do.
 
     Args:
         prompt: the unanswered prompt.
@@ -144,7 +144,7 @@ def explain_unanswered(prompt: Prompt, seconds: float) -> str:
 
 
 def explain_refused(text: str) -> str:
-    """Why a job was ended at a prompt that came again after every answer."""
+    """Explain why a job was ended at a prompt that was shown again after every answer."""
     return (
         f"the prompt {text[-_SHOWN:]!r} was shown again after each of {MAX_REPEATS} answers: the password for it is "
         "probably wrong"

@@ -37,7 +37,7 @@ _logger = logging.getLogger("playstream")
 
 
 def is_spool_name(name: str) -> bool:
-    """Whether a directory of this name may be a spool."""
+    """Return whether a directory of this name may be a spool."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -109,7 +109,7 @@ class TakenDirectory:
         return self._path.is_symlink()
 
     def release(self) -> None:
-        """Remove the directory, if that was asked for, and drop the lock."""
+        """Remove the directory, if requested, and release the lock."""
         if self._delete and not self._stays:
             discard(self._path)
         elif self._delete and (remains := empty_directory(self._lock)) is not None:
@@ -229,9 +229,9 @@ class Spool(PrivateDirectory):
             if not is_free(fd):
                 os.close(fd)
                 raise ConfigurationError(
-                    f"another job with the ident {ident!r} is at work in {str(self.private_data_dir)!r}, and its "
-                    "artifacts would be lost. Wait for its end, or give this one an ident, or a --private-data-dir, of "
-                    "its own"
+                    f"another job with the ident {ident!r} is already active in {str(self.private_data_dir)!r}, and "
+                    "its artifacts would be lost. Wait until it has ended, or choose another ident or another "
+                    "--private-data-dir for this one"
                 )
             if is_at(path, fd):
                 self._name_lock = path, own_descriptor(fd)
@@ -286,7 +286,7 @@ class Spool(PrivateDirectory):
             )
 
     def remove(self) -> None:
-        """Remove what the spool made, and the user's directory if that was asked for; drop the locks, end the guard.
+        """Remove what the spool created, and the user's directory if requested; release the locks, stop the guard.
 
         Artifacts that were set aside for a job that has not started are put back.
 

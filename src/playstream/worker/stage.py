@@ -39,7 +39,7 @@ class WorkerOptions:
     limits: Limits = DEFAULT_LIMITS
     """Limits of the job's stream."""
     max_job_seconds: float | None = None
-    """Time after which a job is ended, whatever it says itself; None for no limit."""
+    """Time after which a job is ended, whatever its own limits; None for no limit."""
     dialect: Dialect = Dialect.PLAYSTREAM
     """The dialect of the results if the dialect of the job is unknown."""
     explain: Callable[[PlaystreamError], str | None] = lambda _error: None
@@ -165,7 +165,7 @@ class Worker:
         self._outbox.check()
 
     def _stops(self) -> bool:
-        """Whether a stop was requested."""
+        """Return whether a stop was requested."""
         if self._poll is not None:
             self._poll()
         return self._cancellation.reason is not None

@@ -151,7 +151,7 @@ class Supervisor:
             self._poller.unwatch(source)
 
     def _read(self, source: CommandOutput) -> bool:
-        """Take output that is there; False when there was none."""
+        """Read the available output; False if there was none."""
         data = source.read()
         if not data:
             return False
@@ -162,7 +162,7 @@ class Supervisor:
         return True
 
     def drain_console(self) -> None:
-        """Take all the output that is there."""
+        """Read all the available output."""
         for source in self._console.outputs:
             for _ in range(_LAST_READS):
                 if source.ended or not self._read(source):

@@ -15,7 +15,7 @@ _PROTECTED_TREES = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin",
 
 
 def is_system_directory(path: Path) -> bool:
-    """Whether a directory is the system's, the user's home, the one for temporary files, or one that these lie in."""
+    """Return whether a directory is the system's, the home, the one for temporary files, or a parent of these."""
     never = {Path(name).resolve() for name in (*_PROTECTED, tempfile.gettempdir(), os.path.expanduser("~"))}
     never |= {parent for known in never for parent in known.parents}
     real = path.resolve()

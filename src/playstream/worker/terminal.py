@@ -90,7 +90,7 @@ class Terminal:
         return (self,)
 
     def started(self) -> None:
-        """Nothing to do: the slave stays open here, so that output is never lost with its last reader."""
+        """Do nothing: the slave stays open here, so that output is never lost with its last reader."""
 
     def fileno(self) -> int:
         """Return the master, to wait for output."""
@@ -139,7 +139,7 @@ class Terminal:
                 self._typing = typing
 
     def _is_read(self) -> bool:
-        """Whether a process waits for input, as far as the kernel tells."""
+        """Return whether a process waits for input, as far as the kernel tells."""
         return may_be_read(os.ttyname(self._slave))
 
     def _type(self, typing: _Typing, *, keys: bool = False) -> None:

@@ -119,7 +119,7 @@ class DeliveryTime:
         return spent + (0.0 if since is None else self._after_request(since)) >= DELIVERY_SECONDS
 
     def _after_request(self, since: float) -> float:
-        """How many of the seconds since then have passed after the request."""
+        """Return how many of the seconds since then have passed after the request."""
         if self._cancellation is None or self._cancellation.requested_at is None:
             return 0.0
         return time.monotonic() - max(since, self._cancellation.requested_at)

@@ -1,4 +1,4 @@
-"""A stage's links with encryption, where it is asked for."""
+"""Optional encryption of a stage's links."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def encrypted(
     cancellation: Cancellation | None = None,
     liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
 ) -> Iterator[int]:
-    """Where a stage writes.
+    """Yield the descriptor that a stage writes to.
 
     Args:
         fd: the link; not closed.
@@ -97,7 +97,7 @@ def encrypted(
 
 @contextmanager
 def decrypted(fd: int, identities: Sequence[str | os.PathLike[str]], warn: Warn) -> Iterator[int | InputLayer]:
-    """Where a stage reads.
+    """Yield what a stage reads from.
 
     Args:
         fd: the link; not closed.

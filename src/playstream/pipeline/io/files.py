@@ -90,7 +90,7 @@ def _descriptor(file: Any) -> int | None:
 
 
 def _position_matches(file: Any, fd: int) -> bool:
-    """Whether the descriptor gives what the file object would. Otherwise that may hold bytes it has read already."""
+    """Return whether the descriptor is at the position of the file object, which may have read ahead."""
     if isinstance(file, io.RawIOBase):
         return True
     try:
@@ -101,7 +101,7 @@ def _position_matches(file: Any, fd: int) -> bool:
 
 
 def _is_plain(file: Any) -> bool:
-    """Whether the file only buffers what its descriptor gives: a pipe's or a socket's, but not that of TLS."""
+    """Return whether the file only buffers what its descriptor gives: a pipe's or a socket's, but not that of TLS."""
     if type(file) is not io.BufferedReader:
         return False
     raw = file.raw

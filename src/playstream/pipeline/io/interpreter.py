@@ -22,7 +22,7 @@ def find_python() -> str:
 
 
 def _is_python(path: str) -> bool:
-    """Whether a path is that of a Python, judged by its name, because running another program could do anything."""
+    """Return whether a path is that of a Python, judged by its name: running it could do anything."""
     return bool(path) and os.path.basename(path).startswith(_NAMES) and os.access(path, os.X_OK)
 
 

@@ -78,7 +78,7 @@ class Liveness:
         return max(0.0, self._heard + self._limit - time.monotonic()) if self._limit else None
 
     def is_over(self, link: int) -> bool:
-        """Whether the limit has passed and nothing waits in the link.
+        """Return whether the limit has passed and nothing waits in the link.
 
         A process that was stopped, or got no time, may find both at once: the limit passed, and what came meanwhile.
         """

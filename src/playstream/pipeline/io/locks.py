@@ -28,7 +28,7 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
 
 
 def is_at(path: Path, fd: int) -> bool:
-    """Whether the file of a descriptor still has that path. The previous holder of the lock may have removed it."""
+    """Return whether an open file still has that path. The previous holder of its lock may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(fd))
     except FileNotFoundError:

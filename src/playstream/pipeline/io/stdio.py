@@ -25,7 +25,7 @@ _PIPE_SIZE = 1 << 20
 _TERMINAL_PIECE = 128
 """A terminal may have room for less than a page; a line end takes two bytes there."""
 _USUAL_PIPE_SIZE = 1 << 16
-"""Bytes that it holds on Linux unless it is told, pipe(7)."""
+"""The default size of a pipe on Linux, pipe(7)."""
 
 
 SHUT = getattr(select, "POLLRDHUP", 0)
@@ -87,7 +87,7 @@ def connect(
     cancellation: Cancellation | None = None,
     liveness_seconds: float = 0.0,
 ) -> Iterator[Connection]:
-    """Join a stage to its descriptors, with the encryption between them that is asked for.
+    """Connect a stage to its descriptors, with the requested encryption.
 
     Args:
         options: `identity` and `encrypt_to` among them are looked at, as flags and keyword arguments have them.
@@ -204,7 +204,7 @@ def _duplicate(fd: int) -> int:
 
 
 def _is_filled(fd: int) -> bool:
-    """Whether a standard stream was closed and has not been opened since."""
+    """Return whether a standard stream was closed and has not been opened since."""
     return fd in _filled and os.path.samestat(os.fstat(fd), os.stat(os.devnull))
 
 
@@ -229,7 +229,7 @@ def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
 
 
 def piece_size(fd: int) -> int | None:
-    """How many bytes can be written at once without waiting when poll(2) says that there is room; None for all."""
+    """Return how many bytes can be written without waiting if poll(2) reports room; None for all."""
     try:
         mode = os.fstat(fd).st_mode
     except OSError:

@@ -62,7 +62,7 @@ def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool
 
 
 def is_elsewhere(path: str) -> bool:
-    """Whether a path is another one on each host: it is absolute, or begins at a home or with a variable."""
+    """Return whether a path is another one on each host: it is absolute, or begins at a home or with a variable."""
     return path.startswith(("/", "~")) or "$" in path
 
 

@@ -58,7 +58,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _is_path_or_name(hint: Any) -> bool:
-    """Whether texts of this type are paths or names."""
+    """Return whether texts of this type are paths or names."""
     origin = get_origin(hint)
     return origin in (Annotated, os.PathLike) or (
         origin in (Union, types.UnionType, Sequence) and any(map(_is_path_or_name, get_args(hint)))
@@ -66,7 +66,7 @@ def _is_path_or_name(hint: Any) -> bool:
 
 
 def select_options(given: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """Those of the options that the TypedDict `kind` has."""
+    """Return the options that the TypedDict `kind` has."""
     return {name: value for name, value in given.items() if name in kind.__annotations__}
 
 

@@ -73,7 +73,7 @@ _Dumper.add_representer(dict, _represent_dict)
 
 
 def merge_as_json(texts: Sequence[str], last: Mapping[str, Any]) -> dict[str, Any] | None:
-    """All the variables as one JSON object; None when that would change a value, or how Ansible merges two of them."""
+    """Merge all variables into one JSON object; None if that would change a value, or how Ansible merges them."""
     merged: dict[str, Any] = {}
     for values in (*map(_json_values, texts), last):
         if values is None:

@@ -21,7 +21,7 @@ RESERVED = KNOWN_NAMES | {"last", "latest", "last-failed"}
 
 
 def is_text(text: str) -> bool:
-    """Whether the system takes it as a name, a word of a command or a variable: no NUL, no half of a character."""
+    """Return whether text can be a name, an argument or a variable: without NUL and lone surrogates."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

@@ -129,7 +129,7 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
 
 
 def load_mapping(source: str, text: str, loader: type[ExactLoader]) -> dict[Any, Any]:
-    """As `parse_mapping`, with the values as the loader reads them.
+    """Parse as `parse_mapping` does, with the values as the loader reads them.
 
     Raises:
         ConfigurationError: it is something else; names the line.
@@ -238,7 +238,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether text can be written to a file, or typed. Paths may have bytes that are not UTF-8 (`is_text`)."""
+    """Return whether text can be written to a file, or typed. Paths may have bytes that are not UTF-8 (`is_text`)."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
@@ -281,7 +281,7 @@ def check_ssh_key(source: str, text: str | None) -> str | None:
 
 
 def split_words(source: str, text: str) -> tuple[str, ...]:
-    """Words of a command line, split as a shell splits them; nothing is expanded.
+    """Split a command line into words as a shell does; nothing is expanded.
 
     Raises:
         ConfigurationError: a quote is not closed.

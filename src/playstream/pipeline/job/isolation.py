@@ -216,7 +216,7 @@ def _words(source: str, settings: Mapping[str, Any], key: str, *, one: bool = Fa
 
 
 def _read_auth(source: str, data: Any) -> RegistryAuth | None:
-    """Errors never show the values: they are what a password is next to."""
+    """Read the login data. Errors never show the values, because one is a password."""
     key = f"{source}: container_auth_data"
     if not data and data in (None, {}, ""):
         return None

@@ -57,7 +57,7 @@ class Lookup:
         """Relative to the private data directory, or absolute."""
 
     def relative(self, name: str, path: str) -> str:
-        """`path` relative to the private data directory; where the job runs in place it may be outside and absolute.
+        """Return `path` relative to the private data directory; absolute if the job runs in place and it is outside.
 
         Raises:
             ConfigurationError: it would not reach the worker.
@@ -114,7 +114,7 @@ class Lookup:
         return relative
 
     def roles_path(self, items: Sequence[str]) -> tuple[str, ...]:
-        """Directories of roles, relative to the private data directory or absolute.
+        """Return directories of roles, relative to the private data directory or absolute.
 
         One that the project has is meant there, as in ansible-runner, where Ansible gets it as it is and starts in the
         project.
@@ -176,7 +176,7 @@ class Lookup:
 
 
 def is_closed(path: str | os.PathLike[str]) -> bool:
-    """Whether this user may not look whether there is something."""
+    """Return whether this user may not look whether there is something."""
     try:
         os.stat(path)
     except PermissionError:
@@ -195,7 +195,7 @@ def closed_error(what: str, path: Path) -> ConfigurationError:
 
 
 def _below(directory: Path, path: str) -> str | None:
-    """`path` relative to `directory`; None when it leaves it. By its text: links are the user's own."""
+    """Return `path` relative to `directory`, None if it is outside; links are not resolved."""
     relative = os.path.relpath(path, directory)
     return None if relative.split(os.sep)[0] == os.pardir else relative
 

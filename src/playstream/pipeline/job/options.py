@@ -1,4 +1,4 @@
-"""The keyword arguments that a job is asked for with: their names, their types, and which are settings too.
+"""The keyword arguments for jobs: their names, their types, and which are settings too.
 
 The names and meanings are ansible-runner's, which are part of its protocol; where its documentation is unclear,
 docs/python.md says what happens.
@@ -46,7 +46,7 @@ class SharedOptions(TypedDict, total=False):
     json_mode: bool
     """Print the events as JSON lines in place of Ansible's output, and keep them as the artifact `stdout`."""
     raw_output: bool
-    """Print what hosts put into the output as it is, with what a terminal would obey: anything but colours."""
+    """Print the output unchanged, including control sequences other than colours."""
     check_job_event_data: bool
     """Raise IncompleteStream when events are missing at the end."""
     suppress_env_files: bool

@@ -57,7 +57,7 @@ def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
 
 
 def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """Names or prompts, as regular expressions, with their answers. `source` names the file or argument in errors.
+    """Check names or prompts (regular expressions) and their answers. `source` names the file or argument in errors.
 
     Raises:
         ConfigurationError: an expression does not compile, or an answer is not text. Answers are never shown.
@@ -102,7 +102,7 @@ def _check_answer(source: str, answer: str) -> str:
 
 
 def ask_for_passwords(given_passwords: Mapping[str, str], cmdline: Sequence[str]) -> list[str]:
-    """Options that make Ansible ask for the passwords that have a name, when `cmdline` does not already."""
+    """Return options that make Ansible ask for the named passwords, unless `cmdline` has them."""
     passwords = sort_passwords(given_passwords)
     given = set(cmdline)
     words: list[str] = []

@@ -58,7 +58,7 @@ class _Copier:
         self.exact = True
 
     def copy(self, value: Any, place: str, level: int) -> Any:
-        """`place` is where the value is, as in `hosts.web[2]`."""
+        """Copy a value; `place` is its position, as in `hosts.web[2]`."""
         if not isinstance(value, (Mapping, list, tuple, set, frozenset)):
             return self._scalar(value, place)
         if level >= MAX_LEVELS:

@@ -97,7 +97,7 @@ def _redact_word(before: str, word: str) -> str:
 
 
 def _redact_password(before: str, word: str) -> str | None:
-    """sshpass's, as `-p PASSWORD` or `-pPASSWORD`; None if the word is neither."""
+    """Hide sshpass's `-p PASSWORD` or `-pPASSWORD`; None if the word is neither."""
     if _SSHPASS_OPTION.fullmatch(before):
         return REDACTED
     found = _SSHPASS_OPTION.match(word)
@@ -199,5 +199,5 @@ _LOCALE: Final = re.compile(r"LC_[A-Z]+")
 
 
 def is_harmless(name: str) -> bool:
-    """Whether the value of that variable may be shown."""
+    """Return whether the value of that variable may be shown."""
     return name in _HARMLESS or _LOCALE.fullmatch(name) is not None

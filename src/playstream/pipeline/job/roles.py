@@ -25,7 +25,7 @@ def role_directories(own: Sequence[str], env: Mapping[str, str], config: Ansible
 
 
 def own_role_directories(job: Job, private_data_dir: Path, project: Path) -> list[Path]:
-    """Those that a job brings: of its argument, of the project and of the private data directory."""
+    """Return the role directories of a job: of its argument, the project and the private data directory."""
     return [*(private_data_dir / os.path.expanduser(path) for path in job.roles_path),
             project / "roles", private_data_dir / "roles"]
 

@@ -32,7 +32,7 @@ class ExactLoader(yaml.SafeLoader):
         """The same of each value that has an anchor."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """As the base does it, and counted."""
+        """Compose a node as the base class does, and count its size."""
         event: yaml.NodeEvent = self.peek_event()  # type: ignore[no-untyped-call]
         before = self._size
         if isinstance(event, yaml.AliasEvent):

@@ -56,7 +56,7 @@ _EVENT = struct.Struct("<Q")
 _ENTRY = struct.Struct("<BHqQIHH")
 
 MAX_RECORD = DEFAULT_LIMITS.max_record_bytes
-"""Bytes of payload of one record that a receiver accepts unless it is told otherwise."""
+"""The default for the bytes of payload of one record that a receiver accepts."""
 MAX_MESSAGE = 1 << 22
 """Bytes of payload of a JSON record other than Job. JSON takes up to 25 times its bytes once it is parsed, and a
 process stage does not trust its worker."""

@@ -143,7 +143,7 @@ class FrameReader:
         return noise
 
     def _started_token(self) -> int:
-        """How many bytes at the end of the buffer may be the beginning of what is looked for."""
+        """Return how many bytes at the end of the buffer may be the beginning of the token."""
         for size in range(min(len(self._token) - 1, self._available), 0, -1):
             if self._buffer.endswith(self._token[:size]):
                 return size

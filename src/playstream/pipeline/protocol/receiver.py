@@ -16,7 +16,7 @@ from playstream.pipeline.protocol.records import Record
 
 
 class Receiver:
-    """One direction, incoming. Any bytes whatever give records, Noise or RemoteProtocolError.
+    """One direction, incoming. Any bytes yield records, Noise or RemoteProtocolError.
 
     `receive_data` and `next_record` do everything. A receiver of much may use the two layers in two threads: `frames`
     checks and decompresses, `records` digests and parses.

@@ -155,7 +155,7 @@ class RecordReader:
 
 
 def _has_content(record: Record | None) -> bool:
-    """Whether a record that is not an event has content: a file, its data, or a message."""
+    """Return whether a record that is not an event has content: a file, its data, or a message."""
     if isinstance(record, FileData):
         return bool(record.data)
     return isinstance(record, FileEntry) or (isinstance(record, Log) and bool(record.message))

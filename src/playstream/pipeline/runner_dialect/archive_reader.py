@@ -245,7 +245,7 @@ def _read_row(row: bytes) -> tuple[bytes, ZipEntry]:
 
 
 def _missing_parents(path: bytes, open_directories: list[bytes]) -> Iterator[bytes]:
-    """Directories that the archive has no entry for; they are open from then on."""
+    """Yield the parent directories that have no entry in the archive, and note them as open."""
     start = len(open_directories[-1]) if open_directories else 0
     while (end := path.find(b"/", start)) >= 0:
         start = end + 1

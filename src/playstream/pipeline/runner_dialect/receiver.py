@@ -35,7 +35,7 @@ MakeJob = Callable[[dict[str, Any]], Job]
 
 
 class RunnerReceiver:
-    """One direction, incoming. Any bytes whatever give records, Noise or a PlaystreamError.
+    """One direction, incoming. Any bytes yield records, Noise or a PlaystreamError.
 
     As in `protocol.Receiver`, the two layers may be used in two threads.
 
@@ -67,7 +67,7 @@ class RunnerReceiver:
 
     @property
     def has_heartbeats(self) -> bool:
-        """True once a keepalive has come: ansible-runner's worker sends none unless it is told to."""
+        """True once a keepalive has come: ansible-runner's worker sends none unless it is configured to."""
         return self.records.has_heartbeats
 
     @property
@@ -76,7 +76,7 @@ class RunnerReceiver:
         return self.records.keeps_status
 
     def release_status(self) -> None:
-        """Nothing more will be read: a status that waits for artifacts is the next record."""
+        """Make a status that waits for artifacts the next record, because nothing more will be read."""
         self.records.release_status()
 
     def receive_data(self, data: bytes) -> None:
@@ -154,7 +154,7 @@ class RunnerRecords:
         return self._last_status is not None
 
     def release_status(self) -> bool:
-        """No artifacts will come; True if a status has waited for them, which is the next record then."""
+        """Make a status that waits for artifacts the next record; False if there is none."""
         if self._last_status is None:
             return False
         self._pending = iter((self._last_status,))

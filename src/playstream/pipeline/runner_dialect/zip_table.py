@@ -69,7 +69,7 @@ class ZipEntry(NamedTuple):
 
 
 def find_table(file: IO[bytes]) -> Table:
-    """Where the table is: the last end record counts, and the 64-bit one where there is one right before it.
+    """Find the central directory by the last end record, and the ZIP64 one directly before it, if there is one.
 
     Raises:
         BadZip: the archive is not valid.

@@ -97,7 +97,7 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
 
 
 def passes_link_in(base: Path, path: Path) -> bool:
-    """Whether a link that lies in `base`, or below it, is on the way to `path` or in its place.
+    """Return whether a link that lies in `base`, or below it, is on the way to `path` or in its place.
 
     Args:
         base: a directory that may contain links of somebody else.

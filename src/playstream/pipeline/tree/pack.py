@@ -85,7 +85,7 @@ class _Packer:
         self._open.clear()
 
     def records(self) -> Iterator[_Record]:
-        """All records of the tree."""
+        """Yield all records of the tree."""
         yield self._enter_root()
         while self._open:
             directory = self._open[-1]
@@ -201,7 +201,7 @@ class _Packer:
             yield Log(LogLevel.WARNING, message)
 
     def _read(self, fd: int, wanted: int, path: bytes) -> bytes:
-        """As many bytes as wanted, fewer only at the end of the file."""
+        """Read `wanted` bytes, fewer only at the end of the file."""
         try:
             data = os.read(fd, wanted)
             while len(data) < wanted:

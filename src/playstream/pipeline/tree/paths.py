@@ -93,7 +93,7 @@ def check_target_stays(path: bytes, target: bytes) -> None:
 
 
 def target_stays(path: bytes, target: bytes) -> bool:
-    """Whether `check_target_stays` takes the target."""
+    """Return whether `check_target_stays` takes the target."""
     try:
         check_target_stays(path, target)
     except UnsafePath:

@@ -32,7 +32,7 @@ Data = Mapping[str, Any]
 
 
 class Collector:
-    """Takes a run's events. It never raises, whatever is in them.
+    """Takes a run's events. It never raises, whatever they contain.
 
     Args:
         max_res: characters of a result that are kept.

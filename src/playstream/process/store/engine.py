@@ -296,7 +296,7 @@ class _Query:
             self._connection.interrupt()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to close."""
 
 
 class _Socket:

@@ -1,4 +1,4 @@
-"""Rows that are asked for a part at a time, each in a transaction of its own.
+"""Rows that are read in parts, each in its own transaction.
 
 The consumer may be slow. While a transaction waits for it, the log of a SQLite store grows, or its writers wait
 where there is no log; a server keeps what others have deleted since, or ends the connection.
@@ -118,7 +118,7 @@ def read_parts(store: Store, question: Question) -> Generator[Sequence[RowMappin
 def _fill(
     store: Store, connection: Connection, fill: Fill, numbers: Sequence[int]
 ) -> Generator[Sequence[RowMapping], None, None]:
-    """Whole rows in the order of their numbers, in parts."""
+    """Yield complete rows in the order of their numbers, in parts."""
     for start in range(0, len(numbers), fill.at_once):
         wanted = numbers[start : start + fill.at_once]
         with store.begin(connection):

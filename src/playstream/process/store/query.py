@@ -33,7 +33,7 @@ _SLACK = timedelta(days=1)
 """By how much the clock that timed the results may be behind the one that timed the run."""
 _RESULTS_AT_ONCE = 100
 _RUNS_AT_ONCE = 400
-"""Rows that are asked for and held at once."""
+"""Rows that are read and held at a time."""
 _NUMBERS_AT_ONCE = 4000
 """Numbers of runs, likewise: to know which have a host or a task in them takes a look at all that have."""
 _RUN_KEY = {"started": runs.c.started, "id": runs.c.id}

@@ -55,7 +55,7 @@ class RowBuffer:
         self._size = 0
 
     def __iter__(self) -> Iterator[Row]:
-        """Each row, as often as one asks.
+        """Iterate over the rows, any number of times.
 
         Raises:
             StoreError: the file could not be written or read.

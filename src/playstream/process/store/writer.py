@@ -180,7 +180,7 @@ def _insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
 
 
 def _complete(connection: Connection, run: Mapping[str, Any], outcome: Mapping[str, Any]) -> bool:
-    """Give a run that is there its return code, if it has none."""
+    """Add the return code to an existing run, if it has none."""
     if run["rc"] is None:
         return False
     statement = update(schema.runs).where(*_same(run), schema.runs.c.rc.is_(None))

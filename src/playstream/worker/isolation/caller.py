@@ -12,7 +12,7 @@ _SSH_PLACES = ("/home/runner/.ssh", "/root/.ssh")
 
 
 def find_callers_ssh() -> tuple[list[Mount], dict[str, str]]:
-    """Mounts and variables for what there is: keys and configuration, known hosts, an agent."""
+    """Return mounts and variables for the caller's keys and configuration, known hosts and agent, if they exist."""
     mounts = []
     ssh = os.path.expanduser("~/.ssh")
     if os.path.isdir(ssh):

@@ -165,7 +165,7 @@ class Container:
 
 
 def _read_version(podman: str) -> tuple[int, ...]:
-    """As numbers; (0,) when podman does not tell, which it will do again when it is started."""
+    """Return podman's version as numbers; (0,) if podman does not report it."""
     try:
         done = subprocess.run([podman, "--version"], check=False, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError):

@@ -75,7 +75,7 @@ class Handover:
         return env
 
     def _passes(self, name: str) -> bool:
-        """Whether the engine may be given that variable of the job's by its own name, with any value."""
+        """Return whether the engine may be given that variable of the job's by its own name, with any value."""
         return name in self.by_name and _is_never_read(name, through_shell=self.through_shell)
 
 
@@ -100,19 +100,19 @@ def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_
 
 
 def _is_never_read(name: str, *, through_shell: bool) -> bool:
-    """Whether no engine reads a variable of that name; the loader and the shell only read identifiers."""
+    """Return whether no engine reads a variable of that name; the loader and the shell only read identifiers."""
     if _HARMLESS.fullmatch(name):
         return True
     return through_shell and not _NOT_EXPORTED.fullmatch(name) and not _IDENTIFIER.fullmatch(name)
 
 
 def _is_exported(name: str) -> bool:
-    """Whether a shell can give that variable, and take it away."""
+    """Return whether a shell can give that variable, and take it away."""
     return _IDENTIFIER.fullmatch(name) is not None and _NOT_EXPORTED.fullmatch(name) is None
 
 
 def _as_shell(later: Mapping[str, str], gone: Sequence[str]) -> str:
-    """Commands that a shell evaluates."""
+    """Return the changes as commands for a shell."""
     commands = [f"unset {name}" for name in gone if _is_exported(name)]
     for name, value in later.items():
         if not _is_exported(name):
@@ -127,13 +127,13 @@ def _as_shell(later: Mapping[str, str], gone: Sequence[str]) -> str:
 
 
 def _as_base64(later: Mapping[str, str], gone: Sequence[str]) -> str:
-    """For PYTHON_HANDOVER: `NAME=VALUE`, and `NAME` of what is gone, with NUL between them."""
+    """Encode the changes for PYTHON_HANDOVER: `NAME=VALUE`, and `NAME` of removed variables, separated by NUL."""
     items = [*(f"{name}={value}" for name, value in later.items()), *gone]
     return base64.b64encode("\0".join(items).encode("utf-8", "surrogateescape")).decode()
 
 
 def shell_handover(prefix: str) -> str:
-    """Commands of a shell that give the variables their names: those are its words up to `--`, which are taken away."""
+    """Return shell commands that restore the variables' names, which are its words up to `--` and are removed."""
     count = f"{prefix}N"
     variable = f"{prefix}${{{count}}}"
     return (

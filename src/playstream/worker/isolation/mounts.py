@@ -128,7 +128,7 @@ def _expand(text: str) -> Mount:
 
 
 def merge(mounts: list[Mount]) -> list[Mount]:
-    """Of several mounts at one place the last: the engines refuse two, and what is asked for comes last."""
+    """Return the last of several mounts at one place, because the engines refuse two; requested ones come last."""
     return list({mount.inside.rstrip("/"): mount for mount in mounts}.values())
 
 

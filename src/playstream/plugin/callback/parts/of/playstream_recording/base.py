@@ -50,7 +50,7 @@ def _forget_environment(res: dict[str, Any]) -> None:
 
 
 def guarded(method: Callable[..., None]) -> Callable[..., None]:
-    """For the methods that are not called for each host; those have it inside, for the page faults' sake."""
+    """Guard a method that is not called for each host; those include this code, to save page faults."""
 
     @functools.wraps(method)
     def guarded(self: RecordingCallback, *args: Any, **kwargs: Any) -> None:
@@ -129,7 +129,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         recorder.enter(playbook, play)
 
     def _unique(self, own: str) -> str:
-        """Plays and tasks repeat with serial and with strategy free; their events' uuids may not."""
+        """Make a uuid unique, because plays and tasks repeat with serial and with strategy free."""
         count = self._repeats[own] = self._repeats.get(own, 0) + 1
         return own if count == 1 else f"{own}_{count}"
 

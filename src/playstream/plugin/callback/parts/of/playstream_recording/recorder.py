@@ -146,7 +146,7 @@ class Recorder:
         return Context({**self.playbook, **self.play, **about}, self.adhoc)
 
     def keeps(self, name: str) -> bool:
-        """Whether events of that name have their `event_data`."""
+        """Return whether events of that name have their `event_data`."""
         return self.all_kept or (self._only_failed and name in ONLY_FAILED)
 
     def cut(self, res: Any, text: str) -> str:

@@ -86,7 +86,7 @@ def _makes_crlf(stream: Any) -> bool:
 
 
 def _echoes() -> bool:
-    """Whether what is typed is seen."""
+    """Return whether what is typed is seen."""
     try:
         return bool(termios.tcgetattr(0)[3] & termios.ECHO)
     except termios.error:
