@@ -131,7 +131,7 @@ def test_facts_are_not_written_through_a_link_that_a_worker_has_sent(tmp_path: P
             settings={"fact_cache": "up/facts"},
         )
     assert (artifacts / "up").is_symlink()
-    with pytest.raises(UnsafePath, match="got a link"):
+    with pytest.raises(UnsafePath, match="got a symbolic link"):
         runner.set_fact_cache("node1", {"a": 1})
     assert list((artifacts / "nightly").iterdir()) == []
 
