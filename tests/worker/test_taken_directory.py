@@ -122,7 +122,7 @@ def test_a_worker_that_is_refused_says_so_in_the_dialect_it_is_spoken_to(
     wait_until((tmp_path / "x" / "large").exists)
     second = stages.start("worker", *words)
     stdout, stderr = second.communicate(JOBS[dialect], timeout=LIMIT_SECONDS)
-    refusal = f"in use by another job '{tmp_path / 'x'}'"
+    refusal = f"'{tmp_path / 'x'}' is in use by another job"
     assert (second.returncode, len(stderr.splitlines())) == (1, 1)
     assert refusal in stderr.decode()
     if dialect == "native":

@@ -144,7 +144,7 @@ def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
     """Return the error for a record whose header announces too many bytes."""
     what = f"a record of kind {kind} announces {size} bytes"
     if kind in _MESSAGE_KINDS or kind == Kind.FILE_DATA:
-        return RemoteProtocolError(f"{what}, at most {limit} are accepted. The sender is broken or hostile")
+        return RemoteProtocolError(f"{what}: at most {limit} are accepted. The sender is broken or hostile")
     return exceeded(what, limit, "max_record_bytes")
 
 
