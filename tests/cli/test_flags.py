@@ -193,7 +193,7 @@ def test_an_empty_path_or_name_is_refused(command: str, capsys: pytest.CaptureFi
             with pytest.raises(SystemExit) as caught:
                 parse(words)
             assert caught.value.code == 2
-            assert f"expected {NAMING[kind]}, got an empty string. Probably a variable" in capsys.readouterr().err
+            assert f"expected {NAMING[kind]}, got an empty string. A variable" in capsys.readouterr().err
 
 
 def test_empty_values_as_in_ansible_runner() -> None:

@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         if expected is not None and not arg_string and (not self.takes_empty or is_own(self.command or "", name)):
             optional = f"; omit {name} to use the default" if name else ""
             raise argparse.ArgumentError(
-                action, f"expected {expected}, got an empty string. Probably a variable is not set{optional}"
+                action, f"expected {expected}, got an empty string. A variable is probably not set{optional}"
             )
         return super()._get_value(action, arg_string)
 
