@@ -31,8 +31,8 @@ KNOWN = {
     "local_run": {
         "_exit_status(runner)", "JobError.exit_status if runner.exit_status is None else runner.exit_status",
     },
-    "main": {"perform(arguments)", "int(arguments.run(arguments))", "error.exit_status", "INTERRUPTED"},
-    "entry": {"settle(status)", "INTERRUPTED"},
+    "main": {"perform(arguments)", "int(arguments.run(arguments))", "error.exit_status", "INTERRUPTED_EXIT_STATUS"},
+    "entry": {"settle(status)", "INTERRUPTED_EXIT_STATUS"},
     "output": {"status or (OutputError.exit_status if unwritten else 0)"},
     "playbook": {"run_here(flags, options)"},
     "process": {"result.exit_status"},

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from playstream.cli import INTERRUPTED
+from playstream.cli import INTERRUPTED_EXIT_STATUS
 from playstream.pipeline.errors import LinkError, OutputError
 from tests.conftest import MakeDir
 from tests.process.test_recording import line
@@ -156,7 +156,7 @@ def test_the_command_line_of_compat(stages: Stages, loud: Path, words: Sequence[
 
 
 @pytest.mark.parametrize(("words", "status"), [
-    (("run", "--help"), INTERRUPTED), (("show", "x", "--json"), -signal.SIGINT),
+    (("run", "--help"), INTERRUPTED_EXIT_STATUS), (("show", "x", "--json"), -signal.SIGINT),
 ], ids=["help", "show"])
 def test_ctrl_c_while_nobody_takes_the_output(stages: Stages, stored: str, words: Sequence[str], status: int) -> None:
     pipe = Slow(blocking=True)
@@ -309,7 +309,7 @@ def test_a_terminal_that_does_not_block(
 
 LIBRARY = """
 import os, sys, playstream
-from playstream.cli import INTERRUPTED
+from playstream.cli import INTERRUPTED_EXIT_STATUS
 from playstream.pipeline.errors import OutputError
 try:
     runner = playstream.run(private_data_dir=sys.argv[1], playbook="site.yml", ident="x")

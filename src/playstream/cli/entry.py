@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from playstream.cli import INTERRUPTED
+from playstream.cli import INTERRUPTED_EXIT_STATUS
 
 
 def main(command: Callable[[], int] | None = None) -> int:
@@ -35,4 +35,4 @@ def main(command: Callable[[], int] | None = None) -> int:
         if (output := sys.modules.get("playstream.cli.output")) is not None:
             output.StandardStream.until = 0.0  # do not wait for a reader that takes no output
         os.write(2, b"playstream: interrupted\n")
-        return INTERRUPTED
+        return INTERRUPTED_EXIT_STATUS

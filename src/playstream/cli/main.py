@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from playstream.cli import INTERRUPTED
+from playstream.cli import INTERRUPTED_EXIT_STATUS
 from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
 from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import StandardStream, open_missing_streams, print_message
@@ -112,4 +112,4 @@ def perform(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         StandardStream.until = time.monotonic()  # do not wait for a reader that takes no output
         print_message(arguments.name, "interrupted")
-        return INTERRUPTED
+        return INTERRUPTED_EXIT_STATUS

@@ -15,7 +15,7 @@ from playstream.process import Processor
 from playstream.worker.execution import Execution
 
 MakeExecution = Callable[[Mailbox, Cancellation], Execution]
-INTERRUPTED = "interrupted from the keyboard"
+INTERRUPTED_REASON = "interrupted from the keyboard"
 Poll = Callable[[], None]
 STREAM_ERRORS = (ProtocolError, LinkError, UnsafePath)
 """Errors of the records: the run ends with the status `error`, and the other results are kept if possible."""
@@ -102,7 +102,7 @@ class LocalRun:
         if self._error is None:
             self._error = error
             self._cancellation.request(
-                INTERRUPTED if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+                INTERRUPTED_REASON if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
             )
         elif not isinstance(error, STREAM_ERRORS):
             self._mailbox.fail(JobError(f"the results cannot be kept: {error}"))

@@ -15,7 +15,7 @@ from playstream.interface.display import choose_output, make_display
 from playstream.interface.event_handler import expand_handler
 from playstream.interface.event_log import EventLog
 from playstream.interface.handlers import CancelPoll, Handlers, as_result, take_handlers
-from playstream.interface.local import INTERRUPTED, STREAM_ERRORS, LocalRun
+from playstream.interface.local import INTERRUPTED_REASON, STREAM_ERRORS, LocalRun
 from playstream.interface.logs import set_up_logging
 from playstream.interface.observer import RunObserver
 from playstream.interface.options import RunOptions
@@ -364,7 +364,7 @@ class Runner(Results):
     def fail(self, error: BaseException) -> None:
         """Set the status from an exception. Called by the run itself, and if the exception cannot be raised."""
         if isinstance(error, KeyboardInterrupt):
-            self.explanation, self.exit_status = INTERRUPTED, CANCELED_EXIT_STATUS
+            self.explanation, self.exit_status = INTERRUPTED_REASON, CANCELED_EXIT_STATUS
             self.status = StatusName.CANCELED.value
             return
         result = as_result(error)
@@ -397,7 +397,7 @@ def _is_reported(error: BaseException, observer: RunObserver) -> bool:
 
 def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:
     if isinstance(error, KeyboardInterrupt):
-        return processor.finish(interrupted=INTERRUPTED)
+        return processor.finish(interrupted=INTERRUPTED_REASON)
     if error is None:
         return processor.finish(interrupted=cancellation.reason)
     return processor.finish(as_result(error))
