@@ -1,10 +1,11 @@
 # Each target does its own set-up: a machine with Debian 12, python3 with venv, make, and apt-get as root is enough.
-# As another user the Debian packages named below have to be there already.
+# As another user the Debian packages named below have to be there already, and ranges for the user in /etc/subuid and
+# /etc/subgid, as adduser makes them.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman runc bubblewrap postgresql age systemd libfaketime locales
+DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # What runs beside ansible-runner from PyPI: its names, its command lines, its protocol.

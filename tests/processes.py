@@ -14,6 +14,8 @@ MODES_BIND: tuple[str, ...] = (
     ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all") if os.geteuid() == 0 else ()
 )
 """Words before a command that is to run as a user whom modes bind: not the root that the tests may run as."""
+MOUNTS_ALONE: tuple[str, ...] = ("unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]))
+"""Words before a command that is to mount file systems which nobody else sees."""
 
 
 def heed_interrupts() -> None:

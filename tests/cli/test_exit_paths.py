@@ -21,7 +21,7 @@ from playstream.pipeline.errors import CANCELED_EXIT_STATUS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from tests.pipeline.runner_dialect.wire import END, line
-from tests.processes import wait_until
+from tests.processes import MOUNTS_ALONE, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 from tests.stress.hostile.streams import NOW, STARTING, native
 
@@ -170,7 +170,7 @@ def test_a_directory_that_cannot_be_removed(stages: Stages, tmp_path: Path) -> N
     """A file system that is mounted there stays, also for root."""
     directory = tmp_path / "job_1"
     (directory / "mounted").mkdir(parents=True)
-    prefix = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(directory / "mounted"))
+    prefix = (*MOUNTS_ALONE, "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(directory / "mounted"))
     process = stages.start(
         "worker", "cleanup", "--file-pattern", str(tmp_path / "job_*"), "--grace-period", "0", prefix=prefix
     )

@@ -114,10 +114,11 @@ def test_what_is_closed_to_the_user_is_not_said_to_be_missing(
     stages: Stages, private_data_dir: MakeDir, closed: str, words: tuple[str, ...], named: str
 ) -> None:
     demo = private_data_dir({"site.yml": "[]\n"}, name="above/demo")
-    (demo / closed).chmod(0)
+    directory = (demo / closed).resolve()
+    directory.chmod(0)
     run = stages.start("run", demo, "-p", "site.yml", *words, prefix=MODES_BIND)
     stdout, stderr = run.communicate(timeout=LIMIT_SECONDS)
-    (demo / closed).chmod(0o700)
+    directory.chmod(0o700)
     assert (run.returncode, stdout) == (1, b"")
     assert f"{named.format(demo)} cannot be read by this user: check" in stderr.decode()
     assert not (demo / "artifacts").exists()

@@ -207,6 +207,7 @@ class EventSource:
 def _make_fifo(path: Path) -> None:
     try:
         os.mkfifo(path, 0o600)
+        path.chmod(0o600)  # whatever the umask takes away
     except FileExistsError:
         raise JobError(
             "the configuration of this run was prepared in another process and is already running there. Call "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 from pathlib import Path
 
@@ -33,4 +34,7 @@ def make_new_directory(place: Path, prefix: str, guard: Guard | None) -> Path:
             if guard is not None:
                 guard.disown(path)
         else:
+            # The umask may have taken from it. A sweeping worker may have taken it for a leftover.
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(0o700)
             return path

@@ -149,7 +149,7 @@ class Spool(PrivateDirectory):
         """The name of the run whose earlier artifacts have made room, until it has started."""
         try:
             self.run_dir = self.root / "run"
-            self.run_dir.mkdir(mode=0o700)
+            make_private(self.run_dir)
             self.private_data_dir = self.root / "data"
             if private_data_dir is not None:
                 self.private_data_dir = private_data_dir.absolute()

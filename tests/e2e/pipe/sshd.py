@@ -57,7 +57,8 @@ class Sshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         with (directory / "log").open("wb") as log:
-            self._server = subprocess.Popen([program, "-D", "-e", "-f", str(directory / "config")], stderr=log)
+            words = [*_with_terminals(directory), program, "-D", "-e", "-f", str(directory / "config")]
+            self._server = subprocess.Popen(words, stderr=log)
         wait_until(self._answers)
 
     def _answers(self) -> bool:
@@ -80,3 +81,24 @@ class Sshd:
         """Stop the server."""
         self._server.terminate()
         self._server.wait(20)
+
+
+def _with_terminals(directory: Path) -> tuple[str, ...]:
+    """Words before sshd with which it can give a client a terminal.
+
+    It gives the terminal to the group tty, if there is one, which a user outside of that group cannot. On most machines
+    every terminal is of that group from its beginning; where /dev/pts is mounted without `gid=5`, none is.
+    """
+    names = Path("/etc/group").read_text().splitlines(keepends=True)
+    tty = next((int(name.split(":")[2]) for name in names if name.startswith("tty:")), None)
+    master, terminal = os.openpty()
+    needless = os.geteuid() == 0 or tty is None or tty in (os.fstat(terminal).st_gid, *os.getgroups())
+    os.close(master)
+    os.close(terminal)
+    if needless:
+        return ()
+    if shutil.which("bwrap") is None:
+        pytest.fail("bwrap is missing; apt-get install bubblewrap")
+    without = directory / "group"
+    without.write_text("".join(name for name in names if not name.startswith("tty:")))
+    return ("bwrap", "--dev-bind", "/", "/", "--ro-bind", str(without), "/etc/group")

@@ -15,7 +15,10 @@ Snapshot = dict[bytes, tuple[object, ...]]
 
 
 def take_snapshot(root: Path) -> Snapshot:
-    """Path to (type, mode, mtime in ns, content or target, first name of the same inode), without the root itself."""
+    """Path to (type, mode, mtime in ns, content or target, first name of the same inode), without the root itself.
+
+    Of a file whose mode keeps its owner from reading it, the content is left out.
+    """
     found: Snapshot = {}
     first_names: dict[int, bytes] = {}
     top = os.fsencode(root)
@@ -26,7 +29,7 @@ def take_snapshot(root: Path) -> Snapshot:
             status = os.lstat(full)
             kind = stat.S_IFMT(status.st_mode)
             content = b""
-            if stat.S_ISREG(kind):
+            if stat.S_ISREG(kind) and os.access(full, os.R_OK):
                 fd = os.open(full, os.O_RDONLY)
                 content = os.read(fd, max(status.st_size, 1))
                 os.close(fd)

@@ -14,12 +14,19 @@ from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.directories import make_directory, make_private
 from tests.pipeline.runner_dialect.wire import END, line
 from tests.stages import Stages
-from tests.stress.hostile.place import call_worker, open_place
+from tests.stress.hostile.place import Place, call_worker, open_place
 from tests.stress.hostile.streams import JOB, native
 
 
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with open_place() as place:
+        yield place
+
+
 @pytest.fixture(params=[0o000, 0o002, 0o022, 0o777], autouse=True)
-def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+def umask(request: pytest.FixtureRequest, stages: Stages, place: Place) -> Iterator[None]:
+    """In what playstream does; what the other fixtures make for it has its modes by then."""
     before = os.umask(request.param)
     yield
     os.umask(before)
@@ -63,7 +70,6 @@ def test_a_run_here(tmp_path: Path) -> None:
     assert modes(tmp_path / "artifacts", Path(runner.config.artifact_dir)) == {0o700}
 
 
-def test_a_worker_in_a_directory_of_the_users() -> None:
-    with open_place() as place:
-        assert call_worker(place, native([JOB], Direction.JOB), own_directory=True).error is None
-        assert modes(place.target / "artifacts", place.target / "artifacts" / "run") == {0o700}
+def test_a_worker_in_a_directory_of_the_users(place: Place) -> None:
+    assert call_worker(place, native([JOB], Direction.JOB), own_directory=True).error is None
+    assert modes(place.target / "artifacts", place.target / "artifacts" / "run") == {0o700}

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from tests.processes import wait_until
 from tests.stress.faults.pipeline import Pipeline, pipeline, strike
@@ -124,14 +125,8 @@ def _measure(case: _Case, flags: argparse.Namespace, report: Report) -> None:
 def measure(flags: argparse.Namespace, report: Report) -> None:
     """Signal worker, Ansible and guard while a task runs, and at `--container-moments` moments by chance."""
     _measure(_Case("ssh-agent", _with_agent, b"line 3", 2.0, _agents), flags, report)
-    with tempfile.TemporaryDirectory() as name, podman_in(Path(name)) as env:
-        os.environ.update(env)
-
+    with tempfile.TemporaryDirectory() as name, podman_in(Path(name)) as env, patch.dict(os.environ, env):
         def left(directory: Path) -> list[str]:
             return [f"container {container}" for container in list_containers(env)] or _agents(directory)
 
-        try:
-            _measure(_Case("container", _in_container, b"TASK", 5.0, left, init=True), flags, report)
-        finally:
-            for variable in env:
-                del os.environ[variable]
+        _measure(_Case("container", _in_container, b"TASK", 5.0, left, init=True), flags, report)

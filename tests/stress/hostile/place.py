@@ -41,7 +41,12 @@ class Place:
         return self.outer / "temporary"
 
     def kept(self) -> set[str]:
-        """Paths below the target."""
+        """Paths below the target. Directories that their owner may not enter are opened for that."""
+        for directory, names, _ in os.walk(self.target):
+            for name in names:
+                path = Path(directory, name)
+                if not path.is_symlink() and not os.access(path, os.R_OK | os.X_OK):
+                    path.chmod(0o700)
         return {os.fsdecode(path) for path in take_snapshot(self.target)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ _STORAGE_CONF = """\
 [storage]
 driver = "{driver}"
 graphroot = "{directory}/images"
+rootless_storage_path = "{directory}/images"
 runroot = "{directory}/run"
 """
 
@@ -49,15 +51,18 @@ def podman_in(directory: Path) -> Iterator[dict[str, str]]:
     """The same for storage in a directory that is there."""
     if shutil.which("podman") is None or shutil.which("runc") is None:
         pytest.fail("podman or runc is missing; apt-get install podman runc")
+    if os.geteuid() != 0 and shutil.which("newuidmap") is None:
+        pytest.fail("newuidmap is missing, which podman needs for an ordinary user; apt-get install uidmap")
     (directory / "containers.conf").write_text(_CONTAINERS_CONF)
     env = {
         "CONTAINERS_CONF": str(directory / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
     }
-    for driver in ("overlay", "vfs"):
-        (directory / "storage.conf").write_text(_STORAGE_CONF.format(driver=driver, directory=directory))
-        if podman(env, "info").returncode == 0:
-            break
+    runtime = directory / "runtime"
+    if os.geteuid() != 0:  # then podman's state, and a process that stays, are of the user's runtime directory
+        runtime.mkdir(mode=0o700)
+        env["XDG_RUNTIME_DIR"] = str(runtime)
+    _choose_driver(directory, env)
     import_image(directory, {**os.environ, **env})
     yield env
     # `podman system reset` would take the networks of the host's user along. What overlay has mounted on itself is
@@ -65,6 +70,23 @@ def podman_in(directory: Path) -> Iterator[dict[str, str]]:
     podman(env, "rm", "--all", "--force", "--time=0")
     podman(env, "rmi", "--all", "--force")
     subprocess.run(["umount", directory / "images" / "overlay"], check=False, capture_output=True)
+    holder = runtime / "libpod" / "tmp" / "pause.pid"
+    if holder.exists():  # it holds podman's user namespace, and the mounts in that
+        os.kill(int(holder.read_text()), signal.SIGTERM)
+
+
+def _choose_driver(directory: Path, env: dict[str, str]) -> None:
+    """Write storage.conf with the first driver that works here."""
+    images = directory / "images"
+    for driver in ("overlay", "vfs"):
+        (directory / "storage.conf").write_text(_STORAGE_CONF.format(driver=driver, directory=directory))
+        info = podman(env, "info", "--format", "{{.Store.GraphRoot}}")
+        if info.returncode == 0:
+            # All that is there is removed at the end: it must not be the user's.
+            assert info.stdout.strip() == str(images), f"podman uses {info.stdout.strip()}, not the tests' storage"
+            return
+        shutil.rmtree(images, ignore_errors=True)  # podman remembers the driver, also of an attempt that failed
+    pytest.fail(f"podman does not work for this user: {info.stderr.strip()}")
 
 
 @pytest.fixture

@@ -121,11 +121,11 @@ JOBS = {
     # What changes the loader, a shell, an interpreter, the Go runtime or the engines themselves.
     "BASH_ENV": "/x", "ENV": "/x", "LD_PRELOAD": "/x.so", "LD_LIBRARY_PATH": "/", "LD_AUDIT": "/x.so", "PATH": "/bin",
     "GCONV_PATH": "/x", "GLIBC_TUNABLES": "x", "LOCPATH": "/x", "PYTHONPATH": "/x", "PYTHONSTARTUP": "/x", "IFS": "1n",
-    "PERL5OPT": "-Mx", "NODE_OPTIONS": "-r x", "GOGC": "1", "GODEBUG": "x", "HOME": "/", "TMPDIR": "/x", "PS4": "$(x)",
-    "DOCKER_HOST": "theirs", "CONTAINER_HOST": "x", "CONTAINERS_CONF": "/x", "XDG_CONFIG_HOME": "/", "PODMAN_X": "*",
-    "REGISTRY_AUTH_FILE": "/x", "HTTPS_PROXY": "http://x", "http_proxy": "http://me:sesame@proxy", "LD_KEY": "l",
+    "PERL5OPT": "-Mx", "NODE_OPTIONS": "-r x", "GOGC": "1", "GODEBUG": "x", "HOME": "/tmp", "TMPDIR": "/x",
+    "PS4": "$(x)", "DOCKER_HOST": "theirs", "CONTAINER_HOST": "x", "CONTAINERS_CONF": "/x", "XDG_CONFIG_HOME": "/",
+    "REGISTRY_AUTH_FILE": "/x", "HTTPS_PROXY": "http://x", "http_proxy": "http://me:sesame@proxy", "PODMAN_X": "*",
     # Secrets, among them those that are named as what changes an engine, and odd values.
-    "SECRET": "line 1\nline 2", "GOOGLE_API_KEY": "g", "DOCKER_PASSWORD": "d", "CONTAINER_TOKEN": "t",
+    "SECRET": "line 1\nline 2", "GOOGLE_API_KEY": "g", "DOCKER_PASSWORD": "d", "CONTAINER_TOKEN": "t", "LD_KEY": "l",
     "SSL_CERT_FILE": "/x", "EMPTY": "", "PATHS": "p", "QUOTES": "'\"`$(x)\\ \n*", "N": "n", "DASHES": "--",
 }  # fmt: skip
 BY_VALUE = {"SHELLOPTS": "xtrace", "BASHOPTS": "x", "BASH_FUNC_podman%%": "() { x; }", "UID": "7", "STAR*": "s"}
@@ -146,7 +146,7 @@ def test_variables_travel_without_changing_the_engine(
     assert {word for word in passed if "=" in word} == {f"{name}={value}" for name, value in BY_VALUE.items()}
     assert command.env.items() >= JOBS.items(), "as it is shown, by their own names"
     inside = see_inside(command)
-    assert inside.items() >= {**JOBS, "HOME": "/", "ANSIBLE_FORKS": "2"}.items()
+    assert inside.items() >= {**JOBS, "ANSIBLE_FORKS": "2"}.items()
     assert not [name for name in inside if name.startswith("PLAYSTREAM_")]
     # What its owner takes away or changes before the start is so inside.
     changed = {name: value for name, value in command.env.items() if name != "SECRET"} | {"N": "2"}
@@ -176,7 +176,7 @@ def test_what_is_changed_before_the_start_reaches_the_job_alone(
     assert {name: env.get(name) for name in JOBS} == {name: os.environ.get(name) for name in JOBS}
     assert env["PINNED"] == "ours"
     inside = see_inside(changed)
-    expected = {**JOBS, "PINNED": "theirs", "ANSIBLE_FORKS": "2", "ANSIBLE_NOCOLOR": "1", "HOME": "/"}
+    expected = {**JOBS, "PINNED": "theirs", "ANSIBLE_FORKS": "2", "ANSIBLE_NOCOLOR": "1"}
     assert inside.items() >= expected.items()
     assert not {"TAKEN", "GONE"} & set(inside)
     assert not [name for name in inside if name.startswith("PLAYSTREAM_")]

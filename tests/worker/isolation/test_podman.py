@@ -16,7 +16,7 @@ from playstream.worker.command import Command
 from playstream.worker.guard import kill_marked
 from playstream.worker.isolation.containers import Container
 from playstream.worker.isolation.sandbox import make_sandbox
-from tests.processes import marked_processes, wait_until
+from tests.processes import children, marked_processes, wait_until
 from tests.worker.isolation.conftest import list_containers, podman
 from tests.worker.isolation.image import IMAGE
 from tests.worker.isolation.inside import IDENT, Inside, make_paths, wait_for_task, wait_for_text
@@ -101,7 +101,9 @@ def test_a_killed_client_leaves_no_container(tmp_path: Path, podman_storage: dic
     assert sandbox.name in labels
     assert f"playstream.ident:{IDENT}" in labels
     assert f"playstream.spool:{paths.spool}" in labels
-    os.kill(inside.process.pid, signal.SIGKILL)
+    # Without root the client has a child in a user namespace, which would end the container when its parent ends.
+    for pid in (*children(inside.process.pid), inside.process.pid):
+        os.kill(pid, signal.SIGKILL)
     inside.close()
     assert list_containers(podman_storage) == [sandbox.name]
     assert marked_processes(tmp_path), "the job goes on without its client"
