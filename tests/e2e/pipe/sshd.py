@@ -101,4 +101,4 @@ def _with_terminals(directory: Path) -> tuple[str, ...]:
         pytest.fail("bwrap is missing; apt-get install bubblewrap")
     without = directory / "group"
     without.write_text("".join(name for name in names if not name.startswith("tty:")))
-    return ("bwrap", "--dev-bind", "/", "/", "--ro-bind", str(without), "/etc/group")
+    return ("bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--ro-bind", str(without), "/etc/group")
