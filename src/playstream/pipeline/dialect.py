@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipfile|eof)"[ \t]*:')
 """ansible-runner's first line, in either direction, after what a login may have printed."""
 ENCRYPTED_START = re.compile(rb"age-encryption\.org/v[0-9]+\n|-----BEGIN AGE ENCRYPTED FILE-----\r?\n")
-"""The first line of a stream that age has encrypted, as bytes or as text; see links/age.py."""
+"""The first line of a stream that age has encrypted, as bytes or as text; see pipeline/io/age.py."""
 _OVERLAP = 64
 """Bytes before the last search in which a beginning may lie."""
 

@@ -18,7 +18,7 @@ class Limits:
     max_tree_entries: int = 1_000_000
     """Entries of a tree, its root included."""
     max_record_bytes: int = 1 << 26
-    """Bytes of one record, or of one line in the runner dialect: 64 MiB. In memory JSON takes several times
+    """Bytes of one record, or of one line in ansible-runner's protocol: 64 MiB. In memory JSON takes several times
     its bytes."""
 
 

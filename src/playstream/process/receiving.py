@@ -209,7 +209,7 @@ class _Input:
 
     @property
     def _runner(self) -> RunnerReceiver | None:
-        """The receiver of the runner dialect, where that is spoken."""
+        """The receiver of ansible-runner's protocol, if the stream is in it."""
         if self._receiver is None or isinstance(self._receiver, (Receiver, RecordingReceiver)):
             return None
         return self._receiver

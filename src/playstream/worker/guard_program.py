@@ -1,7 +1,7 @@
 """The guard: a small process beside the worker that outlives it and cleans up after it.
 
-The worker starts it with this file's path, never imports it. It is on duty from before there is a spool until the spool
-is gone. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
+The worker starts it with this file's path, never imports it. It runs from before the spool is created until it is
+removed. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
 subreaper, prctl(2)), reports how Ansible ended, and ends every descendant when requested, when the worker's end of the
 socket closes, or when the worker has died: a process that the worker has forked may hold that end open. In the latter
 two cases it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh)

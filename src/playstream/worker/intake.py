@@ -203,7 +203,7 @@ class Intake:
             self._emit(record)
 
     def _take_job(self, job: Job) -> None:
-        """Note the job. In the runner dialect it comes behind its tree, and has been made with the files in it."""
+        """Store the job. In ansible-runner's protocol it comes after its tree, and was made with the files in it."""
         check_job(job)
         self.ready = not job.tree
         self.job = job

@@ -89,7 +89,7 @@ class Job:
     extravars: Mapping[str, Any] = field(default_factory=dict)
     envvars: Mapping[str, str] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict)
-    """Regular expression of a prompt, or one of the names that `pipeline.passwords` knows, to its answer."""
+    """Regular expression of a prompt, or one of the names in `pipeline.job.passwords`, to its answer."""
     ssh_key: str | None = None
     """A private key for the run's own ssh-agent."""
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,8 +1,7 @@
 """A zip as the records of a tree.
 
-The zip comes from elsewhere and is not trusted: what it says of names, kinds and sizes is checked here as far as a zip
-can lie, and by `pipeline.tree` as for every tree. Memory does not grow with its entries: they are counted while the
-table is read, and put in order on disk.
+The zip is not trusted: its names, types and sizes are checked here, and by `pipeline.tree` as for every tree. Memory
+does not grow with its entries: they are counted while the table is read, and put in order on disk.
 """
 
 from __future__ import annotations

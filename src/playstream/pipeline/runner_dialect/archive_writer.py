@@ -1,7 +1,7 @@
 """A tree as a zip, the way ansible-runner packs one.
 
-A zip has to be whole before its first byte can go, since its size goes ahead of it. It is made in a file without a
-name, which nobody else can open and which disappears with the process. zipfile holds 600 bytes of each entry until it
+A zip has to be complete before its first byte is sent, because its size is sent first. It is created in a file without
+a name, which nobody else can open and which disappears with the process. zipfile holds 600 bytes of each entry until it
 writes its table; here the table is in a file too, and goes behind the entries at the end.
 """
 

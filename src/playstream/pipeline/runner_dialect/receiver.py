@@ -1,7 +1,7 @@
 """The incoming end of one direction of a runner stream: bytes to records, as `protocol.Receiver` for the native one.
 
-Where the two dialects put a thing differently, it comes as in the native one: the return code, which ansible-runner has
-in a file of the artifacts, is in the terminal status, which waits for the artifacts therefore.
+Differences between the dialects are hidden: the return code, which ansible-runner stores in a file of the artifacts, is
+part of the terminal status, which therefore waits for the artifacts.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The table of a zip, read as a stream: where it is, and one entry after the other.
+"""Reading the central directory of a zip as a stream.
 
-zipfile makes an object of 500 bytes and more of each entry, and holds the table besides. What is taken here means what
-it means to zipfile (`test_zip_table.py` compares the two). Where one release of Python reads an
-archive otherwise than another does, or refuses it, it is refused: the two ends of a stream may run different ones, and
-no archive means one thing here and another elsewhere.
+zipfile creates a large object for each entry, and holds the directory in memory. Accepted archives have the same
+meaning as with zipfile (`test_zip_table.py` compares the two). An archive that releases of Python read differently is
+rejected, because the two ends of a stream may run different ones.
 """
 
 from __future__ import annotations
