@@ -44,19 +44,43 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="playstream beside ansible-runner, tar and zstd, in the same run."
     )
-    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW",
-                        help=f"only these: {', '.join(ROWS)}")
-    parser.add_argument("--runs", type=int, metavar="N",
-                        help=f"runs of each row; when left out {_DEFAULT_RUNS}, {_MORE_RUNS} of import, "
-                             f"{_FEWER_RUNS} of memory and run")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=list(ROWS),
+        default=list(ROWS),
+        metavar="ROW",
+        help=f"only these: {', '.join(ROWS)}",
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        metavar="N",
+        help=f"runs of each row; when left out {_DEFAULT_RUNS}, {_MORE_RUNS} of import, "
+        f"{_FEWER_RUNS} of memory and run",
+    )
     parser.add_argument("--large", action="store_true", help="peak memory on a tree with 1 GiB more, too")
-    parser.add_argument("--scale", type=float, default=1.0, metavar="X",
-                        help="all inputs X times as large, to try the benchmark out; targets are not looked at")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="all inputs X times as large, to try the benchmark out; targets are not looked at",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, too")
-    parser.add_argument("--scratch", type=Path, default=default_scratch(), metavar="DIR",
-                        help="where both sides unpack, in a directory that is removed afterwards (%(default)s)")
-    parser.add_argument("--runner-venv", type=Path, metavar="DIR",
-                        help="an environment with ansible-runner; made in .cache/bench when left out")
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        default=default_scratch(),
+        metavar="DIR",
+        help="where both sides unpack, in a directory that is removed afterwards (%(default)s)",
+    )
+    parser.add_argument(
+        "--runner-venv",
+        type=Path,
+        metavar="DIR",
+        help="an environment with ansible-runner; made in .cache/bench when left out",
+    )
     return parser
 
 

@@ -75,7 +75,12 @@ def time_on_terminal(program: Program) -> float:
         reader.start()
         started = time.perf_counter()
         process = subprocess.Popen(
-            program.argv, env=program.env, cwd=program.cwd, stdin=slave, stdout=slave, stderr=slave,
+            program.argv,
+            env=program.env,
+            cwd=program.cwd,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
             start_new_session=True,
         )
         process.wait()

@@ -39,12 +39,16 @@ def process_rows(inputs: Inputs, runs: int) -> list[Row]:
         folder = inputs.scratch()
         return measure(toolbox.runner_python("-c", _QUIET_PROCESS, folder, IDENT[1]), job.runner_results, folder)
 
-    found = interleave({
-        "playstream process": own,
-        "ansible-runner process": peer,
-        "playstream process -q": lambda: own("-q"),
-        "ansible_runner.run(quiet=True)": quiet_peer,
-    }, runs, _S)
+    found = interleave(
+        {
+            "playstream process": own,
+            "ansible-runner process": peer,
+            "playstream process -q": lambda: own("-q"),
+            "ansible_runner.run(quiet=True)": quiet_peer,
+        },
+        runs,
+        _S,
+    )
     inputs.scratch()
     events = f"{len(_event_files(inputs)):,} events"
     printed, runner_printed, quiet, runner_quiet = found.values()

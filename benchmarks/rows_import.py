@@ -12,9 +12,13 @@ def import_rows(inputs: Inputs, runs: int) -> list[Row]:
     toolbox = inputs.toolbox
     own = toolbox.python("-c", "import playstream; playstream.run")
     peer = toolbox.runner_python("-c", "import ansible_runner")
-    found = interleave({
-        "import playstream; playstream.run": lambda: time_pipeline([own]),
-        "import ansible_runner": lambda: time_pipeline([peer]),
-    }, runs, "s")
+    found = interleave(
+        {
+            "import playstream; playstream.run": lambda: time_pipeline([own]),
+            "import ansible_runner": lambda: time_pipeline([peer]),
+        },
+        runs,
+        "s",
+    )
     ours, theirs = found.values()
     return [faster("Python, with run() imported", ours, theirs, at_least=1.67)]

@@ -15,8 +15,13 @@ from tests.process.store.postgresql import Postgresql
 
 HOSTS, TASKS = 200, 50
 RES = {
-    "changed": True, "rc": 0, "cmd": ["uptime"], "stdout": " 12:00:00 up 40 days, load average: 0.08\n" * 8,
-    "stderr": "", "delta": "0:00:00.004371", "invocation": {"module_args": {"_raw_params": "uptime", "argv": None}},
+    "changed": True,
+    "rc": 0,
+    "cmd": ["uptime"],
+    "stdout": " 12:00:00 up 40 days, load average: 0.08\n" * 8,
+    "stderr": "",
+    "delta": "0:00:00.004371",
+    "invocation": {"module_args": {"_raw_params": "uptime", "argv": None}},
 }
 """As long as one of the module command: 600 characters of JSON."""
 _SECONDS = 1.0
@@ -35,11 +40,15 @@ def store_rows(inputs: Inputs, runs: int) -> list[Row]:
         raise BenchmarkError(str(error)) from None
     try:
         files = (str(folder / f"{number}.db") for number in range(runs + 1))
-        found = interleave({
-            "take": lambda: _measure_take(str(folder / "taken.db"), events),
-            "SQLite": lambda: _measure_save(next(files), events),
-            "PostgreSQL": lambda: _measure_save(server.url(server.make_database()), events),
-        }, runs, _S)
+        found = interleave(
+            {
+                "take": lambda: _measure_take(str(folder / "taken.db"), events),
+                "SQLite": lambda: _measure_save(next(files), events),
+                "PostgreSQL": lambda: _measure_save(server.url(server.make_database()), events),
+            },
+            runs,
+            _S,
+        )
     finally:
         server.close()
     what = f"store, {hosts * TASKS:,} results"

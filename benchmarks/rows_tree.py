@@ -19,11 +19,15 @@ def transmit_rows(inputs: Inputs, runs: int) -> list[Row]:
         sink.unlink(missing_ok=True)
         return time_pipeline(programs, sink=sink)
 
-    found = interleave({
-        "playstream transmit": lambda: measure([tree.transmit()], "capture"),
-        "ansible-runner transmit": lambda: measure([tree.runner_transmit()], "runner_capture"),
-        "tar c | zstd -T0": lambda: measure(tree.pack(), "archive"),
-    }, runs, _S)
+    found = interleave(
+        {
+            "playstream transmit": lambda: measure([tree.transmit()], "capture"),
+            "ansible-runner transmit": lambda: measure([tree.runner_transmit()], "runner_capture"),
+            "tar c | zstd -T0": lambda: measure(tree.pack(), "archive"),
+        },
+        runs,
+        _S,
+    )
     own = found["playstream transmit"]
     return [
         faster("transmit", own, found["ansible-runner transmit"], at_least=6),

@@ -104,8 +104,9 @@ def ansible_core_version() -> str:
     try:
         return importlib.metadata.version("ansible-core")
     except importlib.metadata.PackageNotFoundError:
-        raise BenchmarkError("ansible-core is not installed beside playstream: pip install 'playstream[ansible]'") \
-            from None
+        raise BenchmarkError(
+            "ansible-core is not installed beside playstream: pip install 'playstream[ansible]'"
+        ) from None
 
 
 def _check_versions(runner_bin: Path, core: str) -> None:

@@ -20,7 +20,10 @@ DEMO = Path(__file__).parent / "demo"
 def main(words: list[str]) -> int:
     """Run the command and print a line for each host."""
     result = playstream.run(
-        private_data_dir=DEMO, host_pattern="demo", module="command", module_args=shlex.join(words or ["uptime"]),
+        private_data_dir=DEMO,
+        host_pattern="demo",
+        module="command",
+        module_args=shlex.join(words or ["uptime"]),
         quiet=True,
     )
     answers: dict[str, str] = {}

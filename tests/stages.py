@@ -84,8 +84,9 @@ class Stages:
         # On a terminal without a type there are no colours.
         return {"TERM": "xterm", **os.environ, "PATH": path, "TMPDIR": str(self.temporary), "PYTHONWARNINGS": ""}
 
-    def start(self, *words: str | Path, stdin: Any = subprocess.PIPE, prefix: tuple[str, ...] = (),
-              **options: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str | Path, stdin: Any = subprocess.PIPE, prefix: tuple[str, ...] = (), **options: Any
+    ) -> subprocess.Popen[bytes]:
         """Start one stage with pipes on all sides."""
         command = [*prefix, *PLAYSTREAM, *map(str, words)]
         options.setdefault("stdout", subprocess.PIPE)
@@ -106,8 +107,14 @@ class Stages:
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout
 
-    def run(self, directory: Path, *words: str, worker: tuple[str, ...] = (), process: tuple[str, ...] = (),
-            worker_prefix: tuple[str, ...] = ()) -> Run:
+    def run(
+        self,
+        directory: Path,
+        *words: str,
+        worker: tuple[str, ...] = (),
+        process: tuple[str, ...] = (),
+        worker_prefix: tuple[str, ...] = (),
+    ) -> Run:
         """All three stages, joined by pipes."""
         transmitter = self.start("transmit", directory, *words, stdin=subprocess.DEVNULL)
         serving = self.start("worker", *worker, stdin=transmitter.stdout, prefix=worker_prefix)

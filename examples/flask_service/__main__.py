@@ -31,9 +31,7 @@ def main() -> int:
         parser.error(f"{options.playbook} is not in {options.project_dir / 'project'}")
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    runs = Runs(
-        options.project_dir.absolute(), options.playbook, options.max_running, options.keep, options.timeout
-    )
+    runs = Runs(options.project_dir.absolute(), options.playbook, options.max_running, options.keep, options.timeout)
     app = create_app(runs, [*LOCAL_NAMES, options.host, *options.name])
     server = make_server(options.host, options.port, app, threaded=True)
     print(f"listening on http://{options.host}:{server.port}", flush=True)

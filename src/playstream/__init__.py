@@ -46,7 +46,11 @@ _PLACES = {
     "playstream.interface.commands": ("run_command", "run_command_async"),
     "playstream.interface.config": ("RunnerConfig",),
     "playstream.interface.ansible_doc": (
-        "get_plugin_docs", "get_plugin_docs_async", "get_plugin_list", "get_role_argspec", "get_role_list",
+        "get_plugin_docs",
+        "get_plugin_docs_async",
+        "get_plugin_list",
+        "get_role_argspec",
+        "get_role_list",
     ),
     "playstream.interface.event_handler": ("EventHandler",),
     "playstream.interface.ansible_queries": ("get_ansible_config", "get_inventory"),

@@ -76,8 +76,21 @@ def look_up(packages: dict[str, str]) -> list[dict[str, Any]]:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"{name}=={version}\n" for name, version in sorted(packages.items()))
         file.flush()
-        words = [sys.executable, "-m", "pip_audit", "--requirement", file.name, "--no-deps", "--disable-pip",
-                 "--format", "json", "--timeout", str(REPLY_SECONDS), "--progress-spinner", "off"]
+        words = [
+            sys.executable,
+            "-m",
+            "pip_audit",
+            "--requirement",
+            file.name,
+            "--no-deps",
+            "--disable-pip",
+            "--format",
+            "json",
+            "--timeout",
+            str(REPLY_SECONDS),
+            "--progress-spinner",
+            "off",
+        ]
         try:
             done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
         except subprocess.TimeoutExpired:

@@ -105,38 +105,55 @@ class Side:
         (home / "tmp").mkdir()
 
     def env(self, *, real: bool = False, **more: str) -> dict[str, str]:
-        """The environment of the program; with the real Ansible if `real`, else with one that writes what it is given.
-        """
+        """The environment of the program; with the real Ansible if `real`, else one that writes what it is given."""
         path = [*([] if real else [str(self._fakes)]), str(Path(sys.executable).parent), os.environ["PATH"]]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RUNNER_", "ANSIBLE_"))}
-        found = {**kept, "PATH": ":".join(path), "HOME": str(self.home), "TMPDIR": str(self.home / "tmp"),
-                 "RECORD": str(self.home / "record"), "TERM": "xterm"}
+        found = {
+            **kept,
+            "PATH": ":".join(path),
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home / "tmp"),
+            "RECORD": str(self.home / "record"),
+            "TERM": "xterm",
+        }
         return found | {name: value.replace("HERE", str(self.home)) for name, value in more.items()}
 
     def call(self, line: str, *, stdin: bytes = b"", real: bool = False, **env: str) -> Outcome:
         """Run a command line; HERE in it is the current directory."""
         (self.home / "record").unlink(missing_ok=True)
         done = self.pipe(line, stdin=stdin, real=real, **env)
-        text, errors = (out.decode("utf-8", "replace").replace(str(self.home), "HERE") for out in
-                        (done.stdout, done.stderr))
+        text, errors = (
+            out.decode("utf-8", "replace").replace(str(self.home), "HERE") for out in (done.stdout, done.stderr)
+        )
         record = self.home / "record"
         started = _normal(record.read_text(), str(self.home)) if record.exists() else None
         return Outcome(done.returncode, text, errors, self.home, started)
 
-    def pipe(self, line: str, *, stdin: bytes = b"", real: bool = False, **env: str
-             ) -> subprocess.CompletedProcess[bytes]:
+    def pipe(
+        self, line: str, *, stdin: bytes = b"", real: bool = False, **env: str
+    ) -> subprocess.CompletedProcess[bytes]:
         """The same, with the bytes that it wrote."""
         words = shlex.split(line.replace("HERE", str(self.home)))
-        return subprocess.run([*self._program, *words], input=stdin, cwd=self.home, env=self.env(real=real, **env),
-                              capture_output=True, check=False, timeout=LIMIT_SECONDS)
+        return subprocess.run(
+            [*self._program, *words],
+            input=stdin,
+            cwd=self.home,
+            env=self.env(real=real, **env),
+            capture_output=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+        )
 
 
 def make_directory(directory: Path) -> None:
     """A private data directory with a playbook, two roles and an inventory; `arts` and `elsewhere` lie beside it."""
     for name, text in (
-        ("project/site.yml", SITE), ("project/roles/greet/tasks/main.yml", GREET),
-        ("inventory/hosts", "localhost ansible_connection=local\n"), ("../elsewhere/hosts", "localhost,\n"),
-        ("../elsewhere/roles/other/tasks/main.yml", GREET), ("../elsewhere/project/site.yml", SITE),
+        ("project/site.yml", SITE),
+        ("project/roles/greet/tasks/main.yml", GREET),
+        ("inventory/hosts", "localhost ansible_connection=local\n"),
+        ("../elsewhere/hosts", "localhost,\n"),
+        ("../elsewhere/roles/other/tasks/main.yml", GREET),
+        ("../elsewhere/project/site.yml", SITE),
     ):
         path = Path(os.path.normpath(directory / name))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,6 +207,7 @@ def _plays(text: str) -> list[Any]:
     if not isinstance(plays, list) or "roles" not in plays[0]:
         return []
     for play in plays:
-        play["roles"] = [{"name" if key == "role" else key: value for key, value in role.items()}
-                         for role in play["roles"]]
+        play["roles"] = [
+            {"name" if key == "role" else key: value for key, value in role.items()} for role in play["roles"]
+        ]
     return plays

@@ -44,14 +44,33 @@ SAME_COMMAND: tuple[tuple[str, Env], ...] = (
     (SITE, {"EXIT_STATUS": "250"}),
 )
 SAME_REFUSAL: tuple[tuple[str, int], ...] = (
-    ("", 2), ("nonsense", 2), ("run", 2), ("process", 2), ("worker nonsense", 2),
-    ("run demo -p site.yml -m ping", 2), (SITE + " --rotate-artifacts x", 2), (SITE + " --nonsense", 2),
-    ("process demo -p site.yml", 2), ("worker --keepalive-seconds x", 2), ("worker cleanup --grace-period x", 2),
-    ("run demo", 1), ("transmit demo", 1), ("start demo", 1), (SITE + " --hosts x", 1),
-    ("transmit demo -p site.yml --hosts x", 1), (SITE + " --inventory nowhere", 1), (SITE + " --process-isolation", 1),
-    (SITE + " --process-isolation --process-isolation-executable nonesuch", 1), (SITE + " -b /nowhere/ansible", 127),
-    ("stop demo", 1), ("is-alive demo", 1), ("is-alive nowhere", 1), ("worker cleanup --file-pattern '/*'", 1),
-    ("--version", 0), ("run --version", 0), ("worker cleanup --help", 0),
+    ("", 2),
+    ("nonsense", 2),
+    ("run", 2),
+    ("process", 2),
+    ("worker nonsense", 2),
+    ("run demo -p site.yml -m ping", 2),
+    (SITE + " --rotate-artifacts x", 2),
+    (SITE + " --nonsense", 2),
+    ("process demo -p site.yml", 2),
+    ("worker --keepalive-seconds x", 2),
+    ("worker cleanup --grace-period x", 2),
+    ("run demo", 1),
+    ("transmit demo", 1),
+    ("start demo", 1),
+    (SITE + " --hosts x", 1),
+    ("transmit demo -p site.yml --hosts x", 1),
+    (SITE + " --inventory nowhere", 1),
+    (SITE + " --process-isolation", 1),
+    (SITE + " --process-isolation --process-isolation-executable nonesuch", 1),
+    (SITE + " -b /nowhere/ansible", 127),
+    ("stop demo", 1),
+    ("is-alive demo", 1),
+    ("is-alive nowhere", 1),
+    ("worker cleanup --file-pattern '/*'", 1),
+    ("--version", 0),
+    ("run --version", 0),
+    ("worker cleanup --help", 0),
 )
 
 
@@ -86,11 +105,16 @@ def test_the_same_exit_status_without_a_run(sides: tuple[Side, Side], line: str,
     assert ours.started is None
 
 
-@pytest.mark.parametrize(("line", "exit_status"), [
-    (SITE, 0), (SITE + " --cmdline '-e broken=1'", 2), ("run demo -m debug -a msg=hi --hosts localhost", 0),
-    ("run demo -r greet --role-skip-facts --only-failed-event-data", 0),
-    ("run demo -r inner --role-skip-facts --roles-path 'own roles'", 0),
-])
+@pytest.mark.parametrize(
+    ("line", "exit_status"),
+    [
+        (SITE, 0),
+        (SITE + " --cmdline '-e broken=1'", 2),
+        ("run demo -m debug -a msg=hi --hosts localhost", 0),
+        ("run demo -r greet --role-skip-facts --only-failed-event-data", 0),
+        ("run demo -r inner --role-skip-facts --roles-path 'own roles'", 0),
+    ],
+)
 def test_real_runs_leave_the_same(sides: tuple[Side, Side], line: str, exit_status: int) -> None:
     for side in sides:
         tasks = side.home / "demo" / "project" / "own roles" / "inner" / "tasks"
@@ -104,8 +128,10 @@ def test_real_runs_leave_the_same(sides: tuple[Side, Side], line: str, exit_stat
         artifacts = side.home / "demo" / "artifacts" / "7"
         events = read_events(artifacts)
         stats = next(event["event_data"] for event in events if event["event"] == "playbook_on_stats")
-        counts = {name: stats.get(name) for name in
-                  ("ok", "changed", "dark", "failures", "ignored", "processed", "rescued", "skipped")}
+        counts = {
+            name: stats.get(name)
+            for name in ("ok", "changed", "dark", "failures", "ignored", "processed", "rescued", "skipped")
+        }
         names = [(event["counter"], event["event"]) for event in events]
         texts = [(artifacts / name).read_text() for name in ("rc", "status")]
         kept.append((texts, counts, names, sorted(json.loads((artifacts / "command").read_text()))))
@@ -125,7 +151,13 @@ def test_a_container(sides: tuple[Side, Side]) -> None:
         assert words[words.index("--workdir") + 1] == "/runner/project"
         assert f"{side.home}/elsewhere:/b:ro" in words[:image]
         assert words[words.index("ansible-playbook") :] == [
-            "ansible-playbook", "-i", "/runner/inventory", "--limit", "localhost", "site.yml"]
+            "ansible-playbook",
+            "-i",
+            "/runner/inventory",
+            "--limit",
+            "localhost",
+            "site.yml",
+        ]
 
 
 def test_bwrap(sides: tuple[Side, Side]) -> None:
@@ -163,8 +195,10 @@ def test_what_is_sent_is_looked_for_in_the_directory_first(tmp_path: Path, monke
     make_directory(tmp_path / "demo")
     (tmp_path / "hosts").touch()
     monkeypatch.chdir(tmp_path)
-    found = [job_options(parse([command, "demo", "-p", "site.yml", "--inventory", "hosts"]))["inventory"]
-             for command in ("transmit", "run")]
+    found = [
+        job_options(parse([command, "demo", "-p", "site.yml", "--inventory", "hosts"]))["inventory"]
+        for command in ("transmit", "run")
+    ]
     assert found == [["hosts"], [str(tmp_path / "hosts")]]
 
 
@@ -174,11 +208,17 @@ def test_in_the_background(sides: tuple[Side, Side]) -> None:
         os.mkfifo(started)
         os.mkfifo(release)
         keeper = os.open(release, os.O_RDWR)
-        assert side.call(SITE.replace("run", "start") + " -i 7", STARTED=str(started), RELEASE=str(release)
-                         ).exit_status == 0
+        assert (
+            side.call(SITE.replace("run", "start") + " -i 7", STARTED=str(started), RELEASE=str(release)).exit_status
+            == 0
+        )
         started.read_text()  # until it has been opened for writing
         assert [side.call(f"{word} demo").exit_status for word in ("is-alive", "stop", "is-alive", "stop")] == [
-            0, 0, 1, 1], side.home
+            0,
+            0,
+            1,
+            1,
+        ], side.home
         os.close(keeper)
     theirs, ours = (side.home / "demo" for side in sides)
     assert not (theirs / "artifacts/7/status").exists()
@@ -234,5 +274,8 @@ def _shortest(name: str, names: list[str]) -> str:
     """The shortest abbreviation of a flag among others."""
     if not name.startswith("--"):
         return name
-    return next(name[:end] for end in range(3, len(name) + 1)
-                if name[:end] == name or sum(other.startswith(name[:end]) for other in names) == 1)
+    return next(
+        name[:end]
+        for end in range(3, len(name) + 1)
+        if name[:end] == name or sum(other.startswith(name[:end]) for other in names) == 1
+    )

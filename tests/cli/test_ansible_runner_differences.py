@@ -105,7 +105,11 @@ def test_json_is_nothing_but_json_and_has_no_colours_in_a_pipe(sides: tuple[Side
 def test_log_records_go_to_standard_error(sides: tuple[Side, Side]) -> None:
     theirs, ours = call_both(sides, f"{SITE} -q --debug")
     assert [bool(text) for text in (theirs.stdout, theirs.stderr, ours.stdout, ours.stderr)] == [
-        True, False, False, True]
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_what_cannot_start_says_so_in_the_foreground(sides: tuple[Side, Side]) -> None:

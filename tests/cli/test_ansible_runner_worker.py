@@ -32,16 +32,22 @@ def test_worker_info(sides: tuple[Side, Side]) -> None:
     assert {**ours, "runner_version": None} == {**theirs, "runner_version": None}
 
 
-@pytest.mark.parametrize(("line", "left", "last"), [
-    ("worker cleanup", ["a1", "a2", "b1", "file"], "(changed: False)"),
-    (CLEANUP, ["a2", "b1", "file"], "(changed: True)"),
-    (CLEANUP + " --grace-period 0", ["file"], "(changed: True)"),
-    (CLEANUP + " --grace-period=0 --exclude-strings a1 b1", ["a1", "b1", "file"], "(changed: True)"),
-    (CLEANUP + " --exclude-strings=a1", ["a1", "a2", "b1", "file"], "(changed: False)"),
-    (CLEANUP + " --remove-images quay.io/a/b:1 c --image-prune", ["a2", "b1", "file"], "(changed: True)"),
-    ("worker cleanup --remove-images=quay.io/a/b:1 --process-isolation-executable=docker", ["a1", "a2", "b1", "file"],
-     "(changed: True)"),
-])
+@pytest.mark.parametrize(
+    ("line", "left", "last"),
+    [
+        ("worker cleanup", ["a1", "a2", "b1", "file"], "(changed: False)"),
+        (CLEANUP, ["a2", "b1", "file"], "(changed: True)"),
+        (CLEANUP + " --grace-period 0", ["file"], "(changed: True)"),
+        (CLEANUP + " --grace-period=0 --exclude-strings a1 b1", ["a1", "b1", "file"], "(changed: True)"),
+        (CLEANUP + " --exclude-strings=a1", ["a1", "a2", "b1", "file"], "(changed: False)"),
+        (CLEANUP + " --remove-images quay.io/a/b:1 c --image-prune", ["a2", "b1", "file"], "(changed: True)"),
+        (
+            "worker cleanup --remove-images=quay.io/a/b:1 --process-isolation-executable=docker",
+            ["a1", "a2", "b1", "file"],
+            "(changed: True)",
+        ),
+    ],
+)
 def test_cleanup(sides: tuple[Side, Side], line: str, left: list[str], last: str) -> None:
     for side in sides:
         make_jobs(side)

@@ -36,7 +36,8 @@ def test_a_run_in_the_background(fakes: Stages, hanging: Path) -> None:
     assert os.getsid(pid) == pid
     assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
     assert words_of(fakes.call("is-alive", hanging, "-i", "two")) == (
-        1, f"playstream is-alive: no active run 'two' in {hanging}"
+        1,
+        f"playstream is-alive: no active run 'two' in {hanging}",
     )
     wait_until(lambda: b"waiting" in (hanging / "artifacts/one/stdout").read_bytes())
     assert words_of(fakes.call("stop", hanging, "-p", "hang.yml", "-i", "one")) == (0, "stopped one")
@@ -92,9 +93,7 @@ def test_a_killed_run_is_not_alive_and_its_number_is_not_signalled(fakes: Stages
 
 
 @pytest.mark.parametrize("closed", ["artifacts", "artifacts/.running", "artifacts/.running/@x"])
-def test_what_another_user_may_not_see_is_not_taken_for_nothing(
-    fakes: Stages, hanging: Path, closed: str
-) -> None:
+def test_what_another_user_may_not_see_is_not_taken_for_nothing(fakes: Stages, hanging: Path, closed: str) -> None:
     note = hanging / "artifacts/.running/@x"
     note.parent.mkdir(parents=True)
     note.touch()

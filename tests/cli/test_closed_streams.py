@@ -41,10 +41,15 @@ def test_transmit_without_standard_error(stages: Stages, directory: Path, closed
     assert stages.leftovers() == []
 
 
-@pytest.mark.parametrize(("words", "closed", "name"), [
-    (("worker",), "<&-", "input"), (("process", "."), "<&-", "input"), (("worker",), ">&-", "output"),
-    (("transmit", ".", "-p", "site.yml"), ">&-", "output"),
-])
+@pytest.mark.parametrize(
+    ("words", "closed", "name"),
+    [
+        (("worker",), "<&-", "input"),
+        (("process", "."), "<&-", "input"),
+        (("worker",), ">&-", "output"),
+        (("transmit", ".", "-p", "site.yml"), ">&-", "output"),
+    ],
+)
 def test_a_stream_of_a_stage_that_is_closed(
     stages: Stages, directory: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], closed: str, name: str
 ) -> None:
@@ -56,9 +61,17 @@ def test_a_stream_of_a_stage_that_is_closed(
     assert not (directory / "artifacts").exists()
 
 
-@pytest.mark.parametrize("words", [
-    ("run", ".", "-p", "missing.yml"), ("stop", "."), ("show", "x"), ("adhoc",), ("process", "."),
-], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", ".", "-p", "missing.yml"),
+        ("stop", "."),
+        ("show", "x"),
+        ("adhoc",),
+        ("process", "."),
+    ],
+    ids=lambda words: words[0],
+)
 def test_messages_do_not_get_into_standard_output(
     stages: Stages, directory: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:

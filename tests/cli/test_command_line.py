@@ -33,20 +33,23 @@ def directory(private_data_dir: MakeDir) -> Path:
     return private_data_dir({"site.yml": "[]\n"})
 
 
-@pytest.mark.parametrize(("words", "exit_status", "expected"), [
-    ((), 2, "usage: playstream"),
-    (("transmit",), 2, "usage: playstream transmit"),
-    (("transmit", "DIR"), 1, "expected something to run, got nothing"),
-    (("transmit", "DIR", "-p", "site.yml", "-m", "ping"), 2, "not allowed with argument"),
-    (("transmit", "DIR/nowhere", "-p", "site.yml"), 1, "playstream transmit: the private data directory"),
-    (("transmit", "DIR", "-p", "nope.yml"), 1, "available: site.yml"),
-    (("transmit", "DIR", "-p", "site.yml", "--forks", "0"), 1, "forks: expected an integer of 1 or more"),
-    (("transmit", "DIR", "-r", "nope"), 1, "role 'nope' was not found"),
-    (("transmit", "DIR", "-r", "ping", "--role-vars", "[1"), 1, "--role-vars, line 1"),
-    (("worker", "--keepalive-seconds", "-1"), 1, "--keepalive-seconds: expected a number of seconds"),
-    (("worker", "--keepalive-seconds", "nan"), 1, "--keepalive-seconds: expected a number of seconds"),
-    (("process", "DIR", "-i", "a/b"), 1, "is not a valid directory name"),
-])
+@pytest.mark.parametrize(
+    ("words", "exit_status", "expected"),
+    [
+        ((), 2, "usage: playstream"),
+        (("transmit",), 2, "usage: playstream transmit"),
+        (("transmit", "DIR"), 1, "expected something to run, got nothing"),
+        (("transmit", "DIR", "-p", "site.yml", "-m", "ping"), 2, "not allowed with argument"),
+        (("transmit", "DIR/nowhere", "-p", "site.yml"), 1, "playstream transmit: the private data directory"),
+        (("transmit", "DIR", "-p", "nope.yml"), 1, "available: site.yml"),
+        (("transmit", "DIR", "-p", "site.yml", "--forks", "0"), 1, "forks: expected an integer of 1 or more"),
+        (("transmit", "DIR", "-r", "nope"), 1, "role 'nope' was not found"),
+        (("transmit", "DIR", "-r", "ping", "--role-vars", "[1"), 1, "--role-vars, line 1"),
+        (("worker", "--keepalive-seconds", "-1"), 1, "--keepalive-seconds: expected a number of seconds"),
+        (("worker", "--keepalive-seconds", "nan"), 1, "--keepalive-seconds: expected a number of seconds"),
+        (("process", "DIR", "-i", "a/b"), 1, "is not a valid directory name"),
+    ],
+)
 def test_bad_input_is_one_clear_error(
     stages: Stages, directory: Path, words: tuple[str, ...], exit_status: int, expected: str
 ) -> None:
@@ -65,7 +68,10 @@ def test_an_unreadable_file_is_an_error_before_a_byte_is_written(stages: Stages,
         if path.stat().st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
     done = subprocess.run(
-        [sys.executable, "-c", AS_SOMEBODY_ELSE, str(directory)], capture_output=True, check=False, env=stages.env,
+        [sys.executable, "-c", AS_SOMEBODY_ELSE, str(directory)],
+        capture_output=True,
+        check=False,
+        env=stages.env,
         timeout=LIMIT_SECONDS,
     )
     assert (done.returncode, done.stdout) == (1, b"")
@@ -75,8 +81,12 @@ def test_an_unreadable_file_is_an_error_before_a_byte_is_written(stages: Stages,
 def test_transmit_refuses_a_terminal(directory: Path, stages: Stages) -> None:
     master, slave = pty.openpty()
     done = subprocess.run(
-        [*PLAYSTREAM, "transmit", str(directory), "-p", "site.yml"], stdout=slave, stderr=subprocess.PIPE, check=False,
-        env=stages.env, timeout=LIMIT_SECONDS,
+        [*PLAYSTREAM, "transmit", str(directory), "-p", "site.yml"],
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        check=False,
+        env=stages.env,
+        timeout=LIMIT_SECONDS,
     )
     os.close(slave)
     with pytest.raises(OSError, match="Input/output error"):
@@ -94,8 +104,15 @@ def test_only_the_arguments_travel_when_asked(stages: Stages, directory: Path) -
 
 
 def test_what_is_not_sent(stages: Stages, directory: Path) -> None:
-    for name in ("artifacts/1/stdout", "project/.git/config", "project/a.log", "project/keep.log", "env/extravars",
-                 "env/vault_pass", "big/data.bin"):
+    for name in (
+        "artifacts/1/stdout",
+        "project/.git/config",
+        "project/a.log",
+        "project/keep.log",
+        "env/extravars",
+        "env/vault_pass",
+        "big/data.bin",
+    ):
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
@@ -106,10 +123,13 @@ def test_what_is_not_sent(stages: Stages, directory: Path) -> None:
     assert not sent & {"artifacts", "project/.git", "project/a.log", "env/extravars", "big"}
 
 
-@pytest.mark.parametrize(("job", "exit_status", "expected"), [
-    (b"", 75, "the stream is empty"),
-    (b"hello\n", 75, "received no playstream stream"),
-])
+@pytest.mark.parametrize(
+    ("job", "exit_status", "expected"),
+    [
+        (b"", 75, "the stream is empty"),
+        (b"hello\n", 75, "received no playstream stream"),
+    ],
+)
 def test_a_worker_that_reads_rubbish_says_so_on_both_streams(
     stages: Stages, job: bytes, exit_status: int, expected: str
 ) -> None:

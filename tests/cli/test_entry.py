@@ -39,14 +39,24 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("where", ["a module", "a callback"])
-@pytest.mark.parametrize("module", [
-    "playstream.cli.main", "playstream.cli.flags", "playstream.cli.process", "playstream.process.receiving",
-])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "playstream.cli.main",
+        "playstream.cli.flags",
+        "playstream.cli.process",
+        "playstream.process.receiving",
+    ],
+)
 def test_it_is_a_line_and_an_exit_status(tmp_path: Path, module: str, where: str) -> None:
     """Also where Python would drop a KeyboardInterrupt: in a callback of its import system, for one."""
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, module, where], input=b"", capture_output=True, check=False,
-        timeout=LIMIT_SECONDS, cwd=tmp_path,
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, module, where],
+        input=b"",
+        capture_output=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
+        cwd=tmp_path,
     )
     assert done.returncode == 130
     assert done.stderr.startswith(b"playstream")

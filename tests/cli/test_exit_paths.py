@@ -29,7 +29,8 @@ KNOWN = {
     "adhoc": {"run_here(flags, options)"},
     "is_alive": {"_NOT_FOUND_EXIT_STATUS"},
     "local_run": {
-        "_exit_status(runner)", "JobError.exit_status if runner.exit_status is None else runner.exit_status",
+        "_exit_status(runner)",
+        "JobError.exit_status if runner.exit_status is None else runner.exit_status",
     },
     "main": {"perform(arguments)", "int(arguments.run(arguments))", "error.exit_status", "INTERRUPTED_EXIT_STATUS"},
     "entry": {"settle(status)", "INTERRUPTED_EXIT_STATUS"},
@@ -38,8 +39,10 @@ KNOWN = {
     "process": {"result.exit_status"},
     "run": {"run_here(flags, options, record_directories(flags.private_data_dir, flags.artifact_dir), report)"},
     "start": {
-        "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), explained=bool(complained))", "code",
-        "128 - code if code < 0 else code or JobError.exit_status", "start_in_background(flags, ('-m', 'playstream'))",
+        "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), explained=bool(complained))",
+        "code",
+        "128 - code if code < 0 else code or JobError.exit_status",
+        "start_in_background(flags, ('-m', 'playstream'))",
     },
     "stop": {"_NOT_FOUND_EXIT_STATUS"},
     "transmit": {"CANCELED_EXIT_STATUS"},
@@ -53,16 +56,22 @@ def _ways(path: Path) -> set[str]:
     """The expressions that functions of an exit status return, but for 0."""
     tree = ast.parse(path.read_text())
     functions = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
-        and isinstance(node.returns, ast.Name) and node.returns.id == "int" and _tells_an_exit_status(node)
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and isinstance(node.returns, ast.Name)
+        and node.returns.id == "int"
+        and _tells_an_exit_status(node)
     ]
     found = [node.value for function in functions for node in ast.walk(function) if isinstance(node, ast.Return)]
     return {ast.unparse(value) for value in found if value is not None} - {"0"}
 
 
 def _tells_an_exit_status(function: ast.FunctionDef) -> bool:
-    return "exit status" in (ast.get_docstring(function) or "").lower() or "exit_status" in function.name or (
-        function.name in {"_print_worker_info", "_run"}
+    return (
+        "exit status" in (ast.get_docstring(function) or "").lower()
+        or "exit_status" in function.name
+        or (function.name in {"_print_worker_info", "_run"})
     )
 
 
@@ -153,10 +162,17 @@ def test_a_worker_that_is_canceled_says_so(fakes: Stages, hanging: Path, when: s
     assert (process.returncode, stderr.decode()) == _canceled("worker")
 
 
-@pytest.mark.parametrize(("code", "told", "status", "words"), [
-    (1, True, 1, ""), (3, False, 3, "with exit status 3"), (0, False, 71, "with exit status 0"),
-    (0, True, 71, "with exit status 0"), (-9, False, 137, "by signal 9"), (-15, True, 143, "by signal 15"),
-])
+@pytest.mark.parametrize(
+    ("code", "told", "status", "words"),
+    [
+        (1, True, 1, ""),
+        (3, False, 3, "with exit status 3"),
+        (0, False, 71, "with exit status 0"),
+        (0, True, 71, "with exit status 0"),
+        (-9, False, 137, "by signal 9"),
+        (-15, True, 143, "by signal 15"),
+    ],
+)
 def test_a_run_in_the_background_that_ended_at_once(
     code: int, told: bool, status: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

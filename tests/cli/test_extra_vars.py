@@ -18,10 +18,41 @@ from playstream.cli.extra_vars import parse_assignments
 from playstream.pipeline.errors import ConfigurationError
 from tests.stages import Stages
 
-PIECES = st.sampled_from([
-    "a", "b", "=", "==", " ", "  ", "\n", "\t", '"', "'", "\\", "\\n", "\\=", "\\x41", "\\u00e9", "\\N{BULLET}",
-    "\\N{x}", "\\U0001F600", "{{", "}}", "{%", "%}", "{#", "#}", "é", "1", "x=1", "y='2 3'", "\\'", '\\"', "\\\\",
-])
+PIECES = st.sampled_from(
+    [
+        "a",
+        "b",
+        "=",
+        "==",
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        '"',
+        "'",
+        "\\",
+        "\\n",
+        "\\=",
+        "\\x41",
+        "\\u00e9",
+        "\\N{BULLET}",
+        "\\N{x}",
+        "\\U0001F600",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        "é",
+        "1",
+        "x=1",
+        "y='2 3'",
+        "\\'",
+        '\\"',
+        "\\\\",
+    ]
+)
 SHOW = """\
 - hosts: all
   gather_facts: false
@@ -53,22 +84,29 @@ def show(tmp_path: Path) -> Path:
     (tmp_path / "vaulted.yml").write_text("a: vaulted\n")
     (tmp_path / "password").write_text("sesame\n")
     program = Path(sys.executable).with_name("ansible-vault")
-    subprocess.run([program, "encrypt", "--vault-password-file", "password", "vaulted.yml"], cwd=tmp_path, check=True,
-                   capture_output=True)
+    subprocess.run(
+        [program, "encrypt", "--vault-password-file", "password", "vaulted.yml"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
     return tmp_path
 
 
-@pytest.mark.parametrize("words", [
-    ("-e", 'a="x\\ny"'),
-    ("-e", "@vaulted.yml", "-e", "a=over"),
-    ("-e", "a=over", "-e", "@vaulted.yml"),
-    ("-e", "@over.yml", "-e", "@vaulted.yml", "-e", "b=last"),
-    ("-e", '{"a": {"10": 1}, "b": "x"}', "-e", "a=1"),
-    ("-e", "{a: {10: 2001-01-02}, b: 0o10}"),
-    ("-e", "a='{{ b }}' b=templated"),
-    ("-e", "a=1 stray b=2"),
-    ("-e", ""),
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-e", 'a="x\\ny"'),
+        ("-e", "@vaulted.yml", "-e", "a=over"),
+        ("-e", "a=over", "-e", "@vaulted.yml"),
+        ("-e", "@over.yml", "-e", "@vaulted.yml", "-e", "b=last"),
+        ("-e", '{"a": {"10": 1}, "b": "x"}', "-e", "a=1"),
+        ("-e", "{a: {10: 2001-01-02}, b: 0o10}"),
+        ("-e", "a='{{ b }}' b=templated"),
+        ("-e", "a=1 stray b=2"),
+        ("-e", ""),
+    ],
+)
 def test_the_order_and_the_values_are_ansibles(show: Path, stages: Stages, words: tuple[str, ...]) -> None:
     more = ("-i", "n,", "-c", "local")
     program = Path(sys.executable).with_name("ansible-playbook")
@@ -86,14 +124,17 @@ def _message(output: str) -> str:
     return next(line.strip() for line in output.splitlines() if '"msg"' in line)
 
 
-@pytest.mark.parametrize(("word", "message"), [
-    ("./over.yml", "looks like a file name: write '@./over.yml'"),
-    ("a='x", "a quote or a block"),
-    ("[1]", "expected a mapping of names to values, got a list"),
-    ("@nope.yml", "nope.yml' cannot be read: No such file"),
-    ("word", "expected a mapping of names to values, got a string"),
-    ("a=\\N{NOSUCH}", "is not a valid escape sequence"),
-])
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("./over.yml", "looks like a file name: write '@./over.yml'"),
+        ("a='x", "a quote or a block"),
+        ("[1]", "expected a mapping of names to values, got a list"),
+        ("@nope.yml", "nope.yml' cannot be read: No such file"),
+        ("word", "expected a mapping of names to values, got a string"),
+        ("a=\\N{NOSUCH}", "is not a valid escape sequence"),
+    ],
+)
 def test_what_is_no_variable(show: Path, stages: Stages, word: str, message: str) -> None:
     done = stages.call("playbook", "show.yml", "-i", "n,", "-e", word, cwd=show)
     assert done.returncode == 1

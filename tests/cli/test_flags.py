@@ -15,25 +15,69 @@ from playstream.cli.parser import Parser, kind_of
 from playstream.pipeline.errors import ConfigurationError
 
 RUN = (
-    ("--debug",), ("--logfile", "l"), ("-b", "x"), ("--binary", "x"), ("-i", "7"), ("--ident", "7"),
-    ("--rotate-artifacts", "3"), ("--artifact-dir", "a"), ("--project-dir", "p"), ("--inventory", "h"), ("-j",),
-    ("--json",), ("--omit-event-data",), ("--only-failed-event-data",), ("--omit-env-files",), ("-q",), ("--quiet",),
-    ("-v",), ("-vvvv",), ("-p", "s"), ("--playbook", "s"), ("-m", "ping"), ("--module", "ping"), ("-r", "r"),
-    ("--role", "r"), ("--limit", "l"), ("--cmdline", "-e a=b"), ("--cmdline", "--check"), ("--hosts", "h"),
-    ("--forks", "4"), ("--roles-path", "r"), ("--role-vars", "a=b"), ("--role-skip-facts",), ("-a", "x=y"),
-    ("--args", "x=y"), ("--container-image", "i"), ("--container-volume-mount", "/a:/b"),
+    ("--debug",),
+    ("--logfile", "l"),
+    ("-b", "x"),
+    ("--binary", "x"),
+    ("-i", "7"),
+    ("--ident", "7"),
+    ("--rotate-artifacts", "3"),
+    ("--artifact-dir", "a"),
+    ("--project-dir", "p"),
+    ("--inventory", "h"),
+    ("-j",),
+    ("--json",),
+    ("--omit-event-data",),
+    ("--only-failed-event-data",),
+    ("--omit-env-files",),
+    ("-q",),
+    ("--quiet",),
+    ("-v",),
+    ("-vvvv",),
+    ("-p", "s"),
+    ("--playbook", "s"),
+    ("-m", "ping"),
+    ("--module", "ping"),
+    ("-r", "r"),
+    ("--role", "r"),
+    ("--limit", "l"),
+    ("--cmdline", "-e a=b"),
+    ("--cmdline", "--check"),
+    ("--hosts", "h"),
+    ("--forks", "4"),
+    ("--roles-path", "r"),
+    ("--role-vars", "a=b"),
+    ("--role-skip-facts",),
+    ("-a", "x=y"),
+    ("--args", "x=y"),
+    ("--container-image", "i"),
+    ("--container-volume-mount", "/a:/b"),
     ("--container-option", "--network=none"),
 )
 ISOLATION = (
-    ("--process-isolation",), ("--process-isolation-executable", "bwrap"), ("--process-isolation-path", "/t"),
-    ("--process-isolation-hide-paths=/a",), ("--process-isolation-show-paths=/a",),
-    ("--process-isolation-ro-paths=/a",), ("--directory-isolation-base-path", "/b"),
+    ("--process-isolation",),
+    ("--process-isolation-executable", "bwrap"),
+    ("--process-isolation-path", "/t"),
+    ("--process-isolation-hide-paths=/a",),
+    ("--process-isolation-show-paths=/a",),
+    ("--process-isolation-ro-paths=/a",),
+    ("--directory-isolation-base-path", "/b"),
 )
-WORKER = (("--private-data-dir", "d"), ("--worker-info",), ("--delete",), ("--keepalive-seconds", "3"), ("--debug",),
-          ("--logfile", "l"))
+WORKER = (
+    ("--private-data-dir", "d"),
+    ("--worker-info",),
+    ("--delete",),
+    ("--keepalive-seconds", "3"),
+    ("--debug",),
+    ("--logfile", "l"),
+)
 CLEANUP = (
-    ("--file-pattern", "/tmp/a*"), ("--exclude-strings=a b",), ("--remove-images=i",), ("--grace-period", "0"),
-    ("--image-prune",), ("--process-isolation-executable", "docker"),
+    ("--file-pattern", "/tmp/a*"),
+    ("--exclude-strings=a b",),
+    ("--remove-images=i",),
+    ("--grace-period", "0"),
+    ("--image-prune",),
+    ("--process-isolation-executable", "docker"),
 )
 CONTRACT = {
     ("run", "DIR"): RUN + ISOLATION,
@@ -63,11 +107,32 @@ def test_a_flag_means_the_same_before_and_after_the_subcommand(command: tuple[st
 
 
 def test_what_is_given_on_both_sides_is_joined() -> None:
-    found = parse([
-        "-v", "--inventory", "a,", "--roles-path=r", "-q", "--ident=1", "run", "DIR", "-vv", "--inventory", "b,", "-p",
-        "s", "--ident", "2", "--roles-path", "s", "--process-isolation-ro-paths", "/a", "/b",
-        "--process-isolation-ro-paths", "/c",
-    ])
+    found = parse(
+        [
+            "-v",
+            "--inventory",
+            "a,",
+            "--roles-path=r",
+            "-q",
+            "--ident=1",
+            "run",
+            "DIR",
+            "-vv",
+            "--inventory",
+            "b,",
+            "-p",
+            "s",
+            "--ident",
+            "2",
+            "--roles-path",
+            "s",
+            "--process-isolation-ro-paths",
+            "/a",
+            "/b",
+            "--process-isolation-ro-paths",
+            "/c",
+        ]
+    )
     assert (found.verbosity, found.inventory, found.roles_path) == (3, ["a,", "b,"], ["r", "s"])
     assert (found.quiet, found.ident, found.playbook) == (True, "2", "s")
     assert found.process_isolation_ro_paths == ["/a", "/b", "/c"]
@@ -82,17 +147,20 @@ def test_a_flag_has_a_value_everywhere_or_nowhere() -> None:
                 assert kinds.setdefault(name, takes_value(definition)) == takes_value(definition), name
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    (("process", "DIR", "-p", "x"), "arguments: -p x (-p is a flag of run, start, stop, is-alive, transmit)"),
-    (("--delete", "run", "DIR"), "--delete is a flag of worker)"),
-    (("--file-pattern", "x", "process", "DIR"), "--file-pattern is a flag of worker cleanup)"),
-    (("--nonsense", "run", "DIR"), "unrecognized arguments: --nonsense"),
-    (("run", "DIR", "-p", "a", "-m", "b"), "not allowed with argument"),
-    (("-p", "a", "run", "DIR", "-m", "b"), "not allowed with argument"),
-    (("run", "DIR", "--forks", "x"), "invalid int value"),
-    (("nonsense",), "invalid choice"),
-    (("worker", "nonsense"), "invalid choice"),
-])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("process", "DIR", "-p", "x"), "arguments: -p x (-p is a flag of run, start, stop, is-alive, transmit)"),
+        (("--delete", "run", "DIR"), "--delete is a flag of worker)"),
+        (("--file-pattern", "x", "process", "DIR"), "--file-pattern is a flag of worker cleanup)"),
+        (("--nonsense", "run", "DIR"), "unrecognized arguments: --nonsense"),
+        (("run", "DIR", "-p", "a", "-m", "b"), "not allowed with argument"),
+        (("-p", "a", "run", "DIR", "-m", "b"), "not allowed with argument"),
+        (("run", "DIR", "--forks", "x"), "invalid int value"),
+        (("nonsense",), "invalid choice"),
+        (("worker", "nonsense"), "invalid choice"),
+    ],
+)
 def test_what_cannot_be_understood(words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         parse(words)
@@ -113,22 +181,28 @@ def options(*words: str) -> dict[str, Any]:
     return job_options(found)
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    (("-p", "s", "--hosts", "h"), "--hosts applies to a module or role"),
-    (("-m", "s", "--tags", "x"), "--tags applies to a playbook or role"),
-    (("-r", "s", "--role-vars", "a=b c"), "--role-vars: expected name=value"),
-    (("-r", "s", "--role-vars", "a"), "--role-vars: expected a mapping of names to values"),
-])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("-p", "s", "--hosts", "h"), "--hosts applies to a module or role"),
+        (("-m", "s", "--tags", "x"), "--tags applies to a playbook or role"),
+        (("-r", "s", "--role-vars", "a=b c"), "--role-vars: expected name=value"),
+        (("-r", "s", "--role-vars", "a"), "--role-vars: expected a mapping of names to values"),
+    ],
+)
 def test_a_flag_that_would_do_nothing_is_an_error(words: tuple[str, ...], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         options(*words)
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    (("-p", "s", "-a", "x"), "--args applies to a module, but this job runs a playbook"),
-    (("-m", "s", "--role-vars", "a=b"), "--role-vars applies to a role, but this job runs a module"),
-    (("-p", "s", "--role-skip-facts"), "--role-skip-facts applies to a role, but this job runs a playbook"),
-])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("-p", "s", "-a", "x"), "--args applies to a module, but this job runs a playbook"),
+        (("-m", "s", "--role-vars", "a=b"), "--role-vars applies to a role, but this job runs a module"),
+        (("-p", "s", "--role-skip-facts"), "--role-skip-facts applies to a role, but this job runs a playbook"),
+    ],
+)
 def test_a_flag_that_changes_nothing_is_a_warning(
     words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,14 +224,17 @@ def test_the_environment_says_what_is_run_when_no_flag_does(monkeypatch: pytest.
         options()
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("a=1 b=two c=True d='x y' e=\"1\" f=", {"a": 1, "b": "two", "c": True, "d": "x y", "e": "1", "f": ""}),
-    ("a=[1,2] b={'c':1}", {"a": [1, 2], "b": {"c": 1}}),
-    ("a=b=c", {"a": "b=c"}),
-    ('{"a": [1, 2]}', {"a": [1, 2]}),
-    ("a: 1", {"a": 1}),
-    ("{a: x=y}", {"a": "x=y"}),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a=1 b=two c=True d='x y' e=\"1\" f=", {"a": 1, "b": "two", "c": True, "d": "x y", "e": "1", "f": ""}),
+        ("a=[1,2] b={'c':1}", {"a": [1, 2], "b": {"c": 1}}),
+        ("a=b=c", {"a": "b=c"}),
+        ('{"a": [1, 2]}', {"a": [1, 2]}),
+        ("a: 1", {"a": 1}),
+        ("{a: x=y}", {"a": "x=y"}),
+    ],
+)
 def test_variables_in_every_notation(text: str, expected: dict[str, Any]) -> None:
     assert parse_variables("--role-vars", text) == expected
 
@@ -169,8 +246,13 @@ def test_an_inventory_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest
         (tmp_path / name).write_text("")
     given = ["inventory", "mine", "here/hosts", "a,b", "nowhere"]
     words = [word for item in given for word in ("--inventory", item)]
-    assert options("-p", "s", *words)["inventory"] == ["inventory", "mine", str(tmp_path / "here/hosts"), "a,b",
-                                                      "nowhere"]
+    assert options("-p", "s", *words)["inventory"] == [
+        "inventory",
+        "mine",
+        str(tmp_path / "here/hosts"),
+        "a,b",
+        "nowhere",
+    ]
 
 
 def actions_of(command: str) -> list[argparse.Action]:

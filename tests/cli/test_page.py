@@ -36,8 +36,15 @@ def test_the_first_run(stages: Stages, tmp_path: Path) -> None:
     """As it stands on the page."""
     section = PAGE[PAGE.index("    mkdir -p demo/project") : PAGE.index("On a terminal Ansible's output")]
     script = re.sub(r"^    ", "", section, flags=re.MULTILINE)
-    done = subprocess.run(["sh", "-e"], input=script.encode(), cwd=tmp_path, env=stages.env, check=False,
-                          timeout=LIMIT_SECONDS, capture_output=True)
+    done = subprocess.run(
+        ["sh", "-e"],
+        input=script.encode(),
+        cwd=tmp_path,
+        env=stages.env,
+        check=False,
+        timeout=LIMIT_SECONDS,
+        capture_output=True,
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"Hello from localhost" in done.stdout
     assert (tmp_path / "demo" / "artifacts" / "first" / "status").read_text() == "successful"

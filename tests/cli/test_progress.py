@@ -49,9 +49,7 @@ def without_colours(text: str) -> str:
 
 
 def test_a_run_shows_how_far_it_is(stages: Stages, directory: Path) -> None:
-    (directory / "inventory" / "hosts").write_text(
-        (directory / "inventory" / "hosts").read_text() + "node2\n"
-    )
+    (directory / "inventory" / "hosts").write_text((directory / "inventory" / "hosts").read_text() + "node2\n")
     text, status = show(stages, "run", directory, "-p", "site.yml", "--cmdline", "-e broken=1")
     assert status == 2
     assert "\x1b[2K" in text
@@ -68,8 +66,12 @@ def test_a_run_shows_how_far_it_is(stages: Stages, directory: Path) -> None:
 def test_process_shows_it_too(stages: Stages, directory: Path, tmp_path: Path) -> None:
     (tmp_path / "run").write_bytes(stages.call("worker", stdin=stages.transmit(directory, "-p", "site.yml")).stdout)
     child = pexpect.spawn(
-        "sh", ["-c", 'exec "$@" < ' + str(tmp_path / "run"), "sh", *PLAYSTREAM, "process", str(directory)],
-        env=stages.env, dimensions=(24, 120), timeout=60, encoding="utf-8",
+        "sh",
+        ["-c", 'exec "$@" < ' + str(tmp_path / "run"), "sh", *PLAYSTREAM, "process", str(directory)],
+        env=stages.env,
+        dimensions=(24, 120),
+        timeout=60,
+        encoding="utf-8",
     )
     text = child.read()
     child.close()
@@ -78,9 +80,7 @@ def test_process_shows_it_too(stages: Stages, directory: Path, tmp_path: Path) -
     assert text.count("PLAY RECAP") == 1
 
 
-def test_orders_to_the_terminal_in_the_output_are_not_followed(
-    stages: Stages, private_data_dir: MakeDir
-) -> None:
+def test_orders_to_the_terminal_in_the_output_are_not_followed(stages: Stages, private_data_dir: MakeDir) -> None:
     hostile = private_data_dir({"site.yml": HOSTILE}, name="hostile")
     text, status = show(stages, "run", hostile, "-p", "site.yml", columns=60)
     assert status == 0, text
@@ -115,8 +115,12 @@ def test_without_rich_there_are_plain_lines(
 
 def test_ctrl_c_on_the_terminal(fakes: Stages, hanging: Path) -> None:
     child = pexpect.spawn(
-        sys.executable, [*PLAYSTREAM[1:], "run", str(hanging), "-p", "hang.yml"], env=fakes.env,
-        dimensions=(24, 80), timeout=30, encoding="utf-8",
+        sys.executable,
+        [*PLAYSTREAM[1:], "run", str(hanging), "-p", "hang.yml"],
+        env=fakes.env,
+        dimensions=(24, 80),
+        timeout=30,
+        encoding="utf-8",
     )
     child.expect_exact("waiting")
     child.sendintr()
@@ -129,8 +133,12 @@ def test_ctrl_c_on_the_terminal(fakes: Stages, hanging: Path) -> None:
 
 def test_a_terminal_that_goes_away(fakes: Stages, hanging: Path) -> None:
     child = pexpect.spawn(
-        sys.executable, [*PLAYSTREAM[1:], "run", str(hanging), "-p", "hang.yml", "-i", "x"], env=fakes.env,
-        dimensions=(24, 80), timeout=30, encoding="utf-8",
+        sys.executable,
+        [*PLAYSTREAM[1:], "run", str(hanging), "-p", "hang.yml", "-i", "x"],
+        env=fakes.env,
+        dimensions=(24, 80),
+        timeout=30,
+        encoding="utf-8",
     )
     child.expect_exact("waiting")
     # The terminal alone: child.close() sends signals too, and gives up after a tenth of a second.

@@ -57,8 +57,21 @@ def test_colours_when_they_are_asked_for(stages: Stages, directory: Path, monkey
 def test_a_role_and_its_variables(stages: Stages, directory: Path) -> None:
     (directory / "artifacts" / "old").mkdir(parents=True)
     (directory / "artifacts" / "old" / "status").write_text("successful")
-    done = stages.call("run", directory, "--role", "greet", "--role-vars", "who='a b' n=2", "--hosts", "node1",
-                       "--role-skip-facts", "--rotate-artifacts", "1", "-i", "r")
+    done = stages.call(
+        "run",
+        directory,
+        "--role",
+        "greet",
+        "--role-vars",
+        "who='a b' n=2",
+        "--hosts",
+        "node1",
+        "--role-skip-facts",
+        "--rotate-artifacts",
+        "1",
+        "-i",
+        "r",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert b"a b 3" in done.stdout
     assert artifacts_of(directory) == ["r"]
@@ -74,25 +87,28 @@ def test_a_module_needs_no_project(stages: Stages, directory: Path, monkeypatch:
     assert b'"ping": "pong"' in done.stdout
 
 
-@pytest.mark.parametrize(("words", "exit_status", "expected"), [
-    (("run", "DIR"), 1, "expected something to run, got nothing"),
-    (("run", "DIR/nowhere", "-p", "site.yml"), 1, "playstream run: the private data directory"),
-    (("start", "DIR/nowhere", "-p", "site.yml"), 1, "playstream start: the private data directory"),
-    (("start", "DIR", "-p", "nope.yml"), 1, "playstream start: playbook 'nope.yml' was not found"),
-    (("run", "DIR", "-p", "site.yml", "--hosts", "x"), 1, "--hosts applies to a module or role"),
-    (("run", "DIR", "-p", "site.yml", "-i", "a/b"), 1, "is not a valid directory name"),
-    (("run", "DIR", "-p", "site.yml", "--rotate-artifacts", "-1"), 1, "--rotate-artifacts: expected 0 or more"),
-    (("run", "DIR", "-p", "site.yml", "--logfile", "DIR/no/log"), 1, "cannot be written"),
-    (("run", "DIR", "-p", "site.yml", "-b", "no-such-program"), 127, "no-such-program was not found on this host"),
-    (("run", "DIR", "-p", "site.yml", "--process-isolation"), 1, "requires an image"),
-    (("run", "DIR", "-p", "site.yml", "-vvvvvvvv"), 1, "verbosity: expected 0 to 7"),
-    (("stop", "DIR"), 1, "no active run in"),
-    (("is-alive", "DIR"), 1, ""),
-    (("adhoc", "all"), 1, "expected a module"),
-    (("adhoc", "all", "-m", "ping", "-e", "@DIR/none"), 1, "extravars: 'DIR/none' cannot be read"),
-    (("adhoc", "all", "-m", "ping", "-i", "DIR/none"), 1, "inventory 'DIR/none' was not found"),
-    (("playbook", "DIR/none.yml"), 1, "was not found in"),
-])
+@pytest.mark.parametrize(
+    ("words", "exit_status", "expected"),
+    [
+        (("run", "DIR"), 1, "expected something to run, got nothing"),
+        (("run", "DIR/nowhere", "-p", "site.yml"), 1, "playstream run: the private data directory"),
+        (("start", "DIR/nowhere", "-p", "site.yml"), 1, "playstream start: the private data directory"),
+        (("start", "DIR", "-p", "nope.yml"), 1, "playstream start: playbook 'nope.yml' was not found"),
+        (("run", "DIR", "-p", "site.yml", "--hosts", "x"), 1, "--hosts applies to a module or role"),
+        (("run", "DIR", "-p", "site.yml", "-i", "a/b"), 1, "is not a valid directory name"),
+        (("run", "DIR", "-p", "site.yml", "--rotate-artifacts", "-1"), 1, "--rotate-artifacts: expected 0 or more"),
+        (("run", "DIR", "-p", "site.yml", "--logfile", "DIR/no/log"), 1, "cannot be written"),
+        (("run", "DIR", "-p", "site.yml", "-b", "no-such-program"), 127, "no-such-program was not found on this host"),
+        (("run", "DIR", "-p", "site.yml", "--process-isolation"), 1, "requires an image"),
+        (("run", "DIR", "-p", "site.yml", "-vvvvvvvv"), 1, "verbosity: expected 0 to 7"),
+        (("stop", "DIR"), 1, "no active run in"),
+        (("is-alive", "DIR"), 1, ""),
+        (("adhoc", "all"), 1, "expected a module"),
+        (("adhoc", "all", "-m", "ping", "-e", "@DIR/none"), 1, "extravars: 'DIR/none' cannot be read"),
+        (("adhoc", "all", "-m", "ping", "-i", "DIR/none"), 1, "inventory 'DIR/none' was not found"),
+        (("playbook", "DIR/none.yml"), 1, "was not found in"),
+    ],
+)
 def test_bad_input_is_one_clear_error(
     stages: Stages, directory: Path, words: tuple[str, ...], exit_status: int, expected: str
 ) -> None:
@@ -104,12 +120,15 @@ def test_bad_input_is_one_clear_error(
     assert stages.leftovers() == []
 
 
-@pytest.mark.parametrize(("closed", "words", "named"), [
-    (".", (), "the private data directory '{}'"),
-    ("..", (), "the private data directory '{}'"),
-    ("project", (), "playbook '{}/project/site.yml'"),
-    ("inventory", ("--inventory", "hosts"), "inventory '{}/inventory/hosts'"),
-])
+@pytest.mark.parametrize(
+    ("closed", "words", "named"),
+    [
+        (".", (), "the private data directory '{}'"),
+        ("..", (), "the private data directory '{}'"),
+        ("project", (), "playbook '{}/project/site.yml'"),
+        ("inventory", ("--inventory", "hosts"), "inventory '{}/inventory/hosts'"),
+    ],
+)
 def test_what_is_closed_to_the_user_is_not_said_to_be_missing(
     stages: Stages, private_data_dir: MakeDir, closed: str, words: tuple[str, ...], named: str
 ) -> None:
@@ -166,8 +185,9 @@ def test_nobody_has_to_read_the_output(fakes: Stages, directory: Path) -> None:
 
 
 def test_nobody_has_to_read_the_errors(fakes: Stages, hanging: Path) -> None:
-    process = fakes.start("run", hanging, "-p", "hang.yml", "-i", "x", stdin=subprocess.DEVNULL,
-                          stderr=subprocess.STDOUT)
+    process = fakes.start(
+        "run", hanging, "-p", "hang.yml", "-i", "x", stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"waiting\n"
     process.stdout.close()
@@ -187,8 +207,22 @@ def test_standard_streams_may_be_closed(fakes: Stages, directory: Path, closed: 
 def test_adhoc_needs_no_directory(stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "vars.yml").write_text("who: file\nansible_connection: local\n")
-    done = stages.call("adhoc", "all", "-i", "node1,", "-m", "debug", "-a", "msg='{{ who }} {{ n }}'", "-e",
-                       "@vars.yml", "-e", "who='not file' n=01", "-e", f"ansible_python_interpreter={sys.executable}")
+    done = stages.call(
+        "adhoc",
+        "all",
+        "-i",
+        "node1,",
+        "-m",
+        "debug",
+        "-a",
+        "msg='{{ who }} {{ n }}'",
+        "-e",
+        "@vars.yml",
+        "-e",
+        "who='not file' n=01",
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert b"not file 01" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tmp", "vars.yml"]
@@ -196,8 +230,20 @@ def test_adhoc_needs_no_directory(stages: Stages, tmp_path: Path, monkeypatch: p
 
 
 def test_a_playbook_needs_no_directory(stages: Stages, directory: Path, tmp_path: Path) -> None:
-    done = stages.call("playbook", directory / "project" / "site.yml", "-i", directory / "inventory", "-e",
-                       '{"broken": true}', "--artifact-dir", tmp_path / "kept", "--ident", "x", "--check", "-D")
+    done = stages.call(
+        "playbook",
+        directory / "project" / "site.yml",
+        "-i",
+        directory / "inventory",
+        "-e",
+        '{"broken": true}',
+        "--artifact-dir",
+        tmp_path / "kept",
+        "--ident",
+        "x",
+        "--check",
+        "-D",
+    )
     assert done.returncode == 2
     assert b"hello node1" in done.stdout
     assert (tmp_path / "kept" / "x" / "status").read_text() == "failed"

@@ -27,26 +27,55 @@ def test_a_job_travels_with_all_its_flags(
 ) -> None:
     monkeypatch.setenv("ANSIBLE_ROLES_PATH", f"{tmp_path}/elsewhere:{directory}/roles")
     job = job_of(
-        stages, directory, "-p", "site.yml", "-b", "/opt/ansible-playbook", "--container-image", "ee", "-j", "-q",
-        "--container-volume-mount", "/a:/b", "--container-option", "--network=none", "--process-isolation",
-        "--process-isolation-executable", "podman", "--process-isolation-hide-paths", "/x", "/y",
-        "--rotate-artifacts", "3", "--artifact-dir", "/nowhere", "--directory-isolation-base-path", "/tmp/base",
+        stages,
+        directory,
+        "-p",
+        "site.yml",
+        "-b",
+        "/opt/ansible-playbook",
+        "--container-image",
+        "ee",
+        "-j",
+        "-q",
+        "--container-volume-mount",
+        "/a:/b",
+        "--container-option",
+        "--network=none",
+        "--process-isolation",
+        "--process-isolation-executable",
+        "podman",
+        "--process-isolation-hide-paths",
+        "/x",
+        "/y",
+        "--rotate-artifacts",
+        "3",
+        "--artifact-dir",
+        "/nowhere",
+        "--directory-isolation-base-path",
+        "/tmp/base",
     )
     assert job.binary == "/opt/ansible-playbook"
     assert tuple(job.roles_path) == ("roles",)
     assert job.settings == {
-        "container_image": "ee", "container_volume_mounts": ["/a:/b"], "container_options": ["--network=none"],
-        "process_isolation": True, "process_isolation_executable": "podman",
-        "process_isolation_hide_paths": ["/x", "/y"], "directory_isolation_base_path": "/tmp/base",
+        "container_image": "ee",
+        "container_volume_mounts": ["/a:/b"],
+        "container_options": ["--network=none"],
+        "process_isolation": True,
+        "process_isolation_executable": "podman",
+        "process_isolation_hide_paths": ["/x", "/y"],
+        "directory_isolation_base_path": "/tmp/base",
     }
 
 
-@pytest.mark.parametrize(("command", "word"), [
-    ("run", "-d"), ("transmit", "--entrypoint=/bin/true"), ("start", "--help"),
-])
-def test_an_option_that_takes_the_job_away_is_refused(
-    stages: Stages, directory: Path, command: str, word: str
-) -> None:
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("run", "-d"),
+        ("transmit", "--entrypoint=/bin/true"),
+        ("start", "--help"),
+    ],
+)
+def test_an_option_that_takes_the_job_away_is_refused(stages: Stages, directory: Path, command: str, word: str) -> None:
     done = stages.call(command, directory, "-p", "site.yml", "--container-image", "ee", "--container-option", word)
     assert (done.returncode, done.stdout) == (1, b"")
     assert f"container_options: {word!r} cannot be used: " in done.stderr.decode()
@@ -64,11 +93,14 @@ def test_process_shows_events_and_keeps_artifacts_elsewhere(stages: Stages, dire
     assert b"ok: [node1]" in (directory / "artifacts" / "stdout").read_bytes()
 
 
-@pytest.mark.parametrize(("value", "expected"), [
-    ("soon", "ANSIBLE_RUNNER_KEEPALIVE_SECONDS: expected a number of seconds, 0 or more, got 'soon'"),
-    ("-3", "ANSIBLE_RUNNER_KEEPALIVE_SECONDS: expected a number of seconds, 0 or more, got -3"),
-    ("3", "the stream is empty"),
-])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("soon", "ANSIBLE_RUNNER_KEEPALIVE_SECONDS: expected a number of seconds, 0 or more, got 'soon'"),
+        ("-3", "ANSIBLE_RUNNER_KEEPALIVE_SECONDS: expected a number of seconds, 0 or more, got -3"),
+        ("3", "the stream is empty"),
+    ],
+)
 def test_the_environment_says_how_often_to_send_a_heartbeat(
     stages: Stages, monkeypatch: pytest.MonkeyPatch, value: str, expected: str
 ) -> None:
@@ -116,19 +148,27 @@ def test_cleanup_says_what_it_did(stages: Stages, tmp_path: Path) -> None:
     assert stages.call(*words).stdout == b"(changed: False)\n", "all are younger than the grace period"
     done = stages.call(*words, "--grace-period=0")
     assert done.stdout.decode().splitlines() == [
-        f"Removed 2 private data dir(s) in pattern {tmp_path}/job_*", "(changed: True)",
+        f"Removed 2 private data dir(s) in pattern {tmp_path}/job_*",
+        "(changed: True)",
     ]
     assert sorted(path.name for path in tmp_path.glob("job_*")) == ["job_keep"]
 
 
-@pytest.mark.parametrize(("words", "exit_status", "expected"), [
-    (("worker", "cleanup", "--file-pattern", "/*"), 1, "matches system directories"),
-    (("worker", "cleanup", "--grace-period", "-1"), 1, "--grace-period: expected 0 or more minutes"),
-    (("worker", "--delete", "cleanup"), 1, "--delete does not apply to cleanup"),
-    (("worker", "--image-prune"), 2, "--image-prune is a flag of worker cleanup"),
-    (("worker", "cleanup", "--image-prune", "--process-isolation-executable", "bwrap"), 1, "expected podman or docker"),
-    (("process", "DIR", "--logfile", "DIR/no/log"), 1, "cannot be written"),
-])
+@pytest.mark.parametrize(
+    ("words", "exit_status", "expected"),
+    [
+        (("worker", "cleanup", "--file-pattern", "/*"), 1, "matches system directories"),
+        (("worker", "cleanup", "--grace-period", "-1"), 1, "--grace-period: expected 0 or more minutes"),
+        (("worker", "--delete", "cleanup"), 1, "--delete does not apply to cleanup"),
+        (("worker", "--image-prune"), 2, "--image-prune is a flag of worker cleanup"),
+        (
+            ("worker", "cleanup", "--image-prune", "--process-isolation-executable", "bwrap"),
+            1,
+            "expected podman or docker",
+        ),
+        (("process", "DIR", "--logfile", "DIR/no/log"), 1, "cannot be written"),
+    ],
+)
 def test_bad_input_is_one_clear_error(
     stages: Stages, directory: Path, words: tuple[str, ...], exit_status: int, expected: str
 ) -> None:

@@ -41,7 +41,8 @@ HOSTILE = r"""
 ORDERS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e]|\r(?!\n)")
 """What a terminal does something else for than to show text, in colours."""
 WRITTEN_OUT = (
-    r"TASK [\x1b[2J\x1b[H clear \x1b]0;title\x07 the screen]", r"\x9b2J eight bits, \u202e reversed",
+    r"TASK [\x1b[2J\x1b[H clear \x1b]0;title\x07 the screen]",
+    r"\x9b2J eight bits, \u202e reversed",
     r"\x1b[8mhidden\x1b[5A up \x1b]52;c;eA==\x1b\ copied \x08\x08",
 )
 
@@ -70,9 +71,7 @@ def show(stages: Stages, *words: str | Path, stdin: bytes | None = None) -> tupl
         source = stages.temporary.parent / "stdin"
         source.write_bytes(stdin)
         command = ["sh", "-c", 'source=$1; shift; exec "$@" < "$source"', "sh", str(source), *command]
-    child = pexpect.spawn(
-        command[0], command[1:], env=stages.env, dimensions=(24, 200), timeout=60, encoding="utf-8"
-    )
+    child = pexpect.spawn(command[0], command[1:], env=stages.env, dimensions=(24, 200), timeout=60, encoding="utf-8")
     text = child.read()
     child.close()
     assert child.exitstatus is not None
@@ -86,8 +85,11 @@ def result_of(stages: Stages, directory: Path) -> bytes:
 def stream(*records: Event) -> bytes:
     """A worker's stream with these events."""
     whole: tuple[Record, ...] = (
-        Status(StatusName.STARTING, NOW, command=("ansible-playbook",), cwd="/", env={}), *records,
-        Status(StatusName.SUCCESSFUL, NOW, rc=0), FileEntry(b"", FileType.DIRECTORY, 0o700, 1), TreeEnd(1, 0),
+        Status(StatusName.STARTING, NOW, command=("ansible-playbook",), cwd="/", env={}),
+        *records,
+        Status(StatusName.SUCCESSFUL, NOW, rc=0),
+        FileEntry(b"", FileType.DIRECTORY, 0o700, 1),
+        TreeEnd(1, 0),
     )
     return encode(*whole)
 
@@ -98,8 +100,15 @@ def encode(*records: Record) -> bytes:
 
 
 def event(counter: int, stdout: str, *, ascii_only: bool = False) -> Event:
-    fields = {"uuid": f"u-{counter}", "counter": counter, "stdout": stdout, "start_line": counter - 1,
-              "end_line": counter, "event": "verbose", "event_data": {}}
+    fields = {
+        "uuid": f"u-{counter}",
+        "counter": counter,
+        "stdout": stdout,
+        "start_line": counter - 1,
+        "end_line": counter,
+        "event": "verbose",
+        "event_data": {},
+    }
     return Event(counter, json.dumps(fields, ensure_ascii=ascii_only).encode("utf-8"))
 
 
@@ -145,9 +154,7 @@ def test_json_lines_are_the_same_events(plain_terminal: Stages, hostile: Path) -
     assert [json.loads(line) for line in text.splitlines()] == read_events(hostile / "artifacts" / "x")
 
 
-def test_live_progress_and_no_colours(
-    stages: Stages, hostile: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_live_progress_and_no_colours(stages: Stages, hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     text, status = show(stages, "run", hostile, "-p", "hostile.yml")
@@ -185,7 +192,15 @@ def test_a_worker_that_cuts_orders_in_two(plain_terminal: Stages, tmp_path: Path
     text, status = show(plain_terminal, "process", tmp_path, stdin=result)
     assert status == 0, text
     assert text.split("\r\n") == [
-        r"a\x1b", "[2Jb", r"c\x1b]0;ti", r"tle\x07d", r"\x1b[31", "mred", "\x1b[32mgreen\x1b[0m", "not\ufffd", "",
+        r"a\x1b",
+        "[2Jb",
+        r"c\x1b]0;ti",
+        r"tle\x07d",
+        r"\x1b[31",
+        "mred",
+        "\x1b[32mgreen\x1b[0m",
+        "not\ufffd",
+        "",
     ]
 
 

@@ -79,9 +79,16 @@ def check_complete(directory: Path) -> None:
     assert "line 2999" in (artifacts / "stdout").read_text() or "line 2999" in str(read_events(artifacts))
 
 
-@pytest.mark.parametrize("words", [
-    ("--version",), ("--help",), ("run", "--help"), ("plugin-path",), ("worker", "--worker-info"),
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--version",),
+        ("--help",),
+        ("run", "--help"),
+        ("plugin-path",),
+        ("worker", "--worker-info"),
+    ],
+)
 def test_what_is_printed(stages: Stages, words: Sequence[str]) -> None:
     status, stderr = call(stages, words, stdout=FULL)
     assert status == OutputError.exit_status
@@ -102,10 +109,15 @@ def test_results(stages: Stages, loud: Path) -> None:
     assert stages.leftovers() == []
 
 
-@pytest.mark.parametrize("words", [
-    ("adhoc", "localhost", "-m", "ping"), ("playbook", "site.yml", "-i", "localhost,"),
-    ("start", ".", "-p", "site.yml", "-i", "x"),
-], ids=["adhoc", "playbook", "start"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("adhoc", "localhost", "-m", "ping"),
+        ("playbook", "site.yml", "-i", "localhost,"),
+        ("start", ".", "-p", "site.yml", "-i", "x"),
+    ],
+    ids=["adhoc", "playbook", "start"],
+)
 def test_what_other_commands_show(
     stages: Stages, loud: Path, monkeypatch: pytest.MonkeyPatch, words: Sequence[str]
 ) -> None:
@@ -155,9 +167,14 @@ def test_the_command_line_of_compat(stages: Stages, loud: Path, words: Sequence[
         check_complete(loud)
 
 
-@pytest.mark.parametrize(("words", "status"), [
-    (("run", "--help"), INTERRUPTED_EXIT_STATUS), (("show", "x", "--json"), -signal.SIGINT),
-], ids=["help", "show"])
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("run", "--help"), INTERRUPTED_EXIT_STATUS),
+        (("show", "x", "--json"), -signal.SIGINT),
+    ],
+    ids=["help", "show"],
+)
 def test_ctrl_c_while_nobody_takes_the_output(stages: Stages, stored: str, words: Sequence[str], status: int) -> None:
     pipe = Slow(blocking=True)
     if words[0] == "show":
@@ -251,8 +268,16 @@ class Slow:
 def test_a_pipe_that_does_not_block(stages: Stages, loud: Path, flags: Sequence[str]) -> None:
     slow = Slow()
     process = stages.start(
-        "run", loud, "-p", "site.yml", "-i", "x", *flags, stdin=subprocess.DEVNULL,
-        stdout=slow.writing_end, stderr=slow.writing_end,
+        "run",
+        loud,
+        "-p",
+        "site.yml",
+        "-i",
+        "x",
+        *flags,
+        stdin=subprocess.DEVNULL,
+        stdout=slow.writing_end,
+        stderr=slow.writing_end,
     )
     shown = slow.read(process).decode()
     assert process.wait(LIMIT_SECONDS) == 0
@@ -291,14 +316,19 @@ def filter_slowly(stages: Stages, words: Sequence[str | Path], stdin: bytes) -> 
     return found
 
 
-def test_a_terminal_that_does_not_block(
-    stages: Stages, loud: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_that_does_not_block(stages: Stages, loud: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The live display moves its line there, and what the run shows scrolls above it."""
     monkeypatch.setenv("TERM", "xterm-256color")
     slow = Slow(terminal=True)
     process = stages.start(
-        "run", loud, "-p", "site.yml", "-i", "x", stdin=subprocess.DEVNULL, stdout=slow.writing_end,
+        "run",
+        loud,
+        "-p",
+        "site.yml",
+        "-i",
+        "x",
+        stdin=subprocess.DEVNULL,
+        stdout=slow.writing_end,
         stderr=slow.writing_end,
     )
     shown = slow.read(process).decode()

@@ -42,8 +42,13 @@ def run(tmp_path: Path) -> Run:
     def run(*words: str | Path, python: Path = Path(sys.executable)) -> subprocess.CompletedProcess[str]:
         (tmp_path / "tmp").mkdir(exist_ok=True)
         return subprocess.run(
-            [python, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            timeout=LIMIT_SECONDS, cwd=tmp_path,
+            [python, *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+            cwd=tmp_path,
             env={**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "tmp")},
         )
 

@@ -72,10 +72,14 @@ BAD_STREAMS: list[tuple[bytes, str]] = [
     (b"no stream\n", "Failed to JSON parse a line from transmit stream."),
     (b'{"kwargs": {\n', "Failed to JSON parse a line from transmit stream."),
     (b'{"kwargs": {"playbook": "x.yml"}}\n', "Failed to JSON parse a line from transmit stream."),
-    (b'{"kwargs": {"playbook": "x.yml"}}\n{"zipfile": 5}\n\1\2\3\4\5{"eof": true}\n',
-     "Failed to extract private data directory on worker."),
-    (b'{"kwargs": {"playbook": "x.yml"}}\n{"zipfile": 8}\nAAAAAAAAAAA={"eof": true}\n',
-     "Failed to extract private data directory on worker."),
+    (
+        b'{"kwargs": {"playbook": "x.yml"}}\n{"zipfile": 5}\n\1\2\3\4\5{"eof": true}\n',
+        "Failed to extract private data directory on worker.",
+    ),
+    (
+        b'{"kwargs": {"playbook": "x.yml"}}\n{"zipfile": 8}\nAAAAAAAAAAA={"eof": true}\n',
+        "Failed to extract private data directory on worker.",
+    ),
 ]
 
 

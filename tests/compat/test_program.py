@@ -67,8 +67,12 @@ def test_command_line_of_ansible_runner(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ((), "expected a program"), (("none.py",), "'none.py' cannot be read: No such file"), ((".",), "'.'"),
-        (("-x", "none.py"), "unknown option '-x'"), (("-m",), "name of a module"), (("-m", "no.such"), "'no.such'"),
+        ((), "expected a program"),
+        (("none.py",), "'none.py' cannot be read: No such file"),
+        ((".",), "'.'"),
+        (("-x", "none.py"), "unknown option '-x'"),
+        (("-m",), "name of a module"),
+        (("-m", "no.such"), "'no.such'"),
     ],
 )
 def test_nothing_to_run(words: tuple[str, ...], named: str, run: Run) -> None:

@@ -118,10 +118,15 @@ def test_places(config: RunnerConfig, tmp_path: Path) -> None:
 
 
 def test_the_environment_is_what_the_job_sees(tmp_path: Path) -> None:
-    play = {"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": [
-        {"command": "cat /proc/self/environ", "register": "seen"},
-        {"copy": {"content": "{{ seen.stdout }}", "dest": str(tmp_path / "seen")}},
-    ]}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "connection": "local",
+        "tasks": [
+            {"command": "cat /proc/self/environ", "register": "seen"},
+            {"copy": {"content": "{{ seen.stdout }}", "dest": str(tmp_path / "seen")}},
+        ],
+    }
     runner = interface.run(private_data_dir=tmp_path, playbook=[play], envvars={"WORD": "mine"}, quiet=True)
     assert runner.rc == 0
     seen = dict(item.partition("=")[::2] for item in (tmp_path / "seen").read_text().split("\0") if item)

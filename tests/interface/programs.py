@@ -87,6 +87,9 @@ def start_program(
     options.setdefault("stdin", subprocess.DEVNULL)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.Popen(
-        [*options.pop("prefix", ()), sys.executable, "-c", text, *map(str, arguments)], text=True, cwd=cwd,
-        env={**os.environ, "TMPDIR": str(temporary), "PATH": path}, **options,
+        [*options.pop("prefix", ()), sys.executable, "-c", text, *map(str, arguments)],
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "TMPDIR": str(temporary), "PATH": path},
+        **options,
     )

@@ -13,13 +13,12 @@ import pytest
 from tests.interface.first_documents import run_example
 
 # The examples leave closing runner.stdout to the interpreter.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed file", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def test_the_application_examples(seed_dir: Path) -> None:
-    printed = run_example("""
+    printed = run_example(
+        """
         # Run a playbook
         result = ansible_runner.run(
             private_data_dir='/path/to/project',
@@ -59,7 +58,9 @@ def test_the_application_examples(seed_dir: Path) -> None:
                 host = event['event_data']['host']
                 stdout = event['event_data']['res'].get('stdout', '')
                 print(f"{host}: {stdout}")
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     lines = printed.splitlines()
     assert lines[:2] == ["Status: successful", "Return code: 0"]
     assert "OK: node1 - Tagged 2.5.0 False" in lines
@@ -67,7 +68,8 @@ def test_the_application_examples(seed_dir: Path) -> None:
 
 
 def test_the_polling_example(seed_dir: Path) -> None:
-    printed = run_example("""
+    printed = run_example(
+        """
         # Start the run in the background
         thread, runner = ansible_runner.run_async(
             private_data_dir='/path/to/project',
@@ -82,6 +84,9 @@ def test_the_polling_example(seed_dir: Path) -> None:
         # Get the final result
         print(f"Final status: {runner.status}")
         print(f"Return code: {runner.rc}")
-    """, seed_dir, time=time)
+    """,
+        seed_dir,
+        time=time,
+    )
     assert printed.startswith("Status: running\n")
     assert printed.endswith("\nFinal status: successful\nReturn code: 0")

@@ -62,9 +62,7 @@ def test_an_awaited_run_lets_the_loop_go_on(temporary: Path, tmp_path: Path) -> 
 def test_more_than_a_pool_has_threads(tmp_path: Path) -> None:
     async def main() -> list[playstream.Runner]:
         script = fake(tmp_path, "sleep 0.2")
-        return await asyncio.gather(
-            *(playstream.arun(binary=script, playbook=PLAYS, quiet=True) for _ in range(12))
-        )
+        return await asyncio.gather(*(playstream.arun(binary=script, playbook=PLAYS, quiet=True) for _ in range(12)))
 
     assert [runner.status for runner in asyncio.run(main())] == ["successful"] * 12
 
@@ -77,9 +75,7 @@ def test_breaking_out_of_the_loop_ends_the_job(temporary: Path, tmp_path: Path, 
         kept = []
 
         def start() -> playstream.EventStream:
-            stream = playstream.stream(
-                binary=fake(tmp_path, ENDLESS), playbook=PLAYS, finished_callback=runners.append
-            )
+            stream = playstream.stream(binary=fake(tmp_path, ENDLESS), playbook=PLAYS, finished_callback=runners.append)
             if held:
                 kept.append(stream)
             return stream
@@ -136,7 +132,10 @@ def test_cancelling_the_task_cancels_the_job(temporary: Path, tmp_path: Path, ho
             running.set()
 
     options: dict[str, Any] = {
-        "binary": fake(tmp_path, "exec sleep 100"), "playbook": PLAYS, "quiet": True, "status_handler": note,
+        "binary": fake(tmp_path, "exec sleep 100"),
+        "playbook": PLAYS,
+        "quiet": True,
+        "status_handler": note,
         "finished_callback": runners.append,
     }
 
@@ -166,8 +165,11 @@ def test_a_loop_that_ends_ends_its_jobs(temporary: Path, tmp_path: Path, how: st
     runners: list[playstream.Runner] = []
     running = threading.Event()
     options: dict[str, Any] = {
-        "binary": fake(tmp_path, "echo 1; exec sleep 100"), "playbook": PLAYS, "quiet": True,
-        "status_handler": lambda *_, **__: running.set(), "finished_callback": runners.append,
+        "binary": fake(tmp_path, "echo 1; exec sleep 100"),
+        "playbook": PLAYS,
+        "quiet": True,
+        "status_handler": lambda *_, **__: running.set(),
+        "finished_callback": runners.append,
     }
 
     async def use() -> None:
@@ -226,9 +228,7 @@ def test_what_handlers_raise(temporary: Path, tmp_path: Path) -> None:
     with pytest.raises(CallbackError, match="finished_callback raised LookupError"):
         asyncio.run(read(finished_callback=explode))
     with pytest.raises(LookupError, match="boom"):
-        asyncio.run(playstream.arun(
-            binary=fake(tmp_path, "echo 1"), playbook=PLAYS, quiet=True, event_handler=explode
-        ))
+        asyncio.run(playstream.arun(binary=fake(tmp_path, "echo 1"), playbook=PLAYS, quiet=True, event_handler=explode))
     assert_nothing_is_left(temporary)
 
 

@@ -16,52 +16,55 @@ from playstream.pipeline.errors import ConfigurationError
 from tests.interface.programs import play
 
 
-@pytest.mark.parametrize(("options", "expected"), [
-    ({"playbok": "site.yml"}, r"run\(\) got an unexpected keyword argument 'playbok'; did you mean 'playbook'\?"),
-    ({"zzz": 1}, r"run\(\) got an unexpected keyword argument 'zzz'\. docs/python\.md lists them"),
-    ({"forks": "5"}, "forks: expected an integer, got str"),
-    ({"forks": True}, "forks: expected an integer, got True"),
-    ({"forks": 0}, "forks: expected an integer of 1 or more, got 0"),
-    ({"verbosity": 9}, "verbosity: expected 0 to 7, got 9"),
-    ({"quiet": 1}, "quiet: expected true or false, got int"),
-    ({"timeout": "1h"}, "timeout: expected a number, got str"),
-    ({"timeout": -1}, "timeout: expected a number of seconds"),
-    ({"limit": ["a"]}, "limit: expected a string, got list"),
-    ({"tags": [1]}, r"tags: expected a string or a list of \(a string\), got list"),
-    ({"extravars": 5}, "extravars: expected a dict or a string or a path or a list of .*, got int"),
-    ({"playbook": "x" * 300}, "playbook 'x{300}' was not found"),
-    ({"inventory": "x" * 300}, "inventory 'x{300}' was not found"),
-    ({"playbook": None, "role": "x" * 300}, "role 'x{300}' was not found"),
-    ({"private_data_dir": "/" + "x" * 300}, "private data directory '/x{300}' does not exist"),
-    ({"extravars": "nope.yml"}, r"extravars: '.*nope\.yml' cannot be read: No such file"),
-    ({"extravars": {"a": object()}}, "extravars: a: expected a string, a number, .*an object of the type object"),
-    ({"envvars": {"A": None}}, "envvars: A: expected a string or a number"),
-    ({"passwords": {"(": "hunter2"}}, r"passwords: '\(' is not a regular expression"),
-    ({"passwords": {"^x": None}}, r"passwords: the answer to '\^x': expected a string"),
-    ({"settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected a number of seconds"),
-    ({"settings": {"suppress_output_file": "no"}}, "settings: suppress_output_file: expected true or false"),
-    ({"settings": []}, "settings: expected a dict, got list"),
-    ({"event_handler": "print"}, "event_handler: expected a function, got str"),
-    ({"status_handler": 1}, "status_handler: expected a function, got int"),
-    ({"inventory": 5}, "inventory: expected a string or a path or a dict or a list of"),
-    ({"inventory": "nope"}, "inventory 'nope' was not found"),
-    ({"inventory": {"a": {1, 2}}}, "inventory: a: expected a string, a number, .* of the type set"),
-    ({"playbook": "nope.yml"}, r"playbook 'nope\.yml' was not found in .*; available: site\.yml"),
-    ({"playbook": "../nowhere.yml"}, "playbook .* was not found in"),
-    ({"playbook": "/nowhere/site.yml"}, "playbook .* was not found in"),
-    ({"playbook": []}, "playbook: expected at least one play"),
-    ({"playbook": [1]}, "playbook: expected a string or a path or a dict or a list of"),
-    ({"module": "ping"}, "expected one of playbook .* got playbook and module"),
-    ({"playbook": None}, "expected one of playbook .* got none"),
-    ({"playbook": None, "role": "nope"}, "role 'nope' was not found"),
-    ({"hosts": "a", "host_pattern": "b"}, "expected one of hosts and host_pattern, got both"),
-    ({"cmdline": "--diff 'x"}, "cmdline: .* No closing quotation"),
-    ({"ssh_key": "hunter2"}, "ssh_key: expected a private key"),
-    ({"ident": "a/b"}, "ident 'a/b' is not a valid directory name"),
-    ({"ident": 1.5}, "ident: expected a string or an integer"),
-    ({"logfile": "/nonexistent/log"}, "logfile: '/nonexistent/log' cannot be written"),
-    ({"private_data_dir": "/nonexistent"}, "private data directory '/nonexistent' does not exist"),
-])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"playbok": "site.yml"}, r"run\(\) got an unexpected keyword argument 'playbok'; did you mean 'playbook'\?"),
+        ({"zzz": 1}, r"run\(\) got an unexpected keyword argument 'zzz'\. docs/python\.md lists them"),
+        ({"forks": "5"}, "forks: expected an integer, got str"),
+        ({"forks": True}, "forks: expected an integer, got True"),
+        ({"forks": 0}, "forks: expected an integer of 1 or more, got 0"),
+        ({"verbosity": 9}, "verbosity: expected 0 to 7, got 9"),
+        ({"quiet": 1}, "quiet: expected true or false, got int"),
+        ({"timeout": "1h"}, "timeout: expected a number, got str"),
+        ({"timeout": -1}, "timeout: expected a number of seconds"),
+        ({"limit": ["a"]}, "limit: expected a string, got list"),
+        ({"tags": [1]}, r"tags: expected a string or a list of \(a string\), got list"),
+        ({"extravars": 5}, "extravars: expected a dict or a string or a path or a list of .*, got int"),
+        ({"playbook": "x" * 300}, "playbook 'x{300}' was not found"),
+        ({"inventory": "x" * 300}, "inventory 'x{300}' was not found"),
+        ({"playbook": None, "role": "x" * 300}, "role 'x{300}' was not found"),
+        ({"private_data_dir": "/" + "x" * 300}, "private data directory '/x{300}' does not exist"),
+        ({"extravars": "nope.yml"}, r"extravars: '.*nope\.yml' cannot be read: No such file"),
+        ({"extravars": {"a": object()}}, "extravars: a: expected a string, a number, .*an object of the type object"),
+        ({"envvars": {"A": None}}, "envvars: A: expected a string or a number"),
+        ({"passwords": {"(": "hunter2"}}, r"passwords: '\(' is not a regular expression"),
+        ({"passwords": {"^x": None}}, r"passwords: the answer to '\^x': expected a string"),
+        ({"settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected a number of seconds"),
+        ({"settings": {"suppress_output_file": "no"}}, "settings: suppress_output_file: expected true or false"),
+        ({"settings": []}, "settings: expected a dict, got list"),
+        ({"event_handler": "print"}, "event_handler: expected a function, got str"),
+        ({"status_handler": 1}, "status_handler: expected a function, got int"),
+        ({"inventory": 5}, "inventory: expected a string or a path or a dict or a list of"),
+        ({"inventory": "nope"}, "inventory 'nope' was not found"),
+        ({"inventory": {"a": {1, 2}}}, "inventory: a: expected a string, a number, .* of the type set"),
+        ({"playbook": "nope.yml"}, r"playbook 'nope\.yml' was not found in .*; available: site\.yml"),
+        ({"playbook": "../nowhere.yml"}, "playbook .* was not found in"),
+        ({"playbook": "/nowhere/site.yml"}, "playbook .* was not found in"),
+        ({"playbook": []}, "playbook: expected at least one play"),
+        ({"playbook": [1]}, "playbook: expected a string or a path or a dict or a list of"),
+        ({"module": "ping"}, "expected one of playbook .* got playbook and module"),
+        ({"playbook": None}, "expected one of playbook .* got none"),
+        ({"playbook": None, "role": "nope"}, "role 'nope' was not found"),
+        ({"hosts": "a", "host_pattern": "b"}, "expected one of hosts and host_pattern, got both"),
+        ({"cmdline": "--diff 'x"}, "cmdline: .* No closing quotation"),
+        ({"ssh_key": "hunter2"}, "ssh_key: expected a private key"),
+        ({"ident": "a/b"}, "ident 'a/b' is not a valid directory name"),
+        ({"ident": 1.5}, "ident: expected a string or an integer"),
+        ({"logfile": "/nonexistent/log"}, "logfile: '/nonexistent/log' cannot be written"),
+        ({"private_data_dir": "/nonexistent"}, "private data directory '/nonexistent' does not exist"),
+    ],
+)
 def test_wrong_parameters(temporary: Path, demo: Path, options: dict[str, Any], expected: str) -> None:
     told: list[object] = []
     given = {"private_data_dir": demo, "playbook": "site.yml", "finished_callback": told.append, **options}
@@ -76,13 +79,29 @@ def test_wrong_parameters(temporary: Path, demo: Path, options: dict[str, Any], 
 
 
 PATHS = (
-    "private_data_dir", "project_dir", "artifact_dir", "process_isolation_path", "host_cwd", "logfile",
-    "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
+    "private_data_dir",
+    "project_dir",
+    "artifact_dir",
+    "process_isolation_path",
+    "host_cwd",
+    "logfile",
+    "process_isolation_hide_paths",
+    "process_isolation_show_paths",
+    "process_isolation_ro_paths",
 )
 NAMES = ("process_isolation_executable", "container_image", "container_workdir", "store")
 OF_A_JOB = (
-    "playbook", "inventory", "roles_path", "extravars", "directory_isolation_base_path", "identity", "module", "role",
-    "binary", "hosts", "host_pattern",
+    "playbook",
+    "inventory",
+    "roles_path",
+    "extravars",
+    "directory_isolation_base_path",
+    "identity",
+    "module",
+    "role",
+    "binary",
+    "hosts",
+    "host_pattern",
 )
 
 
@@ -125,15 +144,18 @@ def test_empty_paths_in_compat(temporary: Path, demo: Path) -> None:
     assert Path(made).is_dir()
 
 
-@pytest.mark.parametrize(("name", "text", "expected"), [
-    ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
-    ("extravars", '{"a": 1,\n "b" 2}\n', "env/extravars, line 2"),
-    ("passwords", "'[': hunter2\n", r"env/passwords: '\[' is not a regular expression"),
-    ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected a number of seconds"),
-    ("settings", "- a\n", "env/settings: expected a mapping of names to values, got a list"),
-    ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),
-    ("ssh_key", "hunter2", "env/ssh_key: expected a private key"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
+        ("extravars", '{"a": 1,\n "b" 2}\n', "env/extravars, line 2"),
+        ("passwords", "'[': hunter2\n", r"env/passwords: '\[' is not a regular expression"),
+        ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected a number of seconds"),
+        ("settings", "- a\n", "env/settings: expected a mapping of names to values, got a list"),
+        ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),
+        ("ssh_key", "hunter2", "env/ssh_key: expected a private key"),
+    ],
+)
 def test_wrong_files(temporary: Path, demo: Path, name: str, text: str, expected: str) -> None:
     (demo / "env").mkdir()
     (demo / "env" / name).write_text(text)

@@ -93,8 +93,12 @@ def test_environment_directory_and_handlers(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     seen: list[str] = []
     out, _, rc = playstream.run_command(
-        "sh", ["-c", "pwd; echo $WORD"], runner_mode="subprocess", envvars={"WORD": "x y"},
-        status_handler=lambda data, **_: seen.append(data["status"]), finished_callback=lambda r: seen.append(r.status),
+        "sh",
+        ["-c", "pwd; echo $WORD"],
+        runner_mode="subprocess",
+        envvars={"WORD": "x y"},
+        status_handler=lambda data, **_: seen.append(data["status"]),
+        finished_callback=lambda r: seen.append(r.status),
     )
     assert (out, rc) == (f"{tmp_path}\nx y\n", 0)
     assert seen == ["starting", "running", "successful", "successful"]
@@ -135,17 +139,20 @@ def test_the_last_status_comes_after_the_output() -> None:
         thread.join()
 
 
-@pytest.mark.parametrize(("arguments", "options", "expected"), [
-    (("",), {}, "executable_cmd: expected the name of a program"),
-    ((7,), {}, "executable_cmd: expected the name of a program, got 7"),
-    (("ls", "-l"), {}, "cmdline_args: expected a list of strings"),
-    (("ls", [1]), {}, "cmdline_args: expected a list of strings"),
-    (("ls",), {"inventory": "x"}, r"run_command\(\) got an unexpected keyword argument 'inventory'"),
-    (("ls",), {"input_fd": __import__("io").StringIO("x")}, "input_fd: expected a file with a descriptor"),
-    (("ls",), {"error_fd": 2, "runner_mode": "pexpect"}, "error_fd requires runner_mode='subprocess'"),
-    (("ls",), {"output_fd": 1, "runner_mode": "pexpect"}, "output_fd requires runner_mode='subprocess'"),
-    (("ls",), {"runner_mode": "shell"}, "runner_mode: expected 'pexpect' or 'subprocess'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "options", "expected"),
+    [
+        (("",), {}, "executable_cmd: expected the name of a program"),
+        ((7,), {}, "executable_cmd: expected the name of a program, got 7"),
+        (("ls", "-l"), {}, "cmdline_args: expected a list of strings"),
+        (("ls", [1]), {}, "cmdline_args: expected a list of strings"),
+        (("ls",), {"inventory": "x"}, r"run_command\(\) got an unexpected keyword argument 'inventory'"),
+        (("ls",), {"input_fd": __import__("io").StringIO("x")}, "input_fd: expected a file with a descriptor"),
+        (("ls",), {"error_fd": 2, "runner_mode": "pexpect"}, "error_fd requires runner_mode='subprocess'"),
+        (("ls",), {"output_fd": 1, "runner_mode": "pexpect"}, "output_fd requires runner_mode='subprocess'"),
+        (("ls",), {"runner_mode": "shell"}, "runner_mode: expected 'pexpect' or 'subprocess'"),
+    ],
+)
 def test_bad_input(temporary: Path, arguments: tuple[Any, ...], options: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         playstream.run_command(*arguments, **options)
@@ -171,17 +178,24 @@ def test_descriptors_are_given_back(tmp_path: Path) -> None:
     assert open_descriptors() == before
 
 
-@pytest.mark.parametrize(("function", "arguments", "expected"), [
-    ("get_plugin_docs", {"plugin_names": "debug"}, "plugin_names: expected a list of strings, got str"),
-    ("get_plugin_docs", {"plugin_names": ["x"], "response_format": "xml"}, "response_format: expected one of json"),
-    ("get_plugin_list", {"response_format": "yaml"}, "response_format: expected one of json, human"),
-    ("get_inventory", {"action": "show", "inventories": []}, "action: expected one of graph, host, list"),
-    ("get_inventory", {"action": "host", "inventories": []}, "host: expected the name of a host"),
-    ("get_inventory", {"action": "graph", "inventories": [], "response_format": "yaml"}, "response_format: expected"),
-    ("get_ansible_config", {"action": "edit"}, "action: expected one of list, dump, view"),
-    ("get_ansible_config", {"action": "list", "only_changed": True}, "only_changed requires action 'dump'"),
-    ("get_role_list", {"colection": "a.b"}, r"unexpected keyword argument 'colection'"),
-])
+@pytest.mark.parametrize(
+    ("function", "arguments", "expected"),
+    [
+        ("get_plugin_docs", {"plugin_names": "debug"}, "plugin_names: expected a list of strings, got str"),
+        ("get_plugin_docs", {"plugin_names": ["x"], "response_format": "xml"}, "response_format: expected one of json"),
+        ("get_plugin_list", {"response_format": "yaml"}, "response_format: expected one of json, human"),
+        ("get_inventory", {"action": "show", "inventories": []}, "action: expected one of graph, host, list"),
+        ("get_inventory", {"action": "host", "inventories": []}, "host: expected the name of a host"),
+        (
+            "get_inventory",
+            {"action": "graph", "inventories": [], "response_format": "yaml"},
+            "response_format: expected",
+        ),
+        ("get_ansible_config", {"action": "edit"}, "action: expected one of list, dump, view"),
+        ("get_ansible_config", {"action": "list", "only_changed": True}, "only_changed requires action 'dump'"),
+        ("get_role_list", {"colection": "a.b"}, r"unexpected keyword argument 'colection'"),
+    ],
+)
 def test_bad_questions(function: str, arguments: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         getattr(playstream, function)(**arguments)
@@ -200,13 +214,17 @@ def test_the_words_of_questions() -> None:
     p = playstream
     options: dict[str, Any] = {"plugin_type": "lookup", "snippet": True, "playbook_dir": "/x", "module_path": "y"}
     assert p.get_plugin_docs(["a.b.c", "d"], **options) == (
-        "ansible-doc -t lookup --playbook-dir /x -M y -s a.b.c d\n", "a warning\n")
+        "ansible-doc -t lookup --playbook-dir /x -M y -s a.b.c d\n",
+        "a warning\n",
+    )
     assert p.get_plugin_list(list_files=True, plugin_type="become")[0] == "ansible-doc -F -t become\n"
     assert p.get_inventory("host", ["a", "b"], host="n", response_format="yaml", vault_ids="v", export=True)[0] == (
-        "ansible-inventory --host n -i a -i b --yaml --vault-id v --export\n")
+        "ansible-inventory --host n -i a -i b --yaml --vault-id v --export\n"
+    )
     files = {"output_file": "/o", "vault_password_file": "/v"}
     assert p.get_inventory("graph", ["a"], **files)[0] == (  # type: ignore[arg-type]
-        "ansible-inventory --graph -i a --vault-password-file /v --output /o\n")
+        "ansible-inventory --graph -i a --vault-password-file /v --output /o\n"
+    )
     assert p.get_ansible_config("view", config_file="/c")[0] == "ansible-config view -c /c\n"
     with pytest.raises(JobError, match=r"ansible-doc did not print valid JSON.*a warning"):
         p.get_role_list(playbook_dir="/x")
@@ -214,7 +232,7 @@ def test_the_words_of_questions() -> None:
 
 def test_json_behind_warnings() -> None:
     text = '[WARNING]: strange\n more of it\n{"a": 1}\n'
-    assert text[_start_of_json(text):] == '{"a": 1}\n'
+    assert text[_start_of_json(text) :] == '{"a": 1}\n'
     assert _start_of_json("no json") == 0
 
 

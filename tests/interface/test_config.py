@@ -49,8 +49,11 @@ def test_command_environment_and_directory_can_be_changed(demo: Path, tmp_path: 
 
 def test_a_variable_that_is_added_gets_past_an_engine(demo: Path) -> None:
     config = RunnerConfig(
-        private_data_dir=demo, playbook="site.yml", binary=fake(demo / "project", 'echo "$BASH_ENV $LD_PRELOAD"'),
-        settings={"process_isolation": True, "process_isolation_executable": "bwrap"}, envvars={"LD_PRELOAD": "/x"},
+        private_data_dir=demo,
+        playbook="site.yml",
+        binary=fake(demo / "project", 'echo "$BASH_ENV $LD_PRELOAD"'),
+        settings={"process_isolation": True, "process_isolation_executable": "bwrap"},
+        envvars={"LD_PRELOAD": "/x"},
         suppress_ansible_output=True,
     )
     config.prepare()
@@ -90,11 +93,14 @@ def test_prepared_twice_leaves_one_place(demo: Path, temporary: Path) -> None:
     assert leftovers(temporary) == []
 
 
-@pytest.mark.parametrize(("change", "expected"), [
-    ({"command": []}, "command: expected at least the name of a program"),
-    ({"cwd": "/nonexistent"}, "cwd: expected a directory to start the command in, got '/nonexistent'"),
-    ({"command": ["/nonexistent"]}, None),
-])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"command": []}, "command: expected at least the name of a program"),
+        ({"cwd": "/nonexistent"}, "cwd: expected a directory to start the command in, got '/nonexistent'"),
+        ({"command": ["/nonexistent"]}, None),
+    ],
+)
 def test_changes_that_cannot_run(demo: Path, temporary: Path, change: dict[str, Any], expected: str | None) -> None:
     config = RunnerConfig(private_data_dir=demo, playbook="site.yml", quiet=True)
     config.prepare()

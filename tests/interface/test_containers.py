@@ -72,10 +72,13 @@ def test_a_run(demo: Path, settings: dict[str, Any]) -> None:
         assert output.read() == "Usage: podman run\n"
 
 
-@pytest.mark.parametrize(("status", "does", "told"), [
-    (125, ":", "podman exited with status 125 without starting the job in the container"),
-    (127, SAY_STARTED, "exit status 127: the program that runs the job was probably not found"),
-])
+@pytest.mark.parametrize(
+    ("status", "does", "told"),
+    [
+        (125, ":", "podman exited with status 125 without starting the job in the container"),
+        (127, SAY_STARTED, "exit status 127: the program that runs the job was probably not found"),
+    ],
+)
 def test_an_engine_that_fails(demo: Path, settings: dict[str, Any], status: int, does: str, told: str) -> None:
     """An exit status that is not Ansible's says nothing to who knows those of Ansible."""
     Path(settings["process_isolation_executable"]).write_text(f"{ENGINE.replace('exit 0', does)}\nexit {status}\n")

@@ -23,7 +23,9 @@ def picture(directory: Path) -> dict[str, tuple[int, int, bytes]]:
     """Everything in a directory with its modes, times and contents."""
     return {
         str(path.relative_to(directory)): (
-            path.lstat().st_mode, path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b""
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+            path.read_bytes() if path.is_file() else b"",
         )
         for path in [directory, *directory.rglob("*")]
     }
@@ -88,10 +90,18 @@ def test_two_runs_at_once_do_not_touch_each_other(demo: Path, tmp_path: Path) ->
     runners: list[playstream.Runner] = []
 
     def run(number: int) -> None:
-        runners.append(playstream.run(
-            private_data_dir=demo, playbook="site.yml", binary=script, quiet=True, extravars={"n": number},
-            inventory=f"host{number} a=b", cmdline="x", forks=number + 1,
-        ))
+        runners.append(
+            playstream.run(
+                private_data_dir=demo,
+                playbook="site.yml",
+                binary=script,
+                quiet=True,
+                extravars={"n": number},
+                inventory=f"host{number} a=b",
+                cmdline="x",
+                forks=number + 1,
+            )
+        )
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -129,13 +139,16 @@ def test_artifacts_that_cannot_be_made(temporary: Path, demo: Path, tmp_path: Pa
     assert playstream.run(binary=fake(tmp_path, "true"), **options).status == "successful"
 
 
-@pytest.mark.parametrize(("ident", "place"), [
-    (7, "artifacts/7"),
-    (UUID(int=1), "artifacts/00000000-0000-0000-0000-000000000001"),
-    ("", "artifacts"),
-    ("a b-ü", "artifacts/a b-ü"),
-    ("a..x", "artifacts/a..x"),
-])
+@pytest.mark.parametrize(
+    ("ident", "place"),
+    [
+        (7, "artifacts/7"),
+        (UUID(int=1), "artifacts/00000000-0000-0000-0000-000000000001"),
+        ("", "artifacts"),
+        ("a b-ü", "artifacts/a b-ü"),
+        ("a..x", "artifacts/a..x"),
+    ],
+)
 def test_idents(demo: Path, tmp_path: Path, ident: str | int | UUID, place: str) -> None:
     runner = playstream.run(
         private_data_dir=demo, playbook="site.yml", quiet=True, binary=fake(tmp_path, "true"), ident=ident
@@ -183,7 +196,11 @@ def test_rotation_in_a_directory_of_ones_own_leaves_its_neighbours(demo: Path, t
     """With ident '' there is no directory of directories to rotate."""
     for name in ("a", "b"):
         playstream.run(
-            playbook=PLAYS, quiet=True, binary=fake(tmp_path, "true"), artifact_dir=tmp_path / "runs" / name, ident="",
+            playbook=PLAYS,
+            quiet=True,
+            binary=fake(tmp_path, "true"),
+            artifact_dir=tmp_path / "runs" / name,
+            ident="",
             rotate_artifacts=1,
         )
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["a", "b"]
@@ -195,9 +212,7 @@ def test_directory_isolation(demo: Path, tmp_path: Path) -> None:
         {"directory_isolation_base_path": tmp_path / "copies"},
         {"settings": {"directory_isolation_base_path": str(tmp_path / "copies")}},
     ):
-        runner = playstream.run(
-            private_data_dir=demo, playbook="site.yml", quiet=True, binary=script, **options
-        )
+        runner = playstream.run(private_data_dir=demo, playbook="site.yml", quiet=True, binary=script, **options)
         lines = output(runner).splitlines()
         assert lines[0].startswith(str(tmp_path / "copies"))
         assert lines[1:] == ["made-here", "site.yml"]
@@ -207,7 +222,9 @@ def test_directory_isolation(demo: Path, tmp_path: Path) -> None:
 
 def test_an_abandoned_copy_is_removed(demo: Path, tmp_path: Path) -> None:
     runner = playstream.init_runner(
-        private_data_dir=demo, playbook="site.yml", directory_isolation_base_path=tmp_path / "copies",
+        private_data_dir=demo,
+        playbook="site.yml",
+        directory_isolation_base_path=tmp_path / "copies",
         binary=sys.executable,
     )
     assert len(list((tmp_path / "copies").iterdir())) == 1

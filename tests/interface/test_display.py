@@ -43,11 +43,14 @@ def test_nobody_has_to_read_it() -> None:
     assert tried == ["a line\n"]
 
 
-@pytest.mark.parametrize(("options", "shown"), [
-    ({}, "\\x1b]0;title\\x07 \x1b[31mred\x1b[0m\n"),
-    ({"raw_output": True}, "\x1b]0;title\x07 \x1b[31mred\n"),
-    ({"raw_output": True, "quiet": True}, ""),
-])
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({}, "\\x1b]0;title\\x07 \x1b[31mred\x1b[0m\n"),
+        ({"raw_output": True}, "\x1b]0;title\x07 \x1b[31mred\n"),
+        ({"raw_output": True, "quiet": True}, ""),
+    ],
+)
 def test_orders_to_a_terminal_are_printed_when_asked_for(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options: dict[str, Any], shown: str
 ) -> None:
@@ -76,9 +79,7 @@ def test_a_command_too(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_what_a_worker_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sender = Sender(Direction.RESULT)
-    records = (
-        Log(LogLevel.WARNING, "a \x1b[2J warning"), Status(StatusName.ERROR, "2026-01-01T00:00:00+00:00", rc=1)
-    )
+    records = (Log(LogLevel.WARNING, "a \x1b[2J warning"), Status(StatusName.ERROR, "2026-01-01T00:00:00+00:00", rc=1))
     stream = io.BytesIO(b"".join(sender.send(record) for record in records) + sender.end())
     with caplog.at_level(logging.WARNING, "playstream"):
         playstream.run(streamer="process", private_data_dir=tmp_path, _input=stream)

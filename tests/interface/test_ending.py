@@ -50,12 +50,15 @@ def test_cancel_after_the_end_is_no_matter_of_the_next_run(tmp_path: Path) -> No
     assert runner.run() == ("successful", 0)
 
 
-@pytest.mark.parametrize(("options", "limit"), [
-    ({"timeout": 0.4}, "0.4 seconds (job_timeout)"),
-    ({"settings": {"job_timeout": 0.4}}, "0.4 seconds (job_timeout)"),
-    ({"settings": {"idle_timeout": 0.4}}, "0.4 seconds (idle_timeout)"),
-    ({"timeout": 0.4, "settings": {"job_timeout": 90}}, "0.4 seconds (job_timeout)"),
-])
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [
+        ({"timeout": 0.4}, "0.4 seconds (job_timeout)"),
+        ({"settings": {"job_timeout": 0.4}}, "0.4 seconds (job_timeout)"),
+        ({"settings": {"idle_timeout": 0.4}}, "0.4 seconds (idle_timeout)"),
+        ({"timeout": 0.4, "settings": {"job_timeout": 90}}, "0.4 seconds (job_timeout)"),
+    ],
+)
 def test_time_limits(temporary: Path, tmp_path: Path, options: dict[str, Any], limit: str) -> None:
     runner = playstream.run(binary=fake(tmp_path, SLEEP), playbook=PLAYS, quiet=True, **options)
     assert (runner.status, runner.rc, runner.timed_out, runner.errored) == ("timeout", 254, True, False)
@@ -67,9 +70,7 @@ def test_time_limits(temporary: Path, tmp_path: Path, options: dict[str, Any], l
 
 def test_no_time_limit(tmp_path: Path) -> None:
     for options in ({"timeout": 0}, {"settings": {"job_timeout": 0, "idle_timeout": None}}):
-        runner = playstream.run(
-            binary=fake(tmp_path, "sleep 0.2"), playbook=PLAYS, quiet=True, **options
-        )
+        runner = playstream.run(binary=fake(tmp_path, "sleep 0.2"), playbook=PLAYS, quiet=True, **options)
         assert runner.status == "successful"
 
 
@@ -100,7 +101,10 @@ def test_ctrl_c_in_the_main_thread(temporary: Path, tmp_path: Path) -> None:
     stdout, stderr = program.communicate(timeout=LIMIT_SECONDS)
     assert (program.returncode, stderr) == (0, "")
     assert json.loads(stdout) == [
-        "canceled", 254, "interrupted from the keyboard", ["starting", "running", "canceled", "finished"]
+        "canceled",
+        254,
+        "interrupted from the keyboard",
+        ["starting", "running", "canceled", "finished"],
     ]
     assert (tmp_path / "a" / "x" / "status").read_text() == "canceled"
     assert marked_processes(temporary) == []

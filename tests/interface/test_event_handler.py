@@ -58,37 +58,53 @@ def test_the_other_events() -> None:
     assert mine.seen == ["ok", "verbose", "new_in_2030", "None", "['x']"]
 
 
-@pytest.mark.parametrize(("returned", "kept"), [
-    (None, True), (True, True), (1, True), (False, False), (0, False), ("", False),
-])
+@pytest.mark.parametrize(
+    ("returned", "kept"),
+    [
+        (None, True),
+        (True, True),
+        (1, True),
+        (False, False),
+        (0, False),
+        ("", False),
+    ],
+)
 def test_what_a_method_returns(returned: object, kept: bool) -> None:
     assert make(verbose=lambda self, event: returned)()({"event": "verbose"}) is kept
     assert make(on_event=lambda self, event: returned)()({"event": "verbose"}) is kept
 
 
-@pytest.mark.parametrize(("name", "advice"), [
-    ("runner_on_okay", "did you mean 'runner_on_ok'?"),
-    ("runner_on_fail", "did you mean 'runner_on_failed'?"),
-    ("runer_on_ok", "did you mean 'runner_on_ok'?"),
-    ("playbook_on_stat", "did you mean 'playbook_on_stats'?"),
-    ("on_events", "did you mean 'on_event'?"),
-    ("warnings", "did you mean 'warning'?"),
-    ("v2_runner_on_ok", "write 'runner_on_ok', without the prefix"),
-    ("v2_on_any", "write 'on_event', without the prefix"),
-    ("v2_playbook_on_handler_task_start", "write 'playbook_on_task_start', without the prefix"),
-    ("v2_runner_on_okay", "did you mean 'runner_on_ok'?"),
-    ("on_file_diff", "is called 'runner_on_file_diff' here"),
-    ("xyz", "docs/event-schema.json"),
-])
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("runner_on_okay", "did you mean 'runner_on_ok'?"),
+        ("runner_on_fail", "did you mean 'runner_on_failed'?"),
+        ("runer_on_ok", "did you mean 'runner_on_ok'?"),
+        ("playbook_on_stat", "did you mean 'playbook_on_stats'?"),
+        ("on_events", "did you mean 'on_event'?"),
+        ("warnings", "did you mean 'warning'?"),
+        ("v2_runner_on_ok", "write 'runner_on_ok', without the prefix"),
+        ("v2_on_any", "write 'on_event', without the prefix"),
+        ("v2_playbook_on_handler_task_start", "write 'playbook_on_task_start', without the prefix"),
+        ("v2_runner_on_okay", "did you mean 'runner_on_ok'?"),
+        ("on_file_diff", "is called 'runner_on_file_diff' here"),
+        ("xyz", "docs/event-schema.json"),
+    ],
+)
 def test_unknown_names_are_refused(name: str, advice: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^Mine.{name} ") as caught:
         make(**{name: nothing})
     assert advice in str(caught.value)
 
 
-@pytest.mark.parametrize("member", [
-    staticmethod(nothing), classmethod(nothing), lambda self: None,
-])
+@pytest.mark.parametrize(
+    "member",
+    [
+        staticmethod(nothing),
+        classmethod(nothing),
+        lambda self: None,
+    ],
+)
 def test_every_kind_of_method_is_looked_at(member: object) -> None:
     with pytest.raises(ConfigurationError, match=r"@EventHandler\.ordinary"):
         make(report=member)
@@ -155,14 +171,17 @@ async def _async_generator(self: Any, event: object) -> Any:
     yield
 
 
-@pytest.mark.parametrize(("member", "words"), [
-    (lambda self, host, res: None, r"must accept \(self, event\)"),
-    (lambda self: None, r"must accept \(self, event\)"),
-    (staticmethod(lambda self, event: None), r"must accept \(self, event\)"),
-    (_coroutine, "must be a regular method"),
-    (_generator, "must be a regular method"),
-    (_async_generator, "must be a regular method"),
-])
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        (lambda self, host, res: None, r"must accept \(self, event\)"),
+        (lambda self: None, r"must accept \(self, event\)"),
+        (staticmethod(lambda self, event: None), r"must accept \(self, event\)"),
+        (_coroutine, "must be a regular method"),
+        (_generator, "must be a regular method"),
+        (_async_generator, "must be a regular method"),
+    ],
+)
 def test_methods_that_could_not_be_called(member: object, words: str) -> None:
     with pytest.raises(ConfigurationError, match=f"Mine.runner_on_ok {words}"):
         make(runner_on_ok=member)
@@ -221,13 +240,16 @@ def test_spread_leaves_the_rest_alone() -> None:
         assert options == before
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"handler": Notes}, r"write Notes\(\)"),
-    ({"event_handler": Notes}, r"write Notes\(\)"),
-    ({"handler": print}, "Pass a function as event_handler"),
-    ({"handler": Notes(), "event_handler": print}, "one of handler and event_handler"),
-    ({"handler": Notes(), "status_handler": print}, "one of status_handler and Notes.on_status"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"handler": Notes}, r"write Notes\(\)"),
+        ({"event_handler": Notes}, r"write Notes\(\)"),
+        ({"handler": print}, "Pass a function as event_handler"),
+        ({"handler": Notes(), "event_handler": print}, "one of handler and event_handler"),
+        ({"handler": Notes(), "status_handler": print}, "one of status_handler and Notes.on_status"),
+    ],
+)
 def test_spread_refuses(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         expand_handler(options)

@@ -74,7 +74,10 @@ def measure(demo: Path, *words: str, names: list[str]) -> list[str]:
     program = Path(sys.executable).with_name("ansible-playbook")
     done = subprocess.run(
         [program, "-i", demo / "inventory", "kinds.yml", *words, "-e", json.dumps({"names": names})],
-        cwd=demo / "project", capture_output=True, text=True, check=True,
+        cwd=demo / "project",
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PATH": f"{program.parent}:/usr/bin:/bin", "HOME": str(demo), "LC_ALL": "C.UTF-8"},
     )
     return [json.loads(text) for text in re.findall(r'^    "msg": (".*")$', done.stdout, re.MULTILINE)]
@@ -155,27 +158,42 @@ odd: "a\\n: #\\t\\x85 \\u2028'\\"é😀"
     assert over_the_wire(describing, "runner", names, extravars=[values]) == expected
 
 
-@pytest.mark.parametrize(("values", "expected"), [
-    ({"a": {"b": [1, object()]}}, r"extravars: a.b\[1\]: expected a string, .* got an object of the type object"),
-    ({"a": {(1, 2): 3}}, r"extravars: a.\(1, 2\): expected a string as a name"),
-    ({"a": ["b", "\udcff"]}, r"extravars: a\[1\]: expected a string that can be encoded as UTF-8, got a lone"),
-    ({"a": {"\ud800": 1}, 10: 1}, r"extravars: a\.\\ud800: expected a string that can be encoded as UTF-8"),
-])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"a": {"b": [1, object()]}}, r"extravars: a.b\[1\]: expected a string, .* got an object of the type object"),
+        ({"a": {(1, 2): 3}}, r"extravars: a.\(1, 2\): expected a string as a name"),
+        ({"a": ["b", "\udcff"]}, r"extravars: a\[1\]: expected a string that can be encoded as UTF-8, got a lone"),
+        ({"a": {"\ud800": 1}, 10: 1}, r"extravars: a\.\\ud800: expected a string that can be encoded as UTF-8"),
+    ],
+)
 def test_what_no_text_carries_is_refused_with_its_name(demo: Path, values: Any, expected: str) -> None:
     with pytest.raises(playstream.ConfigurationError, match=expected):
         playstream.run(private_data_dir=demo, playbook="site.yml", extravars=values)
 
 
-@pytest.mark.parametrize(("options", "expected"), [
-    ({"role": "x", "role_vars": {"a": {1: 2}}}, "role_vars: a.1: expected a string as a name, got 1"),
-    ({"playbook": [{"hosts": "all", "vars": {"day": dt.date(2001, 1, 2)}}]}, r"playbook: vars.day: expected a string"),
-    ({"module": "ping", "inventory": {"all": {"hosts": {"n": {"p": {80: "a"}}}}}}, "inventory: all.hosts.n.p.80: exp"),
-    ({"module": "ping", "settings": {"own": {"a": {1, 2}}}}, "settings: own.a: expected a string"),
-    ({"module": "ping", "inventory": {"all": {"vars": {"n": float("nan")}}}}, "inventory: all.vars.n: .* got nan"),
-    ({"playbook": [{"hosts": "all", "vars": {"word": "\ud800"}}]}, "playbook: vars.word: .* got a lone surrogate"),
-    ({"role": "x", "role_vars": {"a": "\udcff"}}, "role_vars: a: .* got a lone surrogate"),
-    ({"module": "ping", "inventory": {"all": {"vars": {"n": "\ud800"}}}}, "inventory: all.vars.n: .* a lone surrogate"),
-])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"role": "x", "role_vars": {"a": {1: 2}}}, "role_vars: a.1: expected a string as a name, got 1"),
+        (
+            {"playbook": [{"hosts": "all", "vars": {"day": dt.date(2001, 1, 2)}}]},
+            r"playbook: vars.day: expected a string",
+        ),
+        (
+            {"module": "ping", "inventory": {"all": {"hosts": {"n": {"p": {80: "a"}}}}}},
+            "inventory: all.hosts.n.p.80: exp",
+        ),
+        ({"module": "ping", "settings": {"own": {"a": {1, 2}}}}, "settings: own.a: expected a string"),
+        ({"module": "ping", "inventory": {"all": {"vars": {"n": float("nan")}}}}, "inventory: all.vars.n: .* got nan"),
+        ({"playbook": [{"hosts": "all", "vars": {"word": "\ud800"}}]}, "playbook: vars.word: .* got a lone surrogate"),
+        ({"role": "x", "role_vars": {"a": "\udcff"}}, "role_vars: a: .* got a lone surrogate"),
+        (
+            {"module": "ping", "inventory": {"all": {"vars": {"n": "\ud800"}}}},
+            "inventory: all.vars.n: .* a lone surrogate",
+        ),
+    ],
+)
 def test_other_data_that_json_does_not_carry(demo: Path, options: dict[str, Any], expected: str) -> None:
     (demo / "project" / "roles" / "x").mkdir(parents=True)
     with pytest.raises(playstream.ConfigurationError, match=expected):
@@ -185,8 +203,13 @@ def test_other_data_that_json_does_not_carry(demo: Path, options: dict[str, Any]
 def test_the_runner_dialect_without_a_tree_refuses_what_it_cannot_carry(demo: Path) -> None:
     with pytest.raises(playstream.ConfigurationError, match="can only carry such variables in the tree"):
         playstream.run(
-            streamer="transmit", private_data_dir=demo, playbook="site.yml", dialect="runner",
-            only_transmit_kwargs=True, extravars={"day": dt.date(2001, 1, 2)}, _output=io.BytesIO(),
+            streamer="transmit",
+            private_data_dir=demo,
+            playbook="site.yml",
+            dialect="runner",
+            only_transmit_kwargs=True,
+            extravars={"day": dt.date(2001, 1, 2)},
+            _output=io.BytesIO(),
         )
 
 
@@ -197,8 +220,9 @@ def vaulted(describing: Path) -> Path:
     path = describing / "vaulted.yml"
     path.write_text("secret: {10: opened}\nboth: vaulted\n")
     program = Path(sys.executable).with_name("ansible-vault")
-    subprocess.run([program, "encrypt", "--vault-password-file", describing / "password", path], check=True,
-                   capture_output=True)
+    subprocess.run(
+        [program, "encrypt", "--vault-password-file", describing / "password", path], check=True, capture_output=True
+    )
     assert path.read_text().startswith("$ANSIBLE_VAULT;")
     return path
 
@@ -226,8 +250,9 @@ def test_a_vaulted_file_that_playstream_has_to_read(describing: Path, vaulted: P
 def test_a_text_of_variables(demo: Path) -> None:
     runner = playstream.run(private_data_dir=demo, playbook="site.yml", extravars="{word: by text}", quiet=True)
     assert messages(runner.events) == ["by text"]
-    with pytest.raises(playstream.ConfigurationError, match="extravars: expected a mapping of names to values, got a "
-                                                            "list"):
+    with pytest.raises(
+        playstream.ConfigurationError, match="extravars: expected a mapping of names to values, got a list"
+    ):
         playstream.run(private_data_dir=demo, playbook="site.yml", extravars="[1]")
 
 

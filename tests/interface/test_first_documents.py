@@ -14,13 +14,12 @@ from tests.interface.first_documents import run_example
 from tests.interface.programs import run_program
 
 # The examples leave closing runner.stdout to the interpreter.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed file", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def test_run_a_playbook(seed_dir: Path) -> None:
-    printed = run_example("""
+    printed = run_example(
+        """
         r = ansible_runner.run(private_data_dir='/tmp/demo', playbook='test.yml')
         print("{}: {}".format(r.status, r.rc))
         # successful: 0
@@ -28,7 +27,9 @@ def test_run_a_playbook(seed_dir: Path) -> None:
             print(each_host_event['event'])
         print("Final status:")
         print(r.stats)
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     lines = printed.splitlines()
     assert lines[0] == "successful: 0"
     assert {"playbook_on_start", "runner_on_ok", "playbook_on_stats"} <= set(lines)
@@ -37,7 +38,8 @@ def test_run_a_playbook(seed_dir: Path) -> None:
 
 
 def test_handlers(seed_dir: Path) -> None:
-    printed = run_example("""
+    printed = run_example(
+        """
         def my_artifacts_handler(artifacts_dir):
             # Do something here
             print(artifacts_dir)
@@ -54,7 +56,9 @@ def test_handlers(seed_dir: Path) -> None:
         r = ansible_runner.run(private_data_dir='/tmp/demo', playbook='test.yml',
                                artifacts_handler=my_artifacts_handler,
                                status_handler=my_status_handler, event_handler=my_event_handler)
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     lines = printed.splitlines()
     assert lines[-1].startswith(str(seed_dir / "artifacts"))
     assert "'status': 'starting'" in lines[0]
@@ -63,7 +67,8 @@ def test_handlers(seed_dir: Path) -> None:
 
 
 def test_run_a_module(seed_dir: Path) -> None:
-    printed = run_example("""
+    printed = run_example(
+        """
         r = ansible_runner.run(private_data_dir='/tmp/demo', host_pattern='localhost', module='shell',
                                module_args='whoami')
         print("{}: {}".format(r.status, r.rc))
@@ -72,7 +77,9 @@ def test_run_a_module(seed_dir: Path) -> None:
             print(each_host_event['event'])
         print("Final status:")
         print(r.stats)
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     lines = printed.splitlines()
     assert lines[0] == "successful: 0"
     assert "runner_on_ok" in lines
@@ -80,7 +87,8 @@ def test_run_a_module(seed_dir: Path) -> None:
 
 
 def test_runner_and_runner_config(seed_dir: Path) -> None:
-    printed = run_example("""
+    printed = run_example(
+        """
         from playstream import Runner, RunnerConfig
 
         # Using tag using RunnerConfig
@@ -94,17 +102,22 @@ def test_runner_and_runner_config(seed_dir: Path) -> None:
         r = Runner(config=rc)
         r.run()
         print(r.status, [e['event_data']['task'] for e in r.events if e['event'] == 'runner_on_ok'])
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     assert printed == "successful ['Tagged']"
 
 
 def test_run_a_role(seed_dir: Path) -> None:
     (seed_dir / "env").mkdir(exist_ok=True)
-    printed = run_example("""
+    printed = run_example(
+        """
         r = ansible_runner.run(private_data_dir='/tmp/demo', role='myrole')
         print("{}: {}".format(r.status, r.rc))
         print(r.stats)
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     assert printed.startswith("successful: 0\n")
     assert "'ok': {'node1': 2}" in printed  # the role's task, and the facts
 
@@ -139,7 +152,8 @@ def test_run_a_command_with_the_callers_streams(seed_dir: Path, tmp_path: Path) 
 
 @pytest.mark.keeps_descriptors("the example does not wait for its thread")
 def test_plugin_docs(seed_dir: Path) -> None:
-    printed = run_example("""
+    printed = run_example(
+        """
         out, err = ansible_runner.get_plugin_docs(
             plugin_names=['ansible.builtin.debug'],
             plugin_type='module',
@@ -160,7 +174,9 @@ def test_plugin_docs(seed_dir: Path) -> None:
 
         print("async out: {}".format(runner_obj.stdout.read()))
         print("async err: {}".format(runner_obj.stderr.read()))
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     assert printed.startswith("out: {'ansible.builtin.debug': {")
     assert 'async out: {\n    "ansible.builtin.copy": {' in printed
     assert printed.endswith("async err: ")
@@ -168,7 +184,8 @@ def test_plugin_docs(seed_dir: Path) -> None:
 
 def test_lists_configuration_and_inventory(seed_dir: Path) -> None:
     (seed_dir / "ansible.cfg").write_text("[defaults]\nforks = 17\n")
-    printed = run_example("""
+    printed = run_example(
+        """
         # get plugin list installed on local system
         out, err = ansible_runner.get_plugin_list()
         print("list: {}".format(out))
@@ -186,7 +203,9 @@ def test_lists_configuration_and_inventory(seed_dir: Path) -> None:
         )
         print("inventory: {}".format(out["webservers"]))
         print("err: {}".format(err))
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     assert "ansible.builtin.debug" in printed
     assert "DEFAULT_FORKS" in printed
     assert "= 17" in printed
@@ -200,7 +219,8 @@ def test_roles(seed_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "argument_specs:\n  main:\n    short_description: Baz it\n    options:\n      word: {type: str}\n"
     )
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(seed_dir / "collections"))
-    printed = run_example("""
+    printed = run_example(
+        """
         # get all roles with an arg spec installed locally
         out, err = ansible_runner.get_role_list()
         print("all: {}".format(out))
@@ -212,7 +232,9 @@ def test_roles(seed_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # get the arg spec for role `baz` from the locally installed `foo.bar` collection
         out, err = ansible_runner.get_role_argspec('baz', collection='foo.bar')
         print("argspec: {}".format(out['foo.bar.baz']['entry_points']['main']['options']))
-    """, seed_dir)
+    """,
+        seed_dir,
+    )
     lines = printed.splitlines()
     assert "'foo.bar.baz'" in lines[0]
     assert "Baz it" in lines[1]
@@ -222,6 +244,16 @@ def test_roles(seed_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_names_in_the_documents() -> None:
     assert playstream.interface.run is playstream.run
     assert playstream.interface.run_async is playstream.run_async
-    for name in ("run_command", "run_command_async", "get_plugin_docs", "get_plugin_docs_async", "get_plugin_list",
-                 "get_inventory", "get_ansible_config", "get_role_list", "get_role_argspec", "init_runner"):
+    for name in (
+        "run_command",
+        "run_command_async",
+        "get_plugin_docs",
+        "get_plugin_docs_async",
+        "get_plugin_list",
+        "get_inventory",
+        "get_ansible_config",
+        "get_role_list",
+        "get_role_argspec",
+        "init_runner",
+    ):
         assert getattr(playstream.interface, name) is getattr(playstream, name)

@@ -33,7 +33,9 @@ def fork_with_multiprocessing(end):
 directory, binary, copies, way = sys.argv[1:]
 fork = fork if way == "fork" else fork_with_multiprocessing
 """
-PREPARED = BEGIN + """
+PREPARED = (
+    BEGIN
+    + """
 config = playstream.RunnerConfig(
     private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True, directory_isolation_base_path=copies,
 )
@@ -53,7 +55,10 @@ assert playstream.Runner(config).run() == ("successful", 0)
 assert playstream.Runner(memory).run() == ("successful", 0)
 assert os.listdir(copies) == []
 """
-IN_A_HANDLER = BEGIN + """
+)
+IN_A_HANDLER = (
+    BEGIN
+    + """
 def forking(event):
     forked.append(fork(lambda: sys.exit(7)))
     return True
@@ -67,7 +72,10 @@ assert forked == [7], forked
 assert (runner.status, runner.rc) == ("successful", 0), runner.explanation
 assert os.listdir(copies) == []
 """
-IN_THE_CHILD = BEGIN + """
+)
+IN_THE_CHILD = (
+    BEGIN
+    + """
 config = playstream.RunnerConfig(
     private_data_dir=directory, playbook="site.yml", binary=binary, quiet=True, directory_isolation_base_path=copies,
 )
@@ -84,7 +92,10 @@ assert os.path.isdir(config.env["PLAYSTREAM_SPOOL"])
 run()
 assert os.listdir(copies) == []
 """
-AT_EXIT = BEGIN + """
+)
+AT_EXIT = (
+    BEGIN
+    + """
 from playstream.compat.ansible_runner.utils import register_for_cleanup
 
 os.mkdir(copies)
@@ -92,8 +103,12 @@ register_for_cleanup(copies)
 assert fork(lambda: None) == 0
 assert os.path.isdir(copies)
 """
+)
 PROGRAMS = {
-    "prepared": PREPARED, "in-a-handler": IN_A_HANDLER, "in-the-child": IN_THE_CHILD, "at-exit": AT_EXIT,
+    "prepared": PREPARED,
+    "in-a-handler": IN_A_HANDLER,
+    "in-the-child": IN_THE_CHILD,
+    "at-exit": AT_EXIT,
 }
 
 
@@ -150,7 +165,11 @@ def test_a_host_that_has_forked_is_killed(way: str, demo: Path, tmp_path: Path, 
         assert is_running(child)
         assert list_open(child, temporary, demo, "/dev/ptmx", "/dev/pts", "socket:") == []
         runner = playstream.run(
-            private_data_dir=str(demo), playbook="site.yml", binary=fake(tmp_path, "echo 2"), quiet=True, ident="again",
+            private_data_dir=str(demo),
+            playbook="site.yml",
+            binary=fake(tmp_path, "echo 2"),
+            quiet=True,
+            ident="again",
         )
         assert (runner.status, runner.rc) == ("successful", 0)
     finally:

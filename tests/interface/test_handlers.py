@@ -61,7 +61,9 @@ class Diary:
     @property
     def handlers(self) -> dict[str, Any]:
         return {
-            "event_handler": self.event, "status_handler": self.status, "artifacts_handler": self.artifacts,
+            "event_handler": self.event,
+            "status_handler": self.status,
+            "artifacts_handler": self.artifacts,
             "finished_callback": self.finished,
         }
 
@@ -69,9 +71,7 @@ class Diary:
 @pytest.fixture(scope="module")
 def told(shared_demo: Path) -> tuple[playstream.Runner, Diary]:
     diary = Diary(shared_demo / "artifacts" / "7")
-    runner = playstream.run(
-        private_data_dir=shared_demo, playbook="site.yml", ident=7, quiet=True, **diary.handlers
-    )
+    runner = playstream.run(private_data_dir=shared_demo, playbook="site.yml", ident=7, quiet=True, **diary.handlers)
     return runner, diary
 
 
@@ -139,8 +139,15 @@ def test_run_async_calls_in_the_runs_thread(tmp_path: Path) -> None:
         return False
 
     thread, runner = playstream.run_async(
-        binary=fake(tmp_path, "echo a"), playbook=PLAYS, quiet=True, artifact_dir=tmp_path / "artifacts",
-        event_handler=note, status_handler=note, artifacts_handler=note, finished_callback=note, cancel_callback=note,
+        binary=fake(tmp_path, "echo a"),
+        playbook=PLAYS,
+        quiet=True,
+        artifact_dir=tmp_path / "artifacts",
+        event_handler=note,
+        status_handler=note,
+        artifacts_handler=note,
+        finished_callback=note,
+        cancel_callback=note,
     )
     thread.join()
     assert runner.status == "successful"
@@ -156,9 +163,7 @@ def test_the_cancel_callback_is_asked_while_nothing_is_printed(tmp_path: Path) -
         return len(asked) == 4
 
     started = time.monotonic()
-    runner = playstream.run(
-        binary=fake(tmp_path, "exec sleep 60"), playbook=PLAYS, quiet=True, cancel_callback=cancel
-    )
+    runner = playstream.run(binary=fake(tmp_path, "exec sleep 60"), playbook=PLAYS, quiet=True, cancel_callback=cancel)
     assert (runner.status, runner.rc, runner.canceled, runner.errored) == ("canceled", 254, True, False)
     assert runner.explanation == "canceled by the cancel callback"
     assert len(asked) == 4
@@ -171,9 +176,7 @@ def test_an_oserror_of_the_event_handler_is_logged(tmp_path: Path, caplog: pytes
         raise ConnectionRefusedError("nobody there")
 
     with caplog.at_level(logging.WARNING, "playstream"):
-        runner = playstream.run(
-            binary=fake(tmp_path, "echo a"), playbook=PLAYS, quiet=True, event_handler=handler
-        )
+        runner = playstream.run(binary=fake(tmp_path, "echo a"), playbook=PLAYS, quiet=True, event_handler=handler)
     assert runner.status == "successful"
     assert [event["stdout"] for event in runner.events] == ["a"]
     assert "nobody there" in caplog.text
@@ -197,11 +200,14 @@ def explode_at_the_end(data: dict[str, Any], runner_config: Any) -> None:
         raise Boom("boom")
 
 
-@pytest.mark.parametrize(("name", "function", "raised"), [
-    ("event_handler", explode, Boom),
-    ("status_handler", explode_when_running, Boom),
-    ("cancel_callback", explode, CallbackError),
-])
+@pytest.mark.parametrize(
+    ("name", "function", "raised"),
+    [
+        ("event_handler", explode, Boom),
+        ("status_handler", explode_when_running, Boom),
+        ("cancel_callback", explode, CallbackError),
+    ],
+)
 def test_an_exception_ends_the_job_and_keeps_what_came(
     temporary: Path, tmp_path: Path, name: str, function: Callable[..., Any], raised: type[Exception]
 ) -> None:
@@ -267,8 +273,13 @@ def test_a_handler_may_change_the_directory(tmp_path: Path, monkeypatch: pytest.
         (place / "old" / "job_events").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     runner = playstream.run(
-        binary=fake(tmp_path, "echo one"), playbook=PLAYS, quiet=True, artifact_dir="kept", ident="new",
-        rotate_artifacts=1, status_handler=lambda _data, runner_config: os.chdir(elsewhere),  # noqa: ARG005
+        binary=fake(tmp_path, "echo one"),
+        playbook=PLAYS,
+        quiet=True,
+        artifact_dir="kept",
+        ident="new",
+        rotate_artifacts=1,
+        status_handler=lambda _data, runner_config: os.chdir(elsewhere),  # noqa: ARG005
     )
     assert [event["stdout"] for event in runner.events] == ["one"]
     assert (os.listdir(tmp_path / "kept"), os.listdir(elsewhere / "kept")) == (["new"], ["old"])
@@ -289,7 +300,10 @@ def test_an_interrupt_between_two_records_ends_the_job(
     finished: list[object] = []
     with pytest.raises(KeyboardInterrupt):
         playstream.run(
-            binary=fake(tmp_path, "echo one"), playbook=PLAYS, quiet=True, artifact_dir=tmp_path / "kept",
+            binary=fake(tmp_path, "echo one"),
+            playbook=PLAYS,
+            quiet=True,
+            artifact_dir=tmp_path / "kept",
             finished_callback=finished.append,
         )
     assert (len(interrupts), len(finished)) == (1, 1)
@@ -302,6 +316,7 @@ def test_what_breaks_the_run_itself_is_its_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], status: str
 ) -> None:
     """Programs poll the status until the run has ended."""
+
     def broken(self: LocalRun, processor: Processor, poll: CancelPoll) -> None:
         run(self, processor, poll)
         processor.finish()
@@ -332,8 +347,13 @@ def test_an_exception_on_the_last_status_leaves_everything_done(temporary: Path,
     finished: list[object] = []
     with pytest.raises(Boom):
         playstream.run(
-            binary=fake(tmp_path, "exit 3"), playbook=PLAYS, quiet=True, artifact_dir=tmp_path, ident="x",
-            status_handler=explode_at_the_end, finished_callback=finished.append,
+            binary=fake(tmp_path, "exit 3"),
+            playbook=PLAYS,
+            quiet=True,
+            artifact_dir=tmp_path,
+            ident="x",
+            status_handler=explode_at_the_end,
+            finished_callback=finished.append,
         )
     assert (tmp_path / "x" / "status").read_text() == "error"
     assert len(finished) == 1
@@ -346,14 +366,19 @@ def test_an_exception_on_the_status_of_a_broken_stream(
     tmp_path: Path, stream: bytes, raised: type[BaseException]
 ) -> None:
     """What is wrong with the stream is a status; what the handler of that status raises is an error all the same."""
+
     def explode(*_: object, **__: object) -> None:
         raise raised
 
     finished: list[playstream.Runner] = []
     with pytest.raises(raised):
         playstream.run(
-            streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(stream), quiet=True,
-            status_handler=explode, finished_callback=finished.append,
+            streamer="process",
+            private_data_dir=tmp_path,
+            _input=io.BytesIO(stream),
+            quiet=True,
+            status_handler=explode,
+            finished_callback=finished.append,
         )
     assert [runner.status for runner in finished] == ["error"]
 
@@ -375,8 +400,13 @@ def test_a_cancel_callback_that_raises_is_not_asked_again(tmp_path: Path) -> Non
 
     with pytest.raises(CallbackError):
         playstream.run(
-            binary=fake(tmp_path, script), playbook=PLAYS, quiet=True, artifact_dir=tmp_path, ident="x",
-            event_handler=note, cancel_callback=explode_when_ready,
+            binary=fake(tmp_path, script),
+            playbook=PLAYS,
+            quiet=True,
+            artifact_dir=tmp_path,
+            ident="x",
+            event_handler=note,
+            cancel_callback=explode_when_ready,
         )
     assert asked == [1]
     lines = (tmp_path / "x" / "stdout").read_text().splitlines()
@@ -415,10 +445,14 @@ def test_an_event_handler_may_read_what_there_is(tmp_path: Path) -> None:
         assert holder[0].stats is None
         return True
 
-    holder.append(playstream.init_runner(
-        binary=fake(tmp_path, "echo a; sleep 0.3; echo b; sleep 0.3; echo c"), playbook=PLAYS, quiet=True,
-        event_handler=handler,
-    ))
+    holder.append(
+        playstream.init_runner(
+            binary=fake(tmp_path, "echo a; sleep 0.3; echo b; sleep 0.3; echo c"),
+            playbook=PLAYS,
+            quiet=True,
+            event_handler=handler,
+        )
+    )
     holder[0].run()
     assert seen == [0, 1, 2]
     assert len(list(holder[0].events)) == 3
@@ -429,8 +463,9 @@ def test_an_event_handler_may_not_move_a_file(tmp_path: Path) -> None:
         event["uuid"] = "../../elsewhere"
         return True
 
-    runner = playstream.run(private_data_dir=tmp_path, playbook=PLAYS, inventory=INVENTORY, quiet=True,
-                            event_handler=rewrite)
+    runner = playstream.run(
+        private_data_dir=tmp_path, playbook=PLAYS, inventory=INVENTORY, quiet=True, event_handler=rewrite
+    )
     kept = sorted((Path(runner.config.artifact_dir) / "job_events").iterdir())
     assert len(kept) == len(list(runner.events)) > 0
     assert all(json.loads(path.read_text())["uuid"] == "../../elsewhere" for path in kept)

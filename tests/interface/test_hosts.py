@@ -58,8 +58,9 @@ sys.stdin.read()
 @pytest.fixture
 def latin_1(tmp_path: Path) -> dict[str, str]:
     """A locale whose names are in Latin-1."""
-    subprocess.run(["localedef", "-i", "en_US", "-f", "ISO-8859-1", tmp_path / "latin1"], check=True,
-                   capture_output=True)
+    subprocess.run(
+        ["localedef", "-i", "en_US", "-f", "ISO-8859-1", tmp_path / "latin1"], check=True, capture_output=True
+    )
     return {"LOCPATH": str(tmp_path), "LC_ALL": "latin1"}
 
 
@@ -72,8 +73,12 @@ def test_names_that_are_not_ascii(
         monkeypatch.setenv(name, value)
     directory = demo.rename(tmp_path / "dém")
     program = start_program(
-        NAMED, directory, fake(tmp_path, 'touch "$PLAYSTREAM_SPOOL/data/é"; echo hello'), encoding,
-        temporary=temporary, stdin=subprocess.PIPE,
+        NAMED,
+        directory,
+        fake(tmp_path, 'touch "$PLAYSTREAM_SPOOL/data/é"; echo hello'),
+        encoding,
+        temporary=temporary,
+        stdin=subprocess.PIPE,
     )
     assert program.stdout is not None
     assert program.stdout.readline() == "successful None\n", program.communicate()

@@ -28,12 +28,33 @@ def shown(**options: Any) -> list[str]:
 
 def test_options_of_the_command_line(demo: Path, words: str) -> None:
     found = shown(
-        private_data_dir=demo, playbook="site.yml", binary=words, limit="node1,!x", tags=["a", "b"], skip_tags="c,d",
-        forks=3, verbosity=2, cmdline="--diff -e 'a=b c'", inventory="localhost,",
+        private_data_dir=demo,
+        playbook="site.yml",
+        binary=words,
+        limit="node1,!x",
+        tags=["a", "b"],
+        skip_tags="c,d",
+        forks=3,
+        verbosity=2,
+        cmdline="--diff -e 'a=b c'",
+        inventory="localhost,",
     )
     assert found == [
-        "-i", "localhost,", "--limit", "node1,!x", "--tags", "a,b", "--skip-tags", "c,d", "--forks", "3", "-vv",
-        "--diff", "-e", "a=b c", "site.yml",
+        "-i",
+        "localhost,",
+        "--limit",
+        "node1,!x",
+        "--tags",
+        "a,b",
+        "--skip-tags",
+        "c,d",
+        "--forks",
+        "3",
+        "-vv",
+        "--diff",
+        "-e",
+        "a=b c",
+        "site.yml",
     ]
 
 
@@ -42,27 +63,36 @@ def test_a_module(demo: Path, words: str) -> None:
     assert shown(**options, module_args="whoami; id") == ["-i", "x,", "all", "-m", "shell", "-a", "whoami; id"]
     assert shown(**options, host_pattern="web") == ["-i", "x,", "web", "-m", "shell"]
     assert shown(**options, host_pattern="web", hosts="web", tags="t", limit="l") == [
-        "-i", "x,", "--limit", "l", "web", "-m", "shell"
+        "-i",
+        "x,",
+        "--limit",
+        "l",
+        "web",
+        "-m",
+        "shell",
     ]
 
 
-@pytest.mark.parametrize(("inventory", "expected"), [
-    (None, ["-i", "DEMO/inventory"]),
-    ("inventory/hosts", ["-i", *HOSTS.split("\n")[:1]]),
-    ("hosts", ["-i", *HOSTS.split("\n")[:1]]),
-    ("a,b", ["-i", "a,b"]),
-    ("localhost", ["-i", "localhost"]),
-    ("10.0.0.1", ["-i", "10.0.0.1"]),
-    ("web ansible_host=1.2.3.4", ["-i", "web ansible_host=1.2.3.4"]),
-    ("[web]\nn1\n", ["-i", "[web]", "n1"]),
-    ({"all": {"hosts": {"n": None}}}, ["-i", '{"all": {"hosts": {"n": null}}}']),
-    (["a,", "[web]\nn1", {"all": {}}], ["-i", "a,", "-i", "[web]", "n1", "-i", '{"all": {}}']),
-    ([], []),
-])
+@pytest.mark.parametrize(
+    ("inventory", "expected"),
+    [
+        (None, ["-i", "DEMO/inventory"]),
+        ("inventory/hosts", ["-i", *HOSTS.split("\n")[:1]]),
+        ("hosts", ["-i", *HOSTS.split("\n")[:1]]),
+        ("a,b", ["-i", "a,b"]),
+        ("localhost", ["-i", "localhost"]),
+        ("10.0.0.1", ["-i", "10.0.0.1"]),
+        ("web ansible_host=1.2.3.4", ["-i", "web ansible_host=1.2.3.4"]),
+        ("[web]\nn1\n", ["-i", "[web]", "n1"]),
+        ({"all": {"hosts": {"n": None}}}, ["-i", '{"all": {"hosts": {"n": null}}}']),
+        (["a,", "[web]\nn1", {"all": {}}], ["-i", "a,", "-i", "[web]", "n1", "-i", '{"all": {}}']),
+        ([], []),
+    ],
+)
 def test_inventories(demo: Path, words: str, inventory: Any, expected: list[str]) -> None:
     found = shown(private_data_dir=demo, playbook="site.yml", binary=words, inventory=inventory)
     assert found[-1] == "site.yml"
-    assert found[:len(expected)] == [word.replace("DEMO", str(demo)) for word in expected]
+    assert found[: len(expected)] == [word.replace("DEMO", str(demo)) for word in expected]
     if inventory == []:
         assert found == ["site.yml"]
 
@@ -106,8 +136,12 @@ def test_files_of_env_and_arguments(demo: Path, tmp_path: Path) -> None:
     feeder = threading.Thread(target=feed)
     feeder.start()
     runner = playstream.run(
-        private_data_dir=demo, playbook="site.yml", binary=script, quiet=True,
-        envvars={"FROM_BOTH": "argument", "FROM_ARGUMENT": 7}, extravars={"b": "argument"},
+        private_data_dir=demo,
+        playbook="site.yml",
+        binary=script,
+        quiet=True,
+        envvars={"FROM_BOTH": "argument", "FROM_ARGUMENT": 7},
+        extravars={"b": "argument"},
         settings={"idle_timeout": 55},
     )
     feeder.join()
@@ -122,9 +156,7 @@ def test_files_of_env_and_arguments(demo: Path, tmp_path: Path) -> None:
 def test_what_is_read_from_env_in_any_case(demo: Path, words: str) -> None:
     (demo / "env").mkdir()
     (demo / "env" / "cmdline").write_text("--check")
-    found = shown(
-        private_data_dir=demo, playbook="site.yml", binary=words, inventory="x,", suppress_env_files=True
-    )
+    found = shown(private_data_dir=demo, playbook="site.yml", binary=words, inventory="x,", suppress_env_files=True)
     assert found == ["-i", "x,", "--check", "site.yml"]  # it is about files that ansible-runner would write
     empty = shown(private_data_dir=demo, playbook="site.yml", binary=words, inventory="x,", cmdline="")
     assert empty == found  # as in ansible-runner, no words are the same as none given
@@ -146,7 +178,7 @@ def test_plays_find_what_is_beside_the_project(demo: Path) -> None:
     """Roles, files, templates and group_vars of the project, for plays that are no file of it; and for a role."""
     project = demo / "project"
     for name, text in {
-        "roles/greet/tasks/main.yml": "- debug: {msg: \"role {{ word }}\"}\n",
+        "roles/greet/tasks/main.yml": '- debug: {msg: "role {{ word }}"}\n',
         "roles/greet/defaults/main.yml": "word: default\n",
         "group_vars/all.yml": "colour: red\n",
         "templates/t.j2": "template {{ colour }}",
@@ -155,13 +187,19 @@ def test_plays_find_what_is_beside_the_project(demo: Path) -> None:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
     tasks = [
-        debug("{{ colour }}"), debug("{{ lookup('template', 't.j2') }}"), debug("{{ lookup('file', 'f.txt') }}"),
+        debug("{{ colour }}"),
+        debug("{{ lookup('template', 't.j2') }}"),
+        debug("{{ lookup('file', 'f.txt') }}"),
         {"import_role": {"name": "greet"}},
     ]
     runner = playstream.run(private_data_dir=demo, playbook=play(*tasks), quiet=True)
     assert messages(runner.events) == ["red", "template red", "file", "role default"]
     runner = playstream.run(
-        private_data_dir=demo, role="greet", role_vars={"word": "given"}, role_skip_facts=True, hosts="webservers",
+        private_data_dir=demo,
+        role="greet",
+        role_vars={"word": "given"},
+        role_skip_facts=True,
+        hosts="webservers",
         quiet=True,
     )
     assert messages(runner.events) == ["role given"]
@@ -184,8 +222,11 @@ def test_a_role_from_elsewhere(demo: Path, tmp_path: Path) -> None:
 def test_plays_that_are_texts_of_yaml_and_a_job_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     runner = playstream.run(
-        playbook=[play(debug("{{ a }} {{ lookup('env', 'B') }}")), play(debug("two"))], inventory=INVENTORY,
-        extravars={"a": "ä"}, envvars={"B": "b"}, quiet=True,
+        playbook=[play(debug("{{ a }} {{ lookup('env', 'B') }}")), play(debug("two"))],
+        inventory=INVENTORY,
+        extravars={"a": "ä"},
+        envvars={"B": "b"},
+        quiet=True,
     )
     assert messages(runner.events) == ["ä b", "two"]
     assert not (tmp_path / "artifacts").exists()

@@ -53,9 +53,13 @@ def test_a_command(podman: str) -> None:
     assert (out.split(), rc) == (["podman", "run"], 0)
 
 
-@pytest.mark.parametrize("given", [
-    {"process_isolation_hide_paths": ["/etc"]}, {"container_options": ["--network=none"]},
-])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"process_isolation_hide_paths": ["/etc"]},
+        {"container_options": ["--network=none"]},
+    ],
+)
 def test_what_would_have_no_effect_is_refused(demo: Path, given: dict[str, Any]) -> None:
     with pytest.raises(playstream.ConfigurationError, match="only applies to an isolated job, and isolation is not"):
         playstream.run(private_data_dir=demo, playbook="site.yml", **given)
@@ -72,8 +76,10 @@ def test_the_command_line(demo: Path, podman: str, temporary: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout.split() == ["podman", "run"]
     done = subprocess.run(
-        [*PLAYSTREAM, "adhoc", "all", "-m", "ping", "--process-isolation-ro-paths", "/etc"], capture_output=True,
-        text=True, check=False,
+        [*PLAYSTREAM, "adhoc", "all", "-m", "ping", "--process-isolation-ro-paths", "/etc"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "process_isolation_ro_paths only applies to an isolated job" in done.stderr
@@ -81,9 +87,7 @@ def test_the_command_line(demo: Path, podman: str, temporary: Path) -> None:
 
 def test_both_dialects_say_it_to_the_worker(demo: Path) -> None:
     sent = io.BytesIO()
-    playstream.run(
-        streamer="transmit", private_data_dir=demo, playbook="site.yml", container_image="ee", _output=sent
-    )
+    playstream.run(streamer="transmit", private_data_dir=demo, playbook="site.yml", container_image="ee", _output=sent)
     job = read_records(sent.getvalue(), Direction.JOB)[0]
     assert isinstance(job, Job)
     assert job.settings["process_isolation"] is True
@@ -92,7 +96,9 @@ def test_both_dialects_say_it_to_the_worker(demo: Path) -> None:
 
 def test_programs_for_ansible_runner(demo: Path, podman: str, temporary: Path) -> None:
     for options, isolated in (
-        ({}, True), ({"process_isolation": False}, False), ({"settings": {"process_isolation": False}}, False),
+        ({}, True),
+        ({"process_isolation": False}, False),
+        ({"settings": {"process_isolation": False}}, False),
     ):
         config = TheirConfig(str(demo), playbook="site.yml", container_image="ee", **options)
         config.prepare()
@@ -100,7 +106,8 @@ def test_programs_for_ansible_runner(demo: Path, podman: str, temporary: Path) -
         assert (config.command[0] == "podman") is isolated
     program = "import ansible_runner as a; print(a.run_command('ansible', ['x'], container_image='ee', quiet=True)[0])"
     done = run_program(
-        f"import playstream.compat; playstream.compat.install(); {program}", temporary=temporary,
+        f"import playstream.compat; playstream.compat.install(); {program}",
+        temporary=temporary,
         executable=sys.executable,
     )
     assert done.stdout.split() == ["podman", "run"], done.stderr

@@ -89,12 +89,18 @@ def test_the_order_of_plugins_and_handlers(install: Install, echo: dict[str, Any
     def status_handler(data: dict[str, Any], runner_config: Any) -> None:
         calls.append((f"own {data['status']}", runner_config, data, 0))
 
-    runner = playstream.run(
-        **echo, settings={"mine": 7}, event_handler=event_handler, status_handler=status_handler
-    )
+    runner = playstream.run(**echo, settings={"mine": 7}, event_handler=event_handler, status_handler=status_handler)
     assert [call[0] for call in calls] == [
-        "starting", "own starting", "running", "own running", "own event", "event", "own event", "event",
-        "successful", "own successful",
+        "starting",
+        "own starting",
+        "running",
+        "own running",
+        "own event",
+        "event",
+        "own event",
+        "event",
+        "successful",
+        "own successful",
     ]
     seen = [call for call in calls if call[3]]
     assert {id(config) for _, config, _, _ in seen} == {id(runner.config)}
@@ -134,7 +140,10 @@ def test_the_process_stage(install: Install, results: bytes, tmp_path: Path) -> 
     calls = calls_of("noting")
     write_settings(tmp_path)
     runner = playstream.run(
-        streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(results), quiet=True,
+        streamer="process",
+        private_data_dir=tmp_path,
+        _input=io.BytesIO(results),
+        quiet=True,
         event_handler=lambda _: False,
     )
     assert runner.status == "successful"
@@ -167,11 +176,14 @@ def test_the_process_command(install: Install, results: bytes, tmp_path: Path, t
     assert {event["noted"] for event in read_events(tmp_path / "artifacts")} == {7}
 
 
-@pytest.mark.parametrize(("raising", "shown"), [
-    ("LookupError('boom')", "LookupError: boom"),
-    ("SystemExit(3)", "SystemExit: 3"),
-    ("type('Mute', (Exception,), {'__str__': lambda _: 1 / 0})()", "failing.Mute: <exception str() failed>"),
-])
+@pytest.mark.parametrize(
+    ("raising", "shown"),
+    [
+        ("LookupError('boom')", "LookupError: boom"),
+        ("SystemExit(3)", "SystemExit: 3"),
+        ("type('Mute', (Exception,), {'__str__': lambda _: 1 / 0})()", "failing.Mute: <exception str() failed>"),
+    ],
+)
 def test_a_plugin_that_raises_is_reported_once(
     install: Install, echo: dict[str, Any], caplog: pytest.LogCaptureFixture, raising: str, shown: str
 ) -> None:
@@ -187,11 +199,14 @@ def test_a_plugin_that_raises_is_reported_once(
         assert message.startswith(f"plugin failing (failing): {function} failed: {shown}; the job continues")
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
-    ("raise SystemExit('no licence')", "SystemExit: no licence"),
-    ("def event_handler(:", "SyntaxError: "),
-])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
+        ("raise SystemExit('no licence')", "SystemExit: no licence"),
+        ("def event_handler(:", "SyntaxError: "),
+    ],
+)
 def test_a_plugin_that_cannot_be_loaded(
     install: Install, echo: dict[str, Any], caplog: pytest.LogCaptureFixture, text: str, shown: str
 ) -> None:
@@ -229,9 +244,7 @@ def test_an_interrupt_ends_the_job(install: Install, echo: dict[str, Any]) -> No
     assert (runner.status, runner.explanation) == ("canceled", "interrupted from the keyboard")
 
 
-def test_plugins_are_told_how_a_run_ended_whose_handler_raised(
-    install: Install, echo: dict[str, Any]
-) -> None:
+def test_plugins_are_told_how_a_run_ended_whose_handler_raised(install: Install, echo: dict[str, Any]) -> None:
     install("noting", NOTING)
 
     def explode(_: dict[str, Any]) -> bool:
@@ -242,14 +255,10 @@ def test_plugins_are_told_how_a_run_ended_whose_handler_raised(
         runner.run()
     calls = calls_of("noting")
     assert calls[-1][0] == "error"
-    assert [call[2]["counter"] for call in calls if call[0] == "event"] == [
-        event["counter"] for event in runner.events
-    ]
+    assert [call[2]["counter"] for call in calls if call[0] == "event"] == [event["counter"] for event in runner.events]
 
 
-def test_other_stages_load_no_plugin(
-    install: Install, demo: Path, tmp_path: Path, temporary: Path
-) -> None:
+def test_other_stages_load_no_plugin(install: Install, demo: Path, tmp_path: Path, temporary: Path) -> None:
     mark = tmp_path / "loaded"
     install("marking", f"open({str(mark)!r}, 'w').close()")
     stages = Stages(temporary)

@@ -50,8 +50,9 @@ def test_the_answer_of_get_inventory(inventory: Path, tmp_path: Path) -> None:
 def test_it_travels(inventory: Path, tmp_path: Path, demo: Path, dialect: Any) -> None:
     answer, _ = playstream.get_inventory("list", [str(inventory)], response_format="json")
     sent, results = io.BytesIO(), io.BytesIO()
-    playstream.run(streamer="transmit", private_data_dir=demo, playbook=[TELL], inventory=answer, dialect=dialect,
-                   _output=sent)
+    playstream.run(
+        streamer="transmit", private_data_dir=demo, playbook=[TELL], inventory=answer, dialect=dialect, _output=sent
+    )
     sent.seek(0)
     playstream.run(streamer="worker", _input=sent, _output=results)
     results.seek(0)
@@ -61,17 +62,22 @@ def test_it_travels(inventory: Path, tmp_path: Path, demo: Path, dialect: Any) -
 
 def test_the_forms_of_a_script() -> None:
     inventory = {
-        "_meta": {"hostvars": {"a": {"port": 7}}}, "web": ["a", "b"], "all": {"vars": {"ansible_connection": "local"}},
+        "_meta": {"hostvars": {"a": {"port": 7}}},
+        "web": ["a", "b"],
+        "all": {"vars": {"ansible_connection": "local"}},
     }
     runner = playstream.run(playbook=[TELL], inventory=inventory, quiet=True)
     assert sorted(messages(runner.events)) == ["a ['web'] 7 -", "b ['web'] - -"]
 
 
-@pytest.mark.parametrize(("inventory", "expected"), [
-    ({"_meta": {"hostvars": []}, "all": {}}, "inventory: _meta: expected hostvars, a dict of hosts, got list"),
-    ({"_meta": {}, "web": "a"}, "inventory: web: expected a group, got str"),
-    ({"_meta": {}, "web": {"hosts": [1]}}, "inventory: web.hosts: expected names, got 1"),
-])
+@pytest.mark.parametrize(
+    ("inventory", "expected"),
+    [
+        ({"_meta": {"hostvars": []}, "all": {}}, "inventory: _meta: expected hostvars, a dict of hosts, got list"),
+        ({"_meta": {}, "web": "a"}, "inventory: web: expected a group, got str"),
+        ({"_meta": {}, "web": {"hosts": [1]}}, "inventory: web.hosts: expected names, got 1"),
+    ],
+)
 def test_what_is_no_inventory(inventory: dict[str, Any], expected: str) -> None:
     with pytest.raises(playstream.ConfigurationError, match=expected):
         playstream.run(playbook=[TELL], inventory=inventory)
@@ -82,16 +88,19 @@ NO_HOST = "no host matched, so nothing was done"
 NO_PLAY = "no play matched a host, so nothing was done"
 
 
-@pytest.mark.parametrize(("options", "expected"), [
-    ({"playbook": [{**TELL, "hosts": "nobody"}], "inventory": "n,"}, NO_PLAY),
-    ({"playbook": [{**TELL, "hosts": "nobody"}, {**TELL, "hosts": "nor_him"}], "inventory": "n,"}, NO_PLAY),
-    ({"module": "ping", "host_pattern": "nobody", "inventory": "n,"}, NO_HOST),
-    ({"module": "ping", "inventory": {"all": {}}}, NO_HOST),
-    ({"playbook": [TELL], "inventory": "BAD"}, UNREAD.format("BAD")),
-    ({"playbook": [TELL], "inventory": ["BAD", "n,"], "cmdline": "-c local"}, UNREAD.format("BAD")),
-    ({"module": "ping", "inventory": "BAD"}, UNREAD.format("BAD")),
-    ({"module": "debug", "inventory": ["BAD", "n,"], "cmdline": "-c local"}, UNREAD.format("BAD")),
-])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"playbook": [{**TELL, "hosts": "nobody"}], "inventory": "n,"}, NO_PLAY),
+        ({"playbook": [{**TELL, "hosts": "nobody"}, {**TELL, "hosts": "nor_him"}], "inventory": "n,"}, NO_PLAY),
+        ({"module": "ping", "host_pattern": "nobody", "inventory": "n,"}, NO_HOST),
+        ({"module": "ping", "inventory": {"all": {}}}, NO_HOST),
+        ({"playbook": [TELL], "inventory": "BAD"}, UNREAD.format("BAD")),
+        ({"playbook": [TELL], "inventory": ["BAD", "n,"], "cmdline": "-c local"}, UNREAD.format("BAD")),
+        ({"module": "ping", "inventory": "BAD"}, UNREAD.format("BAD")),
+        ({"module": "debug", "inventory": ["BAD", "n,"], "cmdline": "-c local"}, UNREAD.format("BAD")),
+    ],
+)
 def test_nobody_was_reached(tmp_path: Path, options: dict[str, Any], expected: str) -> None:
     bad = tmp_path / "no-inventory.yml"
     bad.write_text("{not: [an, inventory")
@@ -108,12 +117,15 @@ def test_nobody_was_reached(tmp_path: Path, options: dict[str, Any], expected: s
     assert ("nothing was done" in runner.explanation) is not reached
 
 
-@pytest.mark.parametrize("options", [
-    {"playbook": [TELL, {**TELL, "hosts": "nobody"}], "inventory": "n,", "cmdline": "-c local"},
-    {"playbook": [play()], "inventory": "n,"},
-    {"playbook": [TELL], "inventory": "n,", "cmdline": "--list-hosts"},
-    {"module": "debug", "inventory": "n,", "cmdline": "-c local"},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"playbook": [TELL, {**TELL, "hosts": "nobody"}], "inventory": "n,", "cmdline": "-c local"},
+        {"playbook": [play()], "inventory": "n,"},
+        {"playbook": [TELL], "inventory": "n,", "cmdline": "--list-hosts"},
+        {"module": "debug", "inventory": "n,", "cmdline": "-c local"},
+    ],
+)
 def test_a_run_that_did_what_it_was_asked(options: dict[str, Any]) -> None:
     runner = playstream.run(**options, quiet=True)
     assert (runner.status, runner.explanation) == ("successful", None)

@@ -38,9 +38,14 @@ def test_status_and_rc(runner: playstream.Runner) -> None:
 
 def test_stats(runner: playstream.Runner) -> None:
     assert runner.stats == {
-        "ok": {"node1": 4, "node2": 4}, "changed": {"node1": 2, "node2": 2}, "failures": {"node2": 1},
-        "ignored": {"node1": 1, "node2": 1}, "skipped": {"node1": 2, "node2": 1},
-        "processed": {"node1": 1, "node2": 1}, "dark": {}, "rescued": {},
+        "ok": {"node1": 4, "node2": 4},
+        "changed": {"node1": 2, "node2": 2},
+        "failures": {"node2": 1},
+        "ignored": {"node1": 1, "node2": 1},
+        "skipped": {"node1": 2, "node2": 1},
+        "processed": {"node1": 1, "node2": 1},
+        "dark": {},
+        "rescued": {},
     }
 
 
@@ -75,7 +80,13 @@ def test_facts_come_back(runner: playstream.Runner) -> None:
 def test_the_files(runner: playstream.Runner) -> None:
     directory = Path(runner.config.artifact_dir)
     assert sorted(path.name for path in directory.iterdir()) == [
-        "command", "fact_cache", "job_events", "rc", "status", "stderr", "stdout"
+        "command",
+        "fact_cache",
+        "job_events",
+        "rc",
+        "status",
+        "stderr",
+        "stdout",
     ]
     assert (directory / "rc").read_text() == "2"
     assert (directory / "status").read_text() == "failed"
@@ -107,11 +118,14 @@ def test_facts_that_were_set_are_seen_by_the_playbook(tmp_path: Path) -> None:
     assert runner.get_fact_cache("node1") == {"colour": "green", "nested": {"list": [1, "two"]}}
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"fact_cache_type": ""}, "to read and write facts, got ''"),
-    ({"fact_cache_type": "memory"}, "to read and write facts, got 'memory'"),
-    ({"settings": {"fact_cache_type": "memory"}}, "to read and write facts, got 'memory'"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fact_cache_type": ""}, "to read and write facts, got ''"),
+        ({"fact_cache_type": "memory"}, "to read and write facts, got 'memory'"),
+        ({"settings": {"fact_cache_type": "memory"}}, "to read and write facts, got 'memory'"),
+    ],
+)
 def test_facts_that_are_kept_elsewhere(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     script = fake(tmp_path, 'echo "plugin: $ANSIBLE_CACHE_PLUGIN connection: $ANSIBLE_CACHE_PLUGIN_CONNECTION"')
     runner = playstream.run(binary=script, playbook=play(), quiet=True, **options)
@@ -165,13 +179,16 @@ def test_no_output_file(tmp_path: Path, options: dict[str, Any], capfd: pytest.C
     assert capfd.readouterr().out == "1\n"
 
 
-@pytest.mark.parametrize(("options", "shown"), [
-    ({}, "1\n2\n"),
-    ({"quiet": True}, ""),
-    ({"suppress_ansible_output": True}, ""),
-    ({"settings": {"suppress_ansible_output": True}}, ""),
-    ({"quiet": True, "settings": {"suppress_ansible_output": False}}, ""),
-])
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({}, "1\n2\n"),
+        ({"quiet": True}, ""),
+        ({"suppress_ansible_output": True}, ""),
+        ({"settings": {"suppress_ansible_output": True}}, ""),
+        ({"quiet": True, "settings": {"suppress_ansible_output": False}}, ""),
+    ],
+)
 def test_what_is_printed(
     tmp_path: Path, options: dict[str, Any], shown: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,10 +215,13 @@ def test_json_mode_shows_what_a_handler_made_of_an_event(tmp_path: Path, capfd: 
     assert list(runner.events) == []
 
 
-@pytest.mark.parametrize(("option", "kept"), [
-    ("omit_event_data", set()),
-    ("only_failed_event_data", {"runner_on_failed"}),
-])
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [
+        ("omit_event_data", set()),
+        ("only_failed_event_data", {"runner_on_failed"}),
+    ],
+)
 def test_events_without_data(tmp_path: Path, option: str, kept: set[str]) -> None:
     options: dict[str, Any] = {option: True}
     runner = playstream.run(

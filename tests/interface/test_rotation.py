@@ -111,7 +111,10 @@ def test_nothing_to_rotate(tmp_path: Path) -> None:
 def test_runs_that_rotate_one_another_out(demo: Path, tmp_path: Path) -> None:
     """Each keeps its status, and each of its handlers is called."""
     options: dict[str, Any] = {
-        "private_data_dir": demo, "playbook": "site.yml", "quiet": True, "binary": fake(tmp_path, "true"),
+        "private_data_dir": demo,
+        "playbook": "site.yml",
+        "quiet": True,
+        "binary": fake(tmp_path, "true"),
         "rotate_artifacts": 1,
     }
     ended: list[tuple[str, str, int | None]] = []
@@ -120,8 +123,10 @@ def test_runs_that_rotate_one_another_out(demo: Path, tmp_path: Path) -> None:
     def run_some(name: str) -> None:
         for number in range(6):
             runner = playstream.run(
-                ident=f"{name}{number}", artifacts_handler=lambda path: told.append(Path(path).name),
-                finished_callback=lambda done: told.append(done.config.ident), **options,
+                ident=f"{name}{number}",
+                artifacts_handler=lambda path: told.append(Path(path).name),
+                finished_callback=lambda done: told.append(done.config.ident),
+                **options,
             )
             ended.append((runner.config.ident, runner.status, runner.rc))
 

@@ -15,16 +15,29 @@ ANSIBLE_PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 
 def test_the_values_are_ansibles() -> None:
     assert {name: int(code) for name, code in RunCode.__members__.items()} == {
-        "RUN_OK": 0, "ERROR": 1, "FAILED_HOSTS": 2, "UNREACHABLE_HOSTS": 4, "FAILED_BREAK_PLAY": 8,
+        "RUN_OK": 0,
+        "ERROR": 1,
+        "FAILED_HOSTS": 2,
+        "UNREACHABLE_HOSTS": 4,
+        "FAILED_BREAK_PLAY": 8,
         "UNKNOWN_ERROR": 255,
     }
 
 
-@pytest.mark.parametrize(("rc", "shown"), [
-    (0, "RUN_OK"), (1, "ERROR"), (2, "FAILED_HOSTS"), (4, "UNREACHABLE_HOSTS"), (8, "FAILED_BREAK_PLAY"),
-    (3, "ERROR|FAILED_HOSTS"), (6, "FAILED_HOSTS|UNREACHABLE_HOSTS"),
-    (15, "ERROR|FAILED_HOSTS|UNREACHABLE_HOSTS|FAILED_BREAK_PLAY"), (5, "ERROR"),
-])
+@pytest.mark.parametrize(
+    ("rc", "shown"),
+    [
+        (0, "RUN_OK"),
+        (1, "ERROR"),
+        (2, "FAILED_HOSTS"),
+        (4, "UNREACHABLE_HOSTS"),
+        (8, "FAILED_BREAK_PLAY"),
+        (3, "ERROR|FAILED_HOSTS"),
+        (6, "FAILED_HOSTS|UNREACHABLE_HOSTS"),
+        (15, "ERROR|FAILED_HOSTS|UNREACHABLE_HOSTS|FAILED_BREAK_PLAY"),
+        (5, "ERROR"),
+    ],
+)
 def test_numbers_that_are_flags(rc: int, shown: str) -> None:
     code = RunCode.of(rc)
     assert str(code) == f"{code}" == "|".join(code.names) == shown
@@ -70,13 +83,19 @@ def test_it_is_a_number_too() -> None:
     assert f"{RunCode.of(6):03d}" == "006"
 
 
-@pytest.mark.parametrize(("play", "expected"), [
-    ("- {hosts: localhost, gather_facts: false, tasks: [{debug: {}}]}", RunCode.RUN_OK),
-    ("- {hosts: localhost, gather_facts: false, tasks: [{fail: {}}]}", RunCode.FAILED_HOSTS),
-    ("- {hosts: localhost, gather_facts: false, tasks: [{fail: {}}], max_fail_percentage: 0}", RunCode.FAILED_HOSTS),
-    ("- {hosts: [", RunCode.UNREACHABLE_HOSTS),
-    (None, RunCode.ERROR),
-])
+@pytest.mark.parametrize(
+    ("play", "expected"),
+    [
+        ("- {hosts: localhost, gather_facts: false, tasks: [{debug: {}}]}", RunCode.RUN_OK),
+        ("- {hosts: localhost, gather_facts: false, tasks: [{fail: {}}]}", RunCode.FAILED_HOSTS),
+        (
+            "- {hosts: localhost, gather_facts: false, tasks: [{fail: {}}], max_fail_percentage: 0}",
+            RunCode.FAILED_HOSTS,
+        ),
+        ("- {hosts: [", RunCode.UNREACHABLE_HOSTS),
+        (None, RunCode.ERROR),
+    ],
+)
 def test_what_ansible_ends_with(play: str | None, expected: RunCode, tmp_path: Path) -> None:
     path = tmp_path / "site.yml"
     if play is not None:

@@ -18,17 +18,26 @@ PW = "xyZZy4711"
 PLAY = [{"hosts": "all", "gather_facts": False, "tasks": []}]
 OPTIONS: dict[str, Any] = {
     "playbook": PLAY,
-    "cmdline": f"-e password={PW} --extra-vars '{{\"b\": \"{PW}\"}}' -i https://u:{PW}@host/inventory",
+    "cmdline": f'-e password={PW} --extra-vars \'{{"b": "{PW}"}}\' -i https://u:{PW}@host/inventory',
     "envvars": {
-        "PLAYSTREAM_STORE": f"postgresql://u:{PW}@h/db", "ODD": PW, "ANSIBLE_CACHE_PLUGIN_CONNECTION": f"h:6379:0:{PW}",
-        "ANSIBLE_CACHE_PLUGIN": "memory", "ANSIBLE_SSH_COMMON_ARGS": f'-o ProxyCommand="sshpass -p {PW} ssh gate"',
-        "ANSIBLE_GALAXY_SERVER": f"https://u:{PW}@galaxy.example", "ANSIBLE_FORKS": "7",
+        "PLAYSTREAM_STORE": f"postgresql://u:{PW}@h/db",
+        "ODD": PW,
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": f"h:6379:0:{PW}",
+        "ANSIBLE_CACHE_PLUGIN": "memory",
+        "ANSIBLE_SSH_COMMON_ARGS": f'-o ProxyCommand="sshpass -p {PW} ssh gate"',
+        "ANSIBLE_GALAXY_SERVER": f"https://u:{PW}@galaxy.example",
+        "ANSIBLE_FORKS": "7",
     },
     "quiet": True,
 }
-SHOWN = {"PLAYSTREAM_STORE": "***", "ODD": "***", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "h:6379:0:***",
-         "ANSIBLE_SSH_COMMON_ARGS": '-o ProxyCommand="sshpass -p *** ssh gate"',
-         "ANSIBLE_GALAXY_SERVER": "https://u:***@galaxy.example", "ANSIBLE_FORKS": "7"}
+SHOWN = {
+    "PLAYSTREAM_STORE": "***",
+    "ODD": "***",
+    "ANSIBLE_CACHE_PLUGIN_CONNECTION": "h:6379:0:***",
+    "ANSIBLE_SSH_COMMON_ARGS": '-o ProxyCommand="sshpass -p *** ssh gate"',
+    "ANSIBLE_GALAXY_SERVER": "https://u:***@galaxy.example",
+    "ANSIBLE_FORKS": "7",
+}
 
 
 def check(kept: str, told: list[dict[str, Any]]) -> None:
@@ -48,7 +57,10 @@ def test_a_run(run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     # The program sees what was given.
     script = fake(tmp_path, f'case "$ODD $*" in {PW}*{PW}*{PW}*{PW}*) exit 0; esac; exit 3')
     ran = run(
-        private_data_dir=str(tmp_path), ident="1", binary=script, **OPTIONS,
+        private_data_dir=str(tmp_path),
+        ident="1",
+        binary=script,
+        **OPTIONS,
         status_handler=lambda data, runner_config: told.append(data),  # noqa: ARG005 - called by keyword
     )
     assert ran.rc == 0
@@ -67,7 +79,11 @@ def test_a_pipe(dialect: str, tmp_path: Path) -> None:
     if dialect == "runner":
         assert PW.encode() not in results.getvalue()
     playstream.run(
-        streamer="process", private_data_dir=tmp_path, ident="2", _input=io.BytesIO(results.getvalue()), quiet=True,
+        streamer="process",
+        private_data_dir=tmp_path,
+        ident="2",
+        _input=io.BytesIO(results.getvalue()),
+        quiet=True,
         status_handler=lambda data, runner_config: told.append(data),  # noqa: ARG005 - called by keyword
     )
     check((tmp_path / "artifacts/2/command").read_text(), told)
@@ -76,15 +92,25 @@ def test_a_pipe(dialect: str, tmp_path: Path) -> None:
 def test_the_stream_of_a_worker_that_hides_nothing(tmp_path: Path) -> None:
     """ansible-runner's sends the values."""
     told: list[dict[str, Any]] = []
-    words = ["ansible-playbook", "-e", f"password={PW}", "--extra-vars", f'{{"b": "{PW}"}}', "-i",
-             f"https://u:{PW}@host/inventory"]
+    words = [
+        "ansible-playbook",
+        "-e",
+        f"password={PW}",
+        "--extra-vars",
+        f'{{"b": "{PW}"}}',
+        "-i",
+        f"https://u:{PW}@host/inventory",
+    ]
     lines: list[dict[str, Any]] = [
         {"status": "starting", "runner_ident": "x", "command": words, "env": OPTIONS["envvars"], "cwd": "/x"},
         {"status": "successful", "runner_ident": "x"},
         {"eof": True},
     ]
     playstream.run(
-        streamer="process", private_data_dir=tmp_path, ident="3", quiet=True,
+        streamer="process",
+        private_data_dir=tmp_path,
+        ident="3",
+        quiet=True,
         _input=io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines)),
         status_handler=lambda data, runner_config: told.append(data),  # noqa: ARG005 - called by keyword
     )

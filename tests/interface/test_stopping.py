@@ -62,7 +62,8 @@ def endless(private_data_dir: MakeDir, tmp_path: Path) -> dict[str, Any]:
     (fakes / "ansible-playbook").write_text(FAKE)
     (fakes / "ansible-playbook").chmod(0o755)
     return {
-        "private_data_dir": private_data_dir({"site.yml": "[]\n"}), "playbook": "site.yml",
+        "private_data_dir": private_data_dir({"site.yml": "[]\n"}),
+        "playbook": "site.yml",
         "envvars": {"PATH": f"{fakes}:{os.environ['PATH']}", "STARTED": str(tmp_path / "started")},
     }
 
@@ -166,9 +167,7 @@ def test_a_worker_in_the_middle_of_a_tree(large: dict[str, Any], dialect: str) -
     job = io.BytesIO()
     run(streamer="transmit", **large, dialect=dialect, _output=job)
     callback = After(100)
-    runner = run(
-        streamer="worker", _input=io.BytesIO(job.getvalue()), _output=io.BytesIO(), cancel_callback=callback
-    )
+    runner = run(streamer="worker", _input=io.BytesIO(job.getvalue()), _output=io.BytesIO(), cancel_callback=callback)
     assert callback.asked == 101
     assert (runner.status, runner.exit_status) == ("canceled", CANCELED_EXIT_STATUS)
 
@@ -306,9 +305,7 @@ def test_a_transmission_that_nobody_takes(
 
 @pytest.mark.usefixtures("at_once")
 def test_a_transmission_in_the_runner_dialect_that_nobody_takes(large: dict[str, Any], pipe: Pipe) -> None:
-    runner = run(
-        streamer="transmit", **large, dialect="runner", _output=pipe, cancel_callback=pipe.is_stuck
-    )
+    runner = run(streamer="transmit", **large, dialect="runner", _output=pipe, cancel_callback=pipe.is_stuck)
     assert runner.status == "canceled"
 
 

@@ -15,8 +15,12 @@ from tests.interface.programs import debug, play
 def test_a_run_is_stored_whatever_its_handler_keeps(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     runner = playstream.run(
-        playbook=play(debug("one"), debug("two")), inventory="localhost", quiet=True, ident="x",
-        store=f"sqlite:///{path}", event_handler=lambda event: event.clear(),
+        playbook=play(debug("one"), debug("two")),
+        inventory="localhost",
+        quiet=True,
+        ident="x",
+        store=f"sqlite:///{path}",
+        event_handler=lambda event: event.clear(),
     )
     assert (runner.status, list(runner.events)) == ("successful", [])
     with open_store(str(path), writable=False) as store:

@@ -43,7 +43,11 @@ def results(shared_demo: Path) -> bytes:
 
 def test_through_memory(results: bytes, tmp_path: Path) -> None:
     runner = playstream.run(
-        streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(results), quiet=True, ident="x",
+        streamer="process",
+        private_data_dir=tmp_path,
+        _input=io.BytesIO(results),
+        quiet=True,
+        ident="x",
         playbook="site.yml",
     )
     assert (runner.status, runner.rc, runner.errored) == ("successful", 0, False)
@@ -70,12 +74,22 @@ def test_as_awx_uses_it(results: bytes, tmp_path: Path) -> None:
         return False
 
     options: dict[str, Any] = {
-        "streamer": "process", "_input": io.BytesIO(results), "quiet": True, "private_data_dir": str(tmp_path),
-        "event_handler": event_handler, "status_handler": status_handler, "cancel_callback": lambda: False,
+        "streamer": "process",
+        "_input": io.BytesIO(results),
+        "quiet": True,
+        "private_data_dir": str(tmp_path),
+        "event_handler": event_handler,
+        "status_handler": status_handler,
+        "cancel_callback": lambda: False,
         "finished_callback": lambda runner: seen.append(f"finished {runner.status}"),
         "artifacts_handler": seen.append,
-        "playbook": "site.yml", "verbosity": 0, "settings": {"job_timeout": 9, "own_key": "x"}, "ident": 42,
-        "fact_cache_type": "", "something_of_a_later_version": {"a": 1}, "job_explanation": None,
+        "playbook": "site.yml",
+        "verbosity": 0,
+        "settings": {"job_timeout": 9, "own_key": "x"},
+        "ident": 42,
+        "fact_cache_type": "",
+        "something_of_a_later_version": {"a": 1},
+        "job_explanation": None,
     }
     runner = playstream.run(**options)
     assert (runner.status, runner.rc) == ("successful", 0)
@@ -104,8 +118,12 @@ def test_settings_of_the_directory(results: bytes, tmp_path: Path) -> None:
 def test_rotation_stays_among_the_runs(results: bytes, tmp_path: Path) -> None:
     for name in ("a", "b"):
         playstream.run(
-            streamer="process", _input=io.BytesIO(results), artifact_dir=tmp_path / "runs" / name, quiet=True,
-            rotate_artifacts=1, ident="x",
+            streamer="process",
+            _input=io.BytesIO(results),
+            artifact_dir=tmp_path / "runs" / name,
+            quiet=True,
+            rotate_artifacts=1,
+            ident="x",
         )
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["a", "b"]
     assert (tmp_path / "runs" / "a" / "status").exists()
@@ -126,7 +144,10 @@ def test_through_sockets_and_pipes_at_once(demo: Path, tmp_path: Path) -> None:
     def send() -> None:
         with near, near.makefile("wb") as file:
             playstream.run(
-                streamer="transmit", private_data_dir=demo, playbook="site.yml", extravars={"word": "by wire"},
+                streamer="transmit",
+                private_data_dir=demo,
+                playbook="site.yml",
+                extravars={"word": "by wire"},
                 _output=file,
             )
 
@@ -148,8 +169,13 @@ def test_through_sockets_and_pipes_at_once(demo: Path, tmp_path: Path) -> None:
 def test_only_the_arguments(demo: Path) -> None:
     """For a worker that has the directory."""
     job = io.BytesIO()
-    playstream.run(streamer="transmit", playbook="site.yml", only_transmit_kwargs=True, _output=job,
-                   extravars={"word": "kept there"})
+    playstream.run(
+        streamer="transmit",
+        playbook="site.yml",
+        only_transmit_kwargs=True,
+        _output=job,
+        extravars={"word": "kept there"},
+    )
     results = io.BytesIO()
     playstream.run(streamer="worker", private_data_dir=demo, _input=io.BytesIO(job.getvalue()), _output=results)
     runner = playstream.run(
@@ -168,7 +194,11 @@ def test_in_the_dialect_of_ansible_runner(worker: str, demo: Path, tmp_path: Pat
         python = ansible_runner_python()
         env = {**Stages(temporary).env, "PATH": f"{python.parent}:{os.environ['PATH']}"}
         done = subprocess.run(
-            [python, "-m", "ansible_runner", "worker"], input=job, capture_output=True, env=env, check=True,
+            [python, "-m", "ansible_runner", "worker"],
+            input=job,
+            capture_output=True,
+            env=env,
+            check=True,
             timeout=LIMIT_SECONDS,
         )
         results = done.stdout
@@ -184,7 +214,11 @@ def test_a_broken_stream_is_a_status(results: bytes, tmp_path: Path, damage: str
     stream = {"truncated": results[: len(results) // 2], "empty": b"", "garbage": b"no stream at all\n" * 9}[damage]
     seen: list[str] = []
     runner = playstream.run(
-        streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(stream), quiet=True, ident="x",
+        streamer="process",
+        private_data_dir=tmp_path,
+        _input=io.BytesIO(stream),
+        quiet=True,
+        ident="x",
         status_handler=lambda data, **_: seen.append(data["status"]),
         finished_callback=lambda runner: seen.append(f"finished {runner.status}"),
     )
@@ -206,12 +240,18 @@ def test_what_handlers_raise(results: bytes, tmp_path: Path) -> None:
         raise LookupError("boom")
 
     with pytest.raises(LookupError, match="boom"):
-        playstream.run(streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(results), quiet=True,
-                       event_handler=explode)
+        playstream.run(
+            streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(results), quiet=True, event_handler=explode
+        )
     assert (tmp_path / "artifacts" / "status").read_text() == "error"
     with pytest.raises(playstream.CallbackError, match="cancel_callback raised LookupError"):
-        playstream.run(streamer="process", private_data_dir=tmp_path, _input=io.BytesIO(results), quiet=True,
-                       cancel_callback=explode)
+        playstream.run(
+            streamer="process",
+            private_data_dir=tmp_path,
+            _input=io.BytesIO(results),
+            quiet=True,
+            cancel_callback=explode,
+        )
 
 
 def test_process_is_canceled_while_nothing_comes(tmp_path: Path) -> None:
@@ -283,15 +323,21 @@ def test_on_standard_output(demo: Path, tmp_path: Path) -> None:
     assert work((tmp_path / "job").read_bytes())
 
 
-@pytest.mark.parametrize(("options", "expected"), [
-    ({"streamer": "teleport"}, "streamer: expected 'transmit' or 'worker' or 'process', got 'teleport'"),
-    ({"streamer": "transmit", "dialect": "Runner"}, "dialect: expected 'playstream' or 'runner', got 'Runner'"),
-    ({"streamer": "process"}, "private_data_dir: expected a directory for the artifacts"),
-    ({"streamer": "transmit", "playbook": "nope.yml", "private_data_dir": "."}, r"playbook 'nope\.yml' was not found"),
-    ({"streamer": "transmit", "playbok": "x"}, "did you mean 'playbook'"),
-    ({"streamer": "worker", "keepalive_seconds": "5"}, "keepalive_seconds: expected a number"),
-    ({"streamer": "process", "private_data_dir": ".", "_input": "name"}, "_input: expected a file object"),
-])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"streamer": "teleport"}, "streamer: expected 'transmit' or 'worker' or 'process', got 'teleport'"),
+        ({"streamer": "transmit", "dialect": "Runner"}, "dialect: expected 'playstream' or 'runner', got 'Runner'"),
+        ({"streamer": "process"}, "private_data_dir: expected a directory for the artifacts"),
+        (
+            {"streamer": "transmit", "playbook": "nope.yml", "private_data_dir": "."},
+            r"playbook 'nope\.yml' was not found",
+        ),
+        ({"streamer": "transmit", "playbok": "x"}, "did you mean 'playbook'"),
+        ({"streamer": "worker", "keepalive_seconds": "5"}, "keepalive_seconds: expected a number"),
+        ({"streamer": "process", "private_data_dir": ".", "_input": "name"}, "_input: expected a file object"),
+    ],
+)
 def test_bad_input(options: dict[str, Any], expected: str) -> None:
     output = io.BytesIO()
     with pytest.raises(ConfigurationError, match=expected):

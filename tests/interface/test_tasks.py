@@ -33,14 +33,17 @@ def test_one_task_and_facts_by_default() -> None:
     assert ended == ["gather_facts", "debug"]
 
 
-@pytest.mark.parametrize(("options", "expected"), [
-    ({"tasks": [], "inventory": "a,"}, "tasks: expected at least one task"),
-    ({"tasks": [1]}, "tasks: expected a dict or a list of"),
-    ({"tasks": {"ping": {}}, "playbook": []}, "expected one of playbook and tasks, got both"),
-    ({"tasks": {"ping": {}}, "module": "ping"}, "expected one of playbook .*, got playbook and module"),
-    ({"module": "ping", "gather_facts": False}, "gather_facts: can only be used with tasks"),
-    ({"tasks": {"ping": {}}, "hosts": "a", "host_pattern": "b"}, "expected one of hosts and host_pattern"),
-])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"tasks": [], "inventory": "a,"}, "tasks: expected at least one task"),
+        ({"tasks": [1]}, "tasks: expected a dict or a list of"),
+        ({"tasks": {"ping": {}}, "playbook": []}, "expected one of playbook and tasks, got both"),
+        ({"tasks": {"ping": {}}, "module": "ping"}, "expected one of playbook .*, got playbook and module"),
+        ({"module": "ping", "gather_facts": False}, "gather_facts: can only be used with tasks"),
+        ({"tasks": {"ping": {}}, "hosts": "a", "host_pattern": "b"}, "expected one of hosts and host_pattern"),
+    ],
+)
 def test_what_cannot_be(options: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         playstream.run(**options)
@@ -63,7 +66,11 @@ def test_the_seed_that_ran_tasks_by_hand() -> None:
 
     callback = ResultCallback()
     runner = playstream.run(
-        hosts="node1", inventory=HOSTS, gather_facts=False, quiet=True, handler=callback,
+        hosts="node1",
+        inventory=HOSTS,
+        gather_facts=False,
+        quiet=True,
+        handler=callback,
         tasks=[
             {"action": {"module": "shell", "args": "echo here"}, "register": "shell_out"},
             {"action": {"module": "debug", "args": {"msg": "{{ shell_out.stdout }}"}}},

@@ -15,19 +15,86 @@ from playstream.interface.terminal_text import choose_form, make_message, make_p
 
 ALLOWED = {"draw", "linefeed", "carriage_return", "tab", "select_graphic_rendition"}
 HOSTILE = (
-    "\x1b[2J", "\x1b[H", "\x1b[5A", "\x1b[1;1H", "\x1b[3;7r", "\x1b[?1049h", "\x1b[?25l", "\x1b[4h", "\x1b[6n",
-    "\x1b[c", "\x1b[s", "\x1b[u", "\x1b[K", "\x1b[>4;1m", "\x1b[?4m", "\x1b[0;8m", "\x1b[8m", "\x1b[5m", "\x1b[11m",
-    "\x1b[38;8m", "\x1b[38;5;\u0663m", "\x1b[1:8m", "\x1b[1\x1b[2J", "\x1b[0;3", "\x1b[", "\x1b", "\x1bc", "\x1bM",
-    "\x1b7", "\x1b8", "\x1b#8", "\x1b(0", "\x1b%@", "\x1bN", "\x1b=", "\x1b]0;title\x07", "\x1b]2;title\x1b\\",
-    "\x1b]52;c;eA==\x07", "\x1b]8;;http://x\x1b\\", "\x1b]", "\x1bPq\x1b\\", "\x1b_x\x1b\\", "\x1b^x\x1b\\",
-    "\x1bXx\x1b\\", "\x9b2J", "\x9b5A", "\x9d0;title\x9c", "\x90q\x9c", "\x84", "\x85", "\x8d", "\r", "\r\r", "\b",
-    "\a", "\v", "\f", "\0", "\x7f", "\x0e", "\x0f", "\x18", "\x1a", "\x05", "\u202e", "\u2066", "\u2069", "\u200f",
-    "\u200b", "\u2028", "\ufeff", "\U000e0041", "\ud800",
+    "\x1b[2J",
+    "\x1b[H",
+    "\x1b[5A",
+    "\x1b[1;1H",
+    "\x1b[3;7r",
+    "\x1b[?1049h",
+    "\x1b[?25l",
+    "\x1b[4h",
+    "\x1b[6n",
+    "\x1b[c",
+    "\x1b[s",
+    "\x1b[u",
+    "\x1b[K",
+    "\x1b[>4;1m",
+    "\x1b[?4m",
+    "\x1b[0;8m",
+    "\x1b[8m",
+    "\x1b[5m",
+    "\x1b[11m",
+    "\x1b[38;8m",
+    "\x1b[38;5;\u0663m",
+    "\x1b[1:8m",
+    "\x1b[1\x1b[2J",
+    "\x1b[0;3",
+    "\x1b[",
+    "\x1b",
+    "\x1bc",
+    "\x1bM",
+    "\x1b7",
+    "\x1b8",
+    "\x1b#8",
+    "\x1b(0",
+    "\x1b%@",
+    "\x1bN",
+    "\x1b=",
+    "\x1b]0;title\x07",
+    "\x1b]2;title\x1b\\",
+    "\x1b]52;c;eA==\x07",
+    "\x1b]8;;http://x\x1b\\",
+    "\x1b]",
+    "\x1bPq\x1b\\",
+    "\x1b_x\x1b\\",
+    "\x1b^x\x1b\\",
+    "\x1bXx\x1b\\",
+    "\x9b2J",
+    "\x9b5A",
+    "\x9d0;title\x9c",
+    "\x90q\x9c",
+    "\x84",
+    "\x85",
+    "\x8d",
+    "\r",
+    "\r\r",
+    "\b",
+    "\a",
+    "\v",
+    "\f",
+    "\0",
+    "\x7f",
+    "\x0e",
+    "\x0f",
+    "\x18",
+    "\x1a",
+    "\x05",
+    "\u202e",
+    "\u2066",
+    "\u2069",
+    "\u200f",
+    "\u200b",
+    "\u2028",
+    "\ufeff",
+    "\U000e0041",
+    "\ud800",
 )
 STYLES = ("0;32", "0;31", "1;35", "0;36", "1;30", "38;5;208", "0;38;5;8", "38;2;1;2;3", "01;34", "4", "7", "")
 COLOURED = st.builds("\x1b[{}m{}\x1b[0m".format, st.sampled_from(STYLES), st.text("ok: [node]é漢", max_size=8))
 WORDS = st.one_of(
-    st.sampled_from(HOSTILE), COLOURED, st.text(max_size=5),
+    st.sampled_from(HOSTILE),
+    COLOURED,
+    st.text(max_size=5),
     st.sampled_from(("\n", "\r\n", "\t", "word", "[31m", "m", ";")),
     st.builds("\x1b[{}m".format, st.text("0123456789;:?>", max_size=8)),
 )
@@ -60,8 +127,18 @@ class Watched(pyte.Screen):
 
     def state(self) -> tuple[object, ...]:
         """What text leaves alone."""
-        return (self.title, self.icon_name, set(self.mode), self.margins, self.charset, self.g0_charset,
-                self.g1_charset, set(self.tabstops), list(self.savepoints), self.cursor.hidden)
+        return (
+            self.title,
+            self.icon_name,
+            set(self.mode),
+            self.margins,
+            self.charset,
+            self.g0_charset,
+            self.g1_charset,
+            set(self.tabstops),
+            list(self.savepoints),
+            self.cursor.hidden,
+        )
 
 
 def show(text: str) -> Watched:
@@ -119,17 +196,20 @@ def test_colours_and_text_stay_as_they_are(lines: list[str]) -> None:
     assert make_safe(text.replace("\n", "\r\n")) == text
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
-    ("\x9b2J", r"\x9b2J"),
-    ("ok\rfailed", r"ok\rfailed"),
-    ("twice\r\r\n", "twice\n"),
-    ("user\u202etxt.exe\U000e0041\ud800", r"user\u202etxt.exe\U000e0041\ud800"),
-    ("\x1b[31mred\nstill\x1b[0m", "\x1b[31mred\x1b[0m\nstill\x1b[0m"),
-    ("\x1b[0;32mok\x1b[8mhidden\x1b[0m", "\x1b[0;32mok\\x1b[8mhidden\x1b[0m"),
-    ("\x1b\x1b[0m[2J", "\\x1b\x1b[0m[2J"),
-    ("\u0645\u06cc\u200c\u062f 👩\u200d🚀", "\u0645\u06cc\u200c\u062f 👩\u200d🚀"),
-])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
+        ("\x9b2J", r"\x9b2J"),
+        ("ok\rfailed", r"ok\rfailed"),
+        ("twice\r\r\n", "twice\n"),
+        ("user\u202etxt.exe\U000e0041\ud800", r"user\u202etxt.exe\U000e0041\ud800"),
+        ("\x1b[31mred\nstill\x1b[0m", "\x1b[31mred\x1b[0m\nstill\x1b[0m"),
+        ("\x1b[0;32mok\x1b[8mhidden\x1b[0m", "\x1b[0;32mok\\x1b[8mhidden\x1b[0m"),
+        ("\x1b\x1b[0m[2J", "\\x1b\x1b[0m[2J"),
+        ("\u0645\u06cc\u200c\u062f 👩\u200d🚀", "\u0645\u06cc\u200c\u062f 👩\u200d🚀"),
+    ],
+)
 def test_what_is_written_out(text: str, shown: str) -> None:
     assert make_safe(text) == shown
 
@@ -159,9 +239,20 @@ def test_raw_output_is_as_it_came() -> None:
         assert choose_form(raw=True, json=is_json)(f"{hostile}\r\n") == f"{hostile}\n"
 
 
-@pytest.mark.parametrize("piece", [
-    "\r", "\x1b", "\x1b[31m", "\x1b[", "\x1b[31m\n", "\x1b[1;", "\x9b", "\x1b]", "a\x1b[m",
-])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\r",
+        "\x1b",
+        "\x1b[31m",
+        "\x1b[",
+        "\x1b[31m\n",
+        "\x1b[1;",
+        "\x9b",
+        "\x1b]",
+        "a\x1b[m",
+    ],
+)
 def test_a_flood_takes_time_in_proportion(piece: str) -> None:
     """What grew with the square of the size would not end within the time limit of tests."""
     assert "\r" not in make_safe(piece * (1 << 18))

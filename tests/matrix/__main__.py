@@ -113,8 +113,10 @@ def _prepare(core: str, python: Python, packages: Sequence[str]) -> str:
     ansible = f"ansible-core=={core}.*" + (f",>={core}.0rc1" if core in CANDIDATES else "")
     wanted = [ansible, *TOOLS, *project["project"]["dependencies"]]
     fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(wheels)]
-    do([*fetch, "--only-binary", ":all:", "--python-version", version, *wanted, *build],
-       f"pip cannot fetch ansible-core {core} and what the project needs; is the package index reachable?")
+    do(
+        [*fetch, "--only-binary", ":all:", "--python-version", version, *wanted, *build],
+        f"pip cannot fetch ansible-core {core} and what the project needs; is the package index reachable?",
+    )
     own = str(venv / "bin" / "python")
     if not venv.is_dir():
         do(python.command(python.path, "-m", "venv", str(venv)), f"cannot make {venv}")

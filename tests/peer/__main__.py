@@ -71,9 +71,7 @@ def _download(python: Path, place: Path) -> Path:
     return tests
 
 
-def _start(
-    side: str, python: Path, place: Path, tests: Path, arguments: list[str]
-) -> subprocess.Popen[bytes]:
+def _start(side: str, python: Path, place: Path, tests: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
     """Start the tests of one side, in a copy of their own."""
     shutil.copytree(tests, place / "test")
     (place / "pytest.ini").write_text(INI)
@@ -83,12 +81,27 @@ def _start(
         command.write_text(f'#!/bin/sh\nexec {python} -m playstream.compat -m ansible_runner "$@"\n')
         command.chmod(0o755)
     env = {
-        **os.environ, "PATH": f"{place}/bin:{python.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": str(Path(__file__).parent), "PEER_SIDE": side, "PEER_OUTCOMES": str(place / "outcomes.json"),
+        **os.environ,
+        "PATH": f"{place}/bin:{python.parent}:{os.environ['PATH']}",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(Path(__file__).parent),
+        "PEER_SIDE": side,
+        "PEER_OUTCOMES": str(place / "outcomes.json"),
     }
     env.pop("RUNNER_TEST_IMAGE_NAME", None)
-    words = ["-m", "pytest", "-p", "outcomes", "-q", "--tb=line", "--timeout=300", "-p", "no:cacheprovider",
-             f"--basetemp={place / 'tmp'}", *(arguments or ["test/integration"])]
+    words = [
+        "-m",
+        "pytest",
+        "-p",
+        "outcomes",
+        "-q",
+        "--tb=line",
+        "--timeout=300",
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={place / 'tmp'}",
+        *(arguments or ["test/integration"]),
+    ]
     with (place / "log").open("wb") as log:
         return subprocess.Popen([python, *words], cwd=place, env=env, stdout=log, stderr=log)
 

@@ -60,9 +60,7 @@ def test_numbering_goes_on_from_the_readers_answer(ansible: Ansible, tmp_path: P
     assert run.events[0]["start_line"] == 7
 
 
-def test_secrets_of_the_readers_answer_are_masked(
-    ansible: Ansible, tmp_path: Path, version: tuple[int, int]
-) -> None:
+def test_secrets_of_the_readers_answer_are_masked(ansible: Ansible, tmp_path: Path, version: tuple[int, int]) -> None:
     """An ansible-core that cannot is never handed any; when it is all the same, it says so and the run is recorded."""
     secrets = ["told", *(f"long{number}" * 500 for number in range(30))]
     shown = {"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"}

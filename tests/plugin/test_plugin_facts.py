@@ -69,7 +69,8 @@ AGAIN = """
 def caching(plugin: str, cache: Path) -> dict[str, str]:
     """The variables that let this plugin keep facts in that directory."""
     return {
-        "ANSIBLE_CACHE_PLUGIN": plugin, "ANSIBLE_CACHE_PLUGINS": str(PLUGIN.parent / "cache"),
+        "ANSIBLE_CACHE_PLUGIN": plugin,
+        "ANSIBLE_CACHE_PLUGINS": str(PLUGIN.parent / "cache"),
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(cache),
     }
 
@@ -84,8 +85,15 @@ def test_facts_are_those_of_jsonfile(ansible: Ansible, tmp_path: Path, version: 
     for plugin in PLUGINS:
         cache = tmp_path / plugin
         run = ansible.playbook(
-            "-i", str(inventory), str(playbook), "-l", "h1,h2", "--forks", "1",
-            "-e", f"cache={cache} prefix={'s1_' if version >= (2, 19) else ''}",
+            "-i",
+            str(inventory),
+            str(playbook),
+            "-l",
+            "h1,h2",
+            "--forks",
+            "1",
+            "-e",
+            f"cache={cache} prefix={'s1_' if version >= (2, 19) else ''}",
             env={**caching(plugin, cache), "ANSIBLE_NOCOLOR": "1"},
         )
         assert run.status == 0, run.terminal
@@ -109,7 +117,14 @@ def test_facts_that_nobody_gathers_take_little_work(ansible: Ansible, tmp_path: 
     for plugin in PLUGINS:
         counted = tmp_path / f"counted-{plugin}"
         run = ansible.playbook(
-            "-i", "h1,h2,h3,", str(playbook), "-c", "local", "-l", "h1,h2,h3", recorded=False,
+            "-i",
+            "h1,h2,h3,",
+            str(playbook),
+            "-c",
+            "local",
+            "-l",
+            "h1,h2,h3",
+            recorded=False,
             env={**caching(plugin, tmp_path / plugin), "PYTHONPATH": str(tmp_path), "COUNTED": str(counted)},
         )
         assert run.status == 0, run.terminal
@@ -123,7 +138,16 @@ def test_facts_that_stay_the_same_do_not_expire(ansible: Ansible, tmp_path: Path
     cache, playbook = tmp_path / "cache", tmp_path / "playbook.yml"
     playbook.write_text(AGAIN)
     run = ansible.playbook(
-        "-i", "h1,", str(playbook), "-c", "local", "-l", "h1", "-e", f"cache={cache}", recorded=False,
+        "-i",
+        "h1,",
+        str(playbook),
+        "-c",
+        "local",
+        "-l",
+        "h1",
+        "-e",
+        f"cache={cache}",
+        recorded=False,
         env=caching("playstream", cache),
     )
     assert run.status == 0, run.terminal

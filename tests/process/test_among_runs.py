@@ -116,10 +116,17 @@ def test_a_name_that_is_not_utf_8(artifacts: Path) -> None:
     assert rebuild(artifacts, tree("native", name)).exit_status == UNSAFE
 
 
-@pytest.mark.parametrize("stream", [
-    link("native", "tonight", "nightly"), link("runner", "tonight", "nightly"), link("native", "tonight", "nowhere"),
-    tree("native", "tonight"), tree("runner", "tonight/status", "tonight/job_events"),
-], ids=["a link", "a link, runner", "a broken link", "a file", "a directory, runner"])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        link("native", "tonight", "nightly"),
+        link("runner", "tonight", "nightly"),
+        link("native", "tonight", "nowhere"),
+        tree("native", "tonight"),
+        tree("runner", "tonight/status", "tonight/job_events"),
+    ],
+    ids=["a link", "a link, runner", "a broken link", "a file", "a directory, runner"],
+)
 def test_a_run_takes_the_place_of_what_such_a_stream_has_made(artifacts: Path, stream: bytes) -> None:
     before = take_snapshot(artifacts / "nightly")
     assert rebuild(artifacts, stream).exit_status == 0
@@ -156,10 +163,16 @@ def test_names_beside_the_runs_are_limited(artifacts: Path, monkeypatch: pytest.
     assert rebuild(artifacts, tree("native", "d")).exit_status == 0
 
 
-@pytest.mark.parametrize("damage", [
-    b"", b"[]", b'{"report": 7}', b"[" * 100_000,
-    b'{"a\\u0000": [[1, 2]], "\\ud800": [[1, 2]], "../x": [[1, 2]], "": [[1, 2]], "%s": [[1, 2]]}' % (b"x" * 300),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"[]",
+        b'{"report": 7}',
+        b"[" * 100_000,
+        b'{"a\\u0000": [[1, 2]], "\\ud800": [[1, 2]], "../x": [[1, 2]], "": [[1, 2]], "%s": [[1, 2]]}' % (b"x" * 300),
+    ],
+)
 def test_a_list_that_was_damaged_lets_nothing_be_replaced(artifacts: Path, damage: bytes) -> None:
     (artifacts / ".made-without-ident").write_bytes(damage)
     (artifacts / "report").write_text("mine")

@@ -135,8 +135,13 @@ def test_python_and_compat(call: Callable[..., Any], stream: bytes, tmp_path: Pa
     capture.write_bytes(stream)
     with capture.open("rb") as file:
         runner = call(
-            streamer="process", _input=file, private_data_dir=str(tmp_path), ident="run", quiet=True,
-            rotate_artifacts=1, artifacts_handler=told.append,
+            streamer="process",
+            _input=file,
+            private_data_dir=str(tmp_path),
+            ident="run",
+            quiet=True,
+            rotate_artifacts=1,
+            artifacts_handler=told.append,
             finished_callback=lambda runner: told.append(runner.status),
         )
     assert take_snapshot(place) == before

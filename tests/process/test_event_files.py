@@ -210,13 +210,21 @@ def test_half_a_file_is_none_and_the_reason_is_the_systems(tmp_path: Path, root:
 def test_a_disk_that_takes_no_more(stages: Stages, tmp_path: Path) -> None:
     """A limit on the size of files stands for it: it strikes one event of many, in the other process."""
     records: list[Record] = [
-        STARTING, *(event(number) for number in range(1, MANY)), event(MANY, stdout="x" * 200_000), SUCCESSFUL,
+        STARTING,
+        *(event(number) for number in range(1, MANY)),
+        event(MANY, stdout="x" * 200_000),
+        SUCCESSFUL,
     ]
     stream = tmp_path / "stream"
     stream.write_bytes(encode(records))
     with stream.open("rb") as source:
         process = stages.start(
-            "process", tmp_path, "-q", stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            "process",
+            tmp_path,
+            "-q",
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             prefix=("prlimit", "--fsize=150000"),
         )
         _, said = process.communicate(timeout=LIMIT_SECONDS)

@@ -22,21 +22,46 @@ sys.exit(status)
 MOST = 132
 """129 with Python 3.11; other versions divide their standard library differently."""
 OTHERS = {
-    "pathspec", "pexpect", "yaml",
-    "playstream.transmit.sending", "playstream.worker.serving", "playstream.pipeline.job.inputs",
-    "playstream.pipeline.job.job", "playstream.plugin", "playstream.transmit", "playstream.worker",
+    "pathspec",
+    "pexpect",
+    "yaml",
+    "playstream.transmit.sending",
+    "playstream.worker.serving",
+    "playstream.pipeline.job.inputs",
+    "playstream.pipeline.job.job",
+    "playstream.plugin",
+    "playstream.transmit",
+    "playstream.worker",
 }
 """What belongs to the other subcommands."""
 DISPENSABLE = {
-    "asyncio", "ctypes", "email", "http", "importlib.metadata", "importlib.resources", "logging", "multiprocessing",
-    "queue", "selectors", "shutil", "socket", "ssl", "subprocess", "tempfile", "threading", "uuid",
+    "asyncio",
+    "ctypes",
+    "email",
+    "http",
+    "importlib.metadata",
+    "importlib.resources",
+    "logging",
+    "multiprocessing",
+    "queue",
+    "selectors",
+    "shutil",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "uuid",
 }
 """What the standard library has for this and process can do without."""
 
 
 def test_process_loads_only_what_it_uses(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, str(tmp_path)], input=encode(WHOLE), capture_output=True, check=True,
+        [sys.executable, "-c", LOADED, str(tmp_path)],
+        input=encode(WHOLE),
+        capture_output=True,
+        check=True,
         timeout=LIMIT_SECONDS,
     )
     loaded = set(json.loads(done.stdout))

@@ -37,8 +37,16 @@ SUCCESSFUL = Status(StatusName.SUCCESSFUL, NOW, rc=0)
 
 def event(counter: int, **changes: Any) -> Event:
     fields = {
-        "uuid": f"0000-{counter}", "counter": counter, "stdout": f"line {counter}", "start_line": counter - 1,
-        "end_line": counter, "runner_ident": "x", "event": "verbose", "pid": 1, "created": NOW, "parent_uuid": "",
+        "uuid": f"0000-{counter}",
+        "counter": counter,
+        "stdout": f"line {counter}",
+        "start_line": counter - 1,
+        "end_line": counter,
+        "runner_ident": "x",
+        "event": "verbose",
+        "pid": 1,
+        "created": NOW,
+        "parent_uuid": "",
         "event_data": {},
     }
     return Event(counter, json.dumps({**fields, **changes}).encode())
@@ -103,12 +111,15 @@ def test_quiet_shows_nothing(stages: Stages, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"")
 
 
-@pytest.mark.parametrize(("status", "rc", "expected"), [
-    (StatusName.FAILED, 2, 2),
-    (StatusName.FAILED, 137, 137),
-    (StatusName.CANCELED, 143, 254),
-    (StatusName.TIMEOUT, None, 254),
-])
+@pytest.mark.parametrize(
+    ("status", "rc", "expected"),
+    [
+        (StatusName.FAILED, 2, 2),
+        (StatusName.FAILED, 137, 137),
+        (StatusName.CANCELED, 143, 254),
+        (StatusName.TIMEOUT, None, 254),
+    ],
+)
 def test_the_exit_status_is_the_jobs(
     stages: Stages, tmp_path: Path, status: StatusName, rc: int | None, expected: int
 ) -> None:
@@ -159,14 +170,18 @@ def test_every_truncation_keeps_what_came_and_says_so(stages: Stages, tmp_path: 
         assert not any(".incoming" in name for name in kept)
 
 
-@pytest.mark.parametrize(("stream", "expected", "exit_status"), [
-    (b"", "the stream is empty", 75),
-    (b"bash: playstream: command not found\n", "received no playstream stream.*command not found", 75),
-    pytest.param(b"x" * (2 << 20), "bytes that are not part of a "
-                                   "stream", 76, id="2 MiB of x"),  # pytest 8 would name it by them
-    (encode(WHOLE, end=False), "before its End record", 75),
-    (encode(WHOLE)[:200] + b"oops" + encode(WHOLE)[200:], "damaged|valid", 76),
-])
+@pytest.mark.parametrize(
+    ("stream", "expected", "exit_status"),
+    [
+        (b"", "the stream is empty", 75),
+        (b"bash: playstream: command not found\n", "received no playstream stream.*command not found", 75),
+        pytest.param(
+            b"x" * (2 << 20), "bytes that are not part of a stream", 76, id="2 MiB of x"
+        ),  # pytest 8 would name it by them
+        (encode(WHOLE, end=False), "before its End record", 75),
+        (encode(WHOLE)[:200] + b"oops" + encode(WHOLE)[200:], "damaged|valid", 76),
+    ],
+)
 def test_a_broken_stream_is_one_clear_line(
     stages: Stages, tmp_path: Path, stream: bytes, expected: str, exit_status: int
 ) -> None:
@@ -191,18 +206,21 @@ def test_the_output_of_transmit_is_not_a_result(stages: Stages, tmp_path: Path) 
     assert b"run `playstream worker` in between" in done.stderr
 
 
-@pytest.mark.parametrize("bad", [
-    Event(1, b"not json"),
-    Event(1, b"[1]"),
-    Event(1, b"[" * 100000),
-    event(1, uuid="../../../../etc/cron.d/x"),
-    event(1, uuid=7),
-    event(1, uuid=""),
-    Event(1, event(2).json),
-    Event(1, event(1).json.replace(b'"counter": 1', b'"counter": "1"')),
-    event(1, stdout=None),
-    event(1, start_line="0"),
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Event(1, b"not json"),
+        Event(1, b"[1]"),
+        Event(1, b"[" * 100000),
+        event(1, uuid="../../../../etc/cron.d/x"),
+        event(1, uuid=7),
+        event(1, uuid=""),
+        Event(1, event(2).json),
+        Event(1, event(1).json.replace(b'"counter": 1', b'"counter": "1"')),
+        event(1, stdout=None),
+        event(1, start_line="0"),
+    ],
+)
 def test_an_event_that_is_none(stages: Stages, tmp_path: Path, bad: Event) -> None:
     done = stages.call("process", tmp_path / "dir", stdin=encode([STARTING, bad], end=False))
     assert done.returncode == 76
@@ -211,12 +229,15 @@ def test_an_event_that_is_none(stages: Stages, tmp_path: Path, bad: Event) -> No
     assert set(files(tmp_path)) == {f"dir/artifacts/{name}" for name in ("command", "status", "stdout")}
 
 
-@pytest.mark.parametrize("entry", [
-    artifact(b"../outside", b"x"),
-    artifact(b"/tmp/outside", b"x"),
-    [FileEntry(b"fact_cache", FileType.SYMLINK, 0o777, 1, target=b"/etc")],
-    [FileEntry(b"fact_cache", FileType.SYMLINK, 0o777, 1, target=b"../../..")],
-])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        artifact(b"../outside", b"x"),
+        artifact(b"/tmp/outside", b"x"),
+        [FileEntry(b"fact_cache", FileType.SYMLINK, 0o777, 1, target=b"/etc")],
+        [FileEntry(b"fact_cache", FileType.SYMLINK, 0o777, 1, target=b"../../..")],
+    ],
+)
 def test_an_artifact_that_would_leave_its_directory(stages: Stages, tmp_path: Path, entry: list[Record]) -> None:
     done = stages.call("process", tmp_path / "dir", stdin=encode([STARTING, SUCCESSFUL, ROOT, *entry], end=False))
     assert done.returncode == 77
@@ -226,8 +247,13 @@ def test_an_artifact_that_would_leave_its_directory(stages: Stages, tmp_path: Pa
 
 
 def test_artifacts_cannot_replace_what_process_keeps_itself(stages: Stages, tmp_path: Path) -> None:
-    tree = [ROOT, *artifact(b"command", b"forged"), FileEntry(b"job_events", FileType.DIRECTORY, 0o755, 1),
-            *artifact(b"job_events/1-0000-1.json", b"forged"), TreeEnd(4, 12)]
+    tree = [
+        ROOT,
+        *artifact(b"command", b"forged"),
+        FileEntry(b"job_events", FileType.DIRECTORY, 0o755, 1),
+        *artifact(b"job_events/1-0000-1.json", b"forged"),
+        TreeEnd(4, 12),
+    ]
     done = stages.call("process", tmp_path, stdin=encode([STARTING, event(1), SUCCESSFUL, *tree]))
     assert done.returncode == 0
     assert not any(b"forged" in data for data in files(tmp_path).values())

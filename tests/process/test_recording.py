@@ -72,12 +72,15 @@ def test_any_bytes_give_records_or_the_protocols_error(data: bytes) -> None:
         pass
 
 
-@pytest.mark.parametrize(("data", "expected"), [
-    (line(1) + line(3), "event 1 is followed by event 3"),
-    (line(1) + line(1), "contains more than one run"),
-    (line(1) + b"rubbish\n", "line 2 of the recording is not an event"),
-    (b"[]\n", "line 1 of the recording is not an event"),
-])
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (line(1) + line(3), "event 1 is followed by event 3"),
+        (line(1) + line(1), "contains more than one run"),
+        (line(1) + b"rubbish\n", "line 2 of the recording is not an event"),
+        (b"[]\n", "line 1 of the recording is not an event"),
+    ],
+)
 def test_what_is_no_recording(data: bytes, expected: str) -> None:
     receiver = RecordingReceiver()
     receiver.receive_data(data)
@@ -95,7 +98,12 @@ def test_a_recording_without_its_end() -> None:
 
 def test_telling_a_recording_from_a_stream() -> None:
     assert [is_recording(head) for head in (b"", b"{", b'{"uuid"', b'{"uuid":', b'{"status":', b"\0")] == [
-        None, None, None, True, False, False,
+        None,
+        None,
+        None,
+        True,
+        False,
+        False,
     ]
 
 
@@ -104,7 +112,9 @@ def test_a_run_of_plain_ansible(stages: Stages, tmp_path: Path, variables: list[
     """As in docs/results.md: the plugin alone, and what it recorded rebuilt."""
     (tmp_path / "site.yml").write_text(PLAY)
     env = {
-        **os.environ, "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR), "PLAYSTREAM_EVENTS": str(tmp_path / "events.jsonl"),
+        **os.environ,
+        "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR),
+        "PLAYSTREAM_EVENTS": str(tmp_path / "events.jsonl"),
         "PLAYSTREAM_IDENT": "nightly-7",
     }
     program = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -121,17 +131,24 @@ def test_a_run_of_plain_ansible(stages: Stages, tmp_path: Path, variables: list[
     assert b"PLAY RECAP" in done.stdout
 
 
-@pytest.mark.parametrize(("words", "typed", "exit_status"), [
-    (("ansible", "all", "-m", "ping"), b"", 0), (("ansible-console", "all"), b"ping\nexit\n", 75),
-])
+@pytest.mark.parametrize(
+    ("words", "typed", "exit_status"),
+    [
+        (("ansible", "all", "-m", "ping"), b"", 0),
+        (("ansible-console", "all"), b"ping\nexit\n", 75),
+    ],
+)
 def test_other_programs_need_a_variable(
     stages: Stages, tmp_path: Path, words: tuple[str, ...], typed: bytes, exit_status: int
 ) -> None:
     """As in docs/results.md."""
     recording = tmp_path / "events.jsonl"
     env = {
-        **os.environ, "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR), "PLAYSTREAM_EVENTS": str(recording),
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable, "HOME": str(tmp_path),
+        **os.environ,
+        "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR),
+        "PLAYSTREAM_EVENTS": str(recording),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "HOME": str(tmp_path),
     }
     command = [str(Path(sys.executable).with_name(words[0])), *words[1:], "-i", "a,", "-c", "local"]
     for more in ({}, {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}):

@@ -32,8 +32,11 @@ def test_all_results_come_together_under_the_jobs_id(stages: Stages, tmp_path: P
     (tmp_path / "site.yml").write_text(PLAYBOOK)
     recording, store = tmp_path / "events.jsonl", f"sqlite:///{tmp_path}/runs.db"
     env = {
-        **os.environ, "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR), "PLAYSTREAM_EVENTS": str(recording),
-        "PLAYSTREAM_IDENT": "job-42", "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        **os.environ,
+        "ANSIBLE_CALLBACK_PLUGINS": str(PLUGIN_DIR),
+        "PLAYSTREAM_EVENTS": str(recording),
+        "PLAYSTREAM_IDENT": "job-42",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
     }
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     command = [program, "-i", "a,b", "-c", "local", "site.yml"]

@@ -73,7 +73,9 @@ def test_entries(whole: dict[str, Any]) -> None:
     assert (change["action"], change["res"]["changed"], change["ignored"]) == ("raw", True, False)
     assert change["duration"] > 0
     assert [(entry["task"], entry["ignored"]) for entry in lists["failures"]] == [
-        ("Ignored", True), ("Breaks", False), ("Loop fails", True)
+        ("Ignored", True),
+        ("Breaks", False),
+        ("Loop fails", True),
     ]
     assert [entry["task"] for entry in lists["skipped"]] == ["Skip", "Late"]
     assert [entry["task"] for entry in whole["task_summary"]["far"]["unreachable"]] == ["Reach"]
@@ -95,16 +97,19 @@ def test_changed_facts(whole: dict[str, Any]) -> None:
     }
 
 
-@pytest.mark.parametrize(("action", "facts", "kept"), [
-    ("set_fact", {"a": 1}, {"a": 1}),
-    ("ansible.builtin.include_vars", {"a": 1}, {"a": 1}),
-    ("acme.own.module", {"a": 1}, {"a": 1}),
-    ("raw", {"discovered_interpreter_python": "/usr/bin/python3"}, {}),
-    ("ansible.builtin.setup", {"a": 1}, {}),
-    ("gather_facts", {"a": 1}, {}),
-    ("ansible.builtin.service_facts", {"services": {}}, {}),
-    ("debug", {"a": 1}, {}),
-])
+@pytest.mark.parametrize(
+    ("action", "facts", "kept"),
+    [
+        ("set_fact", {"a": 1}, {"a": 1}),
+        ("ansible.builtin.include_vars", {"a": 1}, {"a": 1}),
+        ("acme.own.module", {"a": 1}, {"a": 1}),
+        ("raw", {"discovered_interpreter_python": "/usr/bin/python3"}, {}),
+        ("ansible.builtin.setup", {"a": 1}, {}),
+        ("gather_facts", {"a": 1}, {}),
+        ("ansible.builtin.service_facts", {"services": {}}, {}),
+        ("debug", {"a": 1}, {}),
+    ],
+)
 def test_facts_that_are_set_and_gathered(action: str, facts: dict[str, Any], kept: dict[str, Any]) -> None:
     event = ended("node1", task_action=action, res={"ansible_facts": facts})
     changed = summarize([event], ident="", status="", rc=None)["changed_facts"]
@@ -122,10 +127,18 @@ def test_no_log_stays_hidden(whole: dict[str, Any]) -> None:
     assert "censored" in hidden["res"]
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), [
-    (1, 2, 3), ("a", "b", "ab"), ([1], [2], [1, 2]), ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
-    (1, "b", 1), (None, None, None), ({"a": 1}, {"a": {"b": 2}}, {"a": {"b": 2}}),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (1, 2, 3),
+        ("a", "b", "ab"),
+        ([1], [2], [1, 2]),
+        ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+        (1, "b", 1),
+        (None, None, None),
+        ({"a": 1}, {"a": {"b": 2}}, {"a": {"b": 2}}),
+    ],
+)
 def test_stats_that_are_added_up(old: Any, new: Any, expected: Any) -> None:
     events = [
         ended("node1", res={"ansible_stats": {"data": {"x": value}, "per_host": False, "aggregate": True}})
@@ -138,7 +151,12 @@ def test_stats_that_are_added_up(old: Any, new: Any, expected: Any) -> None:
 
 def test_an_empty_run() -> None:
     assert summarize([], ident="x", status="canceled", rc=None) == {
-        "ident": "x", "status": "canceled", "rc": None, "summary": {}, "task_summary": {}, "custom_stats": {},
+        "ident": "x",
+        "status": "canceled",
+        "rc": None,
+        "summary": {},
+        "task_summary": {},
+        "custom_stats": {},
         "changed_facts": {},
     }
 

@@ -39,22 +39,35 @@ TASKS: list[dict[str, Any]] = [
     {"name": "Loop", "raw": "echo {{ item }}", "loop": ["a", "b"], "changed_when": "item == 'b'"},
     {"name": "Loop skips", "debug": {"msg": "{{ item }}"}, "loop": ["a", "b"], "when": "item == 'b'"},
     {
-        "name": "Loop fails", "raw": "{{ thing }}", "loop": ["true", "false"], "ignore_errors": True,
+        "name": "Loop fails",
+        "raw": "{{ thing }}",
+        "loop": ["true", "false"],
+        "ignore_errors": True,
         "loop_control": {"loop_var": "thing"},
     },
     {"name": "Secret", "raw": f"echo {SECRET}", "no_log": True},
     {"name": "Secret loop", "raw": "echo {{ item }}", "loop": [SECRET], "no_log": True},
     {"name": "Secret fact", "set_fact": {"hidden": SECRET}, "no_log": True},
-    {"name": "Stats", "set_stats": {"data": {"built": "1.2", "by": {"host": "{{ inventory_hostname }}"}}},
-     "run_once": True},
-    {"name": "Stats again", "set_stats": {"data": {"built": "1.3", "by": {"rack": 4}, "n": 1}, "aggregate": False},
-     "run_once": True},
+    {
+        "name": "Stats",
+        "set_stats": {"data": {"built": "1.2", "by": {"host": "{{ inventory_hostname }}"}}},
+        "run_once": True,
+    },
+    {
+        "name": "Stats again",
+        "set_stats": {"data": {"built": "1.3", "by": {"rack": 4}, "n": 1}, "aggregate": False},
+        "run_once": True,
+    },
     {"name": "Stats add", "set_stats": {"data": {"n": 1, "by": {"other": []}}}},
     {"name": "Stats host", "set_stats": {"data": {"mine": 1}, "per_host": True}},
     {"name": "Facts", "set_fact": {"word": "one", "number": 1}},
     {"name": "Facts again", "set_fact": {"word": "two"}, "when": "inventory_hostname == 'node1'"},
-    {"name": "Facts loop", "set_fact": {"list": "{{ (list | default([])) + [item] }}"}, "loop": [1, 2, 3],
-     "when": "item != 2"},
+    {
+        "name": "Facts loop",
+        "set_fact": {"list": "{{ (list | default([])) + [item] }}"},
+        "loop": [1, 2, 3],
+        "when": "item != 2",
+    },
     {"name": "Gather", "setup": {"gather_subset": ["!all", "!min"]}, "when": "inventory_hostname == 'node1'"},
     {"name": "Shown", "debug": {"var": "word"}},
     {"name": "Late", "fail": {"msg": "the end"}, "when": "inventory_hostname == 'node2'"},
@@ -85,9 +98,28 @@ def one(results: TaskResults, task: str, host: str = "node1") -> TaskResult:
 def test_order_and_hosts(results: TaskResults) -> None:
     once = ("Stats", "Stats again")  # of either host
     assert [result.task for result in results.by_host["node2"] if result.task not in once] == [
-        "Reach", "Change", "Same", "Same", "Ignored", "Skip", "Breaks", "Mends", "Loop", "Loop skips", "Loop fails",
-        "Secret", "Secret loop", "Secret fact", "Stats add", "Stats host", "Facts", "Facts again", "Facts loop",
-        "Gather", "Shown", "Late",
+        "Reach",
+        "Change",
+        "Same",
+        "Same",
+        "Ignored",
+        "Skip",
+        "Breaks",
+        "Mends",
+        "Loop",
+        "Loop skips",
+        "Loop fails",
+        "Secret",
+        "Secret loop",
+        "Secret fact",
+        "Stats add",
+        "Stats host",
+        "Facts",
+        "Facts again",
+        "Facts loop",
+        "Gather",
+        "Shown",
+        "Late",
     ]
     assert [result.task for result in results.by_host["node1"]][-2:] == ["Late", "Last"]
     assert set(results.by_host) == {"node1", "node2", "far"}
@@ -99,7 +131,12 @@ def test_order_and_hosts(results: TaskResults) -> None:
 def test_a_result_in_full(results: TaskResults) -> None:
     result = one(results, "Change")
     assert (result.host, result.action, result.status, result.changed, result.ignored, result.truncated) == (
-        "node1", "raw", "ok", True, False, False
+        "node1",
+        "raw",
+        "ok",
+        True,
+        False,
+        False,
     )
     assert (result.play, result.role, result.items) == ("Rich", None, ())
     # The plays came as data, which are JSON to Ansible: before 2.19 it knows no lines of that.
@@ -167,9 +204,14 @@ def test_results_are_hashable_and_fixed(results: TaskResults) -> None:
 
 
 def test_what_is_cut_is_said_to_be() -> None:
-    event = {"event": "runner_on_ok", "event_data": {
-        "host": "node1", "res": {"changed": True}, "res_truncated": {"size": 9, "limit": 5},
-    }}
+    event = {
+        "event": "runner_on_ok",
+        "event_data": {
+            "host": "node1",
+            "res": {"changed": True},
+            "res_truncated": {"size": 9, "limit": 5},
+        },
+    }
     result = make_result(event)
     assert result is not None
     assert result.truncated
@@ -191,16 +233,29 @@ def test_omitted_data_make_no_result() -> None:
 
 
 ODD: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
     | st.sampled_from(["2026-11-21T12:00:00+00:00", "2026-11-21T12:00:00", "node1", 10**400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
 """Whatever JSON can hold."""
-NAMES = st.sampled_from([
-    "runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable", "runner_item_on_ok",
-    "runner_item_on_failed", "runner_item_on_skipped", "playbook_on_stats", "verbose",
-])
+NAMES = st.sampled_from(
+    [
+        "runner_on_ok",
+        "runner_on_failed",
+        "runner_on_skipped",
+        "runner_on_unreachable",
+        "runner_item_on_ok",
+        "runner_item_on_failed",
+        "runner_item_on_skipped",
+        "playbook_on_stats",
+        "verbose",
+    ]
+)
 
 
 def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -209,19 +264,38 @@ def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 COUNTS = st.dictionaries(st.sampled_from(["node1", "node2"]), st.integers(0, 5) | ODD, max_size=2) | ODD
-ASKED = some(data=st.dictionaries(st.sampled_from("ab"), ODD, max_size=2), per_host=st.booleans(),
-             aggregate=st.booleans())
+ASKED = some(
+    data=st.dictionaries(st.sampled_from("ab"), ODD, max_size=2), per_host=st.booleans(), aggregate=st.booleans()
+)
 RES = some(
-    changed=st.booleans(), ansible_facts=st.dictionaries(st.text(max_size=3), ODD, max_size=2), ansible_stats=ASKED,
-    ansible_loop_var=st.just("item"), item=ODD,
+    changed=st.booleans(),
+    ansible_facts=st.dictionaries(st.text(max_size=3), ODD, max_size=2),
+    ansible_stats=ASKED,
+    ansible_loop_var=st.just("item"),
+    item=ODD,
 )
 DATA = some(
-    host=st.sampled_from(["node1", "node2"]), task=st.text(max_size=3), task_uuid=st.sampled_from("uv"),
-    task_action=st.sampled_from(["set_fact", "ansible.builtin.set_stats", "setup"]), res=RES | some(
-        results=st.lists(RES | ODD, max_size=3)
-    ), start=ODD, end=ODD, duration=st.floats() | st.integers(), ignore_errors=ODD, role=ODD, play=ODD, task_path=ODD,
-    ok=COUNTS, changed=COUNTS, failures=COUNTS, dark=COUNTS, skipped=COUNTS, rescued=COUNTS, ignored=COUNTS,
-    processed=COUNTS, artifact_data=ODD,
+    host=st.sampled_from(["node1", "node2"]),
+    task=st.text(max_size=3),
+    task_uuid=st.sampled_from("uv"),
+    task_action=st.sampled_from(["set_fact", "ansible.builtin.set_stats", "setup"]),
+    res=RES | some(results=st.lists(RES | ODD, max_size=3)),
+    start=ODD,
+    end=ODD,
+    duration=st.floats() | st.integers(),
+    ignore_errors=ODD,
+    role=ODD,
+    play=ODD,
+    task_path=ODD,
+    ok=COUNTS,
+    changed=COUNTS,
+    failures=COUNTS,
+    dark=COUNTS,
+    skipped=COUNTS,
+    rescued=COUNTS,
+    ignored=COUNTS,
+    processed=COUNTS,
+    artifact_data=ODD,
 )
 EVENTS = st.lists(some(event=NAMES, event_data=DATA, stdout=st.text(max_size=3)), max_size=8)
 

@@ -146,8 +146,12 @@ def test_an_ordinary_user_replaces_directories_of_any_mode() -> None:
         stream.write(GOOD)
         stream.seek(0)
         done = subprocess.run(
-            [sys.executable, "-c", AS_A_USER, root, *sorted(KNOWN_NAMES), ".incoming", "x"], stdin=stream,
-            stdout=subprocess.PIPE, check=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            [sys.executable, "-c", AS_A_USER, root, *sorted(KNOWN_NAMES), ".incoming", "x"],
+            stdin=stream,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
     good = [line for line in done.stdout.splitlines() if " successful None " in line and ".incoming" not in line]
     assert len(good) == 4, done.stdout

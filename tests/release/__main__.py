@@ -25,8 +25,12 @@ Part = Callable[[], list[str]]
 def main() -> int:
     """Check the parts in turn; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.release", description="Check what is to be released.")
-    parser.add_argument("--extras", metavar="TESTS", default="",
-                        help="tests of what the extras install, which have to pass with the lowest dependencies too")
+    parser.add_argument(
+        "--extras",
+        metavar="TESTS",
+        default="",
+        help="tests of what the extras install, which have to pass with the lowest dependencies too",
+    )
     parser.add_argument("--measured", metavar="TESTS", help="what coverage is measured with, in place of TESTS")
     parser.add_argument("tests", nargs="+", metavar="TESTS", help="the tests that have to pass")
     options = parser.parse_args()
@@ -79,7 +83,6 @@ def _measure(python: Path, words: Sequence[str]) -> list[str]:
     share = covered.measure(python, words)
     print(f"{share} of src ran; the lines that did not are in {covered.UNCOVERED.relative_to(ROOT)}")
     return []
-
 
 
 if __name__ == "__main__":

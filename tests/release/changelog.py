@@ -24,12 +24,18 @@ def problems(version: str, root: Path = ROOT) -> list[str]:
         return [f"CHANGELOG.md has {version}, and does not tell of changes/{path.name}" for path in files]
     if not files:
         return [f"CHANGELOG.md has no section {version}, and changes/ has no file to make one of"]
-    wrong = [f"changes/{path.name}: expected the name NAME.KIND.md, of the kinds {', '.join(sorted(kinds))}"
-             for path in files if re.fullmatch(rf"[+\w-]+\.({'|'.join(kinds)})\.md", path.name) is None]
+    wrong = [
+        f"changes/{path.name}: expected the name NAME.KIND.md, of the kinds {', '.join(sorted(kinds))}"
+        for path in files
+        if re.fullmatch(rf"[+\w-]+\.({'|'.join(kinds)})\.md", path.name) is None
+    ]
     command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", version, "--dir", str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return [*wrong, f"towncrier: {done.stderr.strip()}"]
     shown = " ".join(done.stdout.split())
-    return wrong + [f"changes/{path.name} is not in the draft of towncrier" for path in files
-                    if " ".join(path.read_text(encoding="utf-8").split()) not in shown]
+    return wrong + [
+        f"changes/{path.name} is not in the draft of towncrier"
+        for path in files
+        if " ".join(path.read_text(encoding="utf-8").split()) not in shown
+    ]

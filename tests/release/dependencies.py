@@ -31,9 +31,24 @@ def lowest(folder: Path, wheel: Path) -> Path:
     wanted = project["optional-dependencies"]["dev"]
     tools.write_text("\n".join(item for item in wanted if Requirement(item).name in _TOOLS) + "\n")
     extras = [word for extra in _USERS_EXTRAS for word in ("--extra", extra)]
-    pins = do([*environments.UV, "pip", "compile", "--quiet", "--resolution", "lowest-direct", "--no-annotate",
-               "--no-header", "--python", sys.executable, *extras, str(ROOT / "pyproject.toml"), str(tools)],
-              "the lowest versions cannot be found").split("\n")
+    pins = do(
+        [
+            *environments.UV,
+            "pip",
+            "compile",
+            "--quiet",
+            "--resolution",
+            "lowest-direct",
+            "--no-annotate",
+            "--no-header",
+            "--python",
+            sys.executable,
+            *extras,
+            str(ROOT / "pyproject.toml"),
+            str(tools),
+        ],
+        "the lowest versions cannot be found",
+    ).split("\n")
     return environments.make(folder, environments.requirement(wheel), *filter(None, pins))
 
 
@@ -48,6 +63,17 @@ def newest(folder: Path, wheel: Path) -> Path:
 
 def run_tests(python: Path, words: Sequence[str]) -> int:
     """Run pytest with these words in the checkout, with the package that an environment has; return its exit status."""
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses", "auto", "--dist",
-               "loadfile", *words]
+    command = [
+        str(python),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--numprocesses",
+        "auto",
+        "--dist",
+        "loadfile",
+        *words,
+    ]
     return subprocess.run(command, cwd=ROOT, check=False).returncode

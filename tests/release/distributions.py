@@ -112,8 +112,13 @@ def _problems_that_tools_find(sdist: Path, wheel: Path) -> list[str]:
     }
     problems = []
     for module, words in commands.items():
-        done = subprocess.run([sys.executable, "-m", module, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             problems.append(f"{module}: {done.stdout.strip()}")
     return problems

@@ -49,8 +49,16 @@ def demo_problems(distribution: Path, folder: Path) -> list[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     env["PATH"] = f"{plain.parent}:/usr/bin:/bin"
     script = _PIPELINE.format(worker=worker)
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], cwd=folder, env=env, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False, timeout=_LIMIT_SECONDS)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=_LIMIT_SECONDS,
+    )
     artifacts = folder / "demo" / "artifacts"
     status = artifacts / "status"
     if done.returncode or not status.is_file() or status.read_text() != "successful":

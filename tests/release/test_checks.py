@@ -29,15 +29,18 @@ def test_right_metadata() -> None:
     assert distributions.metadata_problems(METADATA.encode()) == []
 
 
-@pytest.mark.parametrize(("right", "wrong", "expected"), [
-    ("License-File: LICENSE\n", "", "no licence file"),
-    ("Requires-Python: >=3.11", "Requires-Python: >=3.12", "the classifiers name 3.11, 3.12"),
-    ("text/markdown", "text/plain", "README.md is not the description"),
-    ("# playstream\n", "", "README.md is not the description"),
-    ("https:", "http:", "'Source', or it is not https"),
-    ("Source,", "Elsewhere,", "project URL 'Elsewhere'"),
-    ("Version: 1.2.3", "Version: one", "version"),
-])
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        ("License-File: LICENSE\n", "", "no licence file"),
+        ("Requires-Python: >=3.11", "Requires-Python: >=3.12", "the classifiers name 3.11, 3.12"),
+        ("text/markdown", "text/plain", "README.md is not the description"),
+        ("# playstream\n", "", "README.md is not the description"),
+        ("https:", "http:", "'Source', or it is not https"),
+        ("Source,", "Elsewhere,", "project URL 'Elsewhere'"),
+        ("Version: 1.2.3", "Version: one", "version"),
+    ],
+)
 def test_wrong_metadata(right: str, wrong: str, expected: str) -> None:
     (problem,) = distributions.metadata_problems(METADATA.replace(right, wrong).encode())
     assert expected in problem

@@ -15,8 +15,10 @@ from tests.matrix.debian import ROOT
 from tests.pipeline.protocol.page import anchors
 
 PAGES = sorted(
-    path.relative_to(ROOT) for folder in ("", "changes", "docs", "examples", "tests/vectors")
-    for path in (ROOT / folder).glob("*.md") if not path.name.startswith("+")
+    path.relative_to(ROOT)
+    for folder in ("", "changes", "docs", "examples", "tests/vectors")
+    for path in (ROOT / folder).glob("*.md")
+    if not path.name.startswith("+")
 )
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 RECIPES = CONTRIBUTING[CONTRIBUTING.index("## Recipes") :]

@@ -15,10 +15,23 @@ def test_a_users_program(tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text("[mypy]\n")
     done = subprocess.run(
         [
-            sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", "--no-error-summary",
-            "--config-file", "mypy.ini", "--cache-dir", str(tmp_path), str(USER),
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--warn-unused-ignores",
+            "--no-error-summary",
+            "--config-file",
+            "mypy.ini",
+            "--cache-dir",
+            str(tmp_path),
+            str(USER),
         ],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=110,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 

@@ -29,8 +29,14 @@ def finished(runner: Runner) -> None:
 
 def sync(directory: Path) -> None:
     runner = playstream.run(
-        private_data_dir=directory, playbook="site.yml", event_handler=keep, status_handler=status_handler,
-        finished_callback=finished, cancel_callback=lambda: False, artifacts_handler=print, ident=5,
+        private_data_dir=directory,
+        playbook="site.yml",
+        event_handler=keep,
+        status_handler=status_handler,
+        finished_callback=finished,
+        cancel_callback=lambda: False,
+        artifacts_handler=print,
+        ident=5,
     )
     assert_type(runner, Runner)
     assert_type(runner.rc, int | None)

@@ -117,8 +117,13 @@ def _call(*words: str, stdin: bytes = b"") -> bytes:
     alone = ["unshare", "--net"]
     programs = PLACE / "venv" / "bin"  # the script's own first line names the environment's real place
     done = subprocess.run(
-        [*alone, programs / "python", programs / "ansible-runner", *words], input=stdin, stdout=subprocess.PIPE,
-        env=ENVIRONMENT, cwd=PLACE, timeout=LIMIT_SECONDS, check=False,
+        [*alone, programs / "python", programs / "ansible-runner", *words],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        env=ENVIRONMENT,
+        cwd=PLACE,
+        timeout=LIMIT_SECONDS,
+        check=False,
     )
     return done.stdout
 

@@ -51,9 +51,19 @@ BANNER = b"\x1b[1mWelcome to node1\x1b[0m\r\nLast login: today\r\n"
 TIME = 1_700_000_000_123_456_789
 
 JOB_WITH_TREE: list[Record] = [
-    Job("demo", tree=True, playbook="site.yml", inventory=("inventory", "node1,"), limit="node1", forks=5, verbosity=2,
-        cmdline=("--diff",), extravars={"text": "\u00e9\U0001f600", "list": [1, 2.5, True, None], "big": 2**70},
-        envvars={"LANG": "C.UTF-8"}, passwords={"^SSH password:": "not a real one"}),
+    Job(
+        "demo",
+        tree=True,
+        playbook="site.yml",
+        inventory=("inventory", "node1,"),
+        limit="node1",
+        forks=5,
+        verbosity=2,
+        cmdline=("--diff",),
+        extravars={"text": "\u00e9\U0001f600", "list": [1, 2.5, True, None], "big": 2**70},
+        envvars={"LANG": "C.UTF-8"},
+        passwords={"^SSH password:": "not a real one"},
+    ),
     FileEntry(b"", FileType.DIRECTORY, 0o755, TIME),
     FileEntry(b"empty", FileType.DIRECTORY, 0o700, TIME),
     FileEntry(b"project", FileType.DIRECTORY, 0o2775, TIME),
@@ -65,10 +75,15 @@ JOB_WITH_TREE: list[Record] = [
     FileEntry(b"project/second", FileType.HARDLINK, 0o4755, TIME, 0, 1),
     FileEntry(b"project/site.yml", FileType.SYMLINK, 0o777, TIME, target=b"../elsewhere/site.yml"),
     TreeEnd(7, 6),
-]  # fmt: skip
+]
 RESULT: list[Record] = [
-    Status(StatusName.STARTING, "2025-01-01T00:00:00+00:00", command=("ansible-playbook", "site.yml"),
-           env={"LANG": "C.UTF-8"}, cwd="/spool/project"),
+    Status(
+        StatusName.STARTING,
+        "2025-01-01T00:00:00+00:00",
+        command=("ansible-playbook", "site.yml"),
+        env={"LANG": "C.UTF-8"},
+        cwd="/spool/project",
+    ),
     RUNNING,
     Event(1, b'{"counter":1,"event":"playbook_on_start"}'),
     Heartbeat(),
@@ -79,7 +94,7 @@ RESULT: list[Record] = [
     FileEntry(b"stdout", FileType.FILE, 0o600, TIME, 3),
     FileData(b"ok\n"),
     TreeEnd(2, 3),
-]  # fmt: skip
+]
 FAILURE: list[Record] = [Failure("ExecutableNotFound", "ansible-playbook is not on this host's PATH")]
 
 

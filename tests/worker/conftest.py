@@ -11,8 +11,20 @@ from tests.stages import Stages
 
 FAKES = Path(__file__).parent / "fakes"
 BEHAVIOURS = (
-    "hang", "ignore-term", "flood", "flood-for-ever", "fork-and-exit", "daemons", "not-utf8", "kill-itself", "fail",
-    "ask", "arguments", "show-tty", "show-policy", "quiet",
+    "hang",
+    "ignore-term",
+    "flood",
+    "flood-for-ever",
+    "fork-and-exit",
+    "daemons",
+    "not-utf8",
+    "kill-itself",
+    "fail",
+    "ask",
+    "arguments",
+    "show-tty",
+    "show-policy",
+    "quiet",
 )
 
 

@@ -43,10 +43,25 @@ def ask(directory: Path, password: str, place: Path) -> Any:
     return json.loads(place.read_text())
 
 
-@pytest.mark.parametrize("password", [
-    *(f"a{char}b" for char in CONTROLS), CONTROLS, CONTROLS[::-1], "\x03", "\x04", "\x04\x04", "\x16", "\x16\x16\x03",
-    "é\x7fü😀", " spaces ", "x" * MAX_ANSWER, "é" * (MAX_ANSWER // 2), "\x03" * MAX_ANSWER,
-], ids=ascii)
+@pytest.mark.parametrize(
+    "password",
+    [
+        *(f"a{char}b" for char in CONTROLS),
+        CONTROLS,
+        CONTROLS[::-1],
+        "\x03",
+        "\x04",
+        "\x04\x04",
+        "\x16",
+        "\x16\x16\x03",
+        "é\x7fü😀",
+        " spaces ",
+        "x" * MAX_ANSWER,
+        "é" * (MAX_ANSWER // 2),
+        "\x03" * MAX_ANSWER,
+    ],
+    ids=ascii,
+)
 def test_control_characters_and_long_words(private_data_dir: MakeDir, tmp_path: Path, password: str) -> None:
     assert ask(private_data_dir({}), password, tmp_path / "heard") == password
 
@@ -58,7 +73,8 @@ def test_a_line_end_at_the_end_is_enter(private_data_dir: MakeDir, tmp_path: Pat
 
 
 WRONG = [
-    ("se\nsame", "got a line feed within it"), ("se\rsame", "got a carriage return within it"),
+    ("se\nsame", "got a line feed within it"),
+    ("se\rsame", "got a carriage return within it"),
     ("sesame\n\n", "got a line feed within it"),
     ("sesame" + "x" * MAX_ANSWER, f"expected at most {MAX_ANSWER} bytes, .* got {MAX_ANSWER + 6}"),
 ]

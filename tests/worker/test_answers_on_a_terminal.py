@@ -65,13 +65,16 @@ def is_typed(program: int) -> bool:
 
 
 @pytest.mark.parametrize("expression", ["Enter the pin.*: ", "Enter the pin"])
-@pytest.mark.parametrize("output", [
-    [b"Enter the pin: 12 and go on\n"],
-    [b"Enter the pin: ", b"12 and go on\n"],
-    [b'ok: [h] => {"msg": "Enter the pin: "}\n', b"\nTASK [next]\n"],
-    [b"Enter the pin: and no line end"],
-    [b"Enter the pin: \n"] * 12,
-])
+@pytest.mark.parametrize(
+    "output",
+    [
+        [b"Enter the pin: 12 and go on\n"],
+        [b"Enter the pin: ", b"12 and go on\n"],
+        [b'ok: [h] => {"msg": "Enter the pin: "}\n', b"\nTASK [next]\n"],
+        [b"Enter the pin: and no line end"],
+        [b"Enter the pin: \n"] * 12,
+    ],
+)
 def test_what_nobody_waits_behind_gets_no_answer(
     clock: Clock, make_terminal: MakeTerminal, expression: str, output: list[bytes]
 ) -> None:

@@ -53,9 +53,17 @@ def test_what_the_pattern_names_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "other" / "project" / "site.yml").exists()
 
 
-@pytest.mark.parametrize("pattern", [
-    "awx_*/out", "awx_*/*", "awx_*/out/*", "awx_*/in/*", "aw?_1/deep/out/*", "*/*/*/*",
-])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "awx_*/out",
+        "awx_*/*",
+        "awx_*/out/*",
+        "awx_*/in/*",
+        "aw?_1/deep/out/*",
+        "*/*/*/*",
+    ],
+)
 def test_what_a_pattern_reaches_through_a_link_stays(tmp_path: Path, pattern: str) -> None:
     make(tmp_path, "other")
     jobs = tmp_path / "jobs"
@@ -178,8 +186,10 @@ def test_images_lose_their_names(tmp_path: Path, engine: str, verb: str) -> None
     assert remove_images(["image:1", "unknown"], str(program)) == 1
     assert prune_images(str(program))
     assert log.read_text().splitlines() == [
-        "images --format {{.Repository}}:{{.Tag}} image:1", f"{verb} quay.io/me/image:1",
-        "images --format {{.Repository}}:{{.Tag}} unknown", "image prune --force",
+        "images --format {{.Repository}}:{{.Tag}} image:1",
+        f"{verb} quay.io/me/image:1",
+        "images --format {{.Repository}}:{{.Tag}} unknown",
+        "image prune --force",
     ]
     program.write_text(ENGINE.format(log=str(log), pruned="Total reclaimed space: 0B"))
     assert not prune_images(str(program))

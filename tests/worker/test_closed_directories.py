@@ -53,9 +53,12 @@ def start(stages: Stages, prefix: tuple[str, ...], *words: str | Path) -> subpro
     assert worker.stdin is not None
     worker.stdin.write(stream(shell_job(STAY)))
     worker.stdin.flush()
-    wait_until(lambda: any(
-        (root / "run/made").exists() and not (root / "run/made").stat().st_mode & 0o777 for root in stages.leftovers()
-    ))
+    wait_until(
+        lambda: any(
+            (root / "run/made").exists() and not (root / "run/made").stat().st_mode & 0o777
+            for root in stages.leftovers()
+        )
+    )
     return worker
 
 
@@ -115,6 +118,9 @@ def test_artifacts_that_a_job_has_closed(stages: Stages, tmp_path: Path, dialect
     if dialect == "native":
         told = [record.message for record in read_records(results) if isinstance(record, Log)]
         assert [text.partition(" is not sent: ")[0] for text in told if "may not read" in text] == [
-            "'closed'", "'fact_cache'", "'file'", "'listed/x'",
+            "'closed'",
+            "'fact_cache'",
+            "'file'",
+            "'listed/x'",
         ]
         assert sum("too long or too deep" in text for text in told) == 1

@@ -94,14 +94,18 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return gone
 
 
-@pytest.mark.parametrize("function", [
-    lambda: playstream.run(module="debug", inventory="n,"),
-    lambda: playstream.run(private_data_dir="demo", playbook="site.yml"),
-    lambda: playstream.run_command("ansible", ["--version"]),
-    lambda: playstream.get_inventory("list", ["n,"]),
-    lambda: playstream.RunnerConfig(private_data_dir="demo", playbook="site.yml"),
-    lambda: playstream.run(module="debug", inventory="n,", artifact_dir="x"),
-], ids=range(6))
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: playstream.run(module="debug", inventory="n,"),
+        lambda: playstream.run(private_data_dir="demo", playbook="site.yml"),
+        lambda: playstream.run_command("ansible", ["--version"]),
+        lambda: playstream.get_inventory("list", ["n,"]),
+        lambda: playstream.RunnerConfig(private_data_dir="demo", playbook="site.yml"),
+        lambda: playstream.run(module="debug", inventory="n,", artifact_dir="x"),
+    ],
+    ids=range(6),
+)
 def test_functions_without_a_current_directory(nowhere: Path, function: Callable[[], object]) -> None:
     with pytest.raises(playstream.ConfigurationError, match=r"the current directory cannot be found .* was probably"):
         function()
@@ -113,13 +117,23 @@ def test_whole_paths_need_none(nowhere: Path, private_data_dir: MakeDir) -> None
     assert runner.status == "successful"
 
 
-@pytest.mark.parametrize("words", [
-    ("run", "demo", "-p", "site.yml"), ("start", "demo", "-p", "site.yml"), ("transmit", "demo", "-p", "site.yml"),
-    ("adhoc", "all", "-m", "debug", "-i", "n,"), ("playbook", "site.yml"), ("process", "demo"),
-    ("worker", "--private-data-dir", "demo"), ("playbook", "/site.yml", "-e", "@vars.yml"),
-    ("run", "demo", "-m", "ping"), ("start", "demo", "-r", "web"), ("is-alive", "demo"),
-    ("runs", "--store", "sqlite:///runs.db"),
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "demo", "-p", "site.yml"),
+        ("start", "demo", "-p", "site.yml"),
+        ("transmit", "demo", "-p", "site.yml"),
+        ("adhoc", "all", "-m", "debug", "-i", "n,"),
+        ("playbook", "site.yml"),
+        ("process", "demo"),
+        ("worker", "--private-data-dir", "demo"),
+        ("playbook", "/site.yml", "-e", "@vars.yml"),
+        ("run", "demo", "-m", "ping"),
+        ("start", "demo", "-r", "web"),
+        ("is-alive", "demo"),
+        ("runs", "--store", "sqlite:///runs.db"),
+    ],
+)
 def test_commands_without_a_current_directory(stages: Stages, tmp_path: Path, words: tuple[str, ...]) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

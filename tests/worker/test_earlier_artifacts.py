@@ -20,9 +20,21 @@ REFUSED: dict[str, tuple[bytes, type[PlaystreamError]]] = {
     "no Ansible": (native([Job("run", module="ping", binary="no-such-ansible")], Direction.JOB), ExecutableNotFound),
     "no Ansible, runner dialect": (line(kwargs={**KWARGS, "binary": "no-such-ansible"}) + END, ExecutableNotFound),
     "no engine": (
-        native([Job("run", command=("true",), settings={
-            "process_isolation": True, "process_isolation_executable": "/nowhere/podman", "container_image": "x",
-        })], Direction.JOB), ExecutableNotFound,
+        native(
+            [
+                Job(
+                    "run",
+                    command=("true",),
+                    settings={
+                        "process_isolation": True,
+                        "process_isolation_executable": "/nowhere/podman",
+                        "container_image": "x",
+                    },
+                )
+            ],
+            Direction.JOB,
+        ),
+        ExecutableNotFound,
     ),
     "no playbook": (native([Job("run", playbook="missing.yml", binary="/bin/true")], Direction.JOB), JobError),
     "too long": (native([Job("run", command=("true", "x" * (1 << 18)))], Direction.JOB), JobError),
@@ -54,8 +66,9 @@ def test_a_job_that_is_refused(tmp_path: Path, why: str) -> None:
 
 def test_a_job_that_starts(tmp_path: Path) -> None:
     found = left_by_an_earlier_run(tmp_path)
-    job = native([Job("run", command=("/bin/sh", "-c", 'ls -A "$0"', str(tmp_path / "artifacts" / "run")))],
-                 Direction.JOB)
+    job = native(
+        [Job("run", command=("/bin/sh", "-c", 'ls -A "$0"', str(tmp_path / "artifacts" / "run")))], Direction.JOB
+    )
     assert serve(job, tmp_path).status == "successful"
     assert {text for text in found().values() if b"precious" in text} == set()
     assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["run"]

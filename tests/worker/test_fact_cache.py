@@ -16,8 +16,10 @@ from playstream.worker.fact_cache import restore_fact_cache
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text().filter(lambda key: key != "__ansible_type"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text().filter(lambda key: key != "__ansible_type"), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 
@@ -81,7 +83,9 @@ def test_facts_that_were_offered_and_then_changed(tmp_path: Path) -> None:
         os.utime(cache / name, ns=(later, later))
     simplify_fact_cache(cache)
     assert {path.name: json.loads(path.read_text())["colour"] for path in cache.iterdir()} == {
-        "old": "blue", "new": "blue", "same": "red",
+        "old": "blue",
+        "new": "blue",
+        "same": "red",
     }
 
 

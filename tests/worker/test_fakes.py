@@ -69,10 +69,13 @@ def test_the_terminal_is_ansibles_controlling_terminal(fake_ansible: Stages, mis
     assert "controlling" in run.stdout
 
 
-@pytest.mark.parametrize(("chosen", "ansibles"), [
-    (os.SCHED_OTHER, os.SCHED_BATCH),
-    (os.SCHED_IDLE, os.SCHED_IDLE),
-])
+@pytest.mark.parametrize(
+    ("chosen", "ansibles"),
+    [
+        (os.SCHED_OTHER, os.SCHED_BATCH),
+        (os.SCHED_IDLE, os.SCHED_IDLE),
+    ],
+)
 def test_ansible_is_batch_work_unless_the_worker_is_less(
     fake_ansible: Stages, misbehaving: Path, chosen: int, ansibles: int
 ) -> None:
@@ -144,7 +147,9 @@ def test_the_stream_of_a_job_without_output(fake_ansible: Stages, misbehaving: P
     done = fake_ansible.call("worker", stdin=job)
     records = read_records(done.stdout)
     assert [record.status.value for record in records if isinstance(record, Status)] == [
-        "starting", "running", "successful"
+        "starting",
+        "running",
+        "successful",
     ]
     assert not any(isinstance(record, Event) for record in records)
     names = [record.path for record in records if isinstance(record, FileEntry)]

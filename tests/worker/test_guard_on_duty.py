@@ -112,7 +112,8 @@ def test_a_directory_of_the_users_stays(stages: Stages, tmp_path: Path) -> None:
 JOBS = {
     "native": native([Job("run", command=("/bin/sh", "-c", LEAVING))], Direction.JOB),
     "runner": line(kwargs={**KWARGS, "binary": "./leaving"})
-    + carry(archive(zipped("leaving", f"#!/bin/sh\n{LEAVING}\n".encode(), 0o755))) + END,
+    + carry(archive(zipped("leaving", f"#!/bin/sh\n{LEAVING}\n".encode(), 0o755)))
+    + END,
 }
 
 
@@ -184,7 +185,11 @@ def test_a_program_that_runs_a_job_is_killed(text: str, tmp_path: Path) -> None:
     temporary.mkdir()
     copies.mkdir()
     program = start_program(
-        text, make_demo(tmp_path / "demo"), fake(tmp_path, "echo hello"), copies, temporary=temporary,
+        text,
+        make_demo(tmp_path / "demo"),
+        fake(tmp_path, "echo hello"),
+        copies,
+        temporary=temporary,
         stdin=subprocess.PIPE,
     )
     assert program.stdout is not None
@@ -226,8 +231,10 @@ def test_a_job_that_outlives_worker_and_guard_does_not_keep_its_spool(stages: St
 
 def test_a_directory_that_cannot_be_entered_is_not_said_of_the_program(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
-    for cwd, program, named in ((missing, "/bin/true", f"working directory {missing}: No such"),
-                                (tmp_path, str(missing), f"started: {missing}: No such")):
+    for cwd, program, named in (
+        (missing, "/bin/true", f"working directory {missing}: No such"),
+        (tmp_path, str(missing), f"started: {missing}: No such"),
+    ):
         launch = Launch(Command((program,), {}, cwd), Paths(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path))
         with closing(Terminal({})) as terminal, closing(Guard()) as guard:
             guard.start(launch, terminal)

@@ -84,10 +84,13 @@ def shell_job(script: str, place: Path) -> bytes:
     return native([Job("run", command=command)], Direction.JOB)
 
 
-@pytest.mark.parametrize("script", [
-    'ln -s "$1/secret" "$artifacts/status"; ln -s "$1/new" "$artifacts/stderr"',
-    'mkdir -p "$artifacts/status/x" "$artifacts/rc"',
-])
+@pytest.mark.parametrize(
+    "script",
+    [
+        'ln -s "$1/secret" "$artifacts/status"; ln -s "$1/new" "$artifacts/stderr"',
+        'mkdir -p "$artifacts/status/x" "$artifacts/rc"',
+    ],
+)
 def test_what_a_job_puts_in_the_place_of_the_workers_own_files(script: str) -> None:
     with open_place() as place:
         assert call_worker(place, shell_job(script, place.guarded), own_directory=True).error is None
@@ -97,10 +100,13 @@ def test_what_a_job_puts_in_the_place_of_the_workers_own_files(script: str) -> N
 
 
 @pytest.mark.parametrize("own_directory", [False, True])
-@pytest.mark.parametrize("script", [
-    'cd "$artifacts/.."; mv directory away; ln -s "$1/directory" directory',
-    'cd "$artifacts/../.."; mv artifacts away; ln -s "$1" artifacts',
-])
+@pytest.mark.parametrize(
+    "script",
+    [
+        'cd "$artifacts/.."; mv directory away; ln -s "$1/directory" directory',
+        'cd "$artifacts/../.."; mv artifacts away; ln -s "$1" artifacts',
+    ],
+)
 def test_a_job_that_puts_a_link_in_the_place_of_its_artifacts(script: str, own_directory: bool) -> None:
     with open_place() as place:
         command = ("/bin/sh", "-c", IN_ARTIFACTS + script, "sh", str(place.guarded))
@@ -127,7 +133,10 @@ def test_facts_are_not_written_through_a_link_that_a_worker_has_sent(tmp_path: P
     (tmp_path / "capture").write_bytes(sent)
     with (tmp_path / "capture").open("rb") as stream:
         runner = run(
-            streamer="process", _input=stream, private_data_dir=str(tmp_path), quiet=True,
+            streamer="process",
+            _input=stream,
+            private_data_dir=str(tmp_path),
+            quiet=True,
             settings={"fact_cache": "up/facts"},
         )
     assert (artifacts / "up").is_symlink()
@@ -142,8 +151,14 @@ def test_links_of_a_sent_tree_bring_nothing_into_a_container(tmp_path: Path) -> 
         (data / name).mkdir(parents=True)
     (data / "env" / "credential").write_text("x")
     links: dict[str, str | Path] = {
-        "out": tmp_path, "all": ".", "others": "artifacts", "other": "artifacts/other", "secrets": "env",
-        "env/key": "ssh_key", "again": "project", "needed": "env/credential",
+        "out": tmp_path,
+        "all": ".",
+        "others": "artifacts",
+        "other": "artifacts/other",
+        "secrets": "env",
+        "env/key": "ssh_key",
+        "again": "project",
+        "needed": "env/credential",
     }
     (data / "env" / "ssh_key").write_text("x")
     for name, target in links.items():
@@ -155,9 +170,17 @@ def test_links_of_a_sent_tree_bring_nothing_into_a_container(tmp_path: Path) -> 
         own = {mount.inside for mount in list_job_mounts(replace(paths, in_place=True), "run")}
     finally:
         spool.remove()
-    always = {f"/runner/{name}" for name in (
-        ".playstream", "artifacts/run", "project", "env/credential", "again", "needed",
-    )}
+    always = {
+        f"/runner/{name}"
+        for name in (
+            ".playstream",
+            "artifacts/run",
+            "project",
+            "env/credential",
+            "again",
+            "needed",
+        )
+    }
     assert sent == always
     assert own == always | {f"/runner/{name}" for name in links}
 

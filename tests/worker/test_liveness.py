@@ -46,12 +46,17 @@ def test_process_and_a_worker_that_never_speaks(stages: Stages, tmp_path: Path) 
     assert b"silent for 0.5 seconds" in stage.communicate()[1]
 
 
-@pytest.mark.parametrize(("flags", "data"), [
-    (("--liveness-seconds", "0.1"), RUNNER_LINES),
-    (("--liveness-seconds", "0.1"),
-     b'{"uuid":"1","counter":1,"event":"verbose","stdout":"","start_line":0,"end_line":0}\n'),
-    (("--liveness-seconds", "0"), Sender(Direction.RESULT).send(Status(StatusName.RUNNING, NOW))),
-])
+@pytest.mark.parametrize(
+    ("flags", "data"),
+    [
+        (("--liveness-seconds", "0.1"), RUNNER_LINES),
+        (
+            ("--liveness-seconds", "0.1"),
+            b'{"uuid":"1","counter":1,"event":"verbose","stdout":"","start_line":0,"end_line":0}\n',
+        ),
+        (("--liveness-seconds", "0"), Sender(Direction.RESULT).send(Status(StatusName.RUNNING, NOW))),
+    ],
+)
 def test_process_bears_the_silence_of_who_has_no_heartbeat(
     stages: Stages, tmp_path: Path, flags: tuple[str, ...], data: bytes
 ) -> None:
@@ -148,4 +153,3 @@ def test_the_runner_dialect_cannot_cancel(stages: Stages, misbehaving: Path) -> 
     done = stages.call("transmit", misbehaving, "-p", "quiet.yml", "--hold", "--dialect", "runner")
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"cannot cancel a job" in done.stderr
-

@@ -39,12 +39,15 @@ LONG = {"LONG": "x" * (LONGEST + 1 - len("LONG="))}
 LONG_WORDS = ("the longest, the variable LONG, has 131072.", "131071 in one")
 
 
-@pytest.mark.parametrize(("dialect", "envvars", "words"), [
-    ("playstream", {"LONG": LONG["LONG"][1:]}, None),
-    ("playstream", LONG, LONG_WORDS),
-    ("runner", LONG, LONG_WORDS),
-    ("playstream", {f"V{number}": "x" * 100_000 for number in range(40)}, ("variables have 40", "env/extravars")),
-])
+@pytest.mark.parametrize(
+    ("dialect", "envvars", "words"),
+    [
+        ("playstream", {"LONG": LONG["LONG"][1:]}, None),
+        ("playstream", LONG, LONG_WORDS),
+        ("runner", LONG, LONG_WORDS),
+        ("playstream", {f"V{number}": "x" * 100_000 for number in range(40)}, ("variables have 40", "env/extravars")),
+    ],
+)
 def test_what_is_too_long_for_the_system_is_named(
     fake_ansible: Stages, misbehaving: Path, dialect: str, envvars: dict[str, str], words: tuple[str, ...] | None
 ) -> None:
@@ -62,10 +65,16 @@ def test_what_is_too_long_for_the_system_is_named(
     assert fake_ansible.leftovers() == []
 
 
-@pytest.mark.parametrize("command", [
-    Command(("a", *["\U0001f40d" * 30_000] * 9), {f"LC_{number}": "\u00e9" * 60_000 for number in range(9)}, Path("/")),
-    Command(("\u00e9",) * 70_000, {f"V{number}": "" for number in range(50_000)}, Path("/")),
-], ids=["long", "many"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command(
+            ("a", *["\U0001f40d" * 30_000] * 9), {f"LC_{number}": "\u00e9" * 60_000 for number in range(9)}, Path("/")
+        ),
+        Command(("\u00e9",) * 70_000, {f"V{number}": "" for number in range(50_000)}, Path("/")),
+    ],
+    ids=["long", "many"],
+)
 def test_a_status_has_room_for_any_command(command: Command) -> None:
     assert len(codec.encode(record_of(command))) < codec.MAX_MESSAGE
     assert command.shown_argv[0] == command.argv[0]

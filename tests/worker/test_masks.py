@@ -26,11 +26,13 @@ SECRETS = [*PASSWORDS.values(), "Xkey4711", 'Xdb"4711']
 
 def test_known_secrets_are_masked_everywhere(stages: Stages, private_data_dir: MakeDir) -> None:
     """An older ansible-core shows them: what a task prints is the playbook's to keep."""
-    directory = private_data_dir({
-        "site.yml": "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: cat words\n"
-                    "      args: {chdir: '{{ playbook_dir }}'}\n",
-        "words": "\n".join([*SECRETS, "open1", "open2", "end"]),
-    })
+    directory = private_data_dir(
+        {
+            "site.yml": "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: cat words\n"
+            "      args: {chdir: '{{ playbook_dir }}'}\n",
+            "words": "\n".join([*SECRETS, "open1", "open2", "end"]),
+        }
+    )
     (directory / "env").mkdir()
     for name, values in (("passwords", PASSWORDS), ("envvars", ENVVARS), ("extravars", EXTRAVARS)):
         (directory / "env" / name).write_text(json.dumps(values))
@@ -48,10 +50,20 @@ def test_known_secrets_are_masked_everywhere(stages: Stages, private_data_dir: M
     assert stages.leftovers() == []
 
 
-@pytest.mark.parametrize(("given", "able"), [
-    ("2.22.0rc1", True), ("2.22.0", True), ("3.0", True), ("2.21.5", False), ("2.9", False), ("", False), (None, False),
-    ("x", False), (["2.22"], False),
-])
+@pytest.mark.parametrize(
+    ("given", "able"),
+    [
+        ("2.22.0rc1", True),
+        ("2.22.0", True),
+        ("3.0", True),
+        ("2.21.5", False),
+        ("2.9", False),
+        ("", False),
+        (None, False),
+        ("x", False),
+        (["2.22"], False),
+    ],
+)
 def test_which_are_handed_secrets(tmp_path: Path, given: object, able: bool) -> None:
     assert masks(given) is able
     answer, records = _welcome(tmp_path, json.dumps({"playstream": 1, "ansible": given}), lambda: ["s1", "s2"])
@@ -81,37 +93,87 @@ def _welcome(directory: Path, hello: str, find: Callable[[], list[str]]) -> tupl
         source.close()
 
 
-@pytest.mark.parametrize("name", [
-    "password", "db_password", "DB_PASSWD", "dbPass", "ansible_become_pass", "PGPASSWORD", "api_key", "APIKEY",
-    "AWS_SECRET_ACCESS_KEY", "github_token", "tokens", "secret1", "ssh_private_key", "MYSQL_PWD", "key_passphrase",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "db_password",
+        "DB_PASSWD",
+        "dbPass",
+        "ansible_become_pass",
+        "PGPASSWORD",
+        "api_key",
+        "APIKEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "github_token",
+        "tokens",
+        "secret1",
+        "ssh_private_key",
+        "MYSQL_PWD",
+        "key_passphrase",
+    ],
+)
 def test_names_of_secrets(name: str) -> None:
     assert is_secret_name(name)
 
 
-@pytest.mark.parametrize("name", [
-    "", "word", "bypass", "compass", "token_url", "password_file", "ask_password_prompt", "sort_key", "public_key",
-    "secret_name", "vault_password_files", "max_token_count",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "word",
+        "bypass",
+        "compass",
+        "token_url",
+        "password_file",
+        "ask_password_prompt",
+        "sort_key",
+        "public_key",
+        "secret_name",
+        "vault_password_files",
+        "max_token_count",
+    ],
+)
 def test_names_of_what_is_none(name: str) -> None:
     assert not is_secret_name(name)
 
 
 def test_where_secrets_are_looked_for() -> None:
     job = Job(
-        "x", passwords={"ssh": "p", "Which password.*": "p2", "Go on?": "yes"},
-        ssh_key="KEY\nLINES\n", envvars={"A_TOKEN": "env1", "A": "no"},
-        extravars_texts=("db_password: text1\nmore: {secrets: [text2, {deep: text3}], pin_token: 4711}\n",
-                         "a_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\n", "$ANSIBLE_VAULT;1.1;AES256\n00"),
+        "x",
+        passwords={"ssh": "p", "Which password.*": "p2", "Go on?": "yes"},
+        ssh_key="KEY\nLINES\n",
+        envvars={"A_TOKEN": "env1", "A": "no"},
+        extravars_texts=(
+            "db_password: text1\nmore: {secrets: [text2, {deep: text3}], pin_token: 4711}\n",
+            "a_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\n",
+            "$ANSIBLE_VAULT;1.1;AES256\n00",
+        ),
         extravars={"api_key": "json1", "short_password": "on", "flag_password": True, "no": "no"},
-        role_vars={"role_password": "role1"}, plays=({"vars": {"play_token": "play1"}},),
+        role_vars={"role_password": "role1"},
+        plays=({"vars": {"play_token": "play1"}},),
         settings={"container_auth_data": {"password": "auth1"}},
-        inventory_contents=("[all]\nh1 ansible_password=ini1 a=no\nh2 ansible_password='ini 2'\n",
-                            '{"all": {"vars": {"ansible_become_password": "json2"}}}'),
+        inventory_contents=(
+            "[all]\nh1 ansible_password=ini1 a=no\nh2 ansible_password='ini 2'\n",
+            '{"all": {"vars": {"ansible_become_password": "json2"}}}',
+        ),
     )
     assert find_secrets(job) == [
-        "p", "p2", "KEY\nLINES\n", "env1", "json1", "role1", "auth1", "play1", "text1", "text2", "text3", "4711",
-        "ini1", "ini 2", "json2",
+        "p",
+        "p2",
+        "KEY\nLINES\n",
+        "env1",
+        "json1",
+        "role1",
+        "auth1",
+        "play1",
+        "text1",
+        "text2",
+        "text3",
+        "4711",
+        "ini1",
+        "ini 2",
+        "json2",
     ]
     assert find_secrets(Job("x")) == []
     assert FIRST_WITH_MASKS == (2, 22)

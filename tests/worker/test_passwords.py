@@ -47,13 +47,25 @@ VAULTED = """\
 SECRETS = {"ssh": "ssh-xyzzy-1", "become": "become-xyzzy", "vault": "vault-xyzzy", "vault:dev": "dev-xyzzy"}
 PROMPTS = {
     "ssh": ["SSH password: ", "root@node1's password: ", "some text root@node1's password:", "(bob@h) Password: "],
-    "become": ["BECOME password: ", "BECOME password[defaults to SSH password]: ", "SUDO password: ",
-               "COMMUNITY.GENERAL.PFEXEC password: ", "SU password[defaults to SSH password]: "],
-    "vault": ["Vault password: ", "Vault password (default): ", "New Vault password: ", "Confirm New Vault password: ",
-              "New vault password (default): "],
+    "become": [
+        "BECOME password: ",
+        "BECOME password[defaults to SSH password]: ",
+        "SUDO password: ",
+        "COMMUNITY.GENERAL.PFEXEC password: ",
+        "SU password[defaults to SSH password]: ",
+    ],
+    "vault": [
+        "Vault password: ",
+        "Vault password (default): ",
+        "New Vault password: ",
+        "Confirm New Vault password: ",
+        "New vault password (default): ",
+    ],
     "vault:dev": ["Vault password (dev): ", "New vault password (dev): ", "Confirm new vault password (dev): "],
-    "ssh_key": ["Enter passphrase for /r/artifacts/7/ssh_key_data: ",
-                "Enter passphrase for key '/home/bob/.ssh/id_rsa': "],
+    "ssh_key": [
+        "Enter passphrase for /r/artifacts/7/ssh_key_data: ",
+        "Enter passphrase for key '/home/bob/.ssh/id_rsa': ",
+    ],
 }
 
 
@@ -70,9 +82,17 @@ def test_each_prompt_has_one_answer(name: str, before: str) -> None:
         assert find_answers(passwords, before + prompt + "\r\nmore") == [], "text further up is no prompt"
 
 
-@pytest.mark.parametrize("text", [
-    "Vault password (dev2): ", "the password: ", "Become password: ", "\"msg\": \"SSH password: ", "", "password",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vault password (dev2): ",
+        "the password: ",
+        "Become password: ",
+        '"msg": "SSH password: ',
+        "",
+        "password",
+    ],
+)
 def test_what_is_no_prompt_of_a_name(text: str) -> None:
     assert find_answers({name: name for name in PROMPTS}, text) == []
 
@@ -92,8 +112,9 @@ def test_the_users_expressions_come_first() -> None:
 
 
 def test_other_names_of_passwords() -> None:
-    assert sort_passwords({"conn_pass": "a", "become_pass": "b", "ssh_key_passphrase": "c", "vault:x": "d"}) == \
-        sort_passwords({"ssh": "a", "become": "b", "ssh_key": "c", "vault:x": "d"})
+    assert sort_passwords(
+        {"conn_pass": "a", "become_pass": "b", "ssh_key_passphrase": "c", "vault:x": "d"}
+    ) == sort_passwords({"ssh": "a", "become": "b", "ssh_key": "c", "vault:x": "d"})
 
 
 def test_no_representation_shows_an_answer() -> None:
@@ -151,8 +172,16 @@ def test_no_password_is_asked_for_twice(tmp_path: Path) -> None:
     paths = Paths(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path)
     passwords = {"ssh": "a", "become": "b", "vault": "c", "vault:dev": "d", "vault:prod": "e"}
     job = Job(ident="x", module="ping", passwords=passwords)
-    options = ["--ask-pass", "--ask-become-pass", "--vault-id", "@prompt", "--vault-id", "dev@prompt", "--vault-id",
-               "prod@prompt"]
+    options = [
+        "--ask-pass",
+        "--ask-become-pass",
+        "--vault-id",
+        "@prompt",
+        "--vault-id",
+        "dev@prompt",
+        "--vault-id",
+        "prod@prompt",
+    ]
     assert make_command_line(job, paths, lambda path: path)[1:9] == options
     given = ("-k", "-K", "--vault-id=dev@prompt", "-J", "--vault-id", "prod@prompt")
     asked = make_command_line(replace(job, cmdline=given), paths, lambda path: path)

@@ -93,15 +93,18 @@ def test_the_name_cannot_be_guessed(spool: Spool, tmp_path: Path) -> None:
     assert "run" not in first.name
 
 
-@pytest.mark.parametrize(("base", "expected"), [
-    ("{project}", "is inside the project"),
-    ("{project}/below/copies", "is inside the project"),
-    ("{link}/copies", "is inside the project"),
-    ("{file}/copies", "File exists"),
-    ("~nobody-of-this-name/copies", "home directory"),
-    ("{place}/" + "x" * 300, "File name too long"),
-    ("/proc/copies", "No such file or directory"),
-])
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("{project}", "is inside the project"),
+        ("{project}/below/copies", "is inside the project"),
+        ("{link}/copies", "is inside the project"),
+        ("{file}/copies", "File exists"),
+        ("~nobody-of-this-name/copies", "home directory"),
+        ("{place}/" + "x" * 300, "File name too long"),
+        ("/proc/copies", "No such file or directory"),
+    ],
+)
 def test_where_there_can_be_none(spool: Spool, tmp_path: Path, base: str, expected: str) -> None:
     project = spool.private_data_dir / "project"
     (tmp_path / "file").write_text("")

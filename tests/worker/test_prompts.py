@@ -60,12 +60,15 @@ def assert_unanswered(run: Run, prompt: str, advice: str) -> None:
     assert advice in run.stderr
 
 
-@pytest.mark.parametrize(("option", "prompt", "advice"), [
-    ("--ask-pass", "SSH password: ", "passwords={'ssh': …}"),
-    ("--ask-become-pass", "BECOME password: ", "passwords={'become': …}"),
-    ("--ask-vault-pass", "Vault password: ", "passwords={'vault': …}"),
-    ("--vault-id dev@prompt", "Vault password (dev): ", "passwords={'vault:dev': …}"),
-])
+@pytest.mark.parametrize(
+    ("option", "prompt", "advice"),
+    [
+        ("--ask-pass", "SSH password: ", "passwords={'ssh': …}"),
+        ("--ask-become-pass", "BECOME password: ", "passwords={'become': …}"),
+        ("--ask-vault-pass", "Vault password: ", "passwords={'vault': …}"),
+        ("--vault-id dev@prompt", "Vault password (dev): ", "passwords={'vault:dev': …}"),
+    ],
+)
 def test_prompts_of_ansible_name_the_password(
     stages: Stages, private_data_dir: MakeDir, option: str, prompt: str, advice: str
 ) -> None:
@@ -89,11 +92,14 @@ def test_vars_prompt(stages: Stages, private_data_dir: MakeDir, private: str) ->
     assert displayed(run.events).encode() == (run.artifacts / "stdout").read_bytes()
 
 
-@pytest.mark.parametrize(("arguments", "prompt"), [
-    ("{prompt: Go on?}", "Go on?:"),
-    ("{prompt: Go on?, echo: false}", "Go on? (output is hidden):"),
-    ("{}", "Press enter to continue, Ctrl+C to interrupt:"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "prompt"),
+    [
+        ("{prompt: Go on?}", "Go on?:"),
+        ("{prompt: Go on?, echo: false}", "Go on? (output is hidden):"),
+        ("{}", "Press enter to continue, Ctrl+C to interrupt:"),
+    ],
+)
 def test_a_pause(stages: Stages, private_data_dir: MakeDir, arguments: str, prompt: str) -> None:
     directory = private_data_dir({"site.yml": PAUSE.format(arguments=arguments)})
     write_env(directory)
@@ -121,10 +127,18 @@ def test_silent_tasks_are_no_prompts(stages: Stages, private_data_dir: MakeDir) 
     assert run.exit_statuses == (0, 0, 0), run.stderr
 
 
-@pytest.mark.parametrize("text", [
-    "so far", "50%\\r", "[====>     ] 50%", "Downloading a thing: ", "a line:\\n", "0 of 10 [==>   ]",
-    "\\x1b[1mtask 1:\\x1b[0m",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "so far",
+        "50%\\r",
+        "[====>     ] 50%",
+        "Downloading a thing: ",
+        "a line:\\n",
+        "0 of 10 [==>   ]",
+        "\\x1b[1mtask 1:\\x1b[0m",
+    ],
+)
 def test_output_that_nobody_waits_behind_is_no_prompt(stages: Stages, private_data_dir: MakeDir, text: str) -> None:
     directory = private_data_dir({})
     write_env(directory)
@@ -133,13 +147,16 @@ def test_output_that_nobody_waits_behind_is_no_prompt(stages: Stages, private_da
     assert run.exit_statuses == (0, 0, 0), run.stderr
 
 
-@pytest.mark.parametrize("reading", [
-    "sys.stdin.readline()",
-    "open('/dev/tty').readline()",
-    "select.select([0], [], [])",
-    "os.fork() or (os.setsid(), sys.stdin.readline()); time.sleep(60)",
-    "subprocess.run(['sh', '-c', 'read word < /dev/tty'])",
-])
+@pytest.mark.parametrize(
+    "reading",
+    [
+        "sys.stdin.readline()",
+        "open('/dev/tty').readline()",
+        "select.select([0], [], [])",
+        "os.fork() or (os.setsid(), sys.stdin.readline()); time.sleep(60)",
+        "subprocess.run(['sh', '-c', 'read word < /dev/tty'])",
+    ],
+)
 def test_whoever_reads(stages: Stages, private_data_dir: MakeDir, reading: str) -> None:
     directory = private_data_dir({})
     write_env(directory)
@@ -175,10 +192,7 @@ def test_a_wrong_password_does_not_loop_for_ever(stages: Stages, private_data_di
 def test_without_a_time_limit_a_prompt_waits(stages: Stages, private_data_dir: MakeDir) -> None:
     directory = private_data_dir({})
     write_env(directory, timeout=0)
-    code = (
-        "import os, threading; threading.Timer(3, lambda: print('late') or os._exit(0)).start(); "
-        "input('Password: ')"
-    )
+    code = "import os, threading; threading.Timer(3, lambda: print('late') or os._exit(0)).start(); input('Password: ')"
     assert run_program(stages, directory, code).exit_statuses == (0, 0, 0)
 
 
@@ -193,22 +207,25 @@ def test_the_question_of_an_unknown_host(stages: Stages, private_data_dir: MakeD
     assert_unanswered(run, "Are you sure you want to continue connecting (yes/no/[fingerprint])? ", "known_hosts")
 
 
-@pytest.mark.parametrize(("output", "raw", "expected"), [
-    (b"Password: ", False, "Password: "),
-    (b"\x1b[?2004hPassword: \x1b[0m", False, "Password: "),
-    (b"a\r\nProceed [y/N] ", False, "Proceed [y/N] "),
-    (b">>> ", False, None),
-    (b"prompt> ", False, "prompt> "),
-    (b"Password: \r\n", False, None),
-    (b"Password: \r", False, None),
-    (b"", True, None),
-    (b"ok: [node1]\r\n", True, None),
-    (b"[Ask]\r\nGo on?:\r\n", False, None),
-    (b"[Ask]\r\nGo on?:\r\n", True, "Go on?:"),
-    (b"[Ask]\r\nseveral\r\nlines:\r\n", True, "lines:"),
-    (b"Pausing for 4 seconds\r\n(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\r\n", True, None),
-    (b"\xff\x00: ", False, None),
-])
+@pytest.mark.parametrize(
+    ("output", "raw", "expected"),
+    [
+        (b"Password: ", False, "Password: "),
+        (b"\x1b[?2004hPassword: \x1b[0m", False, "Password: "),
+        (b"a\r\nProceed [y/N] ", False, "Proceed [y/N] "),
+        (b">>> ", False, None),
+        (b"prompt> ", False, "prompt> "),
+        (b"Password: \r\n", False, None),
+        (b"Password: \r", False, None),
+        (b"", True, None),
+        (b"ok: [node1]\r\n", True, None),
+        (b"[Ask]\r\nGo on?:\r\n", False, None),
+        (b"[Ask]\r\nGo on?:\r\n", True, "Go on?:"),
+        (b"[Ask]\r\nseveral\r\nlines:\r\n", True, "lines:"),
+        (b"Pausing for 4 seconds\r\n(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\r\n", True, None),
+        (b"\xff\x00: ", False, None),
+    ],
+)
 def test_what_looks_like_a_prompt(output: bytes, raw: bool, expected: str | None) -> None:
     tail = Tail()
     for byte in output:
@@ -221,6 +238,8 @@ def test_the_advice_for_a_passphrase() -> None:
     for text, advice in (
         ("Enter passphrase for key '/x': ", "'ssh_key'"),
         ("Bad passphrase, try again for /r/artifacts/7/ssh_key_data: ", "is wrong"),
-        ("root@h's password: ", "'ssh'"), ("(root@h) Password: ", "'ssh'"), ("SUDO password: ", "'become'"),
+        ("root@h's password: ", "'ssh'"),
+        ("(root@h) Password: ", "'ssh'"),
+        ("SUDO password: ", "'become'"),
     ):
         assert advice in explain_unanswered(Prompt(text), 5)

@@ -6,6 +6,7 @@ from playstream.worker.read_throttle import ReadThrottle
 
 CAPACITY = 1 << 16
 
+
 def rests(*rounds: tuple[int, int]) -> bool:
     """Whether output rests after rounds of so many bytes of text and of events."""
     pace = ReadThrottle(CAPACITY)

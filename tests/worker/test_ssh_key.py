@@ -63,8 +63,9 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
 @pytest.fixture
 def job(sshd: Sshd, tmp_path: Path, private_data_dir: MakeDir) -> Path:
     """A private data directory with hosts behind sshd, and no other key than that in `env`."""
-    directory = private_data_dir({"site.yml": PLAYBOOK.replace("{seconds}", "1"),
-                                  "long.yml": PLAYBOOK.replace("{seconds}", LONG)})
+    directory = private_data_dir(
+        {"site.yml": PLAYBOOK.replace("{seconds}", "1"), "long.yml": PLAYBOOK.replace("{seconds}", LONG)}
+    )
     (directory / "inventory" / "hosts").write_text(HOSTS.format(port=sshd.port, user=getuser()))
     home = tmp_path / "home"
     home.mkdir()
@@ -75,8 +76,9 @@ def job(sshd: Sshd, tmp_path: Path, private_data_dir: MakeDir) -> Path:
 
 
 def protect(key: Path, passphrase: str) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", str(key)], check=True,
-                   stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", str(key)], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def secret_of(key: Path) -> str:
@@ -112,7 +114,9 @@ def find_sleepers() -> list[Path]:
 
 def files_with(text: str, *places: Path) -> list[Path]:
     return [
-        path for place in places for path in place.rglob("*")
+        path
+        for place in places
+        for path in place.rglob("*")
         if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes()
     ]
 
@@ -163,10 +167,15 @@ def test_the_key_alone_reaches_the_hosts_and_leaves_nothing(stages: Stages, job:
 
 # pytest puts the parameters into the environment, so the passphrase is none of them.
 @pytest.mark.parametrize("dialect", ["playstream", "runner"])
-@pytest.mark.parametrize("name", [
-    "ssh_key", "'Enter passphrase for .*:\\s*?$'", "'for.*/artifacts/.*/ssh_key_data:'",
-    "'^Enter passphrase for .*/artifacts/the run/ssh_key_data:\\s*?$'",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssh_key",
+        "'Enter passphrase for .*:\\s*?$'",
+        "'for.*/artifacts/.*/ssh_key_data:'",
+        "'^Enter passphrase for .*/artifacts/the run/ssh_key_data:\\s*?$'",
+    ],
+)
 def test_a_key_with_a_passphrase(stages: Stages, job: Path, tmp_path: Path, name: str, dialect: str) -> None:
     """By its name, and by what programs for ansible-runner look for."""
     passphrase = f"open sesame {uuid4()}"  # another test may have its own on a command line at the same time

@@ -138,9 +138,7 @@ def _claim(path: Path, ident: str) -> int:
         if locked:
             continue  # the run that held the lock removed the file
         if time.monotonic() > deadline:
-            raise ConfigurationError(
-                f"run {ident!r} is already active: choose another --ident or stop it first"
-            )
+            raise ConfigurationError(f"run {ident!r} is already active: choose another --ident or stop it first")
         time.sleep(0.02)
 
 

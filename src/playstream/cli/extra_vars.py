@@ -10,9 +10,7 @@ from typing import Any
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.tree.directories import absolute_path
 
-_ESCAPE = re.compile(
-    r"""\\(?:U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|N\{[^}]+\}|[\\'"abfnrtv])"""
-)
+_ESCAPE = re.compile(r"""\\(?:U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|N\{[^}]+\}|[\\'"abfnrtv])""")
 _BLOCKS = (("{{", "}}"), ("{%", "%}"), ("{#", "#}"))
 _FREE = "_raw_params"
 """The variable in which Ansible stores words that are not assignments."""
@@ -69,11 +67,13 @@ def parse_assignments(text: str, warn: Callable[[str], None] = lambda _line: Non
         if place is None:
             free.append(decoded.replace("\\=", "=") if "=" in decoded else word)
         else:
-            found[decoded[:place.start()].strip()] = _unquote(decoded[place.end():].strip())
+            found[decoded[: place.start()].strip()] = _unquote(decoded[place.end() :].strip())
     if free:
         found[_FREE] = _join(free)
-        warn(f"warning: {_SOURCE} {text!r}: {found[_FREE].strip()!r} sets no variable. Quote a value that contains "
-             "spaces, as in -e 'name=\"two words\"'")
+        warn(
+            f"warning: {_SOURCE} {text!r}: {found[_FREE].strip()!r} sets no variable. Quote a value that contains "
+            "spaces, as in -e 'name=\"two words\"'"
+        )
     return found
 
 
@@ -99,7 +99,7 @@ class _Words:
         """Add the text between two spaces; `first` if it is the first of its line."""
         belongs = self.open
         for number, char in enumerate(piece):
-            if char in "\"'" and piece[number - 1:number] != "\\" and self._quote in {"", char}:
+            if char in "\"'" and piece[number - 1 : number] != "\\" and self._quote in {"", char}:
                 self._quote = "" if self._quote else char
         for number, (begin, end) in enumerate(_BLOCKS):
             self._depths[number] = max(0, self._depths[number] + piece.count(begin) - piece.count(end))

@@ -15,9 +15,16 @@ from playstream.pipeline.tree.directories import absolute_path
 
 _AS_THEY_ARE = ("hosts", "limit", "tags", "skip_tags", "forks", "cmdline", "omit_event_data", "only_failed_event_data")
 _ISOLATION = (
-    "process_isolation", "process_isolation_executable", "process_isolation_path", "process_isolation_hide_paths",
-    "process_isolation_show_paths", "process_isolation_ro_paths", "directory_isolation_base_path", "container_image",
-    "container_volume_mounts", "container_options",
+    "process_isolation",
+    "process_isolation_executable",
+    "process_isolation_path",
+    "process_isolation_hide_paths",
+    "process_isolation_show_paths",
+    "process_isolation_ro_paths",
+    "directory_isolation_base_path",
+    "container_image",
+    "container_volume_mounts",
+    "container_options",
 )
 _WHAT = {"playbook": "RUNNER_PLAYBOOK", "module": "RUNNER_MODULE", "role": "RUNNER_ROLE"}
 _ASSIGNMENT = re.compile(r"""\s*([A-Za-z_]\w*)=((?:"[^"]*"|'[^']*'|[^\s"'])*)(?=\s|$)""")
@@ -47,13 +54,10 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         "forks": flags.forks,
         "verbosity": flags.verbosity,
         "binary": flags.binary or os.environ.get("RUNNER_BINARY") or None,
-        "inventory": None if flags.inventory is None else [
-            _find_inventory(flags, item) for item in flags.inventory
-        ],
+        "inventory": None if flags.inventory is None else [_find_inventory(flags, item) for item in flags.inventory],
         "project_dir": _from_here(flags, flags.project_dir) if flags.project_dir else None,
-        "roles_path": [
-            _find_roles(flags, path) for item in _roles_path(flags) for path in item.split(":") if path
-        ] or None,
+        "roles_path": [_find_roles(flags, path) for item in _roles_path(flags) for path in item.split(":") if path]
+        or None,
         **isolation_options(flags),
     }
     return {name: value for name, value in options.items() if value is not None}

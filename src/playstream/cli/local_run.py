@@ -44,6 +44,7 @@ def run_here(
     Raises:
         PlaystreamError: nothing has run, or the artifacts cannot be written.
     """
+
     def note_status(data: dict[str, Any], *, runner_config: Any) -> None:
         _log_status(data)
         if data["status"] == "starting":

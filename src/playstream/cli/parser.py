@@ -142,8 +142,13 @@ class Parser(argparse.ArgumentParser):
             for name in names:
                 if name not in self._option_string_actions:
                     self.add_argument(
-                        name, action=_Forward, nargs=None if takes_value((names, words)) else 0, const=self.forwarded,
-                        dest=argparse.SUPPRESS, default=argparse.SUPPRESS, help=argparse.SUPPRESS,
+                        name,
+                        action=_Forward,
+                        nargs=None if takes_value((names, words)) else 0,
+                        const=self.forwarded,
+                        dest=argparse.SUPPRESS,
+                        default=argparse.SUPPRESS,
+                        help=argparse.SUPPRESS,
                     )
 
 
@@ -151,7 +156,10 @@ class _Forward(argparse.Action):
     """Appends a flag to the arguments of the subcommand, the list `const`."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,  # noqa: ARG002
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse calls it so
+        namespace: argparse.Namespace,  # noqa: ARG002
+        values: Any,
         option_string: str | None = None,
     ) -> None:
         name = option_string or ""
@@ -169,7 +177,9 @@ def kind_of(action: argparse.Action) -> str:
 
 
 VERSION: dict[str, Any] = {
-    "action": "version", "version": f"playstream {__version__}", "help": "show the version and exit",
+    "action": "version",
+    "version": f"playstream {__version__}",
+    "help": "show the version and exit",
 }
 
 

@@ -14,8 +14,7 @@ def set_up(parser: Parser) -> None:
         "Run a playbook file in its own directory, with the ansible.cfg and roles found there. The exit status is "
         "Ansible's, or 254 if the job was canceled."
     )
-    parser.add_argument("playbook", metavar="FILE", help="playbook file, or NAMESPACE.NAME.PLAYBOOK from a "
-                        "collection")
+    parser.add_argument("playbook", metavar="FILE", help="playbook file, or NAMESPACE.NAME.PLAYBOOK from a collection")
     parser.add_flags("playbook")
 
 

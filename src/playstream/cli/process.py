@@ -29,8 +29,12 @@ def set_up(parser: Parser) -> None:
         "Show the run read from standard input and write its artifacts. The exit status is Ansible's, or 254 if the "
         "job was canceled or timed out."
     )
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="write the artifacts to DIR/artifacts, or "
-                        "to DIR/artifacts/IDENT with -i")
+    parser.add_argument(
+        "private_data_dir",
+        metavar="DIR",
+        type=Path,
+        help="write the artifacts to DIR/artifacts, or to DIR/artifacts/IDENT with -i",
+    )
     parser.add_flags("process")
 
 
@@ -80,9 +84,15 @@ def run(flags: argparse.Namespace) -> int:
         warn = partial(print_message, "process")
         with progress or nullcontext(), connect(vars(flags), warn, reader=claim_input()) as connection:
             result = process(
-                connection, artifact_dir, summary or store_observer or viewer, among_runs=flags.ident is None,
-                cancellation=cancellation, output=Output.JSON if flags.json else Output.TEXT, write_behind=True,
-                liveness_seconds=liveness_seconds(flags), limits=limits_of(vars(flags)),
+                connection,
+                artifact_dir,
+                summary or store_observer or viewer,
+                among_runs=flags.ident is None,
+                cancellation=cancellation,
+                output=Output.JSON if flags.json else Output.TEXT,
+                write_behind=True,
+                liveness_seconds=liveness_seconds(flags),
+                limits=limits_of(vars(flags)),
             )
         if store_observer is not None:
             store_error = store_observer.save(

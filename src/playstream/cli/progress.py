@@ -49,8 +49,11 @@ class Progress:
     def __enter__(self) -> Progress:
         self._began = time.monotonic()
         self._live = Live(
-            get_renderable=self._line, console=self._console, refresh_per_second=_REFRESHES_PER_SECOND,
-            redirect_stdout=False, redirect_stderr=sys.stderr.isatty(),
+            get_renderable=self._line,
+            console=self._console,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=sys.stderr.isatty(),
         )
         self._live.start()
         sys.stdout = _Above(self._console, self._stream)

@@ -20,8 +20,12 @@ def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s DIR (-p FILE | -m NAME | -r NAME) [FLAGS]"
     parser.description = DESCRIPTION
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and "
-                        "env/; only artifacts/ is written")
+    parser.add_argument(
+        "private_data_dir",
+        metavar="DIR",
+        type=Path,
+        help="directory with project/, inventory/ and env/; only artifacts/ is written",
+    )
     parser.add_flags("run")
     for names, words in REPORT:
         parser.add_argument(*names, **words, help=argparse.SUPPRESS)
@@ -59,7 +63,8 @@ def run(flags: argparse.Namespace) -> int:
     options |= {
         name: value
         for name, value in (
-            ("artifact_dir", flags.artifact_dir), ("rotate_artifacts", flags.rotate_artifacts),
+            ("artifact_dir", flags.artifact_dir),
+            ("rotate_artifacts", flags.rotate_artifacts),
             ("store", named_store(flags.store)),
         )
         if value is not None

@@ -26,9 +26,7 @@ def run(flags: argparse.Namespace) -> int:
 
     since = None if flags.since is None else parse_since(flags.since)
     with open_store(find_store(flags.store), writable=False) as store:
-        found = iter_runs(
-            store, host=flags.host, task=flags.task, status=flags.status, since=since, limit=flags.limit
-        )
+        found = iter_runs(store, host=flags.host, task=flags.task, status=flags.status, since=since, limit=flags.limit)
         if flags.json:
             for item in found:
                 print(make_safe_json(dump_json(as_json(item))))
@@ -36,8 +34,17 @@ def run(flags: argparse.Namespace) -> int:
         lines = table_lines(
             ("STARTED", "IDENT", "STATUS", "RC", "PLAYBOOK", "HOSTS", "CHANGED", "FAILED", "UNREACHABLE"),
             (
-                (item.started.astimezone().isoformat(" ", "seconds"), item.ident, item.status, item.rc, item.playbook,
-                 item.hosts, item.counts.changed, item.counts.failures, item.counts.unreachable)
+                (
+                    item.started.astimezone().isoformat(" ", "seconds"),
+                    item.ident,
+                    item.status,
+                    item.rc,
+                    item.playbook,
+                    item.hosts,
+                    item.counts.changed,
+                    item.counts.failures,
+                    item.counts.unreachable,
+                )
                 for item in found
             ),
         )

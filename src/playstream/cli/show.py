@@ -35,20 +35,55 @@ def run(flags: argparse.Namespace) -> int:
         if flags.json:
             _write_json(as_json(found), map(as_json, iter_results(store, found.run.id)))
             return 0
-    run_, counts = found.run, table_lines(
-        ("HOST", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "RESCUED", "IGNORED"),
-        ((host.name, host.counts.ok, host.counts.changed, host.counts.failures, host.counts.unreachable,
-          host.counts.skipped, host.counts.rescued, host.counts.ignored) for host in found.hosts),
+    run_, counts = (
+        found.run,
+        table_lines(
+            ("HOST", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "RESCUED", "IGNORED"),
+            (
+                (
+                    host.name,
+                    host.counts.ok,
+                    host.counts.changed,
+                    host.counts.failures,
+                    host.counts.unreachable,
+                    host.counts.skipped,
+                    host.counts.rescued,
+                    host.counts.ignored,
+                )
+                for host in found.hosts
+            ),
+        ),
     )
     tasks = table_lines(
         ("TASK", "ACTION", "PATH", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "IGNORED"),
-        ((task.name, task.action, None if task.path is None else Path(task.path).name, task.ok, task.changed,
-          task.failures, task.unreachable, task.skipped, task.ignored) for task in found.tasks),
+        (
+            (
+                task.name,
+                task.action,
+                None if task.path is None else Path(task.path).name,
+                task.ok,
+                task.changed,
+                task.failures,
+                task.unreachable,
+                task.skipped,
+                task.ignored,
+            )
+            for task in found.tasks
+        ),
     )
     head = table_lines(
         ("IDENT", "STATUS", "RC", "STARTED", "ENDED", "PLAYBOOK", "EXPLANATION"),
-        [(run_.ident, run_.status, run_.rc, run_.started.astimezone().isoformat(" ", "seconds"),
-          run_.ended.astimezone().isoformat(" ", "seconds"), run_.playbook, run_.explanation)],
+        [
+            (
+                run_.ident,
+                run_.status,
+                run_.rc,
+                run_.started.astimezone().isoformat(" ", "seconds"),
+                run_.ended.astimezone().isoformat(" ", "seconds"),
+                run_.playbook,
+                run_.explanation,
+            )
+        ],
     )
     for line in chain(head, [""], counts, [""], tasks):
         print(line)

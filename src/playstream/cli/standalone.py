@@ -21,6 +21,7 @@ def standalone_options(flags: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigurationError: a value is invalid.
     """
+
     def warn(line: str) -> None:
         if not flags.quiet:
             print_message(flags.name, line)

@@ -19,8 +19,12 @@ def set_up(parser: Parser) -> None:
         "started. The results are written to DIR/artifacts/IDENT; see also stop and is-alive. The run shows no output, "
         "so --json only affects the artifact stdout, and --debug requires --logfile."
     )
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and "
-                        "env/; only artifacts/ is written")
+    parser.add_argument(
+        "private_data_dir",
+        metavar="DIR",
+        type=Path,
+        help="directory with project/, inventory/ and env/; only artifacts/ is written",
+    )
     parser.add_flags("start")
 
 

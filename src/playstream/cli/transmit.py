@@ -27,8 +27,9 @@ def set_up(parser: Parser) -> None:
         f"{', '.join(sorted(_OF_PROCESS))} are accepted for compatibility with ansible-runner and have no effect: they "
         "concern the results, so pass them to process."
     )
-    parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and "
-                        "env/")
+    parser.add_argument(
+        "private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and env/"
+    )
     parser.add_flags("transmit", shown=_AllBut(_OF_PROCESS))
 
 

@@ -16,9 +16,7 @@ from playstream.cli.parser import Parser
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
-    parser.description = (
-        "Run the job read from standard input and write its results as a stream to standard output."
-    )
+    parser.description = "Run the job read from standard input and write its results as a stream to standard output."
     parser.usage = "%(prog)s [FLAGS]\n       %(prog)s cleanup [FLAGS]"
     parser.add_flags("worker")
     parser.forward(flags_of("worker cleanup"))
@@ -51,7 +49,11 @@ def run(flags: argparse.Namespace) -> int:
 
     directory = Path(absolute_path(flags.private_data_dir)) if flags.private_data_dir else None
     options = WorkerOptions(
-        directory, flags.delete, keepalive_seconds(flags), liveness_seconds(flags), limits_of(vars(flags)),
+        directory,
+        flags.delete,
+        keepalive_seconds(flags),
+        liveness_seconds(flags),
+        limits_of(vars(flags)),
         None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),
         **flags.worker_options,
     )
@@ -60,7 +62,12 @@ def run(flags: argparse.Namespace) -> int:
     with (
         silence_beside(output),
         connect(
-            vars(flags), warn, reader=claim_input(), writer=output, results=True, cancellation=cancellation,
+            vars(flags),
+            warn,
+            reader=claim_input(),
+            writer=output,
+            results=True,
+            cancellation=cancellation,
             liveness_seconds=options.liveness_seconds,
         ) as connection,
     ):

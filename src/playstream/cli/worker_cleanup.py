@@ -26,8 +26,12 @@ def run(flags: argparse.Namespace) -> int:
     """Remove directories and images; return the exit status."""
     from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list  # noqa: PLC0415
 
-    for name, given in (("--private-data-dir", flags.private_data_dir), ("--delete", flags.delete),
-                        ("--keepalive-seconds", flags.keepalive_seconds), ("--worker-info", flags.worker_info)):
+    for name, given in (
+        ("--private-data-dir", flags.private_data_dir),
+        ("--delete", flags.delete),
+        ("--keepalive-seconds", flags.keepalive_seconds),
+        ("--worker-info", flags.worker_info),
+    ):
         if given:
             raise ConfigurationError(f"{name} does not apply to cleanup, which runs no job: omit it")
     if flags.grace_period < 0:

@@ -11,9 +11,7 @@ from playstream.interface.config import RunnerConfig
 
 
 @contextmanager
-def facts_elsewhere(
-    config: RunnerConfig, job_options: dict[str, Any], *, containerized: bool
-) -> Iterator[None]:
+def facts_elsewhere(config: RunnerConfig, job_options: dict[str, Any], *, containerized: bool) -> Iterator[None]:
     """Prepare the configuration with a fact cache outside the artifacts.
 
     Ansible itself reads and writes the cache, as if ansible.cfg configured it; a container has its own. The

@@ -31,8 +31,11 @@ def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
     Values that are None, or false by default, are omitted, so that they do not override a setting. If
     `process_isolation` is false, a `container_image` is not used.
     """
-    converted = {name: value for name, value in ((name, _convert_option(name, value)) for name, value in given.items())
-             if value is not None and value is not False}
+    converted = {
+        name: value
+        for name, value in ((name, _convert_option(name, value)) for name, value in given.items())
+        if value is not None and value is not False
+    }
     if given.get("process_isolation") is False and "process_isolation" not in (given.get("settings") or {}):
         converted["process_isolation"] = False
     return converted

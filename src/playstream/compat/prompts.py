@@ -28,7 +28,8 @@ def with_prompts(passwords: Mapping[str, str], expected: Mapping[Any, Any]) -> d
     """
     named = sort_passwords(passwords).prompts.keys() ^ passwords.keys()
     prompts = {
-        _text(pattern): answer for pattern, answer in expected.items()
+        _text(pattern): answer
+        for pattern, answer in expected.items()
         if answer is not None and isinstance(pattern, (str, re.Pattern))
     }
     return {name: passwords[name] for name in named} | check_passwords("expect_passwords", prompts)

@@ -164,8 +164,12 @@ def get_role_argspec(
 
 
 def _docs_words(
-    plugin_names: Sequence[str], plugin_type: str | None, response_format: str | None, snippet: bool,
-    playbook_dir: str | None, module_path: str | None,
+    plugin_names: Sequence[str],
+    plugin_type: str | None,
+    response_format: str | None,
+    snippet: bool,
+    playbook_dir: str | None,
+    module_path: str | None,
 ) -> list[str]:
     check_choice("response_format", response_format, ("json", "human"))
     names = check_names("plugin_names", plugin_names)

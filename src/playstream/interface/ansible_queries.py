@@ -66,7 +66,9 @@ def get_inventory(
     if response_format in ("yaml", "toml"):
         words.append(f"--{response_format}")
     for option, value in (
-        ("--playbook-dir", playbook_dir), ("--vault-id", vault_ids), ("--vault-password-file", vault_password_file),
+        ("--playbook-dir", playbook_dir),
+        ("--vault-id", vault_ids),
+        ("--vault-password-file", vault_password_file),
         ("--output", output_file),
     ):
         words += [option, value] if value else []
@@ -126,7 +128,7 @@ def ask(program: str, words: Sequence[str], parse: bool, options: CommandOptions
     if not parse or not text.strip():
         return text, errors
     try:
-        return json.loads(text[_start_of_json(text):]), errors
+        return json.loads(text[_start_of_json(text) :]), errors
     except ValueError as error:
         raise JobError(
             f"{program} did not print valid JSON ({error}): {text[:200]!r}. Its errors: {errors.strip()[:500]!r}"

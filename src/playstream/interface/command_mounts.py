@@ -7,8 +7,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _PATH_OPTIONS = {
-    "-i", "--inventory", "--inventory-file", "--vault-password-file", "--vault-pass-file", "--private-key",
-    "--key-file", "-M", "--module-path", "--playbook-dir", "-c", "--config", "--become-password-file",
+    "-i",
+    "--inventory",
+    "--inventory-file",
+    "--vault-password-file",
+    "--vault-pass-file",
+    "--private-key",
+    "--key-file",
+    "-M",
+    "--module-path",
+    "--playbook-dir",
+    "-c",
+    "--config",
+    "--become-password-file",
     "--connection-password-file",
 }
 """Options of Ansible's programs whose value is a path on this host."""

@@ -200,9 +200,7 @@ class RunnerConfig:
         except BaseException:
             self._discard()
             raise
-        self._finalizers += [
-            weakref.finalize(self, Owned(discard, path)) for path in self._launch.remove
-        ]
+        self._finalizers += [weakref.finalize(self, Owned(discard, path)) for path in self._launch.remove]
         command = self._launch.command
         self.command, self.env, self.cwd = list(command.argv), dict(command.env), str(command.cwd)
         self.settings = dict(job.settings)
@@ -264,8 +262,11 @@ class RunnerConfig:
         if self._launch.sandbox is None and not os.path.isdir(self.cwd):
             raise ConfigurationError(f"cwd: expected a directory to start the command in, got {self.cwd!r}")
         command = replace(
-            self._launch.command, argv=tuple(map(str, self._words_to_run())), shown=tuple(map(str, self.command)),
-            env={str(k): str(v) for k, v in self._env_to_run().items()}, cwd=Path(self.cwd),
+            self._launch.command,
+            argv=tuple(map(str, self._words_to_run())),
+            shown=tuple(map(str, self.command)),
+            env={str(k): str(v) for k, v in self._env_to_run().items()},
+            cwd=Path(self.cwd),
         )
         _ = command.start_env  # raises before anything runs if it is invalid
         self._spool.artifact_dir(self._job.ident)  # a run in a forked process may have left its own there
@@ -273,8 +274,12 @@ class RunnerConfig:
             # Facts that are already in the artifacts are available to this run.
             restore_fact_cache(Path(self.fact_cache), fact_cache_dir(self._job, self._launch.paths))
         return Execution(
-            self._job_to_run(self._job), self._spool, mailbox, cancellation,
-            launch=replace(self._launch, command=command), console=self._make_console(),
+            self._job_to_run(self._job),
+            self._spool,
+            mailbox,
+            cancellation,
+            launch=replace(self._launch, command=command),
+            console=self._make_console(),
         )
 
     def release(self) -> None:

@@ -11,17 +11,40 @@ from typing import Any, ClassVar, TypeVar
 from playstream.pipeline.errors import ConfigurationError
 
 EVENT_NAMES = (
-    "playbook_on_start", "playbook_on_vars_prompt", "playbook_on_play_start", "playbook_on_no_hosts_matched",
-    "playbook_on_no_hosts_remaining", "playbook_on_task_start", "playbook_on_include", "playbook_on_notify",
-    "playbook_on_stats", "runner_on_start", "runner_on_ok", "runner_on_failed", "runner_on_skipped",
-    "runner_on_unreachable", "runner_item_on_ok", "runner_item_on_failed", "runner_item_on_skipped", "runner_retry",
-    "runner_on_file_diff", "runner_on_async_poll", "runner_on_async_ok", "runner_on_async_failed", "verbose", "debug",
-    "deprecated", "warning", "system_warning", "error",
+    "playbook_on_start",
+    "playbook_on_vars_prompt",
+    "playbook_on_play_start",
+    "playbook_on_no_hosts_matched",
+    "playbook_on_no_hosts_remaining",
+    "playbook_on_task_start",
+    "playbook_on_include",
+    "playbook_on_notify",
+    "playbook_on_stats",
+    "runner_on_start",
+    "runner_on_ok",
+    "runner_on_failed",
+    "runner_on_skipped",
+    "runner_on_unreachable",
+    "runner_item_on_ok",
+    "runner_item_on_failed",
+    "runner_item_on_skipped",
+    "runner_retry",
+    "runner_on_file_diff",
+    "runner_on_async_poll",
+    "runner_on_async_ok",
+    "runner_on_async_failed",
+    "verbose",
+    "debug",
+    "deprecated",
+    "warning",
+    "system_warning",
+    "error",
 )
 """Every kind of event; docs/event-schema.json describes them."""
 _OWN_NAMES = ("on_event", "on_status")
 _ANSIBLES_NAMES = {
-    "on_any": "on_event", "on_file_diff": "runner_on_file_diff",
+    "on_any": "on_event",
+    "on_file_diff": "runner_on_file_diff",
     "playbook_on_handler_task_start": "playbook_on_task_start",
 }
 """Ansible's callbacks whose events have other names."""

@@ -19,7 +19,12 @@ from playstream.pipeline.errors import CallbackError, PlaystreamError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 
 HANDLER_OPTIONS = (
-    "event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback", "store",
+    "event_handler",
+    "status_handler",
+    "cancel_callback",
+    "artifacts_handler",
+    "finished_callback",
+    "store",
 )
 """Options of a Runner that are not part of its configuration."""
 _logger = logging.getLogger("playstream")

@@ -90,7 +90,9 @@ class LocalRun:
         if self._late == 1:
             logging.getLogger("playstream").warning(
                 "%s, but the handlers or the reader of the output did not take all results within %g seconds: the rest "
-                "is dropped", self._cancellation.reason, DELIVERY_SECONDS,
+                "is dropped",
+                self._cancellation.reason,
+                DELIVERY_SECONDS,
             )
         if isinstance(record, (Status, Failure)):
             processor.receive(record)

@@ -40,7 +40,8 @@ def unwritten_logs() -> list[str]:
     handlers = logging.getLogger("playstream").handlers
     return [
         f"logfile: {handler.baseFilename!r} cannot be written: {handler.error}. The rest of the log is lost"
-        for handler in handlers if isinstance(handler, _LogFile) and handler.error is not None
+        for handler in handlers
+        if isinstance(handler, _LogFile) and handler.error is not None
     ]
 
 

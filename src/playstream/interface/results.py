@@ -112,8 +112,7 @@ class Results(ABC):
             return None
         tables = {name: mapping_of(self._stats, name) for name in _STATS}
         return {
-            name: {host: count for host, count in table.items() if type(count) is int}
-            for name, table in tables.items()
+            name: {host: count for host, count in table.items() if type(count) is int} for name, table in tables.items()
         }
 
     @property

@@ -123,9 +123,7 @@ class Runner(Results):
     ) -> None:
         super().__init__()
         self.config = config
-        self._handlers = Handlers(
-            event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback
-        )
+        self._handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
         self._store = store
         self.status: str = StatusName.UNSTARTED.value
         self.rc: int | None = None
@@ -326,10 +324,14 @@ class Runner(Results):
             observer.show_on(make_display(self.config, look))
             drive = self._make_drive(cancellation)
             processor = Processor(
-                self.artifact_path, store_observer or observer, among_runs=self._among_runs,
+                self.artifact_path,
+                store_observer or observer,
+                among_runs=self._among_runs,
                 output=choose_output(self.config),
-                keep_stdout=not self.config.suppress_output_file, follow_links=self.config.follow_links,
-                at_once=self._begins_at_once, limits=self._limits,
+                keep_stdout=not self.config.suppress_output_file,
+                follow_links=self.config.follow_links,
+                at_once=self._begins_at_once,
+                limits=self._limits,
             )
             error = drive(processor, poll)
             if isinstance(error, CallbackError):

@@ -134,9 +134,7 @@ class WorkRunner(_Stage):
             self._begun() as cancellation,
             _connection(self._options, cancellation, reads=True, writes=True) as connection,
         ):
-            served = work(
-                connection, options=worker_options, cancellation=cancellation, poll=self._poll(cancellation)
-            )
+            served = work(connection, options=worker_options, cancellation=cancellation, poll=self._poll(cancellation))
         self.status, self.rc = served.status.value, served.exit_status
         self.exit_status, self.explanation = served.exit_status, served.explanation
         return self.status, self.rc
@@ -203,7 +201,10 @@ class ProcessRunner(Runner):
             try:
                 with _connection(self._options, cancellation, reads=True) as connection:
                     feed(
-                        processor, connection, cancellation, poll,
+                        processor,
+                        connection,
+                        cancellation,
+                        poll,
                         liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
                         limits=self._limits,
                     )
@@ -230,10 +231,17 @@ def _connection(
             writer = ends.enter_context(
                 writing(options["_output"], cancellation) if "_output" in options else _closing(claim_output())
             )
-        yield ends.enter_context(connect(
-            options, _LOGGER.warning, reader=reader, writer=writer, results=reads, cancellation=cancellation,
-            liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
-        ))
+        yield ends.enter_context(
+            connect(
+                options,
+                _LOGGER.warning,
+                reader=reader,
+                writer=writer,
+                results=reads,
+                cancellation=cancellation,
+                liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
+            )
+        )
 
 
 @contextmanager

@@ -23,9 +23,7 @@ _INVISIBLE = (
     "\ud800-\udfff"  # surrogates, which no encoding can represent
 )
 """Joiners (U+200C, U+200D) are not included, because Persian and emoji use them."""
-_STYLE = (
-    r"(?:0{0,2}[0-479]?|2[1-57-9]|[34][0-79]|9[0-7]|10[0-7]|[34]8;(?:5;[0-9]{1,3}|2(?:;[0-9]{1,3}){3}))"
-)
+_STYLE = r"(?:0{0,2}[0-479]?|2[1-57-9]|[34][0-79]|9[0-7]|10[0-7]|[34]8;(?:5;[0-9]{1,3}|2(?:;[0-9]{1,3}){3}))"
 """Colours, bold, underlined and so on, but not blinking, concealed, and fonts, which some terminals use as character
 sets."""
 _STYLES = rf"{_STYLE}(?:;{_STYLE}){{0,15}}m"
@@ -35,9 +33,7 @@ _ANY_CONTROL = rf"[{_CONTROLS}{_INVISIBLE}\x1b]"
 # It starts with a character set, so that the search skips other characters fast. A style other than 0 must be followed
 # by another one on its line, which is checked in turn, so lines end without a style. The first two choices are
 # Ansible's own colours.
-_SUSPICIOUS = (
-    rf"{_ANY_CONTROL}(?:(?<!\x1b)|(?!\[(?:0m|[01];3[0-7]m[^\x1b\n]*\x1b|m|{_STYLES}[^\x1b\n]*\x1b)))"
-)
+_SUSPICIOUS = rf"{_ANY_CONTROL}(?:(?<!\x1b)|(?!\[(?:0m|[01];3[0-7]m[^\x1b\n]*\x1b|m|{_STYLES}[^\x1b\n]*\x1b)))"
 # The expressions are compiled when they are first used, and cached by re, which makes startup faster.
 _RESET = "\x1b[0m"
 _RESETS = (_RESET, "\x1b[m")

@@ -83,9 +83,7 @@ class ArtifactDir:
                 self._root = own_descriptor(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
                 handles.callback(close_owned, self._root)
                 self._claim()
-                self._tree = IncomingTree(
-                    path, self._root, among_runs=among_runs, links=self._links, limits=limits
-                )
+                self._tree = IncomingTree(path, self._root, among_runs=among_runs, links=self._links, limits=limits)
                 self._holds_earlier = any(mode_of(self._root, name) is not None for name in KNOWN_NAMES)
             except OSError as error:
                 raise self._trouble(error) from None

@@ -132,8 +132,9 @@ class MadeNames:
         if _mark(self._directory, aside) in self._marks[name]:
             remove(self._directory, aside)
         elif not move_new(self._directory, aside, self._directory, name):
-            raise FileExistsError(errno.EEXIST, f"{name!r} was renamed to {aside!r}, because another entry took its "
-                                                "name", name)
+            raise FileExistsError(
+                errno.EEXIST, f"{name!r} was renamed to {aside!r}, because another entry took its name", name
+            )
 
     def add(self, names: Iterable[str], source: int) -> None:
         """Put names on the list, before what has them is moved here.
@@ -207,6 +208,7 @@ def _mark(directory: int, name: str) -> _Mark | None:
 
 def _read(directory: int) -> dict[str, list[_Mark]]:
     """Read the list; empty if it is missing or damaged, so that nothing is replaced."""
+
     def open_at(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NONBLOCK | _FLAGS, dir_fd=directory)
 

@@ -65,8 +65,13 @@ def process(
         JobError: the artifacts cannot be written.
     """
     processor = Processor(
-        artifact_dir, observer, among_runs=among_runs, output=output, keep_stdout=keep_stdout,
-        write_behind=write_behind, limits=limits,
+        artifact_dir,
+        observer,
+        among_runs=among_runs,
+        output=output,
+        keep_stdout=keep_stdout,
+        write_behind=write_behind,
+        limits=limits,
     )
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))
@@ -108,6 +113,7 @@ def feed(
     poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
     with closing(_Input(reader, limits)) as source:
+
         def reported() -> bool:
             return processor.status.terminal or source.keeps_status
 
@@ -247,7 +253,8 @@ class _Input:
 
     @staticmethod
     def _give(
-        receiver: Receiver | RunnerReceiver | RecordingReceiver, processor: Processor,
+        receiver: Receiver | RunnerReceiver | RecordingReceiver,
+        processor: Processor,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         next_record, take = receiver.next_record, processor.receive
@@ -277,7 +284,9 @@ class _Input:
             from playstream.pipeline.runner_dialect.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms
 
             self._receiver = RunnerReceiver(
-                Direction.RESULT, max_record=self._limits.max_record_bytes, max_archive=self._limits.max_tree_bytes,
+                Direction.RESULT,
+                max_record=self._limits.max_record_bytes,
+                max_archive=self._limits.max_tree_bytes,
                 max_entries=self._limits.max_tree_entries,
             )
         return data

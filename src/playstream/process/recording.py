@@ -58,7 +58,8 @@ class RecordingReceiver:
         self._rest += rest
         if len(self._rest) > self._max_record:
             raise exceeded(
-                f"event {self._counter + 1} of the recording has too many bytes", self._max_record,
+                f"event {self._counter + 1} of the recording has too many bytes",
+                self._max_record,
                 "max_record_bytes",
             )
 

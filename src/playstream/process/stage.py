@@ -156,9 +156,14 @@ class Processor:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._artifacts = ArtifactDir(
-            artifact_dir, among_runs=among_runs, keep_stdout=keep_stdout,
+            artifact_dir,
+            among_runs=among_runs,
+            keep_stdout=keep_stdout,
             own_stdout=not keep_stdout or output is Output.JSON,
-            follow_links=follow_links, write_behind=write_behind, at_once=at_once, limits=limits,
+            follow_links=follow_links,
+            write_behind=write_behind,
+            at_once=at_once,
+            limits=limits,
         )
         self._observer = observer
         self._output = output
@@ -327,15 +332,21 @@ class Processor:
         elif self._failure is not None:
             status, explanation = StatusName.ERROR, self._failure.message
         elif not status.terminal:
-            status, explanation = StatusName.ERROR, (
-                "the stream is complete but does not say how the run ended: expected a final status, got "
-                f"{status.value!r}. A line was probably damaged in transit"
+            status, explanation = (
+                StatusName.ERROR,
+                (
+                    "the stream is complete but does not say how the run ended: expected a final status, got "
+                    f"{status.value!r}. A line was probably damaged in transit"
+                ),
             )
         elif not is_known:
-            status, explanation = StatusName.ERROR, (
-                "the worker reports 'successful' without Ansible's return code, so it is not known whether the job "
-                "was. The artifacts, which contain it, were probably lost; check them on the worker, or run the job "
-                "again"
+            status, explanation = (
+                StatusName.ERROR,
+                (
+                    "the worker reports 'successful' without Ansible's return code, so it is not known whether the job "
+                    "was. The artifacts, which contain it, were probably lost; check them on the worker, or run the "
+                    "job again"
+                ),
             )
         if (status, explanation) != (self.status, self.explanation):
             now = datetime.now(UTC).isoformat()

@@ -12,12 +12,20 @@ from playstream.pipeline.io.json_text import fit_json
 from playstream.process.task_results import TaskResult, TaskStatus, data_of, make_result, mapping_of
 
 _COUNTS = {
-    "ok": "ok", "changed": "changed", "failures": "failures", "unreachable": "dark", "skipped": "skipped",
-    "rescued": "rescued", "ignored": "ignored",
+    "ok": "ok",
+    "changed": "changed",
+    "failures": "failures",
+    "unreachable": "dark",
+    "skipped": "skipped",
+    "rescued": "rescued",
+    "ignored": "ignored",
 }
 """The counts of a host, and what Ansible's statistics call them."""
 _LISTS: Mapping[TaskStatus, str] = {
-    "ok": "ok", "failed": "failures", "skipped": "skipped", "unreachable": "unreachable"
+    "ok": "ok",
+    "failed": "failures",
+    "skipped": "skipped",
+    "unreachable": "unreachable",
 }
 LISTS = tuple(_LISTS.values())
 """The lists of a host in the summary."""

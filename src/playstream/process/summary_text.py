@@ -65,10 +65,14 @@ class SummaryText(Summary):
             if self._failure is not None:
                 raise self._failure
             parts: dict[str, Any] = self.as_dict(ident=ident, status=status, rc=rc)
-            yield from _block("{}", 0, (
-                chain([_key(name)], self._tasks_text() if name == "task_summary" else [_indented(value, 1)])
-                for name, value in parts.items()
-            ))
+            yield from _block(
+                "{}",
+                0,
+                (
+                    chain([_key(name)], self._tasks_text() if name == "task_summary" else [_indented(value, 1)])
+                    for name, value in parts.items()
+                ),
+            )
         except OSError as error:
             raise JobError(
                 f"the results of the run cannot be buffered in {tempfile.gettempdir()!r} for the summary: "
@@ -76,12 +80,21 @@ class SummaryText(Summary):
             ) from None
 
     def _tasks_text(self) -> Iterator[str]:
-        return _block("{}", 1, (
-            chain([_key(host)], _block("{}", 2, (
-                chain([_key(name)], _block("[]", 3, self._entries(places))) for name, places in lists.items()
-            )))
-            for host, lists in self._places.items()
-        ))
+        return _block(
+            "{}",
+            1,
+            (
+                chain(
+                    [_key(host)],
+                    _block(
+                        "{}",
+                        2,
+                        (chain([_key(name)], _block("[]", 3, self._entries(places))) for name, places in lists.items()),
+                    ),
+                )
+                for host, lists in self._places.items()
+            ),
+        )
 
     def _entries(self, places: array[int]) -> Iterator[list[str]]:
         for number in range(0, len(places), 2):

@@ -16,11 +16,15 @@ from typing import Any, Literal
 TaskStatus = Literal["ok", "failed", "skipped", "unreachable"]
 
 _ENDS: Mapping[str, TaskStatus] = {
-    "runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_skipped": "skipped",
+    "runner_on_ok": "ok",
+    "runner_on_failed": "failed",
+    "runner_on_skipped": "skipped",
     "runner_on_unreachable": "unreachable",
 }
 _ITEMS: Mapping[str, TaskStatus] = {
-    "runner_item_on_ok": "ok", "runner_item_on_failed": "failed", "runner_item_on_skipped": "skipped",
+    "runner_item_on_ok": "ok",
+    "runner_item_on_failed": "failed",
+    "runner_item_on_skipped": "skipped",
 }
 
 

@@ -124,7 +124,9 @@ def start(directory: int) -> WriteBehind | None:
             theirs.callback(os.close, reported)
             enlarge_pipe(files, _PIPE_SIZE)
             pid = os.posix_spawn(
-                python, [python, "-I", "-S", "-B", event_writer.__file__], os.environ,
+                python,
+                [python, "-I", "-S", "-B", event_writer.__file__],
+                os.environ,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, records, 0),
                     (os.POSIX_SPAWN_DUP2, reported, 1),

@@ -61,8 +61,11 @@ def transmit(
         _transmit_to_runner(transmitter, Delivery(connection.writer, "the worker", liveness_seconds, None), watch)
     else:
         transmission = JobWriter(
-            connection.writer, keepalive_seconds=keepalive_seconds, liveness_seconds=liveness_seconds,
-            cancellation=cancellation, look=watch.look,
+            connection.writer,
+            keepalive_seconds=keepalive_seconds,
+            liveness_seconds=liveness_seconds,
+            cancellation=cancellation,
+            look=watch.look,
         )
         with closing(transmission):
             _transmit(transmitter, transmission, watch, hold=hold)

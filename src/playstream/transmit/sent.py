@@ -12,9 +12,16 @@ from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.ignore import Ignore
 
 _FILE_OPTIONS = {
-    "-e": "extra variables", "--extra-vars": "extra variables", "-i": "inventory", "--inventory": "inventory",
-    "--inventory-file": "inventory", "--vault-password-file": "vault password", "--vault-pass-file": "vault password",
-    "--vault-id": "vault password", "--private-key": "private key", "--key-file": "private key",
+    "-e": "extra variables",
+    "--extra-vars": "extra variables",
+    "-i": "inventory",
+    "--inventory": "inventory",
+    "--inventory-file": "inventory",
+    "--vault-password-file": "vault password",
+    "--vault-pass-file": "vault password",
+    "--vault-id": "vault password",
+    "--private-key": "private key",
+    "--key-file": "private key",
 }
 """Options of Ansible's that name a file, and what it holds."""
 

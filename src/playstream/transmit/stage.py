@@ -39,9 +39,7 @@ class Transmitter:
         only_arguments: bool = False,
     ) -> None:
         self._directory = private_data_dir
-        self.job = make_job(
-            private_data_dir, arguments, Delivery.ARGUMENTS if only_arguments else Delivery.TREE
-        )
+        self.job = make_job(private_data_dir, arguments, Delivery.ARGUMENTS if only_arguments else Delivery.TREE)
         self._ignore: Ignore | None = None
         if private_data_dir is not None and not only_arguments:
             # The files in env/ that playstream reads are sent in the job, never as files on the worker's disk.

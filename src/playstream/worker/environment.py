@@ -68,9 +68,7 @@ def _plugin_path(kind: str, own: Path, env: Mapping[str, str], config: AnsibleCo
     return ":".join([str(own), *places])
 
 
-def _fact_cache(
-    job: Job, paths: Paths, seen: Seen, env: Mapping[str, str], config: AnsibleConfig
-) -> dict[str, str]:
+def _fact_cache(job: Job, paths: Paths, seen: Seen, env: Mapping[str, str], config: AnsibleConfig) -> dict[str, str]:
     """Return the variables that write facts to the artifacts, unless the user has configured a cache."""
     kind = job.settings.get("fact_cache_type", "jsonfile")
     if not kind or "ANSIBLE_CACHE_PLUGIN" in env or config.get("fact_caching") is not None:

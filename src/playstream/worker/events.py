@@ -132,8 +132,10 @@ class EventSource:
         self._counter += 1
         return [
             Event(self._counter, line[:found] + _DATA + b"{}}"),
-            Log(LogLevel.WARNING,
-                f"event {self._counter} has {much}: at most {_MAX_LINE} can be sent, so its event_data is omitted"),
+            Log(
+                LogLevel.WARNING,
+                f"event {self._counter} has {much}: at most {_MAX_LINE} can be sent, so its event_data is omitted",
+            ),
         ]
 
     def _welcome(self, hello: bytes) -> list[Record]:
@@ -188,8 +190,12 @@ class EventSource:
             if not self.read():
                 break
         if self._pieces:
-            self._emit(Log(LogLevel.WARNING, f"Ansible exited while it was writing an event; its {self._size} bytes "
-                                             "were dropped"))
+            self._emit(
+                Log(
+                    LogLevel.WARNING,
+                    f"Ansible exited while it was writing an event; its {self._size} bytes were dropped",
+                )
+            )
             self._pieces.clear()
         self._flush_text()
 

@@ -29,9 +29,9 @@ from playstream.worker.terminal import Terminal
 
 _SHELL_ERRORS = {
     126: "exit status 126: the program that runs the job, or its interpreter, is probably not executable in the "
-         "container or sandbox. See the output",
+    "container or sandbox. See the output",
     127: "exit status 127: the program that runs the job was probably not found in the container or sandbox: the image "
-         "contains no Ansible, or PATH does not include it. See the output",
+    "contains no Ansible, or PATH does not include it. See the output",
 }
 """What starts the job in a sandbox has ended with one of these; Ansible does not."""
 _CRASHED = 250
@@ -114,7 +114,10 @@ class Execution:
             console = self._console or Terminal(self._job.passwords)
             closing.callback(console.close)
             events = EventSource(
-                launch.paths, self._job.ident, launch.command.env, self._mailbox.put,
+                launch.paths,
+                self._job.ident,
+                launch.command.env,
+                self._mailbox.put,
                 lambda: supervisor.drain_console(),  # noqa: PLW0108 - there is no supervisor yet
                 lambda: find_secrets(self._job),
             )
@@ -127,8 +130,15 @@ class Execution:
             closing.callback(guard.settle)
             guard.start(launch, console, self._spool.begin)
             supervisor = Supervisor(
-                self._job, guard, console, events, launch.paths.artifact_dir, self._mailbox, self._cancellation,
-                self._link, self._max_seconds,
+                self._job,
+                guard,
+                console,
+                events,
+                launch.paths.artifact_dir,
+                self._mailbox,
+                self._cancellation,
+                self._link,
+                self._max_seconds,
             )
             closing.callback(supervisor.close)
             put_status(self._mailbox, StatusName.RUNNING)
@@ -174,11 +184,14 @@ def _explain_crash(outcome: Outcome, launch: Launch) -> Outcome:
     size = len(os.fsencode(temporary))
     if outcome.rc != _CRASHED or outcome.explanation is not None or size <= _MAX_TMPDIR:
         return outcome
-    return replace(outcome, explanation=(
-        f"Ansible crashed (exit status {_CRASHED}), and the path of TMPDIR has {size} bytes. ansible-core 2.21 and "
-        f"later create a socket there and support at most {_MAX_TMPDIR}. Set TMPDIR to a directory with a shorter "
-        f"path, such as /tmp, where the job runs; got {temporary!r}"
-    ))
+    return replace(
+        outcome,
+        explanation=(
+            f"Ansible crashed (exit status {_CRASHED}), and the path of TMPDIR has {size} bytes. ansible-core 2.21 and "
+            f"later create a socket there and support at most {_MAX_TMPDIR}. Set TMPDIR to a directory with a shorter "
+            f"path, such as /tmp, where the job runs; got {temporary!r}"
+        ),
+    )
 
 
 def _check_place(artifact_dir: Path) -> None:

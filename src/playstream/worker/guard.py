@@ -119,9 +119,16 @@ class Guard:
         # It may be another one than when the guard was started: `playstream start` waits for that one's end.
         stderr = (2,) if _is_open(2) else ()
         self._tell(
-            "start", (*stderr, *(console.descriptors or ())), stderr=bool(stderr), argv=command.argv,
-            env=command.start_env, cwd=str(command.cwd), tty=console.tty, run_dir=str(launch.paths.run_dir),
-            cleanup=[list(words) for words in launch.cleanup], grace=GRACE_SECONDS,
+            "start",
+            (*stderr, *(console.descriptors or ())),
+            stderr=bool(stderr),
+            argv=command.argv,
+            env=command.start_env,
+            cwd=str(command.cwd),
+            tty=console.tty,
+            run_dir=str(launch.paths.run_dir),
+            cleanup=[list(words) for words in launch.cleanup],
+            grace=GRACE_SECONDS,
         )
         console.started()
 
@@ -228,8 +235,9 @@ class Guard:
         if self._gave_up:
             fate, cause = "did not respond and was killed", "It was probably stopped or traced"
         elif code is None:
-            fate, cause = "has ended", (
-                "Its exit status is unknown, because the calling program reaps all its children itself"
+            fate, cause = (
+                "has ended",
+                ("Its exit status is unknown, because the calling program reaps all its children itself"),
             )
         elif code < 0:
             fate = f"was killed by signal {-code}"

@@ -235,7 +235,10 @@ class _Guard:
         for words in order["cleanup"]:
             try:
                 os.posix_spawnp(
-                    words[0], words, order["env"], file_actions=_standard_descriptors(os.devnull),
+                    words[0],
+                    words,
+                    order["env"],
+                    file_actions=_standard_descriptors(os.devnull),
                     setsigdef=_RESET_SIGNALS,
                 )
             except OSError:

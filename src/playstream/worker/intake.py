@@ -134,8 +134,11 @@ class Intake:
         from playstream.pipeline.runner_dialect.receiver import RunnerReceiver  # noqa: PLC0415
 
         self._runner = RunnerReceiver(
-            Direction.JOB, partial(read_kwargs, directory=self._target), max_record=self._limits.max_record_bytes,
-            max_archive=self._limits.max_tree_bytes, max_entries=self._limits.max_tree_entries,
+            Direction.JOB,
+            partial(read_kwargs, directory=self._target),
+            max_record=self._limits.max_record_bytes,
+            max_archive=self._limits.max_tree_bytes,
+            max_entries=self._limits.max_tree_entries,
         )
         return self._runner.lines
 

@@ -84,9 +84,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
 
 def _make_sandbox(job: Job, paths: Paths, *, tty: bool, caller: bool) -> Sandbox | None:
     isolation = read_isolation("settings", job.settings)
-    return None if isolation is None else make_sandbox(
-        isolation, paths, job.ident, tty=tty, caller=caller
-    )
+    return None if isolation is None else make_sandbox(isolation, paths, job.ident, tty=tty, caller=caller)
 
 
 def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None, *, checked: bool) -> Command:

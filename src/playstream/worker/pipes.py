@@ -48,7 +48,9 @@ class Pipes:
             stdin = own_descriptor(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
             self._ours.append(stdin)
         self.descriptors: tuple[int, int, int] | None = (
-            stdin, self._output(stdout, "stdout"), self._output(stderr, "stderr")
+            stdin,
+            self._output(stdout, "stdout"),
+            self._output(stderr, "stderr"),
         )
 
     def _output(self, given: int | None, name: str) -> int:

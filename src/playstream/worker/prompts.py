@@ -69,8 +69,9 @@ def list_replies(passwords: Mapping[str, str]) -> list[Reply]:
         replies.append(_reply(_BECOME, named.become))
     if named.ssh_key is not None:
         replies += [_reply(_SSH_KEY, named.ssh_key), _reply(_SSH_KEY_REFUSED, "")]
-    replies += [_reply(_VAULT % _vault_label(vault_id, named.vaults), answer)
-                for vault_id, answer in named.vaults.items()]
+    replies += [
+        _reply(_VAULT % _vault_label(vault_id, named.vaults), answer) for vault_id, answer in named.vaults.items()
+    ]
     return replies
 
 
@@ -157,7 +158,9 @@ def _advise(prompt: Prompt) -> str:
         vault_id = (vault[1] or b"default").decode()
         return _name("password", "vault" if vault_id == "default" else f"vault:{vault_id}")
     for expression, what, name in (
-        (_SSH, "password", "ssh"), (_BECOME, "password", "become"), (_SSH_KEY, "passphrase", "ssh_key"),
+        (_SSH, "password", "ssh"),
+        (_BECOME, "password", "become"),
+        (_SSH_KEY, "passphrase", "ssh_key"),
     ):
         if re.search(expression, data, re.MULTILINE):
             return _name(what, name)

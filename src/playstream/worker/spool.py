@@ -132,9 +132,7 @@ class Spool(PrivateDirectory):
         JobError: the directories cannot be made, or the guard cannot be started.
     """
 
-    def __init__(
-        self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False
-    ) -> None:
+    def __init__(self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False) -> None:
         self.in_place = in_place
         self._guard = Guard()
         try:
@@ -282,7 +280,9 @@ class Spool(PrivateDirectory):
         except (OSError, JobError) as error:
             _logger.warning(
                 "the artifacts of the earlier run %r are in %s and cannot be restored: %s. Move them back manually",
-                ident, self._artifacts / (_EARLIER + ident), error,
+                ident,
+                self._artifacts / (_EARLIER + ident),
+                error,
             )
 
     def remove(self) -> None:

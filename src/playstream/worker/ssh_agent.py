@@ -23,8 +23,22 @@ _ROOM: Final = 25
 Ansible's, 17 that ssh appends while it makes one; less `agent`."""
 # The C library takes these away from a program that gains rights by being started, as ssh-agent does (setgid) where
 # it is so installed; what it starts would lack them. None is secret.
-_LOST = frozenset({"GCONV_PATH", "GETCONF_DIR", "HOSTALIASES", "LOCALDOMAIN", "LOCPATH", "MALLOC_TRACE", "NIS_PATH",
-                   "NLSPATH", "RESOLV_HOST_CONF", "RES_OPTIONS", "TMPDIR", "TZDIR"})
+_LOST = frozenset(
+    {
+        "GCONV_PATH",
+        "GETCONF_DIR",
+        "HOSTALIASES",
+        "LOCALDOMAIN",
+        "LOCPATH",
+        "MALLOC_TRACE",
+        "NIS_PATH",
+        "NLSPATH",
+        "RESOLV_HOST_CONF",
+        "RES_OPTIONS",
+        "TMPDIR",
+        "TZDIR",
+    }
+)
 
 # Words come as parameters, never inside the text. The key is read from descriptor 3, so that standard input stays the
 # terminal, where ssh-add asks for a passphrase; without that, versions before 8.4 would want a window for it. ssh-add

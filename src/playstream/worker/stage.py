@@ -69,7 +69,10 @@ class Worker:
     """
 
     def __init__(
-        self, connection: Connection, options: WorkerOptions, cancellation: Cancellation,
+        self,
+        connection: Connection,
+        options: WorkerOptions,
+        cancellation: Cancellation,
         poll: Callable[[], None] | None = None,
     ) -> None:
         self._poll = poll
@@ -79,8 +82,12 @@ class Worker:
         self._cancellation = cancellation
         self._mailbox = Mailbox(cancellation.wake)
         self._outbox = Outbox(
-            self._mailbox, output, keepalive_seconds=options.keepalive_seconds,
-            liveness_seconds=options.liveness_seconds, cancellation=cancellation, dialect=options.dialect,
+            self._mailbox,
+            output,
+            keepalive_seconds=options.keepalive_seconds,
+            liveness_seconds=options.liveness_seconds,
+            cancellation=cancellation,
+            dialect=options.dialect,
         )
 
     def run(self) -> WorkResult:
@@ -119,9 +126,15 @@ class Worker:
         try:
             ours = self._options.private_data_dir is None
             intake = Intake(
-                self._input, spool.private_data_dir, self._mailbox.put, self._outbox.start,
-                liveness_seconds=self._options.liveness_seconds, limits=self._options.limits, stop=self._stops,
-                replace=not ours, fallback=self._options.dialect,
+                self._input,
+                spool.private_data_dir,
+                self._mailbox.put,
+                self._outbox.start,
+                liveness_seconds=self._options.liveness_seconds,
+                limits=self._options.limits,
+                stop=self._stops,
+                replace=not ours,
+                fallback=self._options.dialect,
             )
             try:
                 job = self._receive(intake)

@@ -192,8 +192,9 @@ class Supervisor:
         try:
             intake.read()
         except PlaystreamError as error:
-            self._end(StatusName.ERROR, "the connection to the sender failed while the job was running: "
-                                        f"{error}", error)
+            self._end(
+                StatusName.ERROR, f"the connection to the sender failed while the job was running: {error}", error
+            )
         if intake.cancel_reason is not None:
             self._end(StatusName.CANCELED, intake.cancel_reason)
         if not intake.open:
@@ -214,8 +215,7 @@ class Supervisor:
         elif self._job_limit is not None and now >= self._started + self._job_limit.seconds:
             self._end(StatusName.TIMEOUT, f"the job ran longer than {self._job_limit}")
         elif self._idle_timeout is not None and now >= self._last_output + self._idle_timeout:
-            self._end(StatusName.TIMEOUT,
-                      f"the job printed nothing for {self._idle_timeout:g} seconds (idle_timeout)")
+            self._end(StatusName.TIMEOUT, f"the job printed nothing for {self._idle_timeout:g} seconds (idle_timeout)")
         elif self._terminal is not None and (trouble := self._terminal.attend(self._prompt_timeout)) is not None:
             self._end(StatusName.TIMEOUT, trouble)
         if self._link is not None:

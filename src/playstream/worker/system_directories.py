@@ -7,9 +7,29 @@ import tempfile
 from pathlib import Path
 
 _PROTECTED = (
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
-    "/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib",
-    "/tmp", "/var/tmp", "/dev/shm",  # noqa: S108 - never removed
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/usr",
+    "/var",
+    "/var/lib",
+    "/tmp",  # noqa: S108 - as the next two: never removed
+    "/var/tmp",  # noqa: S108
+    "/dev/shm",  # noqa: S108
 )
 _PROTECTED_TREES = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 

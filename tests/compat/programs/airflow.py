@@ -12,8 +12,15 @@ OPTIONS: tuple[dict[str, Any], ...] = ({}, {"binary": binary, "cmdline": "two.ym
 for options in OPTIONS:
     events: list[dict[str, Any]] = []
     run = ansible_runner.run(
-        private_data_dir=private_data_dir, playbook="two.yml", extravars={"word": "here"}, quiet=True,
-        passwords=[None], tags=None, ssh_key=None, event_handler=events.append, **options,
+        private_data_dir=private_data_dir,
+        playbook="two.yml",
+        extravars={"word": "here"},
+        quiet=True,
+        passwords=[None],
+        tags=None,
+        ssh_key=None,
+        event_handler=events.append,
+        **options,
     )
     command = run.config.command
     print(run.status, command[0] == binary, command.count("two.yml"), run.config.playbook)

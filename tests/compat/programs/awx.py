@@ -24,8 +24,12 @@ class Callback:
     def status_handler(self, status_data: dict[str, Any], runner_config: Any) -> bool:
         statuses.append(status_data["status"])
         if status_data["status"] == "starting":
-            print(runner_config.command[0].rpartition("/")[2], bool(runner_config.env), bool(runner_config.cwd),
-                  runner_config.settings)
+            print(
+                runner_config.command[0].rpartition("/")[2],
+                bool(runner_config.env),
+                bool(runner_config.cwd),
+                runner_config.settings,
+            )
         return False
 
     def artifacts_handler(self, artifact_dir: str) -> None:
@@ -36,10 +40,16 @@ class Callback:
 
 
 params: dict[str, Any] = {
-    "ident": 7, "private_data_dir": private_data_dir, "playbook": "site.yml",
-    "inventory": os.path.join(private_data_dir, "inventory", "hosts"), "passwords": {"SSH password:": "secret"},
-    "settings": {"suppress_ansible_output": True}, "envvars": {"FROM": "awx"}, "extravars": {"word": "transmitted"},
-    "suppress_env_files": True, "verbosity": 0,
+    "ident": 7,
+    "private_data_dir": private_data_dir,
+    "playbook": "site.yml",
+    "inventory": os.path.join(private_data_dir, "inventory", "hosts"),
+    "passwords": {"SSH password:": "secret"},
+    "settings": {"suppress_ansible_output": True},
+    "envvars": {"FROM": "awx"},
+    "extravars": {"word": "transmitted"},
+    "suppress_env_files": True,
+    "verbosity": 0,
 }
 with tempfile.TemporaryFile() as job, tempfile.TemporaryFile() as results:
     sent = ansible_runner.interface.run(streamer="transmit", _output=job, only_transmit_kwargs=False, **params)
@@ -56,9 +66,15 @@ with tempfile.TemporaryFile() as job, tempfile.TemporaryFile() as results:
     results.seek(0)
     callback = Callback()
     runner = ansible_runner.interface.run(
-        streamer="process", quiet=True, _input=results, event_handler=callback.event_handler,
-        finished_callback=callback.finished_callback, status_handler=callback.status_handler,
-        artifacts_handler=callback.artifacts_handler, unknown_to_process=True, **params,
+        streamer="process",
+        quiet=True,
+        _input=results,
+        event_handler=callback.event_handler,
+        finished_callback=callback.finished_callback,
+        status_handler=callback.status_handler,
+        artifacts_handler=callback.artifacts_handler,
+        unknown_to_process=True,
+        **params,
     )
 print("process", runner.status, runner.artifact_dir == os.path.join(private_data_dir, "artifacts", "7"))
 print(statuses, events)

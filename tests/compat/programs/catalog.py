@@ -23,7 +23,7 @@ def kinds(text: str) -> Iterator[str]:
 
 for quiet in (True, False):
     out, err, rc = ansible_runner.run_command(sys.executable, ["-c", PROGRAM], **{**shown, "quiet": quiet})
-    print(json.loads(out[out.index("{"):]), repr(err), rc)
+    print(json.loads(out[out.index("{") :]), repr(err), rc)
 play = ["-i", "one,", "-c", "local", f"{private_data_dir}/project/two.yml", "-e", "word=here"]
 out, err, rc = ansible_runner.run_command("ansible-playbook", play, **shown)
 print(list(kinds(out)), rc)

@@ -29,8 +29,13 @@ def status_handler(data: dict[str, Any], runner_config: Any) -> bool:
 
 
 options: dict[str, Any] = {
-    "host_cwd": os.getcwd(), "container_options": [], "container_workdir": os.getcwd(), "timeout": None,
-    "private_data_dir": private_data_dir, "envvars": {"ANSIBLE_NOCOLOR": "1"}, "quiet": True,
+    "host_cwd": os.getcwd(),
+    "container_options": [],
+    "container_workdir": os.getcwd(),
+    "timeout": None,
+    "private_data_dir": private_data_dir,
+    "envvars": {"ANSIBLE_NOCOLOR": "1"},
+    "quiet": True,
 }
 out, err, rc = run_command("ansible-playbook", ["-i", hosts, playbook], status_handler=status_handler, **options)
 print(rc, repr(err), "ok=1" in out, statuses)

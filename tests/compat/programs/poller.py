@@ -22,8 +22,15 @@ def finished(runner: Any) -> None:
 
 
 thread, runner = ansible_runner.run_async(
-    private_data_dir=private_data_dir, playbook="site.yml", quiet=True, ident="play-1", rotate_artifacts=2,
-    event_handler=event_handler, finished_callback=finished, extravars={"word": "polled"}, forks=2,
+    private_data_dir=private_data_dir,
+    playbook="site.yml",
+    quiet=True,
+    ident="play-1",
+    rotate_artifacts=2,
+    event_handler=event_handler,
+    finished_callback=finished,
+    extravars={"word": "polled"},
+    forks=2,
 )
 while runner.status == "unstarted":
     time.sleep(0.01)

@@ -29,10 +29,14 @@ tasks = [
     {"debug": {"msg": "{{ [both, only_file, only_call] | join(' ') }}"}},
 ]
 options: dict[str, Any] = {
-    "private_data_dir": private_data_dir, "playbook": [{"hosts": "all", "gather_facts": False, "tasks": tasks}],
-    "envvars": {"BOTH": "call", "ONLY_CALL": "call"}, "extravars": {"both": "call", "only_call": "call"},
+    "private_data_dir": private_data_dir,
+    "playbook": [{"hosts": "all", "gather_facts": False, "tasks": tasks}],
+    "envvars": {"BOTH": "call", "ONLY_CALL": "call"},
+    "extravars": {"both": "call", "only_call": "call"},
     "settings": {"suppress_ansible_output": False, "job_timeout": 100, "other_key": "call"},
-    "passwords": {"Both.*: ": "call"}, "quiet": False, "cmdline": "--tags all",
+    "passwords": {"Both.*: ": "call"},
+    "quiet": False,
+    "cmdline": "--tags all",
 }
 
 
@@ -56,13 +60,15 @@ for more in ({}, {"suppress_env_files": True}):
     runner = ansible_runner.run(**{**copy.deepcopy(options), **more})
     print(runner.status, messages(runner))
 words = ["-c", "echo $BOTH $ONLY_FILE $ANSIBLE_HOST_KEY_CHECKING"]
-out, err, rc = ansible_runner.run_command("sh", words, private_data_dir=private_data_dir, envvars={"BOTH": "call"},
-                                          quiet=True)
+out, err, rc = ansible_runner.run_command(
+    "sh", words, private_data_dir=private_data_dir, envvars={"BOTH": "call"}, quiet=True
+)
 print(out.strip(), rc)
 with open(os.path.join(env, "envvars"), "w") as file:
     file.write("BOTH: file\n")
-out, err, rc = ansible_runner.run_command("sh", ["-c", "echo $BOTH"], private_data_dir=private_data_dir,
-                                          envvars={"BOTH": "call"}, quiet=True)
+out, err, rc = ansible_runner.run_command(
+    "sh", ["-c", "echo $BOTH"], private_data_dir=private_data_dir, envvars={"BOTH": "call"}, quiet=True
+)
 print(out.strip(), rc)
 
 with tempfile.TemporaryFile() as job, tempfile.TemporaryFile() as results:

@@ -12,9 +12,17 @@ os.makedirs(os.path.join(private_data_dir, "env"))
 ansible_runner.utils.dump_artifact(json.dumps({"job_timeout": 300}), os.path.join(private_data_dir, "env"), "settings")
 
 config = RunnerConfig(
-    private_data_dir=private_data_dir, playbook="site.yml", verbosity=0, limit="node1", tags="all", quiet=True,
-    extravars={"word": "one"}, ident="tripleo", project_dir=os.path.join(private_data_dir, "project"),
-    inventory=os.path.join(private_data_dir, "inventory", "hosts"), envvars={"FROM_CALLER": "yes"},
+    private_data_dir=private_data_dir,
+    playbook="site.yml",
+    verbosity=0,
+    limit="node1",
+    tags="all",
+    quiet=True,
+    extravars={"word": "one"},
+    ident="tripleo",
+    project_dir=os.path.join(private_data_dir, "project"),
+    inventory=os.path.join(private_data_dir, "inventory", "hosts"),
+    envvars={"FROM_CALLER": "yes"},
     roles_path=[os.path.join(private_data_dir, "roles")],
 )
 print(config.playbook, config.limit, config.extra_vars, config.ident, config.tags, config.verbosity, config.module)

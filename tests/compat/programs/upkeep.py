@@ -26,8 +26,13 @@ print(cleanup.cleanup_dirs(str(folder / "awx_*"), grace_period=0))
 print(cleanup.cleanup_dirs(str(folder / "awx_*")))
 flags = argparse.Namespace(file_pattern=str(folder / "none_*"), remove_images=None, image_prune=False)
 cleanup.run_cleanup(vars(flags))
-print(defaults.GRACE_PERIOD_DEFAULT, defaults.registry_auth_prefix, defaults.default_process_isolation_executable,
-      defaults.AUTO_CREATE_NAMING, defaults.AUTO_CREATE_DIR)
+print(
+    defaults.GRACE_PERIOD_DEFAULT,
+    defaults.registry_auth_prefix,
+    defaults.default_process_isolation_executable,
+    defaults.AUTO_CREATE_NAMING,
+    defaults.AUTO_CREATE_DIR,
+)
 
 written = dump_artifact("text", str(folder / "new" / "place"), "name")
 print(os.path.relpath(written, folder), Path(written).read_text(), oct(Path(written).stat().st_mode))

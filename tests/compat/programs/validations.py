@@ -20,8 +20,14 @@ for name, tasks in PLAYS.items():
 def run(playbook: str, **options: Any) -> bool:
     """One run, which tells what it displayed."""
     config = ansible_runner.runner_config.RunnerConfig(
-        private_data_dir=private_data_dir, playbook=playbook, quiet=True, ident="", artifact_dir=work,
-        rotate_artifacts=256, project_dir=os.path.join(private_data_dir, "project"), **options,
+        private_data_dir=private_data_dir,
+        playbook=playbook,
+        quiet=True,
+        ident="",
+        artifact_dir=work,
+        rotate_artifacts=256,
+        project_dir=os.path.join(private_data_dir, "project"),
+        **options,
     )
     config.prepare()
     print(config.fact_cache == facts, config.fact_cache_type)

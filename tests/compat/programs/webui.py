@@ -26,7 +26,11 @@ for name, log in logs.items():
     print(name, os.path.islink(os.path.join(config.artifact_dir, name)), "one" in text, "earlier" in text)
 
 config = ansible_runner.RunnerConfig(
-    private_data_dir=private_data_dir, playbook="two.yml", extravars={"word": "two"}, quiet=True, ident="by-path",
+    private_data_dir=private_data_dir,
+    playbook="two.yml",
+    extravars={"word": "two"},
+    quiet=True,
+    ident="by-path",
     host_pattern="localhost",
 )
 config.prepare()

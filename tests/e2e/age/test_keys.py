@@ -46,14 +46,17 @@ def test_an_identity_may_come_through_a_pipe(keys: dict[str, Key]) -> None:
         os.close(reading_end)
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("age1nonsense", "damaged, or of a type that pyrage does not support"),
-    ("ssh-rsa nonsense", "damaged, or of a type that pyrage does not support"),
-    ("somebody", "expected age1…, ssh-ed25519 …, ssh-rsa … or @FILE"),
-    ("@/nowhere", "/nowhere cannot be read: No such file"),
-    ("@/dev/null", "contains no public key"),
-    ("@/proc/self/exe", "is not a text file"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("age1nonsense", "damaged, or of a type that pyrage does not support"),
+        ("ssh-rsa nonsense", "damaged, or of a type that pyrage does not support"),
+        ("somebody", "expected age1…, ssh-ed25519 …, ssh-rsa … or @FILE"),
+        ("@/nowhere", "/nowhere cannot be read: No such file"),
+        ("@/dev/null", "contains no public key"),
+        ("@/proc/self/exe", "is not a text file"),
+    ],
+)
 def test_what_is_no_recipient(text: str, expected: str) -> None:
     with pytest.raises(ConfigurationError, match=f"encrypt to: .*{expected}") as caught:
         read_recipients([text], pytest.fail)
@@ -70,17 +73,20 @@ def test_a_secret_key_is_no_recipient_and_is_not_shown(keys: dict[str, Key], tmp
         assert secret[20:] not in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "expected"), [
-    (b"# a comment\n", "contains no secret key"),
-    (b"AGE-SECRET-KEY-1NONSENSE\n", "line 1: the secret key is damaged"),
-    (b"# a comment\nage1abc\n", "line 2: expected AGE-SECRET-KEY-1"),
-    (b"AGE-PLUGIN-YUBIKEY-1ABC\n", "the identity of a plugin does not"),
-    (b"\xff\x00", "is not a text file"),
-    (b"x" * ((1 << 24) + 1), "larger than 16 MiB"),
-    (b"-----BEGIN OPENSSH PRIVATE KEY-----\nNONSENSE\n", "is an ssh key that cannot be used"),
-    (b"age-encryption.org/v1\n\xff", "is encrypted, and its passphrase cannot be asked for"),
-    (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "is encrypted, and its passphrase cannot be asked for"),
-])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"# a comment\n", "contains no secret key"),
+        (b"AGE-SECRET-KEY-1NONSENSE\n", "line 1: the secret key is damaged"),
+        (b"# a comment\nage1abc\n", "line 2: expected AGE-SECRET-KEY-1"),
+        (b"AGE-PLUGIN-YUBIKEY-1ABC\n", "the identity of a plugin does not"),
+        (b"\xff\x00", "is not a text file"),
+        (b"x" * ((1 << 24) + 1), "larger than 16 MiB"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nNONSENSE\n", "is an ssh key that cannot be used"),
+        (b"age-encryption.org/v1\n\xff", "is encrypted, and its passphrase cannot be asked for"),
+        (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "is encrypted, and its passphrase cannot be asked for"),
+    ],
+)
 def test_what_is_no_identity(tmp_path: Path, content: bytes, expected: str) -> None:
     file = tmp_path / "identity"
     file.write_bytes(content)

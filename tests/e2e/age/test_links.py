@@ -139,11 +139,14 @@ def test_a_stream_for_a_passphrase(given: Given) -> None:
         given.read(pyrage.passphrase.encrypt(b"hello", "secret"))
 
 
-@pytest.mark.parametrize("plain", [
-    Sender(Direction.JOB).send(Heartbeat()),
-    b'{"kwargs": {"playbook": "site.yml"}}\n{"zipfile": 0}\n{"eof": true}\n',
-    b"Welcome\n" + Sender(Direction.JOB).send(Heartbeat()) + encrypt(b"hello"),
-])
+@pytest.mark.parametrize(
+    "plain",
+    [
+        Sender(Direction.JOB).send(Heartbeat()),
+        b'{"kwargs": {"playbook": "site.yml"}}\n{"zipfile": 0}\n{"eof": true}\n',
+        b"Welcome\n" + Sender(Direction.JOB).send(Heartbeat()) + encrypt(b"hello"),
+    ],
+)
 def test_a_plain_stream_is_refused(given: Given, plain: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="expected an encrypted stream, got an unencrypted one"):
         given.read(plain)
@@ -160,8 +163,16 @@ def test_a_stream_that_is_cut_off_anywhere(given: Given) -> None:
     size = 3 * _CHUNK
     stream = encrypt(bytes(size))
     header = header_size(size, stream)
-    for cut in (30, header - _NONCE - 4, header - 1, header, header + 1, header + _CHUNK + _TAG,
-                header + 2 * _CHUNK, len(stream) - 1):
+    for cut in (
+        30,
+        header - _NONCE - 4,
+        header - 1,
+        header,
+        header + 1,
+        header + _CHUNK + _TAG,
+        header + 2 * _CHUNK,
+        len(stream) - 1,
+    ):
         with pytest.raises(IncompleteStream, match="the encrypted stream ended"):
             given.read(stream[:cut])
 
@@ -176,9 +187,14 @@ def test_a_stream_that_was_changed(given: Given) -> None:
     assert not isinstance(caught.value, IncompleteStream)
 
 
-@pytest.mark.parametrize(("find", "put"), [
-    (b"\n--- ", b"\n--- A"), (b"org/v1", b"org/v9"), (b"-> X25519", b"-> X2551"),
-])
+@pytest.mark.parametrize(
+    ("find", "put"),
+    [
+        (b"\n--- ", b"\n--- A"),
+        (b"org/v1", b"org/v9"),
+        (b"-> X25519", b"-> X2551"),
+    ],
+)
 def test_a_header_that_was_changed(given: Given, find: bytes, put: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match=r"cannot be read|none of the keys"):
         given.read(encrypt(b"hello" * 10_000).replace(find, put, 1))

@@ -55,9 +55,21 @@ def test_both_streams_are_encrypted(
 
 def test_stages_joined_by_pipes(stages: Stages, directory: Path, keys: dict[str, Key]) -> None:
     run = stages.run(
-        directory, "-p", "site.yml", "--encrypt-to", keys["other"].recipient, "--encrypt-to", keys["age"].recipient,
-        worker=("--identity", str(keys["rsa"].identity), "--identity", str(keys["age"].identity),
-                "--encrypt-to", keys["ed25519"].recipient),
+        directory,
+        "-p",
+        "site.yml",
+        "--encrypt-to",
+        keys["other"].recipient,
+        "--encrypt-to",
+        keys["age"].recipient,
+        worker=(
+            "--identity",
+            str(keys["rsa"].identity),
+            "--identity",
+            str(keys["age"].identity),
+            "--encrypt-to",
+            keys["ed25519"].recipient,
+        ),
         process=("--identity", str(keys["ed25519"].identity)),
     )
     assert run.exit_statuses == (0, 0, 0), run.stderr
@@ -71,14 +83,19 @@ def test_a_capture_of_results_needs_no_warning(
         worker = stages.start("worker", "--encrypt-to", keys["age"].recipient, stdout=capture)
         _, stderr = worker.communicate(stages.transmit(directory, "-p", "site.yml"))
     assert (worker.returncode, stderr) == (0, b"")
-    assert stages.call("process", directory, "--identity", keys["age"].identity,
-                       stdin=(tmp_path / "run.age").read_bytes()).returncode == 0
+    assert (
+        stages.call(
+            "process", directory, "--identity", keys["age"].identity, stdin=(tmp_path / "run.age").read_bytes()
+        ).returncode
+        == 0
+    )
 
 
 def test_age_itself_decrypts_and_encrypts(stages: Stages, directory: Path, keys: dict[str, Key]) -> None:
     key = keys["age"]
-    job = stages.transmit(directory, "-p", "site.yml", "--encrypt-to", key.recipient,
-                          "--encrypt-to", keys["ed25519"].recipient)
+    job = stages.transmit(
+        directory, "-p", "site.yml", "--encrypt-to", key.recipient, "--encrypt-to", keys["ed25519"].recipient
+    )
     plain = age("-d", "-i", keys["ed25519"].identity, stdin=job)
     assert stages.call("worker", stdin=plain).returncode == 0
     for armor in ((), ("-a",)):
@@ -137,14 +154,17 @@ def test_results_that_do_not_fit(stages: Stages, directory: Path, keys: dict[str
         assert (directory / "artifacts" / "status").read_text() == "error"
 
 
-@pytest.mark.parametrize("words", [
-    ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "somebody"),
-    ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "KEY", "--hold"),
-    ("transmit", "DIR", "-p", "missing.yml", "--encrypt-to", "KEY"),
-    ("worker", "--identity", "/nowhere"),
-    ("worker", "--encrypt-to", "somebody"),
-    ("process", "DIR", "--identity", "/nowhere"),
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "somebody"),
+        ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "KEY", "--hold"),
+        ("transmit", "DIR", "-p", "missing.yml", "--encrypt-to", "KEY"),
+        ("worker", "--identity", "/nowhere"),
+        ("worker", "--encrypt-to", "somebody"),
+        ("process", "DIR", "--identity", "/nowhere"),
+    ],
+)
 def test_wrong_flags_write_nothing(
     stages: Stages, directory: Path, keys: dict[str, Key], words: tuple[str, ...]
 ) -> None:
@@ -209,7 +229,8 @@ def test_a_reader_that_takes_nothing(
     )
     _, stderr = started.communicate(timeout=LIMIT_SECONDS)
     assert (started.returncode, b"the next stage has read nothing for 1 seconds" in stderr) == (
-        SilentPeer.exit_status, True
+        SilentPeer.exit_status,
+        True,
     ), stderr
     assert stages.leftovers() == []
 

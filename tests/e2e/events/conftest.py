@@ -24,17 +24,25 @@ LIMIT_SECONDS = 100.0
 
 RUNS: dict[str, RunOptions] = {
     "everything": {
-        "playbook": "everything.yml", "verbosity": 3, "cmdline": "--diff",
+        "playbook": "everything.yml",
+        "verbosity": 3,
+        "cmdline": "--diff",
         "envvars": {"JOB_ID": "7", "PROJECT_UPDATE_ID": "3", "ANSIBLE_STRATEGY_PLUGINS": str(STRATEGIES)},
     },
     "secrets": {"playbook": "secrets.yml", "verbosity": 3, "cmdline": "--diff"},
     "asking": {
-        "playbook": "asking.yml", "passwords": {"Which colour.*: ?$": "blue", "Which word.*: ?$": "hush"},
+        "playbook": "asking.yml",
+        "passwords": {"Which colour.*: ?$": "blue", "Which word.*: ?$": "hush"},
     },
-    "args shown": {"playbook": "asking.yml", "extravars": {"colour": "red", "word": "told"},
-                   "envvars": {"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"}},
+    "args shown": {
+        "playbook": "asking.yml",
+        "extravars": {"colour": "red", "word": "told"},
+        "envvars": {"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"},
+    },
     "module": {
-        "module": "command", "module_args": "echo hello", "host_pattern": "live",
+        "module": "command",
+        "module_args": "echo hello",
+        "host_pattern": "live",
         "envvars": {"AD_HOC_COMMAND_ID": "12"},
     },
     "module that fails": {"module": "command", "module_args": "false", "host_pattern": "h1,gone", "verbosity": 3},
@@ -94,10 +102,17 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         patch.setenv("ANSIBLE_PIPELINING", "1")  # the modules start in half the time
         started = {}
         for name, options in RUNS.items():
-            extravars = {"scratch": str(base / "scratch"), "artifacts": str(base / "demo" / "artifacts"),
-                         **dict(options.get("extravars") or {})}  # type: ignore[arg-type]
-            all_options: RunOptions = {**options, "private_data_dir": base / "demo", "quiet": True,
-                                       "extravars": extravars}
+            extravars = {
+                "scratch": str(base / "scratch"),
+                "artifacts": str(base / "demo" / "artifacts"),
+                **dict(options.get("extravars") or {}),  # type: ignore[arg-type]
+            }
+            all_options: RunOptions = {
+                **options,
+                "private_data_dir": base / "demo",
+                "quiet": True,
+                "extravars": extravars,
+            }
             started[name] = playstream.run_async(**all_options)
         by_run = {}
         for name, (thread, runner) in started.items():

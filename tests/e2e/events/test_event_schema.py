@@ -67,8 +67,16 @@ def test_every_field_occurred(seen: Seen, schema: dict[str, Any]) -> None:
     described = set(schema["properties"])
     occurred = {name for event in seen.events for name in event}
     assert occurred == described | {"verbosity"}
-    fields = ("playbook_fields", "play_fields", "task_fields", "host_fields", "res_fields", "end_fields", "loop_fields",
-              "async_fields")
+    fields = (
+        "playbook_fields",
+        "play_fields",
+        "task_fields",
+        "host_fields",
+        "res_fields",
+        "end_fields",
+        "loop_fields",
+        "async_fields",
+    )
     shared = {name for part in fields for name in schema["$defs"][part]["properties"]}
     rare = {"resolved_role"}  # of a role in a collection
     assert shared - rare <= {name for event in seen.samples for name in event["event_data"]}
@@ -101,8 +109,11 @@ def test_the_runs_provoked_what_they_should(seen: Seen) -> None:
     assert kept == {"runner_on_failed", "runner_item_on_failed"}
     assert {event["event"] for event in seen.by_run["broken"]} == {"verbose"}
     assert {event.get("ad_hoc_command_id") for event in seen.by_run["module"]} == {12}
-    failures = [event["event_data"]["ignore_errors"] for event in seen.events if event["event"] == "runner_on_failed"
-                and event["event_data"]]
+    failures = [
+        event["event_data"]["ignore_errors"]
+        for event in seen.events
+        if event["event"] == "runner_on_failed" and event["event_data"]
+    ]
     assert True in failures
     diffs = [event["event_data"]["diff"] for event in seen.events if event["event"] == "runner_on_file_diff"]
     assert None in diffs

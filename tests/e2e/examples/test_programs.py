@@ -19,8 +19,9 @@ COMMANDS = {
     "async_polling.py": "python examples/async_polling.py",
     "adhoc_report.py": "python examples/adhoc_report.py uname -sm",
     "extra_variables.py": "python examples/extra_variables.py",
-    "extra_variables.py, rollback":
-        "python examples/extra_variables.py --version 2.4.9 --environment staging --rollback",
+    "extra_variables.py, rollback": (
+        "python examples/extra_variables.py --version 2.4.9 --environment staging --rollback"
+    ),
     "passwords.py": f"echo {PASSWORD} | python examples/passwords.py",
     "passwords.py, wrong": "echo wrong | python examples/passwords.py",
 }
@@ -33,7 +34,12 @@ def ended(checkout: Path, env: dict[str, str]) -> Ended:
     """Exit status and output of every command; they run at once to save time."""
     started = {
         name: subprocess.Popen(
-            ["sh", "-c", command], cwd=checkout, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            ["sh", "-c", command],
+            cwd=checkout,
+            env=env,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         for name, command in COMMANDS.items()

@@ -42,9 +42,13 @@ def main(control: str, directory: str, params: str) -> dict[str, Any]:
         return False
 
     runner = ansible_runner.interface.run(
-        streamer="process", _input=file, private_data_dir=directory, quiet=True, event_handler=take,
+        streamer="process",
+        _input=file,
+        private_data_dir=directory,
+        quiet=True,
+        event_handler=take,
         status_handler=lambda data, **_: statuses.append(data["status"]),
-    )  # fmt: skip
+    )
     results.close()
     receptor.simple_command(f"work release {unit}")
     return {"status": runner.status, "statuses": statuses, "events": kinds}

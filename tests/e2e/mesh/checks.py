@@ -21,7 +21,10 @@ def check_artifacts(artifacts: Path) -> None:
     shown = "\n".join(event["stdout"] for event in events)
     assert shown.split() == (artifacts / "stdout").read_text().split()
     assert "grüß dich 你好 " * 400 in shown
-    (told,) = (event["event_data"]["res"]["stdout"] for event in events
-               if event["event"] == "runner_on_ok" and event["event_data"]["task_action"] == "script")
+    (told,) = (
+        event["event_data"]["res"]["stdout"]
+        for event in events
+        if event["event"] == "runner_on_ok" and event["event_data"]["task_action"] == "script"
+    )
     assert told.strip() == "hello from a file that travelled"
     assert json.loads((artifacts / "fact_cache" / "node1").read_text()) == {"answer": 42}

@@ -42,9 +42,12 @@ class Node:
         file.write_text(yaml.safe_dump([_adapt(item, directory, self.socket, port) for item in config]))
         with (directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [str(receptor.daemon), "--config", str(file)], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, env=env,
-            )  # fmt: skip
+                [str(receptor.daemon), "--config", str(file)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=env,
+            )
 
     def command(self, *words: str | Path) -> list[str]:
         """A command line of receptorctl's."""
@@ -61,18 +64,24 @@ class Node:
     def results(self, unit: str) -> bytes:
         """All that a unit of work has printed, when it has ended, be it as a failed one."""
         done = subprocess.run(
-            self.command("work", "results", unit), capture_output=True, env=self._env, timeout=LIMIT_SECONDS,
+            self.command("work", "results", unit),
+            capture_output=True,
+            env=self._env,
+            timeout=LIMIT_SECONDS,
             check=False,
-        )  # fmt: skip
+        )
         assert done.returncode in {0, 1}, done.stderr[-2000:]
         return done.stdout
 
     def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
         """receptorctl, with its output in a pipe."""
         return subprocess.Popen(
-            self.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            self.command(*words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=self._env,
-        )  # fmt: skip
+        )
 
     def submit(self, job: bytes, *words: str, worktype: str = "playstream") -> str:
         """Hand a job over for the execution node; return the name of the unit."""
@@ -104,9 +113,12 @@ class Node:
         if not self.socket.exists():
             return False
         done = subprocess.run(
-            self.command("ping", node, "--count", "1"), capture_output=True, env=self._env, timeout=LIMIT_SECONDS,
+            self.command("ping", node, "--count", "1"),
+            capture_output=True,
+            env=self._env,
+            timeout=LIMIT_SECONDS,
             check=False,
-        )  # fmt: skip
+        )
         return done.returncode == 0 and b"Reply from" in done.stdout
 
     def close(self) -> None:

@@ -94,9 +94,7 @@ def sources_of_release(apt: Path, codename: str) -> dict[str, str]:
 
 
 def _translate_lines(text: str, codename: str) -> str:
-    wanted = [
-        match[1] for match in _ONE_LINE.finditer(text) if match[2] == codename and "main" in match[3].split()
-    ]
+    wanted = [match[1] for match in _ONE_LINE.finditer(text) if match[2] == codename and "main" in match[3].split()]
     return "".join(f"deb {source} {RELEASE} main\n" for source in wanted)
 
 
@@ -134,12 +132,25 @@ def _fetch_daemon(target: Path) -> None:
     for name, text in texts.items():
         (work / "sources" / name).write_text(text)
     apt_get = [
-        "apt-get", "--quiet=2",
-        "-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={work / 'sources'}",
-        "-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}",
-        "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=",
-        "-o", "APT::Update::Error-Mode=any", "-o", "Acquire::Languages=none",
-    ]  # fmt: skip
+        "apt-get",
+        "--quiet=2",
+        "-o",
+        "Dir::Etc::sourcelist=/dev/null",
+        "-o",
+        f"Dir::Etc::sourceparts={work / 'sources'}",
+        "-o",
+        f"Dir::State::lists={work / 'lists'}",
+        "-o",
+        f"Dir::Cache={work / 'cache'}",
+        "-o",
+        "Debug::NoLocking=1",
+        "-o",
+        "APT::Sandbox::User=",
+        "-o",
+        "APT::Update::Error-Mode=any",
+        "-o",
+        "Acquire::Languages=none",
+    ]
     try:
         _run([*apt_get, "update"], work)
         _run([*apt_get, "download", "receptor"], work / "download")
@@ -161,9 +172,14 @@ def _install_receptorctl(folder: Path) -> None:
 
 def _run(words: Sequence[str], directory: Path) -> None:
     done = subprocess.run(
-        words, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        words,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     if done.returncode:
         last = "\n".join(done.stdout.strip().splitlines()[-15:])
         hint = ""

@@ -34,9 +34,7 @@ def runner_python() -> Path:
 def run_ansible_runner(python: Path, stages: Stages, *words: str | Path, stdin: bytes = b"") -> bytes:
     """What `ansible-runner` prints; it must succeed."""
     command = [python, "-m", "ansible_runner", *words]
-    done = subprocess.run(
-        command, input=stdin, capture_output=True, env=stages.env, timeout=LIMIT_SECONDS, check=False
-    )
+    done = subprocess.run(command, input=stdin, capture_output=True, env=stages.env, timeout=LIMIT_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -50,14 +48,14 @@ def test_ansible_runner_on_the_command_line(fleet: Mesh, stages: Stages, demo: P
     assert stages.leftovers() == []
 
 
-def test_a_controller_like_awx(
-    fleet: Mesh, stages: Stages, demo: Path, runner_python: Path, tmp_path: Path
-) -> None:
+def test_a_controller_like_awx(fleet: Mesh, stages: Stages, demo: Path, runner_python: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [runner_python, AWX_LIKE, fleet.controller.socket, demo, f"--private-data-dir={tmp_path}/awx_1 --delete"],
-        capture_output=True, env={**stages.env, "PYTHONPATH": str(fleet.receptor.python_path)}, check=False,
+        capture_output=True,
+        env={**stages.env, "PYTHONPATH": str(fleet.receptor.python_path)},
+        check=False,
         timeout=LIMIT_SECONDS,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["status"] == "successful"

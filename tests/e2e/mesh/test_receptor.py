@@ -127,9 +127,12 @@ def test_cancel_through_receptorctl(mesh: Mesh, stages: Stages, demo: Path, tmp_
     script = 'exec playstream process "$0" < <(exec "$@")'
     words = [str(demo), *mesh.controller.command("work", "results", unit)]
     with subprocess.Popen(
-        ["bash", "-c", script, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=stages.env,
+        ["bash", "-c", script, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=stages.env,
         start_new_session=True,
-    ) as processing:  # fmt: skip
+    ) as processing:
         wait_until((tmp_path / "started").exists, LIMIT_SECONDS)
         mesh.controller.call("work", "cancel", unit)
         assert processing.wait(LIMIT_SECONDS) == 254
@@ -141,9 +144,7 @@ def test_the_pipeline_of_the_page(mesh: Mesh, stages: Stages, demo: Path) -> Non
     submitting = mesh.controller.command(
         "work", "submit", "playstream", "--node", "execution", "--payload", "-", "--follow", "--rm"
     )
-    transmitting = stages.start(
-        "transmit", demo, "-p", "site.yml", "--dialect", "runner", stdin=subprocess.DEVNULL
-    )
+    transmitting = stages.start("transmit", demo, "-p", "site.yml", "--dialect", "runner", stdin=subprocess.DEVNULL)
     following = subprocess.Popen(
         submitting, stdin=transmitting.stdout, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=stages.env
     )

@@ -40,7 +40,13 @@ def directory(private_data_dir: MakeDir) -> Path:
     places = {
         "adjacent": project / "callback_plugins" / "adjacent.py",
         "elsewhere": project / "plugins" / "shown" / "elsewhere.py",
-        "collected": project / "collections" / "ansible_collections" / "me" / "mine" / "plugins" / "callback"
+        "collected": project
+        / "collections"
+        / "ansible_collections"
+        / "me"
+        / "mine"
+        / "plugins"
+        / "callback"
         / "collected.py",
     }
     for name, path in places.items():
@@ -61,15 +67,18 @@ def check(run: Run) -> None:
     assert text.encode() == (run.artifacts / "stdout").read_bytes()
 
 
-@pytest.mark.parametrize(("config", "shown"), [
-    ("stdout_callback = default", '"msg": "hello"'),
-    ("stdout_callback = default\ncallback_result_format = yaml", "msg: hello"),
-    ("stdout_callback = minimal", "node1 | SUCCESS"),
-    ("stdout_callback = oneline", "node1 | SUCCESS"),
-    ("stdout_callback = adjacent\ncallback_plugins = ./callback_plugins", "OWN adjacent ok node1"),
-    ("stdout_callback = elsewhere\ncallback_plugins = ./nowhere:./plugins/shown", "OWN elsewhere ok node2"),
-    ("stdout_callback = me.mine.collected\ncollections_path = ./collections", "OWN collected ok node1"),
-])
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        ("stdout_callback = default", '"msg": "hello"'),
+        ("stdout_callback = default\ncallback_result_format = yaml", "msg: hello"),
+        ("stdout_callback = minimal", "node1 | SUCCESS"),
+        ("stdout_callback = oneline", "node1 | SUCCESS"),
+        ("stdout_callback = adjacent\ncallback_plugins = ./callback_plugins", "OWN adjacent ok node1"),
+        ("stdout_callback = elsewhere\ncallback_plugins = ./nowhere:./plugins/shown", "OWN elsewhere ok node2"),
+        ("stdout_callback = me.mine.collected\ncollections_path = ./collections", "OWN collected ok node1"),
+    ],
+)
 def test_the_users_stdout_callback_and_ansible_cfg(stages: Stages, directory: Path, config: str, shown: str) -> None:
     (directory / "project" / "ansible.cfg").write_text(f"[defaults]\n{config}\n")
     run = stages.run(directory, "-p", "site.yml")
@@ -96,7 +105,11 @@ def test_a_nested_run_is_part_of_its_tasks_result(stages: Stages, directory: Pat
     assert run.exit_statuses == (0, 0, 0), run.stdout
     events = run.events
     assert [event["event"] for event in events] == [
-        "playbook_on_start", "playbook_on_play_start", "playbook_on_task_start", "runner_on_start", "runner_on_ok",
+        "playbook_on_start",
+        "playbook_on_play_start",
+        "playbook_on_task_start",
+        "runner_on_start",
+        "runner_on_ok",
         "playbook_on_stats",
     ]
     assert "Say hello" in events[4]["event_data"]["res"]["stdout"]

@@ -22,18 +22,33 @@ def demo(private_data_dir: MakeDir) -> Path:
 
 
 @pytest.mark.parametrize("dialect", ["playstream", "runner"])
-@pytest.mark.parametrize(("words", "pattern", "expected"), [
-    (("-p", "site.yml"), "site.yml", "playbook 'project/site.yml' would not reach the worker: excluded by {}"),
-    (("-p", "site.yml"), "/project/", "playbook 'project/site.yml' would not reach the worker: excluded by {}"),
-    (("-p", "link.yml"), "linked.yml", "playbook 'project/link.yml' would not reach the worker: excluded by {}"),
-    (("-p", "site.yml", "--inventory", "inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
-    (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: excluded by {}"),
-    (("-p", "site.yml", "--roles-path", "more"), "more", "roles_path 'more' would not reach the worker"),
-    (("-p", "site.yml", "--cmdline", "--diff -e @linked.yml"), "linked.yml", "extra variables 'project/linked.yml'"),
-    (("-p", "site.yml", "--cmdline", "-i../inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
-    (("-m", "ping", "--cmdline", "--vault-id=dev@linked.yml"), "linked*", "vault password 'project/linked.yml' would"),
-    (("-p", "old.yml", "--project-dir", "artifacts"), "x", "artifacts/ is never sent"),
-])
+@pytest.mark.parametrize(
+    ("words", "pattern", "expected"),
+    [
+        (("-p", "site.yml"), "site.yml", "playbook 'project/site.yml' would not reach the worker: excluded by {}"),
+        (("-p", "site.yml"), "/project/", "playbook 'project/site.yml' would not reach the worker: excluded by {}"),
+        (("-p", "link.yml"), "linked.yml", "playbook 'project/link.yml' would not reach the worker: excluded by {}"),
+        (("-p", "site.yml", "--inventory", "inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
+        (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: excluded by {}"),
+        (("-p", "site.yml", "--roles-path", "more"), "more", "roles_path 'more' would not reach the worker"),
+        (
+            ("-p", "site.yml", "--cmdline", "--diff -e @linked.yml"),
+            "linked.yml",
+            "extra variables 'project/linked.yml'",
+        ),
+        (
+            ("-p", "site.yml", "--cmdline", "-i../inventory/hosts"),
+            "hosts",
+            "inventory 'inventory/hosts' would not reach",
+        ),
+        (
+            ("-m", "ping", "--cmdline", "--vault-id=dev@linked.yml"),
+            "linked*",
+            "vault password 'project/linked.yml' would",
+        ),
+        (("-p", "old.yml", "--project-dir", "artifacts"), "x", "artifacts/ is never sent"),
+    ],
+)
 def test_it_is_refused(
     stages: Stages, demo: Path, words: tuple[str, ...], pattern: str, expected: str, dialect: str
 ) -> None:
@@ -46,12 +61,15 @@ def test_it_is_refused(
     assert expected.format(f"{demo}/.playstreamignore, line 2: {pattern!r}") in done.stderr.decode()
 
 
-@pytest.mark.parametrize("words", [
-    ("-p", "site.yml", "--exclude", "*.yml", "--exclude", "!site.yml"),
-    ("-p", "site.yml", "--exclude", "roles/"),
-    ("-m", "ping", "--exclude", "/project/"),
-    ("-p", "site.yml", "--exclude", "linked.yml", "--cmdline", "-e linked.yml=1 -i linked.yml,"),
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-p", "site.yml", "--exclude", "*.yml", "--exclude", "!site.yml"),
+        ("-p", "site.yml", "--exclude", "roles/"),
+        ("-m", "ping", "--exclude", "/project/"),
+        ("-p", "site.yml", "--exclude", "linked.yml", "--cmdline", "-e linked.yml=1 -i linked.yml,"),
+    ],
+)
 def test_what_is_not_named_may_be_left_out(stages: Stages, demo: Path, words: tuple[str, ...]) -> None:
     assert stages.call("transmit", demo, *words).returncode == 0
 

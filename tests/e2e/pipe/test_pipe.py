@@ -29,8 +29,15 @@ def check_run(run: Run) -> None:
     assert stats["artifact_data"] == {"answer": 42}
     kinds = {event["event"] for event in events}
     assert kinds >= {
-        "playbook_on_play_start", "playbook_on_task_start", "runner_on_start", "runner_on_ok", "runner_on_failed",
-        "runner_on_skipped", "runner_on_unreachable", "runner_item_on_ok", "playbook_on_stats",
+        "playbook_on_play_start",
+        "playbook_on_task_start",
+        "runner_on_start",
+        "runner_on_ok",
+        "runner_on_failed",
+        "runner_on_skipped",
+        "runner_on_unreachable",
+        "runner_item_on_ok",
+        "playbook_on_stats",
     }
     shown = displayed(events)
     assert shown.encode() == (run.artifacts / "stdout").read_bytes()
@@ -62,8 +69,9 @@ def test_over_ssh_with_a_noisy_login(stages: Stages, rich_dir: Path, sshd: Sshd)
 
 
 def test_the_ident_names_the_directory_and_the_events(stages: Stages, rich_dir: Path) -> None:
-    run = stages.run(rich_dir, "-m", "ansible.builtin.ping", "--hosts", "node1", "-i", "job 7",
-                     process=("-i", "job 7", "-q"))
+    run = stages.run(
+        rich_dir, "-m", "ansible.builtin.ping", "--hosts", "node1", "-i", "job 7", process=("-i", "job 7", "-q")
+    )
     assert run.exit_statuses == (0, 0, 0)
     assert run.stdout == ""
     artifacts = rich_dir / "artifacts" / "job 7"
@@ -136,8 +144,9 @@ def test_a_worker_with_a_directory_of_its_own(stages: Stages, rich_dir: Path, pr
     )
     (theirs / "env").mkdir()
     (theirs / "env" / "extravars").write_text("only_there: value of the worker\n")
-    run = stages.run(rich_dir, "-p", "there.yml", "--only-transmit-kwargs", "-i", "x",
-                     worker=("--private-data-dir", str(theirs)))
+    run = stages.run(
+        rich_dir, "-p", "there.yml", "--only-transmit-kwargs", "-i", "x", worker=("--private-data-dir", str(theirs))
+    )
     assert run.exit_statuses == (0, 0, 0), run.stderr
     assert "value of the worker" in run.stdout
     assert (theirs / "artifacts" / "x" / "rc").read_text() == "0"
@@ -147,20 +156,24 @@ def test_delete_empties_before_and_removes_after(stages: Stages, rich_dir: Path,
     place = tmp_path / "place"
     (place / "project").mkdir(parents=True)
     (place / "project" / "old.yml").write_text("left over")
-    run = stages.run(rich_dir, "-m", "command", "-a", f"ls {place}/project", "--hosts", "node1",
-                     worker=("--private-data-dir", str(place), "--delete"))
+    run = stages.run(
+        rich_dir,
+        "-m",
+        "command",
+        "-a",
+        f"ls {place}/project",
+        "--hosts",
+        "node1",
+        worker=("--private-data-dir", str(place), "--delete"),
+    )
     assert run.exit_statuses == (0, 0, 0), run.stdout
     assert "site.yml" in run.stdout
     assert "old.yml" not in run.stdout
     assert not place.exists()
 
 
-def test_the_death_of_the_ssh_client_ends_the_remote_job(
-    stages: Stages, private_data_dir: MakeDir, sshd: Sshd
-) -> None:
-    directory = private_data_dir(
-        {"slow.yml": "- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 600}]\n"}
-    )
+def test_the_death_of_the_ssh_client_ends_the_remote_job(stages: Stages, private_data_dir: MakeDir, sshd: Sshd) -> None:
+    directory = private_data_dir({"slow.yml": "- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 600}]\n"})
     job = stages.transmit(directory, "-p", "slow.yml")
     worker = stages.start("worker", "--keepalive-seconds", "0", prefix=(*sshd.command, "exec"))
     assert worker.stdin is not None

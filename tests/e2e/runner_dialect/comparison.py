@@ -84,9 +84,7 @@ class Normal:
         return text
 
     def _event_files(self) -> list[str]:
-        return sorted(
-            self._uuids_in(path.name) for path in (self._run.artifacts / "job_events").iterdir()
-        )
+        return sorted(self._uuids_in(path.name) for path in (self._run.artifacts / "job_events").iterdir())
 
     def _uuids_in(self, name: str) -> str:
         counter, _, uuid = name.removesuffix(".json").partition("-")

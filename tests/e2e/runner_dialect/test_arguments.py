@@ -27,14 +27,32 @@ PLAYBOOK = """\
 FLAGS = {
     "env files suppressed": ("-p", "site.yml", "--omit-env-files"),
     "inventory, limit, forks": (
-        "-p", "site.yml", "--inventory", "{dir}/more hosts", "--limit", "node2", "--forks", "2",
+        "-p",
+        "site.yml",
+        "--inventory",
+        "{dir}/more hosts",
+        "--limit",
+        "node2",
+        "--forks",
+        "2",
         "--only-failed-event-data",
     ),
     "command line": (
-        "-p", "site.yml", "--cmdline", "--skip-tags left_out --tags told -e 'two=\"2 é\"'", "--omit-event-data",
+        "-p",
+        "site.yml",
+        "--cmdline",
+        "--skip-tags left_out --tags told -e 'two=\"2 é\"'",
+        "--omit-event-data",
     ),
     "a module": (
-        "-m", "command", "-a", "sh -c 'pwd; ls -d project'", "--hosts", "node1", "--cmdline", "-e @vars.yml",
+        "-m",
+        "command",
+        "-a",
+        "sh -c 'pwd; ls -d project'",
+        "--hosts",
+        "node1",
+        "--cmdline",
+        "-e @vars.yml",
     ),
 }
 

@@ -61,10 +61,21 @@ def test_the_measure_is_what_it_should_be(run_of: RunOf) -> None:
     events = run_of(MEASURE).events
     assert [event["counter"] for event in events] == list(range(1, len(events) + 1))
     assert {event["event"] for event in events} >= {
-        "playbook_on_start", "playbook_on_play_start", "playbook_on_task_start", "playbook_on_include",
-        "playbook_on_notify", "playbook_on_stats", "runner_on_start", "runner_on_ok", "runner_on_failed",
-        "runner_on_file_diff", "runner_on_skipped", "runner_on_unreachable", "runner_item_on_ok",
-        "runner_item_on_failed", "runner_retry",
+        "playbook_on_start",
+        "playbook_on_play_start",
+        "playbook_on_task_start",
+        "playbook_on_include",
+        "playbook_on_notify",
+        "playbook_on_stats",
+        "runner_on_start",
+        "runner_on_ok",
+        "runner_on_failed",
+        "runner_on_file_diff",
+        "runner_on_skipped",
+        "runner_on_unreachable",
+        "runner_item_on_ok",
+        "runner_item_on_failed",
+        "runner_retry",
     }
     stats = events[-1]["event_data"]
     assert stats["rescued"] == {"node1": 1}

@@ -17,7 +17,7 @@ BANNER = b"Welcome to node1\r\n\x1b[1mAuthorized use only {see below}\x1b[0m\r\n
 WARNINGS = (
     b"/usr/lib/python3/dist-packages/paramiko/transport.py:236: CryptographyDeprecationWarning: old\n",
     b"  {'a': 1}\n",
-    b"[WARNING]: something {\"of\": \"no meaning\"} here\n",
+    b'[WARNING]: something {"of": "no meaning"} here\n',
     b"Traceback (most recent call last):\n",
     b"\n",
     b"\xff\xfe\x00 bytes\n",
@@ -28,17 +28,33 @@ JOB = captured.stream("2.4.3", "transmit")
 _ARCHIVE = WORKER.index(b'{"zipfile"')
 _BASE64 = WORKER.index(b"\n", _ARCHIVE) + 1
 _EOF = WORKER.index(b'{"eof"')
-CUTS = sorted({
-    *captured.line_ends(WORKER)[:-1],
-    *(end + offset for end in [0, *captured.line_ends(WORKER)[:-2:5]] for offset in (1, 40, 400)),
-    *range(_BASE64, _EOF, 211), _BASE64 + 1, _BASE64 + 2, _BASE64 + 3, _EOF - 1, _EOF, _EOF + 5,
-})  # fmt: skip
+CUTS = sorted(
+    {
+        *captured.line_ends(WORKER)[:-1],
+        *(end + offset for end in [0, *captured.line_ends(WORKER)[:-2:5]] for offset in (1, 40, 400)),
+        *range(_BASE64, _EOF, 211),
+        _BASE64 + 1,
+        _BASE64 + 2,
+        _BASE64 + 3,
+        _EOF - 1,
+        _EOF,
+        _EOF + 5,
+    }
+)
 _JOB_BASE64 = JOB.index(b"\n", JOB.index(b'{"zipfile"')) + 1
 _JOB_EOF = JOB.index(b'{"eof"')
 JOB_CUTS = [
-    20, JOB.index(b"\n"), JOB.index(b"\n") + 1, JOB.index(b"\n") + 5, _JOB_BASE64, _JOB_BASE64 + 1, _JOB_BASE64 + 500,
-    _JOB_EOF - 1, _JOB_EOF, _JOB_EOF + 6,
-]  # fmt: skip
+    20,
+    JOB.index(b"\n"),
+    JOB.index(b"\n") + 1,
+    JOB.index(b"\n") + 5,
+    _JOB_BASE64,
+    _JOB_BASE64 + 1,
+    _JOB_BASE64 + 500,
+    _JOB_EOF - 1,
+    _JOB_EOF,
+    _JOB_EOF + 6,
+]
 
 
 def complete_events(data: bytes) -> list[object]:

@@ -54,9 +54,11 @@ def make_job(
 ) -> SecretJob:
     """Make the directory; its vaulted variables are vaulted."""
     (directory / "inventory").mkdir(parents=True)
-    (directory / "inventory" / "hosts").write_text(_HOSTS.format(
-        port=server.port, expected=len(markers["vaulted variable"]), login=login.name, becoming=becoming.name
-    ))
+    (directory / "inventory" / "hosts").write_text(
+        _HOSTS.format(
+            port=server.port, expected=len(markers["vaulted variable"]), login=login.name, becoming=becoming.name
+        )
+    )
     project = directory / "project"
     shutil.copytree(_HERE / "library", project / "library", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(_HERE / "site.yml", project)
@@ -72,8 +74,11 @@ def make_job(
             "vault:prod": markers["vault password prod"],
             "^The word:\\s*?$": markers["answer to a prompt"],
         },
-        "envvars": {"MY_TOKEN": markers["environment variable"], "ANSIBLE_HOST_KEY_CHECKING": "False",
-                    "HOME": str(home)},
+        "envvars": {
+            "MY_TOKEN": markers["environment variable"],
+            "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "HOME": str(home),
+        },
         "extravars": {"extra": markers["extra variable"]},
         "ssh_key": key,
     }

@@ -7,8 +7,17 @@ import secrets
 from collections.abc import Iterable, Mapping
 
 NAMES = (
-    "ssh password", "become password", "key passphrase", "vault password", "vault password dev", "vault password prod",
-    "vaulted variable", "vaulted variable dev", "vaulted variable prod", "answer to a prompt", "environment variable",
+    "ssh password",
+    "become password",
+    "key passphrase",
+    "vault password",
+    "vault password dev",
+    "vault password prod",
+    "vaulted variable",
+    "vaulted variable dev",
+    "vaulted variable prod",
+    "answer to a prompt",
+    "environment variable",
     "extra variable",
 )
 """What a job is given; its private key comes besides."""

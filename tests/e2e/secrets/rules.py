@@ -25,20 +25,55 @@ class Rule:
 
 
 RULES = (
-    Rule(".*", "file", r"{directory}/env/(passwords|ssh_key|envvars|extravars|settings)", at_end=True,
-         reason="where the user has put it"),
-    Rule("environment variable", "environ", r"job:.*", at_end=False,
-         reason="it is what the job's processes are to have in their environment"),
-    Rule("extra variable", "file", r"{temporary}/playstream-spool-\w+/run/extravars-[0-9]+", at_end=False,
-         reason="Ansible reads extra variables from a file; a word of the command line is seen by everybody"),
-    Rule("registry password", "file", r"{temporary}/playstream-spool-\w+/registry/(auth|config)\.json", at_end=False,
-         reason="podman and docker read their login from a file"),
-    Rule("vaulted variable.*", "file", r"{home}/\.ansible/tmp/.*", at_end=False,
-         reason="Ansible puts a module's arguments into a private directory of the host's while the module runs"),
-    Rule("ssh password", "(file|deleted)", r"/dev/shm/\w+( \(deleted\))?", at_end=False,
-         reason="ansible-core from 2.19 gives it to ssh in shared memory, of mode 0600, unless told to use sshpass"),
-    Rule("store password", "environ", r"(?!job:).*-m playstream (run|process) .*", at_end=False,
-         reason="PLAYSTREAM_STORE is in the environment of the command that the user gives it to, and no further"),
+    Rule(
+        ".*",
+        "file",
+        r"{directory}/env/(passwords|ssh_key|envvars|extravars|settings)",
+        at_end=True,
+        reason="where the user has put it",
+    ),
+    Rule(
+        "environment variable",
+        "environ",
+        r"job:.*",
+        at_end=False,
+        reason="it is what the job's processes are to have in their environment",
+    ),
+    Rule(
+        "extra variable",
+        "file",
+        r"{temporary}/playstream-spool-\w+/run/extravars-[0-9]+",
+        at_end=False,
+        reason="Ansible reads extra variables from a file; a word of the command line is seen by everybody",
+    ),
+    Rule(
+        "registry password",
+        "file",
+        r"{temporary}/playstream-spool-\w+/registry/(auth|config)\.json",
+        at_end=False,
+        reason="podman and docker read their login from a file",
+    ),
+    Rule(
+        "vaulted variable.*",
+        "file",
+        r"{home}/\.ansible/tmp/.*",
+        at_end=False,
+        reason="Ansible puts a module's arguments into a private directory of the host's while the module runs",
+    ),
+    Rule(
+        "ssh password",
+        "(file|deleted)",
+        r"/dev/shm/\w+( \(deleted\))?",
+        at_end=False,
+        reason="ansible-core from 2.19 gives it to ssh in shared memory, of mode 0600, unless told to use sshpass",
+    ),
+    Rule(
+        "store password",
+        "environ",
+        r"(?!job:).*-m playstream (run|process) .*",
+        at_end=False,
+        reason="PLAYSTREAM_STORE is in the environment of the command that the user gives it to, and no further",
+    ),
 )
 
 
@@ -57,8 +92,7 @@ def not_allowed(findings: Iterable[Finding], places: Places, *, at_end: bool = F
     """Those of the findings that no rule allows, in order."""
     names = {name: re.escape(str(getattr(places, name))) for name in ("directory", "temporary", "home")}
     return sorted(
-        finding for finding in findings
-        if not any(_allows(rule, finding, names, at_end=at_end) for rule in RULES)
+        finding for finding in findings if not any(_allows(rule, finding, names, at_end=at_end) for rule in RULES)
     )
 
 

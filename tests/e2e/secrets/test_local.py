@@ -17,8 +17,9 @@ from tests.stages import LIMIT_SECONDS, Stages
 
 
 @pytest.mark.parametrize("given", ["files", "arguments"])
-def test_a_run(stages: Stages, secret_job: SecretJob, watch: Watch, check_places: CheckPlaces, tmp_path: Path,
-               given: str) -> None:
+def test_a_run(
+    stages: Stages, secret_job: SecretJob, watch: Watch, check_places: CheckPlaces, tmp_path: Path, given: str
+) -> None:
     search = Search(secret_job.secrets)
     store, log = tmp_path / "runs.db", tmp_path / "log"
     with watch:
@@ -31,7 +32,10 @@ def test_a_run(stages: Stages, secret_job: SecretJob, watch: Watch, check_places
             options = {**secret_job.options, "store": f"sqlite:///{store}", "logfile": str(log), "verbosity": 2}
             done = subprocess.run(
                 [sys.executable, "-m", "tests.e2e.secrets.program", "run", secret_job.directory],
-                input=json.dumps(options).encode(), capture_output=True, check=False, env=stages.env,
+                input=json.dumps(options).encode(),
+                capture_output=True,
+                check=False,
+                env=stages.env,
                 timeout=LIMIT_SECONDS,
             )
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()

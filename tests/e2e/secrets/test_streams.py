@@ -31,18 +31,35 @@ def transmit(stages: Stages, job: SecretJob, given: str, dialect: str, log: Path
         return stages.transmit(job.directory, "-p", "site.yml", "--dialect", dialect, "--logfile", log)
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.secrets.program", "transmit", job.directory],
-        input=json.dumps({**job.options, "logfile": str(log)}).encode(), capture_output=True, check=True,
-        env=stages.env, timeout=LIMIT_SECONDS,
+        input=json.dumps({**job.options, "logfile": str(log)}).encode(),
+        capture_output=True,
+        check=True,
+        env=stages.env,
+        timeout=LIMIT_SECONDS,
     )
     assert Search(job.secrets).names_in(done.stderr) == set()
     return done.stdout
 
 
-@pytest.mark.parametrize(("dialect", "given", "mechanism"), [
-    ("playstream", "files", "ssh_askpass"), ("playstream", "arguments", "sshpass"), ("runner", "files", "sshpass"),
-])
-def test_each_stage(stages: Stages, secret_job: SecretJob, watch: Watch, check_places: CheckPlaces, tmp_path: Path,
-                    monkeypatch: pytest.MonkeyPatch, dialect: str, given: str, mechanism: str) -> None:
+@pytest.mark.parametrize(
+    ("dialect", "given", "mechanism"),
+    [
+        ("playstream", "files", "ssh_askpass"),
+        ("playstream", "arguments", "sshpass"),
+        ("runner", "files", "sshpass"),
+    ],
+)
+def test_each_stage(
+    stages: Stages,
+    secret_job: SecretJob,
+    watch: Watch,
+    check_places: CheckPlaces,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dialect: str,
+    given: str,
+    mechanism: str,
+) -> None:
     monkeypatch.setenv("ANSIBLE_SSH_PASSWORD_MECHANISM", mechanism)
     directory = secret_job.directory
     search = Search(secret_job.secrets)

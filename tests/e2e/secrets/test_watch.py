@@ -26,14 +26,21 @@ def test_a_secret_in_each_kind_of_place(tmp_path: Path) -> None:
         Watch(markers, [tmp_path], private) as watch,
         subprocess.Popen(
             ["sh", "-c", 'exec 3<>"$0"; rm "$0"; echo "$2" >&3; read -r end', deleted, markers["one"], markers["two"]],
-            stdin=subprocess.PIPE, env={**os.environ, "X": markers["three"]},
+            stdin=subprocess.PIPE,
+            env={**os.environ, "X": markers["three"]},
         ) as process,
     ):
         (tmp_path / "file").write_text(markers["four"])
         (tmp_path / "encoded").write_bytes(base64.b64encode(f"name:{markers['five']}!".encode()))
         shared.write_text(markers["six"])
-        wanted = {("one", "argv"), ("two", "deleted"), ("three", "environ"), ("four", "file"), ("five", "file"),
-                  ("six", "file")}
+        wanted = {
+            ("one", "argv"),
+            ("two", "deleted"),
+            ("three", "environ"),
+            ("four", "file"),
+            ("five", "file"),
+            ("six", "file"),
+        }
         try:
             wait_until(lambda: wanted <= {(finding.secret, finding.kind) for finding in watch.findings})
             wait_until(lambda: watch.open_to_others)

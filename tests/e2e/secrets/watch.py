@@ -46,8 +46,11 @@ class Watch:
         self._places = places
         self._private = private
         self._stop = threading.Event()
-        looks = ((self.look_at_processes, _PAUSE_SECONDS), (self.look_at_files, _FILES_PAUSE_SECONDS),
-                 (self.look_at_modes, _FILES_PAUSE_SECONDS))
+        looks = (
+            (self.look_at_processes, _PAUSE_SECONDS),
+            (self.look_at_files, _FILES_PAUSE_SECONDS),
+            (self.look_at_modes, _FILES_PAUSE_SECONDS),
+        )
         self._threads = [threading.Thread(target=self._repeat, args=look) for look in looks]
         self._errors: list[BaseException] = []
         self.findings: set[Finding] = set()
@@ -112,8 +115,15 @@ class Watch:
             if not root.name.startswith("playstream-"):
                 continue
             self.spools.add(root.name)
-            for path in (root, root / "run", root / "run" / "extravars-1", root / "registry",
-                         *_entries(root / "registry"), root / "artifacts", root / "data"):
+            for path in (
+                root,
+                root / "run",
+                root / "run" / "extravars-1",
+                root / "registry",
+                *_entries(root / "registry"),
+                root / "artifacts",
+                root / "data",
+            ):
                 try:
                     mode = path.lstat().st_mode
                 except OSError:
@@ -129,9 +139,7 @@ class Watch:
 def find_in_files(secrets: Mapping[str, str], places: Sequence[Path]) -> set[Finding]:
     """Secrets in the files of the places as they are now."""
     search = Search(secrets)
-    return {
-        Finding(name, "file", str(path)) for path in _files_in(places) for name in search.names_in(_read(path))
-    }
+    return {Finding(name, "file", str(path)) for path in _files_in(places) for name in search.names_in(_read(path))}
 
 
 def find_in_system(secrets: Mapping[str, str], since: float) -> set[Finding]:
@@ -140,7 +148,8 @@ def find_in_system(secrets: Mapping[str, str], since: float) -> set[Finding]:
     device = Path("/").stat().st_dev
     return {
         Finding(name, "file", str(path))
-        for path in _files_below(Path("/"), device=device, since=since) for name in search.names_in(_read(path))
+        for path in _files_below(Path("/"), device=device, since=since)
+        for name in search.names_in(_read(path))
     }
 
 

@@ -14,10 +14,16 @@ from tests.stress.hostile.test_any_consumer import strict
 from tests.stress.hostile.test_any_input import VALUES
 
 
-@pytest.mark.parametrize(("value", "kept"), [
-    (float("nan"), None), ([float("inf"), -float("inf")], [None, None]), ({"a": 1e308 * 10}, {"a": None}),
-    ("a\ud800b", "a\ufffdb"), ({"\udfff": "\ud800\ud800"}, {"\ufffd": "\ufffd\ufffd"}),
-])
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (float("nan"), None),
+        ([float("inf"), -float("inf")], [None, None]),
+        ({"a": 1e308 * 10}, {"a": None}),
+        ("a\ud800b", "a\ufffdb"),
+        ({"\udfff": "\ud800\ud800"}, {"\ufffd": "\ufffd\ufffd"}),
+    ],
+)
 def test_what_is_replaced(value: Any, kept: Any) -> None:
     assert not is_json(value)
     assert fit_json(value) == kept

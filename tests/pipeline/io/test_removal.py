@@ -64,8 +64,9 @@ def root() -> Iterator[Path]:
 def remove_as_user(root: Path, make: str) -> str:
     """What an ordinary user's removal of the tree that `make` makes says."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(root), make], env=environment, check=True,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(root), make], env=environment, check=True, capture_output=True, text=True
+    )
     return done.stdout
 
 

@@ -14,7 +14,18 @@ from playstream.pipeline.runner_dialect.kwargs import read_kwargs
 from tests.stages import Stages
 
 REFUSED = (
-    ".running", ".x", "..", "job_events", "fact_cache", "stdout", "stderr", "rc", "status", "command", "last", "latest",
+    ".running",
+    ".x",
+    "..",
+    "job_events",
+    "fact_cache",
+    "stdout",
+    "stderr",
+    "rc",
+    "status",
+    "command",
+    "last",
+    "latest",
     "last-failed",
 )
 

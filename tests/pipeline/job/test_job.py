@@ -28,47 +28,58 @@ def directory(private_data_dir: MakeDir) -> Path:
     return made
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [
-    ({"playbook": "nope.yml"}, "'nope.yml' was not found in .*available: other.yaml, site.yml"),
-    ({"playbook": "../inventory/hosts"}, "outside the project"),
-    ({"playbook": "/etc/passwd"}, "outside the project"),
-    ({"playbook": "roles"}, "is not a file"),
-    ({}, "expected one of playbook .* got none"),
-    ({"playbook": "site.yml", "module": "ping"}, "expected one of .* got playbook and module"),
-    ({"role": "db"}, "role 'db' was not found"),
-    ({"module": "ping", "inventory": ["nope"]}, "inventory 'nope' was not found.*'nope,'"),
-    ({"module": "ping", "inventory": ["../x"]}, "inventory '../x' is outside the private data directory"),
-    ({"module": "ping", "roles_path": ["/usr/share"]}, "roles_path '/usr/share' is outside"),
-    ({"module": "ping", "project_dir": ".."}, "project_dir '..' is outside"),
-    ({"module": "ping", "forks": 0}, "forks: expected an integer of 1 or more, got 0"),
-    ({"module": "ping", "verbosity": 8}, "verbosity: expected 0 to 7, got 8"),
-    ({"module": "ping", "ident": "a/b"}, "is not a valid directory name"),
-    ({"module": "ping", "ident": ".."}, "is not a valid directory name"),
-    ({"module": "ping", "cmdline": "--diff 'x"}, "cmdline: .* cannot be split into words: No closing quotation"),
-    ({"module": "ping", "passwords": {"(": "x"}}, "passwords: '\\(' is not a regular expression"),
-    ({"module": "ping", "envvars": {"A=B": "x"}}, "envvars: 'A=B' is not a valid name"),
-    ({"module": "ping", "extravars": [{"a": {"b": [1, object()]}}]},
-     r"extravars: a.b\[1\]: expected a string, a number.*got an object of the type object"),
-    ({"module": "ping", "role_vars": {"a": float("nan")}}, "role_vars: a: expected a string, a number.*got nan"),
-    ({"module": "ping", "settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected a number of seconds"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"playbook": "nope.yml"}, "'nope.yml' was not found in .*available: other.yaml, site.yml"),
+        ({"playbook": "../inventory/hosts"}, "outside the project"),
+        ({"playbook": "/etc/passwd"}, "outside the project"),
+        ({"playbook": "roles"}, "is not a file"),
+        ({}, "expected one of playbook .* got none"),
+        ({"playbook": "site.yml", "module": "ping"}, "expected one of .* got playbook and module"),
+        ({"role": "db"}, "role 'db' was not found"),
+        ({"module": "ping", "inventory": ["nope"]}, "inventory 'nope' was not found.*'nope,'"),
+        ({"module": "ping", "inventory": ["../x"]}, "inventory '../x' is outside the private data directory"),
+        ({"module": "ping", "roles_path": ["/usr/share"]}, "roles_path '/usr/share' is outside"),
+        ({"module": "ping", "project_dir": ".."}, "project_dir '..' is outside"),
+        ({"module": "ping", "forks": 0}, "forks: expected an integer of 1 or more, got 0"),
+        ({"module": "ping", "verbosity": 8}, "verbosity: expected 0 to 7, got 8"),
+        ({"module": "ping", "ident": "a/b"}, "is not a valid directory name"),
+        ({"module": "ping", "ident": ".."}, "is not a valid directory name"),
+        ({"module": "ping", "cmdline": "--diff 'x"}, "cmdline: .* cannot be split into words: No closing quotation"),
+        ({"module": "ping", "passwords": {"(": "x"}}, "passwords: '\\(' is not a regular expression"),
+        ({"module": "ping", "envvars": {"A=B": "x"}}, "envvars: 'A=B' is not a valid name"),
+        (
+            {"module": "ping", "extravars": [{"a": {"b": [1, object()]}}]},
+            r"extravars: a.b\[1\]: expected a string, a number.*got an object of the type object",
+        ),
+        ({"module": "ping", "role_vars": {"a": float("nan")}}, "role_vars: a: expected a string, a number.*got nan"),
+        (
+            {"module": "ping", "settings": {"job_timeout": "soon"}},
+            "settings: job_timeout: expected a number of seconds",
+        ),
+    ],
+)
 def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         make_job(directory, Arguments(**arguments), Delivery.TREE)
 
 
-@pytest.mark.parametrize(("name", "text", "expected"), [
-    ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
-    ("envvars", "- a\n", "env/envvars: expected a mapping of names to values, got a list"),
-    ("envvars", "A: {b: c}\n", "env/envvars: A: expected a string or a number, got dict"),
-    ("envvars", "a: &x {b: *x}\n", "env/envvars: expected at most 200 levels"),
-    ("envvars", "1: a\n", "env/envvars: 1: expected a string as a name, got 1"),
-    ("extravars", "{\"a\": 1,\n \"b\" 2}\n", "env/extravars, line 2"),
-    ("passwords", "'[': secret-word\n", "env/passwords: '\\[' is not a regular expression"),
-    ("passwords", "'^x': [secret-word]\n", "env/passwords: the answer to '\\^x': expected a string"),
-    ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected a number of seconds"),
-    ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
+        ("envvars", "- a\n", "env/envvars: expected a mapping of names to values, got a list"),
+        ("envvars", "A: {b: c}\n", "env/envvars: A: expected a string or a number, got dict"),
+        ("envvars", "a: &x {b: *x}\n", "env/envvars: expected at most 200 levels"),
+        ("envvars", "1: a\n", "env/envvars: 1: expected a string as a name, got 1"),
+        ("extravars", '{"a": 1,\n "b" 2}\n', "env/extravars, line 2"),
+        ("passwords", "'[': secret-word\n", "env/passwords: '\\[' is not a regular expression"),
+        ("passwords", "'^x': [secret-word]\n", "env/passwords: the answer to '\\^x': expected a string"),
+        ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected a number of seconds"),
+        ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),
+    ],
+)
 def test_wrong_files_in_env(directory: Path, name: str, text: str, expected: str) -> None:
     (directory / "env" / name).write_text(text)
     with pytest.raises(ConfigurationError, match=expected) as caught:
@@ -82,10 +93,13 @@ def test_a_file_in_env_that_is_not_text(directory: Path) -> None:
         read_env_files(directory)
 
 
-@pytest.mark.parametrize(("make", "expected"), [
-    (lambda _path: None, "does not exist"),
-    (lambda path: path.write_text(""), "is not a directory"),
-])
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda _path: None, "does not exist"),
+        (lambda path: path.write_text(""), "is not a directory"),
+    ],
+)
 def test_a_missing_directory(tmp_path: Path, make: Callable[[Path], object], expected: str) -> None:
     make(tmp_path / "demo")
     with pytest.raises(ConfigurationError, match=expected):
@@ -108,13 +122,23 @@ def test_arguments_win_over_files_name_by_name(directory: Path) -> None:
 def test_files_are_merged_the_same_wherever_they_are(directory: Path, files_win: bool, cmdline: str | None) -> None:
     """Of the caller's directory, or of the worker's when only the arguments travel."""
     for name, text in {
-        "extravars": "a: 1\n", "envvars": '{"X": "file", "Y": "file"}', "cmdline": "--diff",
-        "passwords": "{'^a': file, '^b': file}", "settings": "{idle_timeout: 5, job_timeout: 6, own: file}",
+        "extravars": "a: 1\n",
+        "envvars": '{"X": "file", "Y": "file"}',
+        "cmdline": "--diff",
+        "passwords": "{'^a': file, '^b': file}",
+        "settings": "{idle_timeout: 5, job_timeout: 6, own: file}",
     }.items():
         (directory / "env" / name).write_text(text)
     arguments = Arguments(
-        ident="1", playbook="site.yml", extravars=[{"b": 3}], envvars={"Y": "argument"}, passwords={"^b": "argument"},
-        settings={"own": "argument", "job_timeout": 7}, timeout=9, cmdline=cmdline, env_files_win=files_win,
+        ident="1",
+        playbook="site.yml",
+        extravars=[{"b": 3}],
+        envvars={"Y": "argument"},
+        passwords={"^b": "argument"},
+        settings={"own": "argument", "job_timeout": 7},
+        timeout=9,
+        cmdline=cmdline,
+        env_files_win=files_win,
     )
     here = make_job(directory, arguments, Delivery.IN_PLACE)
     sent = make_job(None, arguments, Delivery.ARGUMENTS)
@@ -170,7 +194,10 @@ def test_any_text_is_words_or_an_error(text: str) -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,

@@ -64,26 +64,33 @@ def _named_config(demo: Path) -> None:
     (demo / "project" / "other.cfg").write_text("[defaults]\nroles_path = ../more\n")
 
 
-@pytest.mark.parametrize(("place", "set_up", "variable", "found"), [
-    ("demo/project/roles/greet", None, None, True),
-    ("demo/roles/greet", None, None, True),
-    ("demo/project/greet", None, None, True),
-    ("home/.ansible/roles/greet", None, None, True),
-    ("home/.ansible/roles/greet", _config, None, False),
-    ("demo/more/greet", _config, None, True),
-    ("nowhere/greet", _config, None, False),
-    ("demo/more/greet", _environment_file, None, True),
-    ("home/.ansible/roles/greet", _environment_file, None, False),
-    ("demo/more/greet", _named_config, None, True),
-    ("demo/project/sub/greet", None, "sub", True),
-    ("here/sub/greet", None, "sub", False),
-    ("home/mine/greet", None, "/nowhere:~/mine", True),
-    ("home/.ansible/roles/greet", None, "/nowhere", False),
-    ("demo/more/greet", _config, "/nowhere", False),
-])
+@pytest.mark.parametrize(
+    ("place", "set_up", "variable", "found"),
+    [
+        ("demo/project/roles/greet", None, None, True),
+        ("demo/roles/greet", None, None, True),
+        ("demo/project/greet", None, None, True),
+        ("home/.ansible/roles/greet", None, None, True),
+        ("home/.ansible/roles/greet", _config, None, False),
+        ("demo/more/greet", _config, None, True),
+        ("nowhere/greet", _config, None, False),
+        ("demo/more/greet", _environment_file, None, True),
+        ("home/.ansible/roles/greet", _environment_file, None, False),
+        ("demo/more/greet", _named_config, None, True),
+        ("demo/project/sub/greet", None, "sub", True),
+        ("here/sub/greet", None, "sub", False),
+        ("home/mine/greet", None, "/nowhere:~/mine", True),
+        ("home/.ansible/roles/greet", None, "/nowhere", False),
+        ("demo/more/greet", _config, "/nowhere", False),
+    ],
+)
 def test_where_ansible_looks(
-    demo: Path, monkeypatch: pytest.MonkeyPatch, place: str, set_up: Callable[[Path], None] | None,
-    variable: str | None, found: bool,
+    demo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    set_up: Callable[[Path], None] | None,
+    variable: str | None,
+    found: bool,
 ) -> None:
     add_role(demo.parent / place)
     if set_up is not None:
@@ -126,8 +133,18 @@ def test_a_configuration_that_a_variable_names(demo: Path) -> None:
 def test_the_variable_is_what_the_flag_is(demo: Path) -> None:
     """Relative directories of either are taken from the current directory too."""
     add_role(demo.parent / "here" / "sub" / "greet")
-    words = [*PLAYSTREAM, "run", str(demo), "-r", "greet", "--role-skip-facts", "--inventory", "n,", "--cmdline",
-             "-c local"]
+    words = [
+        *PLAYSTREAM,
+        "run",
+        str(demo),
+        "-r",
+        "greet",
+        "--role-skip-facts",
+        "--inventory",
+        "n,",
+        "--cmdline",
+        "-c local",
+    ]
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for more, variable in (([], "sub"), (["--roles-path", "sub"], "/nowhere")):
         done = subprocess.run(

@@ -149,12 +149,36 @@ def mutations(draw: DrawFn, data: bytes, *, reorder: bool = True) -> bytes:
 
 
 _FIELD_NAMES = sorted({item.name for cls in RECORDS for item in dataclasses.fields(cls)})
-_HOSTILE_VALUES = st.sampled_from([
-    "[" * 100_000, '{"a":' * 50_000, "[" * 900 + "]" * 900, "9" * 5_000, "-1e999", "1e-999", "NaN", "-Infinity",
-    "18446744073709551616", '"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', "true",  "null", "", '"', "[1]",
-    '{"a":1,"a":2}',
-    '{"a":1}', '["a"]', '"running"', '"info"', "1.0", "-1", '"%s"' % ("ab" * 32), '"%s"' % ("zz" * 32),
-]) | VALUES.map(lambda value: json.dumps(value, ensure_ascii=True))  # fmt: skip
+_HOSTILE_VALUES = st.sampled_from(
+    [
+        "[" * 100_000,
+        '{"a":' * 50_000,
+        "[" * 900 + "]" * 900,
+        "9" * 5_000,
+        "-1e999",
+        "1e-999",
+        "NaN",
+        "-Infinity",
+        "18446744073709551616",
+        '"\\ud800"',
+        '"\\udc00\\ud800"',
+        '"\\u0000"',
+        "true",
+        "null",
+        "",
+        '"',
+        "[1]",
+        '{"a":1,"a":2}',
+        '{"a":1}',
+        '["a"]',
+        '"running"',
+        '"info"',
+        "1.0",
+        "-1",
+        '"%s"' % ("ab" * 32),
+        '"%s"' % ("zz" * 32),
+    ]
+) | VALUES.map(lambda value: json.dumps(value, ensure_ascii=True))
 _HOSTILE_JSON = st.lists(
     st.tuples(st.sampled_from([*_FIELD_NAMES, "unknown", "\\u001b[2J", ""]), _HOSTILE_VALUES), max_size=5
 ).map(lambda pairs: ("{" + ",".join(f'"{name}":{value}' for name, value in pairs) + "}").encode())

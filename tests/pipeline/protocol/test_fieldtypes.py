@@ -123,14 +123,29 @@ def test_defaults_are_not_sent_so_that_an_older_receiver_need_not_know_them() ->
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "1", "null", '"a"', "{", "{}}", '{"ident":"a"', '{"ident":"a"} {}', "{'ident':'a'}",
-        '{"ident":"a","ident":"b"}', '{"ident":"a","extravars":{"a":1,"a":1}}', '{"ident":"a","extravars":{"a":NaN}}',
-        '{"ident":"a","extravars":{"a":Infinity}}', '{"ident":"a","extravars":{"a":-Infinity}}',
-        '{"ident":"a","extravars":{"a":1e999}}', '{"ident":"a","extravars":{"a":-1e999}}', '{"ident":"\n"}',
-        '\ufeff{"ident":"a"}', '{"ident":"a","extravars":{"a":' + "[" * 100_000,
+        "",
+        "[]",
+        "1",
+        "null",
+        '"a"',
+        "{",
+        "{}}",
+        '{"ident":"a"',
+        '{"ident":"a"} {}',
+        "{'ident':'a'}",
+        '{"ident":"a","ident":"b"}',
+        '{"ident":"a","extravars":{"a":1,"a":1}}',
+        '{"ident":"a","extravars":{"a":NaN}}',
+        '{"ident":"a","extravars":{"a":Infinity}}',
+        '{"ident":"a","extravars":{"a":-Infinity}}',
+        '{"ident":"a","extravars":{"a":1e999}}',
+        '{"ident":"a","extravars":{"a":-1e999}}',
+        '{"ident":"\n"}',
+        '\ufeff{"ident":"a"}',
+        '{"ident":"a","extravars":{"a":' + "[" * 100_000,
     ],
     ids=lambda text: text[:45],
-)  # fmt: skip
+)
 def test_what_is_not_the_json_of_an_object(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match=r"is not valid JSON|must be a JSON object"):
         decode(Job, text)

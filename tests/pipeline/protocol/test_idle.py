@@ -25,7 +25,8 @@ from playstream.pipeline.protocol.record_reader import MAX_IDLE
 
 NOW = "2026-01-01T00:00:00+00:00"
 BEFORE: tuple[Record, ...] = (
-    Status(StatusName.FAILED, NOW, rc=1), FileEntry(b"", FileType.DIRECTORY, 0o700, 0),
+    Status(StatusName.FAILED, NOW, rc=1),
+    FileEntry(b"", FileType.DIRECTORY, 0o700, 0),
     FileEntry(b"file", FileType.FILE, 0o600, 0, 2000),
 )
 IDLE = {

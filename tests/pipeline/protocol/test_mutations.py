@@ -64,9 +64,7 @@ def test_any_payload_in_a_valid_frame(payload: bytes, sequence: int, content_siz
 
 
 @given(hostile_contents(), st.lists(st.integers(0, 400), max_size=3), DIRECTIONS, CHUNK_SIZES)
-def test_any_content_in_valid_frames(
-    content: bytes, cuts: list[int], direction: Direction, sizes: list[int]
-) -> None:
+def test_any_content_in_valid_frames(content: bytes, cuts: list[int], direction: Direction, sizes: list[int]) -> None:
     stream = RawStream()
     edges = [0, *sorted(cuts), len(content)]
     for start, end in pairwise(edges):

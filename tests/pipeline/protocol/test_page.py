@@ -35,7 +35,8 @@ from tests.pipeline.protocol.wire import encode, take
 TYPES = {
     "str": "string",
     "int": "integer",
-    "float": "number", "bool": "boolean",
+    "float": "number",
+    "bool": "boolean",
     "bytes": "64 hexadecimal digits",
     "Mapping[str, Any]": "object",
     "Mapping[str, str]": "object of strings",

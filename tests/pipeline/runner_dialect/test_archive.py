@@ -109,7 +109,8 @@ def test_artifacts_whose_names_are_not_utf8_are_left_out(tmp_path: Path) -> None
     with open_arena() as target:
         _unpack(taken.records, target, trusted=False)
         assert {path.name: path.read_text() for path in target.iterdir() if path.name != "command"} == {
-            "second": "of two names", "third": "of two names",
+            "second": "of two names",
+            "third": "of two names",
         }
 
 
@@ -118,7 +119,8 @@ def test_what_the_dialect_adds_stands_above_the_tree(tmp_path: Path, kind: str) 
     """A job may leave a `command` of its own, and a directory that was sent once has `.playstream`."""
     job = Job("1", tree=True, playbook="x", inventory=("h1,h2",), inventory_contents=("[all]",))
     ways: list[tuple[Direction, str, list[Record]]] = [
-        (Direction.RESULT, "command", [STARTING, SUCCESSFUL]), (Direction.JOB, ".playstream/inventory-1", [job]),
+        (Direction.RESULT, "command", [STARTING, SUCCESSFUL]),
+        (Direction.JOB, ".playstream/inventory-1", [job]),
     ]
     for direction, name, first in ways:
         root = tmp_path / direction.value
@@ -143,13 +145,19 @@ def test_what_the_dialect_adds_stands_above_the_tree(tmp_path: Path, kind: str) 
 def test_what_ansible_runner_writes() -> None:
     """Symlinks at the top are `./name`, directories follow files, and there is no entry for some directories."""
     link = entry("./link", 0xA000 | 0o777)
-    zipped = archive((link, b"b/c"), (entry("z/y/x"), b"1"), (entry("b/", stat.S_IFDIR | 0o750), b""),
-                     (entry("b/c"), b"2"))
+    zipped = archive(
+        (link, b"b/c"), (entry("z/y/x"), b"1"), (entry("b/", stat.S_IFDIR | 0o750), b""), (entry("b/c"), b"2")
+    )
     records = take(carry(zipped) + END, Direction.RESULT).records
     entries = [item for item in records if isinstance(item, FileEntry)]
     assert [(item.path, item.type) for item in entries] == [
-        (b"", FileType.DIRECTORY), (b"b", FileType.DIRECTORY), (b"b/c", FileType.FILE), (b"link", FileType.SYMLINK),
-        (b"z", FileType.DIRECTORY), (b"z/y", FileType.DIRECTORY), (b"z/y/x", FileType.FILE),
+        (b"", FileType.DIRECTORY),
+        (b"b", FileType.DIRECTORY),
+        (b"b/c", FileType.FILE),
+        (b"link", FileType.SYMLINK),
+        (b"z", FileType.DIRECTORY),
+        (b"z/y", FileType.DIRECTORY),
+        (b"z/y/x", FileType.FILE),
     ]
     assert entries[1].mode == 0o750
     assert entries[3].target == b"b/c"
@@ -157,8 +165,10 @@ def test_what_ansible_runner_writes() -> None:
 
 def test_what_is_no_result_is_left_out_of_results_only() -> None:
     zipped = archive((entry("env.list"), b"SECRET=1"), (entry("job_events/1-u.json"), b"{}"), (entry("rc"), b"0"))
-    for direction, wanted in ((Direction.RESULT, [b"", b"rc"]), (Direction.JOB, [b"", b"env.list", b"job_events",
-                                                                                 b"job_events/1-u.json", b"rc"])):
+    for direction, wanted in (
+        (Direction.RESULT, [b"", b"rc"]),
+        (Direction.JOB, [b"", b"env.list", b"job_events", b"job_events/1-u.json", b"rc"]),
+    ):
         records = take(line(kwargs={}) * (direction is Direction.JOB) + carry(zipped) + END, direction).records
         assert [item.path for item in records if isinstance(item, FileEntry)] == wanted
 
@@ -240,8 +250,8 @@ def test_entries_over_one_another_are_refused() -> None:
     """A small archive of large content: each entry stands for the same packed bytes."""
     zipped = archive((entry("a"), bytes(1000)))
     table, end = zipped.index(b"PK\1\2"), zipped.index(b"PK\5\6")
-    doubled = zipped[:end] + zipped[table:end] + zipped[end : end + 12] + struct.pack(
-        "<LLH", 2 * (end - table), table, 0
+    doubled = (
+        zipped[:end] + zipped[table:end] + zipped[end : end + 12] + struct.pack("<LLH", 2 * (end - table), table, 0)
     )
     assert "overlap" in take(carry(doubled) + END, Direction.RESULT).message
 
@@ -273,14 +283,32 @@ def test_implied_directories_are_told_once_each() -> None:
     zipped = archive(*((entry(name), b"") for name in ("a/b/c/1", "a/b/c/2", "a/b.c/1", "a/b/1", "a/b-c/1", "ab/1")))
     paths = [item.path for item in take(carry(zipped) + END, Direction.RESULT).records if isinstance(item, FileEntry)]
     assert paths == [
-        b"", b"a", b"a/b", b"a/b/1", b"a/b/c", b"a/b/c/1", b"a/b/c/2", b"a/b-c", b"a/b-c/1", b"a/b.c", b"a/b.c/1",
-        b"ab", b"ab/1",
+        b"",
+        b"a",
+        b"a/b",
+        b"a/b/1",
+        b"a/b/c",
+        b"a/b/c/1",
+        b"a/b/c/2",
+        b"a/b-c",
+        b"a/b-c/1",
+        b"a/b.c",
+        b"a/b.c/1",
+        b"ab",
+        b"ab/1",
     ]
 
 
-@pytest.mark.parametrize(("start", "size", "position", "count"), [
-    (0, 0, 0, 3), (0, 5, 7, 70_000), (5 << 30, 6 << 30, 9 << 29, 1), (5 << 30, 0, 0, 2), (0, 1 << 32, 0, 1),
-])
+@pytest.mark.parametrize(
+    ("start", "size", "position", "count"),
+    [
+        (0, 0, 0, 3),
+        (0, 5, 7, 70_000),
+        (5 << 30, 6 << 30, 9 << 29, 1),
+        (5 << 30, 0, 0, 2),
+        (0, 1 << 32, 0, 1),
+    ],
+)
 def test_the_table_is_as_zipfile_reads_it(start: int, size: int, position: int, count: int) -> None:
     """With numbers of 64 bits where 32 have no room: the bytes before the table are a hole in the file."""
     info = zipfile.ZipInfo("ü", (2026, 11, 29, 10, 20, 30))

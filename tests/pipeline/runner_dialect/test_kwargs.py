@@ -31,10 +31,25 @@ def directory(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "job",
     [
-        Job("7", playbook="site.yml", limit="a:b", tags="x,y", skip_tags="z", forks=3, verbosity=2,
-            inventory=("inventory/hosts",), extravars={"a": [1, None, {"ü": True}]}, envvars={"A": "1"},
-            passwords={"^Really\\?": "yes"}, settings={"idle_timeout": 5, "own": "x"}, ssh_key=_KEY,
-            cmdline=("--check", "-e", "a b"), hosts=None, omit_event_data=True, only_failed_event_data=True),
+        Job(
+            "7",
+            playbook="site.yml",
+            limit="a:b",
+            tags="x,y",
+            skip_tags="z",
+            forks=3,
+            verbosity=2,
+            inventory=("inventory/hosts",),
+            extravars={"a": [1, None, {"ü": True}]},
+            envvars={"A": "1"},
+            passwords={"^Really\\?": "yes"},
+            settings={"idle_timeout": 5, "own": "x"},
+            ssh_key=_KEY,
+            cmdline=("--check", "-e", "a b"),
+            hosts=None,
+            omit_event_data=True,
+            only_failed_event_data=True,
+        ),
         Job("7", module="command", module_args="echo 'a b'", hosts="web", project_dir="."),
         Job("7", role="db", role_vars={"v": 1}, role_skip_facts=True, hosts="db"),
         Job("7", plays=({"hosts": "all", "tasks": [{"ping": None}]},), hosts="all", inventory=()),
@@ -51,13 +66,16 @@ def test_what_older_versions_and_the_command_line_send(directory: Path) -> None:
     assert job.forks == 7
 
 
-@pytest.mark.parametrize(("sent", "written", "isolated"), [
-    ({"container_image": "quay.io/ansible/ansible-runner:devel", "process_isolation": None}, None, False),
-    ({"container_image": "quay.io/ansible/ansible-runner:devel", "process_isolation": True}, None, True),
-    ({"container_image": "quay.io/ansible/ansible-runner:devel"}, "process_isolation: true", True),
-    ({"container_image": "quay.io/a/b:1", "process_isolation": None}, None, True),
-    ({"container_image": "quay.io/a/b:1", "process_isolation": False}, None, False),
-])
+@pytest.mark.parametrize(
+    ("sent", "written", "isolated"),
+    [
+        ({"container_image": "quay.io/ansible/ansible-runner:devel", "process_isolation": None}, None, False),
+        ({"container_image": "quay.io/ansible/ansible-runner:devel", "process_isolation": True}, None, True),
+        ({"container_image": "quay.io/ansible/ansible-runner:devel"}, "process_isolation: true", True),
+        ({"container_image": "quay.io/a/b:1", "process_isolation": None}, None, True),
+        ({"container_image": "quay.io/a/b:1", "process_isolation": False}, None, False),
+    ],
+)
 def test_the_default_image_asks_for_no_container(
     sent: dict[str, Any], written: str | None, isolated: bool, directory: Path
 ) -> None:
@@ -106,9 +124,17 @@ def test_files_win_as_with_ansible_runner(directory: Path) -> None:
     (env / "extravars").write_text("a: file\nb: file\n")
     (env / "cmdline").write_text("--check")
     kwargs = {
-        "playbook": "site.yml", "envvars": {"A": "argument", "B": "argument"}, "timeout": 9, "cmdline": "--diff",
-        "settings": {"idle_timeout": 9}, "passwords": {"^a": "argument"}, "extravars": {"a": "argument"},
-        "ident": "7", "artifact_dir": "/elsewhere", "rotate_artifacts": 3, "quiet": True,
+        "playbook": "site.yml",
+        "envvars": {"A": "argument", "B": "argument"},
+        "timeout": 9,
+        "cmdline": "--diff",
+        "settings": {"idle_timeout": 9},
+        "passwords": {"^a": "argument"},
+        "extravars": {"a": "argument"},
+        "ident": "7",
+        "artifact_dir": "/elsewhere",
+        "rotate_artifacts": 3,
+        "quiet": True,
     }
     job = read_kwargs(kwargs, directory)
     assert job.envvars == {"A": "file", "B": "argument"}
@@ -124,10 +150,13 @@ def test_a_whole_command_line_of_the_tree(directory: Path) -> None:
     assert read_kwargs({"playbook": "site.yml"}, directory).command == ("ansible", "--version")
 
 
-@pytest.mark.parametrize("job", [
-    Job("7", playbook="a", inventory=(), inventory_contents=("x",)),
-    Job("7", command=("ansible", "--version")),
-])
+@pytest.mark.parametrize(
+    "job",
+    [
+        Job("7", playbook="a", inventory=(), inventory_contents=("x",)),
+        Job("7", command=("ansible", "--version")),
+    ],
+)
 def test_what_only_a_tree_can_carry(job: Job) -> None:
     with pytest.raises(ConfigurationError, match="in the tree, and no tree is sent"):
         write_kwargs(job)

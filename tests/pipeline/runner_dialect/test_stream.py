@@ -54,7 +54,8 @@ def _without_time(records: list[Record]) -> list[Record]:
     """Statuses have no time in the dialect."""
     return [
         Status(item.status, "t", item.rc, item.command, item.env, item.cwd, item.explanation)
-        if isinstance(item, Status) else item
+        if isinstance(item, Status)
+        else item
         for item in records
     ]
 
@@ -97,10 +98,18 @@ def test_a_stream_cut_short_is_incomplete_and_gives_what_came(data: st.DataObjec
     cut = data.draw(st.integers(0, len(_STREAM) - 2))
     taken = take(_STREAM[:cut], Direction.RESULT)
     assert type(taken.error) is IncompleteStream
-    known = [Status(item.status, "t", None, item.command, item.env, item.cwd, item.explanation)
-             if isinstance(item, Status) else item for item in _RESULT[:6]]
-    got = [Status(item.status, "t", None, item.command, item.env, item.cwd, item.explanation)
-           if isinstance(item, Status) else item for item in taken.records]
+    known = [
+        Status(item.status, "t", None, item.command, item.env, item.cwd, item.explanation)
+        if isinstance(item, Status)
+        else item
+        for item in _RESULT[:6]
+    ]
+    got = [
+        Status(item.status, "t", None, item.command, item.env, item.cwd, item.explanation)
+        if isinstance(item, Status)
+        else item
+        for item in taken.records
+    ]
     assert got[:6] == known[: len(got)]
 
 
@@ -114,7 +123,7 @@ def test_the_last_status_is_not_lost_when_its_artifacts_are() -> None:
     assert "in an archive" in taken.message
 
 
-@pytest.mark.parametrize("noise", [b"Welcome!\n", b"** motd **\r\n", b"{not json}\n", b'[1, 2]\n', b"\xff\xfe\n"])
+@pytest.mark.parametrize("noise", [b"Welcome!\n", b"** motd **\r\n", b"{not json}\n", b"[1, 2]\n", b"\xff\xfe\n"])
 def test_noise_between_lines_is_reported_and_skipped(noise: bytes) -> None:
     first, rest = _STREAM.split(b"\n", 1)
     taken = take(noise + first + b"\n" + noise + noise + rest, Direction.RESULT)

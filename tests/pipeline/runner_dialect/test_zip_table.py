@@ -39,10 +39,16 @@ def _theirs(data: bytes) -> list[tuple[bytes, int, int, int, int, int, int, int]
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             return [
                 (
-                    info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"), info.external_attr >> 16,
-                    info.flag_bits, info.compress_type, info.CRC, info.compress_size, info.file_size,
+                    info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"),
+                    info.external_attr >> 16,
+                    info.flag_bits,
+                    info.compress_type,
+                    info.CRC,
+                    info.compress_size,
+                    info.file_size,
                     info.header_offset,
-                ) for info in packed.infolist()
+                )
+                for info in packed.infolist()
             ]
     except _ZIPFILE_REFUSES:
         return None
@@ -86,8 +92,11 @@ _ZIPS = {
     "64 bits": _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(0xFFFFFFFF, 0xFFFFFFFF),
     "64 bits count although 32 say otherwise": _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(100, 7),
     "64 bits say less": _CONTENT + 2 * _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(2 * len(_TABLE), 0),
-    "64 bits, something before it":
-        b"#!/bin/sh\n" + _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT)) + _end(1, 7),
+    "64 bits, something before it": b"#!/bin/sh\n"
+    + _CONTENT
+    + _TABLE
+    + _end_64(len(_TABLE), len(_CONTENT))
+    + _end(1, 7),
     "two end records": _CONTENT + _TABLE + _LAST + _end(0, 0),
     "an end record in the comment": _CONTENT + _TABLE + _end(len(_TABLE), len(_CONTENT), b"PK\5\6" + bytes(40)),
     "no entries": _end(0, 0),
@@ -105,18 +114,29 @@ _NONE = {
 
 
 _OTHERWISE = {
-    "the record of 64 bits is said to be elsewhere":
-        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT), place=0) + _end(100, 7),
-    "the record of 64 bits is said to be behind itself":
-        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT) + 1) + _end(100, 7),
-    "the record of 64 bits says that it is longer":
-        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT), room=45) + _end(100, 7),
-    "the place of a record of 64 bits, without the record":
-        _CONTENT + _TABLE[:32] + struct.pack("<H", 20) + _TABLE[34:] + _end_64(0, 0)[-20:]
-        + _end(len(_TABLE) + 20, len(_CONTENT)),
-    "two records of 64 bits":
-        _CONTENT + _TABLE + _end_64(len(_TABLE), len(_CONTENT), room=44 + 56)[:56]
-        + _end_64(len(_TABLE), len(_CONTENT)) + _end(100, 7),
+    "the record of 64 bits is said to be elsewhere": _CONTENT
+    + _TABLE
+    + _end_64(len(_TABLE), len(_CONTENT), place=0)
+    + _end(100, 7),
+    "the record of 64 bits is said to be behind itself": _CONTENT
+    + _TABLE
+    + _end_64(len(_TABLE), len(_CONTENT) + 1)
+    + _end(100, 7),
+    "the record of 64 bits says that it is longer": _CONTENT
+    + _TABLE
+    + _end_64(len(_TABLE), len(_CONTENT), room=45)
+    + _end(100, 7),
+    "the place of a record of 64 bits, without the record": _CONTENT
+    + _TABLE[:32]
+    + struct.pack("<H", 20)
+    + _TABLE[34:]
+    + _end_64(0, 0)[-20:]
+    + _end(len(_TABLE) + 20, len(_CONTENT)),
+    "two records of 64 bits": _CONTENT
+    + _TABLE
+    + _end_64(len(_TABLE), len(_CONTENT), room=44 + 56)[:56]
+    + _end_64(len(_TABLE), len(_CONTENT))
+    + _end(100, 7),
 }
 """Archives that some releases of zipfile take."""
 
@@ -149,7 +169,9 @@ _WIDE = _SIZES | st.sampled_from([1 << 32, 1 << 62, (1 << 64) - 1])
 
 
 @given(
-    st.sampled_from([_TABLE, 2 * _TABLE, b"", _TABLE + b"x", b"x" + _TABLE]), _SIZES, _SIZES,
+    st.sampled_from([_TABLE, 2 * _TABLE, b"", _TABLE + b"x", b"x" + _TABLE]),
+    _SIZES,
+    _SIZES,
     st.none() | st.tuples(_WIDE, _WIDE, st.none() | _WIDE, st.integers(0, 2)),
     st.sampled_from([b"", b"a comment", bytes(30)]),
 )
@@ -188,9 +210,14 @@ def _named_again(second: bytes, *, crc: int = zlib.crc32(b"the-file")) -> bytes:
     return _CONTENT + bytes(table) + _end(len(table), len(_CONTENT))
 
 
-@pytest.mark.parametrize("data", [
-    _named_again(b"the-file"), _named_again(b"other", crc=0),
-], ids=["the same", "not of this name"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        _named_again(b"the-file"),
+        _named_again(b"other", crc=0),
+    ],
+    ids=["the same", "not of this name"],
+)
 def test_a_second_name_that_changes_nothing(data: bytes) -> None:
     ours = _ours(data)
     assert ours is not None

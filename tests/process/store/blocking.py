@@ -29,9 +29,7 @@ class Blocked:
         readers: whoever reads it waits too.
     """
 
-    def __init__(
-        self, server: Postgresql, database: str, table: str = "results", *, readers: bool = False
-    ) -> None:
+    def __init__(self, server: Postgresql, database: str, table: str = "results", *, readers: bool = False) -> None:
         self._database = database
         self._connection = server.connect(database)
         self._connection.execute("BEGIN")

@@ -34,9 +34,16 @@ class Script:
         number = next(self._count)
         created = self.start + timedelta(seconds=number - 1)
         return {
-            "uuid": uuid or f"{self.ident}-{self.start:%Y%m%d%H%M%S}-{number}", "counter": number, "stdout": "",
-            "start_line": 0, "end_line": 0, "runner_ident": self.ident, "event": kind, "pid": 1,
-            "created": created.isoformat(), "event_data": data,
+            "uuid": uuid or f"{self.ident}-{self.start:%Y%m%d%H%M%S}-{number}",
+            "counter": number,
+            "stdout": "",
+            "start_line": 0,
+            "end_line": 0,
+            "runner_ident": self.ident,
+            "event": kind,
+            "pid": 1,
+            "created": created.isoformat(),
+            "event_data": data,
         }
 
     def play(self, name: str = "Web servers", pattern: str = "web") -> Script:
@@ -49,8 +56,12 @@ class Script:
     def task(self, name: str, action: str = "copy", role: str | None = None) -> Script:
         """A task starts."""
         self._task = {
-            "task": name, "task_uuid": f"task-{next(self._count)}", "task_action": action,
-            "resolved_action": f"ansible.builtin.{action}", "task_args": "", "task_path": "/project/site.yml:7",
+            "task": name,
+            "task_uuid": f"task-{next(self._count)}",
+            "task_action": action,
+            "resolved_action": f"ansible.builtin.{action}",
+            "task_args": "",
+            "task_path": "/project/site.yml:7",
             **({"role": role} if role else {}),
         }
         self.events.append(self.event("playbook_on_task_start", {**self._play, **self._task, "name": name}))
@@ -77,8 +88,9 @@ class Script:
         return save(store, self.events, self.ident, status, rc)
 
 
-def save(store: Store, events: Sequence[Event], ident: str = "nightly", status: str = "successful",
-         rc: int | None = 0) -> bool:
+def save(
+    store: Store, events: Sequence[Event], ident: str = "nightly", status: str = "successful", rc: int | None = 0
+) -> bool:
     """Write a run to a store."""
     with RunWriter(store) as writer:
         for event in events:
@@ -97,8 +109,14 @@ def deployment(ident: str = "nightly", start: datetime = FIRST) -> Script:
     script.play("Databases", "db").task("Restart", "service").result("skipped", "db1")
     script.result("failed", "web1", {"msg": "let pass"}, ignore_errors=True)
     return script.stats(
-        processed={"web1": 1, "web2": 1, "web3": 1, "db1": 1}, ok={"web1": 3, "web2": 1}, changed={"web1": 1},
-        failures={"web2": 1}, dark={"web3": 1}, skipped={"db1": 1}, ignored={"web1": 1}, rescued={},
+        processed={"web1": 1, "web2": 1, "web3": 1, "db1": 1},
+        ok={"web1": 3, "web2": 1},
+        changed={"web1": 1},
+        failures={"web2": 1},
+        dark={"web3": 1},
+        skipped={"db1": 1},
+        ignored={"web1": 1},
+        rescued={},
     )
 
 

@@ -54,10 +54,26 @@ class Postgresql:
         setpriv = [*(self._as or ["setpriv"]), "--pdeathsig=INT"]
         with self._log.open("wb") as log:
             self._server = subprocess.Popen(
-                [*setpriv, self._programs / "postgres", "-D", self._directory / "cluster", "-p", str(self.port),
-                 "-h", "127.0.0.1", "-k", "", "-c", "max_connections=50",
-                 "-c", f"fsync={'on' if durable else 'off'}"],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
+                [
+                    *setpriv,
+                    self._programs / "postgres",
+                    "-D",
+                    self._directory / "cluster",
+                    "-p",
+                    str(self.port),
+                    "-h",
+                    "127.0.0.1",
+                    "-k",
+                    "",
+                    "-c",
+                    "max_connections=50",
+                    "-c",
+                    f"fsync={'on' if durable else 'off'}",
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
             )
         wait_until(self._answers, _LIMIT_SECONDS)
 
@@ -66,9 +82,25 @@ class Postgresql:
         password.write_text(PASSWORD)
         password.chmod(0o644)  # in a directory that only postgres and root can enter
         subprocess.run(
-            [*self._as, self._programs / "initdb", "-D", self._directory / "cluster", "-U", USER, "-A", "scram-sha-256",
-             f"--pwfile={password}", "-E", "UTF8", "--locale=C", "--no-sync"],
-            check=True, capture_output=True, timeout=_LIMIT_SECONDS, cwd="/",
+            [
+                *self._as,
+                self._programs / "initdb",
+                "-D",
+                self._directory / "cluster",
+                "-U",
+                USER,
+                "-A",
+                "scram-sha-256",
+                f"--pwfile={password}",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+            ],
+            check=True,
+            capture_output=True,
+            timeout=_LIMIT_SECONDS,
+            cwd="/",
         )
         password.unlink()
 

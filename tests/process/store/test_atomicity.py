@@ -73,7 +73,11 @@ print(written)
 def start(program: str, *words: str) -> subprocess.Popen[str]:
     """A process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", program, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        [sys.executable, "-c", program, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
 
 
@@ -149,10 +153,19 @@ def test_an_error_in_the_middle_leaves_nothing(store: Store) -> None:
 
     def write() -> None:
         with store.write() as connection:
-            connection.execute(schema.runs.insert().values(
-                ident="x", digest="x", status="x", started=FIRST, ended=FIRST, events=0, results=0, hosts=0,
-                **dict.fromkeys(schema.HOST_COUNTS, 0),
-            ))
+            connection.execute(
+                schema.runs.insert().values(
+                    ident="x",
+                    digest="x",
+                    status="x",
+                    started=FIRST,
+                    ended=FIRST,
+                    events=0,
+                    results=0,
+                    hosts=0,
+                    **dict.fromkeys(schema.HOST_COUNTS, 0),
+                )
+            )
             raise Trouble
 
     before = counts(store)

@@ -67,10 +67,13 @@ def test_memory_does_not_grow_with_runs(store: Store, traced: None) -> None:
     counts = dict.fromkeys(schema.HOST_COUNTS, 0)
     of_all = {"status": "successful", "rc": 0, "started": FIRST, "ended": FIRST, "events": 0, "results": 0, "hosts": 0}
     with store.write() as connection:
-        connection.execute(insert(schema.runs), [
-            {"ident": "nightly", "digest": f"{number}", "playbook": "x" * 1000, **of_all, **counts}
-            for number in range(5000)
-        ])
+        connection.execute(
+            insert(schema.runs),
+            [
+                {"ident": "nightly", "digest": f"{number}", "playbook": "x" * 1000, **of_all, **counts}
+                for number in range(5000)
+            ],
+        )
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     assert sum(1 for _ in iter_runs(store)) == 5000

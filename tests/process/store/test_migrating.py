@@ -73,9 +73,7 @@ def test_an_older_store_is_migrated_with_what_it_holds(
             assert connection.execute(text("SELECT site FROM runs")).scalars().all() == ["here"]
 
 
-def test_a_migration_that_fails_changes_nothing(
-    store_url: str, later: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_that_fails_changes_nothing(store_url: str, later: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def break_down(connection: Connection) -> None:
         connection.execute(text("UPDATE nothing SET site = 'here'"))
 

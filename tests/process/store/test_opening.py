@@ -88,8 +88,13 @@ PARTS = ("user", "password", "host", "port", "database", "option", "value")
 def test_a_control_character_is_refused_in_every_part_of_a_url(control: str, part: str, postgresql: Postgresql) -> None:
     # Of a server that is there: what does not refuse the URL connects to it, or elsewhere.
     parts = {
-        "user": "keeper", "password": QUOTED_PASSWORD, "host": "127.0.0.1", "port": str(postgresql.port),
-        "database": "postgres", "option": "application_name", "value": "x",
+        "user": "keeper",
+        "password": QUOTED_PASSWORD,
+        "host": "127.0.0.1",
+        "port": str(postgresql.port),
+        "database": "postgres",
+        "option": "application_name",
+        "value": "x",
     }
     parts[part] += control
     url = "postgresql://{user}:{password}@{host}:{port}/{database}?{option}={value}".format(**parts)
@@ -132,8 +137,10 @@ def test_a_store_that_is_only_read_is_not_made(tmp_path: Path, postgresql: Postg
 def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("This is no database, it is a text that is long enough to be taken for one." * 20)
     for place, said in (
-        (tmp_path, "not a file"), (tmp_path / "none" / "runs.db", "its directory does not exist"),
-        (tmp_path / "text" / "runs.db", "Not a directory"), (tmp_path / "text", "not a database"),
+        (tmp_path, "not a file"),
+        (tmp_path / "none" / "runs.db", "its directory does not exist"),
+        (tmp_path / "text" / "runs.db", "Not a directory"),
+        (tmp_path / "text", "not a database"),
         (tmp_path / ("x" * 300), "File name too long"),
     ):
         with pytest.raises(StoreError, match=said) as refused:

@@ -57,7 +57,11 @@ def test_runs_are_listed_by_host_and_task(week: Store) -> None:
 
 def test_which_runs_failed_on_a_task(week: Store) -> None:
     assert names(week, task="Copy the page", status="failed", since=FIRST + 3 * DAY) == [
-        "web", "web", "web", "broken", "web"
+        "web",
+        "web",
+        "web",
+        "broken",
+        "web",
     ]
     assert names(week, task="Gathering Facts", status="failed") == []
     assert names(week, task="Restart", status="failed") == []
@@ -72,7 +76,10 @@ def test_which_runs_failed_on_a_task(week: Store) -> None:
 def test_what_changed_on_a_host_last_week(week: Store) -> None:
     found = changed_on(week, "web1", since=FIRST + 3 * DAY)
     assert [(result.ident, result.task) for result in found] == [
-        ("web", "Copy the page"), ("web", "Copy the page"), ("web", "Copy the page"), ("backup", "Dump"),
+        ("web", "Copy the page"),
+        ("web", "Copy the page"),
+        ("web", "Copy the page"),
+        ("backup", "Dump"),
         ("web", "Copy the page"),
     ]
     assert len(changed_on(week, "web1")) == 8

@@ -61,8 +61,13 @@ def ask(path: Path, tmp_path: Path, *before: str, user: str = "user") -> tuple[s
     make_store(own)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [*before, sys.executable, "-c", PROGRAM, str(path), str(own), user], env=environment, check=True,
-        capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        [*before, sys.executable, "-c", PROGRAM, str(path), str(own), user],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
     )
     assert not (tmp_path / "artifacts").exists()
     return done.stdout.split("\n\n", 1)[1], done.stderr.splitlines()

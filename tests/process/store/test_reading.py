@@ -67,8 +67,14 @@ def test_parts_make_a_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> No
         save(store, list(many_results(3, 4, {"changed": True})))
 
     def ask() -> list[object]:
-        return [*iter_results(store, 1), *iter_results(store, 1, host="host1"), *iter_runs(store, limit=2),
-                *iter_runs(store), *changed_on(store, "host1"), *changed_on(store, "host1", limit=4)]
+        return [
+            *iter_results(store, 1),
+            *iter_results(store, 1, host="host1"),
+            *iter_runs(store, limit=2),
+            *iter_runs(store),
+            *changed_on(store, "host1"),
+            *changed_on(store, "host1", limit=4),
+        ]
 
     whole = ask()
     for size in (1, 2, 3):

@@ -83,9 +83,12 @@ def test_a_real_run_keeps_its_secrets(tmp_path: Path) -> None:
     (tmp_path / "project" / "site.yml").write_text(PLAYBOOK)
     events: list[dict[str, Any]] = []
     run = playstream.run(
-        private_data_dir=str(tmp_path), playbook="site.yml", quiet=True,
+        private_data_dir=str(tmp_path),
+        playbook="site.yml",
+        quiet=True,
         inventory=f"h1 ansible_connection=local ansible_python_interpreter={sys.executable}",
-        envvars={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"}, event_handler=events.append,
+        envvars={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"},
+        event_handler=events.append,
     )
     assert run.status == "successful"
     with open_store(str(tmp_path / "runs.db")) as store:

@@ -18,8 +18,11 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("text", "ago"),
     [
-        ("7d", timedelta(days=7)), ("12h", timedelta(hours=12)), ("90m", timedelta(minutes=90)),
-        (" 2w ", timedelta(days=14)), ("0s", timedelta()),
+        ("7d", timedelta(days=7)),
+        ("12h", timedelta(hours=12)),
+        ("90m", timedelta(minutes=90)),
+        (" 2w ", timedelta(days=14)),
+        ("0s", timedelta()),
     ],
 )
 def test_how_long_ago(text: str, ago: timedelta) -> None:
@@ -34,7 +37,8 @@ def test_without_now_it_is_the_clock() -> None:
 @pytest.mark.parametrize(
     ("text", "time"),
     [
-        ("2026-11-01T08:30:00+01:00", "2026-11-01T07:30:00+00:00"), ("2026-11-01T08:30Z", "2026-11-01T08:30:00+00:00"),
+        ("2026-11-01T08:30:00+01:00", "2026-11-01T07:30:00+00:00"),
+        ("2026-11-01T08:30Z", "2026-11-01T08:30:00+00:00"),
         ("2026-11-01 08:30:15.250000z", "2026-11-01T08:30:15.250000+00:00"),
     ],
 )
@@ -45,7 +49,10 @@ def test_dates_with_a_zone(text: str, time: str) -> None:
 def test_without_a_zone_it_is_the_host_s() -> None:
     words = "from playstream.process.store import parse_since as p; print(p('2026-11-01').isoformat())"
     done = subprocess.run(
-        [sys.executable, "-c", words], env={**os.environ, "TZ": "Asia/Tokyo"}, capture_output=True, text=True,
+        [sys.executable, "-c", words],
+        env={**os.environ, "TZ": "Asia/Tokyo"},
+        capture_output=True,
+        text=True,
         check=True,
     )
     assert done.stdout.strip() == "2026-10-31T15:00:00+00:00"

@@ -316,14 +316,16 @@ def test_cancelling_arun_ends_the_wait(postgresql: Postgresql, database: str) ->
     assert idents(postgresql, database) == []
 
 
-def test_cancel_is_heard_by_a_process_stage_that_saves(
-    postgresql: Postgresql, database: str, tmp_path: Path
-) -> None:
+def test_cancel_is_heard_by_a_process_stage_that_saves(postgresql: Postgresql, database: str, tmp_path: Path) -> None:
     path = tmp_path / "recorded"
     path.write_bytes(RECORDED)
     with Blocked(postgresql, database) as block, ThreadPoolExecutor() as pool, path.open("rb") as recorded:
         runner = playstream.init_runner(
-            streamer="process", _input=recorded, private_data_dir=tmp_path, ident="x", quiet=True,
+            streamer="process",
+            _input=recorded,
+            private_data_dir=tmp_path,
+            ident="x",
+            quiet=True,
             store=postgresql.url(database),
         )
         running = pool.submit(runner.run)

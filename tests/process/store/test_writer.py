@@ -34,17 +34,26 @@ def test_a_run_comes_back_as_it_was(store: Store) -> None:
     assert (run.events, run.results, run.hosts) == (14, 7, 4)
     assert (run.started, run.ended) == (FIRST, FIRST + timedelta(seconds=18))
     assert as_json(run.counts) == {
-        "ok": 4, "changed": 1, "failures": 1, "unreachable": 1, "skipped": 1, "rescued": 0, "ignored": 1
+        "ok": 4,
+        "changed": 1,
+        "failures": 1,
+        "unreachable": 1,
+        "skipped": 1,
+        "rescued": 0,
+        "ignored": 1,
     }
     assert [(play.number, play.name, play.pattern) for play in detail.plays] == [
-        (1, "Web servers", "web"), (2, "Databases", "db")
+        (1, "Web servers", "web"),
+        (2, "Databases", "db"),
     ]
     assert [(task.play, task.role, task.name, task.action) for task in detail.tasks] == [
-        (1, None, "Gathering Facts", "ansible.builtin.setup"), (1, "site", "Copy the page", "ansible.builtin.copy"),
+        (1, None, "Gathering Facts", "ansible.builtin.setup"),
+        (1, "site", "Copy the page", "ansible.builtin.copy"),
         (2, None, "Restart", "ansible.builtin.service"),
     ]
-    counts = [(task.ok, task.changed, task.failures, task.unreachable, task.skipped, task.ignored)
-              for task in detail.tasks]
+    counts = [
+        (task.ok, task.changed, task.failures, task.unreachable, task.skipped, task.ignored) for task in detail.tasks
+    ]
     assert counts == [(2, 0, 0, 1, 0, 0), (0, 1, 1, 0, 0, 0), (0, 0, 0, 0, 1, 1)]
     assert [host.name for host in detail.hosts] == ["db1", "web1", "web2", "web3"]
     assert detail.hosts[1].counts.ok == 3
@@ -55,9 +64,13 @@ def test_results_come_back_as_they_were(store: Store) -> None:
     deployment().save(store)
     found = results(store)
     assert [(result["host"], result["task"], result["outcome"]) for result in found] == [
-        ("web1", "Gathering Facts", "ok"), ("web2", "Gathering Facts", "ok"),
-        ("web3", "Gathering Facts", "unreachable"), ("web1", "Copy the page", "changed"),
-        ("web2", "Copy the page", "failed"), ("db1", "Restart", "skipped"), ("web1", "Restart", "ignored"),
+        ("web1", "Gathering Facts", "ok"),
+        ("web2", "Gathering Facts", "ok"),
+        ("web3", "Gathering Facts", "unreachable"),
+        ("web1", "Copy the page", "changed"),
+        ("web2", "Copy the page", "failed"),
+        ("db1", "Restart", "skipped"),
+        ("web1", "Restart", "ignored"),
     ]
     copied = found[3]
     assert copied["res"] == {"changed": True, "dest": "/srv/page"}
@@ -75,7 +88,9 @@ def test_some_results_are_asked_for(store: Store) -> None:
     bad = list(iter_results(store, run_id, outcomes=("failed", "unreachable")))
     assert [(result.host, result.outcome) for result in bad] == [("web3", "unreachable"), ("web2", "failed")]
     assert [result.task for result in iter_results(store, run_id, host="web1")] == [
-        "Gathering Facts", "Copy the page", "Restart"
+        "Gathering Facts",
+        "Copy the page",
+        "Restart",
     ]
     with pytest.raises(ConfigurationError, match="'bad' is not a valid outcome"):
         list(iter_results(store, run_id, outcomes=("bad",)))
@@ -114,9 +129,7 @@ def test_a_stream_that_was_cut_off_is_counted_here(store: Store) -> None:
     events = deployment().events[:-1]
     save(store, events, status="error", rc=None)
     counts = as_json(list_runs(store)[0].counts)
-    assert counts == {
-        "ok": 4, "changed": 1, "failures": 1, "unreachable": 1, "skipped": 1, "rescued": 0, "ignored": 1
-    }
+    assert counts == {"ok": 4, "changed": 1, "failures": 1, "unreachable": 1, "skipped": 1, "rescued": 0, "ignored": 1}
 
 
 def test_a_run_without_events_is_kept(store: Store) -> None:
@@ -166,7 +179,10 @@ def test_text_that_no_database_takes_is_made_fit(store: Store) -> None:
     assert len(detail.hosts[0].name) == 255
     [result] = changed_on(store, "h\0st" + "x" * 900)
     assert result.res == {
-        "msg": "a\N{REPLACEMENT CHARACTER}b? 猫", "\N{REPLACEMENT CHARACTER}k": "<int>", "n": None, "changed": 1
+        "msg": "a\N{REPLACEMENT CHARACTER}b? 猫",
+        "\N{REPLACEMENT CHARACTER}k": "<int>",
+        "n": None,
+        "changed": 1,
     }
 
 

@@ -20,27 +20,35 @@ from tests.process.store.postgresql import Postgresql
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "event-schema.json").read_text(encoding="utf-8"))
 KINDS = SCHEMA["properties"]["event"]["enum"]
-FIELDS = sorted({
-    name
-    for kind in KINDS
-    for name in SCHEMA["$defs"][kind]["properties"]["event_data"]["then"].get("properties", {})
-} | {name for part in SCHEMA["$defs"].values() for name in part.get("properties", {})})
+FIELDS = sorted(
+    {name for kind in KINDS for name in SCHEMA["$defs"][kind]["properties"]["event_data"]["then"].get("properties", {})}
+    | {name for part in SCHEMA["$defs"].values() for name in part.get("properties", {})}
+)
 ENDINGS = {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}
 
 texts = st.text(st.characters(exclude_categories=()), max_size=12) | st.sampled_from(["", "\0", "\ud800", "x" * 3000])
 numbers = st.integers() | st.integers(-(10**40), 10**40) | st.floats()
 values = st.recursive(
     st.none() | st.booleans() | numbers | texts | st.just(CENSORED),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(texts | st.sampled_from(["censored", "_ansible_no_log", "changed"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(texts | st.sampled_from(["censored", "_ansible_no_log", "changed"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 uuids = st.sampled_from(["u1", "u2", "u3", "", "\0"])
 times = st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()) | texts
 likely: dict[str, st.SearchStrategy[Any]] = {
-    "host": st.sampled_from(["h1", "h2", "h3"]), "task": texts, "task_uuid": uuids, "play_uuid": uuids,
-    "start": times, "end": times, "res": st.dictionaries(texts, values, max_size=3), "ignore_errors": st.booleans(),
-    "ok": st.dictionaries(texts, st.integers(0, 9), max_size=3), "duration": numbers,
+    "host": st.sampled_from(["h1", "h2", "h3"]),
+    "task": texts,
+    "task_uuid": uuids,
+    "play_uuid": uuids,
+    "start": times,
+    "end": times,
+    "res": st.dictionaries(texts, values, max_size=3),
+    "ignore_errors": st.booleans(),
+    "ok": st.dictionaries(texts, st.integers(0, 9), max_size=3),
+    "duration": numbers,
 }
 data = st.fixed_dictionaries({}, optional={name: likely.get(name, values) | values for name in FIELDS})
 odd_events = st.dictionaries(texts, values, max_size=3) | st.fixed_dictionaries(
@@ -91,8 +99,14 @@ def write_and_read(store: Store, events: list[dict[str, Any]], ident: str = "odd
     assert detail.run.results == len(results)
     assert detail.run.hosts == len(detail.hosts)
     assert {result.host for result in results} <= {host.name for host in detail.hosts}
-    for outcome, counted in (("ok", "ok"), ("changed", "changed"), ("failed", "failures"), ("ignored", "ignored"),
-                             ("unreachable", "unreachable"), ("skipped", "skipped")):
+    for outcome, counted in (
+        ("ok", "ok"),
+        ("changed", "changed"),
+        ("failed", "failures"),
+        ("ignored", "ignored"),
+        ("unreachable", "unreachable"),
+        ("skipped", "skipped"),
+    ):
         assert sum(getattr(task, counted) for task in detail.tasks) == outcomes[outcome]
     assert {task.play for task in detail.tasks} <= {None, *(play.number for play in detail.plays)}
 

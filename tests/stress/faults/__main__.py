@@ -33,12 +33,17 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}; all by default")
     parser.add_argument("--moments", type=int, default=50, help="moments of each signal to each target (%(default)s)")
     parser.add_argument("--offsets", type=int, default=1000, help="offsets of each large session (%(default)s)")
-    parser.add_argument("--container-moments", type=int, default=5,
-                        help="moments of each signal to a job in a container (%(default)s)")
+    parser.add_argument(
+        "--container-moments", type=int, default=5, help="moments of each signal to a job in a container (%(default)s)"
+    )
     parser.add_argument("--block-seconds", type=float, default=65.0, help="how long a handler blocks (%(default)s)")
     parser.add_argument("--entries", type=int, default=1_000_000, help="of the largest trees (%(default)s)")
-    parser.add_argument("--entries-directory", type=Path, default=Path("/dev/shm"),
-                        help="where large trees and a million events are kept; best in memory (%(default)s)")
+    parser.add_argument(
+        "--entries-directory",
+        type=Path,
+        default=Path("/dev/shm"),
+        help="where large trees and a million events are kept; best in memory (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="what chance starts from (%(default)s)")
     flags = parser.parse_args()
     if unknown := set(flags.parts) - set(_PARTS):

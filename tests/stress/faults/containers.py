@@ -68,8 +68,12 @@ def _in_container(made: Pipeline) -> None:
     """Let the job run in a container, with an agent of its own."""
     _with_agent(made)
     (made.demo / "project" / "long.yml").write_text(_PLAY)
-    settings = {"process_isolation": True, "process_isolation_executable": "podman", "container_image": IMAGE,
-                "container_options": ["--network=none"]}
+    settings = {
+        "process_isolation": True,
+        "process_isolation_executable": "podman",
+        "container_image": IMAGE,
+        "container_options": ["--network=none"],
+    }
     (made.demo / "env" / "settings").write_text(json.dumps(settings))
 
 
@@ -111,8 +115,9 @@ def _measure(case: _Case, flags: argparse.Namespace, report: Report) -> None:
                 with tempfile.TemporaryDirectory(prefix="f") as name, pipeline(Path(name)) as made:
                     try:
                         case.prepare(made)
-                        struck = strike(made, target, number, "long.yml", partial(_wait, made, delay, case),
-                                        seconds=_LIMIT_SECONDS)
+                        struck = strike(
+                            made, target, number, "long.yml", partial(_wait, made, delay, case), seconds=_LIMIT_SECONDS
+                        )
                         left = case.left(made.directory)
                         assert not left, f"left: {', '.join(left)}"
                     except (AssertionError, OSError) as error:
@@ -126,6 +131,7 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
     """Signal worker, Ansible and guard while a task runs, and at `--container-moments` moments by chance."""
     _measure(_Case("ssh-agent", _with_agent, b"line 3", 2.0, _agents), flags, report)
     with tempfile.TemporaryDirectory() as name, podman_in(Path(name)) as env, patch.dict(os.environ, env):
+
         def left(directory: Path) -> list[str]:
             return [f"container {container}" for container in list_containers(env)] or _agents(directory)
 

@@ -54,7 +54,10 @@ def _serve(place: Path, stage: str, pieces: Iterable[bytes], *flags: str) -> _Se
         directory = [str(target), "-q", "-i", "run"] if stage == "process" else []
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.stress.hostile.measured", str(report), stage, *directory, *flags],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=stages.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=stages.env,
             cwd=Path(__file__).parents[3],
         )
         assert process.stdin is not None

@@ -66,9 +66,16 @@ class _Watch(Repeating):
 
 
 def run_stages(
-    directory: Path, size: int, playbook: str, *, transmit: Callable[[Path], list[str]] | None = None,
-    process: Callable[[Path], list[str]] | None = None, fakes: Path = FAKES,
-    prepare: Callable[[Path], object] | None = None, words: tuple[str, ...] = (), ident: str | None = None,
+    directory: Path,
+    size: int,
+    playbook: str,
+    *,
+    transmit: Callable[[Path], list[str]] | None = None,
+    process: Callable[[Path], list[str]] | None = None,
+    fakes: Path = FAKES,
+    prepare: Callable[[Path], object] | None = None,
+    words: tuple[str, ...] = (),
+    ident: str | None = None,
     most_memory: int = MOST_MEMORY,
 ) -> tuple[Path, Peaks, str]:
     """A run of three stages that must be successful: its artifacts, the peaks, and what process printed.
@@ -97,9 +104,7 @@ def run_stages(
                 first(demo), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=stages.env
             )
             worker = stages.start("worker", stdin=begin.stdout, stderr=said)
-            end = subprocess.Popen(
-                last(demo), stdin=worker.stdout, stdout=subprocess.PIPE, stderr=said, env=stages.env
-            )
+            end = subprocess.Popen(last(demo), stdin=worker.stdout, stdout=subprocess.PIPE, stderr=said, env=stages.env)
             for stage in (begin, worker):
                 assert stage.stdout is not None
                 stage.stdout.close()
@@ -161,6 +166,7 @@ def _real_result(directory: Path) -> Peaks:
 
 def _real_task(directory: Path, name: str, *words: str) -> tuple[Path, Peaks]:
     """A module that gives 200 MB back, by this name. What Ansible itself holds of it is Ansible's."""
+
     def prepare(demo: Path) -> None:
         (demo / "project" / "library").mkdir()
         (demo / "project" / "library" / "flood.py").write_text(_MODULE % (name, _RESULT))
@@ -185,9 +191,18 @@ def _check_cut(artifacts: Path, name: str, size: int) -> None:
 
 
 def _long_event(directory: Path) -> Peaks:
-    artifacts, peaks, said = run_stages(directory, _RESULT, "result.yml", process=lambda demo: [
-        sys.executable, "-m", "playstream", "process", str(demo),
-    ])
+    artifacts, peaks, said = run_stages(
+        directory,
+        _RESULT,
+        "result.yml",
+        process=lambda demo: [
+            sys.executable,
+            "-m",
+            "playstream",
+            "process",
+            str(demo),
+        ],
+    )
     assert [event["event_data"] for event in _events(artifacts)] == [{}, {}]
     assert "its event_data is omitted" in said, said
     return peaks
@@ -206,9 +221,18 @@ def _many_events(directory: Path, dialect: str) -> Peaks:
 def _slow_handler(directory: Path, seconds: float) -> Peaks:
     """The worker goes on until its mailbox is full; then Ansible waits."""
     began = time.monotonic()
-    artifacts, peaks, said = run_stages(directory, _HELD_UP_TEXT, "text.yml", process=lambda demo: [
-        sys.executable, "-m", "tests.stress.faults.slow_handler", str(demo), str(seconds),
-    ])
+    artifacts, peaks, said = run_stages(
+        directory,
+        _HELD_UP_TEXT,
+        "text.yml",
+        process=lambda demo: [
+            sys.executable,
+            "-m",
+            "tests.stress.faults.slow_handler",
+            str(demo),
+            str(seconds),
+        ],
+    )
     assert time.monotonic() - began >= seconds
     assert said == f"successful {_HELD_UP_TEXT // MIB}\n", said
     assert _check_text(artifacts) == _HELD_UP_TEXT

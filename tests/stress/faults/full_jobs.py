@@ -53,7 +53,8 @@ def _fill(demo: Path) -> None:
         "envvars": {f"V{number}": "v" * variable for number in range(_VARIABLES)},
         "passwords": {f"Prompt number {number:05}: ": "a" * _ANSWER for number in range(answers)},
         "settings": {
-            "job_timeout": _SECONDS, "idle_timeout": _SECONDS,
+            "job_timeout": _SECONDS,
+            "idle_timeout": _SECONDS,
             **{f"plugin_{number}": "s" * (_BEHIND - 24) for number in range(settings)},
         },
     }
@@ -70,11 +71,25 @@ def _fill(demo: Path) -> None:
 
 def _files(directory: Path, dialect: str) -> Peaks:
     words = (
-        "-i", _IDENT, "--forks", str(_FORKS), "--tags", "look," + "t" * (_WORD - len("look,")),
-        "--limit", "all:!" + "h" * (_WORD - len("all:!")), "--dialect", dialect,
+        "-i",
+        _IDENT,
+        "--forks",
+        str(_FORKS),
+        "--tags",
+        "look," + "t" * (_WORD - len("look,")),
+        "--limit",
+        "all:!" + "h" * (_WORD - len("all:!")),
+        "--dialect",
+        dialect,
     )
     artifacts, peaks, _ = run_stages(
-        directory, 0, _PLAYBOOK, fakes=Path(sys.executable).parent, prepare=_fill, words=words, ident=_IDENT,
+        directory,
+        0,
+        _PLAYBOOK,
+        fakes=Path(sys.executable).parent,
+        prepare=_fill,
+        words=words,
+        ident=_IDENT,
     )
     assert json.loads((artifacts / "command").read_text())["command"][-1] == _PLAYBOOK
     return peaks
@@ -93,7 +108,11 @@ def _record(directory: Path, dialect: str) -> Peaks:
         (demo / "project" / "look.yml").write_text(_LOOK.format(size=size, variable=1))
 
     _, peaks, _ = run_stages(
-        directory, 0, "look.yml", fakes=Path(sys.executable).parent, prepare=prepare,
+        directory,
+        0,
+        "look.yml",
+        fakes=Path(sys.executable).parent,
+        prepare=prepare,
         transmit=lambda demo: [sys.executable, "-c", program, str(demo), dialect, str(size)],
     )
     return peaks
@@ -102,7 +121,8 @@ def _record(directory: Path, dialect: str) -> Peaks:
 def measure(_flags: argparse.Namespace, report: Report) -> None:
     """Run each job once."""
     cases: dict[str, Callable[[Path, str], Peaks]] = {
-        "every field at its maximum": _files, "a job of 64 MiB": _record,
+        "every field at its maximum": _files,
+        "a job of 64 MiB": _record,
     }
     for name, case in cases.items():
         for dialect in ("playstream", "runner"):

@@ -36,8 +36,9 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
         with tempfile.TemporaryDirectory() as directory:
             try:
                 with pipeline(Path(directory)) as made:
-                    struck = strike(made, target, number, playbook, lambda: time.sleep(delay), then=then,
-                                    seconds=4 * LIMIT_SECONDS)
+                    struck = strike(
+                        made, target, number, playbook, lambda: time.sleep(delay), then=then, seconds=4 * LIMIT_SECONDS
+                    )
             except (AssertionError, OSError) as error:
                 report.fail(row, f"{playbook}, {delay:.3f} s after the start, {then.name}: {error}")
                 return

@@ -177,8 +177,16 @@ class Struck:
     met: Met | None = None
 
 
-def strike(made: Pipeline, target: str, number: signal.Signals, playbook: str, wait: Callable[[], object], *,
-           then: signal.Signals = signal.SIGCONT, seconds: float = LIMIT_SECONDS) -> Struck:
+def strike(
+    made: Pipeline,
+    target: str,
+    number: signal.Signals,
+    playbook: str,
+    wait: Callable[[], object],
+    *,
+    then: signal.Signals = signal.SIGCONT,
+    seconds: float = LIMIT_SECONDS,
+) -> Struck:
     """Run a job, signal a target, see how all ends.
 
     Args:

@@ -44,7 +44,9 @@ def _limit(session: Session, fault: Fault) -> float:
 def stalls_unnoticed(session: Session, fault: Fault) -> bool:
     """Whether the dialect has no word by which a stall there could be told from a pause."""
     return (
-        fault.kind is Kind.STALL and session.dialect is Dialect.RUNNER and fault.offset < len(session.data)
+        fault.kind is Kind.STALL
+        and session.dialect is Dialect.RUNNER
+        and fault.offset < len(session.data)
         and (not session.heard or fault.offset < session.heard)
     )
 
@@ -110,9 +112,7 @@ def check_job(session: Session, fault: Fault, directory: Path) -> None:
 def _take(link: int | InputLayer, target: Path, liveness_seconds: float) -> tuple[bool, PlaystreamError | None]:
     """Read the job and what follows it, as the worker does: whether it came, and the error that ended the reading."""
     said: list[Record] = []
-    intake = Intake(
-        link, target, said.append, lambda _dialect: None, liveness_seconds=liveness_seconds, replace=False
-    )
+    intake = Intake(link, target, said.append, lambda _dialect: None, liveness_seconds=liveness_seconds, replace=False)
     poller = Poller()
     poller.watch(intake, intake.read)
     try:

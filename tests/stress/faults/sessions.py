@@ -81,8 +81,12 @@ def tree(files: dict[str, bytes]) -> list[Record]:
 def make_event(counter: int, size: int, chance: random.Random) -> Event:
     """A `verbose` event with `size` bytes of data."""
     values = {
-        "uuid": f"uuid-{counter}", "counter": counter, "event": "verbose", "stdout": f"line {counter}",
-        "start_line": counter - 1, "end_line": counter,
+        "uuid": f"uuid-{counter}",
+        "counter": counter,
+        "event": "verbose",
+        "stdout": f"line {counter}",
+        "start_line": counter - 1,
+        "end_line": counter,
         "event_data": {"text": chance.randbytes(size // 2).hex()} if size else {},
     }
     return Event(counter, json.dumps(values).encode())
@@ -108,10 +112,16 @@ def results(dialect: Dialect, events: int = 2, event_size: int = 0, artifact_siz
         Heartbeat(),
         Status(StatusName.STARTING, NOW, command=("ansible-playbook", "x.yml"), env={"LANG": "C"}, cwd="/data"),
     ]
-    made = pieces(dialect, Direction.RESULT, [
-        *start, *(make_event(counter, event_size, chance) for counter in range(1, events + 1)),
-        Status(StatusName.SUCCESSFUL, NOW, rc=0), *tree(files),
-    ])
+    made = pieces(
+        dialect,
+        Direction.RESULT,
+        [
+            *start,
+            *(make_event(counter, event_size, chance) for counter in range(1, events + 1)),
+            Status(StatusName.SUCCESSFUL, NOW, rc=0),
+            *tree(files),
+        ],
+    )
     heard = len(made[0]) if dialect is Dialect.RUNNER else 0
     return Session(dialect, Direction.RESULT, b"".join(made), heard, files)
 

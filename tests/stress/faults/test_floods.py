@@ -29,8 +29,9 @@ def test_a_reader_that_is_slow_for_longer_than_idle_timeout(tmp_path: Path) -> N
         worker.stdin.write(job)
         worker.stdin.close()
         program = [sys.executable, "-m", "tests.stress.faults.slow_handler", str(demo), "4"]
-        done = subprocess.run(program, stdin=worker.stdout, capture_output=True, text=True, timeout=LIMIT_SECONDS,
-                              check=False)
+        done = subprocess.run(
+            program, stdin=worker.stdout, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+        )
         assert worker.stdout is not None
         worker.stdout.close()
         assert worker.wait(LIMIT_SECONDS) == 0

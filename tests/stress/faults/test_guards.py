@@ -109,16 +109,24 @@ def traced(pid: int) -> Iterator[None]:
         os.waitpid(pid, 0)
 
 
-@pytest.mark.parametrize(("moment", "word", "status"), [
-    ("running", "cancel", "canceled"), ("successful", "go on", "successful"),
-])
+@pytest.mark.parametrize(
+    ("moment", "word", "status"),
+    [
+        ("running", "cancel", "canceled"),
+        ("successful", "go on", "successful"),
+    ],
+)
 def test_the_guard_does_not_answer(moment: str, word: str, status: str, tmp_path: Path) -> None:
     """Without it the job is ended all the same, and the spool removed."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     script = "exec sleep 600" if moment == "running" else "exit 0"
     program = start_program(
-        IMPATIENT, make_demo(tmp_path / "demo"), fake(tmp_path, script), moment, temporary=temporary,
+        IMPATIENT,
+        make_demo(tmp_path / "demo"),
+        fake(tmp_path, script),
+        moment,
+        temporary=temporary,
         stdin=subprocess.PIPE,
     )
     assert program.stdout is not None
@@ -142,7 +150,9 @@ def test_the_guard_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Guard, "start", start_and_confuse)
     ran = playstream.run(
-        private_data_dir=make_demo(tmp_path / "demo"), playbook="site.yml", quiet=True,
+        private_data_dir=make_demo(tmp_path / "demo"),
+        playbook="site.yml",
+        quiet=True,
         binary=fake(tmp_path, "exec sleep 600"),
     )
     assert ran.status == "error"
@@ -152,9 +162,7 @@ def test_the_guard_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(("target", "text"), [("worker", b"password: "), ("ansible", b"handed over")])
-def test_a_signal_to_a_job_with_a_password(
-    target: str, text: bytes, number: signal.Signals, tmp_path: Path
-) -> None:
+def test_a_signal_to_a_job_with_a_password(target: str, text: bytes, number: signal.Signals, tmp_path: Path) -> None:
     with pipeline(tmp_path) as made:
         ask_for_a_password(made)
         struck = strike(made, target, number, "long.yml", lambda: wait_for(made, text))

@@ -69,10 +69,17 @@ class Run:
 
 @pytest.fixture(params=list(Dialect))
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
-    said = pieces(request.param, Direction.RESULT, [
-        Heartbeat(), Status(StatusName.STARTING, NOW, command=("a",), env={}, cwd="/"),
-        make_event(1, 0, random.Random(1)), Status(StatusName.CANCELED, NOW, explanation=THEIRS), *tree(FILES),
-    ])
+    said = pieces(
+        request.param,
+        Direction.RESULT,
+        [
+            Heartbeat(),
+            Status(StatusName.STARTING, NOW, command=("a",), env={}, cwd="/"),
+            make_event(1, 0, random.Random(1)),
+            Status(StatusName.CANCELED, NOW, explanation=THEIRS),
+            *tree(FILES),
+        ],
+    )
     reading, writing = os.pipe()
     watcher = Watcher()
     with closing(Cancellation()) as cancellation, ThreadPoolExecutor(1) as pool:

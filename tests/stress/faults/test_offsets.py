@@ -23,7 +23,10 @@ CASES = [(results, check_results), (job, check_job)]
 @pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize(("make", "check"), CASES, ids=["results", "job"])
 def test_a_fault_at_many_bytes(
-    make: Callable[[Dialect], Session], check: Callable[[Session, Fault, Path], None], dialect: Dialect, kind: Kind,
+    make: Callable[[Dialect], Session],
+    check: Callable[[Session, Fault, Path], None],
+    dialect: Dialect,
+    kind: Kind,
     tmp_path: Path,
 ) -> None:
     session = make(dialect)

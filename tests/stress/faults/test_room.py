@@ -40,8 +40,10 @@ def test_an_event_that_there_is_no_room_for(
 ) -> None:
     records: list[Record] = [
         Status(StatusName.STARTING, NOW, command=("a",), env={}, cwd="/"),
-        *(make_event(counter, 0, random.Random(1)) for counter in range(1, count)), event_of(count, ROOM + excess),
-        Status(StatusName.SUCCESSFUL, NOW, rc=0), *tree({"rc": b"0"}),
+        *(make_event(counter, 0, random.Random(1)) for counter in range(1, count)),
+        event_of(count, ROOM + excess),
+        Status(StatusName.SUCCESSFUL, NOW, rc=0),
+        *tree({"rc": b"0"}),
     ]
     stream = b"".join(pieces(dialect, Direction.RESULT, records))
     process = stages.start("process", tmp_path, "-q", prefix=("prlimit", f"--fsize={ROOM}"))
@@ -62,7 +64,8 @@ def test_an_event_that_there_is_no_room_for(
 @pytest.mark.parametrize("dialect", list(Dialect))
 def test_how_a_run_ended_that_there_is_no_room_for(stages: Stages, tmp_path: Path, dialect: Dialect) -> None:
     records: list[Record] = [
-        Status(StatusName.STARTING, NOW, command=("a",), env={}, cwd="/"), Status(StatusName.SUCCESSFUL, NOW, rc=0),
+        Status(StatusName.STARTING, NOW, command=("a",), env={}, cwd="/"),
+        Status(StatusName.SUCCESSFUL, NOW, rc=0),
     ]
     stream = b"".join(pieces(dialect, Direction.RESULT, records))
     process = stages.start("process", tmp_path, "-q", prefix=("prlimit", "--fsize=4"))
@@ -90,10 +93,14 @@ def test_the_results_of_a_worker_that_there_is_no_room_for(stages: Stages, tmp_p
     assert stages.leftovers() == []
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (("run",), b"/run/extravars-1' cannot be written: File too large. Free space there"),
-    (("transmit", "--dialect", "runner"), b"cannot be created in "),
-], ids=["run", "transmit"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run",), b"/run/extravars-1' cannot be written: File too large. Free space there"),
+        (("transmit", "--dialect", "runner"), b"cannot be created in "),
+    ],
+    ids=["run", "transmit"],
+)
 def test_a_temporary_file_that_there_is_no_room_for(
     stages: Stages, tmp_path: Path, words: tuple[str, ...], message: bytes
 ) -> None:

@@ -18,8 +18,12 @@ SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.
 def test_a_signal_while_the_job_runs(target: str, number: signal.Signals, tmp_path: Path) -> None:
     with pipeline(tmp_path) as made:
         shown = made.demo / "artifacts" / "stdout"
-        struck = strike(made, target, number, "long.yml", lambda: wait_until(
-            lambda: made.ansible is not None and shown.exists() and b"line 3" in shown.read_bytes()
-        ))
+        struck = strike(
+            made,
+            target,
+            number,
+            "long.yml",
+            lambda: wait_until(lambda: made.ansible is not None and shown.exists() and b"line 3" in shown.read_bytes()),
+        )
         assert struck.seconds is not None
         assert struck.met is None

@@ -62,6 +62,7 @@ def stuck(private_data_dir: MakeDir, tmp_path: Path, stages: Stages) -> Iterator
     job = tmp_path / "job"
     job.write_bytes(stages.transmit(directory, "-p", "site.yml"))
     with ExitStack() as pipes:
+
         def start(*words: str | Path, stdin: Any) -> subprocess.Popen[bytes]:
             pipe = Slow(blocking=True)
             pipes.callback(pipe.close)
@@ -121,10 +122,13 @@ def capture(*records: Record) -> io.BytesIO:
 
 
 def event(counter: int) -> Event:
-    return Event(counter, (
-        f'{{"uuid": "u-{counter}", "counter": {counter}, "stdout": "x", "start_line": {counter - 1}, '
-        f'"end_line": {counter}, "event": "verbose", "event_data": {{}}}}'
-    ).encode())
+    return Event(
+        counter,
+        (
+            f'{{"uuid": "u-{counter}", "counter": {counter}, "stdout": "x", "start_line": {counter - 1}, '
+            f'"end_line": {counter}, "event": "verbose", "event_data": {{}}}}'
+        ).encode(),
+    )
 
 
 EVENT = event(1).json + b"\n"
@@ -152,8 +156,12 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cancellation_between_two_events_of_one_read(tmp_path: Path) -> None:
     handled: list[int] = []
     runner = playstream.run(
-        streamer="process", private_data_dir=tmp_path, quiet=True, _input=capture(*map(event, range(1, 1000))),
-        event_handler=keeping(handled), cancel_callback=lambda: bool(handled),
+        streamer="process",
+        private_data_dir=tmp_path,
+        quiet=True,
+        _input=capture(*map(event, range(1, 1000))),
+        event_handler=keeping(handled),
+        cancel_callback=lambda: bool(handled),
     )
     assert handled == [1]
     assert (runner.status, runner.exit_status) == ("canceled", CANCELED_EXIT_STATUS)
@@ -177,8 +185,12 @@ def test_a_cancellation_among_records_that_carry_nothing(tmp_path: Path, dialect
         return len(looks) > 100
 
     playstream.run(
-        streamer="process", private_data_dir=tmp_path, quiet=True, _input=NOTHING[dialect](),
-        event_handler=keeping(handled), cancel_callback=look,
+        streamer="process",
+        private_data_dir=tmp_path,
+        quiet=True,
+        _input=NOTHING[dialect](),
+        event_handler=keeping(handled),
+        cancel_callback=look,
     )
     assert handled == []
     assert len(looks) == 101

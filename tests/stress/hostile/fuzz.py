@@ -26,17 +26,27 @@ from tests.stress.hostile.test_any_input import make_job_directory
 
 PROPERTIES = {
     "tests.pipeline.protocol.test_mutations": (
-        "test_damage_invents_nothing", "test_any_bytes_at_all", "test_any_payload_in_a_valid_frame",
-        "test_any_content_in_valid_frames", "test_any_payload_of_a_record",
+        "test_damage_invents_nothing",
+        "test_any_bytes_at_all",
+        "test_any_payload_in_a_valid_frame",
+        "test_any_content_in_valid_frames",
+        "test_any_payload_of_a_record",
     ),
     "tests.pipeline.runner_dialect.test_stream": ("test_damage_gives_records_or_one_of_our_errors",),
     "tests.pipeline.runner_dialect.test_zip_table": (
-        "test_what_is_taken_is_what_zipfile_takes", "test_end_records_that_disagree",
+        "test_what_is_taken_is_what_zipfile_takes",
+        "test_end_records_that_disagree",
     ),
     "tests.pipeline.tree.test_tree_hostile": ("test_any_records", "test_any_beginning"),
     "tests.stress.hostile.test_any_input": (
-        "test_any_first_bytes", "test_any_lines", "test_any_archive", "test_any_event", "test_any_run",
-        "test_any_recording", "test_any_kwargs", "test_any_stream_through_process",
+        "test_any_first_bytes",
+        "test_any_lines",
+        "test_any_archive",
+        "test_any_event",
+        "test_any_run",
+        "test_any_recording",
+        "test_any_kwargs",
+        "test_any_stream_through_process",
         "test_any_tree_archive_through_process",
     ),
     "tests.stress.hostile.test_any_result": ("test_any_results", "test_any_order_of_statuses"),
@@ -44,7 +54,8 @@ PROPERTIES = {
     "tests.pipeline.io.test_json_text": ("test_any_value",),
     "tests.stress.hostile.test_any_job": ("test_any_native_job", "test_any_job_made_ready", "test_any_job_served"),
     "tests.interface.test_terminal_text": (
-        "test_a_terminal_gets_text_and_colours_alone", "test_what_is_cut_anywhere_does_not_slip_through",
+        "test_a_terminal_gets_text_and_colours_alone",
+        "test_what_is_cut_anywhere_does_not_slip_through",
         "test_json_keeps_its_values",
     ),
 }

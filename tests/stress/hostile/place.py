@@ -73,8 +73,7 @@ def _outside(place: Place) -> Snapshot:
     inside, worked_in = b"above/target/", {b"temporary", b"above/target"}
     found = take_snapshot(place.outer)
     return {
-        path: entry[:2] if path in worked_in else entry
-        for path, entry in found.items() if not path.startswith(inside)
+        path: entry[:2] if path in worked_in else entry for path, entry in found.items() if not path.startswith(inside)
     }
 
 

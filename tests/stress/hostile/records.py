@@ -79,44 +79,57 @@ JOBS: dict[str, tuple[Refusal, dict[str, bytes]]] = {
     "no forks": (ConfigurationError, _both(forks=0)),
     "a limit with a NUL": (ConfigurationError, _both(limit="a\0b")),
     "a word of the command line with a NUL": (
-        ConfigurationError, {"native": _job(cmdline=("a\0b",)), "runner": _kwargs(cmdline="a\0b")}
+        ConfigurationError,
+        {"native": _job(cmdline=("a\0b",)), "runner": _kwargs(cmdline="a\0b")},
     ),
     "a word that no encoding can say": (
-        ConfigurationError, {"native": _job(cmdline=("\ud800",)), "runner": _kwargs(cmdline="\ud800")}
+        ConfigurationError,
+        {"native": _job(cmdline=("\ud800",)), "runner": _kwargs(cmdline="\ud800")},
     ),
     "nothing to run": (
-        ConfigurationError, {"native": native([Job("a")], Direction.JOB), "runner": line(kwargs={}) + END},
+        ConfigurationError,
+        {"native": native([Job("a")], Direction.JOB), "runner": line(kwargs={}) + END},
     ),
     "two things to run": (ConfigurationError, _both(playbook="site.yml")),
     "an unknown argument": (
-        RemoteProtocolError, {"native": _job_text('{"ident": "a", "colour": 1}')},
+        RemoteProtocolError,
+        {"native": _job_text('{"ident": "a", "colour": 1}')},
     ),
     "an unknown keyword": (ConfigurationError, {"runner": _kwargs(colour=1)}),
     "an ident that is a list": (RemoteProtocolError, {"native": _job_text('{"ident": []}')}),
     "extra variables that are NaN": (
-        RemoteProtocolError, {"native": _job_text('{"ident": "a", "extravars": {"a": NaN}}')},
+        RemoteProtocolError,
+        {"native": _job_text('{"ident": "a", "extravars": {"a": NaN}}')},
     ),
     "a key twice": (
-        RemoteProtocolError, {"native": _job_text(_SECOND_OF_TWO.format(key="ident", first='"a"', second='"b"'))},
+        RemoteProtocolError,
+        {"native": _job_text(_SECOND_OF_TWO.format(key="ident", first='"a"', second='"b"'))},
     ),
     "kwargs twice, the second wrong": (
         ConfigurationError,
-        {"runner": _SECOND_OF_TWO.format(key="kwargs", first=json.dumps(KWARGS), second='{"colour": 1}').encode()
-                   + b"\n" + END},
+        {
+            "runner": _SECOND_OF_TWO.format(key="kwargs", first=json.dumps(KWARGS), second='{"colour": 1}').encode()
+            + b"\n"
+            + END
+        },
     ),
     "JSON of 100,000 levels": (
         RemoteProtocolError,
-        {"native": _job_text(f'{{"ident": "a", "extravars": {{"a": {DEEP}}}}}'),
-         "runner": f'{{"kwargs": {{"extravars": {{"a": {DEEP}}}}}}}\n'.encode() + END},
+        {
+            "native": _job_text(f'{{"ident": "a", "extravars": {{"a": {DEEP}}}}}'),
+            "runner": f'{{"kwargs": {{"extravars": {{"a": {DEEP}}}}}}}\n'.encode() + END,
+        },
     ),
     "a number of 5,000 digits": (
-        RemoteProtocolError, {"native": _job_text('{"ident": "a", "forks": ' + "9" * 5000 + "}")},
+        RemoteProtocolError,
+        {"native": _job_text('{"ident": "a", "forks": ' + "9" * 5000 + "}")},
     ),
     "kwargs that are a list": (RemoteProtocolError, {"runner": line(kwargs=[1]) + END}),
     "an archive of -1 bytes": (RemoteProtocolError, {"runner": line(kwargs=KWARGS) + line(zipfile=-1) + END}),
     "an archive of true bytes": (RemoteProtocolError, {"runner": line(kwargs=KWARGS) + line(zipfile=True) + END}),
     "two archives": (
-        RemoteProtocolError, {"runner": line(kwargs=KWARGS) + 2 * carry(b"PK\5\6" + bytes(18)) + END},
+        RemoteProtocolError,
+        {"runner": line(kwargs=KWARGS) + 2 * carry(b"PK\5\6" + bytes(18)) + END},
     ),
     "a private data directory": (ConfigurationError, {"runner": _kwargs(private_data_dir="/tmp")}),
 }
@@ -157,15 +170,11 @@ RESULTS: dict[str, tuple[Refusal, dict[str, bytes]]] = {
     "no counter": (RemoteProtocolError, _event(counter=None)),
     "text that is a number": (RemoteProtocolError, _event(stdout=5)),
     "a line that is NaN": (RemoteProtocolError, _event(end_line=float("nan"))),
-    "JSON of 100,000 levels": (
-        RemoteProtocolError, _text(event_json()[:-1] + f', "a": {DEEP}}}'.encode())
-    ),
+    "JSON of 100,000 levels": (RemoteProtocolError, _text(event_json()[:-1] + f', "a": {DEEP}}}'.encode())),
     "a number of 5,000 digits": (RemoteProtocolError, _text(event_json()[:-1] + b', "a": ' + b"9" * 5000 + b"}")),
     "an event of two values": (RemoteProtocolError, _text(event_json() + b" {}")),
     "a uuid twice, the second wrong": (RemoteProtocolError, _text(event_json()[:-1] + b', "uuid": "../x"}')),
-    "an event twice": (
-        RemoteProtocolError, {"runner": line(status="starting") + 2 * (event_json() + b"\n") + END}
-    ),
+    "an event twice": (RemoteProtocolError, {"runner": line(status="starting") + 2 * (event_json() + b"\n") + END}),
     "events with one missing": (RemoteProtocolError, {"native": native_event(event_json(2), 1)}),
     "an unknown status": (RemoteProtocolError, _status(status="splendid")),
     "a status that is a list": (RemoteProtocolError, _status(status=[1])),
@@ -173,7 +182,8 @@ RESULTS: dict[str, tuple[Refusal, dict[str, bytes]]] = {
     "a command of lists": (RemoteProtocolError, _status(status="starting", command=[["a"]])),
     "an environment of lists": (RemoteProtocolError, _status(status="starting", env={"A": ["b"]})),
     "an archive of 2**61 bytes": (
-        RemoteProtocolError, {"runner": line(status="starting") + line(zipfile=1 << 61) + b"A" * 1000}
+        RemoteProtocolError,
+        {"runner": line(status="starting") + line(zipfile=1 << 61) + b"A" * 1000},
     ),
     "an archive that is cut": (IncompleteStream, {"runner": line(status="starting") + line(zipfile=1 << 20) + b"AAAA"}),
     "two archives": (RemoteProtocolError, {"runner": line(status="starting") + 2 * carry(b"PK\5\6" + bytes(18)) + END}),

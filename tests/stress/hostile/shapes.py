@@ -120,7 +120,8 @@ def runner_stream(entries: Iterable[FileEntry], direction: Direction) -> Iterato
 
 
 DIALECTS: dict[str, Callable[[Iterable[FileEntry], Direction], Iterator[bytes]]] = {
-    "native": native_stream, "runner": runner_stream,
+    "native": native_stream,
+    "runner": runner_stream,
 }
 
 

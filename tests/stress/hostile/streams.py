@@ -122,9 +122,23 @@ def write_archive(file: IO[bytes], entries: Iterable[tuple[bytes, int, bytes]], 
     with tempfile.TemporaryFile() as table:
         for name, mode, content in entries:
             sizes = (zlib.crc32(content), len(content), len(content), len(name), 0)
-            table.write(_TABLE_ENTRY.pack(
-                b"PK\1\2", 20 | 3 << 8, 20, 0, 0, 0, 0x21, *sizes, 0, 0, 0, mode << 16, place,
-            ))
+            table.write(
+                _TABLE_ENTRY.pack(
+                    b"PK\1\2",
+                    20 | 3 << 8,
+                    20,
+                    0,
+                    0,
+                    0,
+                    0x21,
+                    *sizes,
+                    0,
+                    0,
+                    0,
+                    mode << 16,
+                    place,
+                )
+            )
             table.write(name)
             file.write(_LOCAL_HEADER.pack(b"PK\3\4", 20, 0, 0, 0, 0x21, *sizes))
             file.write(name)
@@ -151,8 +165,14 @@ def runner_entries(entries: Sequence[Zipped], direction: Direction) -> bytes:
 def event_json(counter: Any = 1, **changes: Any) -> bytes:
     """An event's line; any field may be changed."""
     fields = {
-        "uuid": "u-1", "counter": counter, "stdout": "x", "start_line": 0, "end_line": 1, "event": "verbose",
-        "created": NOW, "event_data": {},
+        "uuid": "u-1",
+        "counter": counter,
+        "stdout": "x",
+        "start_line": 0,
+        "end_line": 1,
+        "event": "verbose",
+        "created": NOW,
+        "event_data": {},
     }
     return json.dumps({**fields, **changes}).encode()
 

@@ -27,30 +27,66 @@ from tests.stress.hostile.streams import ENDED, STARTING, event_json, native
 from tests.stress.hostile.test_any_input import VALUES, with_values
 
 DATA_KEYS = (
-    "host", "task", "task_uuid", "task_action", "task_path", "role", "play", "play_uuid", "playbook", "name", "pattern",
-    "start", "end", "duration", "ignore_errors", "res_truncated", "res", "resolved_action", "ok", "failures", "dark",
-    "processed", "changed", "artifact_data",
+    "host",
+    "task",
+    "task_uuid",
+    "task_action",
+    "task_path",
+    "role",
+    "play",
+    "play_uuid",
+    "playbook",
+    "name",
+    "pattern",
+    "start",
+    "end",
+    "duration",
+    "ignore_errors",
+    "res_truncated",
+    "res",
+    "resolved_action",
+    "ok",
+    "failures",
+    "dark",
+    "processed",
+    "changed",
+    "artifact_data",
 )
 RES_KEYS = (
-    "changed", "results", "ansible_facts", "ansible_stats", "ansible_loop_var", "item", "diff", "rc", "msg", "censored",
-    "_ansible_no_log", "stdout",
+    "changed",
+    "results",
+    "ansible_facts",
+    "ansible_stats",
+    "ansible_loop_var",
+    "item",
+    "diff",
+    "rc",
+    "msg",
+    "censored",
+    "_ansible_no_log",
+    "stdout",
 )
 NAMES = st.sampled_from([*EVENT_NAMES, "playbook_on_handler_task_start", "keepalive"])
 DEEP_VALUES = st.integers(MAX_LEVELS - 3, 300).map(lambda depth: json.loads('{"a":' * depth + "[1]" + "}" * depth))
 CUSTOM = st.fixed_dictionaries({"per_host": st.just(False), "aggregate": VALUES, "data": VALUES})
 RES = VALUES | with_values(RES_KEYS) | DEEP_VALUES | CUSTOM.map(lambda stats: {"ansible_stats": stats})
-DATA = VALUES | with_values(DATA_KEYS) | st.builds(
-    lambda data, res: {**data, "host": "node1", "res": res}, with_values(DATA_KEYS), RES
+DATA = (
+    VALUES
+    | with_values(DATA_KEYS)
+    | st.builds(lambda data, res: {**data, "host": "node1", "res": res}, with_values(DATA_KEYS), RES)
 )
 EVENTS = st.builds(
     lambda name, data, more: {**more, "event": name, "event_data": data},
-    NAMES | VALUES, DATA, with_values(("created", "uuid", "counter", "runner_ident", "event_data", "stdout", "pid")),
+    NAMES | VALUES,
+    DATA,
+    with_values(("created", "uuid", "counter", "runner_ident", "event_data", "stdout", "pid")),
 )
 """Any value for every field that somebody reads."""
 
 
 def strict(text: str) -> Any:
     """The value of JSON text, which must be what every reader takes."""
+
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
@@ -93,7 +129,11 @@ def test_any_event_through_a_runner(streamed: Any, events: list[dict[str, Any]])
     with tempfile.TemporaryDirectory() as directory:
         stream = io.BytesIO(native([STARTING, *records, ENDED], Direction.RESULT))
         runner = streamed(
-            streamer="process", private_data_dir=directory, ident="a", quiet=True, _input=stream,
+            streamer="process",
+            private_data_dir=directory,
+            ident="a",
+            quiet=True,
+            _input=stream,
             event_handler=lambda _event: True,
         )
         assert (runner.status, runner.exit_status) == ("successful", 0)
@@ -118,7 +158,10 @@ def test_event_data_of_another_kind(data: Any) -> None:
     ]
     with tempfile.TemporaryDirectory() as directory:
         runner = playstream.run(
-            streamer="process", private_data_dir=directory, ident="a", quiet=True,
+            streamer="process",
+            private_data_dir=directory,
+            ident="a",
+            quiet=True,
             _input=io.BytesIO(native([STARTING, *events, ENDED], Direction.RESULT)),
         )
         again = playstream.Runner(playstream.RunnerConfig(private_data_dir=directory, ident="a", module="ping"))
@@ -132,7 +175,10 @@ def test_event_data_of_another_kind(data: Any) -> None:
 @pytest.mark.parametrize("content", [b"[]", b"5", b"nonsense", b"\xff", b"[" * 100_000])
 def test_a_damaged_file_of_a_run_is_our_error(tmp_path: Path, content: bytes) -> None:
     runner = playstream.run(
-        streamer="process", private_data_dir=str(tmp_path), ident="a", quiet=True,
+        streamer="process",
+        private_data_dir=str(tmp_path),
+        ident="a",
+        quiet=True,
         _input=io.BytesIO(native([STARTING, Event(1, event_json()), ENDED], Direction.RESULT)),
     )
     (tmp_path / "artifacts" / "a" / "job_events" / "1-u-1.json").write_bytes(content)

@@ -46,14 +46,53 @@ from tests.stress.hostile.streams import (
     zipped,
 )
 
-HOSTILE_TEXTS = st.sampled_from([
-    "", "..", "/", "../x", "a/b", "/etc/passwd", "a\0b", "\ud800", "\x1b[2J", "%s{0}", "successful", "keepalive",
-    "x" * 300, "playbook_on_stats", "verbose", "u-1", "ü\u2028", "localhost,", "site.yml", "-i", "true",
-])
-HOSTILE_NUMBERS = st.sampled_from([
-    0, 1, -1, 2, 255, 256, 2**31, 2**62, 2**63, 2**64, 2**70, 10**400, True, False, 1.0, 1e308, float("nan"),
-    float("inf"),
-])
+HOSTILE_TEXTS = st.sampled_from(
+    [
+        "",
+        "..",
+        "/",
+        "../x",
+        "a/b",
+        "/etc/passwd",
+        "a\0b",
+        "\ud800",
+        "\x1b[2J",
+        "%s{0}",
+        "successful",
+        "keepalive",
+        "x" * 300,
+        "playbook_on_stats",
+        "verbose",
+        "u-1",
+        "ü\u2028",
+        "localhost,",
+        "site.yml",
+        "-i",
+        "true",
+    ]
+)
+HOSTILE_NUMBERS = st.sampled_from(
+    [
+        0,
+        1,
+        -1,
+        2,
+        255,
+        256,
+        2**31,
+        2**62,
+        2**63,
+        2**64,
+        2**70,
+        10**400,
+        True,
+        False,
+        1.0,
+        1e308,
+        float("nan"),
+        float("inf"),
+    ]
+)
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | HOSTILE_TEXTS | HOSTILE_NUMBERS | st.text(max_size=5) | st.integers(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(HOSTILE_TEXTS, inner, max_size=3),
@@ -73,17 +112,33 @@ def mutated(whole: bytes) -> st.SearchStrategy[bytes]:
 
 
 EVENT_KEYS = ("uuid", "counter", "stdout", "start_line", "end_line", "event", "event_data", "x")
-LINE_KEYS = ("status", "kwargs", "zipfile", "eof", "event", "counter", "uuid", "command", "env", "cwd",
-             "job_explanation", "result_traceback")
+LINE_KEYS = (
+    "status",
+    "kwargs",
+    "zipfile",
+    "eof",
+    "event",
+    "counter",
+    "uuid",
+    "command",
+    "env",
+    "cwd",
+    "job_explanation",
+    "result_traceback",
+)
 HOSTILE_EVENTS = st.one_of(
     with_values(EVENT_KEYS).map(lambda changes: event_json(**{"counter": 1, **changes})),
     mutated(event_json()),
-    DEEP, st.binary(max_size=40),
+    DEEP,
+    st.binary(max_size=40),
 )
 LINES = st.one_of(with_values(LINE_KEYS).map(lambda values: json.dumps(values).encode()), HOSTILE_EVENTS)
 
 PACKED = wire.archive(
-    zipped("rc", b"0"), zipped("d/e/f", b"content " * 50), linked("l", "d/e"), zipped("d/e/", b"", 0o755, 0o040000),
+    zipped("rc", b"0"),
+    zipped("d/e/f", b"content " * 50),
+    linked("l", "d/e"),
+    zipped("d/e/", b"", 0o755, 0o040000),
     zipped("fact_cache/s1_host", b'{"__payload__": "{}"}'),
 )
 STREAMS = (
@@ -94,12 +149,25 @@ STREAMS = (
     recorded(event_json()) + recorded(event_json(2, event="playbook_on_stats", event_data={"failures": {"a": 0}})),
 )
 FIRST_BYTES = st.lists(
-    st.sampled_from([
-        b"\xf5\x00playstream\r\n\x1a\n", b"\x01\x00\x00\x00", b"\xf5\x00PS", b"\xf5", b'{"kwargs":',
-        b'\n \t{"status": ', b'{"eof": true}\n', b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----\n",
-        b"Welcome!\r\n",
-        b"\n", b"{", b'{"zipfile": 3}\n', b"QUJD",
-    ]) | st.binary(max_size=20),
+    st.sampled_from(
+        [
+            b"\xf5\x00playstream\r\n\x1a\n",
+            b"\x01\x00\x00\x00",
+            b"\xf5\x00PS",
+            b"\xf5",
+            b'{"kwargs":',
+            b'\n \t{"status": ',
+            b'{"eof": true}\n',
+            b"age-encryption.org/v1\n",
+            b"-----BEGIN AGE ENCRYPTED FILE-----\n",
+            b"Welcome!\r\n",
+            b"\n",
+            b"{",
+            b'{"zipfile": 3}\n',
+            b"QUJD",
+        ]
+    )
+    | st.binary(max_size=20),
     max_size=12,
 ).map(b"".join)
 
@@ -197,16 +265,51 @@ def test_any_recording(lines: list[bytes], sizes: list[int]) -> None:
 
 
 KWARG_NAMES = (
-    "ident", "playbook", "module", "module_args", "host_pattern", "role", "role_vars", "roles_path", "inventory",
-    "limit", "tags", "forks", "verbosity", "cmdline", "extravars", "envvars", "passwords", "settings", "ssh_key",
-    "project_dir", "artifact_dir", "private_data_dir", "fact_cache", "fact_cache_type", "timeout", "binary", "hosts",
-    "tasks", "container_volume_mounts", "process_isolation",
-    "directory_isolation_base_path", "rotate_artifacts", "unknown",
+    "ident",
+    "playbook",
+    "module",
+    "module_args",
+    "host_pattern",
+    "role",
+    "role_vars",
+    "roles_path",
+    "inventory",
+    "limit",
+    "tags",
+    "forks",
+    "verbosity",
+    "cmdline",
+    "extravars",
+    "envvars",
+    "passwords",
+    "settings",
+    "ssh_key",
+    "project_dir",
+    "artifact_dir",
+    "private_data_dir",
+    "fact_cache",
+    "fact_cache_type",
+    "timeout",
+    "binary",
+    "hosts",
+    "tasks",
+    "container_volume_mounts",
+    "process_isolation",
+    "directory_isolation_base_path",
+    "rotate_artifacts",
+    "unknown",
 )
-SETTINGS = with_values((
-    "fact_cache", "fact_cache_type", "job_timeout", "idle_timeout", "process_isolation", "container_image",
-    "suppress_output_file",
-))
+SETTINGS = with_values(
+    (
+        "fact_cache",
+        "fact_cache_type",
+        "job_timeout",
+        "idle_timeout",
+        "process_isolation",
+        "container_image",
+        "suppress_output_file",
+    )
+)
 
 
 @pytest.fixture(scope="session")

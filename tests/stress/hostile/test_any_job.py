@@ -35,55 +35,153 @@ from tests.stress.hostile.test_any_input import DEEP, HOSTILE_TEXTS, VALUES, mut
 
 LEVELS = st.integers(1, 1200)
 """Of JSON: from what everybody reads to what nobody does."""
-TEXTS = HOSTILE_TEXTS | st.text(max_size=8) | st.sampled_from([
-    "\udc80", "-", "--", "~", "~nobody-of-this-name/x", "$HOME", "a,b", "ns.collection.name", "x.yml", ".", "project",
-    "project/site.yml", "{{ x }}", "\n", "/bin/true", "-----BEGIN OPENSSH PRIVATE KEY-----\nx",
-    "-----BEGIN PRIVATE KEY-----\udc80",
-])
+TEXTS = (
+    HOSTILE_TEXTS
+    | st.text(max_size=8)
+    | st.sampled_from(
+        [
+            "\udc80",
+            "-",
+            "--",
+            "~",
+            "~nobody-of-this-name/x",
+            "$HOME",
+            "a,b",
+            "ns.collection.name",
+            "x.yml",
+            ".",
+            "project",
+            "project/site.yml",
+            "{{ x }}",
+            "\n",
+            "/bin/true",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nx",
+            "-----BEGIN PRIVATE KEY-----\udc80",
+        ]
+    )
+)
 NESTED = st.builds(
     lambda kind, depth: kind[0] * depth + "1" + kind[1] * depth, st.sampled_from([("[", "]"), ('{"a":', "}")]), LEVELS
 )
 SETTINGS = st.dictionaries(
-    st.sampled_from([
-        "fact_cache", "fact_cache_type", "job_timeout", "idle_timeout", "pexpect_timeout", "suppress_output_file",
-        "directory_isolation_cleanup", "process_isolation_executable", "process_isolation_path",
-        "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
-        "container_image", "container_volume_mounts", "container_options", "container_workdir", "host_cwd",
-        "container_auth_data", "x",
-    ]),
+    st.sampled_from(
+        [
+            "fact_cache",
+            "fact_cache_type",
+            "job_timeout",
+            "idle_timeout",
+            "pexpect_timeout",
+            "suppress_output_file",
+            "directory_isolation_cleanup",
+            "process_isolation_executable",
+            "process_isolation_path",
+            "process_isolation_hide_paths",
+            "process_isolation_show_paths",
+            "process_isolation_ro_paths",
+            "container_image",
+            "container_volume_mounts",
+            "container_options",
+            "container_workdir",
+            "host_cwd",
+            "container_auth_data",
+            "x",
+        ]
+    ),
     VALUES | TEXTS | st.lists(TEXTS, max_size=2) | st.sampled_from(["podman", "bwrap", "docker"]),
     max_size=4,
 )
-PATHS = st.sampled_from([
-    "/etc", "x", "..", "~", "~nobody-of-this-name", "$HOME", "$NOTHING/x", "x" * 300, "\udc80", "/", "", "ü", "a:b",
-    "-v",
-])
-ISOLATED = st.fixed_dictionaries({
-    "process_isolation": st.just(True),
-    "process_isolation_executable": st.sampled_from(["podman", "bwrap", "bwrap", "/nowhere/bwrap", "~/bwrap"]),
-    "container_image": st.just("image"),
-}, optional={
-    "container_volume_mounts": st.lists(PATHS.map("{}:/x".format) | PATHS.map("/etc:/{}:ro".format), max_size=2),
-    "container_auth_data": st.fixed_dictionaries({"host": st.just("h"), "username": TEXTS, "password": TEXTS}),
-    "container_options": st.lists(PATHS, max_size=1),
-    "process_isolation_hide_paths": PATHS,
-    "process_isolation_ro_paths": PATHS | st.lists(PATHS, max_size=2),
-    "process_isolation_path": PATHS,
-    "host_cwd": PATHS,
-})
+PATHS = st.sampled_from(
+    [
+        "/etc",
+        "x",
+        "..",
+        "~",
+        "~nobody-of-this-name",
+        "$HOME",
+        "$NOTHING/x",
+        "x" * 300,
+        "\udc80",
+        "/",
+        "",
+        "ü",
+        "a:b",
+        "-v",
+    ]
+)
+ISOLATED = st.fixed_dictionaries(
+    {
+        "process_isolation": st.just(True),
+        "process_isolation_executable": st.sampled_from(["podman", "bwrap", "bwrap", "/nowhere/bwrap", "~/bwrap"]),
+        "container_image": st.just("image"),
+    },
+    optional={
+        "container_volume_mounts": st.lists(PATHS.map("{}:/x".format) | PATHS.map("/etc:/{}:ro".format), max_size=2),
+        "container_auth_data": st.fixed_dictionaries({"host": st.just("h"), "username": TEXTS, "password": TEXTS}),
+        "container_options": st.lists(PATHS, max_size=1),
+        "process_isolation_hide_paths": PATHS,
+        "process_isolation_ro_paths": PATHS | st.lists(PATHS, max_size=2),
+        "process_isolation_path": PATHS,
+        "host_cwd": PATHS,
+    },
+)
 COPIED = st.fixed_dictionaries({"directory_isolation_base_path": TEXTS | st.just("copies")})
 NAMED = st.dictionaries(
-    TEXTS | st.sampled_from([
-        "PATH", "HOME", "ANSIBLE_HOME", "ANSIBLE_CONFIG", "ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_ROLES_PATH",
-        "ANSIBLE_CACHE_PLUGIN", "LD_LIBRARY_PATH", "PLAYSTREAM_SPOOL", "TMPDIR",
-    ]),
-    st.sampled_from(["", "/", "x", ":", "a:b", "\0", "\udc80", "\ud800", "x" * 300, "\n", "ü", "$HOME",
-                     "~nobody-of-this-name", "~/x"]),
+    TEXTS
+    | st.sampled_from(
+        [
+            "PATH",
+            "HOME",
+            "ANSIBLE_HOME",
+            "ANSIBLE_CONFIG",
+            "ANSIBLE_CALLBACK_PLUGINS",
+            "ANSIBLE_ROLES_PATH",
+            "ANSIBLE_CACHE_PLUGIN",
+            "LD_LIBRARY_PATH",
+            "PLAYSTREAM_SPOOL",
+            "TMPDIR",
+        ]
+    ),
+    st.sampled_from(
+        [
+            "",
+            "/",
+            "x",
+            ":",
+            "a:b",
+            "\0",
+            "\udc80",
+            "\ud800",
+            "x" * 300,
+            "\n",
+            "ü",
+            "$HOME",
+            "~nobody-of-this-name",
+            "~/x",
+        ]
+    ),
     max_size=3,
 )
 PASSWORDS = st.dictionaries(
-    TEXTS | st.sampled_from(["ssh", "become", "vault", "vault:x", "ssh_key", "^x", "(", "[a-z]+", "ü+", "\\u0041",
-                             "(?u)x", "x{99999999999999999999}", "(" * 3000 + ")" * 3000, "(?P<ü>x)"]), TEXTS,
+    TEXTS
+    | st.sampled_from(
+        [
+            "ssh",
+            "become",
+            "vault",
+            "vault:x",
+            "ssh_key",
+            "^x",
+            "(",
+            "[a-z]+",
+            "ü+",
+            "\\u0041",
+            "(?u)x",
+            "x{99999999999999999999}",
+            "(" * 3000 + ")" * 3000,
+            "(?P<ü>x)",
+        ]
+    ),
+    TEXTS,
     max_size=3,
 )
 _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
@@ -96,10 +194,16 @@ _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "tuple[Mapping[str, Any], ...]": st.lists(st.dictionaries(TEXTS, VALUES, max_size=2), max_size=2),
 }
 _BY_NAME = {"settings": SETTINGS | ISOLATED | COPIED, "envvars": NAMED, "passwords": PASSWORDS}
-WHATS: st.SearchStrategy[dict[str, Any]] = st.sampled_from([
-    {"module": "ping"}, {"playbook": "site.yml"}, {"plays": [{"hosts": "all"}]}, {"role": "x"}, {"command": ["true"]},
-    {},
-])
+WHATS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {"module": "ping"},
+        {"playbook": "site.yml"},
+        {"plays": [{"hosts": "all"}]},
+        {"role": "x"},
+        {"command": ["true"]},
+        {},
+    ]
+)
 BINARIES = st.sampled_from(["/bin/true", "true", "no-such-program", "/bin", "/etc/passwd", "\0", ""])
 
 
@@ -114,24 +218,34 @@ def _some_fields(*, of_their_type: bool) -> st.SearchStrategy[dict[str, Any]]:
         item.name: _BY_NAME[item.name] if item.name in _BY_NAME else _BY_TYPE[str(item.type).removesuffix(" | None")]
         for item in fields(Job)
     }
-    return st.sets(st.sampled_from(sorted(by_name)), max_size=4).flatmap(lambda names: st.fixed_dictionaries({
-        name: by_name[name] if of_their_type else by_name[name] | VALUES for name in sorted(names)
-    }))
+    return st.sets(st.sampled_from(sorted(by_name)), max_size=4).flatmap(
+        lambda names: st.fixed_dictionaries(
+            {name: by_name[name] if of_their_type else by_name[name] | VALUES for name in sorted(names)}
+        )
+    )
 
 
 JOB_VALUES = _jobs(_some_fields(of_their_type=False))
-LIKELY_JOBS = _jobs(st.builds(
-    lambda changes, settings: {**changes, "tree": True, "settings": settings},
-    _some_fields(of_their_type=True), SETTINGS | ISOLATED | COPIED,
-))
+LIKELY_JOBS = _jobs(
+    st.builds(
+        lambda changes, settings: {**changes, "tree": True, "settings": settings},
+        _some_fields(of_their_type=True),
+        SETTINGS | ISOLATED | COPIED,
+    )
+)
 """Those that are more often accepted, so that more is done with them."""
 JOB_TEXTS = JOB_VALUES.map(lambda values: json.dumps(values).encode()) | st.builds(
     lambda name, nested: f'{{"ident": "run", "module": "ping", "{name}": {nested}}}'.encode(),
-    st.sampled_from(["extravars", "role_vars", "settings", "plays"]), NESTED,
+    st.sampled_from(["extravars", "role_vars", "settings", "plays"]),
+    NESTED,
 )
 """The payload of a Job record: NaN, halves of characters and values of any kind, which no encoder lets through."""
-PAYLOADS = JOB_TEXTS | JOB_TEXTS.flatmap(mutated) | DEEP | st.binary(max_size=40) | with_values(["ident", "x"]).map(
-    lambda values: json.dumps(values).encode()
+PAYLOADS = (
+    JOB_TEXTS
+    | JOB_TEXTS.flatmap(mutated)
+    | DEEP
+    | st.binary(max_size=40)
+    | with_values(["ident", "x"]).map(lambda values: json.dumps(values).encode())
 )
 
 
@@ -210,9 +324,9 @@ def make_ready(job: Job, place: Place) -> None:
         assert all(name and "=" not in name and is_text(name + value) for name, value in command.env.items())
         assert launch.paths.artifact_dir.parent == spool.private_data_dir / "artifacts"
         assert fact_cache_dir(job, launch.paths).is_relative_to(launch.paths.artifact_dir)
-        codec.encode(Status(
-            StatusName.STARTING, NOW, command=command.shown_argv, env=command.shown_env, cwd=str(command.cwd)
-        ))
+        codec.encode(
+            Status(StatusName.STARTING, NOW, command=command.shown_argv, env=command.shown_env, cwd=str(command.cwd))
+        )
         for directory in launch.remove:
             assert directory.is_relative_to(place.target)
     finally:
@@ -251,25 +365,28 @@ def test_any_job_served(payload: bytes, binary: str, own_directory: bool) -> Non
         assert answer.error is not None or job is not None
 
 
-@pytest.mark.parametrize("changes", [
-    {"inventory_contents": ("\udc80",)},
-    {"ssh_key": "-----BEGIN PRIVATE KEY-----\udc80"},
-    {"passwords": {"ssh": "\udc80"}},
-    {"passwords": {"\udc80": "x"}},
-    {"settings": {"fact_cache_type": "\0"}},
-    {"settings": {"process_isolation_ro_paths": ["\ud800"]}},
-    {"settings": {"process_isolation_ro_paths": "\ud800"}},
-    {"settings": {"container_auth_data": {"host": "h", "username": "u", "password": "\udc80"}}},
-    {"passwords": {"\\u0041": "x"}},
-    {"passwords": {"(?u)x": "x"}},
-    {"passwords": {"x{99999999999999999999}": "x"}},
-    {"passwords": {"(" * 3000 + ")" * 3000: "x"}},
-    {"passwords": {"(?P<ü>x)": "x"}},
-    {"extravars": {"a": json.loads("[" * 300 + "]" * 300)}},
-    {"plays": ({"a": json.loads("[" * 300 + "]" * 300)},)},
-    {"role_vars": {"a": json.loads("[" * 300 + "]" * 300)}},
-    {"settings": {"a": json.loads("[" * 300 + "]" * 300)}},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"inventory_contents": ("\udc80",)},
+        {"ssh_key": "-----BEGIN PRIVATE KEY-----\udc80"},
+        {"passwords": {"ssh": "\udc80"}},
+        {"passwords": {"\udc80": "x"}},
+        {"settings": {"fact_cache_type": "\0"}},
+        {"settings": {"process_isolation_ro_paths": ["\ud800"]}},
+        {"settings": {"process_isolation_ro_paths": "\ud800"}},
+        {"settings": {"container_auth_data": {"host": "h", "username": "u", "password": "\udc80"}}},
+        {"passwords": {"\\u0041": "x"}},
+        {"passwords": {"(?u)x": "x"}},
+        {"passwords": {"x{99999999999999999999}": "x"}},
+        {"passwords": {"(" * 3000 + ")" * 3000: "x"}},
+        {"passwords": {"(?P<ü>x)": "x"}},
+        {"extravars": {"a": json.loads("[" * 300 + "]" * 300)}},
+        {"plays": ({"a": json.loads("[" * 300 + "]" * 300)},)},
+        {"role_vars": {"a": json.loads("[" * 300 + "]" * 300)}},
+        {"settings": {"a": json.loads("[" * 300 + "]" * 300)}},
+    ],
+)
 def test_what_cannot_be_written_typed_or_nested(changes: dict[str, Any]) -> None:
     job = Job("run", module=None if "plays" in changes else "ping")
     with pytest.raises(ConfigurationError) as caught:
@@ -277,10 +394,15 @@ def test_what_cannot_be_written_typed_or_nested(changes: dict[str, Any]) -> None
     assert next(iter(changes)) in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "text"), [
-    ("passwords", '"ssh": "\\udc80"\n'), ("ssh_key", None), ("settings", '"fact_cache_type": "\\0"\n'),
-    ("envvars", '"A": "\\ud800"\n'),
-])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("passwords", '"ssh": "\\udc80"\n'),
+        ("ssh_key", None),
+        ("settings", '"fact_cache_type": "\\0"\n'),
+        ("envvars", '"A": "\\ud800"\n'),
+    ],
+)
 def test_files_of_the_workers_own_directory_are_checked_too(tmp_path: Path, name: str, text: str | None) -> None:
     """They are added to a job that came without a tree; an escape of YAML's says what no file of text holds."""
     (tmp_path / "env").mkdir()
@@ -314,10 +436,15 @@ def test_an_ansible_cfg_that_is_read_as_none(config: bytes) -> None:
         assert answer.error is None, answer.message
 
 
-@pytest.mark.parametrize("kwargs", [
-    {"role": "x", "roles_path": ["~nobody-of-this-name/x"]}, {"extravars": "/dev/zero"}, {"extravars": "/nowhere/x"},
-    {"passwords": {"x{99999999999999999999}": "x"}},
-])
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"role": "x", "roles_path": ["~nobody-of-this-name/x"]},
+        {"extravars": "/dev/zero"},
+        {"extravars": "/nowhere/x"},
+        {"passwords": {"x{99999999999999999999}": "x"}},
+    ],
+)
 def test_keyword_arguments_that_cannot_be_looked_up(tmp_path: Path, kwargs: dict[str, Any]) -> None:
     given_ = {"module": "ping", **kwargs} if "role" not in kwargs else kwargs
     with pytest.raises(ConfigurationError):

@@ -40,20 +40,53 @@ from tests.stress.hostile.streams import ENDED, NOW, ROOT, STARTING, event_json,
 from tests.stress.hostile.test_any_input import HOSTILE_EVENTS, HOSTILE_TEXTS, LINE_KEYS, with_values
 
 GOOD = native_event(event_json())
-NAMES = st.sampled_from([
-    "status", "rc", "stdout", "stderr", "command", "job_events", "fact_cache", ".incoming", "nightly", ".running",
-    "d", "d/e", "d/e/f", "fact_cache/s1_host", "job_events/1-u-1.json", "status/x", "rc/x", "..", "a\0b", "x" * 300,
-    "/abs", "", ".", "d//e", "\udc80", "line\nend", "ü",
-])
+NAMES = st.sampled_from(
+    [
+        "status",
+        "rc",
+        "stdout",
+        "stderr",
+        "command",
+        "job_events",
+        "fact_cache",
+        ".incoming",
+        "nightly",
+        ".running",
+        "d",
+        "d/e",
+        "d/e/f",
+        "fact_cache/s1_host",
+        "job_events/1-u-1.json",
+        "status/x",
+        "rc/x",
+        "..",
+        "a\0b",
+        "x" * 300,
+        "/abs",
+        "",
+        ".",
+        "d//e",
+        "\udc80",
+        "line\nend",
+        "ü",
+    ]
+)
 TARGETS = st.sampled_from(["", ".", "..", "/etc", "d", "../../../guarded", "status", "x" * 5000, "a\0b"])
 KINDS = st.sampled_from(["file", "directory", "symlink", "hard link"])
 _TYPES = {
-    "file": FileType.FILE, "directory": FileType.DIRECTORY, "symlink": FileType.SYMLINK, "hard link": FileType.HARDLINK,
+    "file": FileType.FILE,
+    "directory": FileType.DIRECTORY,
+    "symlink": FileType.SYMLINK,
+    "hard link": FileType.HARDLINK,
 }
 _MODES = {"file": 0o100644, "directory": 0o040755, "symlink": 0o120777, "hard link": 0o010644}
 ENDS: tuple[dict[str, Any], ...] = (
-    {"status": "successful", "rc": 0}, {"status": "failed", "rc": 2}, {"status": "error"}, {"status": "canceled"},
-    {"status": "running"}, {"status": "starting"},
+    {"status": "successful", "rc": 0},
+    {"status": "failed", "rc": 2},
+    {"status": "error"},
+    {"status": "canceled"},
+    {"status": "running"},
+    {"status": "starting"},
 )
 
 
@@ -69,15 +102,34 @@ def message(cls: type, likely: st.SearchStrategy[dict[str, Any]] | None = None) 
 
 STATUSES = message(Status, st.sampled_from(ENDS).map(lambda values: {"created": NOW, **values}))
 TREE = st.builds(
-    lambda kind, name, target, link, size: codec.encode(FileEntry(
-        name.encode("utf-8", "surrogateescape"), _TYPES[kind], 0o644, 0, size if kind == "file" else 0, link,
-        target.encode() if kind == "symlink" else b"",
-    )),
-    KINDS, NAMES, TARGETS, st.integers(0, 2), st.sampled_from([0, 0, 0, 1]),
+    lambda kind, name, target, link, size: codec.encode(
+        FileEntry(
+            name.encode("utf-8", "surrogateescape"),
+            _TYPES[kind],
+            0o644,
+            0,
+            size if kind == "file" else 0,
+            link,
+            target.encode() if kind == "symlink" else b"",
+        )
+    ),
+    KINDS,
+    NAMES,
+    TARGETS,
+    st.integers(0, 2),
+    st.sampled_from([0, 0, 0, 1]),
 )
 RECORDS = st.one_of(
-    STATUSES, TREE, message(Log), message(Heartbeat), message(Failure), message(Cancel), message(TreeEnd), message(Job),
-    message(End), HOSTILE_EVENTS.map(lambda text: record_bytes(codec.Kind.EVENT, (1).to_bytes(8, "little") + text)),
+    STATUSES,
+    TREE,
+    message(Log),
+    message(Heartbeat),
+    message(Failure),
+    message(Cancel),
+    message(TreeEnd),
+    message(Job),
+    message(End),
+    HOSTILE_EVENTS.map(lambda text: record_bytes(codec.Kind.EVENT, (1).to_bytes(8, "little") + text)),
 )
 
 
@@ -101,10 +153,16 @@ def runner_results(draw: st.DrawFn) -> bytes:
     before, after = (b"".join(draw(some_lines)) for _ in range(2))
     rc = draw(st.sampled_from([b"0", b"0", b"2", b"None", b"x", b"", b"9" * 30]))
     packed = io.BytesIO()
-    write_archive(packed, [(b"rc", _MODES["file"], rc), *(
-        (name.encode("utf-8", "surrogateescape"), _MODES[kind], target.encode())
-        for kind, name, target in draw(st.lists(st.tuples(KINDS, NAMES, TARGETS), max_size=4))
-    )])
+    write_archive(
+        packed,
+        [
+            (b"rc", _MODES["file"], rc),
+            *(
+                (name.encode("utf-8", "surrogateescape"), _MODES[kind], target.encode())
+                for kind, name, target in draw(st.lists(st.tuples(KINDS, NAMES, TARGETS), max_size=4))
+            ),
+        ],
+    )
     return before + carry(packed.getvalue()) + after + END
 
 

@@ -69,7 +69,11 @@ def run(stages: Stages, tmp_path: Path) -> Run:
         program = [sys.executable, "-m", "tests.stress.hostile.measured"]
         command = [*program, str(report), stage, *directory, *ident, *flags]
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=stages.env,
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=stages.env,
             cwd=Path(__file__).parents[3],
         )
         assert process.stdin is not None
@@ -104,9 +108,7 @@ def check(cost: Cost, error: type[PlaystreamError], idle: Cost, *, slack: int = 
 
 def beginning(stage: str) -> RawStream:
     stream = RawStream()
-    return stream.records(replace(JOB, tree=True), ROOT) if stage == "worker" else stream.records(
-        STARTING, ENDED, ROOT
-    )
+    return stream.records(replace(JOB, tree=True), ROOT) if stage == "worker" else stream.records(STARTING, ENDED, ROOT)
 
 
 def entries_for_ever(stage: str, count: int) -> Iterator[bytes]:
@@ -164,8 +166,13 @@ def bomb(blocks: int, announced: int) -> bytes:
     fields = (20, 0, 8, 0, 0x21, 0, len(data), min(announced, 0xFFFFFFFF), 1)
     extra = struct.pack("<HHQ", 1, 8, announced) if announced > 0xFFFFFFFE else b""
     local = struct.pack("<4s5H3I2H", b"PK\3\4", *fields[:8], 1, len(extra)) + b"f" + extra
-    central = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20 | 3 << 8, *fields[:8], 1, len(extra), 0, 0, 0,
-                          (stat.S_IFREG | 0o644) << 16, 0) + b"f" + extra
+    central = (
+        struct.pack(
+            "<4s6H3I5H2I", b"PK\1\2", 20 | 3 << 8, *fields[:8], 1, len(extra), 0, 0, 0, (stat.S_IFREG | 0o644) << 16, 0
+        )
+        + b"f"
+        + extra
+    )
     start = len(local) + len(data)
     return local + data + central + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(central), start, 0)
 
@@ -176,9 +183,7 @@ def direction_of(stage: str) -> Direction:
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize(("announced", "error"), [(10 << 30, LimitExceeded), (1000, RemoteProtocolError)])
-def test_a_zip_of_10_mb_that_holds_10_gb(
-    run: Run, stage: str, announced: int, error: type[PlaystreamError]
-) -> None:
+def test_a_zip_of_10_mb_that_holds_10_gb(run: Run, stage: str, announced: int, error: type[PlaystreamError]) -> None:
     """One that says so, and one that lies."""
     packed = bomb(10 << 10, announced)
     assert len(packed) < 12 * MIB
@@ -227,10 +232,13 @@ DEEP_NAMES = [b"/".join([b"%04d" % number, *[b"x" * 14] * 254]) for number in ra
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize(("names", "limit", "slack"), [
-    pytest.param(LONG_NAMES, 60_000, SLACK, id="names of 255 bytes"),
-    pytest.param(DEEP_NAMES, 18_000, 24 * MIB, id="255 components"),
-])
+@pytest.mark.parametrize(
+    ("names", "limit", "slack"),
+    [
+        pytest.param(LONG_NAMES, 60_000, SLACK, id="names of 255 bytes"),
+        pytest.param(DEEP_NAMES, 18_000, 24 * MIB, id="255 components"),
+    ],
+)
 def test_entries_take_100_bytes_each(run: Run, stage: str, names: list[bytes], limit: int, slack: int) -> None:
     """Of both there are more than the limit allows. The paths of the 255 components alone have 40 MB."""
     packed = many_files(names)

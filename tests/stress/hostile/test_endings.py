@@ -100,10 +100,14 @@ def test_zero_means_successful_and_zero(
 
 
 SILENT = [
-    (StatusName.FAILED, 0, "'failed' with 0"), (StatusName.ERROR, 0, "gave no reason"),
-    (StatusName.SUCCESSFUL, None, "without Ansible's return code"), (StatusName.SUCCESSFUL, 2, "'successful' with 2"),
-    (StatusName.FAILED, None, "no return code"), (StatusName.FAILED, 256, "256 as Ansible's return code"),
-    (StatusName.CANCELED, None, "gave no reason"), (StatusName.TIMEOUT, None, "did not say which"),
+    (StatusName.FAILED, 0, "'failed' with 0"),
+    (StatusName.ERROR, 0, "gave no reason"),
+    (StatusName.SUCCESSFUL, None, "without Ansible's return code"),
+    (StatusName.SUCCESSFUL, 2, "'successful' with 2"),
+    (StatusName.FAILED, None, "no return code"),
+    (StatusName.FAILED, 256, "256 as Ansible's return code"),
+    (StatusName.CANCELED, None, "gave no reason"),
+    (StatusName.TIMEOUT, None, "did not say which"),
     (StatusName.ERROR, 2, "gave no reason"),
 ]
 
@@ -147,10 +151,14 @@ def test_the_rc_in_the_artifacts_is_that_of_the_status(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", ["failed", "successful", "error"])
 def test_a_status_after_the_last_is_refused(first: str, late: str, tmp_path: Path) -> None:
     streams = {
-        "native": RawStream().records(
-            Status(StatusName(first), NOW, rc=0), Status(StatusName(late), NOW, rc=0)
-        ).end().data,
-        "runner": line(status="starting") + line(status=first) + line(status=late) + carry(archive(zipped("rc", b"0")))
+        "native": RawStream()
+        .records(Status(StatusName(first), NOW, rc=0), Status(StatusName(late), NOW, rc=0))
+        .end()
+        .data,
+        "runner": line(status="starting")
+        + line(status=first)
+        + line(status=late)
+        + carry(archive(zipped("rc", b"0")))
         + END,
     }
     for dialect, stream in streams.items():
@@ -200,11 +208,15 @@ def _with_events(*counters: int) -> bytes:
     return runner_event(events.rstrip(b"\n"))
 
 
-@pytest.mark.parametrize(("counters", "words"), [
-    ((3, 4, 8), "5 events of the run are missing: 1 to 2, 5 to 7."), ((1, 3), "1 event of the run is missing: 2."),
-    (range(2, 40, 2), "19 events of the run are missing: 1, 3, 5, 7, 9, 11, 13, 15 and more."),
-    ((2**62,), f"{2**62 - 1} events of the run are missing: 1 to {2**62 - 1}."),
-])
+@pytest.mark.parametrize(
+    ("counters", "words"),
+    [
+        ((3, 4, 8), "5 events of the run are missing: 1 to 2, 5 to 7."),
+        ((1, 3), "1 event of the run is missing: 2."),
+        (range(2, 40, 2), "19 events of the run are missing: 1, 3, 5, 7, 9, 11, 13, 15 and more."),
+        ((2**62,), f"{2**62 - 1} events of the run are missing: 1 to {2**62 - 1}."),
+    ],
+)
 def test_missing_events_are_reported(counters: Sequence[int], words: str, tmp_path: Path) -> None:
     result, listener = rebuild(_with_events(*counters), tmp_path)
     assert (result.status, result.exit_status) == (StatusName.SUCCESSFUL, 0)
@@ -218,18 +230,31 @@ def test_the_command_reports_missing_events(stages: Stages, tmp_path: Path) -> N
 
 
 def test_nothing_is_reported_of_a_whole_run(tmp_path: Path) -> None:
-    for name, stream in (("runner", _with_events(1, 2, 3)),
-                         ("native", native([STARTING, Event(1, event_json()), ENDED], Direction.RESULT))):
+    for name, stream in (
+        ("runner", _with_events(1, 2, 3)),
+        ("native", native([STARTING, Event(1, event_json()), ENDED], Direction.RESULT)),
+    ):
         (tmp_path / name).mkdir()
         assert rebuild(stream, tmp_path / name)[1].warnings == []
 
 
 STATISTICS: list[tuple[Any, int]] = [
-    ({"failures": {}, "dark": {}}, 0), ({"failures": {"a": 0}, "dark": {"a": 0}}, 0), ({"failures": {"a": 1}}, 2),
-    ({"dark": {"a": 1}}, 4), ({"failures": {"a": 1}, "dark": {"b": 1}}, 6),
-    ([], 76), ("x", 76), (None, 76), ({}, 76), ({"failures": []}, 76), ({"failures": "a"}, 76),
+    ({"failures": {}, "dark": {}}, 0),
+    ({"failures": {"a": 0}, "dark": {"a": 0}}, 0),
+    ({"failures": {"a": 1}}, 2),
+    ({"dark": {"a": 1}}, 4),
+    ({"failures": {"a": 1}, "dark": {"b": 1}}, 6),
+    ([], 76),
+    ("x", 76),
+    (None, 76),
+    ({}, 76),
+    ({"failures": []}, 76),
+    ({"failures": "a"}, 76),
     ({"failures": None}, 76),
-    ({"failures": {"a": "0"}}, 76), ({"failures": {"a": True}}, 76), ({"dark": {"a": 0.0}}, 76), ({"dark": 0}, 76),
+    ({"failures": {"a": "0"}}, 76),
+    ({"failures": {"a": True}}, 76),
+    ({"dark": {"a": 0.0}}, 76),
+    ({"dark": 0}, 76),
 ]
 
 

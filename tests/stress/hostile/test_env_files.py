@@ -65,10 +65,17 @@ def test_an_alias_is_counted_as_often_as_it_comes() -> None:
         parse_mapping("x", text + "*a, " * 10 + "]\n")
 
 
-@pytest.mark.parametrize("text", [
-    "a: " + "[" * 200 + "]" * 200, "a: " + "[" * 100_000, "a: " + "{a: " * 100_000, "- " * 100_000,
-    "a0: &a0 [1]\n" + "".join(f"a{level}: &a{level} [*a{level - 1}]\n" for level in range(1, 300)),
-], ids=["200", "100,000", "100,000 objects", "100,000 entries", "by aliases"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "[" * 200 + "]" * 200,
+        "a: " + "[" * 100_000,
+        "a: " + "{a: " * 100_000,
+        "- " * 100_000,
+        "a0: &a0 [1]\n" + "".join(f"a{level}: &a{level} [*a{level - 1}]\n" for level in range(1, 300)),
+    ],
+    ids=["200", "100,000", "100,000 objects", "100,000 entries", "by aliases"],
+)
 def test_many_levels(text: str) -> None:
     with pytest.raises(ConfigurationError, match="x: expected at most 200 levels of nested lists and objects"):
         parse_mapping("x", text)
@@ -78,12 +85,34 @@ def test_as_many_levels_as_are_accepted() -> None:
     assert parse_mapping("x", "a: " + "[" * 198 + "]" * 198)
 
 
-@pytest.mark.parametrize("text", [
-    "a: !!int ''", "a: !!float ''", "a: !!bool x", "a: !!timestamp x", "a: !!int x", "a: !!set [1]", "a: !!omap x",
-    "a: !!binary ü", "a: !!binary eA==", "a: !!python/object/apply:os.system [x]", "? [1]\n: x", "a: " + "9" * 5000,
-    "a: !!int {=: x}", "a: &a !!str {=: *a}", "<<: x", "a: \ud800", "a: \0", "\ufeff\ufeff", "%YAML 9.9\n---\na: 1",
-    "--- a\n--- b", "a: 1.0e+999", "a: .nan", "a: *b",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: !!int ''",
+        "a: !!float ''",
+        "a: !!bool x",
+        "a: !!timestamp x",
+        "a: !!int x",
+        "a: !!set [1]",
+        "a: !!omap x",
+        "a: !!binary ü",
+        "a: !!binary eA==",
+        "a: !!python/object/apply:os.system [x]",
+        "? [1]\n: x",
+        "a: " + "9" * 5000,
+        "a: !!int {=: x}",
+        "a: &a !!str {=: *a}",
+        "<<: x",
+        "a: \ud800",
+        "a: \0",
+        "\ufeff\ufeff",
+        "%YAML 9.9\n---\na: 1",
+        "--- a\n--- b",
+        "a: 1.0e+999",
+        "a: .nan",
+        "a: *b",
+    ],
+)
 def test_yaml_that_fits_nothing(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^x"):
         parse_mapping("x", text)
@@ -217,8 +246,13 @@ def test_memory(stages: Stages, tmp_path: Path, name: str) -> None:
     def measure(given: bytes) -> int:
         report = tmp_path / "report"
         subprocess.run(
-            [sys.executable, "-m", "tests.stress.hostile.measured", str(report), "worker"], input=given, check=False,
-            env=stages.env, cwd=Path(__file__).parents[3], capture_output=True, timeout=LIMIT_SECONDS,
+            [sys.executable, "-m", "tests.stress.hostile.measured", str(report), "worker"],
+            input=given,
+            check=False,
+            env=stages.env,
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            timeout=LIMIT_SECONDS,
         )
         return int(report.read_text()) * 1024
 

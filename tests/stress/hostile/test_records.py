@@ -19,11 +19,13 @@ from tests.stress.hostile.streams import KWARGS, NOW, STARTING, event_json, nati
 
 JOB_CASES = [
     pytest.param(error, stream, id=f"{name}, {dialect}")
-    for name, (error, streams) in JOBS.items() for dialect, stream in streams.items()
+    for name, (error, streams) in JOBS.items()
+    for dialect, stream in streams.items()
 ]
 RESULT_CASES = [
     pytest.param(error, stream, id=f"{name}, {dialect}")
-    for name, (error, streams) in RESULTS.items() for dialect, stream in streams.items()
+    for name, (error, streams) in RESULTS.items()
+    for dialect, stream in streams.items()
 ]
 
 
@@ -47,30 +49,43 @@ def test_a_hostile_result(error: Refusal, stream: bytes) -> None:
         assert answer.kept <= {"stdout", "status", "rc", "command", "job_events", "job_events/1-u-1.json"}
 
 
-@pytest.mark.parametrize("name", [
-    "project_dir", "artifact_dir", "inventory", "roles_path", "directory_isolation_base_path",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "project_dir",
+        "artifact_dir",
+        "inventory",
+        "roles_path",
+        "directory_isolation_base_path",
+    ],
+)
 def test_a_job_may_name_paths_of_the_workers_host_which_are_read_only(name: str) -> None:
     """The sender may run anything there; where results go is not his to say."""
     with open_place() as place:
         given = str(place.guarded / "directory")
-        kwargs = {**KWARGS, name: given} if name != "directory_isolation_base_path" else {
-            **KWARGS, "settings": {name: given}
-        }
+        kwargs = (
+            {**KWARGS, name: given}
+            if name != "directory_isolation_base_path"
+            else {**KWARGS, "settings": {name: given}}
+        )
         answer = call_worker(place, line(kwargs=kwargs) + END, own_directory=True)
         assert answer.error is None, answer.message
         assert "artifacts/run/status" in answer.kept
 
 
 @pytest.mark.parametrize("make", [native_event, runner_event])
-@pytest.mark.parametrize("text", [
-    event_json()[:-1] + b', "event": "verbose"}',
-    event_json(stdout="\x1b]52;c;eA==\x07\x9b2J", task="\x1b[2J"),
-    event_json(end_line=10**30),
-    event_json(start_line=-(2**70)),
-    event_json(a=json.loads("[" * 400 + "]" * 400)),
-    event_json(stdout="%s %n {0.__class__} {counter}"),
-], ids=["a key twice", "terminal", "lines", "first line", "400 levels", "format strings"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        event_json()[:-1] + b', "event": "verbose"}',
+        event_json(stdout="\x1b]52;c;eA==\x07\x9b2J", task="\x1b[2J"),
+        event_json(end_line=10**30),
+        event_json(start_line=-(2**70)),
+        event_json(a=json.loads("[" * 400 + "]" * 400)),
+        event_json(stdout="%s %n {0.__class__} {counter}"),
+    ],
+    ids=["a key twice", "terminal", "lines", "first line", "400 levels", "format strings"],
+)
 def test_what_harms_nobody_is_kept_as_it_came(make: object, text: bytes) -> None:
     """Of two values of a key the last counts."""
     assert callable(make)
@@ -81,13 +96,17 @@ def test_what_harms_nobody_is_kept_as_it_came(make: object, text: bytes) -> None
 
 
 @pytest.mark.parametrize("make", [native_event, runner_event, recorded])
-@pytest.mark.parametrize(("text", "kept"), [
-    (event_json(res=float("nan")), event_json(res=None)),
-    (event_json(a=[float("inf"), -float("inf"), 1.5]), event_json(a=[None, None, 1.5])),
-    (event_json(stdout="a\ud800b\U0001f600"), event_json(stdout="a\ufffdb\U0001f600")),
-    (event_json(**{"\udc80": 1}), event_json(**{"\ufffd": 1})),
-    (event_json(stdout="\U0001f600 \\ud800"), event_json(stdout="\U0001f600 \\ud800")),
-], ids=["NaN", "Infinity", "a lone surrogate", "a lone surrogate as a key", "a whole one"])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (event_json(res=float("nan")), event_json(res=None)),
+        (event_json(a=[float("inf"), -float("inf"), 1.5]), event_json(a=[None, None, 1.5])),
+        (event_json(stdout="a\ud800b\U0001f600"), event_json(stdout="a\ufffdb\U0001f600")),
+        (event_json(**{"\udc80": 1}), event_json(**{"\ufffd": 1})),
+        (event_json(stdout="\U0001f600 \\ud800"), event_json(stdout="\U0001f600 \\ud800")),
+    ],
+    ids=["NaN", "Infinity", "a lone surrogate", "a lone surrogate as a key", "a whole one"],
+)
 def test_what_is_no_json_is_replaced_in_an_events_file(make: object, text: bytes, kept: bytes) -> None:
     assert callable(make)
     with open_place() as place:
@@ -101,9 +120,22 @@ def test_a_return_code_never_wraps_round_to_success(stages: Stages, tmp_path: Pa
     assert stages.call("process", tmp_path, stdin=failed).returncode == status
 
 
-@pytest.mark.parametrize("content", [
-    b"9" * 20, b"1_0", "\u0663".encode(), b"\x1b[2J", b"true", b"1.5", b'"0"', b"0x0", b"0 0", b"-", b"NaN",
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"9" * 20,
+        b"1_0",
+        "\u0663".encode(),
+        b"\x1b[2J",
+        b"true",
+        b"1.5",
+        b'"0"',
+        b"0x0",
+        b"0 0",
+        b"-",
+        b"NaN",
+    ],
+)
 @pytest.mark.parametrize("status", ["successful", "failed"])
 def test_an_rc_of_the_artifacts_that_is_none_is_refused(status: str, content: bytes) -> None:
     with open_place() as place:
@@ -137,13 +169,25 @@ def test_what_a_worker_says_is_no_format_and_gives_no_orders(stages: Stages, tmp
     assert not any(text.startswith("playstream process: successful") for text in shown.splitlines())
 
 
-COMMAND_LINE_JOBS = [pytest.param(error, streams[dialect], id=f"{name}, {dialect}") for name, dialect in (
-    ("an ident that leads up", "runner"), ("JSON of 100,000 levels", "native"), ("two archives", "runner"),
-) for error, streams in [JOBS[name]]]
-COMMAND_LINE_RESULTS = [pytest.param(error, streams[dialect], id=f"{name}, {dialect}") for name, dialect in (
-    ("a uuid that leads up", "native"), ("a counter that is true", "recording"), ("a command of lists", "runner"),
-    ("an archive that is cut", "runner"),
-) for error, streams in [RESULTS[name]]]
+COMMAND_LINE_JOBS = [
+    pytest.param(error, streams[dialect], id=f"{name}, {dialect}")
+    for name, dialect in (
+        ("an ident that leads up", "runner"),
+        ("JSON of 100,000 levels", "native"),
+        ("two archives", "runner"),
+    )
+    for error, streams in [JOBS[name]]
+]
+COMMAND_LINE_RESULTS = [
+    pytest.param(error, streams[dialect], id=f"{name}, {dialect}")
+    for name, dialect in (
+        ("a uuid that leads up", "native"),
+        ("a counter that is true", "recording"),
+        ("a command of lists", "runner"),
+        ("an archive that is cut", "runner"),
+    )
+    for error, streams in [RESULTS[name]]
+]
 
 
 def check_ending(status: int, stderr: bytes, error: type[PlaystreamError]) -> None:
@@ -161,8 +205,6 @@ def test_a_hostile_job_on_the_command_line(stages: Stages, error: Refusal, strea
 
 
 @pytest.mark.parametrize(("error", "stream"), COMMAND_LINE_RESULTS)
-def test_a_hostile_result_on_the_command_line(
-    stages: Stages, tmp_path: Path, error: Refusal, stream: bytes
-) -> None:
+def test_a_hostile_result_on_the_command_line(stages: Stages, tmp_path: Path, error: Refusal, stream: bytes) -> None:
     done = stages.call("process", tmp_path / "data", stdin=stream)
     check_ending(done.returncode, done.stderr, error)

@@ -67,7 +67,8 @@ def write(shape: str, count: int) -> tuple[int, int]:
     tracemalloc.start()
     try:
         size = sum(
-            len(data) for record in chain[Record]([ROOT], SHAPES[shape](count), [TreeEnd(count + 1, 0)])
+            len(data)
+            for record in chain[Record]([ROOT], SHAPES[shape](count), [TreeEnd(count + 1, 0)])
             for data in sender.send(record)
         )
         return size, tracemalloc.get_traced_memory()[1]

@@ -17,13 +17,14 @@ OWN = {"stdout", "rc", "status", "stderr", "command", "job_events", "artifacts"}
 
 def build(tree: Tree, dialect: str, side: str) -> bytes:
     direction = Direction.RESULT if side == "process" else Direction.JOB
-    return (native_tree(tree.native, direction) if dialect == "native" else runner_entries(tree.zipped, direction))
+    return native_tree(tree.native, direction) if dialect == "native" else runner_entries(tree.zipped, direction)
 
 
 CASES = [
     pytest.param(tree, dialect, side, id=f"{name}, {dialect}, {side}")
     for name, tree in TREES.items()
-    for dialect, there in (("native", tree.native), ("runner", tree.zipped)) if there
+    for dialect, there in (("native", tree.native), ("runner", tree.zipped))
+    if there
     for side in SIDES
 ]
 

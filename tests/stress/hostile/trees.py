@@ -58,9 +58,7 @@ def _bzip2(name: str) -> Zipped:
 
 
 TREES: dict[str, Tree] = {
-    **{
-        f"up {number}": Tree([file(path)], UnsafePath, [zipped(path.decode())]) for number, path in enumerate(UP, 1)
-    },
+    **{f"up {number}": Tree([file(path)], UnsafePath, [zipped(path.decode())]) for number, path in enumerate(UP, 1)},
     "absolute": Tree([file(b"/nowhere/x")], UnsafePath, [zipped("/tmp/x")]),
     "up in the middle": Tree(
         [directory(b"d"), file(b"d/../../guarded/secret")], UnsafePath, [zipped("d/../../guarded/secret")]
@@ -71,7 +69,9 @@ TREES: dict[str, Tree] = {
     "NUL in a name": Tree([file(b"a\0b")], UnsafePath),
     "a line end in a name": Tree([file(b"a\nb")], _kept("a\nb"), [zipped("a\nb")]),
     "orders to a terminal in a name": Tree(
-        [file(b"a\x1b[2J\x9b")], _kept("a\x1b[2J\udc9b"), [zipped("a\x1b[2J\x9b")],
+        [file(b"a\x1b[2J\x9b")],
+        _kept("a\x1b[2J\udc9b"),
+        [zipped("a\x1b[2J\x9b")],
         differs={"runner": _kept("a\x1b[2J\x9b")},
     ),
     "a name that is not UTF-8": Tree([file(b"\xff\xfe")], _kept("\udcff\udcfe")),
@@ -82,62 +82,80 @@ TREES: dict[str, Tree] = {
         [directory(path) for path in _DEEP], UnsafePath, [zipped("d/" * 256, b"", 0o755, stat.S_IFDIR)]
     ),
     "a symlink to an absolute path": Tree(
-        [symlink(b"l", b"/etc/passwd")], UnsafePath, [linked("l", "/etc/passwd")],
+        [symlink(b"l", b"/etc/passwd")],
+        UnsafePath,
+        [linked("l", "/etc/passwd")],
         differs={"worker": _kept("l"), "worker in a directory": _kept("l")},
     ),
     **{
         f"a symlink up {number}": Tree(
-            [symlink(b"l", path)], UnsafePath, [linked("l", path.decode())],
+            [symlink(b"l", path)],
+            UnsafePath,
+            [linked("l", path.decode())],
             differs={"worker": _kept("l"), "worker in a directory": _kept("l")},
-        ) for number, path in enumerate(UP, 1)
+        )
+        for number, path in enumerate(UP, 1)
     },
     **{
         f"through a symlink up {number}": Tree(
-            [symlink(b"l", path.removesuffix(b"/secret")), file(b"l/secret", 1), FileData(b"x")], RemoteProtocolError,
+            [symlink(b"l", path.removesuffix(b"/secret")), file(b"l/secret", 1), FileData(b"x")],
+            RemoteProtocolError,
             [linked("l", path.decode().removesuffix("/secret")), zipped("l/secret")],
             differs={
-                "process": UnsafePath, "worker, runner": RemoteProtocolError,
+                "process": UnsafePath,
+                "worker, runner": RemoteProtocolError,
                 "worker in a directory, runner": UnsafePath,
             },
-        ) for number, path in enumerate(UP, 1)
+        )
+        for number, path in enumerate(UP, 1)
     },
     **{
         f"onto a symlink up {number}": Tree(
-            [symlink(b"l", path), file(b"l", 1), FileData(b"x")], RemoteProtocolError,
+            [symlink(b"l", path), file(b"l", 1), FileData(b"x")],
+            RemoteProtocolError,
             [linked("l", path.decode()), zipped("l")],
             differs={"process": UnsafePath, "worker in a directory": _kept("l")},
-        ) for number, path in enumerate(UP, 1)
+        )
+        for number, path in enumerate(UP, 1)
     },
     "through a symlink that stays": Tree(
-        [directory(b"d"), symlink(b"l", b"d"), file(b"l/x")], RemoteProtocolError,
+        [directory(b"d"), symlink(b"l", b"d"), file(b"l/x")],
+        RemoteProtocolError,
         [linked("l", "d"), zipped("l/x")],
         differs={"worker in a directory, runner": UnsafePath},
     ),
     "a symlink that leaves by another": Tree(
-        [directory(b"d"), symlink(b"d/up", b".."), symlink(b"l", b"d/up/../../guarded")], UnsafePath,
+        [directory(b"d"), symlink(b"d/up", b".."), symlink(b"l", b"d/up/../../guarded")],
+        UnsafePath,
         [linked("d/up", ".."), linked("l", "d/up/../../guarded")],
         differs={"worker": _kept("d", "d/up", "l"), "worker in a directory": _kept("d", "d/up", "l")},
     ),
     "a symlink without a target": Tree([symlink(b"l", b"")], UnsafePath, [linked("l", "")]),
     "NUL in a symlink's target": Tree([symlink(b"l", b"a\0b")], UnsafePath, [linked("l", "a\0b")]),
     "a directory's parent replaced by a symlink": Tree(
-        [directory(b"d"), directory(b"d/e"), symlink(b"d", b"../guarded"), file(b"d/e/secret")], RemoteProtocolError,
+        [directory(b"d"), directory(b"d/e"), symlink(b"d", b"../guarded"), file(b"d/e/secret")],
+        RemoteProtocolError,
         differs={"worker in a directory": UnsafePath, "process": UnsafePath},
     ),
     "a directory in place of a file": Tree(
-        [file(b"a"), directory(b"a")], RemoteProtocolError, [zipped("a"), zipped("a/b")],
+        [file(b"a"), directory(b"a")],
+        RemoteProtocolError,
+        [zipped("a"), zipped("a/b")],
         differs={"worker in a directory": UnsafePath},
     ),
     "a file as a directory": Tree([file(b"f"), file(b"f/x")], RemoteProtocolError),
     "a file twice": Tree(
-        [file(b"f"), file(b"f")], RemoteProtocolError, [zipped("f"), zipped("f")],
+        [file(b"f"), file(b"f")],
+        RemoteProtocolError,
+        [zipped("f"), zipped("f")],
         differs={"worker in a directory": _kept("f")},
     ),
     "a directory that was left": Tree([directory(b"d"), directory(b"e"), file(b"d/f")], RemoteProtocolError),
     "a hard link to a file that never came": Tree([hard_link(b"h", 7)], RemoteProtocolError),
     "a hard link out": Tree([file(b"f", link=1), hard_link(b"../guarded/new", 1)], UnsafePath),
     "a hard link to a symlink": Tree(
-        [file(b"f", link=1), symlink(b"f", b"../guarded/secret"), hard_link(b"h", 1)], RemoteProtocolError,
+        [file(b"f", link=1), symlink(b"f", b"../guarded/secret"), hard_link(b"h", 1)],
+        RemoteProtocolError,
         differs={"process": UnsafePath},
     ),
     "setuid": Tree([file(b"s", mode=0o6755)], _kept("s"), [zipped("s", b"", 0o6755)]),
@@ -160,23 +178,32 @@ TREES: dict[str, Tree] = {
     "a size that no disk has": Tree([file(b"f", (1 << 64) - 1), TreeEnd(2, 0)], LimitExceeded),
     "packed otherwise": Tree([], RemoteProtocolError, [_bzip2("f")]),
     "env/settings is a directory": Tree(
-        [], ConfigurationError, [zipped("env/settings/x")], differs={"process": _kept("env", "env/settings",
-                                                                                     "env/settings/x")},
+        [],
+        ConfigurationError,
+        [zipped("env/settings/x")],
+        differs={"process": _kept("env", "env/settings", "env/settings/x")},
     ),
     "a fact cache elsewhere": Tree(
-        [], ConfigurationError, [zipped("env/settings", b"fact_cache: ../../../guarded\n")],
+        [],
+        ConfigurationError,
+        [zipped("env/settings", b"fact_cache: ../../../guarded\n")],
         differs={"process": _kept("env", "env/settings")},
     ),
     "settings of 3,000 levels": Tree(
-        [], ConfigurationError, [zipped("env/settings", b"{a: " * 3000 + b"1" + b"}" * 3000)],
+        [],
+        ConfigurationError,
+        [zipped("env/settings", b"{a: " * 3000 + b"1" + b"}" * 3000)],
         differs={"process": _kept("env", "env/settings")},
     ),
     "a fact cache that is a symlink": Tree(
-        [symlink(b"fact_cache", b".")], _kept("fact_cache"), [linked("fact_cache", ".")],
+        [symlink(b"fact_cache", b".")],
+        _kept("fact_cache"),
+        [linked("fact_cache", ".")],
         differs={"process": RemoteProtocolError},
     ),
     "facts for a host whose name leads out": Tree(
         [directory(b"fact_cache"), file(b"fact_cache/s1_..", 23), FileData(b'{"__payload__": "{}"}  ')],
-        _kept("fact_cache", "fact_cache/s1_.."), [zipped("fact_cache/s1_..", b'{"__payload__": "{}"}')],
+        _kept("fact_cache", "fact_cache/s1_.."),
+        [zipped("fact_cache/s1_..", b'{"__payload__": "{}"}')],
     ),
 }

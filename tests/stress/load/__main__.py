@@ -21,8 +21,13 @@ def main() -> int:
     parser.add_argument("--real", type=int, default=20, metavar="N", help="of these with Ansible itself (%(default)s)")
     parser.add_argument("--events", type=int, default=1_000_000, metavar="N", help="through one stage (%(default)s)")
     parser.add_argument("--runs", type=int, default=300, metavar="N", help="in one program (%(default)s)")
-    parser.add_argument("--scratch", type=Path, default=Path("/dev/shm"), metavar="DIR",
-                        help="where there is memory for 5 GiB of small files (%(default)s)")
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        default=Path("/dev/shm"),
+        metavar="DIR",
+        help="where there is memory for 5 GiB of small files (%(default)s)",
+    )
     options = parser.parse_args()
     rows: list[Row] = []
     failed = False
@@ -31,10 +36,14 @@ def main() -> int:
         parts: list[tuple[str, Callable[[], Row]]] = [
             ("runs", lambda: run_again_and_again(scratch, options.runs)),
             ("pipelines", lambda: run_pipelines(scratch, options.pipelines, options.real)),
-            *((f"handler, {dialect}", lambda dialect=dialect: hand_events(scratch, dialect, options.events))
-              for dialect in ("playstream", "runner")),
-            *((f"files, {dialect}", lambda dialect=dialect: keep_events(scratch, dialect, options.events))
-              for dialect in ("playstream", "runner")),
+            *(
+                (f"handler, {dialect}", lambda dialect=dialect: hand_events(scratch, dialect, options.events))
+                for dialect in ("playstream", "runner")
+            ),
+            *(
+                (f"files, {dialect}", lambda dialect=dialect: keep_events(scratch, dialect, options.events))
+                for dialect in ("playstream", "runner")
+            ),
         ]
         for what, part in parts:
             try:

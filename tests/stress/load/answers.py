@@ -43,8 +43,11 @@ def peak(work: str, *words: str | Path, source: Path | None = None) -> int:
     """KiB that a program held at most."""
     with (source or Path("/dev/null")).open("rb") as given:
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(work=work), *map(str, words)], stdin=given,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True,
+            [sys.executable, "-c", PROGRAM.format(work=work), *map(str, words)],
+            stdin=given,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=True,
         )
     return int(done.stderr)
 
@@ -59,12 +62,25 @@ def fill(url: str, results: int, runs: int) -> None:
         counts = dict.fromkeys(schema.HOST_COUNTS, 0)
         with store.write() as connection:
             for first in range(0, runs, 1000):
-                connection.execute(insert(schema.runs), [
-                    {"ident": f"nightly-{number}", "digest": f"{number}", "status": "successful", "rc": 0,
-                     "started": FIRST, "ended": FIRST, "playbook": "site.yml", "events": 0, "results": 0, "hosts": 0,
-                     **counts}
-                    for number in range(first, min(runs, first + 1000))
-                ])
+                connection.execute(
+                    insert(schema.runs),
+                    [
+                        {
+                            "ident": f"nightly-{number}",
+                            "digest": f"{number}",
+                            "status": "successful",
+                            "rc": 0,
+                            "started": FIRST,
+                            "ended": FIRST,
+                            "playbook": "site.yml",
+                            "events": 0,
+                            "results": 0,
+                            "hosts": 0,
+                            **counts,
+                        }
+                        for number in range(first, min(runs, first + 1000))
+                    ],
+                )
 
 
 def events(results: int) -> Iterator[dict[str, Any]]:
@@ -91,20 +107,24 @@ def rows_of(urls: Sequence[str], scratch: Path, results: int) -> Iterator[tuple[
     """What was done, and KiB by store."""
     large, small = urls
     for what, words in (
-        ("show --json", ("show", "large", "--json")), ("runs", ("runs",)), ("runs --json", ("runs", "--json")),
+        ("show --json", ("show", "large", "--json")),
+        ("runs", ("runs",)),
+        ("runs --json", ("runs", "--json")),
     ):
         yield what, [peak(COMMAND, *words, "--store", url) for url in (large, small)]
     for what, work in (
         ("iter_results", "run = list_runs(store, host='host0')[0].id; [None for _ in iter_results(store, run)]"),
         ("list(iter_results)", "run = list_runs(store, host='host0')[0].id; kept = list(iter_results(store, run))"),
         ("changed_on", "kept = changed_on(store, 'host0')"),
-        ("iter_runs", "[None for _ in iter_runs(store)]"), ("list_runs", "kept = list_runs(store)"),
+        ("iter_runs", "[None for _ in iter_runs(store)]"),
+        ("list_runs", "kept = list_runs(store)"),
     ):
         yield what, [peak(OF_STORE + work, url) for url in (large, small)]
     streams = [stream_of(scratch / f"{number}.stream", number) for number in (results, HOSTS)]
-    yield "process --store", [
-        peak(COMMAND, "process", scratch, "-q", "--store", f"{small}", source=stream) for stream in streams
-    ]
+    yield (
+        "process --store",
+        [peak(COMMAND, "process", scratch, "-q", "--store", f"{small}", source=stream) for stream in streams],
+    )
 
 
 def main() -> None:

@@ -31,9 +31,16 @@ def main() -> None:
         streamer="process", _input=sys.stdin.buffer, private_data_dir=sys.argv[1], event_handler=take, quiet=True
     )
     after = figures_of(os.getpid())
-    print(json.dumps({
-        "status": run.status, "events": last, "before": dataclasses.asdict(before), "after": dataclasses.asdict(after),
-    }))
+    print(
+        json.dumps(
+            {
+                "status": run.status,
+                "events": last,
+                "before": dataclasses.asdict(before),
+                "after": dataclasses.asdict(after),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -35,8 +35,14 @@ def keep_events(scratch: Path, dialect: str, events: int) -> Row:
     expect(lines == events, f"{lines} lines in stdout, expected {events}")
     shutil.rmtree(directory)
     before = check_flat(samples)
-    return Row(f"process, {dialect} dialect, a file for each event", before, most_of(samples), samples[-1], seconds,
-               f"{len(numbers):,} files and lines")
+    return Row(
+        f"process, {dialect} dialect, a file for each event",
+        before,
+        most_of(samples),
+        samples[-1],
+        seconds,
+        f"{len(numbers):,} files and lines",
+    )
 
 
 def hand_events(scratch: Path, dialect: str, events: int) -> Row:
@@ -61,13 +67,18 @@ def hand_events(scratch: Path, dialect: str, events: int) -> Row:
     before, after = Figures(**told["before"]), Figures(**told["after"])
     expect(after.descriptors <= before.descriptors, f"{before.descriptors} descriptors became {after.descriptors}")
     expect(after.threads <= before.threads, f"{before.threads} threads became {after.threads}")
-    return Row(f"process, {dialect} dialect, a handler that keeps none", before, most_of(samples), after, seconds,
-               f"{events:,} events in their order")
+    return Row(
+        f"process, {dialect} dialect, a handler that keeps none",
+        before,
+        most_of(samples),
+        after,
+        seconds,
+        f"{events:,} events in their order",
+    )
 
 
 def _run(dialect: str, events: int, stage: list[str | Path], directory: Path) -> tuple[int, list[Figures], str]:
-    """The exit status of a stage that is given the stream, samples of it from its first event on, and what it printed.
-    """
+    """The exit status of a stage given the stream, samples of it from its first event on, and what it printed."""
     words = [sys.executable, "-m", "tests.stress.load.stream", dialect, str(events)]
     with (
         subprocess.Popen(words, stdout=subprocess.PIPE) as generator,

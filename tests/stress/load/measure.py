@@ -70,8 +70,10 @@ def figures_below(temporary: Path) -> Figures:
 def _sum(figures: Iterable[Figures]) -> Figures:
     found = list(figures)
     return Figures(
-        sum(item.processes for item in found), sum(item.descriptors for item in found),
-        sum(item.threads for item in found), sum(item.memory for item in found),
+        sum(item.processes for item in found),
+        sum(item.descriptors for item in found),
+        sum(item.threads for item in found),
+        sum(item.memory for item in found),
     )
 
 
@@ -123,8 +125,10 @@ def most_of(samples: Iterable[Figures]) -> Figures:
     """The largest of each figure."""
     found = list(samples) or [Figures()]
     return Figures(
-        max(item.processes for item in found), max(item.descriptors for item in found),
-        max(item.threads for item in found), max(item.memory for item in found),
+        max(item.processes for item in found),
+        max(item.descriptors for item in found),
+        max(item.threads for item in found),
+        max(item.memory for item in found),
     )
 
 
@@ -132,8 +136,10 @@ def median_of(samples: Iterable[Figures]) -> Figures:
     """The median of each figure."""
     found = list(samples)
     return Figures(
-        median_low(item.processes for item in found), median_low(item.descriptors for item in found),
-        median_low(item.threads for item in found), median_low(item.memory for item in found),
+        median_low(item.processes for item in found),
+        median_low(item.descriptors for item in found),
+        median_low(item.threads for item in found),
+        median_low(item.memory for item in found),
     )
 
 
@@ -154,8 +160,10 @@ def format_rows(rows: Iterable[Row]) -> str:
         cells = [
             " / ".join(f"{value:,}" for value in values)
             for values in (
-                [item.processes for item in three], [item.descriptors for item in three],
-                [item.threads for item in three], [item.memory // MIB for item in three],
+                [item.processes for item in three],
+                [item.descriptors for item in three],
+                [item.threads for item in three],
+                [item.memory // MIB for item in three],
             )
         ]
         lines.append(f"| {row.what} | {row.count} | {row.seconds:.0f} | {' | '.join(cells)} |")

@@ -53,13 +53,11 @@ class _Soak:
         self._directory = scratch / "demo"
         for name in ("project", "inventory", "env"):
             (self._directory / name).mkdir(parents=True)
-        (self._directory / "project" / "site.yml").write_text(
-            _PLAYBOOK % {"arrived": self.arrived, "gate": self.gate}
-        )
+        (self._directory / "project" / "site.yml").write_text(_PLAYBOOK % {"arrived": self.arrived, "gate": self.gate})
         (self._directory / "inventory" / "hosts").write_text("node1 ansible_connection=local\n")
-        (self._directory / "env" / "envvars").write_text(json.dumps(
-            {"LOAD_EVENTS": str(EVENTS), "LOAD_GATE": str(self.gate), "LOAD_ARRIVED": str(self.arrived)}
-        ))
+        (self._directory / "env" / "envvars").write_text(
+            json.dumps({"LOAD_EVENTS": str(EVENTS), "LOAD_GATE": str(self.gate), "LOAD_ARRIVED": str(self.arrived)})
+        )
 
     def start(self, ident: str, *, dialect: str, real: bool) -> _Pipeline:
         own = [] if real else [str(_FAKES)]
@@ -99,9 +97,7 @@ def run_pipelines(scratch: Path, count: int, real: int) -> Row:
             for number in range(count)
         ]
         try:
-            wait_until(
-                lambda: soak.arrived.stat().st_size == count or _any_failed(pipelines), _LIMIT_SECONDS
-            )
+            wait_until(lambda: soak.arrived.stat().st_size == count or _any_failed(pipelines), _LIMIT_SECONDS)
             expect(not _any_failed(pipelines), f"a stage failed: {_complaints(pipelines)}")
             together = figures_below(soak.temporary)
             gate = os.open(soak.gate, os.O_RDWR)

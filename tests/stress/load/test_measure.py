@@ -20,9 +20,14 @@ def test_what_does_not_grow() -> None:
     assert check_flat([*flat(30), *rare, *flat(30), *rare]).descriptors == 10
 
 
-@pytest.mark.parametrize(("leak", "said"), [
-    (Figures(1, 1, 0, 0), "descriptors"), (Figures(0, 0, 1, 0), "threads"), (Figures(0, 0, 0, MIB), "memory"),
-])
+@pytest.mark.parametrize(
+    ("leak", "said"),
+    [
+        (Figures(1, 1, 0, 0), "descriptors"),
+        (Figures(0, 0, 1, 0), "threads"),
+        (Figures(0, 0, 0, MIB), "memory"),
+    ],
+)
 def test_what_grows(leak: Figures, said: str) -> None:
     samples = [
         Figures(1, 10 + number * leak.descriptors, 2 + number * leak.threads, (20 + number) * leak.memory)

@@ -19,14 +19,61 @@ from pathlib import Path
 IMAGE = "localhost/playstream-test:latest"
 
 _PROGRAMS = (
-    "sh", "cat", "chmod", "chown", "cp", "cut", "date", "dirname", "env", "false", "grep", "head", "id", "ln", "ls",
-    "mkdir", "mkfifo", "mktemp", "mv", "readlink", "rm", "sed", "sleep", "sort", "stat", "stty", "tail", "tee", "test",
-    "touch", "tr", "true", "tty", "uname", "wc", "whoami", "ssh", "ssh-add", "ssh-agent",
-)  # fmt: skip
+    "sh",
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "cut",
+    "date",
+    "dirname",
+    "env",
+    "false",
+    "grep",
+    "head",
+    "id",
+    "ln",
+    "ls",
+    "mkdir",
+    "mkfifo",
+    "mktemp",
+    "mv",
+    "readlink",
+    "rm",
+    "sed",
+    "sleep",
+    "sort",
+    "stat",
+    "stty",
+    "tail",
+    "tee",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "tty",
+    "uname",
+    "wc",
+    "whoami",
+    "ssh",
+    "ssh-add",
+    "ssh-agent",
+)
 _PACKAGES = ("ansible", "jinja2", "markupsafe", "yaml", "_yaml", "packaging", "resolvelib")
 _DISTRIBUTIONS = ("ansible_core_", "jinja2_", "markupsafe_", "pyyaml_", "packaging_", "resolvelib_")
-_UNUSED = {"__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data",
-           "site-packages", "dist-packages"}
+_UNUSED = {
+    "__pycache__",
+    "test",
+    "tests",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "lib2to3",
+    "ensurepip",
+    "pydoc_data",
+    "site-packages",
+    "dist-packages",
+}
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _LIBRARIES = f"usr/lib/{sysconfig.get_config_var('MULTIARCH')}"
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": "/opt/ansible", "LANG": "C.UTF-8"}
@@ -36,8 +83,16 @@ _FILES = {
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 _LINKS = {"bin": "usr/bin", "sbin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "usr/bin/python3": _VERSION}
-_DIRECTORIES = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777, "run": 0o755, "proc": 0o755, "sys": 0o755,
-                "dev": 0o755, "home": 0o755}
+_DIRECTORIES = {
+    "root": 0o700,
+    "tmp": 0o1777,
+    "var/tmp": 0o1777,
+    "run": 0o755,
+    "proc": 0o755,
+    "sys": 0o755,
+    "dev": 0o755,
+    "home": 0o755,
+}
 _PROGRAM = """\
 #!/usr/bin/python3
 import sys

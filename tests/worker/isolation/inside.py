@@ -73,8 +73,13 @@ class Inside:
         sandbox.share()
         master, slave = os.openpty()
         self.process = subprocess.Popen(
-            self.command.argv, env=self.command.start_env, cwd=self.command.cwd,
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            self.command.argv,
+            env=self.command.start_env,
+            cwd=self.command.cwd,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
         )
         os.close(slave)
         self.terminal = master
@@ -113,9 +118,10 @@ class Inside:
         return [
             event["event_data"]["res"]
             for event in self.events
-            if event["event"].startswith("runner_on_") and "res" in event["event_data"]
+            if event["event"].startswith("runner_on_")
+            and "res" in event["event_data"]
             and event["event_data"]["task"] == task
-        ]  # fmt: skip
+        ]
 
     def wait(self) -> int:
         """Wait for the end; the return code."""

@@ -65,7 +65,8 @@ def test_ansible_runs_inside_and_asks_its_questions(tmp_path: Path, home: Path) 
 def test_of_the_host_only_the_system_and_the_job_are_seen(tmp_path: Path, home: Path) -> None:
     (tmp_path / "other").mkdir()
     lines = run_shell(
-        tmp_path, isolate(),
+        tmp_path,
+        isolate(),
         f"ls {tmp_path} {tmp_path}/playstream-spool | cat; ls -A $HOME /tmp | cat; touch /usr/new 2>&1;"
         "touch $HOME/mine /tmp/mine ../inventory/ours",
     )
@@ -73,10 +74,19 @@ def test_of_the_host_only_the_system_and_the_job_are_seen(tmp_path: Path, home: 
     needed = [place for place in (tmp_path, Path(sys.prefix)) if place.is_relative_to("/tmp")]
     seen_in_tmp = sorted({place.relative_to("/tmp").parts[0] for place in needed})
     assert lines == [
-        f"{tmp_path}:", "home", "playstream-spool", "", f"{tmp_path}/playstream-spool:", "data", "run",
-        "/tmp:", *seen_in_tmp, "", f"{home}:",
+        f"{tmp_path}:",
+        "home",
+        "playstream-spool",
+        "",
+        f"{tmp_path}/playstream-spool:",
+        "data",
+        "run",
+        "/tmp:",
+        *seen_in_tmp,
+        "",
+        f"{home}:",
         "touch: cannot touch '/usr/new': Read-only file system",
-    ]  # fmt: skip
+    ]
     assert (tmp_path / "playstream-spool/data/inventory/ours").exists()
     assert not Path("/tmp/mine").exists()
     assert [item.name for item in home.iterdir()] == ["private"]
@@ -93,14 +103,20 @@ def test_paths_are_hidden_read_only_and_shown(tmp_path: Path) -> None:
         show_paths=(str(tmp_path / "shown"),),
     )
     lines = run_shell(
-        tmp_path, isolation,
+        tmp_path,
+        isolation,
         f"cd {tmp_path}; cat /etc/hostname; ls -A /opt shown/secret | cat; cat read/file shown/file; ls hidden 2>&1;"
         "touch read/new 2>&1; touch shown/new shown/secret/new; true",
     )
     assert lines == [
-        "/opt:", "", "shown/secret:", "read", "shown", "ls: cannot access 'hidden': No such file or directory",
+        "/opt:",
+        "",
+        "shown/secret:",
+        "read",
+        "shown",
+        "ls: cannot access 'hidden': No such file or directory",
         "touch: cannot touch 'read/new': Read-only file system",
-    ]  # fmt: skip
+    ]
     assert sorted(item.name for item in (tmp_path / "shown").iterdir()) == ["file", "new", "secret"]
     assert [item.name for item in (tmp_path / "shown/secret").iterdir()] == ["file"]
     assert Path("/etc/hostname").exists()
@@ -131,14 +147,34 @@ def test_the_loader_of_bwrap_is_not_the_jobs(tmp_path: Path, home: Path) -> None
     """LD_DEBUG has each program that is started leave a file; LD_PRELOAD would have bwrap run code of the job's."""
     traces = tmp_path / "traces"
     traces.mkdir()
-    variables = {"LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(traces / "of"), "BASH_ENV": "/x", "PYTHONPATH": "/y",
-                 "PATH": "/usr/bin", "BASH_FUNC_x%%": "() { :; }", "my.name": "1", "EMPTY": "", "TEXT": "a\nb=ü",
-                 "LC_ALL": "C"}
+    variables = {
+        "LD_DEBUG": "files",
+        "LD_DEBUG_OUTPUT": str(traces / "of"),
+        "BASH_ENV": "/x",
+        "PYTHONPATH": "/y",
+        "PATH": "/usr/bin",
+        "BASH_FUNC_x%%": "() { :; }",
+        "my.name": "1",
+        "EMPTY": "",
+        "TEXT": "a\nb=ü",
+        "LC_ALL": "C",
+    }
     paths = make_paths(tmp_path)
-    inside = Inside(make_sandbox(isolate(), paths, IDENT), paths, variables, argv=(
-        "/usr/bin/env", "-u", "LD_DEBUG", sys.executable, "-I", "-S", "-c",
-        "import sys; data = open('/proc/self/environ', 'rb').read(); print(data.hex())",
-    ))
+    inside = Inside(
+        make_sandbox(isolate(), paths, IDENT),
+        paths,
+        variables,
+        argv=(
+            "/usr/bin/env",
+            "-u",
+            "LD_DEBUG",
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            "import sys; data = open('/proc/self/environ', 'rb').read(); print(data.hex())",
+        ),
+    )
     assert inside.wait() == 0, inside.text
     seen = dict(line.split(b"=", 1) for line in bytes.fromhex(inside.text.split()[-1]).split(b"\0") if line)
     expected = {name: value for name, value in inside.command.env.items() if name != "LD_DEBUG"}

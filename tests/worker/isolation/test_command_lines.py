@@ -48,9 +48,7 @@ def enclose(sandbox: Sandbox, env: dict[str, str] | None = None) -> Command:
 
 def start(command: Command) -> tuple[list[str], dict[str, str]]:
     """The words and the environment that a fake engine was started with."""
-    done = subprocess.run(
-        command.argv, env=command.start_env, cwd=command.cwd, check=True, capture_output=True
-    )
+    done = subprocess.run(command.argv, env=command.start_env, cwd=command.cwd, check=True, capture_output=True)
     told = json.loads(done.stdout)
     return told["argv"], told["env"]
 
@@ -60,9 +58,12 @@ def see_inside(command: Command) -> dict[str, str]:
     argv, env = start(command)
     if "/bin/sh" in argv:
         passed = [word for before, word in itertools.pairwise(argv) if before == "--env"]
-        given = dict(word.partition("=")[::2] if "=" in word else (word, env[word]) for word in passed
-                     if "=" in word or word in env)
-        words = argv[argv.index("/bin/sh"):]
+        given = dict(
+            word.partition("=")[::2] if "=" in word else (word, env[word])
+            for word in passed
+            if "=" in word or word in env
+        )
+        words = argv[argv.index("/bin/sh") :]
     else:  # bwrap, which passes on what it has
         given, words = env, argv[argv.index("-I") - 1 :]
     # As the process got it: Python adds to its own.
@@ -81,17 +82,49 @@ def test_the_words_for_docker(tmp_path: Path, engines: Path) -> None:
     prefix = next(name for name in env if name.startswith("PLAYSTREAM_") and name.endswith("1"))[:-1]
     name = argv[argv.index("--name") + 1]
     assert argv == [
-        f"--config={paths.spool}/registry", "run", "--rm", "--interactive", "--workdir", "/work",
-        "--volume", f"{paths.run_dir}:/runner/.playstream:Z",
-        "--volume", f"{paths.artifact_dir}:/runner/artifacts/{IDENT}:Z",
-        "--volume", f"{paths.private_data_dir}/inventory:/runner/inventory:Z",
-        "--volume", f"{paths.private_data_dir}/project:/runner/project:Z",
-        "--env", "RUNNER_C", "--env", f"{prefix}1", "--env", f"{prefix}2", "--env", f"{prefix}MORE",
-        f"--user={os.getuid()}", "--name", name,
-        "--label", f"playstream.ident={IDENT}", "--label", f"playstream.spool={paths.spool}",
-        "--stop-timeout=0", "--log-driver=none", "--cap-add=ALL", "ee",
-        "/bin/sh", "-c", argv[-7], "sh", "A", "B", "--", "ansible", "--version",
-    ]  # fmt: skip
+        f"--config={paths.spool}/registry",
+        "run",
+        "--rm",
+        "--interactive",
+        "--workdir",
+        "/work",
+        "--volume",
+        f"{paths.run_dir}:/runner/.playstream:Z",
+        "--volume",
+        f"{paths.artifact_dir}:/runner/artifacts/{IDENT}:Z",
+        "--volume",
+        f"{paths.private_data_dir}/inventory:/runner/inventory:Z",
+        "--volume",
+        f"{paths.private_data_dir}/project:/runner/project:Z",
+        "--env",
+        "RUNNER_C",
+        "--env",
+        f"{prefix}1",
+        "--env",
+        f"{prefix}2",
+        "--env",
+        f"{prefix}MORE",
+        f"--user={os.getuid()}",
+        "--name",
+        name,
+        "--label",
+        f"playstream.ident={IDENT}",
+        "--label",
+        f"playstream.spool={paths.spool}",
+        "--stop-timeout=0",
+        "--log-driver=none",
+        "--cap-add=ALL",
+        "ee",
+        "/bin/sh",
+        "-c",
+        argv[-7],
+        "sh",
+        "A",
+        "B",
+        "--",
+        "ansible",
+        "--version",
+    ]
     assert (env[f"{prefix}1"], env[f"{prefix}2"], env["RUNNER_C"]) == ("1", "2", "3")
     assert not {"A", "B"} & set(env)
     assert see_inside(command) == {"A": "1", "B": "2", "RUNNER_C": "3", "HOME": "/runner/.playstream/home"}
@@ -119,15 +152,46 @@ def test_the_words_that_are_podmans_own(tmp_path: Path, engines: Path) -> None:
 
 JOBS = {
     # What changes the loader, a shell, an interpreter, the Go runtime or the engines themselves.
-    "BASH_ENV": "/x", "ENV": "/x", "LD_PRELOAD": "/x.so", "LD_LIBRARY_PATH": "/", "LD_AUDIT": "/x.so", "PATH": "/bin",
-    "GCONV_PATH": "/x", "GLIBC_TUNABLES": "x", "LOCPATH": "/x", "PYTHONPATH": "/x", "PYTHONSTARTUP": "/x", "IFS": "1n",
-    "PERL5OPT": "-Mx", "NODE_OPTIONS": "-r x", "GOGC": "1", "GODEBUG": "x", "HOME": "/tmp", "TMPDIR": "/x",
-    "PS4": "$(x)", "DOCKER_HOST": "theirs", "CONTAINER_HOST": "x", "CONTAINERS_CONF": "/x", "XDG_CONFIG_HOME": "/",
-    "REGISTRY_AUTH_FILE": "/x", "HTTPS_PROXY": "http://x", "http_proxy": "http://me:sesame@proxy", "PODMAN_X": "*",
+    "BASH_ENV": "/x",
+    "ENV": "/x",
+    "LD_PRELOAD": "/x.so",
+    "LD_LIBRARY_PATH": "/",
+    "LD_AUDIT": "/x.so",
+    "PATH": "/bin",
+    "GCONV_PATH": "/x",
+    "GLIBC_TUNABLES": "x",
+    "LOCPATH": "/x",
+    "PYTHONPATH": "/x",
+    "PYTHONSTARTUP": "/x",
+    "IFS": "1n",
+    "PERL5OPT": "-Mx",
+    "NODE_OPTIONS": "-r x",
+    "GOGC": "1",
+    "GODEBUG": "x",
+    "HOME": "/tmp",
+    "TMPDIR": "/x",
+    "PS4": "$(x)",
+    "DOCKER_HOST": "theirs",
+    "CONTAINER_HOST": "x",
+    "CONTAINERS_CONF": "/x",
+    "XDG_CONFIG_HOME": "/",
+    "REGISTRY_AUTH_FILE": "/x",
+    "HTTPS_PROXY": "http://x",
+    "http_proxy": "http://me:sesame@proxy",
+    "PODMAN_X": "*",
     # Secrets, among them those that are named as what changes an engine, and odd values.
-    "SECRET": "line 1\nline 2", "GOOGLE_API_KEY": "g", "DOCKER_PASSWORD": "d", "CONTAINER_TOKEN": "t", "LD_KEY": "l",
-    "SSL_CERT_FILE": "/x", "EMPTY": "", "PATHS": "p", "QUOTES": "'\"`$(x)\\ \n*", "N": "n", "DASHES": "--",
-}  # fmt: skip
+    "SECRET": "line 1\nline 2",
+    "GOOGLE_API_KEY": "g",
+    "DOCKER_PASSWORD": "d",
+    "CONTAINER_TOKEN": "t",
+    "LD_KEY": "l",
+    "SSL_CERT_FILE": "/x",
+    "EMPTY": "",
+    "PATHS": "p",
+    "QUOTES": "'\"`$(x)\\ \n*",
+    "N": "n",
+    "DASHES": "--",
+}
 BY_VALUE = {"SHELLOPTS": "xtrace", "BASHOPTS": "x", "BASH_FUNC_podman%%": "() { x; }", "UID": "7", "STAR*": "s"}
 
 
@@ -279,8 +343,10 @@ def test_sharing_opens_the_run_directory_and_keeps_the_spool_closed(tmp_path: Pa
     os.mkfifo(paths.events, 0o600)
     (paths.run_dir / "extravars-1").touch(0o600)
     sandbox.share()
-    modes = {str(item.relative_to(paths.run_dir)): stat.S_IMODE(item.stat().st_mode)
-             for item in (paths.run_dir, *paths.run_dir.rglob("*"))}
+    modes = {
+        str(item.relative_to(paths.run_dir)): stat.S_IMODE(item.stat().st_mode)
+        for item in (paths.run_dir, *paths.run_dir.rglob("*"))
+    }
     for directory in (PLUGIN_DIR, CACHE_PLUGIN_DIR):
         assert modes[f"plugin/{directory.name}"] == 0o755
         plugin = [str(item.relative_to(directory)) for item in directory.rglob("*.py")]
@@ -305,16 +371,18 @@ def test_artifacts_that_others_could_reach_stay_closed(engines: Path) -> None:
         assert stat.S_IMODE(paths.artifact_dir.stat().st_mode) == 0o700
 
 
-def test_a_callers_command_has_the_callers_ssh(
-    tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_callers_command_has_the_callers_ssh(tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".ssh").mkdir()
     (tmp_path / "agent").touch()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
     argv, env = start(enclose(make_sandbox(Isolation(image="ee"), make_paths(tmp_path), IDENT, caller=True)))
     assert {
-        f"{tmp_path}/.ssh:/home/runner/.ssh", f"{tmp_path}/.ssh:/root/.ssh", f"{tmp_path}/agent:{tmp_path}/agent",
-        "SSH_AUTH_SOCK", "--group-add=root", "--ipc=host",
-    } <= set(argv)  # fmt: skip
+        f"{tmp_path}/.ssh:/home/runner/.ssh",
+        f"{tmp_path}/.ssh:/root/.ssh",
+        f"{tmp_path}/agent:{tmp_path}/agent",
+        "SSH_AUTH_SOCK",
+        "--group-add=root",
+        "--ipc=host",
+    } <= set(argv)
     assert env["SSH_AUTH_SOCK"] == str(tmp_path / "agent")

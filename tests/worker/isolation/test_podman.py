@@ -168,9 +168,20 @@ def test_what_is_seen_inside(tmp_path: Path, podman_storage: dict[str, str]) -> 
     assert lines[:2] == [str(keys), "a key"]
     assert "Read-only file system" in lines[2]
     assert lines[3:-1] == [
-        "/runner:", ".playstream", "artifacts", "env", "inventory", "project", "requirements.yml", "",
-        "/runner/artifacts:", IDENT, "", "/runner/env:", "credential",
-    ]  # fmt: skip
+        "/runner:",
+        ".playstream",
+        "artifacts",
+        "env",
+        "inventory",
+        "project",
+        "requirements.yml",
+        "",
+        "/runner/artifacts:",
+        IDENT,
+        "",
+        "/runner/env:",
+        "credential",
+    ]
 
 
 def test_the_return_code_is_the_jobs(tmp_path: Path, podman_storage: dict[str, str]) -> None:
@@ -190,8 +201,15 @@ def test_variables_of_the_engines_own_reach_the_job_and_not_the_engine(
     tmp_path: Path, podman_storage: dict[str, str]
 ) -> None:
     paths = make_paths(tmp_path)
-    variables = {"PATH": "/usr/bin", "LD_PRELOAD": "/nowhere.so", "XDG_RUNTIME_DIR": "/nowhere", "TMPDIR": "/nowhere",
-                 "CONTAINERS_STORAGE_CONF": "/nowhere", "GODEBUG": "x", "HOME": "/runner/project"}
+    variables = {
+        "PATH": "/usr/bin",
+        "LD_PRELOAD": "/nowhere.so",
+        "XDG_RUNTIME_DIR": "/nowhere",
+        "TMPDIR": "/nowhere",
+        "CONTAINERS_STORAGE_CONF": "/nowhere",
+        "GODEBUG": "x",
+        "HOME": "/runner/project",
+    }
     inside = Inside(make_sandbox(ISOLATION, paths, IDENT), paths, variables, argv=("env",))
     assert inside.wait() == 0, inside.text
     assert {f"{name}={value}" for name, value in variables.items()} <= set(inside.text.split("\r\n"))
@@ -235,10 +253,15 @@ def test_the_registrys_files_are_private_and_out_of_the_containers_sight(
     assert not any("sesame" in word for word in inside.command.argv)
     assert stat.S_IMODE(registry.stat().st_mode) == 0o700
     assert sorted((item.name, stat.S_IMODE(item.stat().st_mode)) for item in registry.iterdir()) == [
-        ("auth.json", 0o600), ("registries.conf", 0o600),
-    ]  # fmt: skip
+        ("auth.json", 0o600),
+        ("registries.conf", 0o600),
+    ]
     assert inside.wait() == 0, "podman accepts them"
     assert str(registry) not in inside.text
-    logged_in = podman({**podman_storage, "REGISTRY_AUTH_FILE": str(registry / "auth.json")}, "login", "--get-login",
-                       "registry.example:5000")
+    logged_in = podman(
+        {**podman_storage, "REGISTRY_AUTH_FILE": str(registry / "auth.json")},
+        "login",
+        "--get-login",
+        "registry.example:5000",
+    )
     assert logged_in.stdout == "me\n"

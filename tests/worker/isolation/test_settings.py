@@ -54,14 +54,25 @@ def test_an_image_asks_for_its_container(said: dict[str, Any]) -> None:
     assert read_isolation("settings", {"container_image": "image", **said}) == Isolation(image="image")
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"container_image": "image", "process_isolation_executable": "bwrap"}, "container engine, but .*'bwrap'"),
-    *(({name: ALL[name]}, f"{name} only applies to an isolated job") for name in (
-        "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
-        "container_volume_mounts", "container_options", "container_auth_data", "process_isolation_path",
-        "process_isolation_executable",
-    )),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"container_image": "image", "process_isolation_executable": "bwrap"}, "container engine, but .*'bwrap'"),
+        *(
+            ({name: ALL[name]}, f"{name} only applies to an isolated job")
+            for name in (
+                "process_isolation_hide_paths",
+                "process_isolation_show_paths",
+                "process_isolation_ro_paths",
+                "container_volume_mounts",
+                "container_options",
+                "container_auth_data",
+                "process_isolation_path",
+                "process_isolation_executable",
+            )
+        ),
+    ],
+)
 def test_what_only_an_isolated_job_has(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         read_isolation("settings", settings)

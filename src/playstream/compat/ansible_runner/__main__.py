@@ -77,7 +77,7 @@ def _check(flags: argparse.Namespace) -> None:
     places = (Path(), flags.private_data_dir, flags.private_data_dir / "inventory")
     for item in flags.inventory or ():
         if "," not in item and not any(os.path.exists(place / item) for place in places):
-            _exit(flags, f"--inventory: {item!r} was not found. For a list of hosts, add a comma: {item + ',' !r}")
+            _exit(flags, f"--inventory: {item!r} was not found. For a list of hosts, add a comma: {item + ','!r}")
 
 
 def _names_job(flags: argparse.Namespace) -> bool:

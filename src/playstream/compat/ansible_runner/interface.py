@@ -235,8 +235,13 @@ def run_command_async(
 
 
 def get_plugin_docs(
-    plugin_names: Sequence[str], plugin_type: str | None = None, response_format: str | None = None,
-    snippet: bool = False, playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
+    plugin_names: Sequence[str],
+    plugin_type: str | None = None,
+    response_format: str | None = None,
+    snippet: bool = False,
+    playbook_dir: str | None = None,
+    module_path: str | None = None,
+    **kwargs: Any,
 ) -> ansible_queries.Answer:
     """Return the documentation of plugins; see playstream.get_plugin_docs."""
     return ansible_doc.get_plugin_docs(
@@ -245,8 +250,13 @@ def get_plugin_docs(
 
 
 def get_plugin_docs_async(
-    plugin_names: Sequence[str], plugin_type: str | None = None, response_format: str | None = None,
-    snippet: bool = False, playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
+    plugin_names: Sequence[str],
+    plugin_type: str | None = None,
+    response_format: str | None = None,
+    snippet: bool = False,
+    playbook_dir: str | None = None,
+    module_path: str | None = None,
+    **kwargs: Any,
 ) -> tuple[threading.Thread, _Runner]:
     """Run get_plugin_docs() in a new thread."""
     return ansible_doc.get_plugin_docs_async(
@@ -255,8 +265,12 @@ def get_plugin_docs_async(
 
 
 def get_plugin_list(
-    list_files: bool | None = None, response_format: str | None = None, plugin_type: str | None = None,
-    playbook_dir: str | None = None, module_path: str | None = None, **kwargs: Any,
+    list_files: bool | None = None,
+    response_format: str | None = None,
+    plugin_type: str | None = None,
+    playbook_dir: str | None = None,
+    module_path: str | None = None,
+    **kwargs: Any,
 ) -> ansible_queries.Answer:
     """Return the installed plugins; see playstream.get_plugin_list."""
     return ansible_doc.get_plugin_list(
@@ -265,13 +279,28 @@ def get_plugin_list(
 
 
 def get_inventory(
-    action: str, inventories: Sequence[str], response_format: str | None = None, host: str | None = None,
-    playbook_dir: str | None = None, vault_ids: str | None = None, vault_password_file: str | None = None,
-    output_file: str | None = None, export: bool | None = None, **kwargs: Any,
+    action: str,
+    inventories: Sequence[str],
+    response_format: str | None = None,
+    host: str | None = None,
+    playbook_dir: str | None = None,
+    vault_ids: str | None = None,
+    vault_password_file: str | None = None,
+    output_file: str | None = None,
+    export: bool | None = None,
+    **kwargs: Any,
 ) -> ansible_queries.Answer:
     """Return the contents of an inventory; see playstream.get_inventory."""
     return ansible_queries.get_inventory(
-        action, inventories, response_format, host, playbook_dir, vault_ids, vault_password_file, output_file, export,
+        action,
+        inventories,
+        response_format,
+        host,
+        playbook_dir,
+        vault_ids,
+        vault_password_file,
+        output_file,
+        export,
         **prefer_env_files(kwargs),
     )
 

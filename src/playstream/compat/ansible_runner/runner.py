@@ -38,8 +38,12 @@ class Runner(_Runner):
         status_handler: Any = None,
     ) -> None:
         super().__init__(
-            config, cancel_callback, event_handler=event_handler, status_handler=status_handler,
-            artifacts_handler=artifacts_handler, finished_callback=finished_callback,
+            config,
+            cancel_callback,
+            event_handler=event_handler,
+            status_handler=status_handler,
+            artifacts_handler=artifacts_handler,
+            finished_callback=finished_callback,
         )
 
     def run(self) -> tuple[str, int | None]:

@@ -137,8 +137,12 @@ class Processor(ProcessRunner):
             options["private_data_dir"] = tempfile.mkdtemp()
         config = ProcessConfig(check_options(select_options(options, RunOptions), RunOptions, "run"))
         super().__init__(
-            config, cancel_callback=cancel_callback, event_handler=event_handler, status_handler=status_handler,
-            artifacts_handler=artifacts_handler, finished_callback=finished_callback,
+            config,
+            cancel_callback=cancel_callback,
+            event_handler=event_handler,
+            status_handler=status_handler,
+            artifacts_handler=artifacts_handler,
+            finished_callback=finished_callback,
         )
         self.private_data_dir = str(options["private_data_dir"])
 

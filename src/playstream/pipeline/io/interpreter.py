@@ -31,8 +31,11 @@ def _find_other() -> str:
     import sysconfig  # noqa: PLC0415
 
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    directories = [os.path.join(sys.prefix, "bin"), sysconfig.get_config_var("BINDIR"),
-                   os.path.join(sys.base_prefix, "bin")]
+    directories = [
+        os.path.join(sys.prefix, "bin"),
+        sysconfig.get_config_var("BINDIR"),
+        os.path.join(sys.base_prefix, "bin"),
+    ]
     inside = [os.path.join(directory, name) for directory in directories if directory]
     for path in (*inside, getattr(sys, "_base_executable", None), shutil.which(name)):
         if path is not None and _is_python(path):

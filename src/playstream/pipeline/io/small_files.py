@@ -32,8 +32,9 @@ def read_text(path: Path, directory: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x} at "
-                                 f"position {error.start}") from None
+        raise ConfigurationError(
+            f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x} at position {error.start}"
+        ) from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -112,9 +112,16 @@ def connect(
     with ExitStack() as layers:
         source = None if reader is None else layers.enter_context(decrypted(reader, identities, warn))
         if writer is not None:
-            writer = layers.enter_context(encrypted(
-                writer, recipients, warn, results=results, cancellation=cancellation, liveness_seconds=liveness_seconds
-            ))
+            writer = layers.enter_context(
+                encrypted(
+                    writer,
+                    recipients,
+                    warn,
+                    results=results,
+                    cancellation=cancellation,
+                    liveness_seconds=liveness_seconds,
+                )
+            )
         yield Connection(source, writer)
 
 

@@ -12,8 +12,22 @@ from playstream.pipeline.job.job import Arguments
 from playstream.pipeline.job.options import SETTING_OPTIONS
 
 _AS_THEY_ARE = (
-    "binary", "module", "module_args", "role", "role_vars", "role_skip_facts", "limit", "forks", "verbosity", "cmdline",
-    "envvars", "passwords", "ssh_key", "omit_event_data", "only_failed_event_data", "env_files_win",
+    "binary",
+    "module",
+    "module_args",
+    "role",
+    "role_vars",
+    "role_skip_facts",
+    "limit",
+    "forks",
+    "verbosity",
+    "cmdline",
+    "envvars",
+    "passwords",
+    "ssh_key",
+    "omit_event_data",
+    "only_failed_event_data",
+    "env_files_win",
     "timeout",
 )
 

@@ -127,8 +127,16 @@ def _describe(hint: Any) -> str:
         return " or ".join(repr(item) for item in arguments)
     if origin is Sequence:
         return f"a list of ({_describe(arguments[0])})"
-    words = {bool: "true or false", int: "an integer", float: "a number", str: "a string", Mapping: "a dict",
-             os.PathLike: "a path", IO: "a file object", UUID: "a UUID"}
+    words = {
+        bool: "true or false",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        Mapping: "a dict",
+        os.PathLike: "a path",
+        IO: "a file object",
+        UUID: "a UUID",
+    }
     known = words.get(origin or hint)
     if known is not None:
         return known

@@ -39,17 +39,52 @@ _ON_ONLY = {
     "sig-proxy": "Ansible would not receive the signal that stops the job",
 }
 """Switches that are on, and may be named but not turned off."""
-_SWITCHES = frozenset({
-    *_ON_ONLY, "detach", "disable-content-trust", "env-host", "help", "http-proxy", "init", "no-healthcheck",
-    "no-hostname", "no-hosts", "oom-kill-disable", "passwd", "privileged", "publish-all", "quiet", "read-only",
-    "read-only-tmpfs", "replace", "rmi", "rootfs", "tls-verify", "unsetenv-all", "use-api-socket", "version",
-})  # fmt: skip
+_SWITCHES = frozenset(
+    {
+        *_ON_ONLY,
+        "detach",
+        "disable-content-trust",
+        "env-host",
+        "help",
+        "http-proxy",
+        "init",
+        "no-healthcheck",
+        "no-hostname",
+        "no-hosts",
+        "oom-kill-disable",
+        "passwd",
+        "privileged",
+        "publish-all",
+        "quiet",
+        "read-only",
+        "read-only-tmpfs",
+        "replace",
+        "rmi",
+        "rootfs",
+        "tls-verify",
+        "unsetenv-all",
+        "use-api-socket",
+        "version",
+    }
+)
 """Options without a value."""
 _LETTERS = {
-    "a": "attach", "c": "cpu-shares", "d": "detach", "e": "env", "h": "hostname", "i": "interactive", "l": "label",
-    "m": "memory", "p": "publish", "P": "publish-all", "q": "quiet", "t": "tty", "u": "user", "v": "volume",
+    "a": "attach",
+    "c": "cpu-shares",
+    "d": "detach",
+    "e": "env",
+    "h": "hostname",
+    "i": "interactive",
+    "l": "label",
+    "m": "memory",
+    "p": "publish",
+    "P": "publish-all",
+    "q": "quiet",
+    "t": "tty",
+    "u": "user",
+    "v": "volume",
     "w": "workdir",
-}  # fmt: skip
+}
 _VARIABLES = ("env", "unsetenv")
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 

@@ -62,7 +62,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_dict(dumper: _Dumper, data: dict[Any, Any]) -> yaml.Node:
     if len(data) == 1:
-        (name, value), = data.items()
+        ((name, value),) = data.items()
         if isinstance(value, str) and name in {"__ansible_vault", "__ansible_unsafe"}:
             tag = "!vault" if name == "__ansible_vault" else "!unsafe"
             return dumper.represent_scalar(tag, value, style='"')

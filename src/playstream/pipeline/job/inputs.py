@@ -74,9 +74,7 @@ def read_settings(private_data_dir: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: it cannot be read or does not hold what it should; names the file and the line.
     """
-    return check_settings(
-        str(private_data_dir / "env" / "settings"), _read_mapping(private_data_dir, "env/settings")
-    )
+    return check_settings(str(private_data_dir / "env" / "settings"), _read_mapping(private_data_dir, "env/settings"))
 
 
 def read_command_file(private_data_dir: Path) -> tuple[str, ...]:

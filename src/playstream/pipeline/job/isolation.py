@@ -18,11 +18,22 @@ from playstream.pipeline.job.container_options import check_container_options
 CONTAINER_ENGINES = ("podman", "docker")
 DEFAULT_EXECUTABLE = "podman"
 DEFAULT_ISOLATION_PATH = "/tmp"  # noqa: S108 - ansible-runner's default; nothing is made there
-ISOLATION_KEYS = frozenset({
-    "process_isolation", "process_isolation_executable", "process_isolation_path", "process_isolation_hide_paths",
-    "process_isolation_show_paths", "process_isolation_ro_paths", "container_image", "container_volume_mounts",
-    "container_options", "container_auth_data", "container_workdir", "host_cwd",
-})  # fmt: skip
+ISOLATION_KEYS = frozenset(
+    {
+        "process_isolation",
+        "process_isolation_executable",
+        "process_isolation_path",
+        "process_isolation_hide_paths",
+        "process_isolation_show_paths",
+        "process_isolation_ro_paths",
+        "container_image",
+        "container_volume_mounts",
+        "container_options",
+        "container_auth_data",
+        "container_workdir",
+        "host_cwd",
+    }
+)
 """The settings that `read_isolation` reads."""
 
 _REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\[\]-]*")
@@ -73,9 +84,16 @@ class Isolation:
         return self.engine in CONTAINER_ENGINES
 
 
-_NEEDS_ISOLATION = ("container_volume_mounts", "container_options", "container_auth_data",
-                    "process_isolation_hide_paths", "process_isolation_show_paths", "process_isolation_ro_paths",
-                    "process_isolation_path", "process_isolation_executable")
+_NEEDS_ISOLATION = (
+    "container_volume_mounts",
+    "container_options",
+    "container_auth_data",
+    "process_isolation_hide_paths",
+    "process_isolation_show_paths",
+    "process_isolation_ro_paths",
+    "process_isolation_path",
+    "process_isolation_executable",
+)
 """Settings that ask for something that only an isolated job has."""
 _DEFAULTS = {"process_isolation_path": DEFAULT_ISOLATION_PATH, "process_isolation_executable": DEFAULT_EXECUTABLE}
 """What these name by default asks for nothing when it is written out."""

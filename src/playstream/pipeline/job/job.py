@@ -92,40 +92,43 @@ def make_job(private_data_dir: Path | None, arguments: Arguments, delivery: Deli
     inventory, contents = lookup.inventory(arguments.inventory)
     roles_path = lookup.roles_path(arguments.roles_path)
     texts, extravars = split_extravars("extravars", arguments.extravars)
-    job = add_env_files(Job(
-        ident=check_ident(arguments.ident) if arguments.ident else str(uuid.uuid4()),
-        tree=delivery is Delivery.TREE,
-        playbook=None if command else lookup.playbook(arguments.playbook),
-        plays=() if command else tuple(inputs.check_json("playbook", play) for play in arguments.plays),
-        command=command,
-        binary=arguments.binary,
-        module=None if command else arguments.module,
-        module_args=arguments.module_args,
-        role=None if command else arguments.role,
-        role_vars=inputs.check_json("role_vars", arguments.role_vars),
-        role_skip_facts=arguments.role_skip_facts,
-        hosts=None if arguments.playbook else arguments.hosts or "all",
-        project_dir=lookup.project_dir,
-        inventory=inventory,
-        inventory_contents=contents,
-        roles_path=roles_path,
-        limit=arguments.limit,
-        tags=arguments.tags,
-        skip_tags=arguments.skip_tags,
-        forks=arguments.forks,
-        verbosity=arguments.verbosity,
-        cmdline=inputs.split_words("cmdline", arguments.cmdline or ""),
-        extravars_texts=texts,
-        extravars=extravars,
-        envvars=inputs.check_envvars("envvars", arguments.envvars),
-        passwords=check_passwords("passwords", arguments.passwords),
-        ssh_key=inputs.check_ssh_key("ssh_key", arguments.ssh_key),
-        settings=inputs.check_json("settings", arguments.settings, paths=True),
-        timeout=arguments.timeout,
-        env_files_win=arguments.env_files_win,
-        omit_event_data=arguments.omit_event_data,
-        only_failed_event_data=arguments.only_failed_event_data,
-    ), files)
+    job = add_env_files(
+        Job(
+            ident=check_ident(arguments.ident) if arguments.ident else str(uuid.uuid4()),
+            tree=delivery is Delivery.TREE,
+            playbook=None if command else lookup.playbook(arguments.playbook),
+            plays=() if command else tuple(inputs.check_json("playbook", play) for play in arguments.plays),
+            command=command,
+            binary=arguments.binary,
+            module=None if command else arguments.module,
+            module_args=arguments.module_args,
+            role=None if command else arguments.role,
+            role_vars=inputs.check_json("role_vars", arguments.role_vars),
+            role_skip_facts=arguments.role_skip_facts,
+            hosts=None if arguments.playbook else arguments.hosts or "all",
+            project_dir=lookup.project_dir,
+            inventory=inventory,
+            inventory_contents=contents,
+            roles_path=roles_path,
+            limit=arguments.limit,
+            tags=arguments.tags,
+            skip_tags=arguments.skip_tags,
+            forks=arguments.forks,
+            verbosity=arguments.verbosity,
+            cmdline=inputs.split_words("cmdline", arguments.cmdline or ""),
+            extravars_texts=texts,
+            extravars=extravars,
+            envvars=inputs.check_envvars("envvars", arguments.envvars),
+            passwords=check_passwords("passwords", arguments.passwords),
+            ssh_key=inputs.check_ssh_key("ssh_key", arguments.ssh_key),
+            settings=inputs.check_json("settings", arguments.settings, paths=True),
+            timeout=arguments.timeout,
+            env_files_win=arguments.env_files_win,
+            omit_event_data=arguments.omit_event_data,
+            only_failed_event_data=arguments.only_failed_event_data,
+        ),
+        files,
+    )
     check_role(job, lookup.base, delivery, os.environ)
     # Only a directory that this job meets elsewhere has further files to be merged.
     return job if delivery is Delivery.ARGUMENTS else replace(job, timeout=None, env_files_win=False)
@@ -176,20 +179,23 @@ def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
     Raises:
         ConfigurationError: what they make together cannot be run, as with `check_job`.
     """
+
     def merge(ours: Mapping[str, _T], theirs: Mapping[str, _T]) -> dict[str, _T]:
         return {**ours, **theirs} if job.env_files_win else {**theirs, **ours}
 
     settings = merge(job.settings, files.settings)
     limits = {} if job.timeout is None else {"job_timeout": job.timeout, "subprocess_timeout": job.timeout}
-    return check_job(replace(
-        job,
-        cmdline=job.cmdline or files.cmdline,
-        extravars_texts=(*([files.extravars] if files.extravars else []), *job.extravars_texts),
-        envvars=merge(job.envvars, files.envvars),
-        passwords=merge(job.passwords, files.passwords),
-        settings=_set_process_isolation({**settings, **limits}),
-        ssh_key=job.ssh_key or files.ssh_key,
-    ))
+    return check_job(
+        replace(
+            job,
+            cmdline=job.cmdline or files.cmdline,
+            extravars_texts=(*([files.extravars] if files.extravars else []), *job.extravars_texts),
+            envvars=merge(job.envvars, files.envvars),
+            passwords=merge(job.passwords, files.passwords),
+            settings=_set_process_isolation({**settings, **limits}),
+            ssh_key=job.ssh_key or files.ssh_key,
+        )
+    )
 
 
 def _set_process_isolation(settings: dict[str, Any]) -> dict[str, Any]:

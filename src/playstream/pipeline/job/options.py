@@ -118,7 +118,11 @@ class JobOptions(SharedOptions, total=False):
 
 
 SETTING_OPTIONS = (
-    "suppress_output_file", "suppress_ansible_output", "fact_cache", "fact_cache_type", "directory_isolation_base_path",
+    "suppress_output_file",
+    "suppress_ansible_output",
+    "fact_cache",
+    "fact_cache_type",
+    "directory_isolation_base_path",
     *sorted(ISOLATION_KEYS),
 )
 """Options that are settings too; as arguments they win."""

@@ -90,9 +90,7 @@ def _check_answer(source: str, answer: str) -> str:
     answer = answer.removesuffix("\n").removesuffix("\r")
     found = next((name for char, name in (("\n", "a line feed"), ("\r", "a carriage return")) if char in answer), None)
     if found is not None:
-        raise ConfigurationError(
-            f"{source}: expected one line, got {found} in it, which would end the answer early"
-        )
+        raise ConfigurationError(f"{source}: expected one line, got {found} in it, which would end the answer early")
     size = len(answer.encode("utf-8", "surrogatepass"))
     if size > MAX_ANSWER:
         raise ConfigurationError(

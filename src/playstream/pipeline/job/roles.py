@@ -26,8 +26,11 @@ def role_directories(own: Sequence[str], env: Mapping[str, str], config: Ansible
 
 def own_role_directories(job: Job, private_data_dir: Path, project: Path) -> list[Path]:
     """Return the role directories of a job: of its argument, the project and the private data directory."""
-    return [*(private_data_dir / os.path.expanduser(path) for path in job.roles_path),
-            project / "roles", private_data_dir / "roles"]
+    return [
+        *(private_data_dir / os.path.expanduser(path) for path in job.roles_path),
+        project / "roles",
+        private_data_dir / "roles",
+    ]
 
 
 def _named(env: Mapping[str, str], config: AnsibleConfig) -> list[str] | None:

@@ -61,9 +61,13 @@ def _construct_vault(loader: ExactLoader, node: yaml.ScalarNode) -> dict[str, An
 
 
 def _construct_unsafe(loader: ExactLoader, node: yaml.Node) -> dict[str, Any] | Tagged:
-    if isinstance(node, yaml.ScalarNode) and loader.resolve(  # type: ignore[no-untyped-call]
-        yaml.ScalarNode, node.value, (True, False)
-    ) == "tag:yaml.org,2002:str":
+    if (
+        isinstance(node, yaml.ScalarNode)
+        and loader.resolve(  # type: ignore[no-untyped-call]
+            yaml.ScalarNode, node.value, (True, False)
+        )
+        == "tag:yaml.org,2002:str"
+    ):
         return {"__ansible_unsafe": loader.construct_scalar(node)}
     return Tagged()
 

@@ -117,14 +117,14 @@ def _encode_entry(entry: FileEntry) -> bytes:
     if entry.type not in _FILE_TYPES or entry.mode > _MAX_MODE:
         raise LocalProtocolError(f"{entry!r} cannot be sent: expected a FileType and a mode of at most 0o7777")
     try:
-        return b"".join((
-            _header(Kind.FILE_ENTRY, _ENTRY.size + len(path) + len(target)),
-            _ENTRY.pack(
-                entry.type, entry.mode, entry.mtime_ns, entry.size, entry.link, len(path), len(target)
-            ),
-            path,
-            target,
-        ))
+        return b"".join(
+            (
+                _header(Kind.FILE_ENTRY, _ENTRY.size + len(path) + len(target)),
+                _ENTRY.pack(entry.type, entry.mode, entry.mtime_ns, entry.size, entry.link, len(path), len(target)),
+                path,
+                target,
+            )
+        )
     except struct.error as error:
         raise LocalProtocolError(f"{entry!r} cannot be sent: {error}") from None
 
@@ -190,9 +190,7 @@ def _decode_entry(payload: bytes) -> FileEntry:
             f"a file entry is not well formed (type {type_}, mode {mode:o}, names of {path_size} and {target_size} "
             f"bytes in a payload of {len(payload)}). The sender is broken or hostile"
         )
-    return FileEntry(
-        payload[_ENTRY.size : names], _FILE_TYPES[type_], mode, mtime_ns, size, link, payload[names:]
-    )
+    return FileEntry(payload[_ENTRY.size : names], _FILE_TYPES[type_], mode, mtime_ns, size, link, payload[names:])
 
 
 _DECODERS: dict[int, Callable[[bytes], Record]] = {

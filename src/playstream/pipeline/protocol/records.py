@@ -218,6 +218,4 @@ class End:
     """SHA-256 of the payloads of all frames before this record's."""
 
 
-Record: TypeAlias = (
-    Job | Status | Event | FileEntry | FileData | TreeEnd | Log | Heartbeat | Cancel | Failure | End
-)
+Record: TypeAlias = Job | Status | Event | FileEntry | FileData | TreeEnd | Log | Heartbeat | Cancel | Failure | End

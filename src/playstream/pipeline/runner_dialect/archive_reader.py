@@ -177,9 +177,7 @@ class Archive:
             return FileEntry(path, FileType.DIRECTORY, permissions if mode else _DEFAULT_DIRECTORY_MODE, modified)
         if kind == stat.S_IFLNK:
             if entry.size > MAX_TARGET:
-                raise RemoteProtocolError(
-                    f"the archive's symlink {printable(path)} has a target of {entry.size} bytes"
-                )
+                raise RemoteProtocolError(f"the archive's symlink {printable(path)} has a target of {entry.size} bytes")
             target = self._whole_content(entry)
             return FileEntry(path, FileType.SYMLINK, permissions, modified, target=target)
         if kind not in {0, stat.S_IFREG}:

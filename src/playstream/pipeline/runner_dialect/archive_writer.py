@@ -239,12 +239,31 @@ def _describe_in_table(info: zipfile.ZipInfo) -> bytes:
         sizes = [_MAX_32 if size > zipfile.ZIP64_LIMIT else size for size in sizes]
         version = max(version, _ZIP64_VERSION)
     year, month, day, hour, minute, second = info.date_time
-    return _TABLE_ENTRY.pack(
-        b"PK\1\2", version, info.create_system, max(info.extract_version, version), info.reserved,
-        info.flag_bits | (0 if info.filename.isascii() else _UTF8_NAME), info.compress_type,
-        hour << 11 | minute << 5 | second // 2, (year - 1980) << 9 | month << 5 | day, info.CRC, sizes[1], sizes[0],
-        len(name), len(extra), 0, 0, info.internal_attr, info.external_attr, sizes[2],
-    ) + name + extra
+    return (
+        _TABLE_ENTRY.pack(
+            b"PK\1\2",
+            version,
+            info.create_system,
+            max(info.extract_version, version),
+            info.reserved,
+            info.flag_bits | (0 if info.filename.isascii() else _UTF8_NAME),
+            info.compress_type,
+            hour << 11 | minute << 5 | second // 2,
+            (year - 1980) << 9 | month << 5 | day,
+            info.CRC,
+            sizes[1],
+            sizes[0],
+            len(name),
+            len(extra),
+            0,
+            0,
+            info.internal_attr,
+            info.external_attr,
+            sizes[2],
+        )
+        + name
+        + extra
+    )
 
 
 def _end(count: int, size: int, start: int) -> bytes:

@@ -134,7 +134,8 @@ class LineReader:
         size = (len(self._buffer) if end < 0 else end) - self._position
         if size > self._max_line:
             raise exceeded(
-                f"the line at byte {self._dropped + self._position} has too many bytes", self._max_line,
+                f"the line at byte {self._dropped + self._position} has too many bytes",
+                self._max_line,
                 "max_record_bytes",
             )
         if end < 0:
@@ -178,7 +179,8 @@ class LineReader:
                 )
             if size > self._max_archive:
                 raise exceeded(
-                    f"the archive at byte {self._dropped + self._position} has {size} bytes", self._max_archive,
+                    f"the archive at byte {self._dropped + self._position} has {size} bytes",
+                    self._max_archive,
                     "max_tree_bytes",
                 )
             self._left = (size + 2) // 3 * 4

@@ -146,8 +146,25 @@ def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
     while reader.left > 0:
         header = reader.take(_ENTRY.size)
         (
-            marker, _made_by, _system, needed, _reserved, flags, method, clock, date, crc, packed_size, size,
-            name_size, extra_size, comment_size, _disk, _internal, attributes, position,
+            marker,
+            _made_by,
+            _system,
+            needed,
+            _reserved,
+            flags,
+            method,
+            clock,
+            date,
+            crc,
+            packed_size,
+            size,
+            name_size,
+            extra_size,
+            comment_size,
+            _disk,
+            _internal,
+            attributes,
+            position,
         ) = _ENTRY.unpack(header)
         if marker != b"PK\1\2":
             raise BadZip("an entry of its central directory has no signature")

@@ -239,8 +239,10 @@ class _Packer:
     def _too_deep(self, path: bytes) -> Log:
         """Skip an artifact that no stream can name; raise for anything else."""
         if self._artifacts:
-            return _skipped(path, f"its path is too long or too deep: at most {MAX_DEPTH} components and {MAX_PATH} "
-                                  "bytes can be sent")
+            return _skipped(
+                path,
+                f"its path is too long or too deep: at most {MAX_DEPTH} components and {MAX_PATH} bytes can be sent",
+            )
         raise ConfigurationError(
             f"{printable(path)} in {self._root} has a path that is too long or too deep: at most {MAX_DEPTH} "
             f"components and {MAX_PATH} bytes can be sent. Exclude it with --exclude or a line in .playstreamignore."

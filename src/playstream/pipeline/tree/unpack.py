@@ -42,9 +42,7 @@ class Unpacker:
     grows with the depth of the tree and the number of files with several names.
     """
 
-    def __init__(
-        self, target: Path, *, trusted: bool, replace: bool = False, limits: Limits = DEFAULT_LIMITS
-    ) -> None:
+    def __init__(self, target: Path, *, trusted: bool, replace: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
         """Unpack into `target`, an existing directory that is the caller's own; its mode and times stay as they are.
 
         `trusted`: the sender may run anything here anyway: symlinks and the setuid, setgid and sticky bits are kept.
@@ -169,9 +167,7 @@ class Unpacker:
             raise self._broken(f"the entry {printable(entry.path)} was received after the end of the tree")
         self._entries += 1
         if self._entries > self._limits.max_tree_entries:
-            raise exceeded(
-                "the tree has too many entries", self._limits.max_tree_entries, "max_tree_entries"
-            )
+            raise exceeded("the tree has too many entries", self._limits.max_tree_entries, "max_tree_entries")
         path = self._path = entry.path
         if self._entries == 1:
             self._begin(entry)

@@ -26,9 +26,18 @@ if TYPE_CHECKING:
     from playstream.process.store.writer import RunWriter as RunWriter
 
 _PLACE_OF = {
-    "hide_password": "address", "Store": "engine", "open_store": "engine",
-    "changed_on": "query", "iter_results": "query", "iter_runs": "query", "list_runs": "query", "show_run": "query",
-    "as_json": "records", "Patience": "session", "parse_since": "time_parse", "RunWriter": "writer",
+    "hide_password": "address",
+    "Store": "engine",
+    "open_store": "engine",
+    "changed_on": "query",
+    "iter_results": "query",
+    "iter_runs": "query",
+    "list_runs": "query",
+    "show_run": "query",
+    "as_json": "records",
+    "Patience": "session",
+    "parse_since": "time_parse",
+    "RunWriter": "writer",
 }
 
 __all__ = [  # noqa: PLE0604 - the names of _PLACE_OF

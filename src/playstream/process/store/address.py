@@ -41,7 +41,9 @@ class Address:
         password = self.url.password
         if password:
             yield password
-            yield self.url.render_as_string(hide_password=False).partition("://")[2].rpartition("@")[0].partition(":")[2]
+            yield (
+                self.url.render_as_string(hide_password=False).partition("://")[2].rpartition("@")[0].partition(":")[2]
+            )
         for name in _SECRET_OPTIONS:
             found = self.url.query.get(name, ())
             yield from filter(None, (found,) if isinstance(found, str) else found)

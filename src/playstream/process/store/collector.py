@@ -12,15 +12,28 @@ from playstream.process.store.row_buffer import RowBuffer
 from playstream.process.store.values import as_count, as_integer, as_seconds, as_text, as_time
 
 RESULT_COLUMNS = (
-    "task", "host", "number", "counter", "outcome", "started", "ended", "duration", "res", "truncated",
+    "task",
+    "host",
+    "number",
+    "counter",
+    "outcome",
+    "started",
+    "ended",
+    "duration",
+    "res",
+    "truncated",
 )
 TIMES = (RESULT_COLUMNS.index("started"), RESULT_COLUMNS.index("ended"))
 
 _ENDINGS = {f"runner_on_{ending}": ending for ending in ("ok", "failed", "unreachable", "skipped")}
 """The events that end a task on a host. Items of a loop are in the loop's own result."""
 _COUNTED_AS = {
-    "ok": ("ok",), "changed": ("ok", "changed"), "failed": ("failures",), "unreachable": ("unreachable",),
-    "skipped": ("skipped",), "ignored": ("ok", "ignored"),
+    "ok": ("ok",),
+    "changed": ("ok", "changed"),
+    "failed": ("failures",),
+    "unreachable": ("unreachable",),
+    "skipped": ("skipped",),
+    "ignored": ("ok", "ignored"),
 }
 """How Ansible's statistics count an outcome. Those of a run that was cut off are missing, so they are counted here."""
 _STATS = {"failures": "failures", "unreachable": "dark"} | {
@@ -119,16 +132,18 @@ class Collector:
         number = self._task_of[play, task] = len(self.tasks) + 1
         action = as_text(data.get("resolved_action"), schema.ACTION) or as_text(data.get("task_action"), schema.ACTION)
         # The arguments are left out: they are in the result where it has them, and there no_log hides them.
-        self.tasks.append({
-            "number": number,
-            "play": play_number,
-            "name": as_text(data.get("task"), schema.NAME) or action or "",
-            "role": as_text(data.get("role"), schema.NAME),
-            "action": action or "",
-            "path": as_text(data.get("task_path"), schema.PATH) or None,
-            "started": as_time(started),
-            **dict.fromkeys(schema.RESULT_COUNTS, 0),
-        })
+        self.tasks.append(
+            {
+                "number": number,
+                "play": play_number,
+                "name": as_text(data.get("task"), schema.NAME) or action or "",
+                "role": as_text(data.get("role"), schema.NAME),
+                "action": action or "",
+                "path": as_text(data.get("task_path"), schema.PATH) or None,
+                "started": as_time(started),
+                **dict.fromkeys(schema.RESULT_COUNTS, 0),
+            }
+        )
         return number
 
     def _take_result(self, ending: str, event: Data, data: Data) -> None:
@@ -145,8 +160,15 @@ class Collector:
         self.tasks[task - 1][_OF_TASK[outcome]] += 1
         res, cut = encode_res(data.get("res"), self._max_res)
         row = (
-            task, host, self.results.count + 1, as_integer(event.get("counter")), outcome, as_time(data.get("start")),
-            as_time(data.get("end")) or as_time(event.get("created")), as_seconds(data.get("duration")), res,
+            task,
+            host,
+            self.results.count + 1,
+            as_integer(event.get("counter")),
+            outcome,
+            as_time(data.get("start")),
+            as_time(data.get("end")) or as_time(event.get("created")),
+            as_seconds(data.get("duration")),
+            res,
             cut or bool(data.get("res_truncated")),
         )
         self.results.add(row, len(res or ""))

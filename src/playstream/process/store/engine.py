@@ -33,7 +33,7 @@ _SET_LIMITS = text(
 _HINTS = {
     "55P03": "Another process holds a lock on it; pg_locks tells which",
     "57014": "A statement took longer than statement_timeout allows. Your own limit takes precedence over "
-             "playstream's: ?options=-c%20statement_timeout%3D600s at the end of the URL",
+    "playstream's: ?options=-c%20statement_timeout%3D600s at the end of the URL",
 }
 """By SQLSTATE."""
 
@@ -49,7 +49,11 @@ class Store:
     """
 
     def __init__(
-        self, engine: Engine, address: Address, file: SqliteFile | None, patience: Patience,
+        self,
+        engine: Engine,
+        address: Address,
+        file: SqliteFile | None,
+        patience: Patience,
         cancellation: Cancellation | None,
     ) -> None:
         self._engine = engine
@@ -148,7 +152,8 @@ class Store:
     @property
     def _limits(self) -> dict[str, str]:
         return {
-            "lock": f"{self._patience.lock * 1000:.0f}", "statement": f"{self._patience.statement * 1000:.0f}",
+            "lock": f"{self._patience.lock * 1000:.0f}",
+            "statement": f"{self._patience.statement * 1000:.0f}",
         }
 
     def prepare(self, *, writable: bool) -> None:
@@ -325,4 +330,3 @@ def _after_statement(*_: object) -> None:
     session = current_session()
     if session is not None:
         session.note_answer()
-

@@ -90,8 +90,7 @@ def _read_version(connection: Connection, shown: str) -> int | None:
     found = connection.execute(select(schema.version.c.version)).scalars().all()
     if len(found) != 1:
         raise StoreError(
-            f"the store {shown} is damaged: its table {schema.version.name} has {len(found)} rows, not 1. "
-            f"{_WHAT_NOW}"
+            f"the store {shown} is damaged: its table {schema.version.name} has {len(found)} rows, not 1. {_WHAT_NOW}"
         )
     number = found[0]
     if type(number) is not int or number < 1:

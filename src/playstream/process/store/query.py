@@ -44,8 +44,13 @@ _R = TypeVar("_R", PlayRecord, TaskRecord)
 
 
 def list_runs(
-    store: Store, *, host: str | None = None, task: str | None = None, status: str | None = None,
-    since: datetime | None = None, limit: int | None = None,
+    store: Store,
+    *,
+    host: str | None = None,
+    task: str | None = None,
+    status: str | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
 ) -> list[RunRecord]:
     """Return runs, the latest first.
 
@@ -67,8 +72,13 @@ def list_runs(
 
 
 def iter_runs(
-    store: Store, *, host: str | None = None, task: str | None = None, status: str | None = None,
-    since: datetime | None = None, limit: int | None = None,
+    store: Store,
+    *,
+    host: str | None = None,
+    task: str | None = None,
+    status: str | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
 ) -> Generator[RunRecord, None, None]:
     """Yield runs as `list_runs` does, without holding them all; close it to stop before the end.
 
@@ -92,6 +102,7 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
     Raises:
         StoreError: the store cannot be read.
     """
+
     def ask() -> RunDetail | None:
         with store.read() as connection:
             row = connection.execute(run_statement(ident, run_id)).mappings().first()
@@ -100,7 +111,8 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
             run = _run(row)
             of_plays, of_tasks, of_hosts, before = (connection.execute(part) for part in parts_statements(run))
             return RunDetail(
-                run, before.scalar_one(),
+                run,
+                before.scalar_one(),
                 tuple(_record(PlayRecord, row) for row in of_plays.mappings()),
                 tuple(_record(TaskRecord, row) for row in of_tasks.mappings()),
                 tuple(HostRecord(row["name"], _counts(row)) for row in of_hosts.mappings()),
@@ -150,7 +162,11 @@ def changed_on(
 
 
 def runs_question(
-    *, host: str | None = None, task: str | None = None, status: str | None = None, since: datetime | None = None,
+    *,
+    host: str | None = None,
+    task: str | None = None,
+    status: str | None = None,
+    since: datetime | None = None,
     limit: int | None = None,
 ) -> Question:
     """Build the query of `list_runs`."""
@@ -174,9 +190,7 @@ def _runs_with(host: str | None, task: str | None, outcome: str | None, since: d
     if task is None:
         if outcome is None:
             return select(hosts.c.run_id).where(hosts.c.name == _name(host, schema.HOST))
-        found = select(results.c.run_id).where(
-            results.c.host == _name(host, schema.HOST), results.c.outcome == outcome
-        )
+        found = select(results.c.run_id).where(results.c.host == _name(host, schema.HOST), results.c.outcome == outcome)
         return found if since is None else found.where(results.c.ended >= _zoned(since) - _SLACK)
     if host is None:
         statement = select(tasks.c.run_id).where(_is_task(task))
@@ -184,8 +198,10 @@ def _runs_with(host: str | None, task: str | None, outcome: str | None, since: d
             return statement
         return statement.where(tasks.c["failures" if outcome == "failed" else outcome] > 0)
     both = and_(results.c.run_id == tasks.c.run_id, results.c.task == tasks.c.number)
-    statement = select(results.c.run_id).select_from(tasks.join(results, both)).where(
-        _is_task(task), results.c.host == _name(host, schema.HOST)
+    statement = (
+        select(results.c.run_id)
+        .select_from(tasks.join(results, both))
+        .where(_is_task(task), results.c.host == _name(host, schema.HOST))
     )
     return statement if outcome is None else statement.where(results.c.outcome == outcome)
 
@@ -230,9 +246,7 @@ def results_question(run_id: int, host: str | None, outcomes: tuple[str, ...]) -
 
 def changed_question(host: str, since: datetime | None, limit: int | None) -> Question:
     """Build the query of `changed_on`."""
-    statement = _result_columns().where(
-        results.c.host == _name(host, schema.HOST), results.c.outcome == "changed"
-    )
+    statement = _result_columns().where(results.c.host == _name(host, schema.HOST), results.c.outcome == "changed")
     if since is not None:
         statement = statement.where(results.c.ended >= _zoned(since))
     statement = statement.order_by(*(column.desc() for column in _CHANGE_KEY.values()))

@@ -99,7 +99,8 @@ def _is_deep(value: object, shown: str) -> bool:
     for _ in range(_MAX_LEVELS):
         level = [
             item
-            for outer in level if isinstance(outer, (dict, list, tuple))
+            for outer in level
+            if isinstance(outer, (dict, list, tuple))
             for item in (outer.values() if isinstance(outer, dict) else outer)
         ]
     return any(isinstance(item, (dict, list, tuple)) for item in level)

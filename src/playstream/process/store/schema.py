@@ -73,7 +73,8 @@ version = Table("playstream_store", metadata, Column("version", Integer, nullabl
 """One row: the version of the schema. The table's name says whose the others are."""
 
 runs = Table(
-    "runs", metadata,
+    "runs",
+    metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("ident", String(IDENT), nullable=False),
     Column("digest", String(64), nullable=False, comment="SHA-256 of what tells the run's events from others"),
@@ -94,7 +95,8 @@ runs = Table(
 )
 
 plays = Table(
-    "plays", metadata,
+    "plays",
+    metadata,
     _run(),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("name", String(NAME), nullable=False),
@@ -103,7 +105,8 @@ plays = Table(
 )
 
 tasks = Table(
-    "tasks", metadata,
+    "tasks",
+    metadata,
     _run(),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("play", Integer, comment="null for a module that was run without a playbook"),
@@ -118,7 +121,8 @@ tasks = Table(
 )
 
 hosts = Table(
-    "hosts", metadata,
+    "hosts",
+    metadata,
     _run(),
     Column("name", String(HOST), primary_key=True),
     *_counts(HOST_COUNTS),
@@ -126,7 +130,8 @@ hosts = Table(
 )
 
 results = Table(
-    "results", metadata,
+    "results",
+    metadata,
     _run(),
     Column("task", Integer, primary_key=True, autoincrement=False),
     Column("host", String(HOST), primary_key=True),

@@ -126,7 +126,10 @@ class SqliteFile:
     def _connect(self, mode: str) -> sqlite3.Connection:
         # Transactions are begun below; sqlite3 by itself leaves CREATE TABLE outside of them.
         connection = sqlite3.connect(
-            f"{self._path.as_uri()}?{mode}", timeout=self._lock_seconds, isolation_level=None, check_same_thread=False,
+            f"{self._path.as_uri()}?{mode}",
+            timeout=self._lock_seconds,
+            isolation_level=None,
+            check_same_thread=False,
             uri=True,
         )
         try:

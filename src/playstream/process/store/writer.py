@@ -51,8 +51,14 @@ class RunWriter:
         self._collected.take(event)
 
     def save(
-        self, ident: str, status: str, rc: int | None = None, explanation: str | None = None, *,
-        started: datetime | str | None = None, ended: datetime | str | None = None,
+        self,
+        ident: str,
+        status: str,
+        rc: int | None = None,
+        explanation: str | None = None,
+        *,
+        started: datetime | str | None = None,
+        ended: datetime | str | None = None,
     ) -> bool:
         """Write the run, in one transaction. May be called again after an error.
 
@@ -134,7 +140,8 @@ class RunWriter:
     def _write_parts(self, connection: Connection, run_id: int, ended: datetime) -> None:
         collected = self._collected
         timed: list[tuple[Table, list[dict[str, Any]]]] = [
-            (schema.plays, collected.plays), (schema.tasks, collected.tasks)
+            (schema.plays, collected.plays),
+            (schema.tasks, collected.tasks),
         ]
         for table, rows in timed:
             _insert(connection, table, ({"run_id": run_id, **row, "started": _time(row["started"])} for row in rows))
@@ -168,8 +175,10 @@ def _same(run: Mapping[str, Any]) -> tuple[Any, Any]:
 def _insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
     """Insert a run and return its number; None if it exists. Waits for others that write the same run."""
     if connection.dialect.name == "postgresql":
-        statement = postgresql.insert(schema.runs).values(run).on_conflict_do_nothing(
-            index_elements=[schema.runs.c.ident, schema.runs.c.digest]
+        statement = (
+            postgresql.insert(schema.runs)
+            .values(run)
+            .on_conflict_do_nothing(index_elements=[schema.runs.c.ident, schema.runs.c.digest])
         )
         return connection.execute(statement.returning(schema.runs.c.id)).scalar_one_or_none()
     # SQLite has one writer at a time, so this is not a race.

@@ -65,9 +65,10 @@ class Handover:
         env.update((neutral.get(name, name), job[name]) for name in job if name in neutral or self._passes(name))
         same = {**{name: self.engine.get(name) for name in self.by_name}, **self.by_value}
         later = {
-            name: value for name, value in job.items()
+            name: value
+            for name, value in job.items()
             if name not in neutral and not self._passes(name) and same.get(name) != value
-        }  # fmt: skip
+        }
         given = self.by_name if self.through_shell else (*self.by_name, *self.renamed)
         gone = [name for name in given if name not in job and name in env]
         if later or gone:

@@ -52,8 +52,10 @@ def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
     Raises:
         JobError: a path cannot be written as the engine's option.
     """
-    mounts = [Mount(str(paths.run_dir), str(RUN_DIR_INSIDE), "Z"),
-              Mount(str(paths.artifact_dir), str(INSIDE / "artifacts" / ident), "Z")]
+    mounts = [
+        Mount(str(paths.run_dir), str(RUN_DIR_INSIDE), "Z"),
+        Mount(str(paths.artifact_dir), str(INSIDE / "artifacts" / ident), "Z"),
+    ]
     mounts += [Mount(str(item), str(INSIDE / name), "Z") for name, item in _list_items(paths)]
     if not paths.project.is_relative_to(paths.private_data_dir) and paths.project.is_dir():
         # A copy, in place of the one in the private data directory.

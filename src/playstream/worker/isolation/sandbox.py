@@ -57,9 +57,7 @@ class Sandbox(Protocol):
         """
 
 
-def make_sandbox(
-    isolation: Isolation, paths: Paths, ident: str, *, tty: bool = True, caller: bool = False
-) -> Sandbox:
+def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = True, caller: bool = False) -> Sandbox:
     """Create the sandbox for one job.
 
     Args:

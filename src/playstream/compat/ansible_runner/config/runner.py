@@ -85,9 +85,7 @@ class RunnerConfig(_RunnerConfig):
     only_failed_event_data = Option("only_failed_event_data", False)
     directory_isolation_path = Option("directory_isolation_base_path")
     process_isolation = Option("process_isolation", False)
-    process_isolation_executable = Option(
-        "process_isolation_executable", defaults.default_process_isolation_executable
-    )
+    process_isolation_executable = Option("process_isolation_executable", defaults.default_process_isolation_executable)
     process_isolation_path = Option("process_isolation_path")
     process_isolation_hide_paths = Option("process_isolation_hide_paths")
     process_isolation_show_paths = Option("process_isolation_show_paths")
@@ -135,15 +133,29 @@ class RunnerConfig(_RunnerConfig):
         kwargs.pop("keepalive_seconds", None)  # only used by the worker
         refuse_unknown(type(self).__name__, kwargs, SharedOptions)
         named = {
-            "playbook": playbook, "inventory": inventory, "roles_path": roles_path, "limit": limit, "module": module,
-            "module_args": module_args, "verbosity": verbosity, "host_pattern": host_pattern, "binary": binary,
-            "extravars": extravars, "suppress_output_file": suppress_output_file,
-            "suppress_ansible_output": suppress_ansible_output, "process_isolation_path": process_isolation_path,
+            "playbook": playbook,
+            "inventory": inventory,
+            "roles_path": roles_path,
+            "limit": limit,
+            "module": module,
+            "module_args": module_args,
+            "verbosity": verbosity,
+            "host_pattern": host_pattern,
+            "binary": binary,
+            "extravars": extravars,
+            "suppress_output_file": suppress_output_file,
+            "suppress_ansible_output": suppress_ansible_output,
+            "process_isolation_path": process_isolation_path,
             "process_isolation_hide_paths": process_isolation_hide_paths,
             "process_isolation_show_paths": process_isolation_show_paths,
-            "process_isolation_ro_paths": process_isolation_ro_paths, "tags": tags, "skip_tags": skip_tags,
-            "directory_isolation_base_path": directory_isolation_base_path, "forks": forks, "cmdline": cmdline,
-            "omit_event_data": omit_event_data, "only_failed_event_data": only_failed_event_data,
+            "process_isolation_ro_paths": process_isolation_ro_paths,
+            "tags": tags,
+            "skip_tags": skip_tags,
+            "directory_isolation_base_path": directory_isolation_base_path,
+            "forks": forks,
+            "cmdline": cmdline,
+            "omit_event_data": omit_event_data,
+            "only_failed_event_data": only_failed_event_data,
         }
         make_directory(private_data_dir)
         if not private_data_dir:
@@ -313,9 +325,7 @@ class RunnerConfig(_RunnerConfig):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 raise ConfigurationError(f"{name}: expected a number of seconds, got {value!r}")
         others = {name: value for name, value in job.settings.items() if name not in _LIMITS}
-        return replace(
-            job, settings={**others, **limits}, passwords=with_prompts(job.passwords, self.expect_passwords)
-        )
+        return replace(job, settings={**others, **limits}, passwords=with_prompts(job.passwords, self.expect_passwords))
 
     @property
     def _places(self) -> Mapping[str, str]:

@@ -26,9 +26,23 @@ TURN_SECONDS = 1.0  # a callback may display from a thread it waits for; order i
 MAX_TEXT = 1 << 20
 ONLY_FAILED = frozenset(("runner_on_failed", "runner_on_async_failed", "runner_item_on_failed"))
 KEPT_OF_LONG_RES = (
-    "changed", "failed", "skipped", "unreachable", "rc", "msg", "attempts", "censored", "item", "ansible_loop_var",
-    "ansible_job_id", "started", "finished", "start", "end", "delta",
-)  # fmt: skip
+    "changed",
+    "failed",
+    "skipped",
+    "unreachable",
+    "rc",
+    "msg",
+    "attempts",
+    "censored",
+    "item",
+    "ansible_loop_var",
+    "ansible_job_id",
+    "started",
+    "finished",
+    "start",
+    "end",
+    "delta",
+)
 
 Kind = dict[str, Any]
 """What is displayed outside of callbacks: the event's name as first key, and further fields."""
@@ -56,10 +70,30 @@ class Recorder:
     """One for each process."""
 
     __slots__ = (
-        "_after_name", "_before_name", "_channel", "_counter", "_display", "_line", "_lock", "_only_failed",
-        "_path", "_trouble", "_turn", "_warned", "adhoc", "all_kept", "context", "kinds", "max_res", "pid", "play",
-        "playbook", "showings", "stopped", "strays",
-    )  # fmt: skip
+        "_after_name",
+        "_before_name",
+        "_channel",
+        "_counter",
+        "_display",
+        "_line",
+        "_lock",
+        "_only_failed",
+        "_path",
+        "_trouble",
+        "_turn",
+        "_warned",
+        "adhoc",
+        "all_kept",
+        "context",
+        "kinds",
+        "max_res",
+        "pid",
+        "play",
+        "playbook",
+        "showings",
+        "stopped",
+        "strays",
+    )
 
     def __init__(self, display: Any, path: str, origin: str | None) -> None:
         self.playbook: dict[str, Any] = {}
