@@ -41,6 +41,7 @@ test: $(VENV)/installed packages lint check-types check-imports audit pytest  ##
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 
 check-types: $(VENV)/installed
 	$(BIN)/mypy
