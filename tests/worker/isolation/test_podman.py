@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -73,6 +74,9 @@ def test_ansible_runs_in_the_container_as_any_user(
     assert inside.events[-1]["event"] == "playbook_on_stats"
     assert list((paths.artifact_dir / "fact_cache").iterdir()), "facts are in the artifacts"
     assert list_containers(podman_storage) == []
+    for words in sandbox.cleanup:
+        subprocess.run(words, env=inside.command.start_env, check=True, capture_output=True)
+    shutil.rmtree(paths.spool)  # whoever wrote what is there
 
 
 def test_no_secret_is_on_the_command_line_or_in_a_file(tmp_path: Path, podman_storage: dict[str, str]) -> None:
