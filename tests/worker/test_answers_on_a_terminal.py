@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from playstream.worker import terminal as module
 from playstream.worker.terminal import Terminal
 from playstream.worker.terminal_readers import may_be_read
-from tests.processes import wait_until
+from tests.processes import MOUNTS_ALONE, wait_until
 
 MakeTerminal = Callable[[str], tuple[Terminal, int]]
 
@@ -116,3 +117,37 @@ def test_whoever_asks_for_something_else_later_gets_nothing(clock: Clock, make_t
         assert not is_typed(program)
         assert process.poll() is None
         process.kill()
+
+
+READS_ONE_OF_ITS_OWN = """
+import fcntl, os, struct, subprocess, sys
+subprocess.run(["mount", "-t", "devpts", "-o", "newinstance,ptmxmode=0666", "devpts", "/dev/pts"], check=True)
+number, masters = -1, []
+while number != int(sys.argv[1]):  # the instance counts from 0
+    masters.append(os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY))
+    number = struct.unpack("i", fcntl.ioctl(masters[-1], 0x80045430, bytes(4)))[0]  # TIOCGPTN
+fcntl.ioctl(masters[-1], 0x40045431, bytes(4))  # TIOCSPTLCK: unlock
+os.setsid()
+terminal = os.open(f"/dev/pts/{number}", os.O_RDWR)  # it becomes the controlling one
+os.dup2(os.open("/dev/tty", os.O_RDWR) if sys.argv[2] == "/dev/tty" else terminal, 0)
+print("reads", flush=True)
+os.read(0, 1)
+"""
+
+
+@pytest.mark.parametrize("name", ["/dev/pts", "/dev/tty"])
+def test_whoever_reads_a_containers_terminal_of_the_same_number_is_not_waited_for(
+    make_terminal: MakeTerminal, name: str
+) -> None:
+    terminal, _program = make_terminal("Enter the pin")
+    tty = str(terminal.tty)
+    words = [*MOUNTS_ALONE, sys.executable, "-c", READS_ONE_OF_ITS_OWN, tty.rpartition("/")[2], name]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == b"reads\n"
+            syscall = Path(f"/proc/{process.pid}/syscall")
+            wait_until(lambda: syscall.read_text().split()[1:2] == ["0x0"])  # in read(0, …)
+            assert not may_be_read(tty)
+        finally:
+            process.kill()

@@ -16,6 +16,10 @@ _READS, _WAITS = {
 """Numbers of the system calls read and readv, and of select, poll and epoll_wait with their variants."""
 
 
+_CURRENT_TERMINAL = os.makedev(5, 0)
+"""The device /dev/tty: a process's controlling terminal, whichever that is."""
+
+
 def may_be_read(tty: str) -> bool:
     """Return True if a process waits for input from a terminal, or if that cannot be determined.
 
@@ -24,36 +28,56 @@ def may_be_read(tty: str) -> bool:
     """
     if not _READS:
         return True
-    number = os.stat(tty).st_rdev
-    return any(_may_read(entry, tty, number) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    terminal = os.stat(tty)
+    return any(_may_read(entry, terminal) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
-def _may_read(process: Path, tty: str, number: int) -> bool:
+def _may_read(process: Path, terminal: os.stat_result) -> bool:
     try:
         fields = (process / "stat").read_bytes().rpartition(b")")[2].split()
         tasks = list((process / "task").iterdir())
     except OSError:
         return False  # it has ended
-    controlled = _device(int(fields[4])) == number
-    names = {tty, "/dev/tty"} if controlled else {tty}
+    controlled = _device(int(fields[4])) == terminal.st_rdev and _has_open(
+        process.with_name(fields[3].decode()), terminal
+    )
     try:
-        return any(_waits(task, process / "fd", names) for task in tasks)
+        return any(_waits(task, process / "fd", terminal, controlled=controlled) for task in tasks)
     except FileNotFoundError:
         return process.exists() and controlled
     except OSError:
         return controlled  # another user's, such as sudo: it may ask for a password
 
 
-def _waits(task: Path, fds: Path, names: set[str]) -> bool:
+def _has_open(leader: Path, terminal: os.stat_result) -> bool:
+    """Return True if a session's leader has a terminal open, or if that cannot be determined.
+
+    A container has terminals of its own, and their device numbers are those of terminals outside.
+    """
+    try:
+        return any(_is_same(fd, terminal) for fd in (leader / "fd").iterdir())
+    except OSError:
+        return True
+
+
+def _waits(task: Path, fds: Path, terminal: os.stat_result, *, controlled: bool) -> bool:
     words = (task / "syscall").read_text().split()
     if len(words) < 2 or words[0] == "running":
         return False
     if int(words[0]) in _READS:
-        return os.readlink(fds / str(int(words[1], 16))) in names
+        return _leads_to(fds / str(int(words[1], 16)), terminal, controlled=controlled)
     # Which descriptors these wait for cannot be seen. Output is not waited for, so all but 1 and 2 count.
     return int(words[0]) in _WAITS and any(
-        os.readlink(fd) in names for fd in fds.iterdir() if fd.name not in ("1", "2")
+        _leads_to(fd, terminal, controlled=controlled) for fd in fds.iterdir() if fd.name not in ("1", "2")
     )
+
+
+def _leads_to(fd: Path, terminal: os.stat_result, *, controlled: bool) -> bool:
+    return _is_same(fd, terminal) or (controlled and fd.stat().st_rdev == _CURRENT_TERMINAL)
+
+
+def _is_same(fd: Path, terminal: os.stat_result) -> bool:
+    return os.path.samestat(fd.stat(), terminal)
 
 
 def _device(encoded: int) -> int:
