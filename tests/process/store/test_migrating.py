@@ -138,7 +138,7 @@ def test_an_impossible_version_is_refused_before_anything_runs(store_url: str, v
     with open_store(store_url) as store:
         set_version(store, version)
     for writable in (True, False):
-        with pytest.raises(StoreError, match=rf"version of its tables, got '{version}'"):
+        with pytest.raises(StoreError, match=rf"version.*\W{version}\b"):
             open_store(store_url, writable=writable)
 
 
