@@ -148,7 +148,7 @@ def test_a_line_of_another_program_in_an_archive(tmp_path: Path) -> None:
     data = WORKER[: _BASE64 + 400] + b"\nWARNING: disk is full\n" + WORKER[_BASE64 + 400 :]
     result, _ = process_stream(data, tmp_path / "artifacts")
     assert result.status is StatusName.ERROR
-    assert "another program" in (result.explanation or "")
+    assert "Another program" in (result.explanation or "")
     assert kept_events(result.artifact_dir) == captured.events(WORKER)
 
 
