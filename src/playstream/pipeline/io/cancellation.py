@@ -25,6 +25,8 @@ class Cancellation:
     def __init__(self) -> None:
         self._lock = RLock()  # a handler may interrupt its own thread while that holds it
         self._read_end = self._write_end = _CLOSED
+        self._woken = False
+        """Whether `wake` has been called, perhaps before there was a pipe to write to."""
         self.reason: str | None = None
         """The reason, for messages; None while there is no request."""
         self.requested_at: float | None = None
@@ -45,6 +47,7 @@ class Cancellation:
 
     def wake(self) -> None:
         """Wake the waiting threads; for threads that end before `close` is called."""
+        self._woken = True  # before the look at the pipe, which may be opened meanwhile
         write_end = self._write_end
         if write_end == _CLOSED:
             return
@@ -64,7 +67,7 @@ class Cancellation:
                 for fd in (read_end, write_end):
                     os.set_blocking(fd, False)
                 self._read_end, self._write_end = read_end, write_end
-                if self.reason is not None:
+                if self._woken:
                     self.wake()
             return self._read_end
 
@@ -102,7 +105,7 @@ class DeliveryTime:
 
     @contextmanager
     def taking(self) -> Iterator[None]:
-        """Something waits for him while the context lasts."""
+        """Count the time while the context lasts, in which data waits to be taken."""
         since = self._since = time.monotonic()
         try:
             yield
@@ -112,7 +115,7 @@ class DeliveryTime:
 
     @property
     def over(self) -> bool:
-        """Whether he has had DELIVERY_SECONDS."""
+        """Whether DELIVERY_SECONDS were spent."""
         spent, since = self._spent, self._since
         if self._cancellation is None or self._cancellation.requested_at is None:
             return False
