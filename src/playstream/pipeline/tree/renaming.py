@@ -9,6 +9,8 @@ import ctypes
 import errno
 import os
 import stat
+from collections.abc import Callable
+from functools import cache
 
 _NOREPLACE, _EXCHANGE = 1, 2
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -42,9 +44,8 @@ def exchange(source: int, name: str, target: int) -> bool:
 
 def _rename(source: int, name: str, target: int, new_name: str, flag: int) -> bool | None:
     """Call renameat2(2): False if something has the name, None where there is no such call."""
-    try:
-        call = ctypes.CDLL(None, use_errno=True).renameat2
-    except AttributeError:  # not Linux, or an old C library
+    call = _find_renameat2()
+    if call is None:
         return None
     if call(source, os.fsencode(name), target, os.fsencode(new_name), ctypes.c_uint(flag)) == 0:
         return True
@@ -54,6 +55,16 @@ def _rename(source: int, name: str, target: int, new_name: str, flag: int) -> bo
     if number == errno.EEXIST and flag == _NOREPLACE:
         return False
     raise OSError(number, os.strerror(number), name)
+
+
+@cache
+def _find_renameat2() -> Callable[..., int] | None:
+    """Return the C library's function; None where it has none: not Linux, or an old one."""
+    try:
+        function: Callable[..., int] = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return None
+    return function
 
 
 def _make_new(source: int, name: str, target: int, new_name: str) -> bool:
