@@ -19,7 +19,7 @@ AS_SOMEBODY_ELSE = """
 import os, sys
 from playstream.cli.main import main, make_parser
 import playstream.cli.signals, playstream.cli.keepalive, playstream.pipeline.io.encryption
-import playstream.transmit.sending, playstream.pipeline.job.arguments
+import playstream.transmit.sending, playstream.pipeline.job.job_fields
 make_parser()
 # Everything is loaded: somebody else may not be able to read this Python. Root may read everything, so it is not asked.
 if os.geteuid() == 0:

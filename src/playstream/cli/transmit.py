@@ -54,7 +54,6 @@ def run(flags: argparse.Namespace) -> int:
         from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
         from playstream.pipeline.io.encryption import check_hold  # noqa: PLC0415
         from playstream.pipeline.io.stdio import claim_output, connect  # noqa: PLC0415
-        from playstream.pipeline.job.arguments import make_arguments  # noqa: PLC0415
         from playstream.transmit.sending import transmit  # noqa: PLC0415
 
     if sys.stdout is not None and sys.stdout.isatty():
@@ -72,8 +71,7 @@ def run(flags: argparse.Namespace) -> int:
     warn = partial(print_message, "transmit")
     with connect(vars(flags), warn, writer=claim_output(), liveness_seconds=patience) as connection:
         transmit(
-            flags.private_data_dir,
-            make_arguments(options),
+            options,
             connection,
             exclude=flags.exclude,
             only_arguments=flags.only_transmit_kwargs,

@@ -8,6 +8,7 @@ from typing import Unpack
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
+from playstream.pipeline.job.checks import check_options
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.job.options import SharedOptions, StrPath
 from playstream.pipeline.protocol import Job
@@ -31,7 +32,6 @@ class CommandConfig(RunnerConfig):
     """
 
     text_stays_text = True  # the caller wants the command's own output
-    _options_type = SharedOptions
     _is_command = True
 
     def __init__(
@@ -45,7 +45,7 @@ class CommandConfig(RunnerConfig):
         self._words = [executable_cmd, *cmdline_args]
         self._descriptors = descriptors
         self._pipes: Pipes | None = None
-        self._configure(private_data_dir, options)
+        self._configure(private_data_dir, check_options(options, SharedOptions, type(self).__name__))
         # A command runs in the caller's current directory, which is mounted in a container.
         cwd = absolute_path(options.get("host_cwd") or current_directory())
         self._job_options.setdefault("project_dir", cwd)

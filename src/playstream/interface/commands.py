@@ -42,14 +42,16 @@ def init_command(
     if isinstance(cmdline_args, str) or not all(isinstance(word, str) for word in words):
         raise ConfigurationError("cmdline_args: expected a list of strings")
     refuse_empty(options, CommandOptions)
-    given = check_options(options, CommandOptions, "run_command")
+    shared = select_options(options, SharedOptions)  # CommandConfig checks them
+    others = {name: value for name, value in options.items() if name not in shared}
+    given = check_options(others, CommandOptions, "run_command")
     expand_handler(given)
     handlers = take_handlers(given)
-    set_up_logging(given)
     descriptors = find_descriptors(executable_cmd, given)
-    given.setdefault("quiet", descriptors is not None)
-    directory = given.get("private_data_dir")
-    config = CommandConfig(executable_cmd, words, descriptors, directory, **select_options(given, SharedOptions))
+    if shared.get("quiet") is None:
+        shared["quiet"] = descriptors is not None
+    config = CommandConfig(executable_cmd, words, descriptors, given.get("private_data_dir"), **shared)
+    set_up_logging(given)
     config.prepare()
     return Runner(config, **handlers)
 

@@ -17,7 +17,6 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.owned import Owned
 from playstream.pipeline.io.removal import discard
 from playstream.pipeline.io.stdio import fill_standard_streams
-from playstream.pipeline.job.arguments import make_arguments
 from playstream.pipeline.job.checks import check_options, refuse_empty
 from playstream.pipeline.job.ident import check_ident
 from playstream.pipeline.job.job import make_job
@@ -58,23 +57,21 @@ class RunnerConfig:
     """If `stdout` or `stderr` in the artifact directory is a link, keep the link and write to its target."""
     delivery = Delivery.IN_PLACE
     """How to handle named files that do not exist."""
-    _options_type: type = JobOptions
     _is_command = False
 
     def __init__(self, private_data_dir: StrPath | None = None, **options: Unpack[JobOptions]) -> None:
         refuse_empty({**options, "private_data_dir": private_data_dir}, RunOptions)
-        self._configure(private_data_dir, options)
+        self._configure(private_data_dir, check_options(options, JobOptions, type(self).__name__))
 
-    def _configure(self, private_data_dir: StrPath | None, options: Mapping[str, Any]) -> None:
-        self.options = check_options(options, self._options_type, type(self).__name__)
+    def _configure(self, private_data_dir: StrPath | None, options: dict[str, Any]) -> None:
+        """Set all attributes. The options have been checked by the caller."""
+        self.options = options
         """The given options, checked, without those that are None."""
         self.private_data_dir = absolute_path(private_data_dir) if private_data_dir else None
         """Absolute path; None for a job from memory."""
         given = self.options.get("artifact_dir")
         self._given_artifact_dir = None if given is None else Path(absolute_path(given))
         self._job_options = dict(self.options)
-        if private_data_dir:
-            self._job_options["private_data_dir"] = private_data_dir
         if "ident" not in self.options:
             self._job_options["ident"] = str(uuid.uuid4())
         self.ident = str(self._job_options["ident"])
@@ -185,8 +182,8 @@ class RunnerConfig:
         self._discard()
         fill_standard_streams()
         directory = None if self.private_data_dir is None else Path(self.private_data_dir)
-        arguments = make_arguments(self._job_options, command=self._command_words())
-        job = self._adapt(make_job(directory, arguments, self.delivery))
+        options = {**self._job_options, "private_data_dir": directory}
+        job = self._adapt(make_job(options, self.delivery, command=self._command_words()))
         if directory is None and self._given_artifact_dir is None:
             self._make_temporary()  # now, before more threads are started
         remove_leftovers()

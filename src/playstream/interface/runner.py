@@ -64,13 +64,15 @@ def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = 
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
 
         return init_stage(options)
-    refuse_empty(options, RunOptions)
-    given = check_options(options, RunOptions, "run")
+    job_options = select_options(options, JobOptions)  # RunnerConfig checks them
+    others = {name: value for name, value in options.items() if name not in job_options}
+    refuse_empty(others, RunOptions)
+    given = check_options(others, RunOptions, "run")
     expand_handler(given)
     handlers = take_handlers(given)
-    set_up_logging(given)
     # The rest is logging's, or one stage's alone, and means nothing to a run on this host.
-    config = RunnerConfig(given.get("private_data_dir"), **select_options(given, JobOptions))
+    config = RunnerConfig(given.get("private_data_dir"), **job_options)
+    set_up_logging(given)
     config.prepare()
     return Runner(config, cancellation=cancellation, **handlers)
 

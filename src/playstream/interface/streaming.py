@@ -21,7 +21,6 @@ from playstream.pipeline.io.encryption import check_hold
 from playstream.pipeline.io.files import reading, writing
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
 from playstream.pipeline.io.stdio import Connection, claim_input, claim_output, connect, fill_standard_streams
-from playstream.pipeline.job.arguments import make_arguments
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.inputs import read_settings
 from playstream.pipeline.job.options import JobOptions
@@ -84,7 +83,6 @@ class TransmitRunner(_Stage):
             LinkError: the reader has gone, or reads nothing.
             CallbackError: the cancel callback raised an exception.
         """
-        directory = self._options.get("private_data_dir")
         stays = bool(self._options.get("hold"))
         check_hold(self._options)
         with (
@@ -92,10 +90,9 @@ class TransmitRunner(_Stage):
             _connection(self._options, cancellation, writes=True) as connection,
         ):
             transmit(
-                None if directory is None else Path(directory),
-                make_arguments(self._options),
+                self._options,
                 connection,
-                only_arguments=bool(self._options.get("only_transmit_kwargs")) or directory is None,
+                only_arguments=bool(self._options.get("only_transmit_kwargs")),
                 dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
                 liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),

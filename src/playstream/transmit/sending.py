@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
+from typing import Any
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, Delivery
 from playstream.pipeline.io.stdio import Connection
-from playstream.pipeline.job.job import Arguments
 from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.transmit import Transmitter
@@ -19,8 +18,7 @@ from playstream.transmit.job_writer import JobWriter
 
 
 def transmit(
-    private_data_dir: Path | None,
-    arguments: Arguments,
+    options: Mapping[str, Any],
     connection: Connection,
     *,
     exclude: Sequence[str] = (),
@@ -35,9 +33,7 @@ def transmit(
     """Write a job and its private data directory to a connection, as a stream for `work`.
 
     Args:
-        private_data_dir: directory with `project/`, `inventory/` and `env/`; None, with `only_arguments`, for a job
-            that needs none.
-        arguments: what to run.
+        options: what to run, as for `make_job`. Without `private_data_dir` there is no tree to send.
         connection: its writer is where the stream goes.
         exclude: patterns, in gitignore syntax, of what is not sent.
         only_arguments: send no tree.
@@ -54,7 +50,7 @@ def transmit(
         LinkError: the reader has exited, or reads nothing.
     """
     watch = _Watch(cancellation, look)
-    transmitter = Transmitter(private_data_dir, arguments, exclude=exclude, only_arguments=only_arguments)
+    transmitter = Transmitter(options, exclude=exclude, only_arguments=only_arguments)
     if dialect is Dialect.RUNNER:
         if hold:
             raise ConfigurationError("hold: ansible-runner's protocol cannot cancel a job; stop the worker instead")

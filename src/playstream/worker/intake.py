@@ -206,12 +206,11 @@ class Intake:
             self._emit(record)
 
     def _take_job(self, job: Job) -> None:
-        """Store the job. In ansible-runner's protocol it comes after its tree, and was made with the files in it."""
-        check_job(job)
+        """Store the job. In ansible-runner's protocol it comes after its tree: it was made and checked on this side."""
+        if self._runner is None:
+            job = check_job(job if job.tree else add_env_files(job, read_env_files(self._target)))
         self.ready = not job.tree
         self.job = job
-        if self.ready and self._runner is None:
-            self.job = add_env_files(job, read_env_files(self._target))
 
     def _report(self, noise: Noise) -> None:
         shown = f": {noise.data!r}" if noise.data else ""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.inputs import parse_mapping, read_env_files, split_words
-from playstream.pipeline.job.job import Arguments, add_env_files, make_job
+from playstream.pipeline.job.job import add_env_files, check_job, make_job
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.protocol import NEED_DATA, Job, Receiver, Sender
 from playstream.pipeline.protocol.order import Direction
@@ -62,7 +62,7 @@ def directory(private_data_dir: MakeDir) -> Path:
 )
 def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
-        make_job(directory, Arguments(**arguments), Delivery.TREE)
+        make_job({"private_data_dir": directory, **arguments}, Delivery.TREE)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: s
 def test_wrong_files_in_env(directory: Path, name: str, text: str, expected: str) -> None:
     (directory / "env" / name).write_text(text)
     with pytest.raises(ConfigurationError, match=expected) as caught:
-        make_job(directory, Arguments(playbook="site.yml"), Delivery.TREE)
+        make_job({"private_data_dir": directory, "playbook": "site.yml"}, Delivery.TREE)
     assert "secret-word" not in str(caught.value)
 
 
@@ -103,15 +103,15 @@ def test_a_file_in_env_that_is_not_text(directory: Path) -> None:
 def test_a_missing_directory(tmp_path: Path, make: Callable[[Path], object], expected: str) -> None:
     make(tmp_path / "demo")
     with pytest.raises(ConfigurationError, match=expected):
-        make_job(tmp_path / "demo", Arguments(playbook="site.yml"), Delivery.TREE)
+        make_job({"private_data_dir": tmp_path / "demo", "playbook": "site.yml"}, Delivery.TREE)
 
 
 def test_arguments_win_over_files_name_by_name(directory: Path) -> None:
     (directory / "env" / "extravars").write_text("a: 1\nb: 2\n")
     (directory / "env" / "envvars").write_text('{"X": 1, "Y": "file"}')
     (directory / "env" / "cmdline").write_text("--diff")
-    arguments = Arguments(playbook="site.yml", extravars=[{"b": 3}], envvars={"Y": "argument"}, cmdline="--check")
-    job = make_job(directory, arguments, Delivery.TREE)
+    options = {"playbook": "site.yml", "extravars": {"b": 3}, "envvars": {"Y": "argument"}, "cmdline": "--check"}
+    job = make_job({**options, "private_data_dir": directory}, Delivery.TREE)
     assert (job.extravars_texts, job.extravars) == (("a: 1\nb: 2\n",), {"b": 3})
     assert job.envvars == {"X": "1", "Y": "argument"}
     assert job.cmdline == ("--check",)
@@ -129,24 +129,25 @@ def test_files_are_merged_the_same_wherever_they_are(directory: Path, files_win:
         "settings": "{idle_timeout: 5, job_timeout: 6, own: file}",
     }.items():
         (directory / "env" / name).write_text(text)
-    arguments = Arguments(
-        ident="1",
-        playbook="site.yml",
-        extravars=[{"b": 3}],
-        envvars={"Y": "argument"},
-        passwords={"^b": "argument"},
-        settings={"own": "argument", "job_timeout": 7},
-        timeout=9,
-        cmdline=cmdline,
-        env_files_win=files_win,
-    )
-    here = make_job(directory, arguments, Delivery.IN_PLACE)
-    sent = make_job(None, arguments, Delivery.ARGUMENTS)
+    options: dict[str, Any] = {
+        "ident": "1",
+        "playbook": "site.yml",
+        "extravars": [{"b": 3}],
+        "envvars": {"Y": "argument"},
+        "passwords": {"^b": "argument"},
+        "settings": {"own": "argument", "job_timeout": 7},
+        "timeout": 9,
+        "env_files_win": files_win,
+    }
+    if cmdline is not None:
+        options["cmdline"] = cmdline
+    here = make_job({**options, "private_data_dir": directory}, Delivery.IN_PLACE)
+    sent = make_job(options, Delivery.ARGUMENTS)
     receiver = Receiver(Direction.JOB)
     receiver.receive_data(Sender(Direction.JOB).send(sent))
     received = receiver.next_record()
     assert isinstance(received, Job)
-    there = add_env_files(received, read_env_files(directory))
+    there = check_job(add_env_files(received, read_env_files(directory)))
     assert replace(there, timeout=None, env_files_win=False) == here
     winner = "file" if files_win else "argument"
     assert here.envvars == {"X": "file", "Y": winner}
@@ -157,10 +158,9 @@ def test_files_are_merged_the_same_wherever_they_are(directory: Path, files_win:
 
 
 def test_paths_in_the_job_are_relative(directory: Path) -> None:
-    arguments = Arguments(
-        playbook=str(directory / "project" / "site.yml"), inventory=[str(directory / "inventory"), "a,b"]
-    )
-    job = make_job(directory, arguments, Delivery.TREE)
+    playbook = directory / "project" / "site.yml"
+    inventory = [str(directory / "inventory"), "a,b"]
+    job = make_job({"private_data_dir": directory, "playbook": playbook, "inventory": inventory}, Delivery.TREE)
     assert job.playbook == "site.yml"
     assert job.inventory == ("inventory", "a,b")
     assert str(directory) not in repr(job)
@@ -209,8 +209,8 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 @given(st.dictionaries(st.text(min_size=1), json_values, max_size=4), WORDS)
 def test_a_job_travels_unchanged(extravars: dict[str, Any], module_args: str) -> None:
-    arguments = Arguments(module="ping", module_args=module_args, extravars=[extravars])
-    job = make_job(Path("/nowhere"), arguments, Delivery.ARGUMENTS)
+    options = {"private_data_dir": "/nowhere", "module": "ping", "module_args": module_args, "extravars": extravars}
+    job = make_job(options, Delivery.ARGUMENTS)
     receiver = Receiver(Direction.JOB)
     receiver.receive_data(Sender(Direction.JOB).send(job))
     received = receiver.next_record()

@@ -6,14 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import playstream
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job.job import Arguments, make_job
+from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
 from tests.stages import PLAYSTREAM
 
@@ -104,30 +103,30 @@ def test_what_is_sent(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This host's own roles stay here."""
     add_role(demo.parent / "home/.ansible/roles/greet")
     monkeypatch.setenv("ANSIBLE_ROLES_PATH", str(demo.parent / "home/.ansible/roles"))
-    arguments = Arguments(role="greet")
+    options = {"private_data_dir": demo, "role": "greet"}
     with pytest.raises(ConfigurationError, match="role 'greet' was not found"):
-        make_job(demo, arguments, Delivery.TREE)
+        make_job(options, Delivery.TREE)
     _config(demo)
     with pytest.raises(ConfigurationError, match="role 'greet' was not found"):
-        make_job(demo, arguments, Delivery.TREE)
+        make_job(options, Delivery.TREE)
     (demo / "project" / "ansible.cfg").write_text("[defaults]\nroles_path = /opt/roles-of-the-worker\n")
-    assert make_job(demo, arguments, Delivery.TREE).role == "greet"
+    assert make_job(options, Delivery.TREE).role == "greet"
     (demo / "project" / "ansible.cfg").unlink()
     add_role(demo / "more" / "greet")
     _environment_file(demo)
-    assert make_job(demo, arguments, Delivery.TREE).role == "greet"
+    assert make_job(options, Delivery.TREE).role == "greet"
 
 
 def test_a_configuration_that_a_variable_names(demo: Path) -> None:
     """One that travels is read; what another host's says is left to Ansible."""
-    arguments = Arguments(role="greet")
+    options = {"private_data_dir": demo, "role": "greet"}
     _named_config(demo)
     with pytest.raises(ConfigurationError, match="role 'greet' was not found"):
-        make_job(demo, arguments, Delivery.TREE)
+        make_job(options, Delivery.TREE)
     add_role(demo / "more" / "greet")
-    assert make_job(demo, arguments, Delivery.TREE).role == "greet"
+    assert make_job(options, Delivery.TREE).role == "greet"
     (demo / "env" / "envvars").write_text("ANSIBLE_CONFIG: /etc/site/ansible.cfg\n")
-    assert make_job(demo, replace(arguments, role="known-there"), Delivery.TREE).role == "known-there"
+    assert make_job({**options, "role": "known-there"}, Delivery.TREE).role == "known-there"
 
 
 def test_the_variable_is_what_the_flag_is(demo: Path) -> None:

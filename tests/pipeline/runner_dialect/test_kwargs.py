@@ -10,7 +10,7 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.isolation import read_isolation
-from playstream.pipeline.job.job import Arguments, make_job
+from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.runner_dialect.kwargs import read_kwargs, write_kwargs
@@ -163,7 +163,7 @@ def test_what_only_a_tree_can_carry(job: Job) -> None:
 
 
 def test_a_time_limit_stands_above_the_settings_of_the_workers_directory(directory: Path) -> None:
-    job = make_job(directory, Arguments(playbook="site.yml", timeout=7), Delivery.ARGUMENTS)
+    job = make_job({"private_data_dir": directory, "playbook": "site.yml", "timeout": 7}, Delivery.ARGUMENTS)
     (directory / "env").mkdir()
     (directory / "env" / "settings").write_text("job_timeout: 100\nidle_timeout: 3\n")
     settings = read_kwargs(write_kwargs(job), directory).settings

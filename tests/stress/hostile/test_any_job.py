@@ -408,7 +408,7 @@ def test_files_of_the_workers_own_directory_are_checked_too(tmp_path: Path, name
     (tmp_path / "env").mkdir()
     (tmp_path / "env" / name).write_text(text or "no key")
     with pytest.raises(ConfigurationError, match=name):
-        add_env_files(Job("run", module="ping"), read_env_files(tmp_path))
+        check_job(add_env_files(Job("run", module="ping"), read_env_files(tmp_path)))
 
 
 def test_an_ansible_cfg_with_a_nul_in_it() -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job.arguments import make_arguments
 from playstream.pipeline.job.checks import check_options
 from playstream.pipeline.job.extravars import merge_as_json
 from playstream.pipeline.job.job import make_job
@@ -55,7 +54,7 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
     if options.get("module") and not options.get("binary"):
         options["project_dir"] = directory  # where ansible-runner starts a module, whatever its project is
     options["env_files_win"] = True
-    return make_job(directory, make_arguments(options), Delivery.IN_PLACE)
+    return make_job(options, Delivery.IN_PLACE)
 
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -160,7 +160,8 @@ class RunnerConfig(_RunnerConfig):
         make_directory(private_data_dir)
         if not private_data_dir:
             private_data_dir = tempfile.mkdtemp(prefix=defaults.AUTO_CREATE_NAMING, dir=defaults.AUTO_CREATE_DIR)
-        self._configure(private_data_dir, {**convert_options({**kwargs, **named}), "env_files_win": True})
+        options = {**convert_options({**kwargs, **named}), "env_files_win": True}
+        self._configure(private_data_dir, check_options(options, JobOptions, type(self).__name__))
         self.loader = ArtifactLoader(self.private_data_dir or "")
         self.expect_passwords: dict[Any, Any] = {}
         """Compiled expressions of prompts and their answers; after `prepare()` including those of the passwords."""

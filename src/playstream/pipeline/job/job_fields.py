@@ -1,0 +1,133 @@
+"""Keyword options as fields of a Job: one form for what may be given in several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.inputs import check_envvars, check_json, check_ssh_key, split_words
+from playstream.pipeline.job.options import SETTING_OPTIONS
+from playstream.pipeline.job.passwords import check_passwords
+
+
+def convert_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the Job whose option has the same name, in the form that the Job has them in.
+
+    Args:
+        options: options of run() that are not None; others are passed over.
+
+    Raises:
+        ConfigurationError: a value has no such form.
+    """
+    return {name: convert(name, options[name]) for name, convert in _CONVERT.items() if name in options}
+
+
+def _keep(_name: str, value: Any) -> Any:
+    return value
+
+
+def _join_words(_name: str, value: str | Sequence[str]) -> str | None:
+    return (value if isinstance(value, str) else ",".join(value)) or None
+
+
+_CONVERT: dict[str, Callable[[str, Any], Any]] = {
+    "binary": _keep,
+    "module": _keep,
+    "module_args": _keep,
+    "role": _keep,
+    "role_vars": check_json,
+    "role_skip_facts": _keep,
+    "limit": _keep,
+    "tags": _join_words,
+    "skip_tags": _join_words,
+    "forks": _keep,
+    "verbosity": _keep,
+    "cmdline": split_words,
+    "envvars": check_envvars,
+    "passwords": check_passwords,
+    "ssh_key": check_ssh_key,
+    "timeout": _keep,
+    "env_files_win": _keep,
+    "omit_event_data": _keep,
+    "only_failed_event_data": _keep,
+}
+"""The options that are converted one by one; each function takes the option's name, for errors, and its value."""
+
+
+def find_playbook(options: Mapping[str, Any]) -> tuple[str | None, tuple[dict[str, Any], ...]]:
+    """Return the path of the playbook, and the plays of one that is not a file. One of the two is empty.
+
+    Raises:
+        ConfigurationError: two options say different things, or there is no play.
+    """
+    playbook = options.get("playbook")
+    if "tasks" in options:
+        if playbook is not None:
+            raise ConfigurationError("expected one of playbook and tasks, got both")
+        return None, (check_json("playbook", _play_of_tasks(options)),)
+    if "gather_facts" in options:
+        raise ConfigurationError("gather_facts: can only be used with tasks; set it in the play instead")
+    if playbook is None:
+        return None, ()
+    if isinstance(playbook, (str, os.PathLike)):
+        return os.fspath(playbook) or None, ()
+    plays = [playbook] if isinstance(playbook, Mapping) else list(playbook)
+    if not plays:
+        raise ConfigurationError("playbook: expected at least one play, got an empty list")
+    return None, tuple(check_json("playbook", play) for play in plays)
+
+
+def _play_of_tasks(options: Mapping[str, Any]) -> dict[str, Any]:
+    given = options["tasks"]
+    tasks = [given] if isinstance(given, Mapping) else list(given)
+    if not tasks:
+        raise ConfigurationError("tasks: expected at least one task, got an empty list")
+    facts = {"gather_facts": options["gather_facts"]} if "gather_facts" in options else {}
+    return {"hosts": find_hosts(options) or "all", **facts, "tasks": tasks}
+
+
+def find_hosts(options: Mapping[str, Any]) -> str | None:
+    """Return the host pattern, which has two names.
+
+    Raises:
+        ConfigurationError: the two say different things.
+    """
+    given = {name: options[name] for name in ("hosts", "host_pattern") if options.get(name)}
+    if len(set(given.values())) > 1:
+        raise ConfigurationError(f"expected one of hosts and host_pattern, got both: {given}")
+    return next(iter(given.values()), None)
+
+
+def list_inventory(options: Mapping[str, Any]) -> tuple[str | Mapping[str, Any], ...] | None:
+    """Return paths, host lists, texts of inventories and inventories as data; None for the default."""
+    given = options.get("inventory")
+    if given is None or given == "":
+        return None
+    items = [given] if isinstance(given, (str, os.PathLike, Mapping)) else list(given)
+    return tuple(item if isinstance(item, Mapping) else os.fspath(item) for item in items)
+
+
+def list_roles_path(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the directories of roles."""
+    given = options.get("roles_path")
+    if given is None:
+        return ()
+    if isinstance(given, (str, os.PathLike)):
+        return tuple(path for path in os.fspath(given).split(":") if path)
+    return tuple(os.fspath(path) for path in given)
+
+
+def join_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings, overridden by the options that are settings too.
+
+    Raises:
+        ConfigurationError: a value is of a kind that no setting has.
+    """
+    settings = dict(options.get("settings", {}))
+    for name in SETTING_OPTIONS:
+        if name in options:
+            value = options[name]
+            settings[name] = os.fspath(value) if isinstance(value, os.PathLike) else value
+    return check_json("settings", settings, paths=True)
