@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playstream.cli.flags import COMMAND_FLAGS, MAY_BE_EMPTY, NAMING, flags_of, takes_value
+from playstream.cli.flags import MAY_BE_EMPTY, NAMING, flags_of, list_commands, takes_value
 from playstream.cli.job_options import job_options, parse_variables
 from playstream.cli.main import parse, set_up
 from playstream.cli.parser import Parser, kind_of
@@ -141,9 +141,9 @@ def test_what_is_given_on_both_sides_is_joined() -> None:
 def test_a_flag_has_a_value_everywhere_or_nowhere() -> None:
     """Before the subcommand's name it is not known yet whose it is."""
     kinds: dict[str, bool] = {}
-    for command in COMMAND_FLAGS:
+    for command in list_commands():
         for definition in flags_of(command):
-            for name in definition[0]:
+            for name in definition.names:
                 assert kinds.setdefault(name, takes_value(definition)) == takes_value(definition), name
 
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_understood(words: tuple[str, ...], expected: str, capsys
     assert expected in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [*COMMAND_FLAGS, ""])
+@pytest.mark.parametrize("command", [*list_commands(), ""])
 def test_every_subcommand_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         parse([*command.split(), "--help"])
@@ -263,7 +263,7 @@ def actions_of(command: str) -> list[argparse.Action]:
     return [action for action in found if action.dest not in {"version", argparse.SUPPRESS}]
 
 
-@pytest.mark.parametrize("command", COMMAND_FLAGS)
+@pytest.mark.parametrize("command", list_commands())
 def test_an_empty_path_or_name_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Of an unset variable, maybe, and it would be the current directory, or all hosts."""
     for action in actions_of(command):

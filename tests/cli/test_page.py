@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from playstream.cli.flags import COMMAND_FLAGS, flags_of
+from playstream.cli.flags import flags_of, list_commands
 from playstream.cli.main import parse
 from tests.stages import LIMIT_SECONDS, Stages
 
@@ -17,11 +17,11 @@ PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8
 SHOWN = [line[4:].removeprefix("$ ") for line in PAGE.splitlines() if re.match(r"    (\$ )?playstream ", line)]
 
 
-@pytest.mark.parametrize("command", COMMAND_FLAGS)
+@pytest.mark.parametrize("command", list_commands())
 def test_the_page_names_every_flag(command: str) -> None:
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", PAGE, re.IGNORECASE))
     assert f"`{command}" in PAGE
-    assert {name for names, _ in flags_of(command) for name in names} <= named
+    assert {name for definition in flags_of(command) for name in definition.names} <= named
 
 
 @pytest.mark.parametrize("line", SHOWN)

@@ -25,6 +25,7 @@ OTHERS = {
     "pathspec",
     "pexpect",
     "yaml",
+    "playstream.cli.job_flags",
     "playstream.transmit.sending",
     "playstream.worker.serving",
     "playstream.pipeline.job.inputs",

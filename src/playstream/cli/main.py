@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from playstream.cli import INTERRUPTED_EXIT_STATUS
-from playstream.cli.flags import COMMAND_FLAGS, GENERIC, flags_of
+from playstream.cli.flags import GENERIC, flags_of, list_commands
 from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import StandardStream, open_missing_streams, print_message
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
@@ -70,7 +70,7 @@ def parse(words: Sequence[str], *, takes_empty: bool = False) -> argparse.Namesp
     parser = make_parser(takes_empty=takes_empty)
     if words and words[0].startswith("-"):
         parser.forward(GENERIC)
-        for command in COMMAND_FLAGS:
+        for command in list_commands():
             parser.forward(flags_of(command))
     return parser.parse_args(join_dashed_values(words))
 

@@ -13,14 +13,15 @@ from typing import Any
 
 from playstream._version import __version__
 from playstream.cli.flags import (
-    COMMAND_FLAGS,
     DASHED_VALUES,
+    EXCLUSIVE,
     GENERIC,
     NAMING,
-    WHAT,
     Flag,
     flags_of,
+    groups_of,
     is_own,
+    list_commands,
     takes_value,
 )
 
@@ -101,20 +102,20 @@ class Parser(argparse.ArgumentParser):
         """Add the flags of a subcommand.
 
         Args:
-            command: its name in COMMAND_FLAGS.
+            command: its name, such as `worker cleanup`.
             shown: the last names of the flags that the help shows; None for all.
         """
-        for title, group in COMMAND_FLAGS[command]:
+        for title, group in groups_of(command):
             place: Any = self.add_argument_group(title)
-            if group is WHAT:
+            if title == EXCLUSIVE:
                 place = place.add_mutually_exclusive_group()
-            for names, words in group:
+            for definition in group:
                 changes: dict[str, Any] = {}
-                if shown is not None and names[-1] not in shown:
+                if shown is not None and definition.names[-1] not in shown:
                     changes["help"] = argparse.SUPPRESS
                 if group is GENERIC and " " in command:
                     changes["default"] = argparse.SUPPRESS  # keep the value of the parent parser
-                place.add_argument(*names, **{**words, **changes})
+                place.add_argument(*definition.names, **{**definition.words, **changes})
         self.add_argument("--version", **VERSION)
 
     def add_commands(self, commands: Iterable[tuple[str, str, Callable[[Parser], None]]], *, required: bool) -> None:
@@ -138,13 +139,13 @@ class Parser(argparse.ArgumentParser):
         Args:
             definitions: the flags; those that this parser already has are ignored.
         """
-        for names, words in definitions:
-            for name in names:
+        for definition in definitions:
+            for name in definition.names:
                 if name not in self._option_string_actions:
                     self.add_argument(
                         name,
                         action=_Forward,
-                        nargs=None if takes_value((names, words)) else 0,
+                        nargs=None if takes_value(definition) else 0,
                         const=self.forwarded,
                         dest=argparse.SUPPRESS,
                         default=argparse.SUPPRESS,
@@ -199,5 +200,5 @@ def _hint(unknown: Sequence[str]) -> str:
     name = unknown[0].partition("=")[0]
     if not name.startswith("-"):
         return ""
-    knowing = [command for command in COMMAND_FLAGS if any(name in names for names, _ in flags_of(command))]
+    knowing = [command for command in list_commands() if any(name in item.names for item in flags_of(command))]
     return f" ({name} is a flag of {', '.join(knowing)})" if knowing else ""

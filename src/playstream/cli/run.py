@@ -27,8 +27,8 @@ def set_up(parser: Parser) -> None:
         help="directory with project/, inventory/ and env/; only artifacts/ is written",
     )
     parser.add_flags("run")
-    for names, words in REPORT:
-        parser.add_argument(*names, **words, help=argparse.SUPPRESS)
+    for definition in REPORT:
+        parser.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS)
 
 
 def run(flags: argparse.Namespace) -> int:

@@ -1,0 +1,228 @@
+"""Definitions of the flags of a job, and the groups of each subcommand that takes a job on its command line."""
+
+from __future__ import annotations
+
+from playstream.cli.flags import (
+    ENCRYPTION,
+    EXCLUSIVE,
+    IDENT,
+    LINK,
+    LOGGING,
+    RESULTS,
+    SHOWING,
+    SHOWING_ALL,
+    STORE,
+    VERBOSITY,
+    Group,
+    Groups,
+    flag,
+)
+
+WHAT: Group = (
+    flag("-p", "--playbook", metavar="FILE", help="playbook to run, relative to the project (or set RUNNER_PLAYBOOK)"),
+    flag("-m", "--module", metavar="NAME", help="module to run (or set RUNNER_MODULE)"),
+    flag("-r", "--role", metavar="NAME", help="role to run (or set RUNNER_ROLE)"),
+)
+EVENTS: Group = (
+    flag("--omit-event-data", action="store_true", help="omit the data of events"),
+    flag("--only-failed-event-data", action="store_true", help="omit the data of events other than failures"),
+)
+PLACES: Group = (
+    flag(
+        "-b",
+        "--binary",
+        metavar="FILE",
+        help="program to run instead of ansible-playbook or ansible (or set RUNNER_BINARY)",
+    ),
+    flag(
+        "--project-dir",
+        metavar="DIR",
+        help="directory of the playbooks, relative to the current directory or to the "
+        "private data directory (default: project/ in the private data directory)",
+    ),
+    flag(
+        "--inventory",
+        metavar="PATH",
+        action="append",
+        help="inventory, relative to the current directory, to the "
+        "private data directory or to its inventory/, or a list of hosts with a comma (default: inventory/); may be "
+        "repeated",
+    ),
+    flag(
+        "--omit-env-files",
+        dest="suppress_env_files",
+        action="store_true",
+        help="accepted for compatibility with ansible-runner; has no effect, because nothing is ever written to env/",
+    ),
+)
+ANSIBLE: Group = (
+    flag("--limit", metavar="PATTERN", help="run only on hosts that match PATTERN"),
+    flag("--tags", own=True, help="run only tasks with these tags"),
+    flag("--skip-tags", own=True, metavar="TAGS", help="skip tasks with these tags"),
+    flag("--forks", metavar="N", type=int, help="number of hosts to work on in parallel"),
+    flag("--hosts", metavar="HOSTS", help="hosts to run a module or a role on (default: all)"),
+    flag("--cmdline", metavar="WORDS", help="additional arguments for Ansible's command line"),
+)
+MODULE: Group = (flag("-a", "--args", dest="module_args", metavar="ARGS", help="arguments of the module"),)
+ROLE: Group = (
+    flag(
+        "--roles-path",
+        metavar="DIR",
+        action="append",
+        help="directories with roles, separated by colons; may be repeated (or set ANSIBLE_ROLES_PATH)",
+    ),
+    flag("--role-vars", metavar="VARS", help="variables for the role: 'name=value name=value', YAML or JSON"),
+    flag("--role-skip-facts", action="store_true", help="do not gather facts before the role runs"),
+)
+CONTAINER: Group = (
+    flag("--container-image", metavar="IMAGE", help="container image to run the job in"),
+    flag(
+        "--container-volume-mount",
+        dest="container_volume_mounts",
+        metavar="MOUNT",
+        action="append",
+        help="HOST_PATH:CONTAINER_PATH to mount, with :ro or other options; may be repeated",
+    ),
+    flag(
+        "--container-option",
+        dest="container_options",
+        metavar="WORD",
+        action="append",
+        help="additional argument for the container engine; may be repeated",
+    ),
+)
+ISOLATION: Group = (
+    flag("--process-isolation", action="store_true", help="run in a container or under bwrap"),
+    flag("--process-isolation-executable", metavar="PROGRAM", help="podman, docker or bwrap (default: podman)"),
+    flag("--process-isolation-path", metavar="DIR", help="bwrap: give the job a private DIR, in addition to /tmp"),
+    flag(
+        "--process-isolation-hide-paths",
+        metavar="PATH",
+        nargs="*",
+        action="extend",
+        help="bwrap: hide these paths from the job",
+    ),
+    flag(
+        "--process-isolation-show-paths",
+        metavar="PATH",
+        nargs="*",
+        action="extend",
+        help="bwrap: show these paths to the job, writable",
+    ),
+    flag(
+        "--process-isolation-ro-paths",
+        metavar="PATH",
+        nargs="*",
+        action="extend",
+        help="bwrap: show these paths to the job, read-only",
+    ),
+    flag("--directory-isolation-base-path", metavar="DIR", help="run in a private copy of the project made below DIR"),
+)
+SENDING: Group = (
+    flag(
+        "--hold",
+        own=True,
+        action="store_true",
+        help="keep running until the worker ends; SIGINT, SIGTERM and SIGHUP then cancel the job",
+    ),
+    flag(
+        "--exclude",
+        own=True,
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="do not send files that match PATTERN "
+        "(gitignore syntax), in addition to DIR/.playstreamignore; may be repeated",
+    ),
+    flag(
+        "--dialect",
+        own=True,
+        choices=["playstream", "runner"],
+        default="playstream",
+        help="protocol to write: "
+        "playstream's own (the default), or ansible-runner's for a worker that may be ansible-runner. A playstream "
+        "worker answers in the same protocol",
+    ),
+    flag(
+        "--only-transmit-kwargs",
+        own=True,
+        action="store_true",
+        help="send the arguments without the directory; the worker needs --private-data-dir",
+    ),
+)
+LIKE_ANSIBLE: Group = (
+    flag(
+        "-i",
+        "--inventory",
+        metavar="PATH",
+        action="append",
+        help="inventory, or a list of hosts with a comma (default: Ansible's own); may be repeated",
+    ),
+    flag(
+        "-e",
+        "--extra-vars",
+        dest="extravars",
+        metavar="VARS",
+        action="append",
+        help="variables: 'name=value name=value', YAML, JSON or @FILE; may be repeated",
+    ),
+    flag("-l", "--limit", metavar="PATTERN", help="run only on hosts that match PATTERN"),
+    flag("-f", "--forks", metavar="N", type=int, help="number of hosts to work on in parallel"),
+    flag("-u", "--user", metavar="NAME", help="connect as this user"),
+    flag("-c", "--connection", metavar="NAME", help="connection plugin to use, such as ssh or local"),
+    flag("--become", action="store_true", help="run tasks as another user"),
+    flag("--become-user", metavar="NAME", help="user to run tasks as (default: root)"),
+    flag("-C", "--check", action="store_true", help="make no changes; report what would change"),
+    flag("-D", "--diff", action="store_true", help="show changes to files"),
+    flag("--cmdline", metavar="WORDS", help="additional arguments for Ansible's command line"),
+)
+LIKE_ANSIBLE_MODULE: Group = (
+    flag("-m", "--module", metavar="NAME", help="module to run (default: command; or set RUNNER_MODULE)"),
+    *MODULE,
+)
+LIKE_ANSIBLE_PLAYBOOK: Group = (
+    flag("-t", "--tags", own=True, help="run only tasks with these tags"),
+    flag("--skip-tags", own=True, metavar="TAGS", help="skip tasks with these tags"),
+)
+STANDALONE: Group = (
+    flag("--artifact-dir", metavar="DIR", help="keep the artifacts in DIR/IDENT (default: keep nothing)"),
+    flag("--ident", help="name of the run (default: a new UUID)"),
+)
+_JOB: Groups = (
+    (EXCLUSIVE, WHAT),
+    ("module", MODULE),
+    ("role", ROLE),
+    ("run", (*IDENT, *VERBOSITY)),
+    ("Ansible options", ANSIBLE),
+    ("paths", PLACES),
+    ("events", EVENTS),
+)
+_ISOLATED = ("isolation", (*CONTAINER, *ISOLATION))
+_ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for item in ISOLATION)))
+"""Of subcommands that have no such flags in ansible-runner, except those of containers."""
+_STANDALONE: Groups = (
+    ("Ansible options", (*LIKE_ANSIBLE, *VERBOSITY)),
+    ("results", (*STANDALONE, *EVENTS)),
+    _ISOLATED,
+    SHOWING_ALL,
+    LOGGING,
+)
+
+JOB_COMMAND_FLAGS: dict[str, Groups] = {
+    "run": (*_JOB, _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING_ALL, LOGGING),
+    "start": (*_JOB, _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING, LOGGING),
+    "stop": (*_JOB, _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
+    "is-alive": (*_JOB, _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
+    "transmit": (
+        *_JOB,
+        _ISOLATED_ELSEWHERE,
+        ("sending", SENDING),
+        LINK,
+        ("encryption", ENCRYPTION),
+        ("results", RESULTS),
+        SHOWING,
+        LOGGING,
+    ),
+    "adhoc": (("module", LIKE_ANSIBLE_MODULE), *_STANDALONE),
+    "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_STANDALONE),
+}
