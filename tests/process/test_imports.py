@@ -13,8 +13,9 @@ from tests.stages import LIMIT_SECONDS
 LOADED = """
 import sys
 before = set(sys.modules)
-from playstream.cli.main import main
-status = main(["process", sys.argv[1], "-q"])
+from playstream.cli.entry import main
+sys.argv = ["playstream", "process", sys.argv[1], "-q"]
+status = main()
 import json
 print(json.dumps(sorted(set(sys.modules) - before)))
 sys.exit(status)

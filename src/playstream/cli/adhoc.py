@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 
+from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
+from playstream.cli.standalone import standalone_options
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.tree.directories import current_directory
 
 
 def set_up(parser: Parser) -> None:
@@ -20,13 +25,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Run the module; return the exit status."""
-    import os  # noqa: PLC0415 - only what this subcommand needs is loaded
-
-    from playstream.cli.local_run import run_here  # noqa: PLC0415
-    from playstream.cli.standalone import standalone_options  # noqa: PLC0415
-    from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
-    from playstream.pipeline.tree.directories import current_directory  # noqa: PLC0415
-
     module = flags.module or os.environ.get("RUNNER_MODULE") or "command"
     if module == "command" and not flags.module_args:
         raise ConfigurationError("expected a module (-m NAME) or a command (-a 'COMMAND'), got neither")

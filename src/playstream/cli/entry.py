@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
+from types import TracebackType
 
 from playstream.cli import INTERRUPTED_EXIT_STATUS
+
+
+class InterruptsWait:
+    """Context manager that blocks SIGINT while modules are loaded; a pending signal is delivered at its end.
+
+    Python's import system may lose a KeyboardInterrupt or turn it into another error.
+    """
+
+    def __enter__(self) -> None:
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
 
 def main(command: Callable[[], int] | None = None) -> int:
@@ -19,10 +36,8 @@ def main(command: Callable[[], int] | None = None) -> int:
         The exit status.
     """
     try:
-        from playstream.cli.interrupts import InterruptsWait  # noqa: PLC0415 - see above
-
         with InterruptsWait():
-            from playstream.cli.main import main as run  # noqa: PLC0415
+            from playstream.cli.main import main as run  # noqa: PLC0415 - see above
             from playstream.cli.output import settle, use_waiting_streams  # noqa: PLC0415
 
             use_waiting_streams()

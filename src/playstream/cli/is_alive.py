@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from playstream.cli.active_runs import find, record_directories
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.stop import LIKE_START, SHOWN
@@ -26,8 +27,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Find the run; return the exit status."""
-    from playstream.cli.active_runs import find, record_directories  # noqa: PLC0415 - only what this subcommand needs is loaded
-
     found = find(record_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
         which = "run" if flags.ident is None else f"run {flags.ident!r}"

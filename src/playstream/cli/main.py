@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from playstream.cli import INTERRUPTED_EXIT_STATUS
+from playstream.cli.entry import InterruptsWait
 from playstream.cli.flags import GENERIC, flags_of, list_commands
-from playstream.cli.interrupts import InterruptsWait
 from playstream.cli.output import StandardStream, open_missing_streams, print_message
 from playstream.cli.parser import VERSION, Parser, join_dashed_values
 from playstream.pipeline.errors import PlaystreamError, as_error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from playstream.cli.parser import Parser
+from playstream.worker.paths import PLUGIN_DIR
 
 
 def set_up(parser: Parser) -> None:
@@ -21,7 +22,5 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:  # noqa: ARG001 - all subcommands have this signature
     """Print the directory; return the exit status."""
-    from playstream.worker.paths import PLUGIN_DIR  # noqa: PLC0415 - only what this subcommand needs is loaded
-
     print(PLUGIN_DIR)
     return 0

@@ -9,18 +9,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playstream.cli.interrupts import InterruptsWait
+from playstream.cli.keepalive import liveness_seconds
 from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message
 from playstream.cli.parser import Parser
+from playstream.cli.signals import cancel_on_signals
 from playstream.cli.stored import named_store
+from playstream.interface.display import Display, write_standard_output
+from playstream.interface.plugins import find_plugins
+from playstream.interface.terminal_text import choose_form
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.io.stdio import claim_input, connect
+from playstream.pipeline.job.ident import check_ident
+from playstream.pipeline.limits import limits_of
+from playstream.pipeline.protocol import LogLevel
+from playstream.pipeline.tree.directories import absolute_path
+from playstream.process import Observer, Output
+from playstream.process.receiving import process
 
 if TYPE_CHECKING:
     from playstream.cli.summary import SummaryObserver
     from playstream.interface.store_observer import StoreObserver
     from playstream.pipeline.io.cancellation import Cancellation
-    from playstream.process import Observer
 
 
 def set_up(parser: Parser) -> None:
@@ -40,18 +49,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Rebuild the run; return the exit status."""
-    with InterruptsWait():
-        from playstream.cli.keepalive import liveness_seconds  # noqa: PLC0415
-        from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
-        from playstream.interface.display import Display, write_standard_output  # noqa: PLC0415
-        from playstream.interface.terminal_text import choose_form  # noqa: PLC0415
-        from playstream.pipeline.job.ident import check_ident  # noqa: PLC0415
-        from playstream.pipeline.limits import limits_of  # noqa: PLC0415
-        from playstream.pipeline.protocol import LogLevel  # noqa: PLC0415
-        from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
-        from playstream.process import Observer, Output  # noqa: PLC0415
-        from playstream.process.receiving import process  # noqa: PLC0415
-
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal: pipe the output of playstream worker into this command")
     artifact_dir = Path(absolute_path(flags.artifact_dir or flags.private_data_dir / "artifacts"))
@@ -138,8 +135,6 @@ def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:
     Raises:
         ConfigurationError: the file with their settings cannot be read.
     """
-    from playstream.interface.plugins import find_plugins  # noqa: PLC0415 - only what this subcommand needs is loaded
-
     found = find_plugins()
     if not found:
         return viewer

@@ -18,11 +18,26 @@ from rich.live import Live
 from rich.text import Text
 
 from playstream.interface.terminal_text import make_plain, make_safe
-from playstream.process.task_results import data_of, res_of, text_of
+from playstream.process.event_data import (
+    PLAY_START,
+    STATS,
+    TASK_ENDS,
+    TASK_START,
+    TaskStatus,
+    counts_of,
+    data_of,
+    text_of,
+)
 
 _REFRESHES_PER_SECOND = 4
-_COUNTS = ("ok", "changed", "failed", "unreachable", "skipped")
-_STYLES = {"ok": "green", "changed": "yellow", "failed": "red", "unreachable": "red", "skipped": "cyan"}
+_SHOWN = {
+    "ok": ("ok", "green"),
+    "changed": ("changed", "yellow"),
+    "failures": ("failed", "red"),
+    "unreachable": ("unreachable", "red"),
+    "skipped": ("skipped", "cyan"),
+}
+"""The counts on the line: how each is called there, and its style."""
 
 
 def can_move() -> bool:
@@ -41,7 +56,7 @@ class Progress:
         self._stream = stream
         self._console = _Console(file=cast("IO[str]", _Patient(stream)), force_terminal=True, highlight=False)
         self._hosts: set[str] = set()
-        self._counts = dict.fromkeys(_COUNTS, 0)
+        self._counts = dict.fromkeys(_SHOWN, 0)
         self._task = ""
         self._began = time.monotonic()
         self._live: Live | None = None
@@ -70,27 +85,22 @@ class Progress:
     def event(self, event: dict[str, Any]) -> bool:
         """Count an event; return True, to keep every event."""
         kind, data = text_of(event, "event"), data_of(event)
-        if kind in {"playbook_on_task_start", "playbook_on_handler_task_start"}:
+        if kind == TASK_START:
             self._task = text_of(data, "name") or text_of(data, "task")
-        elif kind == "playbook_on_play_start":
+        elif kind == PLAY_START:
             self._task = f"play {text_of(data, 'name')}"
-        elif kind == "playbook_on_stats":
+        elif kind == STATS:
             self._task = ""
-        elif kind.startswith("runner_on_"):
-            self._count(kind.removeprefix("runner_on_"), data)
+        elif kind in TASK_ENDS:
+            self._count(TASK_ENDS[kind], data)
         return True
 
-    def _count(self, outcome: str, data: Mapping[str, Any]) -> None:
+    def _count(self, status: TaskStatus, data: Mapping[str, Any]) -> None:
         if host := text_of(data, "host"):
             self._hosts.add(host)
-        changed = res_of(data).get("changed") is True
-        if outcome == "ok":
-            self._counts["ok"] += 1  # like Ansible, which counts a changed result as ok too
-            self._counts["changed"] += changed
-        elif outcome == "failed":
-            self._counts["ok" if data.get("ignore_errors") else "failed"] += 1
-        elif outcome in self._counts:
-            self._counts[outcome] += 1
+        for name in counts_of(status, data):
+            if name in self._counts:
+                self._counts[name] += 1
 
     def _line(self) -> Text:
         """Return the time, the counts, and the task, which is cut on a narrow terminal."""
@@ -99,7 +109,8 @@ class Progress:
         line.append(f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}", "bold")
         line.append(f"  hosts {len(self._hosts)}")
         for name, count in self._counts.items():
-            line.append(f"  {name} {count}", _STYLES[name] if count else "dim")
+            word, style = _SHOWN[name]
+            line.append(f"  {word} {count}", style if count else "dim")
         if self._task:
             line.append(f"  {' '.join(make_plain(self._task).split())}")
         return line

@@ -7,8 +7,14 @@ import os
 import sys
 from pathlib import Path
 
+from playstream.cli.active_runs import record_directories
 from playstream.cli.flags import REPORT
+from playstream.cli.job_options import job_options
+from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
+from playstream.cli.stored import named_store
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.tree.directories import absolute_path, make_private
 
 DESCRIPTION = (
     "Run a playbook, a module or a role, show Ansible's output, and keep the results in DIR/artifacts/IDENT. "
@@ -33,13 +39,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Run the job; return the exit status."""
-    from playstream.cli.active_runs import record_directories  # noqa: PLC0415
-    from playstream.cli.job_options import job_options  # noqa: PLC0415 - only what this subcommand needs is loaded
-    from playstream.cli.local_run import run_here  # noqa: PLC0415
-    from playstream.cli.stored import named_store  # noqa: PLC0415
-    from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415
-    from playstream.pipeline.tree.directories import absolute_path, make_private  # noqa: PLC0415
-
     report_to: int | None = flags.report_to
     if report_to is not None:
         flags.name = "start"

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 
 from playstream.cli.parser import Parser
+from playstream.cli.stored import find_store, table_lines
+from playstream.interface.terminal_text import make_safe_json
+from playstream.pipeline.io.json_text import dump_json
+from playstream.process.store import as_json, iter_runs, open_store, parse_since
 
 
 def set_up(parser: Parser) -> None:
@@ -19,11 +23,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """List the runs; return the exit status."""
-    from playstream.cli.stored import find_store, table_lines  # noqa: PLC0415 - only what this subcommand needs is loaded
-    from playstream.interface.terminal_text import make_safe_json  # noqa: PLC0415
-    from playstream.pipeline.io.json_text import dump_json  # noqa: PLC0415
-    from playstream.process.store import as_json, iter_runs, open_store, parse_since  # noqa: PLC0415
-
     since = None if flags.since is None else parse_since(flags.since)
     with open_store(find_store(flags.store), writable=False) as store:
         found = iter_runs(store, host=flags.host, task=flags.task, status=flags.status, since=since, limit=flags.limit)

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from playstream.cli.parser import Parser
+from playstream.cli.stored import find_store, table_lines
+from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.json_text import dump_json
+from playstream.process.store import as_json, iter_results, open_store, show_run
 
 
 def set_up(parser: Parser) -> None:
@@ -25,9 +29,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Show the run; return the exit status."""
-    from playstream.cli.stored import find_store, table_lines  # noqa: PLC0415 - only what this subcommand needs is loaded
-    from playstream.process.store import as_json, iter_results, open_store, show_run  # noqa: PLC0415
-
     with open_store(find_store(flags.store), writable=False) as store:
         found = show_run(store, flags.ident)
         if found is None:
@@ -92,9 +93,6 @@ def run(flags: argparse.Namespace) -> int:
 
 def _write_json(head: dict[str, Any], results: Iterator[Any]) -> None:
     """Write one object without holding all its results in memory."""
-    from playstream.interface.terminal_text import make_safe_json  # noqa: PLC0415 - only what is asked for is loaded
-    from playstream.pipeline.io.json_text import dump_json  # noqa: PLC0415
-
     sys.stdout.write(make_safe_json(dump_json(head)[:-1]) + ', "results": [')
     for number, result in enumerate(results):
         sys.stdout.write((", " if number else "") + make_safe_json(dump_json(result)))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
+import selectors
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,10 +47,6 @@ def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> in
     Returns:
         The exit status.
     """
-    import fcntl  # noqa: PLC0415 - only what this subcommand needs is loaded
-    import os  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
     ready, tell = os.pipe()
     complaints, their_stderr = os.pipe()
     # Use descriptors above those of the new process, so that none is overwritten before it is copied.
@@ -80,9 +80,6 @@ def _read_reports(ready: int, complaints: int) -> tuple[bytes, bytes]:
 
     The run reports its start with a line. Its processes may keep the descriptors open for as long as they live.
     """
-    import os  # noqa: PLC0415
-    import selectors  # noqa: PLC0415
-
     heard = {ready: b"", complaints: b""}
     with selectors.DefaultSelector() as selector:
         for fd in heard:

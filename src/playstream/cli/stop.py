@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from playstream.cli.active_runs import find, record_directories
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import ConfigurationError, JobError
@@ -33,8 +34,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Signal the run and wait for it to end; return the exit status."""
-    from playstream.cli.active_runs import find, record_directories  # noqa: PLC0415 - only what this subcommand needs is loaded
-
     found = find(record_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
         print_message("stop", f"no active run{_named(flags.ident)} in {flags.private_data_dir}")

@@ -11,8 +11,8 @@ from playstream.cli.output import STANDARD_OUTPUT
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import JobError
 from playstream.process import ForwardingObserver, Observer, Result
+from playstream.process.event_data import text_of
 from playstream.process.summary_text import SummaryText
-from playstream.process.task_results import text_of
 
 
 class SummaryObserver(ForwardingObserver):

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from playstream.cli.interrupts import InterruptsWait
+from playstream.cli.entry import InterruptsWait
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError

@@ -8,10 +8,22 @@ from functools import partial
 from pathlib import Path
 
 from playstream.cli.flags import flags_of
-from playstream.cli.interrupts import InterruptsWait
+from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
+from playstream.cli.signals import cancel_on_signals
+from playstream.pipeline.io.liveness import check_seconds
+from playstream.pipeline.io.stdio import (
+    claim_input,
+    claim_output,
+    connect,
+    silence_beside,
+)
+from playstream.pipeline.limits import limits_of
+from playstream.pipeline.tree.directories import absolute_path
+from playstream.worker import WorkerOptions
+from playstream.worker.serving import work
 
 
 def set_up(parser: Parser) -> None:
@@ -32,21 +44,6 @@ def run(flags: argparse.Namespace) -> int:
         flags.usage_error(f"{name} is a flag of worker cleanup: add the word cleanup, or omit the flag")
     if flags.worker_info:
         return _print_worker_info()
-    with InterruptsWait():
-        from playstream.cli.keepalive import keepalive_seconds, liveness_seconds  # noqa: PLC0415
-        from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415 - only what this subcommand needs is loaded
-        from playstream.pipeline.io.liveness import check_seconds  # noqa: PLC0415
-        from playstream.pipeline.io.stdio import (  # noqa: PLC0415
-            claim_input,
-            claim_output,
-            connect,
-            silence_beside,
-        )
-        from playstream.pipeline.limits import limits_of  # noqa: PLC0415
-        from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
-        from playstream.worker import WorkerOptions  # noqa: PLC0415
-        from playstream.worker.serving import work  # noqa: PLC0415
-
     directory = Path(absolute_path(flags.private_data_dir)) if flags.private_data_dir else None
     options = WorkerOptions(
         directory,
@@ -78,7 +75,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def _print_worker_info() -> int:
-    import yaml  # noqa: PLC0415
+    import yaml  # noqa: PLC0415 - seldom asked for
 
     from playstream.worker.capacity import worker_info  # noqa: PLC0415
 

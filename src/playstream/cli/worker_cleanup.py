@@ -10,6 +10,7 @@ import argparse
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list
 
 
 def set_up(parser: Parser) -> None:
@@ -24,8 +25,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Remove directories and images; return the exit status."""
-    from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list  # noqa: PLC0415
-
     for name, given in (
         ("--private-data-dir", flags.private_data_dir),
         ("--delete", flags.delete),

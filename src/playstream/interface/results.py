@@ -14,7 +14,8 @@ from playstream.pipeline.io.json_text import is_json
 from playstream.pipeline.job.fact_cache import read_facts, write_facts
 from playstream.pipeline.job.ident import check_name
 from playstream.pipeline.tree.directories import make_private, passes_link_in
-from playstream.process.task_results import TaskResults, data_of, mapping_of
+from playstream.process.event_data import STATS, data_of, mapping_of
+from playstream.process.task_results import TaskResults
 
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
 
@@ -107,7 +108,7 @@ class Results(ABC):
             {'node1': 2}
         """
         if self._stats is None and not self._log.begun:
-            self._stats = next((data_of(e) for e in self.events if e.get("event") == "playbook_on_stats"), None)
+            self._stats = next((data_of(e) for e in self.events if e.get("event") == STATS), None)
         if self._stats is None:
             return None
         tables = {name: mapping_of(self._stats, name) for name in _STATS}

@@ -36,8 +36,8 @@ from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import Processor, Result
+from playstream.process.event_data import STATS, data_of
 from playstream.process.summary import summarize
-from playstream.process.task_results import data_of
 
 if TYPE_CHECKING:
     from playstream.interface.options import (
@@ -236,7 +236,7 @@ class Runner(Results):
 
     def note_event(self, name: str, event: dict[str, Any]) -> None:
         """Record that an event was kept. Called by the run itself."""
-        if event.get("event") == "playbook_on_stats":
+        if event.get("event") == STATS:
             self._stats = data_of(event)
         self._log.add(name)
 

@@ -9,7 +9,7 @@ from playstream.pipeline.errors import PlaystreamError, StoreError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import ForwardingObserver, Observer
-from playstream.process.task_results import text_of
+from playstream.process.event_data import text_of
 
 
 class StoreObserver(ForwardingObserver):

@@ -10,6 +10,7 @@ from typing import Any
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.io.json_text import fit_json, is_json
 from playstream.pipeline.protocol import Event
+from playstream.process.event_data import NO_HOSTS_MATCHED, PLAY_START
 
 _is_uuid = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}").fullmatch
 """A uuid; Ansible's tasks that run again get `_2` and so on behind theirs."""
@@ -193,9 +194,9 @@ class Reach:
             return
         if name.startswith("runner_"):
             self.reached = True
-        elif name == "playbook_on_play_start":
+        elif name == PLAY_START:
             self._plays += 1
-        elif name == "playbook_on_no_hosts_matched":
+        elif name == NO_HOSTS_MATCHED:
             self._without_hosts += 1
         if not self._plays and len(self._text) < _MAX_TEXT:
             self._text += event["stdout"][:_MAX_TEXT] + "\n"

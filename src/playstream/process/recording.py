@@ -14,6 +14,7 @@ from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
 from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
 from playstream.pipeline.protocol import NEED_DATA, Event, Record, Status, StatusName
 from playstream.pipeline.protocol.record_reader import NeedData
+from playstream.process.event_data import STATS
 
 _START = b'{"uuid":'
 """How the plugin begins each line."""
@@ -104,7 +105,7 @@ class RecordingReceiver:
                 f"events of the recording are missing: event {self._counter} is followed by event {str(counter)[:32]}"
             )
         self._counter = counter
-        if name == "playbook_on_stats":
+        if name == STATS:
             # Each playbook of one command has its own; what failed in one is not undone by the next.
             self._rc = (self._rc or 0) | _read_rc(event.get("event_data"), counter)
         return Event(counter, line)

@@ -9,18 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from playstream.pipeline.io.json_text import fit_json
-from playstream.process.task_results import TaskResult, TaskStatus, data_of, make_result, mapping_of
+from playstream.process.event_data import STATS, STATS_TABLES, TaskStatus, counts_of, data_of, mapping_of
+from playstream.process.task_results import TaskResult, make_result
 
-_COUNTS = {
-    "ok": "ok",
-    "changed": "changed",
-    "failures": "failures",
-    "unreachable": "dark",
-    "skipped": "skipped",
-    "rescued": "rescued",
-    "ignored": "ignored",
-}
-"""The counts of a host, and what Ansible's statistics call them."""
 _LISTS: Mapping[TaskStatus, str] = {
     "ok": "ok",
     "failed": "failures",
@@ -82,7 +73,7 @@ class Summary:
             event: any event; what it holds is not changed, but becomes part of the summary.
         """
         name = event.get("event")
-        if name == "playbook_on_stats":
+        if name == STATS:
             self._stats = fit_json(data_of(event)) or None  # with omit_event_data it tells nothing
             return
         result = make_result(event)
@@ -91,7 +82,9 @@ class Summary:
         data = data_of(event)
         if (fit := fit_json(data)) is not data:
             result = make_result({"event": name, "event_data": fit}) or result
-        _count(self._seen.setdefault(result.host, dict.fromkeys(_COUNTS, 0)), result)
+        counts = self._seen.setdefault(result.host, dict.fromkeys(STATS_TABLES, 0))
+        for counted in counts_of(result.status, fit):
+            counts[counted] += 1
         self._keep(result.host, _LISTS[result.status], _entry(result))
         if result.status == "ok":
             if facts := _facts_set(result):
@@ -131,7 +124,7 @@ class Summary:
         summary = {host: dict(counts) for host, counts in self._seen.items()}
         custom: Mapping[str, Any] = self._custom
         if self._stats is not None:
-            summary = _counts_of(self._stats, self._seen)
+            summary = _stats_counts(self._stats, self._seen)
             custom = mapping_of(self._stats, "artifact_data")
         return {
             "ident": ident,
@@ -157,17 +150,9 @@ def _entry(result: TaskResult) -> dict[str, Any]:
     }
 
 
-def _count(counts: dict[str, int], result: TaskResult) -> None:
-    """Count as Ansible does, for whom a failure that is ignored is ok."""
-    name = "ok" if result.ignored else _LISTS[result.status]
-    counts[name] += 1
-    counts["ignored"] += result.ignored
-    counts["changed"] += name == "ok" and result.changed
-
-
-def _counts_of(stats: Mapping[str, Any], seen: Iterable[str]) -> dict[str, dict[str, int]]:
+def _stats_counts(stats: Mapping[str, Any], seen: Iterable[str]) -> dict[str, dict[str, int]]:
     """Ansible's statistics by host. In the order in which the hosts were seen: Ansible's is that of a race."""
-    tables = {name: mapping_of(stats, its_name) for name, its_name in _COUNTS.items()}
+    tables = {name: mapping_of(stats, its_name) for name, its_name in STATS_TABLES.items()}
     hosts = dict.fromkeys((*seen, *mapping_of(stats, "processed"), *(host for t in tables.values() for host in t)))
     return {host: {name: _number(table.get(host)) for name, table in tables.items()} for host in hosts}
 

@@ -11,21 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-TaskStatus = Literal["ok", "failed", "skipped", "unreachable"]
-
-_ENDS: Mapping[str, TaskStatus] = {
-    "runner_on_ok": "ok",
-    "runner_on_failed": "failed",
-    "runner_on_skipped": "skipped",
-    "runner_on_unreachable": "unreachable",
-}
-_ITEMS: Mapping[str, TaskStatus] = {
-    "runner_item_on_ok": "ok",
-    "runner_item_on_failed": "failed",
-    "runner_item_on_skipped": "skipped",
-}
+from playstream.process.event_data import (
+    ITEM_ENDS,
+    TASK_ENDS,
+    TaskStatus,
+    data_of,
+    is_changed,
+    is_ignored,
+    res_of,
+    text_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +119,15 @@ class TaskResults:
             The result, when the event ends a task on a host.
         """
         name = event.get("event")
-        if not isinstance(name, str) or (name not in _ENDS and name not in _ITEMS):
+        if not isinstance(name, str) or (name not in TASK_ENDS and name not in ITEM_ENDS):
             return None
         data = data_of(event)
         host = text_of(data, "host")
         if not host:
             return None  # with omit_event_data events tell nothing
         key = (host, text_of(data, "task_uuid"))
-        if name in _ITEMS:
-            self._items.setdefault(key, []).append(_item_of(_ITEMS[name], res_of(data)))
+        if name in ITEM_ENDS:
+            self._items.setdefault(key, []).append(_item_of(ITEM_ENDS[name], res_of(data)))
             return None
         result = make_result(event, items=tuple(self._items.pop(key, ())))
         if result is None:
@@ -180,7 +177,7 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
         The result; None when the event ends no task on a host.
     """
     name = event.get("event")
-    status = _ENDS.get(name) if isinstance(name, str) else None
+    status = TASK_ENDS.get(name) if isinstance(name, str) else None
     data = data_of(event)
     host = text_of(data, "host")
     if status is None or not host:
@@ -195,8 +192,8 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
         role=_once(text_of(data, "role")) or None,
         play=_once(text_of(data, "play")) or None,
         status=status,
-        ignored=status == "failed" and data.get("ignore_errors") is True,
-        changed=_is_changed(res),
+        ignored=is_ignored(status, data),
+        changed=is_changed(res),
         start=_time_of(data, "start"),
         end=_time_of(data, "end"),
         duration=_seconds_of(data, "duration"),
@@ -210,28 +207,6 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
 def _once(text: str) -> str:
     """Return the interned text."""
     return sys.intern(text) if type(text) is str else text
-
-
-def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an event's `event_data`; empty if it is not a mapping."""
-    return mapping_of(event, "event_data")
-
-
-def res_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the result in an event's data; empty if it is not a mapping."""
-    return mapping_of(data, "res")
-
-
-def mapping_of(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a field that is a mapping; empty if it is not."""
-    value = mapping.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def text_of(mapping: Mapping[str, Any], name: str) -> str:
-    """Return a field that is text; '' if it is not."""
-    value = mapping.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def _seconds_of(mapping: Mapping[str, Any], name: str) -> float | None:
@@ -254,9 +229,5 @@ def _time_of(mapping: Mapping[str, Any], name: str) -> datetime | None:
     return time if time.tzinfo is not None else None
 
 
-def _is_changed(res: Mapping[str, Any]) -> bool:
-    return res.get("changed") is True
-
-
 def _item_of(status: TaskStatus, res: Mapping[str, Any]) -> ItemResult:
-    return ItemResult(res.get(text_of(res, "ansible_loop_var")), status, _is_changed(res), res)
+    return ItemResult(res.get(text_of(res, "ansible_loop_var")), status, is_changed(res), res)

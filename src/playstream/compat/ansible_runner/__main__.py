@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from playstream.cli import entry
-from playstream.cli.interrupts import InterruptsWait
+from playstream.cli.entry import InterruptsWait
 from playstream.cli.main import parse, perform
 from playstream.cli.output import print_message
 from playstream.cli.start import start_in_background

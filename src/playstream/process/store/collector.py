@@ -6,6 +6,17 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from playstream.process.event_data import (
+    PLAY_START,
+    PLAYBOOK_START,
+    STATS,
+    STATS_TABLES,
+    TASK_ENDS,
+    TASK_START,
+    TaskStatus,
+    counts_of,
+    outcome_of,
+)
 from playstream.process.store import schema
 from playstream.process.store.result_json import MAX_RES, encode_res
 from playstream.process.store.row_buffer import RowBuffer
@@ -25,20 +36,6 @@ RESULT_COLUMNS = (
 )
 TIMES = (RESULT_COLUMNS.index("started"), RESULT_COLUMNS.index("ended"))
 
-_ENDINGS = {f"runner_on_{ending}": ending for ending in ("ok", "failed", "unreachable", "skipped")}
-"""The events that end a task on a host. Items of a loop are in the loop's own result."""
-_COUNTED_AS = {
-    "ok": ("ok",),
-    "changed": ("ok", "changed"),
-    "failed": ("failures",),
-    "unreachable": ("unreachable",),
-    "skipped": ("skipped",),
-    "ignored": ("ok", "ignored"),
-}
-"""How Ansible's statistics count an outcome. Those of a run that was cut off are missing, so they are counted here."""
-_STATS = {"failures": "failures", "unreachable": "dark"} | {
-    name: name for name in schema.HOST_COUNTS if name not in {"failures", "unreachable"}
-}
 _OF_TASK = {"failed": "failures"} | {name: name for name in schema.RESULT_COUNTS if name != "failures"}
 
 Data = Mapping[str, Any]
@@ -95,16 +92,16 @@ class Collector:
             self._take_data(kind, event, data)
 
     def _take_data(self, kind: str, event: Data, data: Data) -> None:
-        if kind in _ENDINGS:
-            self._take_result(_ENDINGS[kind], event, data)
-        elif kind == "playbook_on_task_start":
+        if kind in TASK_ENDS:
+            self._take_result(TASK_ENDS[kind], event, data)
+        elif kind == TASK_START:
             self._task_number(data, event.get("created"))
-        elif kind == "playbook_on_play_start":
+        elif kind == PLAY_START:
             self._note_playbook(data)
             self._add_play(_key(event.get("uuid")), data, event.get("created"))
-        elif kind == "playbook_on_start":
+        elif kind == PLAYBOOK_START:
             self._note_playbook(data)
-        elif kind == "playbook_on_stats":
+        elif kind == STATS:
             self._take_stats(data)
 
     def _note_playbook(self, data: Data) -> None:
@@ -146,16 +143,16 @@ class Collector:
         )
         return number
 
-    def _take_result(self, ending: str, event: Data, data: Data) -> None:
+    def _take_result(self, status: TaskStatus, event: Data, data: Data) -> None:
         host = as_text(data.get("host"), schema.HOST)
         if not host:
             return
-        outcome = _outcome(ending, data)
+        outcome = outcome_of(status, data)
         task = self._task_number(data, data.get("start"))
         counts = self._counted.get(host)
         if counts is None:
             counts = self._counted[host] = dict.fromkeys(schema.HOST_COUNTS, 0)
-        for name in _COUNTED_AS[outcome]:
+        for name in counts_of(status, data):
             counts[name] += 1
         self.tasks[task - 1][_OF_TASK[outcome]] += 1
         res, cut = encode_res(data.get("res"), self._max_res)
@@ -176,20 +173,13 @@ class Collector:
     def _take_stats(self, data: Data) -> None:
         for host in _hosts_of(data.get("processed")):
             self._stats_of(host)
-        for name, called in _STATS.items():
+        for name, called in STATS_TABLES.items():
             for host, count in _hosts_of(data.get(called)).items():
                 self._stats_of(host)[name] = as_count(count)
 
     def _stats_of(self, host: str) -> dict[str, int]:
         name = as_text(host, schema.HOST) or ""
         return self._stats.setdefault(name, dict.fromkeys(schema.HOST_COUNTS, 0))
-
-
-def _outcome(ending: str, data: Data) -> str:
-    if ending == "ok":
-        res = data.get("res")
-        return "changed" if isinstance(res, dict) and res.get("changed") else "ok"
-    return "ignored" if ending == "failed" and data.get("ignore_errors") else ending
 
 
 def _hosts_of(counts: object) -> dict[str, Any]:

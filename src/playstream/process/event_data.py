@@ -1,0 +1,103 @@
+"""The vocabulary of a run's events: their names, their outcomes and counts, and reading their fields.
+
+The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+PLAYBOOK_START = "playbook_on_start"
+PLAY_START = "playbook_on_play_start"
+TASK_START = "playbook_on_task_start"
+NO_HOSTS_MATCHED = "playbook_on_no_hosts_matched"
+STATS = "playbook_on_stats"
+
+TaskStatus = Literal["ok", "failed", "skipped", "unreachable"]
+"""How a task ended on a host."""
+TASK_ENDS: Mapping[str, TaskStatus] = {
+    "runner_on_ok": "ok",
+    "runner_on_failed": "failed",
+    "runner_on_skipped": "skipped",
+    "runner_on_unreachable": "unreachable",
+}
+"""The events that end a task on a host. Items of a loop are also in the loop's own result."""
+ITEM_ENDS: Mapping[str, TaskStatus] = {
+    "runner_item_on_ok": "ok",
+    "runner_item_on_failed": "failed",
+    "runner_item_on_skipped": "skipped",
+}
+"""The events that end one item of a loop."""
+
+Outcome = Literal["ok", "changed", "failed", "ignored", "skipped", "unreachable"]
+"""A TaskStatus that also says whether something changed, or a failure is ignored."""
+STATS_TABLES: Mapping[str, str] = {
+    "ok": "ok",
+    "changed": "changed",
+    "failures": "failures",
+    "unreachable": "dark",
+    "skipped": "skipped",
+    "rescued": "rescued",
+    "ignored": "ignored",
+}
+"""The counts of a host, and the names of their tables in Ansible's statistics."""
+
+
+def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event's `event_data`; empty if it is not a mapping."""
+    return mapping_of(event, "event_data")
+
+
+def res_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the result in an event's data; empty if it is not a mapping."""
+    return mapping_of(data, "res")
+
+
+def mapping_of(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a field that is a mapping; empty if it is not."""
+    value = mapping.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(mapping: Mapping[str, Any], name: str) -> str:
+    """Return a field that is text; '' if it is not."""
+    value = mapping.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def is_changed(res: Mapping[str, Any]) -> bool:
+    """Return whether a result says that something changed. Ansible takes any true value."""
+    return bool(res.get("changed"))
+
+
+def is_ignored(status: TaskStatus, data: Mapping[str, Any]) -> bool:
+    """Return whether a task failed on a host and the playbook lets that pass (`ignore_errors`)."""
+    return status == "failed" and bool(data.get("ignore_errors"))
+
+
+def outcome_of(status: TaskStatus, data: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a task on a host.
+
+    Args:
+        status: how it ended, as TASK_ENDS says.
+        data: the data of the event that ended it.
+    """
+    if status == "ok":
+        return "changed" if is_changed(res_of(data)) else "ok"
+    return "ignored" if is_ignored(status, data) else status
+
+
+def counts_of(status: TaskStatus, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the counts to which Ansible adds a result (`_process_pending_results` of its strategies).
+
+    Args:
+        status: how the task ended on the host, as TASK_ENDS says.
+        data: the data of the event that ended it.
+    """
+    if status == "failed" and not is_ignored(status, data):
+        return ("failures",)
+    if status not in {"ok", "failed"}:
+        return (status,)
+    changed = ("changed",) if is_changed(res_of(data)) else ()
+    return ("ok", *changed, *(("ignored",) if status == "failed" else ()))
