@@ -8,13 +8,15 @@ BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
-# What runs beside ansible-runner from PyPI: its names, its command lines, its protocol.
-COMPAT_TESTS := tests/compat tests/e2e/runner_dialect $(wildcard tests/cli/test_ansible_runner_*.py)
+# What runs beside ansible-runner from PyPI and receptor: its names, its command lines, its protocol, its mesh.
+COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
+# Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
+STRESS_TESTS := tests/stress
 FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 
-.PHONY: help demo test test-compat test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
+.PHONY: help demo test test-compat test-stress test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -55,11 +57,15 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
-	$(PYTEST) $(addprefix --ignore=,$(COMPAT_TESTS))
+	$(PYTEST) $(addprefix --ignore=,$(COMPAT_TESTS) $(STRESS_TESTS))
 
 test-compat: $(VENV)/installed packages  ## The same as ansible-runner, beside it: names, command lines, protocol
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(COMPAT_TESTS)
+
+test-stress: $(VENV)/installed packages  ## Hostile input, faults and load
+	$(BIN)/python -m compileall -q src
+	$(PYTEST) $(STRESS_TESTS)
 
 test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
 	$(BIN)/python -m compileall -q src
