@@ -56,7 +56,7 @@ def test_names_in_the_recipes_are_in_the_files_beside_them() -> None:
         for name in (word for word in words if files and re.fullmatch(r"_?[A-Za-z]\w*", word)):
             assert re.search(rf"\b{name}\b", code), f"{name} is not in {files}"
             checked.add(name)
-    assert {"JobOptions", "_CONVERT", "_IGNORABLE_KINDS", "COMMAND_FLAGS", "_context"} <= checked
+    assert {"JobOptions", "ANSIBLE_OPTIONS", "_CONVERT", "_IGNORABLE_KINDS", "COMMAND_FLAGS", "_context"} <= checked
 
 
 def test_the_targets_that_are_named_are_there() -> None:

@@ -13,10 +13,19 @@ from playstream.cli.flags import (
     SHOWING_ALL,
     STORE,
     VERBOSITY,
+    Flag,
     Group,
     Groups,
     flag,
 )
+from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
+
+
+def _flag_of(option: AnsibleOption, short: str = "") -> Flag:
+    names = (short, option.flag) if short else (option.flag,)
+    value = {"type": int} if option.is_number else {}
+    return flag(*names, own=not option.runner_flag, metavar=option.metavar, help=option.help, **value)
+
 
 WHAT: Group = (
     flag("-p", "--playbook", metavar="FILE", help="playbook to run, relative to the project (or set RUNNER_PLAYBOOK)"),
@@ -56,10 +65,7 @@ PLACES: Group = (
     ),
 )
 ANSIBLE: Group = (
-    flag("--limit", metavar="PATTERN", help="run only on hosts that match PATTERN"),
-    flag("--tags", own=True, help="run only tasks with these tags"),
-    flag("--skip-tags", own=True, metavar="TAGS", help="skip tasks with these tags"),
-    flag("--forks", metavar="N", type=int, help="number of hosts to work on in parallel"),
+    *(_flag_of(option) for option in ANSIBLE_OPTIONS),
     flag("--hosts", metavar="HOSTS", help="hosts to run a module or a role on (default: all)"),
     flag("--cmdline", metavar="WORDS", help="additional arguments for Ansible's command line"),
 )
@@ -166,8 +172,7 @@ LIKE_ANSIBLE: Group = (
         action="append",
         help="variables: 'name=value name=value', YAML, JSON or @FILE; may be repeated",
     ),
-    flag("-l", "--limit", metavar="PATTERN", help="run only on hosts that match PATTERN"),
-    flag("-f", "--forks", metavar="N", type=int, help="number of hosts to work on in parallel"),
+    *(_flag_of(option, option.short) for option in ANSIBLE_OPTIONS if option.for_module),
     flag("-u", "--user", metavar="NAME", help="connect as this user"),
     flag("-c", "--connection", metavar="NAME", help="connection plugin to use, such as ssh or local"),
     flag("--become", action="store_true", help="run tasks as another user"),
@@ -180,9 +185,8 @@ LIKE_ANSIBLE_MODULE: Group = (
     flag("-m", "--module", metavar="NAME", help="module to run (default: command; or set RUNNER_MODULE)"),
     *MODULE,
 )
-LIKE_ANSIBLE_PLAYBOOK: Group = (
-    flag("-t", "--tags", own=True, help="run only tasks with these tags"),
-    flag("--skip-tags", own=True, metavar="TAGS", help="skip tasks with these tags"),
+LIKE_ANSIBLE_PLAYBOOK: Group = tuple(
+    _flag_of(option, option.short) for option in ANSIBLE_OPTIONS if not option.for_module
 )
 STANDALONE: Group = (
     flag("--artifact-dir", metavar="DIR", help="keep the artifacts in DIR/IDENT (default: keep nothing)"),

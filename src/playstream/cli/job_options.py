@@ -11,9 +11,10 @@ from typing import Any
 
 from playstream.cli.output import print_message
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.options import ANSIBLE_OPTIONS
 from playstream.pipeline.tree.directories import absolute_path
 
-_AS_THEY_ARE = ("hosts", "limit", "tags", "skip_tags", "forks", "cmdline", "omit_event_data", "only_failed_event_data")
+_AS_THEY_ARE = ("hosts", "cmdline", "omit_event_data", "only_failed_event_data")
 _ISOLATION = (
     "process_isolation",
     "process_isolation_executable",
@@ -26,6 +27,8 @@ _ISOLATION = (
     "container_volume_mounts",
     "container_options",
 )
+_TASKS = ("playbook", "role")
+"""The kinds of jobs that have tasks to choose from."""
 _WHAT = {"playbook": "RUNNER_PLAYBOOK", "module": "RUNNER_MODULE", "role": "RUNNER_ROLE"}
 _ASSIGNMENT = re.compile(r"""\s*([A-Za-z_]\w*)=((?:"[^"]*"|'[^']*'|[^\s"'])*)(?=\s|$)""")
 
@@ -47,11 +50,10 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
     kind = next(iter(what), "command from the file args")
     _check_belonging(flags, kind)
     options = {name: getattr(flags, name) for name in _AS_THEY_ARE if getattr(flags, name)}
-    options |= what | _of_module_or_role(flags, kind)
+    options |= what | ansible_options(flags) | _of_module_or_role(flags, kind)
     options |= {
         "private_data_dir": flags.private_data_dir,
         "ident": flags.ident,
-        "forks": flags.forks,
         "verbosity": flags.verbosity,
         "binary": flags.binary or os.environ.get("RUNNER_BINARY") or None,
         "inventory": None if flags.inventory is None else [_find_inventory(flags, item) for item in flags.inventory],
@@ -61,6 +63,12 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         **isolation_options(flags),
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def ansible_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the options given by the flags that Ansible has too; a subcommand may have some of them only."""
+    given = {option.name: getattr(flags, option.name, None) for option in ANSIBLE_OPTIONS}
+    return {name: value for name, value in given.items() if value not in {None, ""}}
 
 
 def isolation_options(flags: argparse.Namespace) -> dict[str, Any]:
@@ -90,8 +98,7 @@ def _check_belonging(flags: argparse.Namespace, kind: str) -> None:
     """Refuse flags that select hosts or tasks but do not apply to this kind of job."""
     for name, value, kinds in (
         ("--hosts", flags.hosts, ("module", "role")),
-        ("--tags", flags.tags, ("playbook", "role")),
-        ("--skip-tags", flags.skip_tags, ("playbook", "role")),
+        *((item.flag, getattr(flags, item.name), _TASKS) for item in ANSIBLE_OPTIONS if not item.for_module),
     ):
         if value and kind not in kinds:
             raise ConfigurationError(f"{name} applies to a {' or '.join(kinds)}, but this job runs a {kind}: omit it")

@@ -29,7 +29,4 @@ def run(flags: argparse.Namespace) -> int:
     directory, name = os.path.split(absolute_path(os.path.expanduser(flags.playbook)))
     options = standalone_options(flags)
     options |= {"playbook": name, "project_dir": directory}
-    for option in ("tags", "skip_tags"):
-        if getattr(flags, option):
-            options[option] = getattr(flags, option)
     return run_here(flags, options)

@@ -8,7 +8,7 @@ import shlex
 from typing import Any
 
 from playstream.cli.extra_vars import read_extra_vars
-from playstream.cli.job_options import isolation_options
+from playstream.cli.job_options import ansible_options, isolation_options
 from playstream.cli.output import print_message
 
 _WITH_VALUE = {"user": "--user", "connection": "--connection", "become_user": "--become-user"}
@@ -35,8 +35,7 @@ def standalone_options(flags: argparse.Namespace) -> dict[str, Any]:
     options = {
         "inventory": flags.inventory,
         "extravars": read_extra_vars(flags.extravars or (), warn) or None,
-        "limit": flags.limit,
-        "forks": flags.forks,
+        **ansible_options(flags),
         "verbosity": flags.verbosity,
         "cmdline": cmdline or None,
         "ident": flags.ident,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.job.options import ANSIBLE_OPTIONS
 from playstream.pipeline.job.passwords import ask_for_passwords
 from playstream.pipeline.protocol import Job
 from playstream.worker.paths import Paths
@@ -55,11 +56,9 @@ def _options(job: Job, paths: Paths, seen: Seen) -> list[str]:
     words: list[str] = []
     for item in _inventory(job, paths, seen):
         words += ["-i", item]
-    for option, value in (("--limit", job.limit), ("--tags", job.tags), ("--skip-tags", job.skip_tags)):
-        if value is not None and not (job.module and option != "--limit"):
-            words += [option, value]
-    if job.forks is not None:
-        words += ["--forks", str(job.forks)]
+    for option in ANSIBLE_OPTIONS:
+        if option.for_module or not job.module:
+            words += option.words(getattr(job, option.name))
     if job.verbosity:
         words.append("-" + "v" * job.verbosity)
     for path in write_extravars(job, paths):

@@ -48,8 +48,8 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
     Raises:
         ConfigurationError: the job could not run as asked; the message names the argument, or the file and line.
     """
-    given = options.get("private_data_dir")
-    directory = None if given is None else Path(given)
+    path = options.get("private_data_dir")
+    directory = None if path is None else Path(path)
     if directory is not None and delivery is not Delivery.ARGUMENTS:
         _check_directory(directory)
     texts, extravars = split_extravars("extravars", read_extravars(options.get("extravars", ()), directory or "."))
@@ -60,7 +60,8 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
         command = command or inputs.read_command_file(directory)
     playbook, plays = find_playbook(options)
     hosts = find_hosts(options)
-    _check_what(playbook or plays, options.get("module"), options.get("role"), command)
+    given = convert_fields(options)
+    _check_what(playbook or plays, given.get("module"), given.get("role"), command)
     project = options.get("project_dir")
     lookup = Lookup(directory, None if project is None else os.fspath(project), delivery)
     what = {"module": None, "role": None} if command else {"playbook": lookup.playbook(playbook), "plays": plays}
@@ -77,7 +78,7 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
         extravars_texts=texts,
         extravars=extravars,
         settings=join_settings(options),
-        **{**convert_fields(options), **what},
+        **{**given, **what},
     )
     job = _check_values(add_env_files(job, files))
     check_role(job, lookup.base, delivery, os.environ)

@@ -8,7 +8,7 @@ from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.inputs import check_envvars, check_json, check_ssh_key, split_words
-from playstream.pipeline.job.options import SETTING_OPTIONS
+from playstream.pipeline.job.options import ANSIBLE_OPTIONS, SETTING_OPTIONS
 from playstream.pipeline.job.passwords import check_passwords
 
 
@@ -39,10 +39,6 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "role": _keep,
     "role_vars": check_json,
     "role_skip_facts": _keep,
-    "limit": _keep,
-    "tags": _join_words,
-    "skip_tags": _join_words,
-    "forks": _keep,
     "verbosity": _keep,
     "cmdline": split_words,
     "envvars": check_envvars,
@@ -52,6 +48,7 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "env_files_win": _keep,
     "omit_event_data": _keep,
     "only_failed_event_data": _keep,
+    **{option.name: _join_words if option.is_list else _keep for option in ANSIBLE_OPTIONS},
 }
 """The options that are converted one by one; each function takes the option's name, for errors, and its value."""
 

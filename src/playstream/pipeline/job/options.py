@@ -1,4 +1,4 @@
-"""The keyword arguments for jobs: their names, their types, and which are settings too.
+"""The keyword arguments for jobs: their names, their types, and which are settings or words of Ansible too.
 
 The names and meanings are ansible-runner's, which are part of its protocol; where its documentation is unclear,
 docs/python.md says what happens.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict, Union
 from uuid import UUID
 
@@ -126,3 +127,50 @@ SETTING_OPTIONS = (
     *sorted(ISOLATION_KEYS),
 )
 """Options that are settings too; as arguments they win."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsibleOption:
+    """An option that Ansible's command line has too, with one value.
+
+    What is done with it follows from its row: the field of the Job, Ansible's words, what ansible-runner's protocol
+    carries, and the flag of the command line.
+    """
+
+    name: str
+    """The keyword, the field of the Job and, with dashes, the flag."""
+    metavar: str
+    help: str
+    short: str = ""
+    """Ansible's short flag, which `adhoc` and `playbook` have too."""
+    is_number: bool = False
+    is_list: bool = False
+    """Whether a list may be given, which Ansible gets joined by commas. An empty one is the same as none."""
+    for_module: bool = True
+    """Whether `ansible` has it, which runs a module."""
+    runner_keyword: bool = True
+    """Whether ansible-runner's run() has it."""
+    runner_flag: bool = True
+    """Whether ansible-runner's command line has it."""
+
+    @property
+    def flag(self) -> str:
+        """The flag, which is Ansible's own."""
+        return "--" + self.name.replace("_", "-")
+
+    def words(self, value: str | int | None) -> list[str]:
+        """Return the words for Ansible's command line; none for None."""
+        if value is None:
+            return []
+        text = str(value)
+        return [f"{self.flag}={text}"] if text.startswith("-") else [self.flag, text]
+
+
+ANSIBLE_OPTIONS = (
+    AnsibleOption("limit", "PATTERN", "run only on hosts that match PATTERN", "-l"),
+    AnsibleOption(
+        "tags", "TAGS", "run only tasks with these tags", "-t", is_list=True, for_module=False, runner_flag=False
+    ),
+    AnsibleOption("skip_tags", "TAGS", "skip tasks with these tags", is_list=True, for_module=False, runner_flag=False),
+    AnsibleOption("forks", "N", "number of hosts to work on in parallel", "-f", is_number=True),
+)

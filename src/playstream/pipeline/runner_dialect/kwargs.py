@@ -19,7 +19,7 @@ from playstream.pipeline.job.checks import check_options
 from playstream.pipeline.job.extravars import merge_as_json
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
-from playstream.pipeline.job.options import JobOptions
+from playstream.pipeline.job.options import ANSIBLE_OPTIONS, JobOptions
 from playstream.pipeline.job.passwords import ask_for_passwords, sort_passwords
 from playstream.pipeline.protocol import Job
 
@@ -123,9 +123,12 @@ def write_kwargs(job: Job) -> dict[str, Any]:
     added = list(added_files(job))
     files = [path for path in added if path.startswith(f"{_FILES}/{_EXTRAVARS}-")]
     inventory, words = _inventory(job, [path for path in added if path not in files])
-    # In front of the other words: an `-e` of the caller's among those wins.
-    extravars = [word for path in files for word in ("-e", f"@{_from_start(job, path)}")]
-    cmdline = [*extravars, *job.cmdline, *words, *ask_for_passwords(job.passwords, job.cmdline)]
+    # In front of the other words: what the caller says in those wins.
+    first = [word for path in files for word in ("-e", f"@{_from_start(job, path)}")]
+    for option in ANSIBLE_OPTIONS:
+        if not option.runner_keyword:
+            first += option.words(getattr(job, option.name))
+    cmdline = [*first, *job.cmdline, *words, *ask_for_passwords(job.passwords, job.cmdline)]
     playbook = [dict(play) for play in job.plays] if job.plays else job.playbook
     values: dict[str, Any] = {
         "ident": job.ident,
@@ -135,10 +138,7 @@ def write_kwargs(job: Job) -> dict[str, Any]:
         "module_args": job.module_args,
         "host_pattern": (job.hosts or "all") if job.module else None,
         "inventory": inventory,
-        "limit": job.limit,
-        "tags": job.tags,
-        "skip_tags": job.skip_tags,
-        "forks": job.forks,
+        **{option.name: getattr(job, option.name) for option in ANSIBLE_OPTIONS if option.runner_keyword},
         "verbosity": job.verbosity or None,
         "cmdline": shlex.join(cmdline) or None,
         "extravars": None if files else merge_as_json(job.extravars_texts, job.extravars) or None,
