@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError
-from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, Delivery
-from playstream.pipeline.io.stdio import Connection
-from playstream.pipeline.protocol import Failure, Record
+from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError, SilentPeer
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
+from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.io.stdio import SHUT, Connection
+from playstream.pipeline.outbox import Outbox
+from playstream.pipeline.protocol import Cancel, Failure, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.transmit import Transmitter
-from playstream.transmit.job_writer import JobWriter
 
 
 def transmit(
@@ -51,20 +53,27 @@ def transmit(
     """
     watch = _Watch(cancellation, look)
     transmitter = Transmitter(options, exclude=exclude, only_arguments=only_arguments)
-    if dialect is Dialect.RUNNER:
-        if hold:
-            raise ConfigurationError("hold: ansible-runner's protocol cannot cancel a job; stop the worker instead")
-        _transmit_to_runner(transmitter, Delivery(connection.writer, "the worker", liveness_seconds, None), watch)
-    else:
-        transmission = JobWriter(
+    native = dialect is Dialect.PLAYSTREAM
+    if hold and not native:
+        raise ConfigurationError("hold: ansible-runner's protocol cannot cancel a job; stop the worker instead")
+    link = _JobLink(
+        Outbox(
+            mailbox := Mailbox(),
             connection.writer,
-            keepalive_seconds=keepalive_seconds,
+            Direction.JOB,
+            keepalive_seconds=keepalive_seconds if native else 0.0,
             liveness_seconds=liveness_seconds,
-            cancellation=cancellation,
-            look=watch.look,
-        )
-        with closing(transmission):
-            _transmit(transmitter, transmission, watch, hold=hold)
+            cancellation=cancellation if native else None,
+        ),
+        mailbox,
+        watch.look if native else watch.check,
+    )
+    with closing(link):
+        link.start(dialect)
+        if native:
+            _transmit(transmitter, link, watch, connection.writer, hold=hold)
+        else:
+            _transmit_to_runner(transmitter, link, watch)
     if watch.error is not None:
         raise watch.error
 
@@ -126,39 +135,103 @@ class _Watch:
             raise _Stopped
 
 
-def _transmit(transmitter: Transmitter, transmission: JobWriter, watch: _Watch, *, hold: bool) -> None:
+class _JobLink:
+    """Sends the records of a job, and watches the link and for requests to stop meanwhile.
+
+    Args:
+        outbox: writes what is in the mailbox.
+        mailbox: takes the records.
+        look: called every LOOK_SECONDS while something waits.
+    """
+
+    def __init__(self, outbox: Outbox, mailbox: Mailbox, look: Callable[[], None]) -> None:
+        self._outbox = outbox
+        self._mailbox = mailbox
+        self._look = look
+
+    def start(self, dialect: Dialect) -> None:
+        """Begin to send."""
+        self._outbox.start(dialect)
+
+    def send(self, record: Record) -> None:
+        """Send a record. Wait while too many are waiting.
+
+        Raises:
+            PlaystreamError: the reader has exited, or reads nothing, or the record cannot be sent in the dialect.
+        """
+        self._mailbox.put_when_room(record, self._check)
+
+    def end(self) -> None:
+        """Send the end of the stream, and wait until everything is written.
+
+        Raises:
+            PlaystreamError: as for `send`.
+        """
+        self._mailbox.close()
+        while self._outbox.busy:
+            self._outbox.wait()
+            self._check()
+        if self._mailbox.error is not None:
+            raise self._mailbox.error
+
+    def hold(self, output_fd: int, cancellation: Cancellation) -> None:
+        """Wait until the worker has exited, at the end of the job; send Cancel if that is requested.
+
+        Args:
+            output_fd: the link.
+            cancellation: requests the end of the job.
+
+        Raises:
+            LinkError: the worker takes nothing.
+        """
+        poll = select.poll()
+        poll.register(output_fd, SHUT)
+        poll.register(cancellation, select.POLLIN)
+        while cancellation.reason is None:
+            events = dict(poll.poll(LOOK_SECONDS * 1000)).get(output_fd, 0)
+            self._check()
+            if events & ~SHUT or self._mailbox.error is not None:
+                if isinstance(self._mailbox.error, SilentPeer):
+                    raise self._mailbox.error
+                return
+            if events:
+                poll.modify(output_fd, 0)
+                self._outbox.probe()
+        self.send(Cancel(cancellation.reason))
+        self.end()
+
+    def close(self) -> None:
+        """Drop what is not written yet. A blocked write is not waited for."""
+        self._mailbox.fail(LinkError("the stream was broken off"))
+        self._mailbox.close()
+        self._outbox.wait()
+
+    def _check(self) -> None:
+        self._look()
+        self._outbox.check()
+
+
+def _transmit(transmitter: Transmitter, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
     try:
         for record in watch.records(transmitter.records()):
-            transmission.send(record)
+            link.send(record)
     except LinkError:
         raise
     except PlaystreamError:
-        transmission.end()
+        link.end()
         raise
     if watch.cancellation is None or watch.stopped or not (hold or watch.reason):
-        transmission.end()
+        link.end()
     else:
-        transmission.hold(watch.cancellation)
+        link.hold(output_fd, watch.cancellation)
 
 
-def _transmit_to_runner(transmitter: Transmitter, delivery: Delivery, watch: _Watch) -> None:
+def _transmit_to_runner(transmitter: Transmitter, link: _JobLink, watch: _Watch) -> None:
     """Write the stream, or break it off when it is time to stop: the dialect has no word for that."""
-    from playstream.pipeline.runner_dialect.sender import RunnerSender  # noqa: PLC0415 - only where it is spoken
-
-    sender = RunnerSender(Direction.JOB)
-
-    def look() -> None:
-        watch.check()
-        delivery.check()
-
     try:
         for record in transmitter.records():
             watch.check()
-            for data in sender.send(record):
-                delivery.write(data, look)
-        for data in sender.end():
-            delivery.write(data, look)
+            link.send(record)
+        link.end()
     except _Stopped:
         pass
-    finally:
-        sender.close()

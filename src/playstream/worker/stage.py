@@ -13,12 +13,13 @@ from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_L
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
+from playstream.pipeline.outbox import Outbox
 from playstream.pipeline.protocol import Failure, Job, StatusName
+from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
 from playstream.worker.intake import Intake, detect_dialect
 from playstream.worker.leftovers import remove_leftovers
-from playstream.worker.outbox import Outbox
 from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool
 from playstream.worker.supervise import READER_GONE, JobConnection
@@ -84,6 +85,7 @@ class Worker:
         self._outbox = Outbox(
             self._mailbox,
             output,
+            Direction.RESULT,
             keepalive_seconds=options.keepalive_seconds,
             liveness_seconds=options.liveness_seconds,
             cancellation=cancellation,

@@ -1,0 +1,246 @@
+"""The outbox: between a stage, which must never wait for the link, and the link, which may be slow.
+
+A thread encodes and writes the records of one direction, in either dialect. It sends a heartbeat when nothing was sent
+for long.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from playstream.pipeline.dialect import Dialect
+from playstream.pipeline.errors import PlaystreamError, SilentPeer, as_error
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.liveness import Delivery
+from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
+from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Record, Sender, TreeEnd
+from playstream.pipeline.protocol.order import Direction
+
+if TYPE_CHECKING:
+    from playstream.pipeline.runner_dialect.sender import RunnerSender
+
+GATHER_SECONDS = 0.025
+"""Minimum time between two flushes of results, so that events share frames (docs/performance.md); the delay is not
+noticeable."""
+_PROBE_SECONDS = 1.0
+"""Between two heartbeats to a reader that may have left without a word."""
+
+
+class Outbox:
+    """Sends what is put into a mailbox, from `start` on.
+
+    Results are flushed when nothing more is waiting and the last flush is a little while ago: a single event is sent at
+    once, and events that follow one another closely share frames. A job is flushed when it is complete.
+
+    Args:
+        mailbox: where the records come from.
+        output_fd: the link.
+        direction: which one.
+        keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
+        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to send; None for no limit.
+        dialect: the dialect to use if that of the other side is unknown.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        output_fd: int,
+        direction: Direction,
+        *,
+        keepalive_seconds: float,
+        liveness_seconds: float,
+        cancellation: Cancellation | None,
+        dialect: Dialect = Dialect.PLAYSTREAM,
+    ) -> None:
+        self._mailbox = mailbox
+        self._direction = direction
+        self._dialect = dialect
+        side = "the worker" if direction is Direction.JOB else "the process stage"
+        self._delivery = Delivery(output_fd, side, liveness_seconds, cancellation)
+        self._keepalive = keepalive_seconds or None
+        self._gather = GATHER_SECONDS if direction is Direction.RESULT else None
+        self._outgoing: Outgoing | None = None
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._written = 0.0
+        """When something was written last."""
+
+    def start(self, dialect: Dialect) -> Outgoing:
+        """Begin to send. A second call changes nothing: a stream has one dialect."""
+        with self._starting:
+            if self._outgoing is None:
+                self._outgoing = outgoing_in(dialect, self._direction)
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._outgoing,), name="playstream-outbox", daemon=True
+                )
+                self._thread.start()
+            return self._outgoing
+
+    def name(self, ident: str) -> None:
+        """Say what the run is called, where the dialect says it."""
+        self.start(self._dialect).name(ident)
+
+    def close(self) -> None:
+        """Write what is waiting and the end of the stream; wait until that is done or has failed."""
+        self._mailbox.close()
+        self.start(self._dialect)
+        while self.busy:
+            self.wait()
+            self.check()
+
+    @property
+    def busy(self) -> bool:
+        """True while something may still be written."""
+        return self._thread is not None and self._thread.is_alive() and self._mailbox.error is None
+
+    def wait(self) -> None:
+        """Wait for LOOK_SECONDS, or until all is written or writing has failed."""
+        if self._thread is not None:
+            self._thread.join(LOOK_SECONDS)
+
+    def probe(self) -> None:
+        """Check whether a reader that sends no more still reads: write something now, and then every second.
+
+        If it does not, writing fails, and the descriptor reports that its other end is closed. Without heartbeats
+        nothing is done: that is found out with the next record.
+        """
+        if self._keepalive is not None:
+            self._keepalive = min(self._keepalive, _PROBE_SECONDS)
+            self._mailbox.put(Heartbeat())
+
+    def check(self) -> None:
+        """Give up if the reader has taken nothing for too long; the mailbox has the error then."""
+        try:
+            self._delivery.check()
+        except SilentPeer as error:
+            self._mailbox.fail(error)
+
+    def _run(self, outgoing: Outgoing) -> None:
+        flushed = self._written = time.monotonic()
+        pending = False
+        try:
+            if self._direction is Direction.JOB:
+                self._write_all(outgoing.flush())  # the preamble, so that the worker answers while the tree is packed
+            while True:
+                gathers = pending and self._gather is not None
+                record = self._mailbox.take(self._time_left(flushed) if gathers else self._keepalive)
+                if record is CLOSED:
+                    break
+                if record is EMPTY:
+                    self._write_all(outgoing.flush() if gathers else outgoing.send(Heartbeat(), flush=True))
+                    flushed, pending = time.monotonic(), False
+                    continue
+                pending = not self._is_due(record, flushed)
+                self._write_all(outgoing.send(record, flush=not pending))
+                now = time.monotonic()
+                if not pending:
+                    flushed = now
+                if self._keepalive is not None and now > self._written + self._keepalive:
+                    # Records come and nothing is sent: an archive grows, which is sent when it is complete.
+                    self._write_all(outgoing.send(Heartbeat(), flush=True))
+            self._write_all(outgoing.end())
+        except (PlaystreamError, OSError) as error:
+            self._mailbox.fail(as_error(error))
+        finally:
+            outgoing.close()
+
+    def _time_left(self, flushed: float) -> float:
+        return flushed + (self._gather or 0.0) - time.monotonic()
+
+    def _is_due(self, record: Record, flushed: float) -> bool:
+        """Return whether to flush after a record."""
+        if self._gather is not None:
+            return self._mailbox.empty and self._time_left(flushed) <= 0
+        return isinstance(record, (TreeEnd, Heartbeat, Cancel)) or (isinstance(record, Job) and not record.tree)
+
+    def _write_all(self, pieces: Iterable[bytes]) -> None:
+        for data in pieces:
+            if self._mailbox.error is not None:
+                raise self._mailbox.error  # the thread that has given up may close the link
+            if data:
+                self._delivery.write(data)
+                self._written = time.monotonic()
+
+
+class Outgoing(Protocol):
+    """The outgoing direction of a dialect: what is to be written for a record, in pieces."""
+
+    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
+        """Return the pieces for `record`; without `flush` they may be held back."""
+
+    def flush(self) -> Iterable[bytes]:
+        """Return what was held back."""
+
+    def end(self) -> Iterable[bytes]:
+        """Return the last pieces."""
+
+    def name(self, ident: str) -> None:
+        """Say what the run is called, once that is known."""
+
+    def close(self) -> None:
+        """Drop what has not been sent."""
+
+
+class _Native:
+    """The native dialect, whose frames gather."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
+        """Return the frames that are full, or all with `flush`."""
+        return (self._sender.send(record, flush=flush),)
+
+    def flush(self) -> Iterable[bytes]:
+        """Return the frame of the pending records."""
+        return (self._sender.flush(),)
+
+    def end(self) -> Iterable[bytes]:
+        """Return the End record."""
+        return (self._sender.end(),)
+
+    def name(self, ident: str) -> None:
+        """Do nothing: the records have no name."""
+
+    def close(self) -> None:
+        """Do nothing: there is only memory to release."""
+
+
+class _Runner:
+    """ansible-runner's dialect, which holds nothing back."""
+
+    def __init__(self, sender: RunnerSender) -> None:
+        self._sender = sender
+
+    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:  # noqa: ARG002 - nothing is held back
+        """Return the line, or the archive of a whole tree."""
+        return self._sender.send(record)
+
+    def flush(self) -> Iterable[bytes]:
+        """Nothing."""
+        return ()
+
+    def end(self) -> Iterable[bytes]:
+        """Return the line that ends the stream."""
+        return self._sender.end()
+
+    def name(self, ident: str) -> None:
+        """Set the name, which is part of the statuses."""
+        self._sender.ident = ident
+
+    def close(self) -> None:
+        """Drop an archive that is not complete."""
+        self._sender.close()
+
+
+def outgoing_in(dialect: Dialect, direction: Direction) -> Outgoing:
+    """Create the outgoing end of one direction."""
+    if dialect is Dialect.PLAYSTREAM:
+        return _Native(Sender(direction))
+    from playstream.pipeline.runner_dialect.sender import RunnerSender  # noqa: PLC0415 - zipfile costs 10 ms of a start
+
+    return _Runner(RunnerSender(direction))
