@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
@@ -16,13 +15,10 @@ from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, 
 from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
 from playstream.pipeline.io.stdio import Connection, InputLayer, read_some
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
-from playstream.pipeline.protocol import NEED_DATA, Receiver
+from playstream.pipeline.protocol import NEED_DATA, Incoming, Receiver
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Output, Processor, Result
 from playstream.process.recording import RecordingReceiver, is_recording
-
-if TYPE_CHECKING:
-    from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
 
 STOP_SECONDS = 2.2
 """How long `process` continues to read after it was asked to stop. In a shell's pipeline the same signal has reached
@@ -192,101 +188,94 @@ def _patience(stop_at: float | None, silence_left: float | None, *, looking: boo
 
 
 class _Input:
-    """What comes on a descriptor, which its first bytes tell: a worker's stream in either dialect, or a recording."""
+    """What comes on a descriptor, as its first bytes tell: a worker's stream in either dialect, or a recording."""
 
     def __init__(self, fd: int | InputLayer, limits: Limits) -> None:
         self._fd = fd
         self._limits = limits
         self._head = b""
         self._first: FirstBytes | None = None
-        self._receiver: Receiver | RunnerReceiver | RecordingReceiver | None = None
+        self._incoming: Incoming | None = None
+        """None while the first bytes do not tell."""
 
     @property
     def closed(self) -> bool:
         """True when nothing more is to come."""
-        return self._receiver is not None and self._receiver.closed
+        return self._incoming is not None and self._incoming.closed
 
     @property
     def has_heartbeats(self) -> bool:
         """Whether the other side says that it lives while it has nothing to say."""
-        if isinstance(self._receiver, RecordingReceiver):
-            return False
-        return self._receiver is None or self._receiver.has_heartbeats
-
-    @property
-    def _runner(self) -> RunnerReceiver | None:
-        """The receiver of ansible-runner's protocol, if the stream is in it."""
-        if self._receiver is None or isinstance(self._receiver, (Receiver, RecordingReceiver)):
-            return None
-        return self._receiver
+        return self._incoming is None or self._incoming.has_heartbeats
 
     @property
     def keeps_status(self) -> bool:
         """Whether the worker has said how the job ended, and that waits for its artifacts."""
-        return self._runner is not None and self._runner.keeps_status
+        return self._incoming is not None and self._incoming.keeps_status
 
     def release_status(self, processor: Processor) -> None:
         """Give the processor the status that waits: its artifacts are not waited for any more."""
-        if self._runner is not None and self._runner.keeps_status:
-            self._runner.release_status()
-            self._give(self._runner, processor)
+        if self._incoming is not None and self._incoming.keeps_status:
+            self._incoming.release_status()
+            _give(self._incoming, processor)
 
     def close(self) -> None:
         """Drop what has been begun."""
-        if self._runner is not None:
-            self._runner.records.close()
+        if self._incoming is not None:
+            self._incoming.close()
 
     def feed(self, processor: Processor, stop: Callable[[], bool]) -> None:
         """Read once and give the processor what is complete, until `stop` says so."""
         data = read_some(self._fd)
         at_end = not data
-        if self._receiver is None:
+        if self._incoming is None:
             data = self._choose(data)
-        receiver = self._receiver
-        if receiver is None:
+        incoming = self._incoming
+        if incoming is None:
             return
-        receiver.receive_data(data)
-        self._give(receiver, processor, stop)
+        incoming.receive_data(data)
+        _give(incoming, processor, stop)
         if at_end:
-            receiver.receive_eof()
-            self._give(receiver, processor, stop)
-
-    @staticmethod
-    def _give(
-        receiver: Receiver | RunnerReceiver | RecordingReceiver,
-        processor: Processor,
-        stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        next_record, take = receiver.next_record, processor.receive
-        while (record := next_record()) is not NEED_DATA:
-            take(record)
-            if stop():
-                return
+            incoming.receive_eof()
+            _give(incoming, processor, stop)
 
     def _choose(self, data: bytes) -> bytes:
-        """Choose the receiver; return all data so far once it is known."""
+        """Choose how to read; return all data so far once that is known."""
         if self._first is None:
             self._head += data
             recording = is_recording(self._head)
             if recording is None and data:
                 return b""
             if recording:
-                self._receiver = RecordingReceiver(max_record=self._limits.max_record_bytes)
+                self._incoming = RecordingReceiver(max_record=self._limits.max_record_bytes)
                 return self._head
             self._first, data = FirstBytes(), self._head
         detected = self._first.receive_data(data)
         if detected is None:
             return b""
         dialect, data = detected
-        if dialect is Dialect.PLAYSTREAM:
-            self._receiver = Receiver(Direction.RESULT, max_record=self._limits.max_record_bytes)
-        else:
-            from playstream.pipeline.runner_dialect.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms
-
-            self._receiver = RunnerReceiver(
-                Direction.RESULT,
-                max_record=self._limits.max_record_bytes,
-                max_archive=self._limits.max_tree_bytes,
-                max_entries=self._limits.max_tree_entries,
-            )
+        self._incoming = _incoming_in(dialect, self._limits)
         return data
+
+
+def _incoming_in(dialect: Dialect, limits: Limits) -> Incoming:
+    """Create the incoming end of a worker's results."""
+    if dialect is Dialect.PLAYSTREAM:
+        return Receiver(Direction.RESULT, max_record=limits.max_record_bytes)
+    from playstream.pipeline.runner_dialect.receiver import RunnerReceiver  # noqa: PLC0415 - zipfile costs 10 ms
+
+    return RunnerReceiver(
+        Direction.RESULT,
+        max_record=limits.max_record_bytes,
+        max_archive=limits.max_tree_bytes,
+        max_entries=limits.max_tree_entries,
+    )
+
+
+def _give(incoming: Incoming, processor: Processor, stop: Callable[[], bool] = lambda: False) -> None:
+    """Give the processor each complete record, until `stop` says so."""
+    next_record, take = incoming.next_record, processor.receive
+    while (record := next_record()) is not NEED_DATA:
+        take(record)
+        if stop():
+            return

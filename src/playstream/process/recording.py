@@ -45,6 +45,17 @@ class RecordingReceiver:
         """What the statistics come to; None while there were none."""
         self._end: Status | None = None
         self.closed = False
+        self.has_heartbeats = False
+        """A file has none."""
+        self.keeps_status = False
+
+    def release_status(self) -> None:
+        """Do nothing: the status is made at the end."""
+
+    def close(self) -> None:
+        """Drop what is not complete."""
+        self._lines.clear()
+        self._rest.clear()
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they were received.

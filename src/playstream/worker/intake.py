@@ -222,4 +222,4 @@ class Intake:
         self._reader.close()
         self._unpacker.close()
         if self._runner is not None:
-            self._runner.records.close()
+            self._runner.close()

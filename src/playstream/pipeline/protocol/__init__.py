@@ -4,7 +4,7 @@ Files, clocks, sockets, threads and processes do not belong here; the caller pas
 """
 
 from playstream.pipeline.protocol.frame_reader import Frame, FrameReader, Noise
-from playstream.pipeline.protocol.receiver import Receiver
+from playstream.pipeline.protocol.receiver import Incoming, Receiver
 from playstream.pipeline.protocol.record_reader import NEED_DATA, NeedData
 from playstream.pipeline.protocol.records import (
     Cancel,
@@ -37,6 +37,7 @@ __all__ = [
     "Frame",
     "FrameReader",
     "Heartbeat",
+    "Incoming",
     "Job",
     "Log",
     "LogLevel",

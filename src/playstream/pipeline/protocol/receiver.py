@@ -5,7 +5,7 @@ It does no I/O. As in h11, the caller passes bytes to `receive_data` and asks fo
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
 from playstream.pipeline.protocol import codec
@@ -15,8 +15,47 @@ from playstream.pipeline.protocol.record_reader import NEED_DATA, NeedData, Reco
 from playstream.pipeline.protocol.records import Record
 
 
+class Incoming(Protocol):
+    """The incoming end of one direction, whatever encodes it: bytes to records."""
+
+    @property
+    def closed(self) -> bool:
+        """True when nothing more can come."""
+
+    @property
+    def has_heartbeats(self) -> bool:
+        """Whether the sender says that it lives while it has nothing to say."""
+
+    @property
+    def keeps_status(self) -> bool:
+        """Whether the sender has said how the job ended, and that waits for its artifacts."""
+
+    def release_status(self) -> None:
+        """Make a status that waits the next record, because nothing more will be read."""
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they were received."""
+
+    def receive_eof(self) -> None:
+        """Mark the end of the input.
+
+        Raises:
+            IncompleteStream: the stream is not complete.
+        """
+
+    def next_record(self) -> Record | Noise | Literal[NeedData.NEED_DATA]:
+        """Return the next record, noise that was skipped, or NEED_DATA.
+
+        Raises:
+            PlaystreamError: the bytes are not valid.
+        """
+
+    def close(self) -> None:
+        """Drop what is not complete."""
+
+
 class Receiver:
-    """One direction, incoming. Any bytes yield records, Noise or RemoteProtocolError.
+    """One direction, incoming, in the native dialect. Any bytes yield records, Noise or RemoteProtocolError.
 
     `receive_data` and `next_record` do everything. A receiver of much may use the two layers in two threads: `frames`
     checks and decompresses, `records` digests and parses.
@@ -42,6 +81,19 @@ class Receiver:
         """True: a sender says that it lives while it has nothing to say."""
         return True
 
+    @property
+    def keeps_status(self) -> bool:
+        """False: each status is given at once."""
+        return False
+
+    def release_status(self) -> None:
+        """Do nothing: no status waits."""
+
+    def close(self) -> None:
+        """Drop what is not complete."""
+        self.frames.clear()
+        self.records.clear()
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they were received. What follows End or an error is dropped, such as a logout message."""
         if not self.closed and self._failed is None:
@@ -65,8 +117,7 @@ class Receiver:
                 self.records.receive_frame(frame)
         except RemoteProtocolError as error:
             self._failed = error
-            self.frames.clear()
-            self.records.clear()
+            self.close()
             raise
         return record
 

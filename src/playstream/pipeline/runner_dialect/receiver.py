@@ -79,6 +79,10 @@ class RunnerReceiver:
         """Make a status that waits for artifacts the next record, because nothing more will be read."""
         self.records.release_status()
 
+    def close(self) -> None:
+        """Drop an archive that has been begun."""
+        self.records.close()
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they were received. What follows the end or an error is dropped."""
         if not self.closed and self._failed is None:
