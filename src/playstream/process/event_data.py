@@ -13,6 +13,8 @@ PLAY_START = "playbook_on_play_start"
 TASK_START = "playbook_on_task_start"
 NO_HOSTS_MATCHED = "playbook_on_no_hosts_matched"
 STATS = "playbook_on_stats"
+ERROR = "error"
+"""A message of Ansible's own."""
 
 TaskStatus = Literal["ok", "failed", "skipped", "unreachable"]
 """How a task ended on a host."""

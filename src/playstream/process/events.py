@@ -10,7 +10,7 @@ from typing import Any
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.io.json_text import fit_json, is_json
 from playstream.pipeline.protocol import Event
-from playstream.process.event_data import NO_HOSTS_MATCHED, PLAY_START
+from playstream.process.event_data import ERROR, NO_HOSTS_MATCHED, PLAY_START
 
 _is_uuid = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}").fullmatch
 """A uuid; Ansible's tasks that run again get `_2` and so on behind theirs."""
@@ -25,6 +25,10 @@ _HALVES = (b"\\ud", b"\\uD")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _UNREADABLE = re.compile(r"Unable to parse (.{1,300}?) as an inventory source")
 _NO_HOSTS = re.compile(r"No hosts matched, nothing to do|provided hosts list is empty")
+_NO_TASK = 'No matching task "', '" found'
+"""What stands around the name in Ansible's message."""
+_MAX_NAME = 300
+"""Characters of a task's name that are shown."""
 _MAX_TEXT = 1 << 16
 """Characters of what Ansible says before its first play that are looked at."""
 
@@ -177,13 +181,14 @@ class MissingEvents:
 class Reach:
     """Follows the events of a run, to say whether it reached a host.
 
-    Ansible takes an inventory that it cannot read, and no hosts, for success.
+    Ansible takes an inventory that it cannot read, no hosts, and no task to start at for success.
     """
 
     def __init__(self) -> None:
         self._plays = 0
         self._without_hosts = 0
         self._text = ""
+        self._missing_task: str | None = None
         self.reached = False
         """True once a host has been worked on: nothing more is needed."""
 
@@ -198,16 +203,37 @@ class Reach:
             self._plays += 1
         elif name == NO_HOSTS_MATCHED:
             self._without_hosts += 1
+        elif name == ERROR:
+            before, after = _NO_TASK
+            _, found, rest = _plain(event["stdout"][:_MAX_TEXT]).partition(before)
+            if found:
+                self._missing_task = rest.partition(after)[0]
         if not self._plays and len(self._text) < _MAX_TEXT:
             self._text += event["stdout"][:_MAX_TEXT] + "\n"
 
     def explain(self, *, successful: bool) -> str | None:
         """Return what a user should know about a run that has ended; None for nothing."""
-        text = " ".join(_COLOUR.sub("", self._text).split())  # Ansible breaks its lines
+        text = _plain(self._text)
         said = [f"Ansible could not read the inventory {name}" for name in dict.fromkeys(_UNREADABLE.findall(text))]
         if successful and not self.reached:
             if self._plays and self._without_hosts >= self._plays:
                 said.append("no play matched a host, so nothing was done")
             elif not self._plays and _NO_HOSTS.search(text):
                 said.append("no host matched, so nothing was done")
+            elif self._missing_task is not None:
+                task = self._missing_task
+                shown = task if len(task) <= _MAX_NAME else f"{task[:_MAX_NAME]}…"
+                # If no host matches, Ansible does not look for the task.
+                return "; ".join([*said, f"no task to start at is named {shown!r}, so nothing was done"]) + _CHECK_TASK
         return "; ".join(said) + ". Check the inventory, hosts and limit" if said else None
+
+
+_CHECK_TASK = (
+    ". Check the name: Ansible compares it with the names of all tasks, except those in files that are included while "
+    "the playbook runs (include_tasks, include_role)"
+)
+
+
+def _plain(text: str) -> str:
+    """Return text of Ansible's without colours, and without the line ends that it has put between words."""
+    return " ".join(_COLOUR.sub("", text).split())

@@ -112,6 +112,20 @@ def test_several_inventories(what: tuple[str, str], worker: str, directory: Path
 
 
 @pytest.mark.parametrize("worker", [OURS, THEIRS])
+def test_a_task_to_start_at(worker: str, directory: Path, tmp_path: Path) -> None:
+    """ansible-runner has no argument for it, and does it all the same."""
+    (directory / "env" / "cmdline").write_text("--diff\n")
+    (directory / "project" / "site.yml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - fail:\n    - {name: say 'it', debug: {msg: it is said}}\n"
+    )
+    place = tmp_path / "run"
+    place.mkdir()
+    done = run(Combination(OURS, worker, OURS), directory, place, ("-p", "site.yml", "--start-at-task", "say 'it'"))
+    assert done.exit_statuses == (0, 0, 0), done.stderr
+    assert "it is said" in done.text("stdout")
+
+
+@pytest.mark.parametrize("worker", [OURS, THEIRS])
 def test_settings_that_ansible_runner_knows_as_arguments_alone(worker: str, directory: Path, tmp_path: Path) -> None:
     (directory / "project" / "site.yml").write_text(
         "- hosts: all\n  gather_facts: false\n  tasks: [set_fact: {answer: 42, cacheable: true}]\n"

@@ -86,6 +86,13 @@ def test_the_default_image_asks_for_no_container(
     assert (isolation.image if isolation else None) == (sent["container_image"] if isolated else None)
 
 
+def test_a_task_to_start_at_is_words_of_the_command_line(directory: Path) -> None:
+    """ansible-runner has no argument for it. The caller's own words come later, and win."""
+    sent = write_kwargs(Job("7", playbook="site.yml", start_at_task="it's here", cmdline=("--diff",)))
+    assert sent["cmdline"] == """--start-at-task 'it'"'"'s here' --diff"""
+    assert read_kwargs(sent, directory).cmdline == ("--start-at-task", "it's here", "--diff")
+
+
 def test_roles_are_found_from_the_project(directory: Path) -> None:
     sent = write_kwargs(Job("7", playbook="site.yml", roles_path=("roles", "/usr/share/roles")))
     assert sent["roles_path"] == "../roles:/usr/share/roles"

@@ -276,6 +276,7 @@ KWARG_NAMES = (
     "inventory",
     "limit",
     "tags",
+    "start_at_task",
     "forks",
     "verbosity",
     "cmdline",

@@ -28,6 +28,7 @@ from playstream.pipeline.job.job_fields import (
     list_roles_path,
 )
 from playstream.pipeline.job.lookup import Delivery, Lookup, closed_error, is_closed
+from playstream.pipeline.job.options import ANSIBLE_OPTIONS
 from playstream.pipeline.job.passwords import check_passwords
 from playstream.pipeline.job.roles import check_role
 from playstream.pipeline.protocol import Job
@@ -62,6 +63,7 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
     hosts = find_hosts(options)
     given = convert_fields(options)
     _check_what(playbook or plays, given.get("module"), given.get("role"), command)
+    _check_module_options(given)
     project = options.get("project_dir")
     lookup = Lookup(directory, None if project is None else os.fspath(project), delivery)
     what = {"module": None, "role": None} if command else {"playbook": lookup.playbook(playbook), "plays": plays}
@@ -166,6 +168,15 @@ def _check_directory(directory: Path) -> None:
         )
     if not os.path.isdir(directory):
         raise ConfigurationError(f"the private data directory {str(directory)!r} is not a directory")
+
+
+def _check_module_options(given: Mapping[str, Any]) -> None:
+    """Refuse options that Ansible does not have for a module; those that ansible-runner has too have no effect."""
+    for option in ANSIBLE_OPTIONS:
+        if given.get("module") and option.name in given and not (option.for_module or option.runner_keyword):
+            raise ConfigurationError(
+                f"{option.name} applies to a playbook or role, but this job runs a module: omit it"
+            )
 
 
 def _check_what(playbook: object, module: object, role: object, command: Sequence[str]) -> None:

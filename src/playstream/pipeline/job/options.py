@@ -107,6 +107,8 @@ class JobOptions(SharedOptions, total=False):
     limit: str | None
     tags: str | Sequence[str] | None
     skip_tags: str | Sequence[str] | None
+    start_at_task: Name | None
+    """Name of the first task to run, or a pattern that it matches."""
     forks: int | None
     verbosity: int | None
     """Number of -v, 0 to 7."""
@@ -172,5 +174,13 @@ ANSIBLE_OPTIONS = (
         "tags", "TAGS", "run only tasks with these tags", "-t", is_list=True, for_module=False, runner_flag=False
     ),
     AnsibleOption("skip_tags", "TAGS", "skip tasks with these tags", is_list=True, for_module=False, runner_flag=False),
+    AnsibleOption(
+        "start_at_task",
+        "NAME",
+        "start at the first task with this name, which may be a pattern",
+        for_module=False,
+        runner_keyword=False,
+        runner_flag=False,
+    ),
     AnsibleOption("forks", "N", "number of hosts to work on in parallel", "-f", is_number=True),
 )

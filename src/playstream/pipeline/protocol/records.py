@@ -82,6 +82,7 @@ class Job:
     limit: str | None = None
     tags: str | None = None
     skip_tags: str | None = None
+    start_at_task: str | None = None
     forks: int | None = None
     verbosity: int = 0
     cmdline: tuple[str, ...] = ()
