@@ -11,6 +11,8 @@ needs.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,30 +20,10 @@ from playstream._version import __version__
 
 if TYPE_CHECKING:
     from playstream import interface as interface
-    from playstream.interface.aio import EventStream as EventStream
-    from playstream.interface.aio import arun as arun
-    from playstream.interface.aio import stream as stream
-    from playstream.interface.ansible_doc import get_plugin_docs as get_plugin_docs
-    from playstream.interface.ansible_doc import get_plugin_docs_async as get_plugin_docs_async
-    from playstream.interface.ansible_doc import get_plugin_list as get_plugin_list
-    from playstream.interface.ansible_doc import get_role_argspec as get_role_argspec
-    from playstream.interface.ansible_doc import get_role_list as get_role_list
-    from playstream.interface.ansible_queries import get_ansible_config as get_ansible_config
-    from playstream.interface.ansible_queries import get_inventory as get_inventory
-    from playstream.interface.commands import run_command as run_command
-    from playstream.interface.commands import run_command_async as run_command_async
-    from playstream.interface.config import RunnerConfig as RunnerConfig
-    from playstream.interface.event_handler import EventHandler as EventHandler
-    from playstream.interface.run_code import RunCode as RunCode
-    from playstream.interface.runner import Runner as Runner
-    from playstream.interface.running import init_runner as init_runner
-    from playstream.interface.running import run as run
-    from playstream.interface.running import run_async as run_async
-    from playstream.pipeline.errors import CallbackError as CallbackError
-    from playstream.pipeline.errors import ConfigurationError as ConfigurationError
-    from playstream.pipeline.errors import PlaystreamError as PlaystreamError
+    from playstream.interface import *  # noqa: F403 - its names, for type checkers
 
 _PLACES = {
+    "playstream": ("interface",),
     "playstream.interface.aio": ("EventStream", "arun", "stream"),
     "playstream.interface.commands": ("run_command", "run_command_async"),
     "playstream.interface.config": ("RunnerConfig",),
@@ -59,26 +41,33 @@ _PLACES = {
     "playstream.interface.running": ("init_runner", "run", "run_async"),
     "playstream.pipeline.errors": ("CallbackError", "ConfigurationError", "PlaystreamError"),
 }
-_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 - the names of _PLACES
-    "__version__",
-    "interface",
-    *_PLACE_OF,
-]
 
+def lazy_attributes(package: str, places: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+    """Return a `__getattr__` for a package, which loads each name when it is first used.
+
+    Args:
+        package: the package's own name.
+        places: modules, and the names that the package has from them. The package itself stands for names of
+            subpackages.
+    """
+    place_of = {name: place for place, names in places.items() for name in names}
+
+    def load(name: str) -> Any:
+        place = place_of.get(name)
+        if place is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = import_module(f"{package}.{name}") if place == package else getattr(import_module(place), name)
+        vars(sys.modules[package])[name] = value
+        return value
+
+    return load
+
+
+__all__ = ["__version__", *(name for names in _PLACES.values() for name in names)]  # noqa: PLE0604 - they are text
 
 if not TYPE_CHECKING:  # a type checker must only see the names above
-
-    def __getattr__(name: str) -> Any:
-        if name == "interface":
-            return import_module("playstream.interface")
-        place = _PLACE_OF.get(name)
-        if place is None:
-            raise AttributeError(f"module 'playstream' has no attribute {name!r}")
-        value = getattr(import_module(place), name)
-        globals()[name] = value
-        return value
+    __getattr__ = lazy_attributes(__name__, _PLACES)
 
 
 def __dir__() -> list[str]:

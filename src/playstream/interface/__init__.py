@@ -1,7 +1,7 @@
 """The Python interface.
 
-It connects stages with links; the stages do the work. Each function is loaded when it is first used, so that a program
-loads only the stages it needs.
+It connects stages with links; the stages do the work. `playstream` has the same names, each loaded when it is first
+used, so that a program loads only the stages it needs.
 """
 
 from __future__ import annotations

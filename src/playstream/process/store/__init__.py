@@ -6,9 +6,9 @@ SQLAlchemy is imported in this room only, and each name is loaded when it is fir
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from playstream import lazy_attributes
 from playstream.pipeline.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
@@ -25,41 +25,28 @@ if TYPE_CHECKING:
     from playstream.process.store.time_parse import parse_since as parse_since
     from playstream.process.store.writer import RunWriter as RunWriter
 
-_PLACE_OF = {
-    "hide_password": "address",
-    "Store": "engine",
-    "open_store": "engine",
-    "changed_on": "query",
-    "iter_results": "query",
-    "iter_runs": "query",
-    "list_runs": "query",
-    "show_run": "query",
-    "as_json": "records",
-    "Patience": "session",
-    "parse_since": "time_parse",
-    "RunWriter": "writer",
+_PLACES = {
+    "playstream.process.store.address": ("hide_password",),
+    "playstream.process.store.engine": ("Store", "open_store"),
+    "playstream.process.store.query": ("changed_on", "iter_results", "iter_runs", "list_runs", "show_run"),
+    "playstream.process.store.records": ("as_json",),
+    "playstream.process.store.session": ("Patience",),
+    "playstream.process.store.time_parse": ("parse_since",),
+    "playstream.process.store.writer": ("RunWriter",),
 }
-
-__all__ = [  # noqa: PLE0604 - the names of _PLACE_OF
-    "StoreError",
-    *_PLACE_OF,
-]
+__all__ = ["StoreError", *(name for names in _PLACES.values() for name in names)]  # noqa: PLE0604 - they are text
+_load = lazy_attributes(__name__, _PLACES)
 
 
 def __getattr__(name: str) -> Any:
-    place = _PLACE_OF.get(name)
-    if place is None:
-        raise AttributeError(f"module 'playstream.process.store' has no attribute {name!r}")
     try:
-        value = getattr(import_module(f"playstream.process.store.{place}"), name)
+        return _load(name)
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "sqlalchemy":
             raise
         raise ConfigurationError(
             "a store requires SQLAlchemy 2.0 or later, which is not installed: run pip install 'playstream[store]'"
         ) from None
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:
