@@ -37,7 +37,7 @@ KNOWN = {
     "output": {"status or (OutputError.exit_status if unwritten else 0)"},
     "playbook": {"run_here(flags, options)"},
     "process": {"result.exit_status"},
-    "run": {"run_here(flags, options, record_directories(flags.private_data_dir, flags.artifact_dir), report)"},
+    "run": {"run_here(flags, options, note_directories(flags.private_data_dir, flags.artifact_dir), report)"},
     "start": {
         "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), explained=bool(complained))",
         "code",

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 import playstream
-from playstream.cli.active_runs import recorded
+from playstream.cli.active_runs import noted
 from playstream.interface.rotation import rotate
 from playstream.pipeline.job.fact_cache import simplify_fact_cache
 from playstream.worker.in_use import is_locked_below
@@ -81,7 +81,7 @@ def test_the_directory_of_all_may_vanish(tmp_path: Path) -> None:
         for number in range(ROUNDS):
             rotate(base, 1)
             is_locked_below(tmp_path)
-            with recorded([tmp_path / "notes"], str(number)):
+            with noted([tmp_path / "notes"], str(number)):
                 pass
 
 
@@ -90,7 +90,7 @@ def test_notes_of_runs_may_vanish(tmp_path: Path) -> None:
     (tmp_path / "artifacts").mkdir()
     with churning(CHURN_BASE, tmp_path / "artifacts" / ".running"):
         for number in range(ROUNDS):
-            with recorded([tmp_path / "artifacts"], str(number)):
+            with noted([tmp_path / "artifacts"], str(number)):
                 pass
             is_locked_below(tmp_path)
 

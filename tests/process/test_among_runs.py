@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from playstream.cli.active_runs import find, record_directories, recorded
+from playstream.cli.active_runs import find, note_directories, noted
 from playstream.compat.ansible_runner import interface as ansible_runner
 from playstream.interface import run
 from playstream.interface.rotation import rotate
@@ -82,11 +82,11 @@ def test_what_is_anothers_stays(artifacts: Path, dialect: str, path: str) -> Non
 @pytest.mark.parametrize("path", [".running/@nightly", ".incoming", ".incoming/x", ".made-without-ident", ".x"])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_names_with_a_dot_in_front_are_refused(artifacts: Path, dialect: str, path: str) -> None:
-    with recorded(record_directories(artifacts.parent, None), "nightly"):
+    with noted(note_directories(artifacts.parent, None), "nightly"):
         result = rebuild(artifacts, tree(dialect, path))
         assert result.exit_status == UNSAFE
         assert repr(path.split("/", maxsplit=1)[0]) in (result.explanation or "")
-        assert [found.ident for found in find(record_directories(artifacts.parent, None), "nightly")] == ["nightly"]
+        assert [found.ident for found in find(note_directories(artifacts.parent, None), "nightly")] == ["nightly"]
     assert not [name for name in os.listdir(artifacts) if name.startswith(".")]
 
 

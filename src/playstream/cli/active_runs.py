@@ -79,8 +79,8 @@ class ActiveRun:
         return True
 
 
-def record_directories(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
-    """Return the directories that may record runs of a private data directory, in order of preference.
+def note_directories(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
+    """Return the directories that may hold notes of the active runs of a private data directory, in order of preference.
 
     Raises:
         ConfigurationError: a path is relative and the current directory cannot be found.
@@ -90,11 +90,11 @@ def record_directories(private_data_dir: Path, artifact_dir: str | None) -> list
 
 
 @contextmanager
-def recorded(places: Sequence[Path], ident: str) -> Iterator[None]:
-    """Record this process as the one that runs `ident`, while the context lasts.
+def noted(places: Sequence[Path], ident: str) -> Iterator[None]:
+    """Note this process as the one that runs `ident`, while the context lasts.
 
     Args:
-        places: as returned by `record_directories`; the first writable one is used. Without one nothing is recorded.
+        places: as returned by `note_directories`; the first writable one is used. Without one nothing is noted.
         ident: name of the run.
 
     Raises:
@@ -182,7 +182,7 @@ def find(places: Sequence[Path], ident: str | None = None) -> list[ActiveRun]:
     """Return the active runs.
 
     Args:
-        places: as returned by `record_directories`.
+        places: as returned by `note_directories`.
         ident: return only the run with this name; None returns all.
 
     Raises:
@@ -216,7 +216,7 @@ def find(places: Sequence[Path], ident: str | None = None) -> list[ActiveRun]:
 
 
 def _read(path: Path) -> ActiveRun | None:
-    """Return the run that the file records; None if its lock is free.
+    """Return the run that the file notes; None if its lock is free.
 
     Raises:
         PermissionError: this user may not read the file.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from playstream.cli.active_runs import find, record_directories
+from playstream.cli.active_runs import find, note_directories
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.stop import LIKE_START, SHOWN
@@ -27,7 +27,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Find the run; return the exit status."""
-    found = find(record_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    found = find(note_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
         which = "run" if flags.ident is None else f"run {flags.ident!r}"
         if not flags.quiet:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playstream.cli.active_runs import recorded
+from playstream.cli.active_runs import noted
 from playstream.cli.logs import show_warnings
 from playstream.cli.output import PlainOutput, make_progress, print_message, shows_colours, waits_for_reader
 from playstream.cli.signals import cancel_on_signals
@@ -35,7 +35,7 @@ def run_here(
     Args:
         flags: control what is shown and logged.
         options: as for `playstream.run`.
-        places: directories that record the run while it is active, as returned by `active_runs.record_directories`.
+        places: directories that record the run while it is active, as returned by `active_runs.note_directories`.
         report: called with the run's name when the job has been checked and the run starts.
 
     Returns:
@@ -59,7 +59,7 @@ def run_here(
     if progress is not None:
         options["event_handler"] = progress.event
     runner = make_runner(options, cancellation)
-    with recorded(places, runner.config.ident):
+    with noted(places, runner.config.ident):
         try:
             # `settle` reports output and logs that cannot be written, after all other messages.
             ignored = suppress(OutputError) if waits_for_reader(sys.stdout) else nullcontext()

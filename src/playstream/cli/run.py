@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from playstream.cli.active_runs import record_directories
+from playstream.cli.active_runs import note_directories
 from playstream.cli.flags import REPORT
 from playstream.cli.job_options import job_options
 from playstream.cli.local_run import run_here
@@ -68,4 +68,4 @@ def run(flags: argparse.Namespace) -> int:
         )
         if value is not None
     }
-    return run_here(flags, options, record_directories(flags.private_data_dir, flags.artifact_dir), report)
+    return run_here(flags, options, note_directories(flags.private_data_dir, flags.artifact_dir), report)

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from playstream.cli.active_runs import find, record_directories
+from playstream.cli.active_runs import find, note_directories
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.pipeline.errors import ConfigurationError, JobError
@@ -34,7 +34,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Signal the run and wait for it to end; return the exit status."""
-    found = find(record_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    found = find(note_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
         print_message("stop", f"no active run{_named(flags.ident)} in {flags.private_data_dir}")
         return _NOT_FOUND_EXIT_STATUS

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer, as_error
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
-from playstream.pipeline.io.liveness import Delivery
+from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Record, Sender, TreeEnd
 from playstream.pipeline.protocol.order import Direction
@@ -60,7 +60,7 @@ class Outbox:
         self._direction = direction
         self._dialect = dialect
         side = "the worker" if direction is Direction.JOB else "the process stage"
-        self._delivery = Delivery(output_fd, side, liveness_seconds, cancellation)
+        self._delivery = WatchedWriter(output_fd, side, liveness_seconds, cancellation)
         self._keepalive = keepalive_seconds or None
         self._gather = GATHER_SECONDS if direction is Direction.RESULT else None
         self._outgoing: Outgoing | None = None

@@ -13,7 +13,7 @@ import pytest
 
 from playstream.pipeline.dialect import Dialect, PieceReader
 from playstream.pipeline.errors import SilentPeer
-from playstream.pipeline.io.liveness import PATIENCE, Delivery, Liveness
+from playstream.pipeline.io.liveness import PATIENCE, Liveness, WatchedWriter
 from playstream.pipeline.io.read_ahead import ReadAhead
 from playstream.pipeline.protocol import FrameReader
 from tests.processes import wait_until
@@ -70,7 +70,7 @@ def test_who_takes_a_little_at_a_time_is_not_lost(pipe: tuple[int, int], monkeyp
     """One write of a large frame may take longer than the limit on a slow link."""
     now = 0.0
     monkeypatch.setattr("playstream.pipeline.io.liveness.time.monotonic", lambda: now)
-    delivery = Delivery(pipe[1], "the worker", 1, None)
+    delivery = WatchedWriter(pipe[1], "the worker", 1, None)
     lost: list[SilentPeer] = []
 
     def write() -> None:
@@ -100,7 +100,7 @@ def test_who_takes_a_little_at_a_time_is_not_lost(pipe: tuple[int, int], monkeyp
 
 def test_room_in_the_link_is_taken(pipe: tuple[int, int]) -> None:
     """A process that was stopped finds the limit passed and has not yet written what the other side waits for."""
-    delivery = Delivery(pipe[1], "the worker", AT_ONCE, None)
+    delivery = WatchedWriter(pipe[1], "the worker", AT_ONCE, None)
     delivery._waiting_since = 0.0
     delivery.check()
     os.write(pipe[1], bytes(PIECE))

@@ -9,7 +9,7 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.process.store import RunWriter, Store, as_json, changed_on, iter_results, list_runs, show_run
-from playstream.process.store.records import RunDetail
+from playstream.process.store.runs import RunDetail
 from tests.process.store.events import FIRST, Script, deployment, save
 
 

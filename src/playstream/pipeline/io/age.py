@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
 from playstream.pipeline.io.age_header import EncryptedStart
 from playstream.pipeline.io.age_keys import import_pyrage
-from playstream.pipeline.io.liveness import Delivery
+from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.stdio import enlarge_pipe, read_some, write_all
 
@@ -53,7 +53,7 @@ def encrypting(
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
-    delivery = Delivery(fd, _READER, liveness_seconds, cancellation)
+    delivery = WatchedWriter(fd, _READER, liveness_seconds, cancellation)
     pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end, delivery=delivery)
     try:
         yield writing_end
@@ -130,7 +130,13 @@ class _Pump:
     """
 
     def __init__(
-        self, source: int, target: int, work: Callable[[_Ends], None], *, close: int, delivery: Delivery | None = None
+        self,
+        source: int,
+        target: int,
+        work: Callable[[_Ends], None],
+        *,
+        close: int,
+        delivery: WatchedWriter | None = None,
     ) -> None:
         self._ends = _Ends(source, target, delivery)
         self._work = work
@@ -178,7 +184,7 @@ class _Ends:
         delivery: writes to the target; None where that is waited for.
     """
 
-    def __init__(self, source: int, target: int, delivery: Delivery | None) -> None:
+    def __init__(self, source: int, target: int, delivery: WatchedWriter | None) -> None:
         self._source = source
         self._target = target
         self._delivery = delivery

@@ -123,7 +123,7 @@ def check_delivery(side: str, cancellation: Cancellation | None, left: DeliveryT
         )
 
 
-class Delivery:
+class WatchedWriter:
     """Writes to the other side, and watches whether it takes what is written.
 
     Args:

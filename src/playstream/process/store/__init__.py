@@ -1,6 +1,6 @@
 """The store: runs with their plays, tasks, hosts and results in a database, to be asked about long afterwards.
 
-It takes events and returns typed records; tables, JSON lines and command-line options belong to the command line.
+It takes events and returns runs and their parts as dataclasses; tables, JSON lines and command-line options belong to the command line.
 SQLAlchemy is imported in this room only, and each name is loaded when it is first used.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playstream.process.store.query import iter_runs as iter_runs
     from playstream.process.store.query import list_runs as list_runs
     from playstream.process.store.query import show_run as show_run
-    from playstream.process.store.records import as_json as as_json
+    from playstream.process.store.runs import as_json as as_json
     from playstream.process.store.session import Patience as Patience
     from playstream.process.store.time_parse import parse_since as parse_since
     from playstream.process.store.writer import RunWriter as RunWriter
@@ -29,7 +29,7 @@ _PLACES = {
     "playstream.process.store.address": ("hide_password",),
     "playstream.process.store.engine": ("Store", "open_store"),
     "playstream.process.store.query": ("changed_on", "iter_results", "iter_runs", "list_runs", "show_run"),
-    "playstream.process.store.records": ("as_json",),
+    "playstream.process.store.runs": ("as_json",),
     "playstream.process.store.session": ("Patience",),
     "playstream.process.store.time_parse": ("parse_since",),
     "playstream.process.store.writer": ("RunWriter",),

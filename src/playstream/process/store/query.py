@@ -14,14 +14,14 @@ from playstream.pipeline.protocol import StatusName
 from playstream.process.store import schema
 from playstream.process.store.engine import Store
 from playstream.process.store.pages import Fill, Question, stream
-from playstream.process.store.records import (
+from playstream.process.store.runs import (
     Counts,
-    HostRecord,
-    PlayRecord,
-    ResultRecord,
     RunDetail,
-    RunRecord,
-    TaskRecord,
+    StoredHost,
+    StoredPlay,
+    StoredResult,
+    StoredRun,
+    StoredTask,
 )
 from playstream.process.store.schema import hosts, plays, results, runs, tasks
 from playstream.process.store.values import as_text
@@ -40,7 +40,7 @@ _RUN_KEY = {"started": runs.c.started, "id": runs.c.id}
 _RESULT_KEY = {"task_number": results.c.task, "host": results.c.host, "number": results.c.number}
 _CHANGE_KEY = {"ended": results.c.ended, "run_id": results.c.run_id, **_RESULT_KEY}
 """What runs, results of a run and results of a host are sorted by."""
-_R = TypeVar("_R", PlayRecord, TaskRecord)
+_R = TypeVar("_R", StoredPlay, StoredTask)
 
 
 def list_runs(
@@ -51,7 +51,7 @@ def list_runs(
     status: str | None = None,
     since: datetime | None = None,
     limit: int | None = None,
-) -> list[RunRecord]:
+) -> list[StoredRun]:
     """Return runs, the latest first.
 
     Args:
@@ -79,7 +79,7 @@ def iter_runs(
     status: str | None = None,
     since: datetime | None = None,
     limit: int | None = None,
-) -> Generator[RunRecord, None, None]:
+) -> Generator[StoredRun, None, None]:
     """Yield runs as `list_runs` does, without holding them all; close it to stop before the end.
 
     No transaction is open meanwhile: a run that is written between two parts of the answer may be in it.
@@ -97,7 +97,7 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
     Args:
         store: which.
         ident: the run's name; the latest of several.
-        run_id: an earlier one's `RunRecord.id`.
+        run_id: an earlier one's `StoredRun.id`.
 
     Raises:
         StoreError: the store cannot be read.
@@ -113,9 +113,9 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
             return RunDetail(
                 run,
                 before.scalar_one(),
-                tuple(_record(PlayRecord, row) for row in of_plays.mappings()),
-                tuple(_record(TaskRecord, row) for row in of_tasks.mappings()),
-                tuple(HostRecord(row["name"], _counts(row)) for row in of_hosts.mappings()),
+                tuple(_record(StoredPlay, row) for row in of_plays.mappings()),
+                tuple(_record(StoredTask, row) for row in of_tasks.mappings()),
+                tuple(StoredHost(row["name"], _counts(row)) for row in of_hosts.mappings()),
             )
 
     return store.session().call(ask)
@@ -123,14 +123,14 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
 
 def iter_results(
     store: Store, run_id: int, *, host: str | None = None, outcomes: tuple[str, ...] = ()
-) -> Generator[ResultRecord, None, None]:
+) -> Generator[StoredResult, None, None]:
     """Yield the results of a run, by task and host, without holding them all; close it to stop before the end.
 
     No transaction is open meanwhile.
 
     Args:
         store: which.
-        run_id: `RunRecord.id`.
+        run_id: `StoredRun.id`.
         host: only this host's.
         outcomes: only those that ended so; all when empty.
 
@@ -145,7 +145,7 @@ def iter_results(
 
 def changed_on(
     store: Store, host: str, since: datetime | None = None, *, limit: int | None = None
-) -> list[ResultRecord]:
+) -> list[StoredResult]:
     """Return what changed on a host in all runs, the latest first.
 
     Args:
@@ -222,7 +222,7 @@ def run_statement(ident: str, run_id: int | None = None) -> Select[Any]:
     return statement.order_by(runs.c.started.desc(), runs.c.id.desc()).limit(1)
 
 
-def parts_statements(run: RunRecord) -> tuple[Select[Any], Select[Any], Select[Any], Select[Any]]:
+def parts_statements(run: StoredRun) -> tuple[Select[Any], Select[Any], Select[Any], Select[Any]]:
     """Build the statements for a run's plays, tasks and hosts, and for the number of earlier runs of its ident."""
     before = or_(runs.c.started < run.started, and_(runs.c.started == run.started, runs.c.id < run.id))
     return (
@@ -261,14 +261,14 @@ def _result_columns() -> Select[Any]:
     return select(*of_results, *of_tasks, runs.c.ident).select_from(joined)
 
 
-def _result(row: RowMapping) -> ResultRecord:
-    own: dict[str, Any] = {name: row[name] for name in ResultRecord.__dataclass_fields__}
-    return ResultRecord(**{**own, "res": None if row["res"] is None else json.loads(row["res"])})
+def _result(row: RowMapping) -> StoredResult:
+    own: dict[str, Any] = {name: row[name] for name in StoredResult.__dataclass_fields__}
+    return StoredResult(**{**own, "res": None if row["res"] is None else json.loads(row["res"])})
 
 
-def _run(row: RowMapping) -> RunRecord:
-    own: dict[str, Any] = {name: row[name] for name in RunRecord.__dataclass_fields__ if name != "counts"}
-    return RunRecord(**own, counts=_counts(row))
+def _run(row: RowMapping) -> StoredRun:
+    own: dict[str, Any] = {name: row[name] for name in StoredRun.__dataclass_fields__ if name != "counts"}
+    return StoredRun(**own, counts=_counts(row))
 
 
 def _counts(row: RowMapping) -> Counts:

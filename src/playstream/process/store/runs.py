@@ -1,4 +1,4 @@
-"""The records that queries return."""
+"""What queries return: runs and their parts, as they are in a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class StoredRun:
     """A run. Times are in UTC."""
 
     id: int
@@ -44,7 +44,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PlayRecord:
+class StoredPlay:
     """A play of a run."""
 
     number: int
@@ -55,7 +55,7 @@ class PlayRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskRecord:
+class StoredTask:
     """A task of a run, and on how many hosts it ended how; `ok` does not count those that changed something."""
 
     number: int
@@ -76,7 +76,7 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class HostRecord:
+class StoredHost:
     """A host's part in a run."""
 
     name: str
@@ -84,7 +84,7 @@ class HostRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultRecord:
+class StoredResult:
     """How a task ended on a host."""
 
     run_id: int
@@ -114,20 +114,20 @@ class ResultRecord:
 class RunDetail:
     """A run with its parts. Its results come apart, by `iter_results`."""
 
-    run: RunRecord
+    run: StoredRun
     earlier: int
     """How many earlier runs of the same ident the store has."""
-    plays: tuple[PlayRecord, ...]
-    tasks: tuple[TaskRecord, ...]
-    hosts: tuple[HostRecord, ...]
+    plays: tuple[StoredPlay, ...]
+    tasks: tuple[StoredTask, ...]
+    hosts: tuple[StoredHost, ...]
 
 
-def as_json(record: Any) -> Any:
-    """Convert records to JSON values: dicts and lists, with times as ISO 8601 in UTC."""
-    if isinstance(record, datetime):
-        return record.isoformat()
-    if is_dataclass(record) and not isinstance(record, type):
-        return {field.name: as_json(getattr(record, field.name)) for field in fields(record)}
-    if isinstance(record, (list, tuple)):
-        return [as_json(item) for item in record]
-    return record
+def as_json(item: Any) -> Any:
+    """Convert what queries return to JSON values: dicts and lists, with times as ISO 8601 in UTC."""
+    if isinstance(item, datetime):
+        return item.isoformat()
+    if is_dataclass(item) and not isinstance(item, type):
+        return {field.name: as_json(getattr(item, field.name)) for field in fields(item)}
+    if isinstance(item, (list, tuple)):
+        return [as_json(part) for part in item]
+    return item
