@@ -80,7 +80,7 @@ class ActiveRun:
 
 
 def note_directories(private_data_dir: Path, artifact_dir: str | None) -> list[Path]:
-    """Return the directories that may hold notes of the active runs of a private data directory, in order of preference.
+    """Return the directories for notes of a private data directory's active runs, in order of preference.
 
     Raises:
         ConfigurationError: a path is relative and the current directory cannot be found.

@@ -35,7 +35,7 @@ def run_here(
     Args:
         flags: control what is shown and logged.
         options: as for `playstream.run`.
-        places: directories that record the run while it is active, as returned by `active_runs.note_directories`.
+        places: directories for a note of the run while it is active, as returned by `active_runs.note_directories`.
         report: called with the run's name when the job has been checked and the run starts.
 
     Returns:

@@ -60,7 +60,7 @@ class Outbox:
         self._direction = direction
         self._dialect = dialect
         side = "the worker" if direction is Direction.JOB else "the process stage"
-        self._delivery = WatchedWriter(output_fd, side, liveness_seconds, cancellation)
+        self._writer = WatchedWriter(output_fd, side, liveness_seconds, cancellation)
         self._keepalive = keepalive_seconds or None
         self._gather = GATHER_SECONDS if direction is Direction.RESULT else None
         self._outgoing: Outgoing | None = None
@@ -115,7 +115,7 @@ class Outbox:
     def check(self) -> None:
         """Give up if the reader has taken nothing for too long; the mailbox has the error then."""
         try:
-            self._delivery.check()
+            self._writer.check()
         except SilentPeer as error:
             self._mailbox.fail(error)
 
@@ -162,7 +162,7 @@ class Outbox:
             if self._mailbox.error is not None:
                 raise self._mailbox.error  # the thread that has given up may close the link
             if data:
-                self._delivery.write(data)
+                self._writer.write(data)
                 self._written = time.monotonic()
 
 

@@ -53,8 +53,8 @@ def encrypting(
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
-    delivery = WatchedWriter(fd, _READER, liveness_seconds, cancellation)
-    pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end, delivery=delivery)
+    writer = WatchedWriter(fd, _READER, liveness_seconds, cancellation)
+    pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end, writer=writer)
     try:
         yield writing_end
     except BaseException as error:
@@ -69,7 +69,7 @@ def encrypting(
             raise pump.error from None  # which says why, where the stage has only seen that it was left alone
         raise
     close_owned(writing_end)
-    pump.join(delivery.check)
+    pump.join(writer.check)
     if pump.error is not None:
         raise pump.error
 
@@ -126,7 +126,7 @@ class _Pump:
         target: where it writes.
         work: does it.
         close: which of the two is its own, to be closed at the end.
-        delivery: writes to the target, and watches whether it takes that; None where it is waited for.
+        writer: writes to the target, and watches whether it takes that; None where it is waited for.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class _Pump:
         work: Callable[[_Ends], None],
         *,
         close: int,
-        delivery: WatchedWriter | None = None,
+        writer: WatchedWriter | None = None,
     ) -> None:
-        self._ends = _Ends(source, target, delivery)
+        self._ends = _Ends(source, target, writer)
         self._work = work
         self._close = close
         self.error: PlaystreamError | None = None
@@ -181,13 +181,13 @@ class _Ends:
     Args:
         source: where to read.
         target: where to write.
-        delivery: writes to the target; None where that is waited for.
+        writer: writes to the target; None where that is waited for.
     """
 
-    def __init__(self, source: int, target: int, delivery: WatchedWriter | None) -> None:
+    def __init__(self, source: int, target: int, writer: WatchedWriter | None) -> None:
         self._source = source
         self._target = target
-        self._delivery = delivery
+        self._writer = writer
         self._read = memoryview(b"")
         self._written: list[bytes] = []
         self._waiting = 0
@@ -229,10 +229,10 @@ class _Ends:
         """
         written, self._written, self._waiting = b"".join(self._written), [], 0
         self.writing_since = time.monotonic()
-        if self._delivery is None:
+        if self._writer is None:
             write_all(self._target, written)
         else:
-            self._delivery.write(written, self._delivery.check)
+            self._writer.write(written, self._writer.check)
         self.writing_since = None
 
     def read(self, size: int) -> bytes:
