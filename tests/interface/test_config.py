@@ -143,4 +143,4 @@ def test_options_that_a_configuration_has_not(demo: Path) -> None:
 def test_secrets_are_not_in_a_representation(demo: Path) -> None:
     config = RunnerConfig(private_data_dir=demo, playbook=play(), passwords={"ssh": "hunter2"})
     config.prepare()
-    assert "hunter2" not in repr(config) + repr(vars(config)["_job"]) + repr(config.command) + repr(config.env)
+    assert "hunter2" not in repr(config) + repr(config.prepared_run.job) + repr(config.command) + repr(config.env)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from playstream.interface.options import CommandOptions, RunOptions
+from playstream.pipeline.job.checks import paths_and_names
 from playstream.pipeline.tree.directories import make_private
 
 HANDLERS = ("event_handler", "status_handler", "cancel_callback", "artifacts_handler", "finished_callback")
 _WHOLE_NUMBERS = ("forks", "verbosity", "rotate_artifacts", "timeout")
-_EMPTY_IS_NONE = ("container_image", "forks", "timeout", "role", "tags", "skip_tags")
-"""Options for which 0 or '' means the default."""
+_FALSE_IS_NONE = ("container_image", "forks", "timeout", "role", "tags", "skip_tags")
+"""Options for which 0, '' or an empty list means the default."""
+_EMPTY_IS_NONE = paths_and_names(RunOptions)
+"""Options for which '' means the default."""
 _HOST_KEYS = "ANSIBLE_HOST_KEY_CHECKING"
 
 
@@ -53,7 +56,9 @@ def refuse_unknown(caller: str, names: Iterable[str], options: type) -> None:
 
 
 def _convert_option(name: str, value: Any) -> Any:
-    if name in _EMPTY_IS_NONE and not value:
+    if name == "artifact_dir" and value == "":
+        return os.curdir  # as in ansible-runner
+    if (name in _FALSE_IS_NONE and not value) or (name in _EMPTY_IS_NONE and value == ""):
         return None
     if name in _SWITCHES:
         return bool(value)

@@ -38,7 +38,7 @@ class SignalWatch:
         if threading.current_thread() is threading.main_thread():
             for number in self._before:
                 if signal.getsignal(number) == self._note:
-                    signal.signal(number, self._handler_before(number))
+                    signal.signal(number, self.handler_before(number))
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -61,12 +61,12 @@ class SignalWatch:
         if signal.getsignal(number) != self._note:
             signal.raise_signal(number)
 
-    def _handler_before(self, number: int) -> Any:
+    def handler_before(self, number: int) -> Any:
         """Return the earlier handler of the signal, skipping those of overlapping runs that have ended."""
         handler = self._before[number]
         watch = getattr(handler, "__self__", None)
         if isinstance(watch, SignalWatch) and watch.over:
-            return watch._handler_before(number)
+            return watch.handler_before(number)
         return signal.SIG_DFL if handler is None else handler
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Unpack
+from typing import Any, Unpack
 
 from playstream.interface.command_mounts import find_mounts
 from playstream.interface.config import RunnerConfig
-from playstream.pipeline.job.checks import check_options
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.job.options import SharedOptions, StrPath
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import absolute_path, current_directory
-from playstream.worker.console import Console
+from playstream.worker.execution import Execution
 from playstream.worker.pipes import Pipes
 
 Descriptors = tuple["int | None", "int | None", "int | None"]
@@ -31,9 +32,6 @@ class CommandConfig(RunnerConfig):
         options: as for run_command().
     """
 
-    text_stays_text = True  # the caller wants the command's own output
-    _is_command = True
-
     def __init__(
         self,
         executable_cmd: str,
@@ -42,15 +40,15 @@ class CommandConfig(RunnerConfig):
         private_data_dir: StrPath | None = None,
         **options: Unpack[SharedOptions],
     ) -> None:
-        self._words = [executable_cmd, *cmdline_args]
-        self._descriptors = descriptors
-        self._pipes: Pipes | None = None
-        self._configure(private_data_dir, check_options(options, SharedOptions, type(self).__name__))
         # A command runs in the caller's current directory, which is mounted in a container.
         cwd = absolute_path(options.get("host_cwd") or current_directory())
-        self._job_options.setdefault("project_dir", cwd)
-        self._job_options.setdefault("host_cwd", cwd)
+        given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        super().__init__(private_data_dir, **{"project_dir": cwd, "host_cwd": cwd, **given})
+        self.text_stays_text = True  # the caller wants the command's own output
+        self._words = [executable_cmd, *cmdline_args]
         self._mounts = find_mounts(cmdline_args, cwd)
+        self._descriptors = descriptors
+        self._pipes: Pipes | None = None
 
     @property
     def outputs(self) -> list[str]:
@@ -58,29 +56,45 @@ class CommandConfig(RunnerConfig):
         _, stdout, stderr = self._descriptors or (None, None, None)
         return [name for name, given in (("stdout", stdout), ("stderr", stderr)) if given is None]
 
-    def _command_words(self) -> Sequence[str]:
-        return self._words
+    def prepare(self) -> None:
+        """Check the options, and create a private directory with the files that the command needs.
 
-    def _adapt(self, job: Job) -> Job:
+        Raises:
+            ConfigurationError: the job is invalid; the message names the argument, or the file and line.
+            ExecutableNotFound: the program is not on the PATH.
+            JobError: the private directory cannot be created.
+        """
+        self.release()
+        job = self.make_job(self.job_options, command=self._words)
+        job = replace(job, settings=self._settings_of(job))
+        self.prepare_job(job, on_terminal=self._descriptors is None, caller=True)
+
+    def _settings_of(self, job: Job) -> dict[str, Any]:
+        """Return the settings of the job, with the mounts and the time limit of the command."""
         settings = dict(job.settings)
         if read_isolation("settings", settings) is not None:
             settings["container_volume_mounts"] = [*self._mounts, *(settings.get("container_volume_mounts") or ())]
         limit = settings.get("subprocess_timeout")
         if self._descriptors is not None and limit and not settings.get("job_timeout"):
             settings["job_timeout"] = limit
-        return replace(job, settings=settings)
+        return settings
 
-    @property
-    def _on_terminal(self) -> bool:
-        return self._descriptors is None
-
-    def _make_console(self) -> Console | None:
+    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
+        """Return the execution of the command; see RunnerConfig."""
         if self._descriptors is not None:
             self._pipes = Pipes(*self._descriptors)
-        return self._pipes
+        return self.prepared_run.make_execution(
+            mailbox,
+            cancellation,
+            argv=self.command,
+            env=self.env,
+            cwd=self.cwd,
+            console=self._pipes,
+            facts=self.fact_cache,
+        )
 
     def release(self) -> None:
-        """Remove the files that the run needed."""
+        """Remove the files that an earlier `prepare()` created, and close the command's pipes."""
         super().release()
         if self._pipes is not None:
             self._pipes.close()

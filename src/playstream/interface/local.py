@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, ProtocolError, UnsafePath, as_error
+from playstream.interface.config import RunnerConfig
+from playstream.interface.watched_run import INTERRUPTED_REASON, STREAM_ERRORS, Drive, Poll, RecordSource
+from playstream.pipeline.errors import JobError, PlaystreamError, as_error
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.protocol import Failure, Record, Status
@@ -15,10 +18,24 @@ from playstream.process import Processor
 from playstream.worker.execution import Execution
 
 MakeExecution = Callable[[Mailbox, Cancellation], Execution]
-INTERRUPTED_REASON = "interrupted from the keyboard"
-Poll = Callable[[], None]
-STREAM_ERRORS = (ProtocolError, LinkError, UnsafePath)
-"""Errors of the records: the run ends with the status `error`, and the other results are kept if possible."""
+
+
+def local_records(config: RunnerConfig) -> RecordSource:
+    """Return the source of the records of a run on this host.
+
+    Args:
+        config: what to run; prepared if necessary.
+    """
+
+    @contextmanager
+    def open_source(cancellation: Cancellation) -> Iterator[Drive]:
+        try:
+            config.make_ready()
+            yield LocalRun(config.make_execution, cancellation).run
+        finally:
+            config.release()
+
+    return RecordSource(open_source)
 
 
 class LocalRun:

@@ -45,12 +45,14 @@ class RunObserver(Observer):
     Args:
         runner: the Runner to update.
         handlers: the caller's functions.
+        completes_config: whether the status `starting` completes the configuration of the Runner.
     """
 
-    def __init__(self, runner: Watched, handlers: Handlers) -> None:
+    def __init__(self, runner: Watched, handlers: Handlers, *, completes_config: bool = False) -> None:
         self._plugins = Plugins(find_plugins(), runner.config)
         self.changes_events = handlers.event_handler is not None or self._plugins.take_events
         self._runner = runner
+        self._completes_config = completes_config
         self._handlers = handlers
         self._display = Display(None)
         self.error: BaseException | None = None
@@ -98,6 +100,8 @@ class RunObserver(Observer):
     def status(self, status: Status) -> None:
         self._runner.note_status(status)
         config = self._runner.config
+        if self._completes_config:
+            _complete(config, status)
         data = _status_data(status, str(config.ident))
         self._plugins.status(data)
         try:
@@ -145,11 +149,15 @@ class PluginObserver(ForwardingObserver):
         return keep
 
     def status(self, status: Status) -> None:
-        if status.command is not None:
-            self._config.command, self._config.cwd = list(status.command), status.cwd or ""
-            self._config.env = dict(status.env or {})
+        _complete(self._config, status)
         self._plugins.status(_status_data(status, self._config.ident))
         super().status(status)
+
+
+def _complete(config: StreamConfig | RunnerConfig, status: Status) -> None:
+    """Set the command of a run on another host, if the status contains it."""
+    if status.command is not None:
+        config.command, config.cwd, config.env = list(status.command), status.cwd or "", dict(status.env or {})
 
 
 def _status_data(status: Status, ident: str) -> dict[str, Any]:

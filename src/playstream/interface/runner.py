@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.display import choose_output, make_display
 from playstream.interface.event_handler import expand_handler
 from playstream.interface.event_log import EventLog
-from playstream.interface.handlers import CancelPoll, Handlers, as_result, take_handlers
-from playstream.interface.local import INTERRUPTED_REASON, STREAM_ERRORS, LocalRun
+from playstream.interface.handlers import Handlers, as_result, take_handlers
+from playstream.interface.local import local_records
 from playstream.interface.logs import set_up_logging
-from playstream.interface.observer import RunObserver
 from playstream.interface.options import RunOptions
 from playstream.interface.results import Results
-from playstream.interface.rotation import rotate
 from playstream.interface.run_code import RunCode
-from playstream.interface.store_observer import StoreObserver
-from playstream.pipeline.errors import (
-    CANCELED_EXIT_STATUS,
-    CallbackError,
-    ConfigurationError,
-    IncompleteStream,
-)
+from playstream.interface.watched_run import INTERRUPTED_REASON, WatchedRun
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.io.liveness import check_delivery
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.options import JobOptions
-from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Status, StatusName
-from playstream.process import Processor, Result
 from playstream.process.event_data import STATS, data_of
 from playstream.process.summary import summarize
 
@@ -48,9 +35,19 @@ if TYPE_CHECKING:
         StatusHandler,
     )
 
-_logger = logging.getLogger("playstream")
 _ACTIVE = (StatusName.STARTING.value, StatusName.RUNNING.value)
-Drive = Callable[[Processor, CancelPoll], "BaseException | None"]
+
+
+class Work(Protocol):
+    """What a Runner runs: a job with its results, or one stage."""
+
+    def run(self, runner: Runner, cancellation: Cancellation) -> None:
+        """Do the work in this thread, and report the state to the runner.
+
+        Args:
+            runner: its `note_…` methods receive the state.
+            cancellation: a request to cancel the work.
+        """
 
 
 def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = None) -> Runner:
@@ -89,6 +86,7 @@ class Runner(Results):
         finished_callback: called with this object at the end.
         store: URL of a store to write the run to when it ends.
         cancellation: a request to cancel the job, like `cancel`; None creates one.
+        work: what to run instead of the job on this host; the handlers and the store are then its own.
 
     Attributes:
         config: the configuration.
@@ -106,11 +104,6 @@ class Runner(Results):
         ('successful', 0)
     """
 
-    _among_runs = False
-    """See ArtifactDir; the worker's part of a run on this host is trusted."""
-    _begins_at_once = True
-    """Whether to replace an earlier run's artifacts before the first record of this one arrives."""
-
     def __init__(
         self,
         config: RunnerConfig,
@@ -122,16 +115,16 @@ class Runner(Results):
         finished_callback: FinishedCallback | None = None,
         store: str | None = None,
         cancellation: Cancellation | None = None,
+        work: Work | None = None,
     ) -> None:
         super().__init__()
         self.config = config
-        self._handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
-        self._store = store
+        handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
+        self._work = work or WatchedRun(local_records(config), handlers, store)
         self.status: str = StatusName.UNSTARTED.value
         self.rc: int | None = None
         self.explanation: str | None = None
         self.exit_status: int | None = None
-        self._limits = DEFAULT_LIMITS
         self._given_cancellation = cancellation
         self._cancellation = cancellation or Cancellation()
         self._active = threading.Lock()
@@ -248,6 +241,38 @@ class Runner(Results):
         if status.status is not StatusName.STARTING:
             self._under_way.set()
 
+    def note_end(
+        self,
+        status: StatusName,
+        *,
+        rc: int | None = None,
+        explanation: str | None = None,
+        exit_status: int | None = None,
+        spared: bool = False,
+    ) -> None:
+        """Record the end of the run. Called by the run itself.
+
+        Args:
+            status: the final status.
+            rc: Ansible's return code.
+            explanation: the reason for the status.
+            exit_status: the exit status of a command that shows this run.
+            spared: whether the artifacts are those of an earlier run, because this one never began.
+        """
+        self.rc, self.explanation, self.exit_status = rc, explanation, exit_status
+        self._spared = spared
+        self.status = status.value  # last, because clients poll it
+
+    def fail(self, error: BaseException) -> None:
+        """Set the status from an exception. Called by the run itself, and if the exception cannot be raised."""
+        if isinstance(error, KeyboardInterrupt):
+            self.explanation, self.exit_status = INTERRUPTED_REASON, CANCELED_EXIT_STATUS
+            self.status = StatusName.CANCELED.value
+            return
+        result = as_result(error)
+        self.explanation, self.exit_status = str(result), result.exit_status
+        self.status = StatusName.ERROR.value
+
     def run(self) -> tuple[str, int | None]:
         """Run the job to its end in this thread. Handlers are called here too.
 
@@ -269,7 +294,7 @@ class Runner(Results):
                 begun = True
                 self.expect_events()
                 self._log.write_from_here()
-                self._run(cancellation)
+                self._work.run(self, cancellation)
         except BaseException as error:
             if begun and self.status in _ACTIVE:  # programs poll it
                 self.fail(error)
@@ -300,108 +325,3 @@ class Runner(Results):
                 self._cancellation.close()
                 self._cancellation = Cancellation()  # a request for this run does not apply to the next
             self._active.release()
-
-    def _run(self, cancellation: Cancellation) -> None:
-        observer = RunObserver(self, self._handlers)
-        if self._store is None:
-            self._run_watched(cancellation, observer, None)
-            return
-        with closing(StoreObserver(self._store, observer, cancellation)) as store_observer:
-            self._run_watched(cancellation, observer, store_observer)
-
-    def _run_watched(
-        self, cancellation: Cancellation, observer: RunObserver, store_observer: StoreObserver | None
-    ) -> None:
-        error: BaseException | None
-        store_error: BaseException | None = None
-        owner = os.getpid()
-        try:
-            self.config.make_ready()
-            poll = CancelPoll(self._handlers.cancel_callback, cancellation.request)
-
-            def look() -> None:
-                poll()
-                check_delivery("the reader of the output", cancellation)
-
-            observer.show_on(make_display(self.config, look))
-            drive = self._make_drive(cancellation)
-            processor = Processor(
-                self.artifact_path,
-                store_observer or observer,
-                among_runs=self._among_runs,
-                output=choose_output(self.config),
-                keep_stdout=not self.config.suppress_output_file,
-                follow_links=self.config.follow_links,
-                at_once=self._begins_at_once,
-                limits=self._limits,
-            )
-            error = drive(processor, poll)
-            if isinstance(error, CallbackError):
-                observer.mute()
-            try:
-                self._take(_finish(processor, error, cancellation))
-            except BaseException as caught:  # the caller's status handler may raise anything
-                if os.getpid() != owner:
-                    raise  # a child that it has forked
-                self.fail(error or caught)
-                error = caught if error is None or _is_reported(error, observer) else error
-            if store_observer is not None:
-                store_error = store_observer.save(
-                    self.config.ident, self.status, self.rc, self.explanation, self.artifact_path
-                )
-            if not self._spared:
-                rotate(self.config.artifact_base, self.config.rotate_artifacts)
-        finally:
-            self.config.release()
-        if error is not None and _is_reported(error, observer):
-            error = None
-        if error is not None and store_error is not None:
-            _logger.warning("run %s: %s", self.config.ident, store_error)
-        self._conclude(error or store_error or observer.output_error, processor)
-
-    def _take(self, result: Result) -> None:
-        """Take over the result of the run."""
-        self.rc, self.explanation, self.exit_status = result.rc, result.explanation, result.exit_status
-        self._spared = result.spared
-        self.status = result.status.value
-
-    def fail(self, error: BaseException) -> None:
-        """Set the status from an exception. Called by the run itself, and if the exception cannot be raised."""
-        if isinstance(error, KeyboardInterrupt):
-            self.explanation, self.exit_status = INTERRUPTED_REASON, CANCELED_EXIT_STATUS
-            self.status = StatusName.CANCELED.value
-            return
-        result = as_result(error)
-        self.explanation, self.exit_status = str(result), result.exit_status
-        self.status = StatusName.ERROR.value
-
-    def _make_drive(self, cancellation: Cancellation) -> Drive:
-        """Return a function that passes every record of the run to the processor and returns an exception or None."""
-        return LocalRun(self.config.make_execution, cancellation).run
-
-    def _conclude(self, error: BaseException | None, processor: Processor) -> None:
-        """Call the last handlers, and raise the error of the run."""
-        try:
-            if not self._spared:
-                self._handlers.artifacts(self.config.artifact_dir)
-        finally:
-            self._handlers.finished(self)
-        if error is not None:
-            raise error
-        if self.config.check_job_event_data and processor.missing_events:
-            raise IncompleteStream(
-                f"{processor.missing_events} events of the run are missing, although it ended with status {self.status}"
-            )
-
-
-def _is_reported(error: BaseException, observer: RunObserver) -> bool:
-    """Return whether the status reports the error: one of the records, not one of a handler."""
-    return error is not observer.error and isinstance(error, STREAM_ERRORS)
-
-
-def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:
-    if isinstance(error, KeyboardInterrupt):
-        return processor.finish(interrupted=INTERRUPTED_REASON)
-    if error is None:
-        return processor.finish(interrupted=cancellation.reason)
-    return processor.finish(as_result(error))

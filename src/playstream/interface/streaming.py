@@ -11,9 +11,10 @@ from typing import Any
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
-from playstream.interface.handlers import CancelPoll, take_handlers
+from playstream.interface.handlers import CancelPoll, Handlers, take_handlers
 from playstream.interface.options import CancelCallback, RunOptions
-from playstream.interface.runner import Drive, Runner
+from playstream.interface.runner import Runner
+from playstream.interface.watched_run import Drive, Poll, RecordSource, WatchedRun
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation
@@ -25,7 +26,7 @@ from playstream.pipeline.job.checks import check_options, refuse_empty, select_o
 from playstream.pipeline.job.inputs import read_settings
 from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.limits import limits_of
-from playstream.pipeline.protocol import Status, StatusName
+from playstream.pipeline.protocol import StatusName
 from playstream.process import Processor
 from playstream.process.receiving import feed
 from playstream.transmit.sending import transmit
@@ -52,30 +53,30 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     given = check_options(options, RunOptions, "run")
     expand_handler(given)
     handlers = take_handlers(given)
+    poll = handlers.get("cancel_callback")
     if streamer == "transmit":
-        return TransmitRunner(given, handlers.get("cancel_callback"))
+        return Runner(make_stage_config(given), work=TransmitWork(given, poll))
     if streamer == "worker":
-        return WorkRunner(given, handlers.get("cancel_callback"))
-    return ProcessRunner(ProcessConfig(given), **handlers)
+        return Runner(make_stage_config(given), work=ServingWork(given, make_worker_options(given), poll))
+    config = make_process_config(given)
+    store = handlers.pop("store", None)
+    source = stream_records(given, among_runs=not config.ident)
+    return Runner(config, work=WatchedRun(source, Handlers(**handlers), store))
 
 
-class _Stage(Runner):
-    """A stage whose results are sent to another stage."""
+class TransmitWork:
+    """The work of a Runner that sends a job.
 
-    def __init__(self, options: dict[str, Any], cancel_callback: CancelCallback | None = None) -> None:
-        super().__init__(_StageConfig(options))
+    Args:
+        options: options of run(), checked.
+        cancel_callback: a true result cancels the job; None for none.
+    """
+
+    def __init__(self, options: Mapping[str, Any], cancel_callback: CancelCallback | None = None) -> None:
         self._options = options
         self._cancel_callback = cancel_callback
 
-    def _poll(self, cancellation: Cancellation) -> CancelPoll | None:
-        """Return an object that polls the cancel callback, if there is one."""
-        return None if self._cancel_callback is None else CancelPoll(self._cancel_callback, cancellation.request)
-
-
-class TransmitRunner(_Stage):
-    """Sends a job."""
-
-    def run(self) -> tuple[str, int | None]:
+    def run(self, runner: Runner, cancellation: Cancellation) -> None:
         """Write the job and its tree. If it is canceled meanwhile, tell the worker, which then runs nothing.
 
         Raises:
@@ -83,12 +84,8 @@ class TransmitRunner(_Stage):
             LinkError: the reader has gone, or reads nothing.
             CallbackError: the cancel callback raised an exception.
         """
-        stays = bool(self._options.get("hold"))
         check_hold(self._options)
-        with (
-            self._begun() as cancellation,
-            _connection(self._options, cancellation, writes=True) as connection,
-        ):
+        with _connection(self._options, cancellation, writes=True) as connection:
             transmit(
                 self._options,
                 connection,
@@ -97,119 +94,131 @@ class TransmitRunner(_Stage):
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
                 liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
                 cancellation=cancellation,
-                hold=stays,
-                look=self._poll(cancellation),
+                hold=bool(self._options.get("hold")),
+                look=_make_poll(self._cancel_callback, cancellation),
             )
             if cancellation.reason is not None:
-                self.status, self.explanation = StatusName.CANCELED.value, cancellation.reason
-                self.exit_status = CANCELED_EXIT_STATUS
-        return self.status, self.rc
+                runner.note_end(StatusName.CANCELED, explanation=cancellation.reason, exit_status=CANCELED_EXIT_STATUS)
 
 
-class WorkRunner(_Stage):
-    """Runs a job that it reads."""
+class ServingWork:
+    """The work of a Runner that runs a job that it reads.
 
-    def _make_options(self) -> WorkerOptions:
-        directory = self._options.get("private_data_dir")
-        return WorkerOptions(
-            None if directory is None else Path(directory),
-            keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
-            liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
-            limits=limits_of(self._options),
-            max_job_seconds=self._options.get("max_job_seconds"),
-        )
+    Args:
+        options: options of run(), checked.
+        worker_options: what the worker is told.
+        cancel_callback: a true result cancels the job; None for none.
+    """
 
-    def run(self) -> tuple[str, int | None]:
+    def __init__(
+        self, options: Mapping[str, Any], worker_options: WorkerOptions, cancel_callback: CancelCallback | None = None
+    ) -> None:
+        self._options = options
+        self._worker_options = worker_options
+        self._cancel_callback = cancel_callback
+
+    def run(self, runner: Runner, cancellation: Cancellation) -> None:
         """Read the job, run it, and write its results.
 
         Raises:
             PlaystreamError: the job could not be run, or the cancel callback raised an exception. The error has been
                 reported to the other side.
         """
-        worker_options = self._make_options()
-        with (
-            self._begun() as cancellation,
-            _connection(self._options, cancellation, reads=True, writes=True) as connection,
-        ):
-            served = work(connection, options=worker_options, cancellation=cancellation, poll=self._poll(cancellation))
-        self.status, self.rc = served.status.value, served.exit_status
-        self.exit_status, self.explanation = served.exit_status, served.explanation
-        return self.status, self.rc
+        with _connection(self._options, cancellation, reads=True, writes=True) as connection:
+            result = work(
+                connection,
+                options=self._worker_options,
+                cancellation=cancellation,
+                poll=_make_poll(self._cancel_callback, cancellation),
+            )
+        runner.note_end(
+            result.status, rc=result.exit_status, explanation=result.explanation, exit_status=result.exit_status
+        )
 
 
-class _StageConfig(RunnerConfig):
-    """The configuration of a stage that needs no preparation."""
+def make_worker_options(options: Mapping[str, Any]) -> WorkerOptions:
+    """Return what the worker is told by the options of run().
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        given = select_options(options, JobOptions)
-        self._configure(options.get("private_data_dir"), given)
-        self.stage_options = dict(options)
-
-    @property
-    def prepared(self) -> bool:
-        return True
-
-    def prepare(self) -> None:
-        """Do nothing."""
-
-
-class ProcessConfig(_StageConfig):
-    """The known configuration of a run on another host; the status `starting` sets `command`, `cwd` and `env`."""
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        super().__init__(options)
-        if self.private_data_dir is None and "artifact_dir" not in options:
-            raise ConfigurationError("private_data_dir: expected a directory for the artifacts, got None")
-        self.ident = str(options.get("ident", ""))
-        if self.private_data_dir is not None:
-            self.settings = {**read_settings(Path(self.private_data_dir)), **self.settings}
-
-    @property
-    def artifact_base(self) -> Path | None:
-        """The directory that contains the artifact directories of runs; None if `artifact_dir` was given."""
-        return super().artifact_base if self._given_artifact_dir is None else None
-
-    @property
-    def artifact_dir(self) -> str:
-        """The directory of the artifacts: `artifact_dir` if it was given, else `artifacts/` with the run's name."""
-        return super().artifact_dir if self._given_artifact_dir is None else str(self._given_artifact_dir)
+    Raises:
+        ConfigurationError: a limit is invalid.
+    """
+    directory = options.get("private_data_dir")
+    return WorkerOptions(
+        None if directory is None else Path(directory),
+        keepalive_seconds=seconds_of(options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
+        liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
+        limits=limits_of(options),
+        max_job_seconds=options.get("max_job_seconds"),
+    )
 
 
-class ProcessRunner(Runner):
-    """Rebuilds a run from its stream."""
+def make_stage_config(options: Mapping[str, Any]) -> RunnerConfig:
+    """Return the configuration of a stage: its options, which nothing prepares.
 
-    _begins_at_once = False
+    Args:
+        options: options of run(), checked.
+    """
+    return RunnerConfig(options.get("private_data_dir"), **select_options(options, JobOptions))
 
-    def __init__(self, config: ProcessConfig, **handlers: Any) -> None:
-        super().__init__(config, **handlers)
-        self._options = config.stage_options
-        self._among_runs = not config.ident
-        self._limits = limits_of(self._options)
 
-    def note_status(self, status: Status) -> None:
-        super().note_status(status)
-        if status.command is not None:
-            self.config.command = list(status.command)
-            self.config.env = dict(status.env or {})
-            self.config.cwd = status.cwd or ""
+def make_process_config(options: Mapping[str, Any]) -> RunnerConfig:
+    """Return the known configuration of a run on another host; the status `starting` completes it.
 
-    def _make_drive(self, cancellation: Cancellation) -> Drive:
-        def drive(processor: Processor, poll: CancelPoll) -> BaseException | None:
+    Args:
+        options: options of run(), checked.
+
+    Raises:
+        ConfigurationError: there is no directory for the artifacts.
+    """
+    config = make_stage_config(options)
+    if config.private_data_dir is None and "artifact_dir" not in options:
+        raise ConfigurationError("private_data_dir: expected a directory for the artifacts, got None")
+    config.ident = str(options.get("ident", ""))
+    if config.private_data_dir is not None:
+        config.settings = {**read_settings(Path(config.private_data_dir)), **config.settings}
+    if "artifact_dir" in options:
+        config.artifact_dir = options["artifact_dir"]
+        config.rotate_artifacts = 0  # what is beside it may belong to others
+    return config
+
+
+def stream_records(options: Mapping[str, Any], *, among_runs: bool) -> RecordSource:
+    """Return the source of the records of a stream.
+
+    Args:
+        options: options of run(), checked.
+        among_runs: whether other runs have their artifacts in the same directory.
+
+    Raises:
+        ConfigurationError: a limit is invalid.
+    """
+    limits = limits_of(options)
+
+    @contextmanager
+    def open_source(cancellation: Cancellation) -> Iterator[Drive]:
+        def drive(processor: Processor, poll: Poll) -> BaseException | None:
             try:
-                with _connection(self._options, cancellation, reads=True) as connection:
+                with _connection(options, cancellation, reads=True) as connection:
                     feed(
                         processor,
                         connection,
                         cancellation,
                         poll,
-                        liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
-                        limits=self._limits,
+                        liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
+                        limits=limits,
                     )
             except BaseException as error:  # noqa: BLE001 - raised when the artifacts have been finished
                 return error
             return None
 
-        return drive
+        yield drive
+
+    return RecordSource(open_source, limits, at_once=False, among_runs=among_runs, completes_config=True)
+
+
+def _make_poll(cancel_callback: CancelCallback | None, cancellation: Cancellation) -> CancelPoll | None:
+    """Return an object that polls the cancel callback, if there is one."""
+    return None if cancel_callback is None else CancelPoll(cancel_callback, cancellation.request)
 
 
 @contextmanager

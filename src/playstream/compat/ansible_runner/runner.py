@@ -45,10 +45,11 @@ class Runner(_Runner):
             artifacts_handler=artifacts_handler,
             finished_callback=finished_callback,
         )
+        self._cancel_callback = cancel_callback
 
     def run(self) -> tuple[str, int | None]:
         """Run the job to its end in this thread; see playstream.Runner."""
-        with listening(self._handlers.cancel_callback):
+        with listening(self._cancel_callback):
             return super().run()
 
     @classmethod

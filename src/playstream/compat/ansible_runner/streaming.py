@@ -13,12 +13,20 @@ from uuid import UUID
 from playstream.compat.answers import WORKER_OPTIONS
 from playstream.compat.options import convert_options, refuse_unknown, with_host_keys_unchecked
 from playstream.compat.signals import listening
-from playstream.interface.handlers import take_handlers
+from playstream.interface.handlers import Handlers, take_handlers
 from playstream.interface.options import RunOptions
-from playstream.interface.streaming import ProcessConfig, ProcessRunner, TransmitRunner, WorkRunner
+from playstream.interface.runner import Runner
+from playstream.interface.streaming import (
+    ServingWork,
+    TransmitWork,
+    make_process_config,
+    make_stage_config,
+    make_worker_options,
+    stream_records,
+)
+from playstream.interface.watched_run import WatchedRun
 from playstream.pipeline.errors import ProtocolError, UnsafePath
 from playstream.pipeline.job.checks import check_options, select_options
-from playstream.worker import WorkerOptions
 
 __all__ = ["MockConfig", "Processor", "Transmitter", "UUIDEncoder", "Worker"]
 
@@ -47,7 +55,7 @@ class MockConfig:
         self.env: dict[str, str] | None = None
 
 
-class Transmitter(TransmitRunner):
+class Transmitter(Runner):
     """Sends a job and its private data directory.
 
     Args:
@@ -63,11 +71,12 @@ class Transmitter(TransmitRunner):
         options = {"dialect": "runner", "env_files_win": True, **convert_options({**kwargs, "_output": _output})}
         options["envvars"] = with_host_keys_unchecked(options.get("envvars"))
         options.pop("keepalive_seconds", None)  # only used by the worker
-        super().__init__(check_options(options, RunOptions, "run"))
+        given = check_options(options, RunOptions, "run")
+        super().__init__(make_stage_config(given), work=TransmitWork(given))
         self.kwargs = kwargs
 
 
-class Worker(WorkRunner):
+class Worker(Runner):
     """Runs a job, and answers in its protocol.
 
     Args:
@@ -89,11 +98,10 @@ class Worker(WorkRunner):
             keepalive_seconds = float(os.environ.get(_KEEPALIVE_VARIABLE) or 0)
         options = {**kwargs, "_input": _input, "_output": _output, "keepalive_seconds": keepalive_seconds}
         given = check_options(select_options(convert_options(options), RunOptions), RunOptions, "run")
-        super().__init__(given, take_handlers(given).get("cancel_callback"))
+        poll = take_handlers(given).get("cancel_callback")
+        worker_options = replace(make_worker_options(given), **WORKER_OPTIONS)
+        super().__init__(make_stage_config(given), work=ServingWork(given, worker_options, poll))
         self.private_data_dir = self.config.private_data_dir
-
-    def _make_options(self) -> WorkerOptions:
-        return replace(super()._make_options(), **WORKER_OPTIONS)
 
     def run(self) -> tuple[str, int | None]:
         """Read the job, run it, and write its results.
@@ -108,7 +116,7 @@ class Worker(WorkRunner):
             return self.status, self.rc
 
 
-class Processor(ProcessRunner):
+class Processor(Runner):
     """Rebuilds a run from its stream.
 
     Args:
@@ -135,20 +143,17 @@ class Processor(ProcessRunner):
         options = convert_options({**kwargs, "_input": _input})
         if "private_data_dir" not in options:
             options["private_data_dir"] = tempfile.mkdtemp()
-        config = ProcessConfig(check_options(select_options(options, RunOptions), RunOptions, "run"))
-        super().__init__(
-            config,
-            cancel_callback=cancel_callback,
-            event_handler=event_handler,
-            status_handler=status_handler,
-            artifacts_handler=artifacts_handler,
-            finished_callback=finished_callback,
-        )
+        given = check_options(select_options(options, RunOptions), RunOptions, "run")
+        config = make_process_config(given)
+        handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
+        source = stream_records(given, among_runs=not config.ident)
+        super().__init__(config, work=WatchedRun(source, handlers))
+        self._cancel_callback = cancel_callback
         self.private_data_dir = str(options["private_data_dir"])
 
     def run(self) -> tuple[str, int | None]:
         """Read the stream to its end in this thread; see playstream.Runner."""
-        with listening(self._handlers.cancel_callback):
+        with listening(self._cancel_callback):
             return super().run()
 
     @property

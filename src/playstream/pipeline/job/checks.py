@@ -43,14 +43,20 @@ def refuse_empty(given: Mapping[str, Any], kind: type) -> None:
     Raises:
         ConfigurationError: one is.
     """
-    hints = _hints(kind)
+    hints, names = _hints(kind), paths_and_names(kind)
     for name, value in given.items():
         items = value if isinstance(value, (list, tuple)) else [value]
-        if name in hints and _is_path_or_name(hints[name]) and any(_is_empty(item) for item in items):
+        if name in names and any(_is_empty(item) for item in items):
             raise ConfigurationError(
                 f"{name}: expected {_describe(hints[name])}, got an empty string. A variable is probably not set; omit "
                 "the option for the default"
             )
+
+
+@cache
+def paths_and_names(kind: type) -> frozenset[str]:
+    """Return the options of the TypedDict `kind` that are paths or names, which cannot be empty."""
+    return frozenset(name for name, hint in _hints(kind).items() if _is_path_or_name(hint))
 
 
 def _is_empty(value: Any) -> bool:

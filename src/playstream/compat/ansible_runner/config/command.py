@@ -40,7 +40,7 @@ class CommandConfig(_CommandConfig):
         kwargs.pop("keepalive_seconds", None)  # only used by the worker
         self.runner_mode = runner_mode
         self._given = prefer_env_files(kwargs)
-        self._directory = self._given.pop("private_data_dir", None)
+        self._place = self._given.pop("private_data_dir", None)
         refuse_unknown("CommandConfig", self._given, SharedOptions)
         if runner_mode not in (None, "pexpect", "subprocess"):
             raise ConfigurationError(f"runner_mode: expected 'pexpect' or 'subprocess', got {runner_mode!r}")
@@ -62,5 +62,5 @@ class CommandConfig(_CommandConfig):
             raise ConfigurationError(f"executable_cmd: expected the name of a program, got {executable_cmd!r}")
         descriptors = find_descriptors(executable_cmd, self._files)
         self.runner_mode = "pexpect" if descriptors is None else "subprocess"
-        super().__init__(executable_cmd, list(cmdline_args or ()), descriptors, self._directory, **self._given)
+        super().__init__(executable_cmd, list(cmdline_args or ()), descriptors, self._place, **self._given)
         self.prepare()

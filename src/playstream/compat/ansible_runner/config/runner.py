@@ -20,11 +20,14 @@ from playstream.compat.options import convert_options, make_directory, refuse_un
 from playstream.compat.prompts import compile_prompts, with_prompts
 from playstream.interface.config import RunnerConfig as _RunnerConfig
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.job.checks import check_options
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.job.options import JobOptions, SharedOptions
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import absolute_path, make_private
+from playstream.worker.execution import Execution
 
 __all__ = ["ExecutionMode", "RunnerConfig"]
 
@@ -57,10 +60,6 @@ class RunnerConfig(_RunnerConfig):
     """
 
     runner_mode = "pexpect"
-    delivery = Delivery.UNCHECKED
-    text_stays_text = True
-    follow_links = True
-    _own_artifact_dir: str | None = None
 
     playbook = Option("playbook")
     inventory = Option("inventory")
@@ -160,14 +159,14 @@ class RunnerConfig(_RunnerConfig):
         make_directory(private_data_dir)
         if not private_data_dir:
             private_data_dir = tempfile.mkdtemp(prefix=defaults.AUTO_CREATE_NAMING, dir=defaults.AUTO_CREATE_DIR)
-        options = {**convert_options({**kwargs, **named}), "env_files_win": True}
-        self._configure(private_data_dir, check_options(options, JobOptions, type(self).__name__))
+        super().__init__(private_data_dir, **{**convert_options({**kwargs, **named}), "env_files_win": True})
+        self.text_stays_text = True
+        self.follow_links = True
         self.loader = ArtifactLoader(self.private_data_dir or "")
         self.expect_passwords: dict[Any, Any] = {}
         """Compiled expressions of prompts and their answers; after `prepare()` including those of the passwords."""
         self._no_env = self.env
         self._ours: dict[str, str] = {}
-        self._own_words: Sequence[str] = ()
         self._generated = False
         make_private(Path(self.artifact_dir))
 
@@ -181,29 +180,14 @@ class RunnerConfig(_RunnerConfig):
             ConfigurationError: a value is invalid.
         """
         checked = check_options(convert_options(options), JobOptions, type(self).__name__)
-        for known in (self.options, self._job_options):
-            for name in options:
-                known.pop(name, None)
-            known.update(checked)
-
-    @property
-    def artifact_dir(self) -> str:
-        """The directory of this run's artifacts."""
-        return self._own_artifact_dir or super().artifact_dir
-
-    @artifact_dir.setter
-    def artifact_dir(self, path: str | os.PathLike[str]) -> None:
-        self._own_artifact_dir = absolute_path(path)
-
-    @property
-    def artifact_base(self) -> Path | None:
-        """The directory that contains the artifact directories of runs."""
-        return Path(self._own_artifact_dir).parent if self._own_artifact_dir else super().artifact_base
+        for name in options:
+            self.options.pop(name, None)
+        self.options.update(checked)
 
     @property
     def project_dir(self) -> str:
         """The directory of the playbooks."""
-        return super().project_dir
+        return absolute_path(self.options["project_dir"]) if "project_dir" in self.options else super().project_dir
 
     @project_dir.setter
     def project_dir(self, path: str | os.PathLike[str]) -> None:
@@ -273,14 +257,9 @@ class RunnerConfig(_RunnerConfig):
         """
         command = self.command
         # Use a program that exists instead. The run itself reports if the command's program does not.
-        self._own_words = (sys.executable,)
-        try:
-            self._prepare()
-            if self._isolated and command:
-                self._own_words = tuple(command)
-                self._prepare()
-        finally:
-            self._own_words = ()
+        self._prepare((sys.executable,))
+        if self._isolated and command:
+            self._prepare(command)
         if not self._isolated:
             self.command = command
         self._generated = False
@@ -292,35 +271,53 @@ class RunnerConfig(_RunnerConfig):
             ConfigurationError: the job is invalid; the message names the argument, or the file and line.
             JobError: Ansible is not on the PATH, or the private directory cannot be created.
         """
-        self._prepare()
+        self._prepare(self._find_own_command())
         self._generated = True
         self._name_playbook_once()
         self.command[0] = short_name(self.command[0], self.binary, self._places, self.cwd)
 
-    def _prepare(self) -> None:
-        self._job_options["settings"] = dict(self.settings or {})  # a program may have added some
-        self._job_options["ident"] = self.ident = str(self.ident)
-        self._job_options["envvars"] = with_host_keys_unchecked(self.envvars)
-        self._find_project()
-        self._find_inventory()
-        with facts_elsewhere(self, self._job_options, containerized=self.containerized):
-            super().prepare()
+    def _prepare(self, command: Sequence[str]) -> None:
+        """Prepare a whole command line, or if it is empty, that of the options."""
+        self.release()
+        self.ident = str(self.ident)
+        options = {
+            **self.job_options,
+            "settings": dict(self.settings or {}),  # a program may have added some
+            "envvars": with_host_keys_unchecked(self.envvars),
+            **self._find_project(),
+            **self._find_inventory(),
+        }
+        with facts_elsewhere(self, options, containerized=self.containerized):
+            self.prepare_job(self.make_job(options, command=command, delivery=Delivery.UNCHECKED))
         self._ours = {name: value for name, value in self.env.items() if name.startswith(_OURS)}
         self.env = {name: value for name, value in self.env.items() if name not in _TAKEN}
-        self.expect_passwords = compile_prompts(self._job.passwords if self._job is not None else {})
+        self.expect_passwords = compile_prompts(self.prepared_run.job.passwords)
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
-    def _words_to_run(self) -> list[str]:
+    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
+        """Return the execution of the job, with the changes made since `prepare()`; see playstream.RunnerConfig."""
+        prepared = self.prepared_run
+        return prepared.make_execution(
+            mailbox,
+            cancellation,
+            argv=self._find_command(),
+            shown=self.command,
+            env={**self._ours, **self.env},  # with the variables needed for events and for the end of the run
+            cwd=self.cwd,
+            job=self._change_job(prepared.job),
+            facts=self.fact_cache,
+        )
+
+    def _find_command(self) -> list[str]:
         """Return the command; a program without a path is searched where prepare() found it."""
         words = [str(word) for word in self.command]
+        if not words:
+            return []
         program = find_path(words[0], self._places, self.cwd)
         return report_missing(words[0]) if program is None else [program, *words[1:]]
 
-    def _env_to_run(self) -> Mapping[str, str]:
-        """Return the environment, with the variables needed for events and for the end of the run."""
-        return {**self._ours, **self.env}
-
-    def _job_to_run(self, job: Job) -> Job:
+    def _change_job(self, job: Job) -> Job:
+        """Return the prepared job with the limits and the prompts as they are set now."""
         limits = {name: self.settings[name] for name in _LIMITS if name in self.settings}
         for name, value in limits.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
@@ -338,24 +335,20 @@ class RunnerConfig(_RunnerConfig):
         if self.binary and self.playbook == self.command[-1] and self.playbook in shlex.split(self.cmdline_args or ""):
             del self.command[-1]
 
-    def _find_project(self) -> None:
-        """Set the working directory: the private data directory for a module, otherwise the project."""
+    def _find_project(self) -> dict[str, Any]:
+        """Return the working directory: the private data directory for a module, otherwise the project."""
         if self.module and not self.binary:
-            self._job_options["project_dir"] = self.private_data_dir
-        elif "project_dir" in self.options:
-            self._job_options["project_dir"] = absolute_path(self.options["project_dir"])
+            return {"project_dir": self.private_data_dir}
+        return {"project_dir": self.project_dir} if "project_dir" in self.options else {}
 
-    def _find_inventory(self) -> None:
+    def _find_inventory(self) -> dict[str, Any]:
         given = self.options.get("inventory")
-        if isinstance(given, (list, tuple)):
-            self._job_options["inventory"] = [_find_path(item) for item in given]
-        elif given is not None:
-            self._job_options["inventory"] = _find_path(given)
+        if given is None:
+            return {}
+        return {"inventory": [_find_path(x) for x in given] if isinstance(given, (list, tuple)) else _find_path(given)}
 
-    def _command_words(self) -> Sequence[str]:
+    def _find_own_command(self) -> Sequence[str]:
         """Return the caller's own program with its arguments, if it runs no playbook, module or role."""
-        if self._own_words:
-            return self._own_words
         if not self.binary or self.playbook or self.module or "role" in self.options:
             return ()
         return (self.binary, *shlex.split(self.cmdline_args or ""))

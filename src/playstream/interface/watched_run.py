@@ -1,0 +1,163 @@
+"""WatchedRun: a run whose records this process receives, from its first status to the last handler."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from playstream.interface.display import choose_output, make_display
+from playstream.interface.handlers import CancelPoll, Handlers, as_result
+from playstream.interface.observer import RunObserver
+from playstream.interface.rotation import rotate
+from playstream.interface.store_observer import StoreObserver
+from playstream.pipeline.errors import CallbackError, IncompleteStream, LinkError, ProtocolError, UnsafePath
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.liveness import check_delivery
+from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
+from playstream.process import Observer, Processor, Result
+
+if TYPE_CHECKING:
+    from playstream.interface.runner import Runner
+
+_logger = logging.getLogger("playstream")
+INTERRUPTED_REASON = "interrupted from the keyboard"
+STREAM_ERRORS = (ProtocolError, LinkError, UnsafePath)
+"""Errors of the records: the run ends with the status `error`, and the other results are kept if possible."""
+Poll = Callable[[], None]
+Drive = Callable[[Processor, Poll], "BaseException | None"]
+"""Passes every record of a run to the processor, and polls meanwhile. Returns the error that ended the run, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSource:
+    """Where the records of a run come from, and what to know about them before the first one arrives."""
+
+    open: Callable[[Cancellation], AbstractContextManager[Drive]]
+    """Prepares the source. What it needs is kept until the context ends, and then removed."""
+    limits: Limits = DEFAULT_LIMITS
+    at_once: bool = True
+    """Whether to replace an earlier run's artifacts before the first record arrives."""
+    among_runs: bool = False
+    """Whether other runs have their artifacts in the same directory; see ArtifactDir."""
+    completes_config: bool = False
+    """Whether the configuration takes `command`, `cwd` and `env` from the status `starting`."""
+
+
+class WatchedRun:
+    """The work of a Runner that receives the records of a run: artifacts, display, handlers and store.
+
+    Args:
+        source: where the records come from.
+        handlers: the caller's functions.
+        store: URL of a store to write the run to when it ends; None for none.
+    """
+
+    def __init__(self, source: RecordSource, handlers: Handlers, store: str | None = None) -> None:
+        self._source = source
+        self._handlers = handlers
+        self._store = store
+
+    def run(self, runner: Runner, cancellation: Cancellation) -> None:
+        """Receive every record in this thread, and call the handlers here; see Runner.run."""
+        observer = RunObserver(runner, self._handlers, completes_config=self._source.completes_config)
+        if self._store is None:
+            self._receive(runner, cancellation, observer, None)
+            return
+        with closing(StoreObserver(self._store, observer, cancellation)) as store_observer:
+            self._receive(runner, cancellation, observer, store_observer)
+
+    def _receive(
+        self, runner: Runner, cancellation: Cancellation, observer: RunObserver, store_observer: StoreObserver | None
+    ) -> None:
+        error: BaseException | None
+        store_error: BaseException | None = None
+        spared = False
+        owner = os.getpid()
+        config = runner.config
+        with self._source.open(cancellation) as drive:
+            poll = CancelPoll(self._handlers.cancel_callback, cancellation.request)
+
+            def look() -> None:
+                poll()
+                check_delivery("the reader of the output", cancellation)
+
+            observer.show_on(make_display(config, look))
+            processor = self._make_processor(runner, store_observer or observer)
+            error = drive(processor, poll)
+            if isinstance(error, CallbackError):
+                observer.mute()
+            try:
+                result = _finish(processor, error, cancellation)
+                spared = result.spared
+                runner.note_end(
+                    result.status,
+                    rc=result.rc,
+                    explanation=result.explanation,
+                    exit_status=result.exit_status,
+                    spared=spared,
+                )
+            except BaseException as caught:  # the caller's status handler may raise anything
+                if os.getpid() != owner:
+                    raise  # a child that it has forked
+                runner.fail(error or caught)
+                error = caught if error is None or _is_reported(error, observer) else error
+            if store_observer is not None:
+                store_error = store_observer.save(
+                    config.ident, runner.status, runner.rc, runner.explanation, runner.artifact_path
+                )
+            if not spared:
+                rotate(config.artifact_base, config.rotate_artifacts)
+        if error is not None and _is_reported(error, observer):
+            error = None
+        if error is not None and store_error is not None:
+            _logger.warning("run %s: %s", config.ident, store_error)
+        try:
+            if not spared:
+                self._handlers.artifacts(config.artifact_dir)
+        finally:
+            self._handlers.finished(runner)
+        _raise_error(error or store_error or observer.output_error, runner, processor)
+
+    def _make_processor(self, runner: Runner, observer: Observer) -> Processor:
+        config = runner.config
+        return Processor(
+            runner.artifact_path,
+            observer,
+            among_runs=self._source.among_runs,
+            output=choose_output(config),
+            keep_stdout=not config.suppress_output_file,
+            follow_links=config.follow_links,
+            at_once=self._source.at_once,
+            limits=self._source.limits,
+        )
+
+
+def _is_reported(error: BaseException, observer: RunObserver) -> bool:
+    """Return whether the status reports the error: one of the records, not one of a handler."""
+    return error is not observer.error and isinstance(error, STREAM_ERRORS)
+
+
+def _finish(processor: Processor, error: BaseException | None, cancellation: Cancellation) -> Result:
+    if isinstance(error, KeyboardInterrupt):
+        return processor.finish(interrupted=INTERRUPTED_REASON)
+    if error is None:
+        return processor.finish(interrupted=cancellation.reason)
+    return processor.finish(as_result(error))
+
+
+def _raise_error(error: BaseException | None, runner: Runner, processor: Processor) -> None:
+    """Raise the error of the run, if there is one.
+
+    Raises:
+        IncompleteStream: events are missing, with `check_job_event_data`.
+    """
+    if error is not None:
+        raise error
+    if runner.config.check_job_event_data and processor.missing_events:
+        raise IncompleteStream(
+            f"{processor.missing_events} events of the run are missing, although it ended with status {runner.status}"
+        )
