@@ -129,6 +129,22 @@ def test_rotation_stays_among_the_runs(results: bytes, tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "a" / "status").exists()
 
 
+@pytest.mark.parametrize("streamer", ["transmit", "worker"])
+def test_a_stage_in_a_thread_can_be_waited_for(streamer: str, demo: Path, temporary: Path) -> None:
+    job = io.BytesIO(transmit(demo, binary=fake(demo, "echo one")))
+    thread, runner = playstream.run_async(
+        streamer=streamer,  # type: ignore[arg-type]
+        private_data_dir=demo if streamer == "transmit" else None,
+        playbook="site.yml",
+        _input=job,
+        _output=io.BytesIO(),
+    )
+    assert runner.wait(LIMIT_SECONDS)
+    assert list(runner.events) == []
+    thread.join()
+    assert runner.status == ("unstarted" if streamer == "transmit" else "successful")
+
+
 def test_through_open_files(results: bytes, tmp_path: Path) -> None:
     (tmp_path / "capture").write_bytes(results)
     with (tmp_path / "capture").open("rb") as capture:
