@@ -14,7 +14,7 @@ import playstream
 from playstream.cli.active_runs import noted
 from playstream.interface.rotation import rotate
 from playstream.pipeline.job.fact_cache import simplify_fact_cache
-from playstream.worker.in_use import is_locked_below
+from playstream.worker.directories import is_locked_below
 from tests.interface.programs import fake
 
 ROUNDS = 100

@@ -13,7 +13,7 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.worker.cleanup import prune_images, remove_directories, remove_images, split_list
-from playstream.worker.spool import PrivateDirectory, sweep
+from playstream.worker.spool import PrivateDirectory, remove_leftovers
 from tests.processes import MODES_BIND, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
@@ -215,5 +215,5 @@ def test_what_is_no_spool_is_never_swept(name: str, tmp_path: Path, monkeypatch:
     (tmp_path / name).mkdir(mode=0o700)
     dead = tmp_path / "playstream-spool-abcdefgh"
     dead.mkdir(mode=0o700)
-    assert sweep() == [dead]
+    assert remove_leftovers() == [dead]
     assert (tmp_path / name).is_dir()

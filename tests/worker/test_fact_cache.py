@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.pipeline.job.fact_cache import read_facts, simplify_fact_cache, untag, write_facts
-from playstream.worker.fact_cache import restore_fact_cache
+from playstream.pipeline.job.fact_cache import read_facts, restore_fact_cache, simplify_fact_cache, untag, write_facts
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -13,8 +13,8 @@ import pytest
 
 from playstream.pipeline.errors import USAGE_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.protocol import End, Failure
+from playstream.worker.directories import is_system_directory
 from playstream.worker.spool import Spool
-from playstream.worker.system_directories import is_system_directory
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_records
 from tests.worker.test_guard_on_duty import HEADS, JOBS, kill, start_receiving

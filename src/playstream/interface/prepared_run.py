@@ -13,15 +13,14 @@ from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.owned import Owned
 from playstream.pipeline.io.removal import discard
+from playstream.pipeline.job.fact_cache import restore_fact_cache
 from playstream.pipeline.protocol import Job
 from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.execution import Execution
-from playstream.worker.fact_cache import restore_fact_cache
 from playstream.worker.launch import prepare
-from playstream.worker.leftovers import remove_leftovers
-from playstream.worker.spool import PrivateDirectory, Spool
+from playstream.worker.spool import PrivateDirectory, Spool, remove_leftovers
 
 
 class PreparedRun:

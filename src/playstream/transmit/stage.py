@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
-from playstream.pipeline.protocol import Failure, Record
+from playstream.pipeline.job.roles import own_role_directories
+from playstream.pipeline.protocol import Failure, Job, Record
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.pack import pack
 from playstream.pipeline.tree.readable import check_readable
-from playstream.transmit.sent import check_sent
 
 
 class Transmitter:
@@ -63,3 +64,93 @@ class Transmitter:
         except PlaystreamError as error:
             yield Failure(type(error).__name__, str(error))
             raise
+
+
+_FILE_OPTIONS = {
+    "-e": "extra variables",
+    "--extra-vars": "extra variables",
+    "-i": "inventory",
+    "--inventory": "inventory",
+    "--inventory-file": "inventory",
+    "--vault-password-file": "vault password",
+    "--vault-pass-file": "vault password",
+    "--vault-id": "vault password",
+    "--private-key": "private key",
+    "--key-file": "private key",
+}
+"""Options of Ansible's that name a file, and what it holds."""
+
+
+def check_sent(job: Job, directory: Path, ignore: Ignore) -> None:
+    """Check that no pattern excludes what the job needs.
+
+    Args:
+        job: what is to be run.
+        directory: the private data directory.
+        ignore: what is left out.
+
+    Raises:
+        ConfigurationError: playbook, inventory, role, a directory of roles, or a file that a word of the command line
+            names, would not reach the worker; names the pattern.
+    """
+    root = Path(os.path.realpath(directory))
+    for what, path in _named(job, directory):
+        reason = _why_left_out(path, directory, root, ignore)
+        if reason is not None:
+            raise ConfigurationError(
+                f"{what} {str(path.relative_to(directory))!r} would not reach the worker: {reason}. Change the "
+                "pattern, or choose another file"
+            )
+
+
+def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the things that the job names, and their paths."""
+    project = directory / job.project_dir
+    named = [("playbook", project / job.playbook)] if job.playbook else []
+    named += [("inventory", directory / item) for item in job.inventory or () if "," not in item]
+    named += [("roles_path", directory / path) for path in job.roles_path]
+    start = project if os.path.isdir(project) else directory
+    words = [*_files_in_words(job.cmdline), *_files_in_words(job.command), *_playbooks_in_words(job.command)]
+    named += [(what, Path(os.path.normpath(start / path))) for what, path in words]
+    for what, path in named:
+        if os.path.exists(path) and path.is_relative_to(directory):
+            yield what, path
+    if job.role:
+        places = [*own_role_directories(job, directory, project), project]
+        found = [place / job.role for place in places if os.path.exists(place / job.role)]
+        yield from (("role", path) for path in found[:1])  # the one that Ansible would take
+
+
+def _files_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the files that options name, relative to where Ansible is started, each with its kind."""
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        option, separator, value = word.partition("=")
+        if not word.startswith("--") and word[:2] in _FILE_OPTIONS and word[2:]:
+            option, separator, value = word[:2], "=", word[2:]
+        what = _FILE_OPTIONS.get(option)
+        if what is None:
+            continue
+        value = value if separator else following
+        if what == "extra variables":
+            value = value[1:] if value.startswith("@") else ""
+        elif option == "--vault-id":
+            value = value.rpartition("@")[2]
+        if value and not (what == "inventory" and "," in value):
+            yield what, value
+
+
+def _playbooks_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the playbooks of a whole command line."""
+    if words and os.path.basename(words[0]) == "ansible-playbook":
+        yield from (("playbook", word) for word in words[1:] if word.endswith((".yml", ".yaml")) and word[0] != "-")
+
+
+def _why_left_out(path: Path, directory: Path, root: Path, ignore: Ignore) -> str | None:
+    """Explain why an entry, or its target, is not sent; None if it is sent, or outside the directory."""
+    real = Path(os.path.realpath(path))
+    for place, base in ((Path(os.path.normpath(path)), directory), (real, root)):
+        if place.is_relative_to(base) and place != base:
+            reason = ignore.why_left_out(os.fsencode(place.relative_to(base)))
+            if reason is not None:
+                return reason
+    return None

@@ -15,10 +15,9 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.pipeline.io.removal import remove_tree
 from playstream.pipeline.tree.directories import absolute_path, passes_link_in
+from playstream.worker.directories import is_free, is_locked_below, is_system_directory
 from playstream.worker.guard import kill_marked
-from playstream.worker.in_use import is_free, is_locked_below
 from playstream.worker.spool import is_spool_name
-from playstream.worker.system_directories import is_system_directory
 
 DEFAULT_GRACE_MINUTES = 60
 _NO_SPACE_FREED = re.compile(r"total reclaimed space:\s*0\s*B", re.IGNORECASE)

@@ -16,9 +16,9 @@ from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import make_private, passes_link_in
 from playstream.worker.command import Command, find_executable
 from playstream.worker.command_line import COMMA_VARIABLE, make_command_line
+from playstream.worker.directories import make_new_directory
 from playstream.worker.environment import make_environment
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
-from playstream.worker.new_directory import make_new_directory
 from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen
 from playstream.worker.spool import Spool

@@ -12,7 +12,6 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,10 +20,8 @@ from playstream.pipeline.io.locks import is_at, try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
-from playstream.worker.guard import Guard
-from playstream.worker.in_use import is_free, take_directory
-from playstream.worker.new_directory import make_new_directory
-from playstream.worker.system_directories import is_system_directory
+from playstream.worker.directories import is_free, is_system_directory, make_new_directory, take_directory
+from playstream.worker.guard import Guard, kill_marked
 
 _PREFIX = "playstream-spool-"
 _EARLIER = ".earlier-"
@@ -333,13 +330,8 @@ def _make_locked_directory(base: Path, guard: Guard | None) -> tuple[Path, int]:
         os.close(lock)
 
 
-def sweep(end: Callable[[Path], object] = lambda _root: None) -> list[Path]:
-    """Remove the spools of this user's dead workers; return those removed.
-
-    Args:
-        end: ends what still runs of the job of a spool. It is called first: what runs may write there, and would make
-            the spool anew.
-    """
+def remove_leftovers() -> list[Path]:
+    """Remove the spools of this user's dead workers, and end what still runs of their jobs; return those removed."""
     removed = []
     base = Path(tempfile.gettempdir())
     for root in base.glob(_PREFIX + "*"):
@@ -354,7 +346,7 @@ def sweep(end: Callable[[Path], object] = lambda _root: None) -> list[Path]:
             # The mode tells a spool from another thing of that name; the owner keeps root out of others' spools.
             private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
             if private and try_lock(fd):
-                end(root)
+                kill_marked(root)  # first: what runs may write there, and would make the spool anew
                 if discard(root):
                     removed.append(root)
         except OSError:

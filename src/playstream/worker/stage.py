@@ -19,9 +19,8 @@ from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
 from playstream.worker.intake import Intake, detect_dialect
-from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.poller import Poller
-from playstream.worker.spool import Spool
+from playstream.worker.spool import Spool, remove_leftovers
 from playstream.worker.supervise import READER_GONE, JobConnection
 
 

@@ -17,14 +17,13 @@ from playstream.pipeline.errors import JobError, PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.protocol import Job, StatusName
-from playstream.worker.console import CommandOutput, Console
+from playstream.worker.console import CommandOutput, Console, Transcript
 from playstream.worker.events import EventSource
 from playstream.worker.guard import Guard
 from playstream.worker.intake import Intake
 from playstream.worker.poller import HasFileno, Poller
 from playstream.worker.read_throttle import ReadThrottle
 from playstream.worker.terminal import Terminal
-from playstream.worker.transcript import Transcript
 
 _LAST_READS = 64
 """Reads of the terminal after Ansible's end, 64 KiB each; output of processes that it left behind is not waited for."""

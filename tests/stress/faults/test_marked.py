@@ -19,8 +19,8 @@ from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
 from playstream.worker.guard import Guard, kill_marked
 from playstream.worker.launch import Launch
-from playstream.worker.leftovers import remove_leftovers
 from playstream.worker.paths import Paths
+from playstream.worker.spool import remove_leftovers
 from playstream.worker.terminal import Terminal
 from tests.processes import guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS

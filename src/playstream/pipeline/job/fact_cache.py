@@ -151,3 +151,22 @@ def untag(value: Any) -> Any:
             if key in value:
                 return untag(value[key])
     return {key: untag(item) for key, item in value.items()}
+
+
+def restore_fact_cache(source: Path, target: Path) -> None:
+    """Let Ansible know the facts in `source`, which has the layout that clients know. `target` becomes its cache.
+
+    Each host's are written in both layouts, since which one this host's Ansible reads is its own affair.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    if not source.is_dir():
+        return
+    target.mkdir(mode=0o700, parents=True)
+    for path in source.iterdir():
+        if not path.is_file():
+            continue
+        facts = path.read_text(encoding="utf-8")
+        write_facts(target / path.name, facts)
+        write_facts(target / f"{PREFIX}{path.name}", json.dumps({PAYLOAD: facts}))

@@ -13,8 +13,8 @@ from playstream.pipeline.job.isolation import Isolation
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
 from playstream.worker.isolation import mounts
-from playstream.worker.isolation.caller import find_callers_ssh
 from playstream.worker.isolation.environment import plan_handover, shell_handover
+from playstream.worker.isolation.mounts import Mount
 from playstream.worker.isolation.registry import Login, write_login
 from playstream.worker.paths import PLUGINS, Paths
 
@@ -189,3 +189,22 @@ def _open_tree(directory: Path) -> None:
         elif stat.S_ISDIR(kind):
             _open_tree(item)
     directory.chmod(0o755)
+
+
+_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
+_SSH_PLACES = ("/home/runner/.ssh", "/root/.ssh")
+"""Homes in the images that are made for Ansible, and in others."""
+
+
+def find_callers_ssh() -> tuple[list[Mount], dict[str, str]]:
+    """Return mounts and variables for the caller's keys and configuration, known hosts and agent, if they exist."""
+    mounts = []
+    ssh = os.path.expanduser("~/.ssh")
+    if os.path.isdir(ssh):
+        mounts += [Mount(ssh, place) for place in _SSH_PLACES]
+    if os.path.isfile(_KNOWN_HOSTS):
+        mounts.append(Mount(_KNOWN_HOSTS, _KNOWN_HOSTS))
+    agent = os.environ.get("SSH_AUTH_SOCK", "")
+    if not agent or not os.path.exists(agent):
+        return mounts, {}
+    return [*mounts, Mount(agent, agent)], {"SSH_AUTH_SOCK": agent}

@@ -13,11 +13,16 @@ from typing import Any
 
 from playstream.compat.ansible_runner import defaults
 from playstream.compat.ansible_runner.loader import ArtifactLoader
-from playstream.compat.executables import find_path, report_missing, short_name
-from playstream.compat.facts import facts_elsewhere
 from playstream.compat.option_attribute import Option, Setting
 from playstream.compat.options import convert_options, make_directory, refuse_unknown, with_host_keys_unchecked
-from playstream.compat.prompts import compile_prompts, with_prompts
+from playstream.compat.preparation import (
+    compile_prompts,
+    facts_elsewhere,
+    find_path,
+    report_missing,
+    short_name,
+    with_prompts,
+)
 from playstream.interface.config import RunnerConfig as _RunnerConfig
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation

@@ -1,8 +1,11 @@
-"""Whether a job uses a private data directory: it holds a lock on it, or on something in it."""
+"""The directories of jobs: new ones, those that a job uses (it holds a lock), and those that are never removed."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.locks import is_at, try_lock
 from playstream.pipeline.tree.directories import make_private
+from playstream.worker.guard import Guard
 
 _PATIENCE_SECONDS = 1.0
 """How long a lock may be held by a process that only checks, or that is about to remove the directory."""
@@ -97,3 +101,69 @@ def _is_anothers(path: Path) -> bool:
         return path.lstat().st_uid != os.geteuid()
     except OSError:
         return False
+
+
+def make_new_directory(place: Path, prefix: str, guard: Guard | None) -> Path:
+    """Create a directory that only this user can enter, with an unpredictable name.
+
+    Args:
+        place: what it is made in.
+        prefix: what its name begins with; 8 letters and digits follow.
+        guard: removes it if this process dies; from the moment that it is there.
+
+    Returns:
+        The directory.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    while True:
+        path = place / (prefix + base64.b32encode(os.urandom(5)).decode().lower())
+        if guard is not None:
+            guard.own(path)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            if guard is not None:
+                guard.disown(path)
+        else:
+            # The umask may have taken from it. A sweeping worker may have taken it for a leftover.
+            with contextlib.suppress(FileNotFoundError):
+                path.chmod(0o700)
+            return path
+
+
+_PROTECTED = (
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/usr",
+    "/var",
+    "/var/lib",
+    "/tmp",  # noqa: S108 - as the next two: never removed
+    "/var/tmp",  # noqa: S108
+    "/dev/shm",  # noqa: S108
+)
+_PROTECTED_TREES = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
+
+
+def is_system_directory(path: Path) -> bool:
+    """Return whether a directory is the system's, the home, the one for temporary files, or a parent of these."""
+    never = {Path(name).resolve() for name in (*_PROTECTED, tempfile.gettempdir(), os.path.expanduser("~"))}
+    never |= {parent for known in never for parent in known.parents}
+    real = path.resolve()
+    return real in never or any(real.is_relative_to(Path(name).resolve()) for name in _PROTECTED_TREES)
