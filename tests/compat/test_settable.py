@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from playstream.compat.ansible_runner import Runner, RunnerConfig, interface
+from playstream.compat.ansible_runner.config.command import CommandConfig
 from playstream.pipeline.errors import ConfigurationError
 
 
@@ -157,6 +158,19 @@ def test_an_inventory_that_is_missing(tmp_path: Path) -> None:
     runner = interface.run(private_data_dir=tmp_path, quiet=True, playbook=plays, inventory="none/such")
     with runner.stdout as output:
         assert "Unable to parse" in output.read()
+
+
+def test_a_command_configuration_before_and_after_its_command(tmp_path: Path) -> None:
+    config = CommandConfig(private_data_dir=tmp_path, ident="x", settings={"own": 1}, quiet=True)
+    assert (config.ident, config.private_data_dir, config.settings) == ("x", str(tmp_path), {"own": 1})
+    config.ident = "y"
+    for words in (["-c", "echo one"], ["-c", "echo two"]):
+        config.prepare_run_command("sh", words)
+    runner = Runner(config)
+    assert runner.run() == ("successful", 0)
+    assert config.artifact_dir == str(tmp_path / "artifacts" / "y")
+    with runner.stdout as output:
+        assert output.read() == "two\n"
 
 
 def test_arguments_that_are_left(tmp_path: Path) -> None:

@@ -23,33 +23,37 @@ Descriptors = tuple["int | None", "int | None", "int | None"]
 
 
 class CommandConfig(RunnerConfig):
-    """A command line to run: any program, but mainly Ansible's own.
+    """The configuration of a command line: any program, but mainly Ansible's own. `set_command` sets it.
 
     Args:
-        executable_cmd: the program.
-        cmdline_args: its arguments.
-        descriptors: the descriptors it uses; None for a terminal.
         private_data_dir: as for RunnerConfig.
         options: as for run_command().
     """
 
-    def __init__(
-        self,
-        executable_cmd: str,
-        cmdline_args: Sequence[str] = (),
-        descriptors: Descriptors | None = None,
-        private_data_dir: StrPath | None = None,
-        **options: Unpack[SharedOptions],
-    ) -> None:
+    def __init__(self, private_data_dir: StrPath | None = None, **options: Unpack[SharedOptions]) -> None:
         # A command runs in the caller's current directory, which is mounted in a container.
-        cwd = absolute_path(options.get("host_cwd") or current_directory())
+        self._caller_cwd = absolute_path(options.get("host_cwd") or current_directory())
         given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-        super().__init__(private_data_dir, **{"project_dir": cwd, "host_cwd": cwd, **given})
+        super().__init__(private_data_dir, **{"project_dir": self._caller_cwd, "host_cwd": self._caller_cwd, **given})
         self.text_stays_text = True  # the caller wants the command's own output
-        self._words = [executable_cmd, *cmdline_args]
-        self._mounts = find_mounts(cmdline_args, cwd)
-        self._descriptors = descriptors
+        self._words: list[str] = []
+        self._mounts: list[str] = []
+        self._descriptors: Descriptors | None = None
         self._pipes: Pipes | None = None
+
+    def set_command(
+        self, executable_cmd: str, cmdline_args: Sequence[str] = (), descriptors: Descriptors | None = None
+    ) -> None:
+        """Set the command line that `prepare()` prepares.
+
+        Args:
+            executable_cmd: the program.
+            cmdline_args: its arguments.
+            descriptors: the descriptors it uses; None for a terminal.
+        """
+        self._words = [executable_cmd, *cmdline_args]
+        self._mounts = find_mounts(cmdline_args, self._caller_cwd)
+        self._descriptors = descriptors
 
     @property
     def outputs(self) -> list[str]:

@@ -50,7 +50,8 @@ def init_command(
     descriptors = find_descriptors(executable_cmd, given)
     if shared.get("quiet") is None:
         shared["quiet"] = descriptors is not None
-    config = CommandConfig(executable_cmd, words, descriptors, given.get("private_data_dir"), **shared)
+    config = CommandConfig(given.get("private_data_dir"), **shared)
+    config.set_command(executable_cmd, words, descriptors)
     set_up_logging(given)
     config.prepare()
     return Runner(config, **handlers)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from playstream.interface.config import RunnerConfig
 from playstream.interface.event_log import EventLog
 from playstream.pipeline.errors import ConfigurationError, JobError, UnsafePath
 from playstream.pipeline.io.json_text import is_json
@@ -20,28 +20,50 @@ from playstream.process.task_results import TaskResults
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
 
 
-class Results(ABC):
-    """The results of one run, which can also be read during the run. `Runner` provides their location."""
+class Results:
+    """The results of one run, which can also be read during the run.
 
-    def __init__(self) -> None:
+    Args:
+        config: the configuration of the run, which tells where its artifacts and facts are.
+    """
+
+    def __init__(self, config: RunnerConfig) -> None:
+        self.config = config
         self._log = EventLog()
         self._stats: Mapping[str, Any] | None = None
         self._spared = False
-        """True if the run never began, and the artifacts are those of an earlier run."""
 
     @property
-    @abstractmethod
     def artifact_path(self) -> Path:
         """The directory of the artifacts."""
+        return Path(self.config.artifact_dir)
 
-    @property
-    @abstractmethod
-    def _fact_cache_dir(self) -> Path:
-        """The directory of the facts.
+    def expect_events(self) -> None:
+        """Make readers of `events` wait for the run that is about to begin in another thread."""
+        if self._log.ended:  # an earlier run of this object
+            self._log = EventLog()
+        self._stats = None
+        self._spared = False
+        self._log.begin()
 
-        Raises:
-            ConfigurationError: facts are not kept as files.
-        """
+    def begin_events(self) -> None:
+        """Begin a run in this thread. A reader of `events` in it, such as an event handler, must not wait for more."""
+        self.expect_events()
+        self._log.write_from_here()
+
+    def note_event(self, name: str, event: dict[str, Any]) -> None:
+        """Record that an event was kept, in the file `name`. Called by the run itself."""
+        if event.get("event") == STATS:
+            self._stats = data_of(event)
+        self._log.add(name)
+
+    def note_spared(self, spared: bool) -> None:
+        """Record whether the run never began, and the artifacts are those of an earlier run."""
+        self._spared = spared
+
+    def end_events(self) -> None:
+        """Tell readers of `events` that there will be no more."""
+        self._log.end()
 
     @property
     def stdout(self) -> TextIO:
@@ -191,3 +213,16 @@ class Results(ABC):
                 f"the facts of {host!r} cannot be written to {str(directory)!r}: {error.strerror}. Check what "
                 "is there, its owner and its mode"
             ) from None
+
+    @property
+    def _fact_cache_dir(self) -> Path:
+        """The directory of the facts.
+
+        Raises:
+            ConfigurationError: facts are not kept as files.
+        """
+        if self.config.fact_cache is None:
+            raise ConfigurationError(
+                f"expected fact_cache_type 'jsonfile' to read and write facts, got {self.config.fact_cache_type!r}"
+            )
+        return Path(self.config.fact_cache)

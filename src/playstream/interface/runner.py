@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
-from playstream.interface.event_log import EventLog
 from playstream.interface.handlers import Handlers, as_result, take_handlers
 from playstream.interface.local import local_records
 from playstream.interface.logs import set_up_logging
@@ -23,7 +21,6 @@ from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.protocol import Status, StatusName
-from playstream.process.event_data import STATS, data_of
 from playstream.process.summary import summarize
 
 if TYPE_CHECKING:
@@ -117,8 +114,7 @@ class Runner(Results):
         cancellation: Cancellation | None = None,
         work: Work | None = None,
     ) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
         self._work = work or WatchedRun(local_records(config), handlers, store)
         self.status: str = StatusName.UNSTARTED.value
@@ -131,19 +127,6 @@ class Runner(Results):
         """Held while the run is active."""
         self._under_way = threading.Event()
         self._done = threading.Event()
-
-    @property
-    def artifact_path(self) -> Path:
-        """The directory of the artifacts."""
-        return Path(self.config.artifact_dir)
-
-    @property
-    def _fact_cache_dir(self) -> Path:
-        if self.config.fact_cache is None:
-            raise ConfigurationError(
-                f"expected fact_cache_type 'jsonfile' to read and write facts, got {self.config.fact_cache_type!r}"
-            )
-        return Path(self.config.fact_cache)
 
     @property
     def errored(self) -> bool:
@@ -219,19 +202,10 @@ class Runner(Results):
 
     def expect_events(self) -> None:
         """Make readers of `events` wait for the run that is about to begin in another thread."""
-        if self._log.ended:  # an earlier run of this object
-            self._log = EventLog()
+        if self._done.is_set():  # an earlier run of this object
             self._done.clear()
             self._under_way.clear()
-        self._stats = None
-        self._spared = False
-        self._log.begin()
-
-    def note_event(self, name: str, event: dict[str, Any]) -> None:
-        """Record that an event was kept. Called by the run itself."""
-        if event.get("event") == STATS:
-            self._stats = data_of(event)
-        self._log.add(name)
+        super().expect_events()
 
     def note_status(self, status: Status) -> None:
         """Record a new status of the job. Called by the run itself."""
@@ -260,7 +234,7 @@ class Runner(Results):
             spared: whether the artifacts are those of an earlier run, because this one never began.
         """
         self.rc, self.explanation, self.exit_status = rc, explanation, exit_status
-        self._spared = spared
+        self.note_spared(spared)
         self.status = status.value  # last, because clients poll it
 
     def fail(self, error: BaseException) -> None:
@@ -292,8 +266,7 @@ class Runner(Results):
         try:
             with self._begun() as cancellation:
                 begun = True
-                self.expect_events()
-                self._log.write_from_here()
+                self.begin_events()
                 self._work.run(self, cancellation)
         except BaseException as error:
             if begun and self.status in _ACTIVE:  # programs poll it
@@ -301,7 +274,7 @@ class Runner(Results):
             raise
         finally:
             if begun:
-                self._log.end()
+                self.end_events()
                 self._done.set()
                 self._under_way.set()
         return self.status, self.rc

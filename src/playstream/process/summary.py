@@ -5,7 +5,7 @@ The events come from a worker that is not trusted: a field of a wrong type count
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from playstream.pipeline.io.json_text import fit_json
@@ -52,6 +52,10 @@ def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, r
 class Summary:
     """Takes the events of a run as they come, for its summary at the end.
 
+    Args:
+        keep: called with a host, the name of a list, and what a task came to on the host, in place of keeping it here.
+            `as_dict` then has no results.
+
     Example:
         >>> summary = Summary()
         >>> summary.add({"event": "playbook_on_stats", "event_data": {"ok": {"node1": 2}, "processed": {"node1": 1}}})
@@ -59,7 +63,8 @@ class Summary:
         2
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[str, str, dict[str, Any]], None] | None = None) -> None:
+        self._keep = keep
         self._stats: Mapping[str, Any] | None = None
         self._seen: dict[str, dict[str, int]] = {}
         self._tasks: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -85,14 +90,14 @@ class Summary:
         counts = self._seen.setdefault(result.host, dict.fromkeys(STATS_TABLES, 0))
         for counted in counts_of(result.status, fit):
             counts[counted] += 1
-        self._keep(result.host, _LISTS[result.status], _entry(result))
+        (self._keep or self._keep_here)(result.host, _LISTS[result.status], _entry(result))
         if result.status == "ok":
             if facts := _facts_set(result):
                 self._facts.setdefault(result.host, {}).update(facts)
             for part in _parts(result):
                 _add_custom(self._custom, part)
 
-    def _keep(self, host: str, name: str, entry: dict[str, Any]) -> None:
+    def _keep_here(self, host: str, name: str, entry: dict[str, Any]) -> None:
         """Keep what a task came to on a host, in the list of this name."""
         lists = self._tasks.get(host)
         if lists is None:

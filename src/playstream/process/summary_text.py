@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -17,7 +17,7 @@ _IN_MEMORY = 1 << 20
 _INDENT = "  "
 
 
-class SummaryText(Summary):
+class SummaryText:
     """Takes the events of a run as they come, and gives the summary as text.
 
     Example:
@@ -29,12 +29,16 @@ class SummaryText(Summary):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        self._summary = Summary(self._keep)
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+b")  # noqa: SIM115 - `close` does
         self._end = 0
         self._places: dict[str, dict[str, array[int]]] = {}
         """By host and list: where each result begins in the file, and its size."""
         self._failure: OSError | None = None
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take the next event; see Summary."""
+        self._summary.add(event)
 
     def _keep(self, host: str, name: str, entry: dict[str, Any]) -> None:
         """Store a result. `pieces` reports a full disk, so that the run continues."""
@@ -64,7 +68,7 @@ class SummaryText(Summary):
         try:
             if self._failure is not None:
                 raise self._failure
-            parts: dict[str, Any] = self.as_dict(ident=ident, status=status, rc=rc)
+            parts: dict[str, Any] = self._summary.as_dict(ident=ident, status=status, rc=rc)
             yield from _block(
                 "{}",
                 0,

@@ -38,12 +38,13 @@ class CommandConfig(_CommandConfig):
         **kwargs: Any,
     ) -> None:
         kwargs.pop("keepalive_seconds", None)  # only used by the worker
-        self.runner_mode = runner_mode
-        self._given = prefer_env_files(kwargs)
-        self._place = self._given.pop("private_data_dir", None)
-        refuse_unknown("CommandConfig", self._given, SharedOptions)
+        options = prefer_env_files(kwargs)
+        private_data_dir = options.pop("private_data_dir", None)
+        refuse_unknown("CommandConfig", options, SharedOptions)
         if runner_mode not in (None, "pexpect", "subprocess"):
             raise ConfigurationError(f"runner_mode: expected 'pexpect' or 'subprocess', got {runner_mode!r}")
+        super().__init__(private_data_dir, **options)
+        self.runner_mode = runner_mode
         files = {"input_fd": input_fd, "output_fd": output_fd, "error_fd": error_fd, "runner_mode": runner_mode}
         self._files = {name: value for name, value in files.items() if value is not None}
 
@@ -62,5 +63,5 @@ class CommandConfig(_CommandConfig):
             raise ConfigurationError(f"executable_cmd: expected the name of a program, got {executable_cmd!r}")
         descriptors = find_descriptors(executable_cmd, self._files)
         self.runner_mode = "pexpect" if descriptors is None else "subprocess"
-        super().__init__(executable_cmd, list(cmdline_args or ()), descriptors, self._place, **self._given)
+        self.set_command(executable_cmd, list(cmdline_args or ()), descriptors)
         self.prepare()
