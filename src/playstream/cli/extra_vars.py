@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.inputs import load_mapping
+from playstream.pipeline.job.yaml_loader import ExactLoader
 from playstream.pipeline.tree.directories import absolute_path
 
 _ESCAPE = re.compile(r"""\\(?:U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|N\{[^}]+\}|[\\'"abfnrtv])""")
@@ -38,9 +40,6 @@ def _read_item(item: str, warn: Callable[[str], None]) -> Any:
     if item[0] in "{[":
         return item
     if "=" not in item:
-        from playstream.pipeline.job.inputs import load_mapping  # noqa: PLC0415 - loads a YAML parser
-        from playstream.pipeline.job.yaml_loader import ExactLoader  # noqa: PLC0415
-
         return load_mapping(_SOURCE, item, ExactLoader)
     return parse_assignments(item, warn)
 

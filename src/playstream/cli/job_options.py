@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from playstream.cli.output import print_message
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.inputs import parse_mapping
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS
 from playstream.pipeline.tree.directories import absolute_path
 
@@ -160,8 +162,6 @@ def parse_variables(source: str, text: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: the text has none of these forms.
     """
-    from playstream.pipeline.job.inputs import parse_mapping  # noqa: PLC0415 - loads a YAML parser
-
     if not _ASSIGNMENT.match(text):
         return parse_mapping(source, text)
     return {name: _literal(value) for name, value in split_assignments(source, text)}
@@ -188,7 +188,6 @@ def split_assignments(source: str, text: str) -> list[tuple[str, str]]:
 
 
 def _literal(text: str) -> Any:
-    import ast  # noqa: PLC0415 - seldom needed, and slow to load
 
     try:
         return ast.literal_eval(text)

@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +82,6 @@ def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManag
     if progress is not None:
         return progress
     if not as_it_is and not shows_colours(sys.stdout):
-        from contextlib import redirect_stdout  # noqa: PLC0415
-
         return redirect_stdout(PlainOutput(sys.stdout))
     return nullcontext()
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 
+from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
+from playstream.cli.standalone import standalone_options
+from playstream.pipeline.tree.directories import absolute_path
 
 
 def set_up(parser: Parser) -> None:
@@ -20,12 +24,6 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Run the playbook; return the exit status."""
-    import os  # noqa: PLC0415 - only what this subcommand needs is loaded
-
-    from playstream.cli.local_run import run_here  # noqa: PLC0415
-    from playstream.cli.standalone import standalone_options  # noqa: PLC0415
-    from playstream.pipeline.tree.directories import absolute_path  # noqa: PLC0415
-
     directory, name = os.path.split(absolute_path(os.path.expanduser(flags.playbook)))
     options = standalone_options(flags)
     options |= {"playbook": name, "project_dir": directory}

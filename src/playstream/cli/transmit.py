@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
 
-from playstream.cli.entry import InterruptsWait
+from playstream.cli.job_options import job_options, roles_path_in
+from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
+from playstream.cli.signals import cancel_on_signals
+from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
+from playstream.pipeline.io.encryption import check_hold
+from playstream.pipeline.io.stdio import claim_output, connect
+from playstream.transmit.sending import transmit
 
 _OF_PROCESS = frozenset({"--artifact-dir", "--rotate-artifacts", "--quiet", "--json"})
 """Flags that concern the results."""
@@ -45,17 +52,6 @@ class _AllBut:
 
 def run(flags: argparse.Namespace) -> int:
     """Send the job; return the exit status."""
-    with InterruptsWait():
-        import os  # noqa: PLC0415 - only what this subcommand needs is loaded
-
-        from playstream.cli.job_options import job_options, roles_path_in  # noqa: PLC0415
-        from playstream.cli.keepalive import keepalive_seconds, liveness_seconds  # noqa: PLC0415
-        from playstream.cli.signals import cancel_on_signals  # noqa: PLC0415
-        from playstream.pipeline.dialect import Dialect  # noqa: PLC0415
-        from playstream.pipeline.io.encryption import check_hold  # noqa: PLC0415
-        from playstream.pipeline.io.stdio import claim_output, connect  # noqa: PLC0415
-        from playstream.transmit.sending import transmit  # noqa: PLC0415
-
     if sys.stdout is not None and sys.stdout.isatty():
         raise ConfigurationError(
             "standard output is a terminal, and the stream is not text. Redirect it to a file, or pipe it into a "
