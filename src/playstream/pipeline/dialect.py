@@ -19,7 +19,7 @@ _RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipf
 ENCRYPTED_START = re.compile(rb"age-encryption\.org/v[0-9]+\n|-----BEGIN AGE ENCRYPTED FILE-----\r?\n")
 """The first line of a stream that age has encrypted, as bytes or as text; see pipeline/io/age.py."""
 _OVERLAP = 64
-"""Bytes before the last search in which a beginning may lie."""
+"""Bytes before the last search that may hold the start of a beginning."""
 
 
 class Dialect(StrEnum):
@@ -27,14 +27,14 @@ class Dialect(StrEnum):
 
     PLAYSTREAM = "playstream"
     RUNNER = "runner"
-    """ansible-runner's."""
+    """ansible-runner's encoding."""
 
 
 class FirstBytes:
     """Holds data back until its dialect is known.
 
     Args:
-        fallback: the dialect whose reader reports data that is in neither.
+        fallback: the dialect whose reader reports data that is in neither dialect.
     """
 
     def __init__(self, fallback: Dialect = Dialect.PLAYSTREAM) -> None:
@@ -74,8 +74,8 @@ class PieceReader:
     """The outer layer of either dialect: bytes to frames, or to lines and the bytes of archives.
 
     Args:
-        choose: gives the reader of the dialect, once it is known.
-        fallback: as that of FirstBytes.
+        choose: returns the reader of the dialect; called once the dialect is known.
+        fallback: as in FirstBytes.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class PieceReader:
 
     @property
     def has_heartbeats(self) -> bool:
-        """Whether the other side, a transmit stage, sends heartbeats; ansible-runner's does not."""
+        """Whether the other side, a transmit stage, sends heartbeats. ansible-runner's transmit does not."""
         return self._reader is None or isinstance(self._reader, FrameReader)
 
     def receive_data(self, data: bytes) -> None:
@@ -104,6 +104,6 @@ class PieceReader:
         """Return the next piece, or noise that was skipped; None if neither is complete.
 
         Raises:
-            RemoteProtocolError: what has come is not a valid stream.
+            RemoteProtocolError: the received data is not a valid stream.
         """
         return None if self._reader is None else self._reader.next()

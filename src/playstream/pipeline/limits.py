@@ -11,25 +11,25 @@ from playstream.pipeline.errors import ConfigurationError, LimitExceeded
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The defaults are far above what projects have and below what fills a disk or a memory unnoticed."""
+    """Limits whose defaults are far above the needs of usual projects, but protect disk and memory."""
 
     max_tree_bytes: int = 1 << 36
     """Bytes of file content of a tree: 64 GiB."""
     max_tree_entries: int = 1_000_000
     """Entries of a tree, its root included."""
     max_record_bytes: int = 1 << 26
-    """Bytes of one record, or of one line in ansible-runner's protocol: 64 MiB. In memory JSON takes several times
-    its bytes."""
+    """Bytes of one record, or of one line in ansible-runner's protocol: 64 MiB. JSON takes several times as much
+    memory."""
 
 
 DEFAULT_LIMITS = Limits()
 
 
 def limits_of(options: Mapping[str, Any]) -> Limits:
-    """Return the limits from keyword arguments or flags; those that are None or missing have their defaults.
+    """Return the limits from keyword arguments or flags; those that are None or missing get their defaults.
 
     Raises:
-        ConfigurationError: one is less than 1.
+        ConfigurationError: a limit is less than 1.
     """
     given = {item.name: options[item.name] for item in fields(Limits) if options.get(item.name) is not None}
     for name, value in given.items():
@@ -43,8 +43,8 @@ def exceeded(what: str, limit: int, name: str) -> LimitExceeded:
 
     Args:
         what: what exceeds the limit, for the message.
-        limit: what is allowed.
-        name: of the limit, as an argument; its flag is made from it.
+        limit: the limit.
+        name: the name of the limit as an argument; the name of its flag is derived from it.
     """
     flag = "--" + name.replace("_", "-")
     return LimitExceeded(

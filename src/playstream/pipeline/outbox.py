@@ -1,7 +1,7 @@
-"""The outbox: between a stage, which must never wait for the link, and the link, which may be slow.
+"""The outbox sends a stage's records, because a stage must never wait for its link, which may be slow.
 
 A thread encodes and writes the records of one direction, in either dialect. It sends a heartbeat when nothing was sent
-for long.
+for a while.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ GATHER_SECONDS = 0.025
 """Minimum time between two flushes of results, so that events share frames (docs/performance.md); the delay is not
 noticeable."""
 _PROBE_SECONDS = 1.0
-"""Between two heartbeats to a reader that may have left without a word."""
+"""Time between two heartbeats to a reader that may have exited unnoticed."""
 
 
 class Outbox:
-    """Sends what is put into a mailbox, from `start` on.
+    """Sends the records that are put into a mailbox, beginning with `start`.
 
-    Results are flushed when nothing more is waiting and the last flush is a little while ago: a single event is sent at
-    once, and events that follow one another closely share frames. A job is flushed when it is complete.
+    Results are flushed when nothing more is waiting and the last flush was not just now: a single event is sent at
+    once, and events in quick succession share frames. A job is flushed when it is complete.
 
     Args:
-        mailbox: where the records come from.
+        mailbox: the records to send.
         output_fd: the link.
         direction: which one.
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
-        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to send; None for no limit.
+        cancellation: after a request, pending records may still be sent for DELIVERY_SECONDS; None for no limit.
         dialect: the dialect to use if that of the other side is unknown.
     """
 
@@ -81,11 +81,11 @@ class Outbox:
             return self._outgoing
 
     def name(self, ident: str) -> None:
-        """Say what the run is called, where the dialect says it."""
+        """Set the run's name, if the dialect sends it."""
         self.start(self._dialect).name(ident)
 
     def close(self) -> None:
-        """Write what is waiting and the end of the stream; wait until that is done or has failed."""
+        """Write the waiting records and the end of the stream; wait until that is done or has failed."""
         self._mailbox.close()
         self.start(self._dialect)
         while self.busy:
@@ -103,17 +103,17 @@ class Outbox:
             self._thread.join(LOOK_SECONDS)
 
     def probe(self) -> None:
-        """Check whether a reader that sends no more still reads: write something now, and then every second.
+        """Check whether a reader that sends no more still reads: send a heartbeat immediately, and then every second.
 
-        If it does not, writing fails, and the descriptor reports that its other end is closed. Without heartbeats
-        nothing is done: that is found out with the next record.
+        If it does not read, writing fails, and the descriptor reports that its other end is closed. Without heartbeats
+        this does nothing: the next record shows whether the reader reads.
         """
         if self._keepalive is not None:
             self._keepalive = min(self._keepalive, _PROBE_SECONDS)
             self._mailbox.put(Heartbeat())
 
     def check(self) -> None:
-        """Give up if the reader has taken nothing for too long; the mailbox has the error then."""
+        """Give up if the reader has taken nothing for too long; the error is set on the mailbox."""
         try:
             self._writer.check()
         except SilentPeer as error:
@@ -140,7 +140,7 @@ class Outbox:
                 if not pending:
                     flushed = now
                 if self._keepalive is not None and now > self._written + self._keepalive:
-                    # Records come and nothing is sent: an archive grows, which is sent when it is complete.
+                    # Records arrive but nothing is sent, because an archive is only sent when it is complete.
                     self._write_all(outgoing.send(Heartbeat(), flush=True))
             self._write_all(outgoing.end())
         except (PlaystreamError, OSError) as error:
@@ -160,33 +160,33 @@ class Outbox:
     def _write_all(self, pieces: Iterable[bytes]) -> None:
         for data in pieces:
             if self._mailbox.error is not None:
-                raise self._mailbox.error  # the thread that has given up may close the link
+                raise self._mailbox.error  # the thread that gave up may close the link
             if data:
                 self._writer.write(data)
                 self._written = time.monotonic()
 
 
 class Outgoing(Protocol):
-    """The outgoing direction of a dialect: what is to be written for a record, in pieces."""
+    """The outgoing direction of a dialect: records to pieces of bytes to write."""
 
     def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
-        """Return the pieces for `record`; without `flush` they may be held back."""
+        """Return the pieces for `record`; without `flush` they may be kept for later."""
 
     def flush(self) -> Iterable[bytes]:
-        """Return what was held back."""
+        """Return the pieces that were kept."""
 
     def end(self) -> Iterable[bytes]:
         """Return the last pieces."""
 
     def name(self, ident: str) -> None:
-        """Say what the run is called, once that is known."""
+        """Set the run's name, once it is known."""
 
     def close(self) -> None:
         """Drop what has not been sent."""
 
 
 class _Native:
-    """The native dialect, whose frames gather."""
+    """The native dialect, which gathers records in frames."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
@@ -204,14 +204,14 @@ class _Native:
         return (self._sender.end(),)
 
     def name(self, ident: str) -> None:
-        """Do nothing: the records have no name."""
+        """Do nothing: the records do not contain the name."""
 
     def close(self) -> None:
         """Do nothing: there is only memory to release."""
 
 
 class _Runner:
-    """ansible-runner's dialect, which holds nothing back."""
+    """ansible-runner's dialect, which sends each record at once."""
 
     def __init__(self, sender: RunnerSender) -> None:
         self._sender = sender
@@ -221,7 +221,7 @@ class _Runner:
         return self._sender.send(record)
 
     def flush(self) -> Iterable[bytes]:
-        """Nothing."""
+        """Return nothing: no pieces are kept."""
         return ()
 
     def end(self) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""How a run ended: the status and the exit status, since a worker is not trusted and may contradict itself."""
+"""How a run ended: its status and exit status. A worker is not trusted and may contradict itself."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from playstream.pipeline.errors import CANCELED_EXIT_STATUS, WorkerError
 from playstream.pipeline.protocol import Status, StatusName
 
 CANCELED_OR_TIMED_OUT = frozenset({StatusName.CANCELED, StatusName.TIMEOUT})
-"""Statuses of jobs that were not left to end by themselves."""
+"""Statuses of jobs that were stopped."""
 
 
 def exit_status(status: StatusName, rc: int | None) -> int:
     """Return the exit status for a run; 0 only if it was successful and its return code is 0.
 
     Args:
-        status: the last.
-        rc: Ansible's return code; None when it is not known.
+        status: the last status.
+        rc: Ansible's return code; None if it is not known.
     """
     if status in CANCELED_OR_TIMED_OUT:
         return CANCELED_EXIT_STATUS
     if status is StatusName.SUCCESSFUL and rc == 0:
         return 0
-    # The system keeps eight bits of it: 256 would pass for success.
+    # The system keeps only eight bits, so 256 would become 0, which means success.
     return rc if status is not StatusName.SUCCESSFUL and rc is not None and 0 < rc < 256 else WorkerError.exit_status
 
 
@@ -33,7 +33,7 @@ def judge(status: Status) -> Status:
     code is left as it is: in ansible-runner's protocol the return code comes later, and may be lost.
     """
     if status.status in CANCELED_OR_TIMED_OUT:
-        # How Ansible took to being ended says nothing; the number is ansible-runner's.
+        # The return code of a stopped Ansible has no meaning; the number is ansible-runner's.
         return replace(status, rc=CANCELED_EXIT_STATUS)
     if (status.status is StatusName.SUCCESSFUL and status.rc) or (
         status.status is StatusName.FAILED and status.rc == 0
@@ -43,7 +43,7 @@ def judge(status: Status) -> Status:
             f"the worker reports {status.status.value!r} with {status.rc} as Ansible's return code: one of the two is "
             f"wrong. The worker is faulty, or the stream was altered{suffix}"
         )
-        # A return code of 0 is what a program might take for success.
+        # A program could take a return code of 0 as success.
         return replace(status, status=StatusName.ERROR, rc=status.rc or None, explanation=why)
     return status
 

@@ -1,8 +1,8 @@
 """Encryption as a layer of a link, in age's format (age-encryption.org/v1): bytes in, bytes out.
 
-Each direction has a thread between the link and a pipe, whose other end the stage has in place of the link. The format
-is made of pieces of 64 KiB, each authenticated, and allows a shorter one only at the end: written data waits until a
-piece is full.
+For each direction a thread copies between the link and a pipe. The stage uses the other end of the pipe instead of the
+link. The format consists of authenticated pieces of 64 KiB, and only the last may be shorter: written data waits until
+a piece is full.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from playstream.pipeline.io.cancellation import Cancellation
 
 _GATHERED = 1 << 18
-"""Bytes that go out with one write. The library hands over 8 KiB at a time."""
+"""Bytes per write to the link. The library passes 8 KiB at a time."""
 _LOOK_SECONDS = 0.1
 _STUCK_SECONDS = 5.0
-"""How long one write may take when a side has been found silent."""
+"""How long one write may take after the other side was found to be silent."""
 _READER = "the next stage"
 _NO_KEY = "No matching keys found"
 _CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
@@ -40,12 +40,12 @@ _CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
 def encrypting(
     fd: int, recipients: Sequence[Recipient], cancellation: Cancellation | None = None, liveness_seconds: float = 0.0
 ) -> Iterator[int]:
-    """Yield a descriptor whose content is written to `fd` encrypted. If nothing is written to it, `fd` gets nothing.
+    """Yield a descriptor. What is written to it is encrypted and written to `fd`; if nothing is, `fd` gets nothing.
 
     Args:
         fd: the link; not closed.
-        recipients: those who can decrypt it; at least one.
-        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        recipients: who can decrypt it; at least one.
+        cancellation: after a request, pending data may still be written for DELIVERY_SECONDS.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
@@ -58,15 +58,15 @@ def encrypting(
     try:
         yield writing_end
     except BaseException as error:
-        # The reader may take nothing. Then a thread of the stage's may still be writing here; so its number stays in
-        # use until that has ended.
+        # If the reader takes nothing, a thread of the stage may still be writing to this descriptor, so its number
+        # stays in use until that thread has ended.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, writing_end, inheritable=False)
         os.close(null)
         if pump.join_unless_stuck():
             close_owned(writing_end)
         if isinstance(error, LinkError) and not isinstance(error, SilentPeer) and pump.error is not None:
-            raise pump.error from None  # which says why, where the stage has only seen that it was left alone
+            raise pump.error from None  # the cause; the stage has only seen a closed pipe
         raise
     close_owned(writing_end)
     pump.join(writer.check)
@@ -80,7 +80,7 @@ def decrypting(fd: int, identities: Sequence[Identity], warn: Callable[[str], ob
 
     Args:
         fd: the link; not closed.
-        identities: one of them has to be among those whom the stream is encrypted to.
+        identities: the stream must be encrypted to at least one of them.
         warn: called, in another thread, with a message about output of other programs before the stream.
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
@@ -101,15 +101,15 @@ class Decrypted:
         self._pump = pump
 
     def fileno(self) -> int:
-        """Readable when `read` has something."""
+        """Return a descriptor that is readable when `read` has data."""
         return self._fd
 
     def read(self) -> bytes:
         """Wait for data and return it; empty at the end of the stream.
 
         Raises:
-            RemoteProtocolError: what came is not encrypted, not to these identities, or was changed.
-            IncompleteStream: it ended early.
+            RemoteProtocolError: the data is not encrypted, is encrypted to other identities, or was changed.
+            IncompleteStream: the stream ended early.
             LinkError: the link cannot be read.
         """
         data = read_some(self._fd)
@@ -119,14 +119,14 @@ class Decrypted:
 
 
 class _Pump:
-    """A thread that reads at one end and writes at the other, until one of them is closed.
+    """A thread that copies from `source` to `target` until one of them is closed.
 
     Args:
-        source: where it reads.
-        target: where it writes.
-        work: does it.
-        close: which of the two is its own, to be closed at the end.
-        writer: writes to the target, and watches whether it takes that; None where it is waited for.
+        source: the descriptor to read from.
+        target: the descriptor to write to.
+        work: copies the data.
+        close: which of the two to close at the end.
+        writer: writes to the target and checks that its reader reads; None to wait without a limit.
     """
 
     def __init__(
@@ -142,18 +142,18 @@ class _Pump:
         self._work = work
         self._close = close
         self.error: PlaystreamError | None = None
-        """Why it ended early. Set before its own end is closed."""
+        """Why it ended early. Set before `close` is closed."""
         self._thread = threading.Thread(target=self._run, name="playstream-age", daemon=True)
         self._thread.start()
 
     def join(self, look: Callable[[], None] = lambda: None) -> None:
-        """Wait for the end of the thread; `look` is called meanwhile, and may raise."""
+        """Wait for the end of the thread; `look` is called repeatedly meanwhile and may raise."""
         while self._thread.is_alive():
             self._thread.join(_LOOK_SECONDS)
             look()
 
     def join_unless_stuck(self) -> bool:
-        """Wait for the end of the thread; False when its reader takes nothing."""
+        """Wait for the end of the thread. Return False if the reader of the target takes nothing."""
         while self._thread.is_alive():
             self._thread.join(_LOOK_SECONDS)
             since = self._ends.writing_since
@@ -167,7 +167,7 @@ class _Pump:
             self._ends.flush()
         except PlaystreamError as error:
             self.error = error
-        except BaseException as error:  # noqa: BLE001 - whatever the library raises, the stage has to hear of it
+        except BaseException as error:  # noqa: BLE001 - the stage has to report whatever the library raises
             self.error = self._ends.error or LinkError(f"the encryption of the stream failed: {error}")
         else:
             self.error = self._ends.error  # the library drops errors of its last write
@@ -181,7 +181,7 @@ class _Ends:
     Args:
         source: where to read.
         target: where to write.
-        writer: writes to the target; None where that is waited for.
+        writer: writes to the target; None to wait without a limit.
     """
 
     def __init__(self, source: int, target: int, writer: WatchedWriter | None) -> None:
@@ -193,11 +193,11 @@ class _Ends:
         self._waiting = 0
         """Bytes in `_written`."""
         self.at_end = False
-        """True when the source has no more."""
+        """True at the end of the source."""
         self.writing_since: float | None = None
-        """When a write began that has not ended."""
+        """When the current write began; None if there is none."""
         self.error: PlaystreamError | None = None
-        """The error of reading or writing that was passed to the library, which only keeps its text."""
+        """The error that was raised inside the library, which only keeps its text."""
         self._poll = select.poll()
         self._poll.register(source, select.POLLIN)
         self._poll.register(target, 0)  # reports when its reader has closed it
@@ -206,7 +206,7 @@ class _Ends:
         """Flush what was written, then wait for data and return it; empty at the end of the file.
 
         Raises:
-            LinkError: the source cannot be read, or the target has no reader any more.
+            LinkError: the source cannot be read, or the reader of the target has exited.
         """
         self.flush()
         if self.at_end:
@@ -218,11 +218,11 @@ class _Ends:
         return data
 
     def put_back(self, data: bytes) -> None:
-        """Let `read` give this first."""
+        """Make the next `read` return this data first."""
         self._read = memoryview(data)
 
     def flush(self) -> None:
-        """Write what waits.
+        """Write the waiting data.
 
         Raises:
             LinkError: the reader has exited or reads nothing, or the file cannot be written.
@@ -273,7 +273,7 @@ def _decrypt(ends: _Ends, identities: Sequence[Identity], warn: Callable[[str], 
         data = ends.take()
         start.receive_data(data)
         if not data:
-            return  # nothing came at all, which the stage explains
+            return  # there was no data at all, which the stage reports
     if start.skipped:
         warn(f"skipped {start.skipped} bytes of other output before the encrypted stream: {start.shown!r}")
     ends.put_back(start.data)

@@ -9,7 +9,7 @@ from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
 from playstream.pipeline.protocol.frames import MAX_NOISE, SHOWN
 
 _OVERLAP = 64
-"""Bytes before the last search in which the beginning may lie."""
+"""Bytes before the last search that may hold the start of the beginning."""
 
 
 class EncryptedStart:
@@ -27,7 +27,7 @@ class EncryptedStart:
 
     @property
     def data(self) -> bytes:
-        """All that has come of the stream."""
+        """The received data of the stream."""
         return bytes(self._held[self.skipped :])
 
     @property
@@ -44,8 +44,8 @@ class EncryptedStart:
         """Take bytes as they were received; empty at the end of the file.
 
         Raises:
-            RemoteProtocolError: a plain stream has come, or something else.
-            IncompleteStream: what has come ended, and was no stream.
+            RemoteProtocolError: the data is a plain stream, or something else.
+            IncompleteStream: the data ended before an encrypted stream began.
         """
         self._held += data
         self._start = ENCRYPTED_START.search(self._held, max(0, len(self._held) - len(data) - _OVERLAP))

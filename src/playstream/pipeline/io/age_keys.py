@@ -1,6 +1,6 @@
 """Keys of age: recipients, which a stream is encrypted to, and identities, which decrypt it.
 
-They are written as age and its `-r`, `-R` and `-i` take them. No error shows a line of a file, which may be secret.
+Their form is that of age and its options `-r`, `-R` and `-i`. No error shows a line of a file, which may be secret.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     Identity: TypeAlias = pyrage.x25519.Identity | pyrage.ssh.Identity
 
 _PUBLIC = "age1"
-_SECRET = "AGE-SECRET-KEY-1"  # noqa: S105 - how one begins
+_SECRET = "AGE-SECRET-KEY-1"  # noqa: S105 - the prefix of a key
 _SSH_TYPES = frozenset({"ssh-ed25519", "ssh-rsa"})
 _OTHER_SSH_TYPES = ("ssh-", "ecdsa-", "sk-")
 _PEM = "-----BEGIN "
 _AGE_FILES = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _MAX_BYTES = 1 << 24
-"""Of a file with keys, as in age."""
+"""Maximum size of a file with keys, as in age."""
 
 
 def import_pyrage() -> ModuleType:
@@ -49,12 +49,13 @@ def read_recipients(given: Iterable[str], warn: Callable[[str], object]) -> list
     """Read the recipients of a stream.
 
     Args:
-        given: public keys, of age (`age1…`) or ssh (`ssh-ed25519 …`, `ssh-rsa …`), or `@FILE` for a file with one on
-            each line.
-        warn: called with a message about ssh keys of a file that were skipped, because age does not support their type.
+        given: public keys, of age (`age1…`) or ssh (`ssh-ed25519 …`, `ssh-rsa …`), or `@FILE` for a file with one key
+            on each line.
+        warn: called with a message about the ssh keys of a file that are skipped because age does not support their
+            type.
 
     Raises:
-        ConfigurationError: one is not such a key, a file cannot be read or has no key, or pyrage is missing.
+        ConfigurationError: a key is not valid, a file cannot be read or has no key, or pyrage is missing.
     """
     import_pyrage()
     found: list[Recipient] = []
@@ -70,7 +71,7 @@ def read_identities(files: Sequence[str | os.PathLike[str]]) -> list[Identity]:
     """Read secret keys: files of age keys, one on each line, or an ssh private key without a passphrase.
 
     Raises:
-        ConfigurationError: a file cannot be read, has no key or one that is of no use here, or pyrage is missing.
+        ConfigurationError: a file cannot be read, has no key or an unusable one, or pyrage is missing.
     """
     import_pyrage()
     return [identity for file in files for identity in _identities_of_file(file)]
@@ -117,7 +118,7 @@ def _recipients_of_file(file: str, warn: Callable[[str], object]) -> list[Recipi
 
 
 def _recipient(text: str, place: str) -> Recipient:
-    import pyrage  # noqa: PLC0415 - import_pyrage has said what to do where it is missing
+    import pyrage  # noqa: PLC0415 - import_pyrage explains what to do if it is missing
 
     try:
         if text.startswith(_PUBLIC):

@@ -18,19 +18,19 @@ _CLOSED = -1
 class Cancellation:
     """A request to stop, which also wakes threads that wait in a select.
 
-    Any thread and any signal handler may make it, before somebody looks at it too. It has descriptors only from the
-    moment that somebody waits for it.
+    Any thread and any signal handler may make the request, even before anyone waits for it. The descriptors are created
+    when something first waits for it.
     """
 
     def __init__(self) -> None:
-        self._lock = RLock()  # a handler may interrupt its own thread while that holds it
+        self._lock = RLock()  # reentrant: a signal handler may interrupt the thread that holds it
         self._read_end = self._write_end = _CLOSED
         self._woken = False
-        """Whether `wake` has been called, perhaps before there was a pipe to write to."""
+        """Whether `wake` has been called, perhaps before the pipe existed."""
         self.reason: str | None = None
         """The reason, for messages; None while there is no request."""
         self.requested_at: float | None = None
-        """When, on the monotonic clock."""
+        """When the request was made, on the monotonic clock."""
 
     @property
     def overdue(self) -> bool:
@@ -38,8 +38,8 @@ class Cancellation:
         return self.requested_at is not None and time.monotonic() >= self.requested_at + DELIVERY_SECONDS
 
     def request(self, reason: str) -> None:
-        """Ask for the end; the first reason stays."""
-        with self._lock:  # or the pipe is closed, and its number another file's, before `wake` writes
+        """Request the stage to stop; the first reason is kept."""
+        with self._lock:  # otherwise the pipe could be closed, and its number reused, before `wake` writes
             if self.reason is None:
                 self.requested_at = time.monotonic()
                 self.reason = reason
@@ -47,7 +47,7 @@ class Cancellation:
 
     def wake(self) -> None:
         """Wake the waiting threads; for threads that end before `close` is called."""
-        self._woken = True  # before the look at the pipe, which may be opened meanwhile
+        self._woken = True  # set before the pipe is checked, which may be opened meanwhile
         write_end = self._write_end
         if write_end == _CLOSED:
             return
@@ -72,16 +72,16 @@ class Cancellation:
             return self._read_end
 
     def acknowledge(self) -> None:
-        """Take the wake-ups that have come."""
+        """Consume the pending wake-ups."""
         if self._read_end == _CLOSED:
             return
         try:
             os.read(self._read_end, 4096)
         except BlockingIOError:
-            pass  # another wake-up took them along
+            pass  # another call consumed them
 
     def close(self) -> None:
-        """Close the descriptors. Waking does nothing from then on: a thread that hangs in a write may do it yet."""
+        """Close the descriptors. `wake` does nothing after this; a thread that hangs in a write may still call it."""
         with self._lock:
             ends, self._read_end, self._write_end = {self._read_end, self._write_end}, _CLOSED, _CLOSED
             for fd in ends - {_CLOSED}:
@@ -91,8 +91,8 @@ class Cancellation:
 class DeliveryTime:
     """The time left for delivery after a request to stop.
 
-    A job that takes long to end, such as a container that is slow to go, takes nothing from it. One thread calls
-    `taking`, any may ask `over`.
+    The time that a job takes to end, such as a container that stops slowly, does not count. One thread calls `taking`;
+    any thread may read `over`.
 
     Args:
         cancellation: the request; None if there cannot be one.
@@ -105,7 +105,7 @@ class DeliveryTime:
 
     @contextmanager
     def taking(self) -> Iterator[None]:
-        """Count the time while the context lasts, in which data waits to be taken."""
+        """Count the time inside the context, during which data waits to be read."""
         since = self._since = time.monotonic()
         try:
             yield
@@ -115,14 +115,14 @@ class DeliveryTime:
 
     @property
     def over(self) -> bool:
-        """Whether DELIVERY_SECONDS were spent."""
+        """Whether DELIVERY_SECONDS have been used up."""
         spent, since = self._spent, self._since
         if self._cancellation is None or self._cancellation.requested_at is None:
             return False
         return spent + (0.0 if since is None else self._after_request(since)) >= DELIVERY_SECONDS
 
     def _after_request(self, since: float) -> float:
-        """Return how many of the seconds since then have passed after the request."""
+        """Return how many seconds have passed since `since`, without those before the request."""
         if self._cancellation is None or self._cancellation.requested_at is None:
             return 0.0
         return time.monotonic() - max(since, self._cancellation.requested_at)

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from playstream.pipeline.io.stdio import InputLayer
 
 Warn = Callable[[str], object]
-"""Is called with a message for the user."""
+"""A function that is called with a message for the user."""
 
 NOT_LIVE = (
     "encrypt to: results arrive in chunks of 64 KiB and at the end, not as they are produced, because age only "
     "encrypts whole chunks. Heartbeats are delayed too, so the connection may be closed as idle"
 )
-"""What is said where encrypted results do not go to a file."""
+"""The warning for encrypted results that are not written to a file."""
 
 
 def encryption_of(options: Mapping[str, Any], name: str) -> list[str]:
     """Return `encrypt_to` or `identity` from keyword arguments; empty if it is missing.
 
     Raises:
-        ConfigurationError: it is given but empty, which may be a mistake that would leave a stream unencrypted.
+        ConfigurationError: it is given but empty, probably by mistake; the stream would not be encrypted.
     """
     given = options.get(name)
     if given is None:
@@ -46,10 +46,10 @@ def check_hold(options: Mapping[str, Any]) -> None:
     """Check that encryption and `hold` are not combined.
 
     Args:
-        options: `encrypt_to` and `hold` among them are looked at.
+        options: keyword arguments; only `encrypt_to` and `hold` are read.
 
     Raises:
-        ConfigurationError: it cannot: the end of the job would wait for a piece to be full.
+        ConfigurationError: both are given. The end of the job would wait until a piece is full.
     """
     if encryption_of(options, "encrypt_to") and options.get("hold"):
         raise ConfigurationError(
@@ -72,10 +72,10 @@ def encrypted(
 
     Args:
         fd: the link; not closed.
-        recipients: as `--encrypt-to` has them; none for a plain stream.
+        recipients: as in `--encrypt-to`; none for a plain stream.
         warn: called with messages for the user.
         results: whether results may be read while the job runs.
-        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        cancellation: after a request, pending data may still be written for DELIVERY_SECONDS.
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
@@ -97,15 +97,15 @@ def encrypted(
 
 @contextmanager
 def decrypted(fd: int, identities: Sequence[str | os.PathLike[str]], warn: Warn) -> Iterator[int | InputLayer]:
-    """Yield what a stage reads from.
+    """Yield the link that a stage reads from.
 
     Args:
         fd: the link; not closed.
-        identities: files as `--identity` has them; none for a plain stream.
+        identities: files, as in `--identity`; none for a plain stream.
         warn: called with messages for the user; from another thread too.
 
     Raises:
-        ConfigurationError: a file has no key of use, or pyrage is missing.
+        ConfigurationError: a file has no usable key, or pyrage is missing.
     """
     if not identities:
         yield fd

@@ -1,4 +1,4 @@
-"""Python file objects as links: their descriptor where they have one, a pipe and a thread where they have not."""
+"""Python file objects as links: their descriptor if they have one, otherwise a pipe and a thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reading(file: IO[bytes]) -> Iterator[int]:
     try:
         yield reading_end
     finally:
-        # A thread in the file's own read may wait for input that never comes, so it is not waited for.
+        # The thread may wait in the file's own read for input that never comes, so it is not joined.
         close_owned(reading_end)
         if direct is not None:
             thread.join()
@@ -44,11 +44,11 @@ def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterat
     """Yield a descriptor that writes to `file`.
 
     Args:
-        file: its `write` may wait as long as it likes.
-        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
+        file: a binary file; its `write` may block.
+        cancellation: after a request, pending data may still be written for DELIVERY_SECONDS.
 
     Raises:
-        LinkError: the file would not take what was written; raised at the end.
+        LinkError: writing to the file failed; raised at the end.
     """
     fd = _descriptor(file)
     if fd is not None:
@@ -62,8 +62,8 @@ def writing(file: IO[bytes], cancellation: Cancellation | None = None) -> Iterat
     try:
         yield writing_end
     except BaseException:
-        # A thread of the stage's may still be writing here, and this one hang in the file's own write; so its number
-        # stays in use until that has ended.
+        # A thread of the stage may still be writing to this descriptor, and the pump may hang in the file's own write,
+        # so the number stays in use until the pump has ended.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, writing_end, inheritable=False)
         os.close(null)
@@ -101,7 +101,7 @@ def _position_matches(file: Any, fd: int) -> bool:
 
 
 def _is_plain(file: Any) -> bool:
-    """Return whether the file only buffers what its descriptor gives: a pipe's or a socket's, but not that of TLS."""
+    """Return whether the file only buffers its descriptor's data, as for a pipe or a socket, but not for TLS."""
     if type(file) is not io.BufferedReader:
         return False
     raw = file.raw
@@ -112,9 +112,9 @@ def _is_plain(file: Any) -> bool:
 
 
 def _pump_fd(file: io.BufferedReader, source: int, fd: int) -> None:
-    """Pass on what the file has buffered, then what is read from its descriptor, until the reader of `fd` closes it.
+    """Copy what the file has buffered, then what is read from its descriptor, until the reader of `fd` closes it.
 
-    A thread inside of the file's own read would hold its lock, and its owner, who wants to close it, would wait for
+    A thread inside the file's own read would hold the file's lock. Whoever wants to close the file would then wait for
     input that never comes.
     """
     poll = select.poll()
@@ -148,7 +148,7 @@ def _pump_in(file: Any, fd: int) -> None:
         while data := read(READ_SIZE):
             write_all(fd, data)
     except (PlaystreamError, OSError, ValueError):
-        pass  # the stage has ended, or the file was closed: the stream ends here, which its reader will notice
+        pass  # the stage has ended, or the file was closed: the stream ends here, and its reader notices
     finally:
         close_owned(fd)
 

@@ -22,12 +22,12 @@ def find_python() -> str:
 
 
 def _is_python(path: str) -> bool:
-    """Return whether a path is that of a Python, judged by its name: running it could do anything."""
+    """Return whether a path names a Python interpreter. It is not run to find out: that could do anything."""
     return bool(path) and os.path.basename(path).startswith(_NAMES) and os.access(path, os.X_OK)
 
 
 def _find_other() -> str:
-    import shutil  # noqa: PLC0415 - only an embedding program comes here
+    import shutil  # noqa: PLC0415 - only needed in an embedding program
     import sysconfig  # noqa: PLC0415
 
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"

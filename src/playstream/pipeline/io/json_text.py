@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 MAX_LEVELS = 100
-"""Levels of a value that `fit_json` keeps, so that reading or writing it again stays within Python's recursion
+"""Levels of nesting that `fit_json` keeps, so that the value can be read and written within Python's recursion
 limit."""
 _MAX_BITS = 14_000
-"""Of an integer: Python writes at most 4300 digits."""
+"""The limit for integers: Python writes at most 4300 digits."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 
@@ -24,14 +24,14 @@ def dump_json(value: Any, *, default: Callable[[Any], Any] | None = None, indent
     """Return the value as valid JSON, in ASCII. What JSON cannot represent is replaced, as by `fit_json`.
 
     Raises:
-        TypeError: it contains an object that JSON does not know, and there is no `default`.
-        ValueError: it holds itself.
+        TypeError: it contains an object that JSON cannot represent, and there is no `default`.
+        ValueError: it contains itself.
         RecursionError: it is nested too deep.
     """
     try:
         text = json.dumps(value, default=default, indent=indent, allow_nan=False)
     except ValueError:
-        value = _clean(json.loads(json.dumps(value, default=default)), 0)  # which raises where it holds itself
+        value = _clean(json.loads(json.dumps(value, default=default)), 0)  # raises if it contains itself
         return json.dumps(value, indent=indent)
     if "\\ud" in text and not is_json(json.loads(text)):
         return json.dumps(_clean(json.loads(text), 0), indent=indent)
@@ -56,8 +56,8 @@ def fit_json(value: Any) -> Any:
         value: not changed.
 
     Returns:
-        The value itself if it is representable. Else a copy, with None for NaN, Infinity and integers that are too
-        long, U+FFFD for lone surrogates, and `…` for what is nested deeper than MAX_LEVELS levels.
+        The value itself if it is representable. Otherwise a copy, with None for NaN, Infinity and integers that are too
+        long, U+FFFD for lone surrogates, and `…` for values nested deeper than MAX_LEVELS levels.
     """
     try:
         text = _encode(value)

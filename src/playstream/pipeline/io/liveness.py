@@ -13,16 +13,16 @@ from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation, 
 from playstream.pipeline.io.stdio import wait_for, write_all
 
 DEFAULT_KEEPALIVE_SECONDS = 15.0
-"""Silence after which a heartbeat is sent. Below the 30 to 60 seconds after which common load balancers and NAT
-gateways forget an idle connection."""
+"""Silence after which a heartbeat is sent: less than the 30 to 60 seconds after which common load balancers and NAT
+gateways drop an idle connection."""
 DEFAULT_LIVENESS_SECONDS = 60.0
 """Silence after which the other side counts as lost: four heartbeats."""
 PATIENCE = 5
-"""Factor for a side that may be busy with something else: before its first byte, while the stage before it may still be
-sending, and for reading, since a handler may block."""
+"""Factor for a side that may be busy: before its first byte, because the stage before it may still be sending, and for
+reading, because a handler may block."""
 
 _PIECE = 1 << 16
-"""Bytes after which to note that they were taken. A frame may have sixteen times as many, and a link be slow."""
+"""Bytes after which to note that they were taken. A frame may be sixteen times as large, and the link slow."""
 
 
 def check_seconds(source: str, seconds: float) -> float:
@@ -33,7 +33,7 @@ def check_seconds(source: str, seconds: float) -> float:
         seconds: the number.
 
     Raises:
-        ConfigurationError: it is negative, infinite or no number.
+        ConfigurationError: it is negative, infinite or not a number.
     """
     if not (math.isfinite(seconds) and seconds >= 0):
         raise ConfigurationError(f"{source}: expected a number of seconds, 0 or more, got {seconds:g}")
@@ -44,7 +44,7 @@ def seconds_of(options: Mapping[str, Any], name: str, default: float) -> float:
     """Return a number of seconds from keyword arguments.
 
     Raises:
-        ConfigurationError: it is negative, infinite or no number.
+        ConfigurationError: it is negative, infinite or not a number.
     """
     return check_seconds(name, options.get(name, default))
 
@@ -67,7 +67,7 @@ class Liveness:
         """Mark the other side as alive, because data was received.
 
         Args:
-            expected: whether more can be expected in time, because the other side sends heartbeats.
+            expected: whether more data can be expected in time, because the other side sends heartbeats.
         """
         self._heard = time.monotonic()
         self._limit = self._seconds if expected else 0.0
@@ -80,7 +80,7 @@ class Liveness:
     def is_over(self, link: int) -> bool:
         """Return whether the limit has passed and nothing waits in the link.
 
-        A process that was stopped, or got no time, may find both at once: the limit passed, and what came meanwhile.
+        A process that was stopped or not scheduled may find both at once: the limit has passed, and data has arrived.
         """
         if self.time_left != 0.0:
             return False
@@ -92,10 +92,10 @@ class Liveness:
         """Check whether the other side has been silent for too long.
 
         Args:
-            link: where what it says comes from.
+            link: the descriptor that its data is read from.
 
         Raises:
-            SilentPeer: it is.
+            SilentPeer: it has.
         """
         if self.is_over(link):
             raise SilentPeer(
@@ -111,10 +111,10 @@ def check_delivery(side: str, cancellation: Cancellation | None, left: DeliveryT
     Args:
         side: the reader, for messages.
         cancellation: the request; None if there cannot be one.
-        left: what is left of the time; None where all counts that passes after the request.
+        left: the time that is left; None if all time after the request counts.
 
     Raises:
-        SilentPeer: there is not.
+        SilentPeer: there is no time left.
     """
     if cancellation is not None and (cancellation.overdue if left is None else left.over):
         raise SilentPeer(
@@ -124,14 +124,14 @@ def check_delivery(side: str, cancellation: Cancellation | None, left: DeliveryT
 
 
 class WatchedWriter:
-    """Writes to the other side, and watches whether it takes what is written.
+    """Writes to the other side and checks that it reads what is written.
 
     Args:
         fd: the link.
         side: the reader, for messages.
         seconds: the limit for silence. The other side counts as lost when it takes nothing for PATIENCE times as long;
             0 for never.
-        cancellation: when it is requested, DELIVERY_SECONDS are left for writing; None if there cannot be a request.
+        cancellation: after a request, writing may take DELIVERY_SECONDS; None if there cannot be a request.
     """
 
     def __init__(self, fd: int, side: str, seconds: float, cancellation: Cancellation | None) -> None:
@@ -141,7 +141,7 @@ class WatchedWriter:
         self._cancellation = cancellation
         self._left = DeliveryTime(cancellation)
         self._waiting_since: float | None = None
-        """When the other side last took something, while there is more for it."""
+        """When the other side last took data, while more is waiting for it; None if nothing is."""
         self._lost: SilentPeer | None = None
 
     def write(self, data: bytes, look: Callable[[], None] | None = None) -> None:
@@ -149,8 +149,8 @@ class WatchedWriter:
 
         Args:
             data: what to write.
-            look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out. None where another
-                thread calls `check`.
+            look: called every LOOK_SECONDS while the reader takes nothing; its exceptions are propagated. None if
+                another thread calls `check`.
 
         Raises:
             LinkError: the reader has exited, or the file cannot be written.
@@ -180,7 +180,7 @@ class WatchedWriter:
             raise
 
     def _check_patience(self) -> None:
-        # When this process was stopped, there may be room: what the other side waits for has not been written yet.
+        # If this process was stopped there may be room: the other side waits for data that has not been written yet.
         if self._is_overdue() and not wait_for(self._fd, select.POLLOUT, 0) and self._is_overdue():
             raise SilentPeer(
                 f"{self._side} has read nothing for {self._limit:g} seconds: it hangs, or the connection is lost. The "

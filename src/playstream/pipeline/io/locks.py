@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def try_lock(fd: int, *, shared: bool = False) -> bool:
-    """Take the lock of a file or directory, without waiting for it.
+    """Try to take the lock of a file or directory without waiting.
 
     Args:
-        fd: open on it. The lock is held until every copy of this descriptor, those of other processes too, is closed.
-        shared: take one that others may share; it only excludes exclusive locks.
+        fd: a descriptor of it. The lock is held until every copy of this descriptor is closed, in other processes too.
+        shared: take a shared lock, which only excludes exclusive ones.
 
     Returns:
-        False if it is held already.
+        False if another descriptor holds the lock.
 
     Raises:
         OSError: the file system has no locks.
@@ -28,7 +28,7 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
 
 
 def is_at(path: Path, fd: int) -> bool:
-    """Return whether an open file still has that path. The previous holder of its lock may have removed it."""
+    """Return whether `path` still names the open file. The previous holder of its lock may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(fd))
     except FileNotFoundError:

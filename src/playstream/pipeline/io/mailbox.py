@@ -16,7 +16,7 @@ from playstream.pipeline.protocol import Event, FileData, Record
 _HIGH_WATER = 8 << 20
 """Bytes of waiting records above which the mailbox is full."""
 _RECORD_COST = 500
-"""Bytes that a record is counted with besides its payload; measured for an Event on CPython 3.11."""
+"""Bytes that count for a record in addition to its payload; measured for an Event on CPython 3.11."""
 
 
 class NoRecord(Enum):
@@ -31,7 +31,7 @@ CLOSED: Final = NoRecord.CLOSED
 
 
 class Mailbox:
-    """A queue of records between two threads in which the producer only waits if it chooses to.
+    """A queue of records between two threads; the producer waits only if it chooses to.
 
     Args:
         wake: called when there is room again, or the consumer has failed.
@@ -44,11 +44,11 @@ class Mailbox:
         self._closed = False
         self._changed = threading.Condition()
         self.error: PlaystreamError | None = None
-        """Why the consumer has given up; what is added afterwards is dropped."""
+        """Why the consumer has given up; records added after that are dropped."""
 
     @property
     def full(self) -> bool:
-        """True while too many records wait, so that no more should be produced."""
+        """True while too many records are waiting, so that no more should be produced."""
         return self._size > _HIGH_WATER
 
     @property
@@ -57,7 +57,7 @@ class Mailbox:
         return not self._records
 
     def put(self, *records: Record) -> None:
-        """Add records, waking the consumer once; never waits."""
+        """Add records and wake the consumer once; never wait."""
         with self._changed:
             if self.error is None:
                 self._records.extend(records)
@@ -65,11 +65,11 @@ class Mailbox:
                 self._changed.notify_all()
 
     def put_when_room(self, record: Record, look: Callable[[], None] = lambda: None) -> None:
-        """Add a record; waits while the mailbox is full.
+        """Add a record, waiting while the mailbox is full.
 
         Args:
             record: what to add.
-            look: called every LOOK_SECONDS while it waits; may let the mailbox fail.
+            look: called every LOOK_SECONDS while waiting; it may call `fail`.
 
         Raises:
             PlaystreamError: the error of the consumer.

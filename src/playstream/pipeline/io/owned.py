@@ -1,8 +1,8 @@
-"""Resources that belong to one process, and not to those that it forks.
+"""Resources that belong to one process and not to its forked children.
 
-A forked child inherits what waits for an object's end or for the program's (weakref.finalize, atexit), and would remove
-what its parent still uses. It also inherits what is open: it would hold a lock for as long as it lives, or the end of a
-pipe whose reader waits for that end's close.
+A forked child inherits the finalizers (weakref.finalize, atexit) and would remove what its parent still uses. It also
+inherits open descriptors: it would keep a lock for as long as it lives, or the writing end of a pipe whose reader waits
+for end of file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _descriptors: set[int] = set()
 
 
 class Owned:
-    """A function that does nothing in a process that was forked from the one that made this object.
+    """A function that does nothing in processes forked from the one that created this object.
 
     Args:
-        function: what is called.
+        function: the function to call.
         arguments: its arguments.
     """
 
@@ -28,42 +28,42 @@ class Owned:
         self._owner = os.getpid()
 
     def __call__(self) -> None:
-        """Call the function, in the owner."""
+        """Call the function if this process is the owner."""
         if os.getpid() == self._owner:
             self._function(*self._arguments)
 
 
 def own_descriptor(fd: int) -> int:
-    """Keep a descriptor from children that are forked. In them its number stands for /dev/null.
+    """Keep a descriptor out of forked children. In them its number refers to /dev/null.
 
     Args:
         fd: the descriptor; `close_owned` closes it.
 
     Returns:
-        The same.
+        The same descriptor.
     """
     _descriptors.add(fd)
     return fd
 
 
 def close_owned(fd: int) -> None:
-    """Close a descriptor that `own_descriptor` was called for."""
-    _descriptors.discard(fd)  # first: another thread may open something under this number, and another fork
+    """Close a descriptor that was passed to `own_descriptor`."""
+    _descriptors.discard(fd)  # first: another thread may reuse this number, and yet another may fork
     os.close(fd)
 
 
 def _close_inherited() -> None:
     """Close the parent's descriptors; called in a forked child.
 
-    The numbers stay in use: objects of the parent's go on here with them, and close them.
+    The numbers stay in use, because copies of the parent's objects still use and close them.
     """
     while _descriptors:
         fd = _descriptors.pop()
         try:
-            os.close(fd)  # first, so that there is room for another one
+            os.close(fd)  # first, so that the limit of open files allows another one
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
-            continue  # the parent has closed them all by itself, or sees no /dev
+            continue  # the parent has closed it itself, or there is no /dev
         if null != fd:
             os.dup2(null, fd, inheritable=False)
             os.close(null)

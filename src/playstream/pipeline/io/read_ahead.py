@@ -1,7 +1,7 @@
 """Reading a link in a thread: checked and decompressed content waits while its consumer is busy.
 
-For large frames what the thread does runs outside of Python's lock, so it does not slow the consumer down. Small frames
-are better read by the consumer itself (docs/performance.md).
+For large frames the thread works outside of Python's global lock, so it does not slow the consumer down. For small
+frames it is better if the consumer reads itself (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     _Piece = Frame | Line | ArchiveData | Noise
 
 _AHEAD = 4
-"""Pieces that wait for their consumer. A frame or a piece of an archive has 1 MiB at most."""
+"""Maximum number of waiting pieces. A frame or a piece of an archive has at most 1 MiB."""
 _LOOK_SECONDS = 0.5
-"""How often to look whether the thread listens again."""
+"""How often to check whether the thread listens again."""
 
 
 class EndOfFile:
@@ -38,7 +38,7 @@ class ReadAhead:
 
     Args:
         fd: the link; not closed.
-        reader: turns what comes into pieces; used by the thread alone.
+        reader: turns the data into pieces; only the thread uses it.
         liveness: notified whenever data was received. Pieces that wait for their consumer do not count as silence.
     """
 
@@ -59,11 +59,11 @@ class ReadAhead:
         self._thread.start()
 
     def fileno(self) -> int:
-        """Readable when `take` has something."""
+        """Return a descriptor that is readable when `take` has something."""
         return self._news
 
     def take(self) -> _Piece | EndOfFile:
-        """Wait for the next piece, noise or the end of the file, and return it.
+        """Wait for the next piece, noise or end of file, and return it.
 
         Raises:
             PlaystreamError: the link failed, or the data is not a valid stream. Nothing follows.
@@ -76,9 +76,9 @@ class ReadAhead:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until the other side's silence is too long; None for no limit.
+        """Seconds until the other side has been silent for too long; None for no limit.
 
-        While something waits here there is no silence, and the thread may begin to listen at any moment.
+        Waiting pieces do not count as silence, and the thread may begin to listen at any moment.
         """
         left = self._liveness.time_left
         return left if left is None or self._listening else max(left, _LOOK_SECONDS)
@@ -87,10 +87,10 @@ class ReadAhead:
         """Check whether the other side has been silent for too long.
 
         Raises:
-            SilentPeer: it is.
+            SilentPeer: it has.
         """
         link = self._fd if isinstance(self._fd, int) else self._fd.fileno()
-        # In this order: what the thread takes from the link after the first look, the others see.
+        # The order matters: what the thread takes from the link after the first check is seen by the other two.
         if self._liveness.is_over(link) and self._listening and self._pieces.empty():
             self._liveness.check(link)
 
@@ -110,14 +110,14 @@ class ReadAhead:
             self._put(error)
 
     def _wait(self) -> bool:
-        """Wait for input; False after `close`."""
+        """Wait for input. Return False after `close`."""
         self._listening = True
         ready = self._poll.poll()
         self._listening = False
         return all(fd != self._stopped for fd, _events in ready)
 
     def _put(self, piece: _Piece | PlaystreamError | EndOfFile) -> bool:
-        """Put a piece into the queue; False after `close`."""
+        """Put a piece into the queue. Return False after `close`."""
         self._pieces.put(piece)
         os.write(self._tell, b"p")
         return not self._stopping

@@ -1,7 +1,7 @@
-"""Removing directories with all that is in them, whatever modes a job has given them.
+"""Removing directories and their content, whatever modes a job has given them.
 
-All is done relative to handles, and no link is followed, so that nothing outside of the directory is touched while a
-process changes it. Only the standard library: the guard loads this file as well.
+All operations are relative to open directories and follow no link, so that nothing outside of the directory is touched
+even while a process changes it. This file uses only the standard library, because the guard loads it too.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from itertools import islice
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ATTEMPTS = 3
-"""A process that is being ended may make a file behind the first attempt's back."""
+"""Number of attempts. A process that is being killed may create a file during the first one."""
 _AT_ONCE = 10_000
 """Names that are read ahead of removing them."""
 _MAX_DEPTH = 32
-"""Directories that are open in one another. What is deeper is moved up first: a job may nest without a limit, and
-descriptors are few."""
+"""Maximum number of nested open directories. Deeper ones are moved up first, because a job may nest directories without
+limit and the number of descriptors is limited."""
 _FILLED = (errno.ENOTEMPTY, errno.EEXIST)
 """The errors for a directory that is not empty."""
 _MAX_STUCK = 100
-"""Entries that cannot be removed from one directory, after which the rest of it is left too."""
+"""Number of entries of one directory that cannot be removed after which the rest of it is left."""
 
 
 def remove_tree(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> str | None:
-    """Remove a directory with all that is in it. Directories in it are made writable; a link is removed, not followed.
+    """Remove a directory and its content. Directories in it are made writable; a link is removed, not followed.
 
     Args:
         path: the directory. Nothing happens if it does not exist.
-        dir_fd: what `path` is relative to.
+        dir_fd: the directory that `path` is relative to.
 
     Returns:
-        A message about what remains, and why. None if everything was removed.
+        A message that says what remains and why; None if everything was removed.
     """
     removal = _Removal()
     name = os.fspath(path)
@@ -43,14 +43,14 @@ def remove_tree(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> s
 
 
 def discard(path: str | os.PathLike[str]) -> bool:
-    """Remove a directory whose use is over, as `remove_tree` does. What remains is logged as a warning.
+    """Remove a directory that is not needed any more, as `remove_tree` does. What remains is logged as a warning.
 
     Returns:
         True if nothing remains.
     """
     remains = remove_tree(path)
     if remains is not None:
-        import logging  # noqa: PLC0415 - the guard does without it
+        import logging  # noqa: PLC0415 - the guard does not need it
 
         logging.getLogger("playstream").warning(
             "%s cannot be removed: %s. It is no longer in use; remove it manually", os.fspath(path), remains
@@ -59,10 +59,10 @@ def discard(path: str | os.PathLike[str]) -> bool:
 
 
 def empty_directory(fd: int) -> str | None:
-    """Remove all that is in an open directory, as `remove_tree` does.
+    """Remove the content of an open directory, as `remove_tree` does.
 
     Returns:
-        What remains, and why. None when it is empty.
+        A message that says what remains and why; None if the directory is empty.
     """
     removal = _Removal()
     removal.empty(fd)
@@ -70,20 +70,20 @@ def empty_directory(fd: int) -> str | None:
 
 
 class _Removal:
-    """One removal, and what it could not remove."""
+    """One removal and what it could not remove."""
 
     def __init__(self) -> None:
         self._first: str | None = None
         self._stuck = 0
         self._depth = 0
         self._outermost = -1
-        """The directory that all the others are in."""
+        """The directory that contains all the others."""
         self._moved = 0
-        """Directories that were too deep and have been moved there."""
+        """Number of directories that were too deep and were moved there."""
 
     @property
     def trouble(self) -> str | None:
-        """What remains, and why."""
+        """What remains and why; None if nothing does."""
         if self._first is None:
             return None
         return self._first if self._stuck == 1 else f"{self._first}; and {self._stuck - 1} more"
@@ -95,7 +95,7 @@ class _Removal:
             self._first = reason if shown == "." else f"{shown!r} in it: {reason}"
 
     def remove(self, parent: int | None, name: str, shown: str, *, is_directory: bool) -> bool:
-        """Remove an entry of the directory `parent`; False when it stays."""
+        """Remove an entry of the directory `parent`. Return False if it remains."""
         before = self._stuck
         try:
             if is_directory:
@@ -116,7 +116,7 @@ class _Removal:
         return self._stuck == before
 
     def _remove_other(self, parent: int | None, name: str, shown: str) -> None:
-        """Remove what is not what it was when its name was read, or was never a directory."""
+        """Remove an entry that is not a directory, or has changed its type since its name was read."""
         if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             self._remove_directory(parent, name, shown)
         else:
@@ -134,7 +134,7 @@ class _Removal:
             finally:
                 os.close(fd)
             if self._stuck > before:
-                return  # what is in it says why it stays
+                return  # what remains in it has been noted with the reason
             try:
                 os.rmdir(name, dir_fd=parent)
             except OSError as error:
@@ -144,7 +144,7 @@ class _Removal:
                 return
 
     def empty(self, fd: int) -> None:
-        """Remove all that is in the directory `fd`."""
+        """Remove the content of the directory `fd`."""
         try:
             _make_writable(fd)
             self._empty(fd, ".")
@@ -157,7 +157,7 @@ class _Removal:
             self._outermost = fd
         self._depth += 1
         try:
-            # What has been moved up into the outermost directory is among its names the next time they are read.
+            # Directories that were moved up into the outermost one are found when its names are read the next time.
             while len(stuck) < _MAX_STUCK and (found := _list(fd, stuck)):
                 for name, is_directory in found:
                     if not self.remove(fd, name, _join(shown, name), is_directory=is_directory):
@@ -166,7 +166,7 @@ class _Removal:
             self._depth -= 1
 
     def _move_up(self, parent: int | None, name: str) -> bool:
-        """Move a directory into the outermost one; False if that is refused."""
+        """Move a directory into the outermost one. Return False if that is refused."""
         for number in range(self._moved, self._moved + _MAX_STUCK):
             try:
                 os.rename(name, f".removing-{number}", src_dir_fd=parent, dst_dir_fd=self._outermost)
@@ -180,7 +180,7 @@ class _Removal:
 
 
 def _make_writable(fd: int) -> None:
-    """Let the owner change a directory. Where that is refused, so is what follows, which says why."""
+    """Let the owner change a directory. An error is ignored: the next operation fails too and reports it."""
     mode = stat.S_IMODE(os.fstat(fd).st_mode)
     if mode & 0o700 != 0o700:
         try:
@@ -196,7 +196,7 @@ def _open(parent: int | None, name: str) -> int:
     except PermissionError:
         handle = os.open(name, _HANDLE, dir_fd=parent)
     try:
-        # The only way to change the mode of what a handle stands for when it was opened without permission to read.
+        # The only way to change the mode of a directory that was opened without permission to read.
         os.chmod(f"/proc/self/fd/{handle}", 0o700)
     finally:
         os.close(handle)

@@ -1,4 +1,4 @@
-"""Files that are read whole, such as those of `env/`: within bounds, for on a worker they may have been sent."""
+"""Reading whole files, such as those of `env/`, with a limit on their size: on a worker they may have been sent."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Final
 from playstream.pipeline.errors import ConfigurationError
 
 MAX_BYTES: Final = 1 << 22
-"""Of one file: 4 MiB. As YAML it takes up to a minute and 1.4 GB. A tree's other files have no such limit."""
+"""Maximum size of one file: 4 MiB, which takes up to a minute and 1.4 GB as YAML. Other files of a tree have no such
+limit."""
 
 
 def read_text(path: Path, directory: Path) -> str | None:
     """Return the text of a file with line ends normalized to LF; None if there is no file.
 
-    A FIFO is waited for, so it has to lie in `directory` itself: what a link leads to elsewhere may be anybody's, and
-    on a worker the link may have been sent. No tree brings a FIFO.
+    Reading a FIFO blocks, so it must lie in `directory` itself: a link may lead to a FIFO of anyone, and on a worker
+    the link may have been sent. A tree cannot contain a FIFO.
 
     Args:
         path: a file, a FIFO, or the null device, which is an empty file; links are followed.
         directory: the private data directory that `path` is in.
 
     Raises:
-        ConfigurationError: it is something else, too large, not UTF-8, or cannot be read.
+        ConfigurationError: it is of another type, too large, not UTF-8, or cannot be read.
     """
     try:
         data = _read(path, directory)
@@ -41,7 +42,7 @@ def read_text(path: Path, directory: Path) -> str | None:
 
 
 def _read(path: Path, directory: Path) -> bytes:
-    """At most MAX_BYTES. Raises OSError and ConfigurationError."""
+    """Return at most MAX_BYTES. Raise OSError or ConfigurationError."""
     found = path.stat()
     if stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev:
         return b""
@@ -53,7 +54,7 @@ def _read(path: Path, directory: Path) -> bytes:
         )
     if not waited_for and not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path}: expected a file or a FIFO, got {_kind_of(found.st_mode)}")
-    # Should it have been replaced by a FIFO meanwhile, opening it does not wait.
+    # If it was replaced by a FIFO meanwhile, opening it does not block.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if waited_for else os.O_NONBLOCK)), "rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:

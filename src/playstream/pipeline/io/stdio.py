@@ -1,7 +1,7 @@
-"""What a stage reads and writes, and standard input and output as that.
+"""Connections of stages, and standard input and output as such.
 
-A stage that speaks the protocol on its standard streams claims them before anything else, after execnet: a stray
-print of a library can then not harm the stream.
+A stage that uses the protocol on its standard streams claims them first, as execnet does, so that a stray print of a
+library cannot damage the stream.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ READ_SIZE = 1 << 18
 _PIPE_SIZE = 1 << 20
 """Bytes that a pipe should hold."""
 _TERMINAL_PIECE = 128
-"""A terminal may have room for less than a page; a line end takes two bytes there."""
+"""Bytes per write to a terminal, which may have room for less than a page; a line end takes two bytes there."""
 _USUAL_PIPE_SIZE = 1 << 16
 """The default size of a pipe on Linux, pipe(7)."""
 
 
 SHUT = getattr(select, "POLLRDHUP", 0)
-"""What poll(2) says of a socket whose other end sends no more. TCP does not tell whether that end still reads: what is
-written next is refused if it does not."""
+"""What poll(2) reports for a socket whose other end sends no more. With TCP only the next write shows whether that end
+still reads."""
 
 
 _filled: set[int] = set()
-"""Standard streams that were closed."""
+"""Standard streams that were closed when the program started."""
 
 
 class InputLayer(Protocol):
-    """A link whose bytes come through a layer, such as decryption, that can say why they end."""
+    """A layer on a link, such as decryption, that can tell why its data ends."""
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when `read` has data."""
@@ -48,11 +48,11 @@ class InputLayer(Protocol):
 
 
 class Connection:
-    """What a stage reads and writes: two ways, either of which may be absent.
+    """What a stage reads and writes; either may be absent.
 
     Args:
-        reader: where the other side's bytes come from: a descriptor, or a layer such as decryption; None for nowhere.
-        writer: the descriptor where this side's bytes go; None for nowhere.
+        reader: where to read the other side's bytes: a descriptor, or a layer such as decryption; None for nowhere.
+        writer: the descriptor to write this side's bytes to; None for nowhere.
     """
 
     __slots__ = ("_reader", "_writer")
@@ -90,13 +90,13 @@ def connect(
     """Connect a stage to its descriptors, with the requested encryption.
 
     Args:
-        options: `identity` and `encrypt_to` among them are looked at, as flags and keyword arguments have them.
+        options: flags or keyword arguments; only `identity` and `encrypt_to` are read.
         warn: called with messages for the user; from another thread too.
         reader: where the other side's bytes come from; not closed.
         writer: where this side's bytes go; not closed.
         results: whether results may be read while the job runs.
-        cancellation: when it is requested, DELIVERY_SECONDS are left for what there is to write.
-        liveness_seconds: a reader of what is encrypted counts as lost when it takes nothing for PATIENCE times as long;
+        cancellation: after a request, pending data may still be written for DELIVERY_SECONDS.
+        liveness_seconds: the reader of encrypted data counts as lost when it takes nothing for PATIENCE times as long;
             0 for never.
 
     Raises:
@@ -126,10 +126,10 @@ def connect(
 
 
 def fill_standard_streams() -> None:
-    """Open /dev/null where a standard stream of this process is closed.
+    """Open /dev/null for each standard stream of this process that is closed.
 
-    A service may have closed them. The next file that something opens would get the number: a stage would take it for
-    its link, what a run starts for its standard input, and messages would be written into it.
+    A service may have closed them. The next file to be opened would then get the number: a stage would use it as its
+    link, a child process as its standard input, and messages would be written to it.
     """
     for number in range(3):
         try:
@@ -144,7 +144,7 @@ def fill_standard_streams() -> None:
 
 
 def claim_input() -> int:
-    """Take standard input: a private descriptor for it; descriptor 0 becomes /dev/null."""
+    """Return a private descriptor of standard input; descriptor 0 becomes /dev/null."""
     claimed = _duplicate(0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -153,7 +153,7 @@ def claim_input() -> int:
 
 
 def claim_output() -> int:
-    """Take standard output: a private descriptor for it; descriptor 1 becomes standard error."""
+    """Return a private descriptor of standard output; descriptor 1 becomes standard error."""
     claimed = _duplicate(1)
     os.dup2(2, 1)
     return claimed
@@ -161,13 +161,13 @@ def claim_output() -> int:
 
 @contextmanager
 def silence_beside(output: int) -> Iterator[None]:
-    """Keep standard error out of a stream while it is written, where both are one file: 2>&1, or receptor's doing.
+    """Redirect standard error to /dev/null in this context if it is the same file as `output`.
 
-    What the interpreter, a library or the guard says there would land between two halves of a line or an archive; it
-    goes to /dev/null. Before and after, standard error is what it was.
+    That is the case with 2>&1 and with receptor. Messages of the interpreter, a library or the guard would break a line
+    or an archive in two. Standard error is restored afterwards.
 
     Args:
-        output: what `claim_output` gave.
+        output: the descriptor that `claim_output` returned.
     """
     if not _is_one_file(output, 2):
         yield
@@ -211,24 +211,24 @@ def _duplicate(fd: int) -> int:
 
 
 def _is_filled(fd: int) -> bool:
-    """Return whether a standard stream was closed and has not been opened since."""
+    """Return whether a standard stream was closed at the start and has not been opened since."""
     return fd in _filled and os.path.samestat(os.fstat(fd), os.stat(os.devnull))
 
 
 def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
-    """Let a pipe hold more, if `fd` is one: fewer switches between the two ends.
+    """If `fd` is a pipe, let it hold more, so that its two ends switch less often.
 
     Args:
         fd: either end.
-        size: bytes that it should hold.
+        size: the number of bytes that it should hold.
 
     Returns:
-        Bytes that it holds now. A user who has many pipes gets small ones, of a page or two.
+        The number of bytes that it can hold. A user with many pipes gets small ones, of a page or two.
     """
     try:
         return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
     except (OSError, AttributeError):
-        pass  # not a pipe, over the user's limit, or not Linux: it works with what there is
+        pass  # not a pipe, over the user's limit, or not Linux: the size stays as it is
     try:
         return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
     except (OSError, AttributeError):
@@ -236,7 +236,7 @@ def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
 
 
 def piece_size(fd: int) -> int | None:
-    """Return how many bytes can be written without waiting if poll(2) reports room; None for all."""
+    """Return how many bytes can be written without blocking if poll(2) reports room; None for any number."""
     try:
         mode = os.fstat(fd).st_mode
     except OSError:
@@ -247,13 +247,13 @@ def piece_size(fd: int) -> int | None:
 
 
 def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None = None) -> None:
-    """Write all of `data`; an empty `data` writes nothing. Wait while the file takes nothing, non-blocking or not.
+    """Write all of `data`, waiting while the file takes nothing, even if it is non-blocking.
 
     Args:
         fd: the link.
         data: what to write.
-        look: called every LOOK_SECONDS while the reader takes nothing; what it raises comes out, and the rest is not
-            written.
+        look: called every LOOK_SECONDS while the reader takes nothing; if it raises, the exception is propagated and
+            the rest is not written.
 
     Raises:
         LinkError: the reader has exited, or the file cannot be written.
@@ -266,7 +266,7 @@ def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None
         try:
             written = os.write(fd, view[:size])
         except BlockingIOError:
-            # ssh does that to a pipe that it shares with us.
+            # ssh makes a pipe that it shares with this process non-blocking.
             wait_for(fd, select.POLLOUT)
             continue
         except (BrokenPipeError, ConnectionResetError):
@@ -286,7 +286,7 @@ def read_some(link: int | InputLayer) -> bytes:
 
     Raises:
         LinkError: the descriptor cannot be read.
-        PlaystreamError: the layer says so.
+        PlaystreamError: the layer's error.
     """
     if not isinstance(link, int):
         return link.read()
@@ -300,15 +300,15 @@ def read_some(link: int | InputLayer) -> bytes:
 
 
 def wait_for(fd: int, what: int, seconds: float | None = None) -> bool:
-    """Wait until a descriptor is ready, or its other end is closed.
+    """Wait until a descriptor is ready or its other end is closed.
 
     Args:
         fd: the descriptor.
         what: select.POLLIN or select.POLLOUT.
-        seconds: for how long at most; None for as long as it takes.
+        seconds: how long to wait at most; None for no limit.
 
     Returns:
-        True if it is.
+        True if it is, False if the time is over.
     """
     poll = select.poll()
     poll.register(fd, what)

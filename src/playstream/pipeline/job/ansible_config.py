@@ -1,7 +1,7 @@
 """Reading the few settings of the user's ansible.cfg that playstream adds to.
 
-An environment variable replaces what ansible.cfg says, so what is added has to be added to that. The order of the
-files is the one in Ansible's documentation ("Ansible Configuration Settings").
+An environment variable replaces the value in ansible.cfg, so additions must be appended to that value. The order of the
+files is that of Ansible's documentation ("Ansible Configuration Settings").
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MAX_BYTES = 1 << 20
-"""Of a file that is read: 1 MiB. One with every setting and its documentation has 30 KB."""
+"""Maximum size of a file: 1 MiB. A file with every setting and its documentation has 30 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnsibleConfig:
-    """The settings of one ansible.cfg, or of none."""
+    """The settings of one ansible.cfg; empty if there is none."""
 
     path: Path | None
     values: Mapping[str, str]
@@ -40,14 +40,14 @@ class AnsibleConfig:
 def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool = False) -> AnsibleConfig:
     """Find the ansible.cfg that Ansible will use when it is started with `env` in `cwd`.
 
-    With `only_project`, those elsewhere are left out, as they are this host's and not those of the job's container: all
-    but the project's, and one that ANSIBLE_CONFIG names by a path relative to the project.
+    With `only_project`, files that belong to this host and not to the job's container are ignored: all but the
+    project's, and one that ANSIBLE_CONFIG names by a path relative to the project.
     """
-    # Those of pathlib raise an error for a user who is not known here, as in a container without an entry for this one.
+    # pathlib's functions raise an error for an unknown user, as in a container without an entry for this one.
     home = Path(os.path.expanduser(env.get("HOME") or "~"))
     places = [cwd / "ansible.cfg", home / ".ansible.cfg", Path("/etc/ansible/ansible.cfg")]
     if _world_writable(cwd):
-        del places[0]  # Ansible does not trust it there either
+        del places[0]  # Ansible does not read it there either
     named = env.get("ANSIBLE_CONFIG")
     if only_project:
         places = places[:1] if places[0].parent == cwd else []
@@ -62,7 +62,7 @@ def find_ansible_config(env: Mapping[str, str], cwd: Path, *, only_project: bool
 
 
 def is_elsewhere(path: str) -> bool:
-    """Return whether a path is another one on each host: it is absolute, or begins at a home or with a variable."""
+    """Return whether a path means something else on each host: it is absolute, or begins with a home or a variable."""
     return path.startswith(("/", "~")) or "$" in path
 
 
@@ -77,7 +77,7 @@ def _read_defaults(path: Path) -> Mapping[str, str]:
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
     try:
         if path.stat().st_size > _MAX_BYTES:
-            return {}  # it is no ansible.cfg, and reading it would take the memory of this host
+            return {}  # not an ansible.cfg, and reading it could use up the memory of this host
         parser.read(path, encoding="utf-8")
         return dict(parser["defaults"])
     except (configparser.Error, KeyError, UnicodeDecodeError):

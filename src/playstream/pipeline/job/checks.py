@@ -18,7 +18,7 @@ def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[s
 
     Args:
         given: keyword arguments.
-        kind: the TypedDict that they should fit.
+        kind: the TypedDict that they must match.
         function: the function's name, for errors.
 
     Raises:
@@ -34,11 +34,11 @@ def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[s
 
 
 def refuse_empty(given: Mapping[str, Any], kind: type) -> None:
-    """Check that no option that is a path or a name is empty, nor one in a list of them.
+    """Check that no option that is a path or a name is empty, nor any item of a list of them.
 
     Args:
         given: keyword arguments.
-        kind: the TypedDict that has their types; others are passed over.
+        kind: the TypedDict that has their types; other options are ignored.
 
     Raises:
         ConfigurationError: one is.
@@ -87,7 +87,7 @@ def _suggest(name: str, hints: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any, hint: Any) -> str:
-    """Return a value's type for a message; the value itself, which may be secret, only for a choice of words."""
+    """Return a value's type for a message. The value, which may be secret, is shown only for a choice of words."""
     is_choice = isinstance(value, str) and any(get_origin(item) is Literal for item in (hint, *get_args(hint)))
     return repr(value) if is_choice or isinstance(value, bool) else type(value).__name__
 

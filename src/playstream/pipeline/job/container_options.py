@@ -1,8 +1,8 @@
 """Checking the user's options for an engine's `run`: those that would conflict with playstream are refused.
 
-podman and docker read their words alike (pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE` and `-n=VALUE`,
-letters in one word (`-it`), and for a switch no value but behind an equals sign. The first word that is neither an
-option nor the value of one is the image, and all that follow are the program.
+podman and docker parse arguments in the same way (pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE` and
+`-n=VALUE`, several letters in one word (`-it`), and a switch has a value only after an equals sign. The first word that
+is neither an option nor the value of one is the image, and the words after it are the program.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _REFUSED = {
     "restart": "the engine would restart Ansible and hide its exit status",
     "stop-timeout": "the job could not be stopped immediately",
 }
-"""By the long name: why not."""
+"""Refused options by their long name, with the reason."""
 _ON_ONLY = {
     "interactive": "playstream needs it to answer prompts",
     "tty": "playstream needs it to read the output",
     "rm": "the container would be left behind",
-    "purge": "the container would be left behind",  # podman's other name of it
+    "purge": "the container would be left behind",  # podman's alias of it
     "sig-proxy": "Ansible would not receive the signal that stops the job",
 }
-"""Switches that are on, and may be named but not turned off."""
+"""Switches that are on; they may be given but not turned off."""
 _SWITCHES = frozenset(
     {
         *_ON_ONLY,
@@ -101,8 +101,8 @@ def check_container_options(source: str, words: Sequence[str]) -> None:
     """Check that the words are options, and that none of them detaches, replaces or hides the program.
 
     Args:
-        source: names the file or argument in errors.
-        words: as they are given to `podman run` or `docker run`.
+        source: the name of the file or argument, for errors.
+        words: options of `podman run` or `docker run`.
 
     Raises:
         ConfigurationError: one does, or is not an option.
@@ -136,7 +136,7 @@ def _read(key: str, words: Sequence[str]) -> Iterator[_Option]:
             else:
                 yield option
                 if option.name not in _REFUSED:
-                    # An option that is not known may be a switch, and the next word an option to be looked at.
+                    # An unknown option may be a switch, and then the next word is an option that must be checked.
                     raise ConfigurationError(
                         f"{key}: expected a value for {word!r}, got {left[0] if left else 'none'!r}. Write it as "
                         "--option=VALUE, and a flag that playstream does not know as --option=true"

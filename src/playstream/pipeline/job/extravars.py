@@ -1,8 +1,8 @@
-"""Extra variables: converting a caller's values to texts that Ansible reads the same values from.
+"""Extra variables: converting a caller's values to texts from which Ansible reads the same values.
 
-The text of a file of extra variables is sent, vaulted or not, and Ansible reads it where the job runs. So every value
-is what it would be on Ansible's own command line. Data of a program is sent as JSON, or as YAML if JSON cannot
-represent a value.
+The text of a file of extra variables is sent, vaulted or not, and Ansible reads it where the job runs, so every value
+is the same as on Ansible's own command line. Data of a program is sent as JSON, or as YAML if JSON cannot represent a
+value.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def split_extravars(source: str, items: Sequence[ExtraVars]) -> tuple[tuple[str,
     """Return the texts in order, and separately the last item if it is data that JSON can represent.
 
     Args:
-        source: names the argument in errors.
-        items: of two values of one name the later one wins.
+        source: the name of the argument, for errors.
+        items: the variables; later values override earlier ones of the same name.
 
     Raises:
-        ConfigurationError: a value is of a kind that Ansible cannot read from any text; names the variable.
+        ConfigurationError: a value cannot be represented in any text that Ansible reads; names the variable.
     """
     texts: list[str] = []
     last: dict[str, Any] = {}
@@ -49,12 +49,12 @@ def split_extravars(source: str, items: Sequence[ExtraVars]) -> tuple[tuple[str,
 
 
 def dump_yaml(values: Mapping[Any, Any]) -> str:
-    """YAML that Ansible reads the values from."""
+    """Return YAML from which Ansible reads the values."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=10**6)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes the objects that stand for Ansible's tags in JSON as those tags."""
+    """Writes objects that represent Ansible's tags in JSON as those tags."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base asks for each value
         return True
@@ -78,7 +78,7 @@ def merge_as_json(texts: Sequence[str], last: Mapping[str, Any]) -> dict[str, An
     for values in (*map(_json_values, texts), last):
         if values is None:
             return None
-        # With hash_behaviour=merge Ansible makes one dict of two.
+        # With hash_behaviour=merge Ansible merges the two dicts.
         if any(isinstance(values[name], dict) and isinstance(merged[name], dict) for name in merged.keys() & values):
             return None
         merged.update(values)
@@ -100,7 +100,7 @@ def read_extravars(given: Any, directory: str | os.PathLike[str]) -> tuple[Extra
     """Read the argument `extravars`: data, the path of a file, a text that begins with `{`, or a list of these.
 
     Raises:
-        ConfigurationError: a file cannot be read, or holds something else.
+        ConfigurationError: a file cannot be read or does not contain variables.
     """
     items = [given] if isinstance(given, (Mapping, str, os.PathLike)) else list(given)
     return tuple(item if isinstance(item, Mapping) else _read_text(item, Path(directory)) for item in items)
@@ -110,7 +110,7 @@ def _read_text(item: str | os.PathLike[str], directory: Path) -> str:
     if isinstance(item, str) and item.lstrip().startswith(("{", "[", VAULT_HEAD)):
         return check_extravars_text("extravars", item)
     path = directory / item
-    # A FIFO that the caller names by its whole path is waited for, wherever it is.
+    # A FIFO that the caller names by its absolute path may be anywhere.
     text = read_extravars_text(path, Path("/") if os.path.isabs(item) else path.parent)
     if text is None:
         raise ConfigurationError(f"extravars: {str(path)!r} cannot be read: No such file or directory")

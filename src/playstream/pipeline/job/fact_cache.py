@@ -1,8 +1,8 @@
 """The fact cache in the layout for clients: `fact_cache/<host>`, a JSON object of facts.
 
-ansible-core 2.19 and later write `s1_<host>` instead, holding JSON in JSON with each value wrapped in its tags (seen in
-its `plugins/cache` and in what it writes). playstream's worker brings its own into the plain form, process what comes
-from ansible-runner's.
+ansible-core 2.19 and later write `s1_<host>` instead, which contains JSON in JSON with each value wrapped in its tags
+(seen in its `plugins/cache` and in its files). playstream's worker converts its cache to the plain form; process
+converts the cache of an ansible-runner worker.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Any
 from playstream.pipeline.io.json_text import dump_json
 
 PREFIX = "s1_"
-"""Before a host's name, since ansible-core 2.19."""
+"""The prefix of a host's name since ansible-core 2.19."""
 _NAME = re.compile(r"s\d+_(?P<host>.+)", re.DOTALL)
 PAYLOAD = "__payload__"
 """The key of the wrapper's content."""
 _TYPE = "__ansible_type"
 _MAX_FILE = 1 << 22
-"""Bytes of one host's facts that are looked at; larger files stay as they are."""
+"""Maximum size of one host's facts in bytes; larger files stay as they are."""
 _MAX_VALUES = 200_000
-"""Values in one host's facts that are looked at. In memory each takes 100 bytes and more, and process does not trust
-its worker."""
+"""Maximum number of values in one host's facts. Each takes 100 bytes or more in memory, and process does not trust its
+worker."""
 
 
 def write_facts(path: Path, text: str) -> None:
-    """Write one file of a cache, private to this user; nothing is written through a link, and no FIFO is waited for.
+    """Write one file of a cache, private to this user, without following a link or blocking on a FIFO.
 
     Raises:
         OSError: it cannot be written.
@@ -64,9 +64,9 @@ def read_facts(directory: Path, host: str) -> dict[str, Any]:
 
 
 def simplify_fact_cache(directory: Path) -> None:
-    """Bring the files of a fact cache to the layout that clients know; leave alone what is not Ansible's.
+    """Convert the files of a fact cache to the layout for clients; leave files that are not Ansible's.
 
-    What a process that the job has left removes meanwhile, and what the job has closed to this user, is passed over.
+    Files that are removed meanwhile by a process of the job, or are not accessible to this user, are skipped.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -77,7 +77,7 @@ def simplify_fact_cache(directory: Path) -> None:
         entries = os.scandir(directory)
     except PermissionError:
         return
-    with entries:  # a list of them could be of any length
+    with entries:  # not a list, which could have any length
         for entry in entries:
             if name := _NAME.fullmatch(entry.name):
                 try:
@@ -87,11 +87,11 @@ def simplify_fact_cache(directory: Path) -> None:
 
 
 def _simplify(path: Path, plain: Path) -> None:
-    """Write the facts of a wrapped file to the plain one, and remove it."""
+    """Write the facts of a wrapped file to the plain one, and remove the wrapped one."""
     facts = _read_as_json(path) if _is_small_file(path) else None
     if facts is None or plain.is_symlink() or (plain.exists() and not plain.is_file()):
         return
-    # An older Ansible leaves alone the copy that it was offered here, and the plain one is the newer.
+    # An older Ansible does not touch the wrapped copy that it was offered, so the plain file is newer.
     if not plain.exists() or plain.stat().st_mtime_ns <= path.stat().st_mtime_ns:
         write_facts(plain, facts)
     path.unlink()
@@ -120,7 +120,7 @@ def _read_facts(path: Path) -> Any:
 
 
 def _read(path: Path) -> bytes:
-    """Return the content of a file. A FIFO in its place, which a job may have made, is empty and not waited for."""
+    """Return the content of a file. A FIFO, which a job may have created in its place, counts as empty."""
     with open(path, "rb", opener=_open_at_once) as file:
         return file.read()
 
@@ -154,9 +154,9 @@ def untag(value: Any) -> Any:
 
 
 def restore_fact_cache(source: Path, target: Path) -> None:
-    """Let Ansible know the facts in `source`, which has the layout that clients know. `target` becomes its cache.
+    """Copy the facts in `source`, which has the layout for clients, to `target`, which Ansible uses as its cache.
 
-    Each host's are written in both layouts, since which one this host's Ansible reads is its own affair.
+    The facts of each host are written in both layouts, because the version of Ansible is not known here.
 
     Raises:
         OSError: a file cannot be read or written.

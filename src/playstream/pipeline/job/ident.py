@@ -13,15 +13,15 @@ KNOWN_FILES = OUTPUTS | {"rc", "status", "command"}
 KNOWN_DIRECTORIES = frozenset({EVENT_FILES, FACT_CACHE})
 KNOWN_NAMES = KNOWN_FILES | KNOWN_DIRECTORIES
 MADE_LIST = ".made-without-ident"
-"""In a directory of artifacts: what streams without an ident have made there besides the known names."""
+"""The file in a directory of artifacts that lists what streams without an ident created besides the known names."""
 MAX_BYTES = 200
-"""Of a run's name; a file's may have 255, and some of ours have more than the run's name in them."""
+"""Maximum length of a run's name. A file's name may have 255 bytes, and some names contain more than the run's."""
 RESERVED = KNOWN_NAMES | {"last", "latest", "last-failed"}
-"""Names that no run may have: those of artifacts, and of links to runs that users and programs make."""
+"""Names that a run must not have: those of artifacts, and of links to runs that users and programs create."""
 
 
 def is_text(text: str) -> bool:
-    """Return whether text can be a name, an argument or a variable: without NUL and lone surrogates."""
+    """Return whether text can be a name, an argument or a variable: it has no NUL and no lone surrogates."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
@@ -32,7 +32,7 @@ def check_name(what: str, name: str) -> str:
     """Check that a name can be the name of a file or a directory, and return it.
 
     Args:
-        what: what has the name, for the message.
+        what: the thing that has the name, for the message.
         name: the name.
 
     Raises:
@@ -50,7 +50,7 @@ def check_ident(ident: str) -> str:
     """Check that a run's name can be the name of its artifact directory, and return it.
 
     Raises:
-        ConfigurationError: it cannot be a directory's name, or it is the name of something else in that place.
+        ConfigurationError: it cannot be the name of a directory, or it is the name of something else there.
     """
     check_name("ident", ident)
     if ident.startswith(".") or ident in RESERVED:

@@ -1,6 +1,6 @@
 """The files of a private data directory's `env/`: read, checked, and never written.
 
-They are sent inside the Job and not in the tree, so that their secrets are never on the worker's disk.
+They are sent inside the Job and not in the tree, so that their secrets are never written to the worker's disk.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_ke
 """The names in `env/` that playstream reads."""
 
 VAULT_HEAD = "$ANSIBLE_VAULT;"
-"""What a text begins with that ansible-vault has encrypted as a whole."""
+"""The beginning of a text that is encrypted as a whole by ansible-vault."""
 
 _TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
 _SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
 _NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
 _MAX_SECONDS = 10**10
-"""Of a time limit: 300 years."""
+"""The largest time limit: 300 years."""
 _MAX_KEY = 1 << 15
-"""Characters of a private key; it has to fit into a pipe. An RSA key of 16,384 bits has 13,000."""
+"""Maximum length of a private key, which has to fit into a pipe. An RSA key of 16,384 bits has 13,000 characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvFiles:
-    """What `env/` holds; empty where a file is missing."""
+    """The content of `env/`; empty for each missing file."""
 
     envvars: Mapping[str, str] = field(default_factory=dict)
     extravars: str | None = None
@@ -54,8 +54,7 @@ def read_env_files(private_data_dir: Path) -> EnvFiles:
     """Read `env/` of a private data directory. Each file may be YAML, JSON or a FIFO.
 
     Raises:
-        ConfigurationError: a file cannot be read, is too large or does not hold what it should; names the file and
-            the line.
+        ConfigurationError: a file cannot be read, is too large or has invalid content; names the file and the line.
     """
     env = private_data_dir / "env"
     return EnvFiles(
@@ -72,13 +71,13 @@ def read_settings(private_data_dir: Path) -> dict[str, Any]:
     """Read `env/settings`.
 
     Raises:
-        ConfigurationError: it cannot be read or does not hold what it should; names the file and the line.
+        ConfigurationError: it cannot be read or has invalid content; names the file and the line.
     """
     return check_settings(str(private_data_dir / "env" / "settings"), _read_mapping(private_data_dir, "env/settings"))
 
 
 def read_command_file(private_data_dir: Path) -> tuple[str, ...]:
-    """Read the words of the file `args`, which replace the whole command line; empty if there is no file.
+    """Read the arguments in the file `args`, which replace the whole command line; empty if there is no file.
 
     Raises:
         ConfigurationError: it cannot be read, or a quote is not closed.
@@ -97,7 +96,7 @@ def read_extravars_text(path: Path, directory: Path) -> str | None:
 
     Args:
         path: a file or a FIFO.
-        directory: the directory that a FIFO has to lie in.
+        directory: the directory that a FIFO must lie in.
 
     Raises:
         ConfigurationError: it cannot be read, or is neither names with values nor vaulted; names the line.
@@ -107,7 +106,9 @@ def read_extravars_text(path: Path, directory: Path) -> str | None:
 
 
 def check_extravars_text(source: str, text: str) -> str:
-    """Check the text of extra variables, vaulted or not; empty if it has none. `source` names it in errors.
+    """Check the text of extra variables, vaulted or not, and return it; empty if it has none.
+
+    `source` is its name for errors.
 
     Raises:
         ConfigurationError: it is neither names with values nor vaulted; names the line.
@@ -118,7 +119,7 @@ def check_extravars_text(source: str, text: str) -> str:
 
 
 def parse_mapping(source: str, text: str) -> dict[str, Any]:
-    """Parse a mapping of names to values from YAML or JSON. `source` names the file or argument in errors.
+    """Parse a mapping of names to values from YAML or JSON. `source` is the name of the file or argument, for errors.
 
     Raises:
         ConfigurationError: it is something else; names the line.
@@ -127,7 +128,7 @@ def parse_mapping(source: str, text: str) -> dict[str, Any]:
 
 
 def load_mapping(source: str, text: str, loader: type[ExactLoader]) -> dict[Any, Any]:
-    """Parse as `parse_mapping` does, with the values as the loader reads them.
+    """Parse a mapping as `parse_mapping` does, but with the given loader.
 
     Raises:
         ConfigurationError: it is something else; names the line.
@@ -188,7 +189,7 @@ def _kind_of(value: object) -> str:
 
 
 def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """Environment variables as text. `source` names the file or argument in errors.
+    """Return environment variables as text. `source` is the name of the file or argument, for errors.
 
     Raises:
         ConfigurationError: a name or value cannot be in an environment.
@@ -209,7 +210,7 @@ def check_envvars(source: str, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the types of the settings that playstream knows. Others are kept for plugins.
+    """Check the types of the settings that playstream knows. Other settings are kept for plugins.
 
     Raises:
         ConfigurationError: a value is of the wrong type.
@@ -236,7 +237,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether text can be written to a file, or typed. Paths may have bytes that are not UTF-8 (`is_text`)."""
+    """Return whether text can be encoded as UTF-8. Paths may have bytes that are not UTF-8 (`is_text`)."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
@@ -244,7 +245,7 @@ def is_utf8(text: str) -> bool:
 
 
 def _check_texts(source: str, value: Any) -> None:
-    """Check that the strings of a setting can be used: as paths or arguments, or as a login in a file."""
+    """Check that the strings of a setting can be used as paths or arguments, or as login data in a file."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
     usable = is_utf8 if isinstance(value, dict) else is_text
     if not all(usable(item) for item in items if isinstance(item, str)):
@@ -261,7 +262,7 @@ def _check_fact_cache(source: str, name: str | None) -> None:
 
 
 def check_ssh_key(source: str, text: str | None) -> str | None:
-    """Check a private key and end it with a line end, which ssh-add requires; None for none or an empty text.
+    """Check a private key and add a final line end, which ssh-add requires. Return None for None or an empty text.
 
     Raises:
         ConfigurationError: it is not a private key. It is never shown.
@@ -279,7 +280,7 @@ def check_ssh_key(source: str, text: str | None) -> str | None:
 
 
 def split_words(source: str, text: str) -> tuple[str, ...]:
-    """Split a command line into words as a shell does; nothing is expanded.
+    """Split a command line into words as a shell does, without expanding anything.
 
     Raises:
         ConfigurationError: a quote is not closed.

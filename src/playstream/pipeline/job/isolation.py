@@ -1,7 +1,7 @@
 """Checking the isolation settings of a job: `process_isolation*`, `container_*` and related ones.
 
-Names and meanings are ansible-runner's. What can only be known where the job runs (is the engine there, does a path
-exist) is checked there, by `worker/isolation`.
+Names and meanings are those of ansible-runner. `worker/isolation` checks what is only known where the job runs, such as
+whether the engine or a path exists.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playstream.pipeline.job.container_options import check_container_options
 
 CONTAINER_ENGINES = ("podman", "docker")
 DEFAULT_EXECUTABLE = "podman"
-DEFAULT_ISOLATION_PATH = "/tmp"  # noqa: S108 - ansible-runner's default; nothing is made there
+DEFAULT_ISOLATION_PATH = "/tmp"  # noqa: S108 - ansible-runner's default; nothing is created there
 ISOLATION_KEYS = frozenset(
     {
         "process_isolation",
@@ -42,7 +42,7 @@ _MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_=,.+-]+")
 
 @dataclass(frozen=True, slots=True)
 class RegistryAuth:
-    """How to log in where the image comes from."""
+    """How to log in to the registry of the image."""
 
     host: str
     username: str
@@ -55,20 +55,20 @@ class Isolation:
     """The isolation of a job."""
 
     executable: str = DEFAULT_EXECUTABLE
-    """podman, docker or bwrap: a name to be found on PATH, or a path that ends with one."""
+    """podman, docker or bwrap: a name that is looked up on PATH, or a path that ends with one of these."""
     image: str = ""
     """The container's image; empty for bwrap."""
     volume_mounts: tuple[str, ...] = ()
     """HOST:CONTAINER or HOST:CONTAINER:OPTIONS; ~ and variables in HOST are the worker's."""
     options: tuple[str, ...] = ()
-    """Words for the engine's `run`, after those of playstream's own."""
+    """Arguments of the engine's `run`, after playstream's own."""
     auth: RegistryAuth | None = None
     workdir: str | None = None
-    """The directory inside the container; wins over `host_cwd`."""
+    """The working directory inside the container; takes precedence over `host_cwd`."""
     host_cwd: str | None = None
-    """A directory of the host, mounted at the same path and used as the directory inside."""
+    """A directory of the host that is mounted at the same path and used as the working directory inside."""
     isolation_path: str = DEFAULT_ISOLATION_PATH
-    """bwrap: private inside, as /tmp is."""
+    """bwrap: a directory that is private inside, like /tmp."""
     hide_paths: tuple[str, ...] = ()
     show_paths: tuple[str, ...] = ()
     ro_paths: tuple[str, ...] = ()
@@ -94,24 +94,24 @@ _NEEDS_ISOLATION = (
     "process_isolation_path",
     "process_isolation_executable",
 )
-"""Settings that ask for something that only an isolated job has."""
+"""Settings that have an effect only for an isolated job."""
 _DEFAULTS = {"process_isolation_path": DEFAULT_ISOLATION_PATH, "process_isolation_executable": DEFAULT_EXECUTABLE}
-"""What these name by default asks for nothing when it is written out."""
+"""Defaults of settings. A setting that has its default value does not request isolation."""
 
 
 def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None:
     """Return the isolation that settings request. An image requests a container unless `process_isolation` is false.
 
     Args:
-        source: names the file or argument in errors.
-        settings: of these, those in ISOLATION_KEYS are read.
+        source: the name of the file or argument, for errors.
+        settings: settings; only those in ISOLATION_KEYS are read.
 
     Returns:
-        None when the job runs on its host.
+        None if the job runs without isolation.
 
     Raises:
-        ConfigurationError: a value is of the wrong type or form, the executable is unknown, the image is missing, or
-            nothing says whether there is to be the isolation that a setting is about.
+        ConfigurationError: a value has the wrong type or form, the executable is unknown, the image is missing, or a
+            setting of the isolation is given but no isolation is requested.
     """
     isolation = check_isolation(source, settings)
     said = settings.get("process_isolation")
@@ -132,7 +132,7 @@ def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None
 
 
 def check_isolation(source: str, settings: Mapping[str, Any]) -> Isolation:
-    """Check the isolation settings, which other settings may complete. Arguments as for `read_isolation`.
+    """Check isolation settings that other settings may complete. The arguments are those of `read_isolation`.
 
     Raises:
         ConfigurationError: a value is of the wrong type or form.
@@ -157,7 +157,7 @@ def check_isolation(source: str, settings: Mapping[str, Any]) -> Isolation:
 
 
 def split_mount(source: str, mount: str) -> tuple[str, str, str]:
-    """HOST:CONTAINER[:OPTIONS] in its three parts; the last may be empty.
+    """Split HOST:CONTAINER[:OPTIONS] into its three parts; the last may be empty.
 
     Raises:
         ConfigurationError: it has another form.

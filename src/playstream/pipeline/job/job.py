@@ -1,8 +1,8 @@
 """Making a Job from a caller's options and the files of the private data directory, and checking it once on each side.
 
 All errors that can be found before anything is sent or run are found here. The sending side converts options to the
-fields of a Job, which refuses a value that has no such form; `_check_values` checks what a form does not ensure. A Job
-that has come from another side may have been made in any way: `check_job` checks both.
+fields of a Job and rejects values that cannot be converted; `_check_values` checks the rest. A Job from another side
+may have been made in any way: `check_job` checks everything.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _T = TypeVar("_T")
 
 
 def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequence[str] = ()) -> Job:
-    """Make a Job of a caller's options and of the directory they are for.
+    """Make a Job from a caller's options and the private data directory.
 
     Args:
-        options: options of run() of the right types, without those that are None; those that do not concern the job are
-            passed over. `private_data_dir` is the directory with `project/`, `inventory/` and `env/`, or None for a
-            job that needs none.
+        options: options of run() with the right types, without those that are None; options that do not concern the job
+            are ignored. `private_data_dir` is the directory with `project/`, `inventory/` and `env/`, or None for a job
+            that needs none.
         delivery: how the directory gets to where the job runs.
         command: a whole command line.
 
     Raises:
-        ConfigurationError: the job could not run as asked; the message names the argument, or the file and line.
+        ConfigurationError: the job cannot run as requested; the message names the argument, or the file and line.
     """
     path = options.get("private_data_dir")
     directory = None if path is None else Path(path)
@@ -84,16 +84,15 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
     )
     job = _check_values(add_env_files(job, files))
     check_role(job, lookup.base, delivery, os.environ)
-    # Only a directory that this job meets elsewhere has further files to be merged.
+    # Only the worker's own directory has more files to merge.
     return job if delivery is Delivery.ARGUMENTS else replace(job, timeout=None, env_files_win=False)
 
 
 def check_job(job: Job) -> Job:
-    """Check that a job that another side has made can be run, and return it as `make_job` would have made it.
+    """Check that a job from another side can be run, and return it as `make_job` would have made it.
 
     Raises:
-        ConfigurationError: it names what cannot be a directory, or a value is of the wrong kind or cannot be told to
-            Ansible.
+        ConfigurationError: a directory name is not valid, or a value has the wrong type or cannot be passed to Ansible.
     """
     _check_what(job.playbook or job.plays, job.module, job.role, job.command)
     inputs.check_envvars("envvars", job.envvars)
@@ -107,10 +106,10 @@ def check_job(job: Job) -> Job:
 
 
 def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
-    """Return the job with what `env/` adds, here or where the job is run. It is to be checked afterwards.
+    """Return the job with the content of `env/` added, here or where the job runs. The caller must check it afterwards.
 
-    What the job says already wins, name by name; with `env_files_win`, the names in envvars, passwords and settings do.
-    Empty words and an empty key are the same as none. Of extra variables both are kept, the job's behind the file's.
+    Names in the job take precedence; with `env_files_win`, names in the files envvars, passwords and settings do. Empty
+    arguments and an empty key are the same as none. Extra variables of both are kept, the job's after the file's.
     """
 
     def merge(ours: Mapping[str, _T], theirs: Mapping[str, _T]) -> dict[str, _T]:
@@ -129,7 +128,7 @@ def add_env_files(job: Job, files: inputs.EnvFiles) -> Job:
 
 
 def _check_values(job: Job) -> Job:
-    """Check what the form of its fields does not ensure; return it with `process_isolation` if an image asks for that.
+    """Check what the types of the fields do not ensure. Return the job, with `process_isolation` if isolated.
 
     Raises:
         ConfigurationError: a value cannot be used; the message names it.
@@ -171,7 +170,7 @@ def _check_directory(directory: Path) -> None:
 
 
 def _check_module_options(given: Mapping[str, Any]) -> None:
-    """Refuse options that Ansible does not have for a module; those that ansible-runner has too have no effect."""
+    """Refuse options that Ansible does not have for a module. Those that ansible-runner accepts have no effect."""
     for option in ANSIBLE_OPTIONS:
         if given.get("module") and option.name in given and not (option.for_module or option.runner_keyword):
             raise ConfigurationError(
@@ -180,7 +179,7 @@ def _check_module_options(given: Mapping[str, Any]) -> None:
 
 
 def _check_what(playbook: object, module: object, role: object, command: Sequence[str]) -> None:
-    """One thing to run; a command line stands above the rest, as the file `args` does in ansible-runner."""
+    """Check that there is one thing to run. A command line overrides the rest, as the file `args` in ansible-runner."""
     given = {"playbook": playbook, "module": module, "role": role}
     names = [name for name, value in given.items() if value]
     if len(names) > 1 or not (names or command):

@@ -1,4 +1,4 @@
-"""Keyword options as fields of a Job: one form for what may be given in several."""
+"""Converting keyword options, which may have several forms, to the fields of a Job, which have one form."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from playstream.pipeline.job.passwords import check_passwords
 
 
 def convert_fields(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the Job whose option has the same name, in the form that the Job has them in.
+    """Return the fields of the Job that have the name of an option, in the form of the Job.
 
     Args:
-        options: options of run() that are not None; others are passed over.
+        options: options of run() that are not None; options without such a field are ignored.
 
     Raises:
-        ConfigurationError: a value has no such form.
+        ConfigurationError: a value cannot be converted.
     """
     return {name: convert(name, options[name]) for name, convert in _CONVERT.items() if name in options}
 
@@ -50,14 +50,14 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
     "only_failed_event_data": _keep,
     **{option.name: _join_words if option.is_list else _keep for option in ANSIBLE_OPTIONS},
 }
-"""The options that are converted one by one; each function takes the option's name, for errors, and its value."""
+"""The functions that convert single options; each takes the option's name, for errors, and its value."""
 
 
 def find_playbook(options: Mapping[str, Any]) -> tuple[str | None, tuple[dict[str, Any], ...]]:
     """Return the path of the playbook, and the plays of one that is not a file. One of the two is empty.
 
     Raises:
-        ConfigurationError: two options say different things, or there is no play.
+        ConfigurationError: two options conflict, or there is no play.
     """
     playbook = options.get("playbook")
     if "tasks" in options:
@@ -86,10 +86,10 @@ def _play_of_tasks(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_hosts(options: Mapping[str, Any]) -> str | None:
-    """Return the host pattern, which has two names.
+    """Return the host pattern, an option with two names.
 
     Raises:
-        ConfigurationError: the two say different things.
+        ConfigurationError: the two have different values.
     """
     given = {name: options[name] for name in ("hosts", "host_pattern") if options.get(name)}
     if len(set(given.values())) > 1:
@@ -120,7 +120,7 @@ def join_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings, overridden by the options that are settings too.
 
     Raises:
-        ConfigurationError: a value is of a kind that no setting has.
+        ConfigurationError: a value has a type that no setting has.
     """
     settings = dict(options.get("settings", {}))
     for name in SETTING_OPTIONS:

@@ -1,4 +1,4 @@
-"""Looking up what a job names: playbook, role, inventory. This is done once, before anything is sent or run."""
+"""Looking up the playbook, role and inventory of a job, once, before anything is sent or run."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from playstream.pipeline.tree.directories import absolute_path, current_director
 COLLECTION_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*\.[A-Za-z_][\w.]*")
 """namespace.collection.name: a playbook or role that Ansible finds in a collection."""
 _INVENTORY_TEXT = re.compile(r"[\n=\[]|\S\s+\S")
-"""What the text of an inventory has and the name of one has not: lines, variables, groups."""
+"""Characters that the text of an inventory has, but not the name of one: for lines, variables and groups."""
 
 
 class Delivery(Enum):
     """How the private data directory gets to where the job runs."""
 
     TREE = "tree"
-    """It is sent with the job, so what the job needs has to be in it."""
+    """It is sent with the job, so everything that the job needs must be in it."""
     ARGUMENTS = "arguments"
-    """It does not: the worker has a directory of its own, and paths are not looked for here."""
+    """It is not sent: the worker has its own directory, and paths are not looked up here."""
     IN_PLACE = "in place"
-    """The job runs here, and may use what lies outside of the directory."""
+    """The job runs here and may use files outside of the directory."""
     UNCHECKED = "unchecked"
-    """As IN_PLACE, but missing files are not an error: Ansible reports them itself."""
+    """Like IN_PLACE, but missing files are not an error: Ansible reports them."""
 
 
 class Lookup:
     """Finds things relative to a private data directory.
 
     Args:
-        private_data_dir: the directory; None for a job that has none, whose paths are the current directory's.
-        project_dir: the directory of playbooks, in place of `project`.
+        private_data_dir: the directory; None for a job that has none, whose paths are relative to the current
+            directory.
+        project_dir: the directory of playbooks, instead of `project`.
         delivery: how the directory gets to where the job runs.
 
     Raises:
@@ -49,7 +50,7 @@ class Lookup:
     def __init__(self, private_data_dir: Path | None, project_dir: str | None, delivery: Delivery) -> None:
         self._directory = private_data_dir
         self.base = Path(current_directory() if private_data_dir is None else absolute_path(private_data_dir))
-        """What relative paths are relative to."""
+        """The directory that relative paths start from."""
         self._anywhere = delivery in {Delivery.IN_PLACE, Delivery.UNCHECKED}
         self._strict = delivery is not Delivery.UNCHECKED
         self._look = delivery is not Delivery.ARGUMENTS
@@ -91,7 +92,7 @@ class Lookup:
             )
         project = self.base / self.project_dir
         if self._anywhere and self._directory is not None and not os.path.isdir(project):
-            project = self.base  # where Ansible is then started
+            project = self.base  # where Ansible starts in that case
         relative = _below(project, os.path.join(project, playbook))
         if relative is None and self._anywhere:
             relative = os.path.abspath(project / playbook)
@@ -117,8 +118,8 @@ class Lookup:
     def roles_path(self, items: Sequence[str]) -> tuple[str, ...]:
         """Return directories of roles, relative to the private data directory or absolute.
 
-        One that the project has is meant there, as in ansible-runner, where Ansible gets it as it is and starts in the
-        project.
+        A path that exists in the project refers to it, as in ansible-runner, which passes the path unchanged and starts
+        Ansible in the project.
 
         Raises:
             ConfigurationError: one would not reach the worker.
@@ -177,7 +178,7 @@ class Lookup:
 
 
 def is_closed(path: str | os.PathLike[str]) -> bool:
-    """Return whether this user may not look whether there is something."""
+    """Return whether this user has no permission to check whether the path exists."""
     try:
         os.stat(path)
     except PermissionError:
@@ -196,7 +197,7 @@ def closed_error(what: str, path: Path) -> ConfigurationError:
 
 
 def _below(directory: Path, path: str) -> str | None:
-    """Return `path` relative to `directory`, None if it is outside; links are not resolved."""
+    """Return `path` relative to `directory`; None if it is outside. Links are not resolved."""
     relative = os.path.relpath(path, directory)
     return None if relative.split(os.sep)[0] == os.pardir else relative
 
@@ -220,10 +221,10 @@ _META = "_meta"
 
 
 def write_inventory(value: Mapping[str, Any]) -> str:
-    """Return an inventory as text. It may be in the form of Ansible's files or of inventory scripts.
+    """Return an inventory as text. `value` may have the form of Ansible's files or of inventory scripts.
 
     Raises:
-        ConfigurationError: a value cannot be represented in JSON, or a group is not valid; names it.
+        ConfigurationError: a value cannot be represented in JSON, or a group is not valid; names the value or group.
     """
     values, _ = copy_plain("inventory", value)
     return json.dumps(_as_file(values) if _META in values else values)
@@ -240,12 +241,12 @@ def convert_text(text: str) -> str:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
-        return text  # Ansible says what is wrong with it
+        return text  # Ansible reports what is wrong with it
     return write_inventory(values) if _META in values else text
 
 
 def _as_file(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert groups to dicts of hosts and children, with the variables of each host beside its name."""
+    """Convert groups to dicts of hosts and children, with the variables of each host under its name."""
     meta = values[_META] or {}
     variables = meta.get("hostvars") if isinstance(meta, dict) else meta
     if variables is not None and not isinstance(variables, dict):

@@ -1,7 +1,7 @@
-"""The keyword arguments for jobs: their names, their types, and which are settings or words of Ansible too.
+"""The keyword arguments of jobs: their names and types, and which are also settings or options of Ansible.
 
-The names and meanings are ansible-runner's, which are part of its protocol; where its documentation is unclear,
-docs/python.md says what happens.
+The names and meanings are those of ansible-runner, which are part of its protocol. If its documentation is unclear,
+docs/python.md describes the behaviour.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from uuid import UUID
 from playstream.pipeline.job.isolation import ISOLATION_KEYS
 
 StrPath = Union[str, "os.PathLike[str]"]
-"""A path. An empty one is refused, as an empty Name is."""
+"""A path. An empty one is an error, like an empty Name."""
 Name = Annotated[str, "name"]
-"""The name of something. An empty one, probably of an unset variable, would mean something unintended: the current
-directory, all hosts."""
+"""The name of something. An empty one, probably from an unset variable, is an error: it would mean something
+unintended, such as the current directory or all hosts."""
 
 
 class SharedOptions(TypedDict, total=False):
-    """What is the same for a job and a command. None is the same as left out."""
+    """Options that jobs and commands share. None is the same as a missing option."""
 
     ident: str | int | UUID | None
     """Name of the run and of its artifact directory; a new uuid when None. '' for no directory of its own."""
     project_dir: StrPath | None
     """Directory of the playbooks; `project` of the private data directory when None."""
     artifact_dir: StrPath | None
-    """Where the run's directory is made; `artifacts` of the private data directory when None."""
+    """Where the run's directory is created; `artifacts` of the private data directory when None."""
     rotate_artifacts: int
     """Keep at most this many artifact directories; 0, the default, keeps all."""
     envvars: Mapping[str, Any] | None
@@ -37,15 +37,15 @@ class SharedOptions(TypedDict, total=False):
     passwords: Mapping[str, Any] | None
     """`ssh`, `become`, `vault`, `vault:ID`, `ssh_key`, or the regular expression of a prompt, to the password."""
     settings: Mapping[str, Any] | None
-    """As in `env/settings`."""
+    """Settings, as in `env/settings`."""
     ssh_key: str | None
-    """Text of a private key, for an ssh-agent of the run's own."""
+    """Text of a private key, for the run's own ssh-agent."""
     timeout: float | None
     """Seconds after which the job is ended; 0 or None for no limit."""
     quiet: bool
     """Do not print Ansible's output."""
     json_mode: bool
-    """Print the events as JSON lines in place of Ansible's output, and keep them as the artifact `stdout`."""
+    """Print the events as JSON lines instead of Ansible's output, and keep them as the artifact `stdout`."""
     raw_output: bool
     """Print the output unchanged, including control sequences other than colours."""
     check_job_event_data: bool
@@ -53,15 +53,15 @@ class SharedOptions(TypedDict, total=False):
     suppress_env_files: bool
     """No effect: nothing is ever written to `env/`."""
     env_files_win: bool
-    """A name in `env/envvars`, `env/passwords` and `env/settings` stands above the argument, as in ansible-runner."""
+    """Names in `env/envvars`, `env/passwords` and `env/settings` override the arguments, as in ansible-runner."""
     suppress_output_file: bool
-    """Keep no artifact `stdout`."""
+    """Do not write the artifact `stdout`."""
     suppress_ansible_output: bool
-    """As `quiet`."""
+    """The same as `quiet`."""
     fact_cache: str | None
     """Name of the directory of facts in the artifacts; `fact_cache` when None."""
     fact_cache_type: str | None
-    """`jsonfile`, the default; another cache plugin; '' for leaving the cache to Ansible's configuration."""
+    """`jsonfile`, the default, or another cache plugin; '' leaves the cache to Ansible's configuration."""
     process_isolation: bool
     """Run in a container or under bwrap."""
     process_isolation_executable: Name | None
@@ -79,14 +79,14 @@ class SharedOptions(TypedDict, total=False):
 
 
 class JobOptions(SharedOptions, total=False):
-    """What is run: exactly one of `playbook`, `tasks`, `module` and `role`, and how."""
+    """What to run, exactly one of `playbook`, `tasks`, `module` and `role`, and how."""
 
     playbook: StrPath | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
     """Path relative to the project, a play, or a list of plays."""
     tasks: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-    """A task or a list of tasks, as in a playbook, in place of one; for the hosts of `hosts`."""
+    """A task or a list of tasks, as in a playbook, to run on `hosts` instead of a playbook."""
     gather_facts: bool | None
-    """With `tasks`: whether facts are gathered first. Ansible's default, which is to gather them, when None."""
+    """With `tasks`: whether to gather facts first. Ansible's default, which is to gather them, when None."""
     inventory: StrPath | Mapping[str, Any] | Sequence[StrPath | Mapping[str, Any]] | None
     """Path, host list with a comma, text of an inventory, its data as a dict, or a list of these. `inventory` of the
     private data directory when None; an empty list for none."""
@@ -101,9 +101,9 @@ class JobOptions(SharedOptions, total=False):
     """Hosts of a role or of tasks; all when None."""
     roles_path: StrPath | Sequence[StrPath] | None
     binary: Name | None
-    """Program to run in place of ansible-playbook or ansible."""
+    """Program to run instead of ansible-playbook or ansible."""
     extravars: Mapping[Any, Any] | StrPath | Sequence[Mapping[Any, Any] | StrPath] | None
-    """Extra variables, the path of a file with them, or a list of these, of which the later ones win."""
+    """Extra variables, the path of a file with them, or a list of these; later items override earlier ones."""
     limit: str | None
     tags: str | Sequence[str] | None
     skip_tags: str | Sequence[str] | None
@@ -113,11 +113,11 @@ class JobOptions(SharedOptions, total=False):
     verbosity: int | None
     """Number of -v, 0 to 7."""
     cmdline: str | None
-    """Further words for Ansible's command line."""
+    """More arguments for Ansible's command line."""
     omit_event_data: bool
     only_failed_event_data: bool
     directory_isolation_base_path: StrPath | None
-    """Run in a private copy of the project that is made below this directory."""
+    """Run in a private copy of the project that is created below this directory."""
 
 
 SETTING_OPTIONS = (
@@ -128,28 +128,28 @@ SETTING_OPTIONS = (
     "directory_isolation_base_path",
     *sorted(ISOLATION_KEYS),
 )
-"""Options that are settings too; as arguments they win."""
+"""Options that are also settings; the options take precedence."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnsibleOption:
     """An option that Ansible's command line has too, with one value.
 
-    What is done with it follows from its row: the field of the Job, Ansible's words, what ansible-runner's protocol
-    carries, and the flag of the command line.
+    Everything about it follows from its row: the field of the Job, Ansible's arguments, what ansible-runner's protocol
+    sends, and the flag of the command line.
     """
 
     name: str
-    """The keyword, the field of the Job and, with dashes, the flag."""
+    """The name of the keyword, of the field of the Job and, with dashes, of the flag."""
     metavar: str
     help: str
     short: str = ""
     """Ansible's short flag, which `adhoc` and `playbook` have too."""
     is_number: bool = False
     is_list: bool = False
-    """Whether a list may be given, which Ansible gets joined by commas. An empty one is the same as none."""
+    """Whether a list may be given, which is joined by commas for Ansible. An empty list is the same as None."""
     for_module: bool = True
-    """Whether `ansible` has it, which runs a module."""
+    """Whether `ansible`, which runs a module, has it."""
     runner_keyword: bool = True
     """Whether ansible-runner's run() has it."""
     runner_flag: bool = True
@@ -161,7 +161,7 @@ class AnsibleOption:
         return "--" + self.name.replace("_", "-")
 
     def words(self, value: str | int | None) -> list[str]:
-        """Return the words for Ansible's command line; none for None."""
+        """Return the arguments for Ansible's command line; empty for None."""
         if value is None:
             return []
         text = str(value)

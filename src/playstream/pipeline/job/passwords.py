@@ -1,4 +1,4 @@
-"""Passwords: those with a name, which need no regular expression, and those that answer a prompt of the user's own."""
+"""Passwords: those with a name, which need no regular expression, and those that answer the user's own prompts."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _ALIASES = {
     "ssh_key": "ssh_key",
     "ssh_key_passphrase": "ssh_key",
 }
-"""What the names mean. `conn_pass` and `become_pass` are what Ansible's own code calls the two."""
+"""The meaning of the names. `conn_pass` and `become_pass` are the names in Ansible's own code."""
 MAX_ANSWER = 4095
-"""Bytes of an answer: of a line, the kernel's terminals keep as many (termios(3))."""
+"""Maximum length of an answer in bytes: a terminal of the kernel keeps no more of a line (termios(3))."""
 _VAULT_ID = re.compile(r"vault:([A-Za-z0-9_.-]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """Passwords by what they are for; the representation does not show them."""
+    """Passwords by their purpose; the representation does not show them."""
 
     ssh: str | None = field(default=None, repr=False)
     become: str | None = field(default=None, repr=False)
     ssh_key: str | None = field(default=None, repr=False)
     """The passphrase of the job's private key."""
     vaults: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Vault ID to password; the empty ID is the default vault's."""
+    """Vault ID to password; the empty ID is that of the default vault."""
     prompts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Regular expression of a prompt to its answer."""
 
 
 def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
-    """Tell the named passwords from the regular expressions."""
+    """Separate the named passwords from the regular expressions."""
     named: dict[str, str] = {}
     vaults: dict[str, str] = {}
     prompts: dict[str, str] = {}
@@ -57,7 +57,7 @@ def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
 
 
 def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """Check names or prompts (regular expressions) and their answers. `source` names the file or argument in errors.
+    """Check names or prompts (regular expressions) and their answers. `source` is the file or argument, for errors.
 
     Raises:
         ConfigurationError: an expression does not compile, or an answer is not text. Answers are never shown.
@@ -68,7 +68,7 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
             raise ConfigurationError(f"{source}: expected a string as a prompt or name, got {type(pattern).__name__}")
         try:
             re.compile(pattern)
-            re.compile(pattern.encode(), re.MULTILINE)  # a terminal shows bytes
+            re.compile(pattern.encode(), re.MULTILINE)  # the output of a terminal is bytes
         except (re.error, ValueError, OverflowError, RecursionError) as error:
             raise ConfigurationError(
                 f"{source}: {pattern[:200]!r} is not a regular expression of bytes: {error}"
@@ -85,7 +85,7 @@ def _check_answer(source: str, answer: str) -> str:
     """Check that an answer can be typed, and return it without a final line end, because Enter is typed anyway.
 
     Raises:
-        ConfigurationError: no line that is typed could hold it. It is not shown.
+        ConfigurationError: it cannot be typed as one line. The error does not show it.
     """
     answer = answer.removesuffix("\n").removesuffix("\r")
     found = next((name for char, name in (("\n", "a line feed"), ("\r", "a carriage return")) if char in answer), None)

@@ -1,4 +1,4 @@
-"""Copying data to plain values that JSON, or Ansible's YAML, can represent."""
+"""Copying data to plain values that JSON or Ansible's YAML can represent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from playstream.pipeline.errors import ConfigurationError
 
 MAX_LEVELS = 200
-"""Of lists and objects in one another. Python's own limit for JSON depends on its version and on who calls."""
+"""Maximum nesting of lists and objects. Python's own limit for JSON depends on its version and on the caller."""
 _EXPECTED = "a string, a number, true, false, null, a list or a dict"
 _SHOWN = 200
 _YAML_ONLY = (bytes, dt.date, set, frozenset)
@@ -22,12 +22,12 @@ def copy_plain(
 ) -> tuple[dict[Any, Any], bool]:
     """Return a copy in Python's own types, and whether JSON represents it without a change.
 
-    A tuple becomes a list, and an object of a derived type (an enumeration's, say) one of the type itself.
+    A tuple becomes a list, and an object of a derived type, such as an enumeration, one of the base type.
 
     Args:
-        source: names the argument in errors.
-        values: what is copied.
-        yaml: accept what only YAML represents: names that are not strings, dates, bytes, sets and infinite numbers.
+        source: the name of the argument, for errors.
+        values: the data to copy.
+        yaml: accept what only YAML can represent: names that are not strings, dates, bytes, sets and infinite numbers.
         paths: accept halves of a character (U+D800 to U+DFFF): they stand for bytes in the paths of files.
 
     Raises:
@@ -37,7 +37,7 @@ def copy_plain(
     copied = copier.copy(values, "", 0)
     try:
         json.dumps(copied if copier.exact else None)
-    except ValueError as error:  # of an integer that has too many digits
+    except ValueError as error:  # an integer that has too many digits
         raise ConfigurationError(f"{source}: a value cannot be converted to text: {error}") from None
     return copied, copier.exact
 

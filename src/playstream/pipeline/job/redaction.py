@@ -1,7 +1,7 @@
-"""Redacting a command: secrets in its environment and its words are hidden.
+"""Redacting a command: hiding secrets in its environment and its arguments.
 
-What is shown of an environment is chosen by an allow-list of names (`is_harmless`). The values of those, and the
-words of a command line, are searched for what looks like a secret. Where the two cannot be told apart, more is hidden.
+Only variables on an allow-list of names are shown (`is_harmless`). Their values, and the arguments of a command line,
+are searched for what looks like a secret. In case of doubt, more is hidden.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 
 REDACTED = "***"
 
-# The end of a name whose value is secret; a few words decide inside of it too. Names of files, and ssh's options
-# (PasswordAuthentication), are not secrets. Nothing here may take more than a fixed time for each character: a command
-# comes from workers that are not trusted.
+# The end of a name whose value is secret; a few words also count in the middle. Names of files and ssh's options
+# (PasswordAuthentication) are not secrets. No pattern may take more than a fixed time for each character, because
+# commands come from workers that are not trusted.
 _NAME = (
     r"(?:(?:passw(?:or)?d|passphrase|secret|token|credential)[\w.-]{0,64}|pass|pwd|key|auth|creds)"
     r"(?<!file)(?<!files)(?<!path)(?<!dir)(?<!authentication)(?<!prompt)(?<!prompts)(?<!mechanism)"
@@ -25,12 +25,12 @@ _VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\S+)"""
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), shown)
     for pattern, shown in (
-        # A URL's password, up to the last @ before the next URL: what is not quoted as it should be is part of it.
-        # A number that a path follows is a port.
+        # A URL's password, up to the last @ before the next URL, because the password may contain unquoted characters.
+        # A number before a path is a port.
         (r"(\w://[^\s:/@'\"?#]*:)(?!\d+(?:[/?#,]|$))(?:(?!\w{1,32}://)\S)*@", rf"\1{REDACTED}@"),
-        # A token instead of the user.
+        # A token instead of a user.
         (r"(\bhttps?://)[^\s:/@'\"?#]+@", rf"\1{REDACTED}@"),
-        # The same without a scheme, as proxies are given.
+        # The same without a scheme, as used for proxies.
         (r"((?:^|[\s='\"])[\w.%+-]{1,128}:)(?!//)[^\s@'\"]{1,128}@(?=[\w\[])", rf"\1{REDACTED}@"),
         (rf"(\bsshpass(?:\s{{1,8}}\S{{1,256}}){{0,6}}?\s{{1,8}}(?-i:-[a-z]{{0,8}}p)\s*){_VALUE}", rf"\1{REDACTED}"),
         # Redis, as the cache plugins take it: HOST:PORT:DB:PASSWORD, and HOST:PORT;HOST:PORT;DB:PASSWORD.
@@ -39,7 +39,7 @@ _PATTERNS = tuple(
         (r"\A([^\s=/'\"]*:\d+;\d+:)[\s\S]+\Z", rf"\1{REDACTED}"),
         (r"((?:^|[\s=/'\"])(?:\[[0-9a-f:.%]+\]|[^\s:;=/'\"]+):\d+:\d+:)\S+", rf"\1{REDACTED}"),
         (r"(:\d+;\d+:)\S+", rf"\1{REDACTED}"),
-        # Of other schemes, and of cookies, all that follows.
+        # For other schemes and for cookies, the rest of the line.
         (r"(\bauthorization[\"']?\s*[:=]\s*)(?!(?:basic|bearer|token)\s)\S[^\n]*", rf"\1{REDACTED}"),
         (r"(\bcookie:\s*)\S[^\n]*", rf"\1{REDACTED}"),
         (rf"(\bauthorization[\"']?\s*[:=]\s*(?:basic|bearer|token)\s+){_VALUE}", rf"\1{REDACTED}"),
@@ -49,23 +49,23 @@ _PATTERNS = tuple(
 )
 _SECRET_OPTION = re.compile(_OPTION, re.IGNORECASE)
 _MAX_VARIABLES = 1 << 16
-"""Characters of variables that are looked at one by one."""
+"""Maximum length of variables that are parsed one by one."""
 _EXTRA_VARS = re.compile(r"--e(?:x(?:t(?:r(?:a(?:-(?:v(?:a(?:r(?:s)?)?)?)?)?)?)?)?)?")
-"""`--extra-vars` and what argparse takes for it."""
+"""`--extra-vars` and the abbreviations that argparse accepts for it."""
 _SSHPASS_OPTION = re.compile(r"-[a-z]{0,8}?p")
 _ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=", re.ASCII)
 
 
 def redact(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with secrets hidden: all values but those of harmless variables, and secrets in those."""
+    """Return the environment with secrets hidden: the values of all but harmless variables, and secrets in those."""
     return {name: redact_text(value) if is_harmless(name) else REDACTED for name, value in sorted(env.items())}
 
 
 def redact_words(words: Sequence[str]) -> tuple[str, ...]:
     """Return the command line with secrets hidden.
 
-    Hidden are the values of extra variables, of variables that are not harmless, of options that are named as a secret,
-    and secrets in other words.
+    This hides the values of extra variables, of variables that are not harmless and of options with the name of a
+    secret, and secrets in other arguments.
     """
     by_sshpass = any(word.rpartition("/")[2] == "sshpass" for word in words)
     return tuple(
@@ -75,7 +75,7 @@ def redact_words(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def redact_text(text: str) -> str:
-    """Hide passwords of URLs, of sshpass and of connection strings, and values that are named as a secret."""
+    """Hide passwords of URLs, of sshpass and of connection strings, and values with the name of a secret."""
     for pattern, shown in _PATTERNS:
         text = pattern.sub(shown, text)
     return text
@@ -105,7 +105,7 @@ def _redact_password(before: str, word: str) -> str | None:
 
 
 def _redact_variables(text: str) -> str:
-    """Variables as Ansible's -e takes them (a file, NAME=VALUE …, YAML or JSON), or an engine's --env NAME=VALUE."""
+    """Redact variables as in Ansible's -e (a file, NAME=VALUE …, YAML or JSON) or an engine's --env NAME=VALUE."""
     if text.startswith("@"):
         return text
     if text.lstrip().startswith(("{", "[")) or len(text) > _MAX_VARIABLES:
@@ -116,7 +116,7 @@ def _redact_variables(text: str) -> str:
         parts = shlex.split(text)
     except ValueError:
         parts = [text]
-    # What is in no assignment is the rest of a value that lacks its quotes.
+    # Text outside of an assignment is the rest of a value without quotes.
     return " ".join(
         _redact_assignment(name, value) if equals and re.fullmatch(r"[\w.-]+", name) else REDACTED
         for name, equals, value in (part.partition("=") for part in parts)
@@ -127,10 +127,9 @@ def _redact_assignment(name: str, value: str) -> str:
     return f"{name}={redact_text(value) if is_harmless(name) else REDACTED}"
 
 
-# An allow-list, since a name does not tell that a value is secret.
-#
-# What ansible-core and its own plugins read, but for what is a password, a passphrase, a key or a header. A plugin's
-# from elsewhere is not among them (ANSIBLE_HASHI_VAULT_TOKEN).
+# An allow-list, because a name does not show whether a value is secret.
+# The variables of ansible-core and its own plugins, except passwords, passphrases, keys and headers. Variables of other
+# plugins are not listed (ANSIBLE_HASHI_VAULT_TOKEN).
 _ANSIBLE: Final = """
     ACTION_PLUGINS ACTION_WARNINGS ADMIN_USERS AGNOSTIC_BECOME_PROMPT ALLOW_BROKEN_CONDITIONALS
     ALLOW_EMBEDDED_TEMPLATES ANY_ERRORS_FATAL ASYNC_DIR BECOME BECOME_ALLOW_SAME_USER BECOME_EXE BECOME_FLAGS
@@ -199,5 +198,5 @@ _LOCALE: Final = re.compile(r"LC_[A-Z]+")
 
 
 def is_harmless(name: str) -> bool:
-    """Return whether the value of that variable may be shown."""
+    """Return whether the value of the variable may be shown."""
     return name in _HARMLESS or _LOCALE.fullmatch(name) is not None

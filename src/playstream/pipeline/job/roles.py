@@ -25,7 +25,7 @@ def role_directories(own: Sequence[str], env: Mapping[str, str], config: Ansible
 
 
 def own_role_directories(job: Job, private_data_dir: Path, project: Path) -> list[Path]:
-    """Return the role directories of a job: of its argument, the project and the private data directory."""
+    """Return the role directories of a job: those of its argument, the project and the private data directory."""
     return [
         *(private_data_dir / os.path.expanduser(path) for path in job.roles_path),
         project / "roles",
@@ -41,17 +41,17 @@ def _named(env: Mapping[str, str], config: AnsibleConfig) -> list[str] | None:
 def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mapping[str, str]) -> None:
     """Check that the job's role is where Ansible will look for it.
 
-    What only the host of the job can tell is left to Ansible: roles in a container's image, and directories outside of
-    what is sent that a variable or ansible.cfg names.
+    Ansible itself checks what is only known on the host of the job: roles in a container's image, and directories of a
+    variable or ansible.cfg that are not sent.
 
     Args:
-        job: what is run, with what `env/` adds.
-        private_data_dir: on this host.
-        delivery: how it gets to where the job runs.
+        job: the job, with the content of `env/` added.
+        private_data_dir: the private data directory on this host.
+        delivery: how the directory gets to where the job runs.
         here: this host's environment.
 
     Raises:
-        ConfigurationError: the role is in none of the places.
+        ConfigurationError: the role is in none of the directories.
     """
     role = job.role
     if role is None or COLLECTION_NAME.fullmatch(role) or "{{" in role:
@@ -66,11 +66,11 @@ def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mappi
     start = project if os.path.isdir(project) else private_data_dir
     env = {**(here if on_this_host else {}), **job.envvars}
     if not on_this_host and not env.get(_VARIABLE) and is_elsewhere(env.get("ANSIBLE_CONFIG", "")):
-        return  # where roles are is in a file of the worker's host
+        return  # a file on the worker's host sets the search path
     config = find_ansible_config(env, start, only_project=not on_this_host)
     own = [str(path) for path in own_role_directories(job, private_data_dir, project)]
     searched = role_directories(own, env, config) if on_this_host else [*own, *(_named(env, config) or [])]
-    # Besides, Ansible looks beside the playbook, and takes the name for a path.
+    # Ansible also looks next to the playbook and tries the name as a path.
     places = [*(_expand(path, start, env) for path in searched if path), project, start]
     if any(os.path.exists(place / role) for place in places):
         return

@@ -1,4 +1,4 @@
-"""Reading YAML as Ansible does, or as JSON can represent it, with a limit on what aliases expand to."""
+"""Reading YAML as Ansible does, or as JSON can represent it, with a limit on the expansion of aliases."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ class Tagged:
 class ExactLoader(yaml.SafeLoader):
     """YAML with the tags that Ansible knows.
 
-    An alias (`*name`) costs nothing here and everything in JSON, where what it stands for is written out, so a few
-    lines can stand for gigabytes.
+    An alias (`*name`) is a reference in memory, but JSON writes out its value, so a few lines can expand to gigabytes.
     """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._size = 0
-        """Characters of the values so far, those that aliases stand for included."""
+        """Number of characters of the values so far, with aliases expanded."""
         self._sizes: dict[str, int] = {}
-        """The same of each value that has an anchor."""
+        """The same number for each value that has an anchor."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose a node as the base class does, and count its size."""
@@ -48,7 +47,7 @@ class ExactLoader(yaml.SafeLoader):
 
 
 class Loader(ExactLoader):
-    """YAML as JSON can represent it: dates stay text."""
+    """YAML restricted to what JSON can represent: dates stay text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - overrides a class attribute of the base
         first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
