@@ -237,7 +237,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether text can be encoded as UTF-8. Paths may have bytes that are not UTF-8 (`is_text`)."""
+    """Return whether text can be encoded as UTF-8 without NUL. Paths may have other bytes (see `is_text`)."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:

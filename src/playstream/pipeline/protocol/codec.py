@@ -1,7 +1,7 @@
 """Records to bytes and back: the native dialect's content.
 
-Content is a sequence of records, each with a small header; a record may span frames. Errors never show a payload: it
-may be that of a Job, which holds secrets.
+Content is a sequence of records, each with a small header; a record may span frames. Errors never show a payload,
+because a Job contains secrets.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Kind(IntEnum):
 
 
 IGNORABLE = 0x01
-"""Flag of a record that a receiver may skip when it does not know the kind."""
+"""Flag of a record that a receiver may skip if it does not know the kind."""
 
 RECORD = struct.Struct("<BBI")
 _EVENT = struct.Struct("<Q")
 _ENTRY = struct.Struct("<BHqQIHH")
 
 MAX_RECORD = DEFAULT_LIMITS.max_record_bytes
-"""The default for the bytes of payload of one record that a receiver accepts."""
+"""Default for the payload size of one record that a receiver accepts, in bytes."""
 MAX_MESSAGE = 1 << 22
-"""Bytes of payload of a JSON record other than Job. JSON takes up to 25 times its bytes once it is parsed, and a
-process stage does not trust its worker."""
+"""Maximum payload size of a JSON record other than Job. Parsed JSON takes up to 25 times as much memory, and a process
+stage does not trust its worker."""
 
 _JSON_KINDS: dict[Kind, type] = {
     Kind.JOB: Job,
@@ -75,7 +75,7 @@ _KIND_OF: dict[type, Kind] = {cls: kind for kind, cls in _JSON_KINDS.items()}
 _IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT}
 _MESSAGE_KINDS = frozenset(_JSON_KINDS) - {Kind.JOB}
 _MAX_SIZE = (1 << 32) - 1
-"""What the size field of a record's header can hold."""
+"""The largest number in the size field of a record's header."""
 _MAX_MODE = 0o7777
 _FILE_TYPES = {int(type_): type_ for type_ in FileType}
 
@@ -84,7 +84,7 @@ def encode(record: Record) -> bytes:
     """Encode one record as content bytes.
 
     Raises:
-        LocalProtocolError: a value does not fit its field, is not JSON, or is more than any receiver takes.
+        LocalProtocolError: a value does not fit its field, is not JSON, or is larger than any receiver accepts.
     """
     if type(record) is FileData:
         return _header(Kind.FILE_DATA, len(record.data)) + record.data
@@ -152,7 +152,7 @@ def decode(kind: int, flags: int, payload: bytes) -> Record | None:
     """Decode the record of one payload; None for an unknown kind that may be skipped.
 
     Raises:
-        RemoteProtocolError: the payload is not what its kind asks for, or the kind is unknown and critical.
+        RemoteProtocolError: the payload is not valid for its kind, or the kind is unknown and critical.
     """
     decoder = _DECODERS.get(kind)
     if decoder is not None:

@@ -1,6 +1,6 @@
 """One zstd stream for each direction, flushed at the end of each frame.
 
-One stream, so that repetitive events compress against each other; flushed, so that they arrive live.
+There is one stream so that repetitive events compress well, and it is flushed so that they arrive at once.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _MAX_WINDOW_LOG = 23
 MAX_WINDOW = 1 << _MAX_WINDOW_LOG
 """Bytes of history that a stream may ask its receiver to keep."""
 _OUTPUT_STEP = MAX_CONTENT + 1
-"""Bytes of output that the decompressor asks memory for. One more than a frame may hold: when zstd fills it the frame
-is over its budget, and when it does not zstd has given out everything (a full buffer may hide more inside)."""
+"""Size of the decompressor's output buffer: one byte more than a frame may hold. If zstd fills it, the frame is over
+its budget; if not, zstd has returned everything (a full buffer may leave more inside)."""
 
 
 class Compressor:
@@ -35,11 +35,11 @@ class Compressor:
 
 
 class _BudgetExceeded(Exception):
-    """The payload is larger inside than its frame announced."""
+    """The payload decompresses to more than its frame announced."""
 
 
 class _Output:
-    """Where the decompressor writes, in steps of at most _OUTPUT_STEP bytes; refuses what is over the budget."""
+    """The decompressor's output, written in steps of at most _OUTPUT_STEP bytes; refuses data over the budget."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -65,8 +65,8 @@ class Decompressor:
         """Decompress the payload of one frame, whose content must have `content_size` bytes.
 
         Raises:
-            RemoteProtocolError: not zstd, or more or less than announced. At most `content_size` bytes and one step
-                of the decompressor are ever held.
+            RemoteProtocolError: it is not zstd, or the size is not the announced one. At most `content_size` bytes and
+                one step of the decompressor are held in memory.
         """
         self._output.budget = content_size
         try:

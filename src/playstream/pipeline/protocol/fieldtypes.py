@@ -1,9 +1,9 @@
 """The fields of the JSON records: their types, checked in both directions.
 
-Errors never show a payload: a Job holds secrets.
+Errors never show a payload, because a Job contains secrets.
 
-The other side is not trusted: JSON that is too deep, doubles a key, or holds NaN or a value of another type is a
-RemoteProtocolError that names the field.
+The other side is not trusted: JSON that is nested too deeply, repeats a key, or contains NaN or a value of the wrong
+type is a RemoteProtocolError that names the field.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _Check = Callable[[Any], Any]
 
 
 class _Mismatch(Exception):
-    """A value is not of its field's type; the text is what was expected."""
+    """A value does not have its field's type; the message says what was expected."""
 
 
 def _string(value: Any) -> str:
@@ -78,7 +78,7 @@ def _digest(value: Any) -> bytes:
             digest = bytes.fromhex(value)
         except ValueError:
             digest = b""
-        if len(digest) == 32:  # fromhex skips spaces
+        if len(digest) == 32:  # fromhex ignores spaces
             return digest
     raise _Mismatch("64 hexadecimal digits")
 
@@ -120,10 +120,10 @@ def _default(item: Field[Any]) -> Any:
 
 
 def encode_fields(record: Record) -> bytes:
-    """JSON of a record; a field that has its default is left out, so that an older receiver need not know it.
+    """Return the JSON of a record. Fields with their default are omitted, so that older receivers need not know them.
 
     Raises:
-        LocalProtocolError: a value is not of its field's type, or is not JSON.
+        LocalProtocolError: a value does not have its field's type, or is not JSON.
     """
     values: dict[str, Any] = {}
     for item in fields(record):
@@ -133,7 +133,7 @@ def encode_fields(record: Record) -> bytes:
         values[item.name] = value.hex() if isinstance(value, bytes) else value
     try:
         payload = json.dumps(values, allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode()
-        decode_fields(type(record), payload)  # what this side would not take must not be sent
+        decode_fields(type(record), payload)  # this side must not send what it would not accept
     except (TypeError, ValueError, RecursionError, RemoteProtocolError) as error:
         raise LocalProtocolError(f"{record!r} cannot be sent: {error}") from None
     return payload
@@ -143,7 +143,7 @@ def decode_fields(cls: type, payload: bytes) -> Record:
     """Decode the record of class `cls` in `payload`.
 
     Raises:
-        RemoteProtocolError: not the JSON of such a record.
+        RemoteProtocolError: it is not the JSON of such a record.
     """
     name = cls.__name__
     values = _load_object(name, payload)
@@ -154,7 +154,7 @@ def decode_fields(cls: type, payload: bytes) -> Record:
         elif _default(item) is MISSING:
             raise RemoteProtocolError(f"a {name} record lacks its field {item.name!r}")
     if values and cls is Job:
-        # What this side does not know would change what runs, so it cannot be left out in silence.
+        # An unknown field would change what runs, so it must not be ignored.
         raise RemoteProtocolError(
             f"the job has arguments that this side does not know: {_shown(sorted(values))}. The sender is newer; "
             "update playstream here, or omit the arguments"
@@ -163,7 +163,7 @@ def decode_fields(cls: type, payload: bytes) -> Record:
 
 
 def _shown(names: list[str]) -> str:
-    """Return the first names for a message, without those that are not identifiers: they may be long or unprintable."""
+    """Return the first names for a message, only identifiers: others may be long or unprintable."""
     shown = [name if name.isidentifier() and len(name) <= 64 else "(not a name)" for name in names[:8]]
     return ", ".join(shown) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 

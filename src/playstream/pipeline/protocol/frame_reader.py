@@ -1,4 +1,4 @@
-"""The outer layer of the incoming end: bytes to frames, and what stood between them."""
+"""The outer layer of the incoming end: bytes to frames and foreign bytes between them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from playstream.pipeline.protocol.compression import Decompressor
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Foreign bytes that were skipped: a login banner, a warning of some program. Not a record."""
+    """Foreign bytes that were skipped, such as a login banner or a warning of a program. Not a record."""
 
     data: bytes
-    """The first 128 of them. None between the frames of a job: they may be the rest of one, with secrets inside."""
+    """The first 128 bytes. None between the frames of a job: they may belong to a frame, which may contain secrets."""
     size: int
     """How many there were."""
     offset: int
@@ -30,10 +30,11 @@ class Frame(NamedTuple):
 
 
 class FrameReader:
-    """Takes bytes, gives one frame after the other.
+    """Converts bytes to frames.
 
     Args:
-        show: whether errors may show bytes of the stream. A job's may be secret: zstd leaves short texts as they are.
+        show: whether errors may show bytes of the stream. Those of a job may be secret: zstd does not change short
+            texts.
     """
 
     def __init__(self, *, show: bool) -> None:
@@ -51,12 +52,12 @@ class FrameReader:
 
     @property
     def received(self) -> int:
-        """Bytes that have come in all."""
+        """Number of bytes received so far."""
         return self._dropped + len(self._buffer)
 
     @property
     def _offset(self) -> int:
-        """Where reading stands, in bytes from the start of the stream."""
+        """The position of reading, in bytes from the start of the stream."""
         return self._dropped + self._position
 
     @property
@@ -72,7 +73,7 @@ class FrameReader:
         self._buffer += data
 
     def clear(self) -> None:
-        """Drop what has not been read."""
+        """Drop the data that has not been read."""
         self._dropped += len(self._buffer)
         self._buffer.clear()
         self._position = 0
@@ -81,7 +82,7 @@ class FrameReader:
         """Return the next frame, or noise that was skipped; None if neither is complete.
 
         Raises:
-            RemoteProtocolError: what has come is not a valid stream.
+            RemoteProtocolError: the received data is not a valid stream.
         """
         if not self._buffer.startswith(self._token, self._position) or self._noise_size:
             noise = self._skip_noise()
@@ -122,7 +123,7 @@ class FrameReader:
         return data
 
     def _skip_noise(self) -> Noise | None:
-        """Drop what stands before the next preamble or frame."""
+        """Drop the bytes before the next preamble or frame."""
         found = self._buffer.find(self._token, self._position)
         skip = found - self._position if found >= 0 else self._available - self._started_token()
         if skip:

@@ -15,7 +15,7 @@ MAJOR = 1
 MINOR = 0
 
 MAGIC = b"\xf5\x00playstream\r\n\x1a\n"
-"""0xF5 never occurs in UTF-8 and NUL in no text, so no login banner holds it; CR LF shows a terminal on the way."""
+"""0xF5 is never in UTF-8 and NUL never in text, so no login banner contains it; CR LF reveals a terminal on the way."""
 MAGIC_START = MAGIC[:-4]
 PREAMBLE = struct.Struct("<16sBBH")
 PREAMBLE_SIZE = PREAMBLE.size
@@ -26,17 +26,17 @@ CHECKSUM = struct.Struct("<I")
 HEADER_SIZE = HEADER.size + CHECKSUM.size
 
 MAX_CONTENT = 1 << 20
-"""Bytes of content that one frame may decompress to: the budget that makes a decompression bomb harmless."""
+"""Maximum size of the decompressed content of one frame, which makes a decompression bomb harmless."""
 MAX_PAYLOAD = MAX_CONTENT + (1 << 16)
-"""Bytes of payload of one frame. zstd adds at most a few bytes a block to content it cannot compress."""
+"""Maximum size of the payload of one frame. zstd adds at most a few bytes per block to incompressible content."""
 MAX_NOISE = 1 << 20
-"""Bytes of foreign text in a row that are skipped before the stream counts as no stream."""
+"""Maximum number of consecutive foreign bytes that are skipped; after more the data does not count as a stream."""
 SHOWN = 128
-"""Bytes of what came that an error message shows."""
+"""Number of received bytes that an error message shows."""
 
 
 class FrameHeader(NamedTuple):
-    """What stands before each payload."""
+    """The header before each payload."""
 
     sequence: int
     """0, 1, 2 … in each direction."""
@@ -51,10 +51,10 @@ def encode_preamble() -> bytes:
 
 
 def decode_preamble(data: bytes) -> int:
-    """Check a preamble; return the minor version.
+    """Check a preamble and return the minor version.
 
     Raises:
-        RemoteProtocolError: changed on the way, or of another major version.
+        RemoteProtocolError: it was changed on the way, or has another major version.
     """
     magic, major, minor, _reserved = PREAMBLE.unpack(data)
     if magic != MAGIC:
@@ -72,16 +72,16 @@ def decode_preamble(data: bytes) -> int:
 
 
 def encode_frame(sequence: int, payload: bytes, content_size: int) -> bytes:
-    """Header and payload of one frame, to be written with one write."""
+    """Return the header and payload of one frame, which should be written with one write."""
     header = HEADER.pack(MARKER, sequence, len(payload), content_size, zlib.crc32(payload))
     return b"".join((header, CHECKSUM.pack(zlib.crc32(header)), payload))
 
 
 def decode_header(data: bytes, offset: int, *, show: bool) -> FrameHeader:
-    """Check a frame's header, which begins at byte `offset` of the stream; an error has its bytes if `show` is True.
+    """Check a frame's header at byte `offset` of the stream. Errors show its bytes only if `show` is True.
 
     Raises:
-        RemoteProtocolError: damaged, or announcing more than the protocol allows.
+        RemoteProtocolError: it is damaged, or announces more than the protocol allows.
     """
     fields = data[: HEADER.size]
     (checksum,) = CHECKSUM.unpack_from(data, HEADER.size)
@@ -101,12 +101,12 @@ def decode_header(data: bytes, offset: int, *, show: bool) -> FrameHeader:
 
 
 def check_payload(header: FrameHeader, payload: bytes, offset: int, *, show: bool) -> None:
-    """Compare a payload, which begins at byte `offset` of the stream, with its header's checksum.
+    """Compare a payload at byte `offset` of the stream with its header's checksum.
 
-    An error has the beginning of the payload if `show` is True.
+    Errors show the beginning of the payload only if `show` is True.
 
     Raises:
-        RemoteProtocolError: the payload was damaged.
+        RemoteProtocolError: the payload is damaged.
     """
     checksum = zlib.crc32(payload)
     if checksum != header.payload_crc:

@@ -1,4 +1,4 @@
-"""The allowed order of records: one table for each direction, for the sender and the receiver alike.
+"""The allowed order of records: one table for each direction, which the sender and the receiver share.
 
 docs/protocol.md shows these tables; tests/pipeline/protocol/test_order.py walks them.
 """
@@ -34,18 +34,18 @@ class Direction(StrEnum):
 
 
 class State(StrEnum):
-    """Where a direction stands."""
+    """The state of a direction."""
 
     START = "start"
     TREE = "tree"
-    """A tree has begun and its TreeEnd has not come."""
+    """A tree has begun and its TreeEnd has not been sent."""
     READY = "ready"
-    """The job has come whole; only Cancel and End can follow."""
+    """The job is complete; only Cancel and End can follow."""
     RUNNING = "running"
     FINISHED = "finished"
-    """A terminal status or a failure has come; the artifacts may follow."""
+    """A terminal status or a failure was sent; the artifacts may follow."""
     COMPLETE = "complete"
-    """The artifacts have come; only End can follow."""
+    """The artifacts were sent; only End can follow."""
     CLOSED = "closed"
 
 
@@ -80,7 +80,7 @@ _HINTS: dict[tuple[Direction, type], str] = {
 
 
 class Order:
-    """Follows one direction through its table."""
+    """Checks the records of one direction against its table."""
 
     def __init__(self, direction: Direction, *, receiving: bool) -> None:
         self.direction = direction
@@ -93,11 +93,11 @@ class Order:
         self._next = TABLE[self.direction][state]
 
     def follow(self, record: Record) -> None:
-        """Take the step that `record` asks for.
+        """Enter the state that follows `record`.
 
         Raises:
-            RemoteProtocolError: when receiving: the record may not come here.
-            LocalProtocolError: when sending: the record may not be sent here.
+            RemoteProtocolError: when receiving: the record is not allowed here.
+            LocalProtocolError: when sending: the record must not be sent here.
         """
         kind = type(record)
         state = self._next.get(kind)

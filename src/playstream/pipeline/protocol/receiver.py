@@ -20,18 +20,18 @@ class Incoming(Protocol):
 
     @property
     def closed(self) -> bool:
-        """True when nothing more can come."""
+        """True when the stream has ended."""
 
     @property
     def has_heartbeats(self) -> bool:
-        """Whether the sender says that it lives while it has nothing to say."""
+        """Whether the sender sends heartbeats while it has nothing else to send."""
 
     @property
     def keeps_status(self) -> bool:
-        """Whether the sender has said how the job ended, and that waits for its artifacts."""
+        """Whether a terminal status has arrived and waits for the artifacts."""
 
     def release_status(self) -> None:
-        """Make a status that waits the next record, because nothing more will be read."""
+        """Make a waiting status the next record, because nothing more will be read."""
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they were received."""
@@ -51,7 +51,7 @@ class Incoming(Protocol):
         """
 
     def close(self) -> None:
-        """Drop what is not complete."""
+        """Drop incomplete data."""
 
 
 class Receiver:
@@ -90,7 +90,7 @@ class Receiver:
         """Do nothing: no status waits."""
 
     def close(self) -> None:
-        """Drop what is not complete."""
+        """Drop incomplete data."""
         self.frames.clear()
         self.records.clear()
 

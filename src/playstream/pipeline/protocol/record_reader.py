@@ -20,22 +20,22 @@ class NeedData(Enum):
 
 
 NEED_DATA: Final = NeedData.NEED_DATA
-"""What `next_record` returns when it has no whole record."""
+"""Returned by `next_record` when it has no complete record."""
 
 _HEADER_SIZE = codec.RECORD.size
 _read_header = codec.RECORD.unpack_from
 _EVENT = int(codec.Kind.EVENT)
 MAX_IDLE = 100
-"""Maximum number of empty records in one frame. A sender has a Heartbeat or a Status alone in its frame; a megabyte of
-such records, which is nothing when it is compressed, would keep a receiver busy for half a second."""
+"""Maximum number of empty records in one frame. A sender sends a Heartbeat or a Status alone in its frame. A megabyte
+of such records, which is tiny when compressed, would keep a receiver busy for half a second."""
 
 
 class RecordReader:
-    """Takes the content of one frame after the other, gives records in a valid order.
+    """Converts the content of frames to records in a valid order.
 
     Args:
-        direction: which one.
-        max_record: bytes of payload of one record that are accepted.
+        direction: the direction of the stream.
+        max_record: maximum payload size of one record, in bytes.
     """
 
     def __init__(self, direction: Direction, max_record: int) -> None:
@@ -50,32 +50,32 @@ class RecordReader:
         self._frame_start = 0
         """Where the content of the last frame begins."""
         self._started: list[bytes] = []
-        """Content of a record that is not whole, to be joined once."""
+        """Pieces of an incomplete record's content, which are joined once."""
         self._missing = 0
-        """Bytes that it lacks at least."""
+        """Minimum number of bytes that it still lacks."""
         self._records = 0
         self._idle = 0
-        """Empty records in the last frame."""
+        """Number of empty records in the last frame."""
 
     @property
     def state(self) -> State:
-        """Where this direction stands; CLOSED after End."""
+        """The state of this direction; CLOSED after End."""
         return self._order.state
 
     @property
     def count(self) -> int:
-        """Records that have come."""
+        """Number of records received so far."""
         return self._records
 
     def clear(self) -> None:
-        """Drop what has not been read."""
+        """Drop the data that has not been read."""
         self._content = b""
         self._position = 0
         self._started.clear()
 
     def receive_frame(self, frame: Frame) -> None:
         """Take one frame, after NEED_DATA."""
-        # One frame late: the digest that End carries is that of what stands before it.
+        # One frame late, because the digest in End does not include the frame of End.
         self._digest.update(self._last_payload)
         self._last_payload, content = frame
         self._idle = 0
@@ -93,7 +93,7 @@ class RecordReader:
         self._position = 0
 
     def _keep(self, missing: int) -> None:
-        """Put what has been read of a record aside until the rest of it comes."""
+        """Keep the beginning of a record until the rest of it arrives."""
         if self._position < len(self._content):
             self._started.append(self._content[self._position :])
         self._missing = missing
@@ -123,7 +123,7 @@ class RecordReader:
                 self._keep(end - len(content))
                 return NEED_DATA
             record: Record | None
-            if kind == _EVENT:  # most records are events; this way takes 0.25 µs less for each
+            if kind == _EVENT:  # a shortcut for most records, which takes 0.25 µs less for each
                 record = codec.decode_event(content, start, end)
             else:
                 record = codec.decode(kind, flags, content[start:end])
@@ -155,7 +155,7 @@ class RecordReader:
 
 
 def _has_content(record: Record | None) -> bool:
-    """Return whether a record that is not an event has content: a file, its data, or a message."""
+    """Return whether a record other than an event has content: a file, its data, or a message."""
     if isinstance(record, FileData):
         return bool(record.data)
     return isinstance(record, FileEntry) or (isinstance(record, Log) and bool(record.message))

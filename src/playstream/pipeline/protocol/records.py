@@ -1,7 +1,6 @@
-"""The records that the stages exchange.
+"""The records that the stages exchange, as objects within one process and as bytes between two.
 
-Stages exchange these objects, as they are within one process and as bytes between two. They hold data and no
-behaviour; `codec` knows their bytes.
+They contain data and no behaviour; `codec` defines their bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any, TypeAlias
 
 
 class StatusName(StrEnum):
-    """The states of a job, in ansible-runner's words."""
+    """The states of a job, with ansible-runner's names."""
 
     UNSTARTED = "unstarted"
     STARTING = "starting"
@@ -31,7 +30,7 @@ class StatusName(StrEnum):
 
 
 class FileType(IntEnum):
-    """What a FileEntry stands for; the numbers are the wire's."""
+    """The type of a FileEntry; the numbers are those on the wire."""
 
     DIRECTORY = 1
     FILE = 2
@@ -40,7 +39,7 @@ class FileType(IntEnum):
 
 
 class LogLevel(StrEnum):
-    """How much a Log record matters to a person."""
+    """The severity of a Log record."""
 
     INFO = "info"
     WARNING = "warning"
@@ -49,9 +48,9 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be run. Paths are relative to the private data directory; absolute ones are of the worker's host.
+    """What to run. Paths are relative to the private data directory; absolute ones are paths on the worker's host.
 
-    `pipeline.job` makes one from a caller's arguments and checks it. Exactly one of `playbook`, `plays`, `module`,
+    `pipeline.job` makes a Job from a caller's arguments and checks it. Exactly one of `playbook`, `plays`, `module`,
     `role` and `command` is set.
     """
 
@@ -63,9 +62,9 @@ class Job:
     plays: tuple[Mapping[str, Any], ...] = ()
     """A playbook that is not a file."""
     command: tuple[str, ...] = ()
-    """A whole command line, in place of one made from the other fields."""
+    """A whole command line, instead of one made from the other fields."""
     binary: str | None = None
-    """The program to run in place of ansible or ansible-playbook."""
+    """The program to run instead of ansible or ansible-playbook."""
     module: str | None = None
     module_args: str | None = None
     role: str | None = None
@@ -75,9 +74,9 @@ class Job:
     """Host pattern of a module or a role."""
     project_dir: str = "project"
     inventory: tuple[str, ...] | None = None
-    """Each is a path or a host list (it has a comma). None for `inventory/`, if there is one."""
+    """Paths and host lists (with a comma). None for `inventory/`, if it exists."""
     inventory_contents: tuple[str, ...] = ()
-    """Inventories that are not files: texts in any of Ansible's formats."""
+    """Texts of inventories that are not files, in any of Ansible's formats."""
     roles_path: tuple[str, ...] = ()
     limit: str | None = None
     tags: str | None = None
@@ -86,7 +85,7 @@ class Job:
     forks: int | None = None
     verbosity: int = 0
     cmdline: tuple[str, ...] = ()
-    """Further words for Ansible's command line."""
+    """More arguments for Ansible's command line."""
     extravars: Mapping[str, Any] = field(default_factory=dict)
     envvars: Mapping[str, str] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict)
@@ -97,15 +96,15 @@ class Job:
     omit_event_data: bool = False
     only_failed_event_data: bool = False
     extravars_texts: tuple[str, ...] = ()
-    """Files of extra variables, in any form that Ansible reads, vaulted ones too. Of two values the later one wins;
-    `extravars` come last."""
+    """Texts of files of extra variables, in any form that Ansible reads, vaulted or not. Later values override earlier
+    ones; `extravars` come last."""
     env_files_win: bool = False
-    """True if names in the worker's own files envvars, passwords and settings stand above the job's."""
+    """True if names in the worker's own files envvars, passwords and settings override the job's."""
     timeout: float | None = None
-    """Seconds after which the job is ended, whatever the settings say."""
+    """Seconds after which the job is stopped, whatever the settings say."""
 
     def __repr__(self) -> str:
-        """Without the values that may be secret."""
+        """Return a representation without values that may be secret."""
         what = self.playbook or self.module or self.role or self.command[:1] or "plays"
         return f"Job(ident={self.ident!r}, {what!r}, tree={self.tree})"
 
@@ -116,21 +115,21 @@ class Status:
 
     status: StatusName
     created: str
-    """When, ISO 8601 in UTC."""
+    """The time, in ISO 8601 and UTC."""
     rc: int | None = None
-    """Return code of Ansible, with a terminal status; 128 + N when signal N ended it."""
+    """Return code of Ansible, in a terminal status; 128 + N if signal N ended it."""
     command: tuple[str, ...] | None = None
     env: Mapping[str, str] | None = None
     cwd: str | None = None
     explanation: str | None = None
-    """A message: why it was canceled, which limit was exceeded."""
+    """A message, such as why the job was canceled or which limit was exceeded."""
     traceback: str | None = None
-    """Of Python, where a worker was at fault; ansible-runner's sends one."""
+    """A Python traceback of a fault in the worker; ansible-runner's worker sends one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of the job: the JSON object that the callback plugin wrote, untouched."""
+    """One event of the job: the unchanged JSON object that the callback plugin wrote."""
 
     counter: int
     """1, 2, 3 … without gaps."""
@@ -153,8 +152,8 @@ class FileEntry:
     size: int = 0
     """Bytes of content of a FILE; 0 for every other type."""
     link: int = 0
-    """Of a FILE: the number that later HARDLINK entries call it by; of a HARDLINK: the file it is another name of.
-    0 means none."""
+    """For a FILE, the number by which later HARDLINK entries refer to it; for a HARDLINK, the number of its file. 0
+    means none."""
     target: bytes = b""
     """What a SYMLINK points to."""
 
@@ -175,7 +174,7 @@ class TreeEnd:
 
     entries: int
     size: int
-    """Bytes of file content in all."""
+    """Total size of the file content, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End the job."""
+    """A request to stop the job."""
 
     reason: str
 
@@ -212,9 +211,9 @@ class End:
     """The last record. If its counts and digest do not match, something was lost."""
 
     records: int
-    """Records before this one."""
+    """Number of records before this one."""
     events: int
-    """Event records among them."""
+    """Number of events among them."""
     digest: bytes
     """SHA-256 of the payloads of all frames before this record's."""
 

@@ -15,14 +15,14 @@ from playstream.pipeline.protocol.order import Direction, Order, State
 from playstream.pipeline.protocol.records import End, Record
 
 DEFAULT_LEVEL = 1
-"""zstd level: the best ratio of time to size of those measured (docs/performance.md)."""
+"""zstd level: the best trade-off of time and size among those measured (docs/performance.md)."""
 
 
 class Sender:
     """One direction, outgoing.
 
-    `send` does everything. A sender with much to send may do the two halves of it in two threads, in the same order:
-    `collect` turns records into content, `frame` compresses content, which is where the time goes.
+    `send` does everything. A sender of much data may run its two halves in two threads, in the same order: `collect`
+    turns records into content, and `frame` compresses content, which takes most of the time.
     """
 
     def __init__(self, direction: Direction, *, level: int = DEFAULT_LEVEL) -> None:
@@ -37,14 +37,14 @@ class Sender:
 
     @property
     def state(self) -> State:
-        """Where this direction stands."""
+        """The state of this direction."""
         return self._order.state
 
     def send(self, record: Record, *, flush: bool = True) -> bytes:
         """Return the bytes to write for `record`: whole frames, or none if `flush` is False and a frame is not full.
 
         Raises:
-            LocalProtocolError: the record may not be sent here, cannot be encoded, or is an End.
+            LocalProtocolError: the record must not be sent here, cannot be encoded, or is an End.
         """
         full = [self.frame(content) for content in self.collect(record)]
         if flush:
@@ -52,14 +52,14 @@ class Sender:
         return b"".join(full)
 
     def flush(self) -> bytes:
-        """Return the bytes of all records not yet returned, the preamble included."""
+        """Return the bytes of all pending records, including the preamble."""
         return b"".join([self._start(), *(self.frame(content) for content in self.take_pending())])
 
     def collect(self, record: Record) -> list[bytes]:
-        """Take a record; the pieces of content, for `frame`, that are full now. Usually there are none.
+        """Take a record and return the pieces of content that are full, for `frame`. Usually there are none.
 
         Raises:
-            LocalProtocolError: the record may not be sent here, cannot be encoded, or is an End.
+            LocalProtocolError: the record must not be sent here, cannot be encoded, or is an End.
         """
         if isinstance(record, End):
             raise LocalProtocolError("End is sent by end(), which knows its counts and its digest")
@@ -104,7 +104,7 @@ class Sender:
         """Return the last bytes: all pending records, and the End record in a frame of its own.
 
         Raises:
-            LocalProtocolError: the stream may not end here.
+            LocalProtocolError: the stream must not end here.
         """
         end = End(self._records, self._order.events, b"")
         self._order.follow(end)

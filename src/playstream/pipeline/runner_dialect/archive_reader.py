@@ -1,7 +1,7 @@
 """A zip as the records of a tree.
 
 The zip is not trusted: its names, types and sizes are checked here, and by `pipeline.tree` as for every tree. Memory
-does not grow with its entries: they are counted while the table is read, and put in order on disk.
+does not grow with the number of entries: they are counted while the table is read, and sorted on disk.
 """
 
 from __future__ import annotations
@@ -28,28 +28,30 @@ _ENCRYPTED = 0x1
 _DEFAULT_FILE_MODE = 0o644
 _DEFAULT_DIRECTORY_MODE = 0o755
 _AT_ONCE = 10_000
-"""Entries of the table that are read, or passed over, without a word."""
+"""Number of entries of the table that are read or skipped between two heartbeats."""
 _MAX_OVERHEAD = 4096
-"""Bytes that a small entry may take besides twice its size: there is no check for cancellation while it is unpacked."""
+"""Bytes that a small entry may take in addition to twice its size, since it is unpacked without checking for
+cancellation."""
 _ROW = struct.Struct(">QBHHHqLQQq")
-"""What a row has behind its path: the entry's number in the table, how its name differs from its path, and the fields
+"""The part of a row after its path: the entry's number in the table, how its name differs from its path, and the fields
 of ZipEntry."""
 _PATH_END = b"\0\0"
-"""Behind a row's path, whose slashes are NULs: so the order of rows is that of paths by their components."""
+"""The end of a row's path. Its slashes are replaced by NULs, so that rows are sorted by the components of their
+paths."""
 _HERE = b"./"
 _IS_HERE, _HAS_SLASH = 1, 2
 
 
 class Archive:
-    """The bytes of one zip as they come, then its records.
+    """Takes the bytes of one zip, then yields its records.
 
     Args:
-        skip: top level names that are left out.
+        skip: top-level names that are omitted.
         wanted: the name of a small file at the top, for `small_content`.
-        max_entries: entries that are accepted.
+        max_entries: maximum number of entries.
 
     Raises:
-        JobError: it cannot be stored.
+        JobError: the archive cannot be stored.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Archive:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise _no_room(error) from None
-        # In case an error elsewhere prevents the call of `close`.
+        # For the case that an error elsewhere prevents the call of `close`.
         weakref.finalize(self, _close, self._rows, self._file)
 
     def receive_data(self, data: bytes) -> None:
@@ -83,13 +85,13 @@ class Archive:
         _close(self._rows, self._file)
 
     def read_table(self) -> Iterator[Heartbeat]:
-        """Read and check the table of entries, when all data has come; now and then a Heartbeat, for a large one.
+        """Read and check the table of entries, after all data was received. Yield a Heartbeat from time to time.
 
         Raises:
-            RemoteProtocolError: it is damaged, or holds what no tree can.
-            LimitExceeded: it has more entries than it may.
+            RemoteProtocolError: it is damaged, or contains what a tree cannot.
+            LimitExceeded: it has too many entries.
             UnsafePath: a name is not a path below the tree.
-            JobError: there is no room to put it in order.
+            JobError: there is no room to sort it.
         """
         try:
             self._file.flush()
@@ -103,7 +105,7 @@ class Archive:
     def _read_entries(self, table: Table) -> Iterator[Heartbeat]:
         content = table.start
         for number, entry in enumerate(read_entries(self._file, table), 1):
-            if number >= self._max_entries:  # the root is one, and the archive has none for it
+            if number >= self._max_entries:  # the root counts too, but the archive has no entry for it
                 raise exceeded("the archive has too many entries", self._max_entries, "max_tree_entries")
             content -= LOCAL_HEADER.size + len(entry.name) + entry.packed_size
             if content < 0:
@@ -128,13 +130,13 @@ class Archive:
         """Yield the records of the tree, after `read_table`; each directory comes before its entries.
 
         Raises:
-            RemoteProtocolError: the archive is damaged, or holds what no tree can.
+            RemoteProtocolError: the archive is damaged, or contains what a tree cannot.
             JobError: it cannot be read.
         """
         yield FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
         entries, size = 1, 0
         open_directories: list[bytes] = []
-        """Those on the way to the last entry, each with a slash at its end."""
+        """The directories above the last entry, each with a slash at its end."""
         for number, (path, entry) in enumerate(self._sorted_entries(), 1):
             if path.partition(b"/")[0] in self._skip:
                 if number % _AT_ONCE == 0:
@@ -167,7 +169,7 @@ class Archive:
         """Convert an entry to a record.
 
         Raises:
-            RemoteProtocolError: it is of no kind that a tree has.
+            RemoteProtocolError: a tree cannot contain an entry of its type.
         """
         mode = entry.mode
         kind, permissions, modified = stat.S_IFMT(mode), stat.S_IMODE(mode), entry.modified * 10**9
@@ -190,7 +192,7 @@ class Archive:
         return FileEntry(path, FileType.FILE, permissions if mode else _DEFAULT_FILE_MODE, modified, entry.size)
 
     def _whole_content(self, entry: ZipEntry) -> bytes:
-        """Return the bytes of a small entry. Raises as `_content` does, and if its compressed size is too large."""
+        """Return the bytes of a small entry. Raise as `_content` does, or if the compressed size is too large."""
         if entry.packed_size > 2 * entry.size + _MAX_OVERHEAD:
             raise RemoteProtocolError(
                 f"the archive's entry {printable(_path(entry.name))} is damaged: its {entry.size} bytes are compressed "
@@ -202,7 +204,7 @@ class Archive:
         """Yield the bytes of an entry.
 
         Raises:
-            RemoteProtocolError: they are damaged, or are not as many as the table says.
+            RemoteProtocolError: they are damaged, or their number is not that of the table.
         """
         try:
             yield from read_content(self._file.fileno(), entry)
@@ -230,7 +232,7 @@ def _row(number: int, path: bytes, entry: ZipEntry) -> bytes:
     Raises:
         UnsafePath: the path is not valid.
     """
-    split_path(path)  # a path has no NUL, so those in the row are its slashes
+    split_path(path)  # a path has no NUL, so each NUL in the row is a slash
     name = entry.name
     differs = _IS_HERE * name.startswith(_HERE) | _HAS_SLASH * name.endswith(b"/")
     return path.replace(b"/", b"\0") + _PATH_END + _ROW.pack(number, differs, *entry[1:])
@@ -244,7 +246,7 @@ def _read_row(row: bytes) -> tuple[bytes, ZipEntry]:
 
 
 def _missing_parents(path: bytes, open_directories: list[bytes]) -> Iterator[bytes]:
-    """Yield the parent directories that have no entry in the archive, and note them as open."""
+    """Yield the parent directories that have no entry in the archive, and add them to the open ones."""
     start = len(open_directories[-1]) if open_directories else 0
     while (end := path.find(b"/", start)) >= 0:
         start = end + 1
@@ -260,14 +262,14 @@ def _no_room(error: OSError) -> JobError:
 
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-"""What stands before the name and the content of each entry."""
+"""The header before the name and the content of each entry."""
 
 
 def read_content(fd: int, entry: ZipEntry) -> Iterator[bytes]:
-    """Yield the bytes of an entry in pieces of at most DATA_SIZE; empty ones for input without output.
+    """Yield the bytes of an entry in pieces of at most DATA_SIZE; pieces are empty for input without output.
 
     Raises:
-        BadZip: they are damaged, or are not as many as the table says.
+        BadZip: they are damaged, or their number is not that of the table.
         OSError: they cannot be read.
     """
     position = _find_content(fd, entry)
@@ -307,7 +309,7 @@ def _read(fd: int, position: int, size: int) -> Iterator[bytes]:
 
 
 def _inflate(fd: int, position: int, size: int) -> Iterator[bytes]:
-    """Decompress bytes. What follows the end of the deflate stream is ignored."""
+    """Decompress bytes. Data after the end of the deflate stream is ignored."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for packed in _read(fd, position, size):

@@ -1,8 +1,8 @@
-"""A tree as a zip, the way ansible-runner packs one.
+"""A tree as a zip, in the form that ansible-runner uses.
 
-A zip has to be complete before its first byte is sent, because its size is sent first. It is created in a file without
-a name, which nobody else can open and which disappears with the process. zipfile holds 600 bytes of each entry until it
-writes its table; here the table is in a file too, and goes behind the entries at the end.
+A zip must be complete before its first byte is sent, because its size is sent first. It is created in a file without a
+name, which no other process can open and which disappears with this one. zipfile keeps 600 bytes for each entry until
+it writes its table; here the table is in a file too and is appended to the entries at the end.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from playstream.pipeline.protocol import FileData, FileEntry, FileType, TreeEnd
 from playstream.pipeline.tree.paths import printable
 
 LEVEL = 1
-"""Of deflate: much faster than zlib's default for a few more bytes (docs/performance.md)."""
+"""The level of deflate: much faster than zlib's default for slightly more bytes (docs/performance.md)."""
 UT_FIELD = 0x5455
-"""Info-ZIP's extra field for the time of modification in UTC. The zip's own has local time in steps of 2 seconds."""
+"""Info-ZIP's extra field for the modification time in UTC. The zip's own field has local time in steps of 2 seconds."""
 _FIRST_TIME = (1980, 1, 1, 0, 0, 0)
 _LAST_TIME = (2107, 12, 31, 23, 59, 58)
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
@@ -42,7 +42,7 @@ _PIECE = 1 << 18
 _UNIX = 3
 _DIRECTORY_BIT = 0x10
 _UNLISTED = b"unlisted"
-"""The name of a file that is in the archive for its content alone."""
+"""The name of a file that is in the archive only for its content."""
 
 
 class ArchiveWriter:
@@ -51,10 +51,10 @@ class ArchiveWriter:
     An entry of the tree with the path of an added file is omitted.
 
     Args:
-        artifacts: a job has created the tree: an entry with a name that a zip cannot represent is omitted.
+        artifacts: whether a job created the tree. Entries with a name that a zip cannot represent are then omitted.
 
     Raises:
-        JobError: the file cannot be made.
+        JobError: the file cannot be created.
     """
 
     def __init__(self, *, artifacts: bool = False) -> None:
@@ -63,7 +63,7 @@ class ArchiveWriter:
         """Paths of the files added by `add_file`."""
         try:
             self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-            self._table: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - likewise
+            self._table: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as above
         except OSError as error:
             raise _no_room(error) from None
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL)
@@ -71,16 +71,16 @@ class ArchiveWriter:
         self._entry: IO[bytes] | None = None
         self._left = 0
         self._link = 0
-        """Of the file that is being written."""
+        """The link number of the file that is being written."""
         self._listed = True
-        """Whether the table will have it."""
+        """Whether that file is listed in the table."""
         self._links: dict[int, tuple[int, int, int]] = {}
-        """Link number of a file to where it begins, its packed size and its size."""
+        """Link number of a file to its position, its packed size and its size."""
 
     def close(self) -> None:
         """Drop the archive."""
         for close in (self._finish_entry, self._zip.close, self._file.close, self._table.close):
-            # A full disk, or an entry that could not be finished for want of room: it is dropped all the same.
+            # The disk may be full, or the last entry incomplete for lack of room: the archive is dropped anyway.
             with contextlib.suppress(OSError, ValueError):
                 close()
 
@@ -104,7 +104,7 @@ class ArchiveWriter:
         self._take_entry()
 
     def _take_entry(self) -> None:
-        """Move what zipfile holds of the entry that was written into the table."""
+        """Move the data that zipfile keeps for the last entry into the table."""
         info = self._zip.filelist.pop()
         self._zip.NameToInfo.clear()
         if self._listed:
@@ -118,7 +118,7 @@ class ArchiveWriter:
         """Take one record.
 
         Raises:
-            ConfigurationError: an entry has a name that a zip cannot hold.
+            ConfigurationError: an entry has a name that a zip cannot represent.
             JobError: there is no room for the archive.
         """
         try:
@@ -132,7 +132,7 @@ class ArchiveWriter:
             raise _no_room(error) from None
 
     def _finish(self) -> None:
-        """Put the table behind the entries."""
+        """Append the table to the entries."""
         start, size = self._zip.start_dir, self._table.tell()
         self._file.seek(start)
         self._table.seek(0)
@@ -142,12 +142,12 @@ class ArchiveWriter:
 
     def _add(self, entry: FileEntry) -> None:
         if not entry.path:
-            return  # the root: an archive has none
+            return  # an archive has no entry for the root
         self._listed = not self._leaves_out(entry)
         if not self._listed:
             if entry.type is not FileType.FILE or not entry.link:
                 return
-            entry = replace(entry, path=_UNLISTED)  # its content is another name's too
+            entry = replace(entry, path=_UNLISTED)  # another name has the same content
         info = _describe(entry)
         if entry.type is FileType.DIRECTORY:
             self._write_whole(info, b"")
@@ -186,7 +186,7 @@ class ArchiveWriter:
             self._take_entry()
 
     def _copy(self, source: tuple[int, int, int], info: zipfile.ZipInfo) -> None:
-        """Add the content of an entry once more. zipfile does not read while it writes, so this reads what it wrote."""
+        """Add the content of an entry again. It is read from the file, because zipfile cannot read while it writes."""
         place, packed_size, info.file_size = source
         fd = self._file.fileno()
         self._file.flush()
@@ -204,7 +204,7 @@ class ArchiveWriter:
 
     @property
     def size(self) -> int:
-        """Bytes of the archive, once TreeEnd has come."""
+        """Size of the archive in bytes, after TreeEnd."""
         return os.fstat(self._file.fileno()).st_size
 
     def data(self, piece: int) -> Iterator[bytes]:
@@ -304,7 +304,7 @@ def _describe(entry: FileEntry) -> zipfile.ZipInfo:
 
 
 def _local_time(seconds: int) -> tuple[int, int, int, int, int, int]:
-    """Return the value of the zip's own time field, or the nearest that it can hold."""
+    """Return the value of the zip's own time field, or the nearest possible one."""
     try:
         moment = time.localtime(seconds)[:6]
     except (OverflowError, ValueError, OSError):

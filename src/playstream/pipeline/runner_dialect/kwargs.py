@@ -1,7 +1,8 @@
 """A job as ansible-runner's keyword arguments, and back.
 
-ansible-runner's worker runs them as `run(**kwargs)` in the directory that the tree was unpacked into: it writes them
-into `env/` there, and looks playbook, inventory and roles up there. The same is done with what its transmit sends.
+ansible-runner's worker calls `run(**kwargs)` in the directory that the tree was unpacked into: it writes them into
+`env/` there, and looks up the playbook, inventory and roles there. playstream does the same with what ansible-runner's
+transmit sends.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from playstream.pipeline.job.passwords import ask_for_passwords, sort_passwords
 from playstream.pipeline.protocol import Job
 
 _FILES = ".playstream"
-"""Directory in the tree for what the dialect has no argument for."""
+"""Directory in the tree for what ansible-runner's protocol has no argument for."""
 _EXTRAVARS = "extravars"
 _NO_SETTINGS = ("container_workdir", "fact_cache", "fact_cache_type", "host_cwd")
-"""Settings that ansible-runner knows as arguments, and as settings not at all or not alone."""
+"""Settings that ansible-runner also or only accepts as arguments."""
 _DEFAULT_IMAGE = "quay.io/ansible/ansible-runner:devel"
-"""The image that ansible-runner's command line sends if none is given."""
+"""The image that ansible-runner's command line sends by default."""
 _SSH = r"^SSH password:\s*?$"
 _BECOME = r"^BECOME password.*:\s*?$"
 _SSH_KEY = r"^Enter passphrase for .*:\s*?$"
@@ -41,11 +42,12 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
     """Convert keyword arguments and an unpacked directory to a job.
 
     Args:
-        kwargs: of ansible-runner's run(). Names that say where results go are accepted and have no effect.
+        kwargs: arguments of ansible-runner's run(). Names for the destination of results are accepted and have no
+            effect.
         directory: the private data directory on this host.
 
     Raises:
-        ConfigurationError: an argument is unknown or wrong, or what it names is not in the directory.
+        ConfigurationError: an argument is unknown or not valid, or what it names is not in the directory.
     """
     options = check_options(_given(kwargs), JobOptions, "run")
     options["private_data_dir"] = directory
@@ -60,9 +62,9 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that have an effect.
 
-    Versions before 2.2 name some that later ones do not know, as None; the word behind --forks on ansible-runner's
-    command line comes as text, and its default image comes with every job. That image is for the case that a setting
-    asks for isolation, and asks for none itself.
+    Versions before 2.2 send some arguments that later versions do not know, as None. ansible-runner's command line
+    sends the value of --forks as text, and its default image with every job. That image is used if a setting requests
+    isolation, and does not request isolation itself.
     """
     given = {name: value for name, value in kwargs.items() if value is not None}
     forks = given.get("forks")
@@ -76,7 +78,7 @@ def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _below_project(options: Mapping[str, Any], directory: Path) -> list[str]:
-    """Role directories as Ansible finds them, which starts in the project."""
+    """Return role directories relative to the project, where Ansible is started."""
     given = options["roles_path"]
     paths = given.split(":") if isinstance(given, str) else given
     project = directory / (options.get("project_dir") or "project")
@@ -84,12 +86,12 @@ def _below_project(options: Mapping[str, Any], directory: Path) -> list[str]:
 
 
 def added_files(job: Job) -> dict[str, str]:
-    """Return the files to add to the tree, by path, for what the protocol has no argument for.
+    """Return the files to add to the tree, by path, for what ansible-runner's protocol has no argument for.
 
     These are inventories that are not files, and extra variables that JSON cannot represent.
 
     Raises:
-        ConfigurationError: there are such files, and no tree is sent.
+        ConfigurationError: there are such files, but no tree is sent.
     """
     files = {f"{_FILES}/inventory-{number}": text for number, text in enumerate(job.inventory_contents, 1)}
     if files and not job.tree:
@@ -113,7 +115,7 @@ def write_kwargs(job: Job) -> dict[str, Any]:
     """Convert a job to the keyword arguments of ansible-runner's worker.
 
     Raises:
-        ConfigurationError: the job is one that ansible-runner has no words for.
+        ConfigurationError: ansible-runner's protocol cannot represent the job.
     """
     if job.command and not job.tree:
         raise ConfigurationError(
@@ -123,7 +125,7 @@ def write_kwargs(job: Job) -> dict[str, Any]:
     added = list(added_files(job))
     files = [path for path in added if path.startswith(f"{_FILES}/{_EXTRAVARS}-")]
     inventory, words = _inventory(job, [path for path in added if path not in files])
-    # In front of the other words: what the caller says in those wins.
+    # Before the other arguments, so that the caller's take precedence.
     first = [word for path in files for word in ("-e", f"@{_from_start(job, path)}")]
     for option in ANSIBLE_OPTIONS:
         if not option.runner_keyword:
@@ -167,7 +169,7 @@ def _role(job: Job) -> dict[str, Any]:
 
 
 def _inventory(job: Job, contents: Sequence[str]) -> tuple[str | list[str] | None, list[str]]:
-    """Return the argument `inventory`, which is one path, and the options for everything else."""
+    """Return the argument `inventory`, which is a single path, and options for everything else."""
     named = job.inventory
     if named is None and not contents:
         return None, []
@@ -178,7 +180,7 @@ def _inventory(job: Job, contents: Sequence[str]) -> tuple[str | list[str] | Non
 
 
 def _from_start(job: Job, path: str) -> str:
-    """Return a path of the private data directory relative to where ansible-runner starts Ansible."""
+    """Return a path of the private data directory relative to the directory where ansible-runner starts Ansible."""
     return path if job.module else _from_project(job, path)
 
 
@@ -187,7 +189,7 @@ def _from_project(job: Job, path: str) -> str:
 
 
 def _prompts(passwords: Mapping[str, str]) -> dict[str, str]:
-    """Named passwords as regular expressions of the prompts, the only words that ansible-runner has for them."""
+    """Convert named passwords to regular expressions of the prompts, the only form that ansible-runner knows."""
     named = sort_passwords(passwords)
     prompts = dict(named.prompts)
     for expression, answer in ((_SSH, named.ssh), (_BECOME, named.become), (_SSH_KEY, named.ssh_key)):

@@ -1,4 +1,4 @@
-"""The outer layer of an incoming runner stream: bytes to JSON lines, the bytes of archives, and what stood between."""
+"""The outer layer of an incoming runner stream: bytes to JSON lines, bytes of archives, and noise between them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from playstream.pipeline.protocol import Noise
 from playstream.pipeline.protocol.frames import MAX_NOISE, SHOWN
 
 _PIECE = 1 << 20
-"""Characters of base64 that are decoded at once, at most; a multiple of 4."""
+"""Maximum number of base64 characters that are decoded at once; a multiple of 4."""
 _FIRST_KEYS = rb"kwargs|status|zipfile|eof|event|uuid"
 _OBJECT = re.compile(rb'\{[ \t]*"(?:' + _FIRST_KEYS + rb')"[ \t]*:')
-"""How an object of the dialect begins."""
+"""The beginning of an object of the dialect."""
 _SPACE = bytes(range(9, 14)) + b" "
 
 
@@ -28,29 +28,29 @@ class Line:
 
     values: dict[str, Any]
     data: bytes
-    """The line as it was received, without its end."""
+    """The line as it was received, without its line end."""
 
     def __repr__(self) -> str:
-        """Without the values, which may be secret."""
+        """Return a representation without the values, which may be secret."""
         return f"Line({len(self.data)} bytes)"
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveData:
-    """The next bytes of an archive, decoded."""
+    """The next decoded bytes of an archive."""
 
     data: bytes
     last: bool
-    """True if the archive ends with them."""
+    """True if they are the last of the archive."""
 
 
 class LineReader:
-    """Takes bytes, gives one piece after the other.
+    """Converts bytes to lines and the bytes of archives.
 
     Args:
-        show: whether errors may show what came. A job's may be secret.
-        max_line: bytes of one line that are accepted.
-        max_archive: bytes of one archive that are accepted.
+        show: whether errors may show received data. That of a job may be secret.
+        max_line: maximum size of one line, in bytes.
+        max_archive: maximum size of one archive, in bytes.
     """
 
     def __init__(self, *, show: bool, max_line: int, max_archive: int) -> None:
@@ -61,21 +61,21 @@ class LineReader:
         self._position = 0
         """Up to where the buffer has been read."""
         self._searched = 0
-        """Up to where it has been searched for the end of a line."""
+        """Up to where the buffer has been searched for a line end."""
         self._dropped = 0
         """Bytes of the stream before the buffer."""
         self._left = 0
-        """Characters of base64 that are still to come; 0 between archives."""
+        """Number of base64 characters that are still expected; 0 between archives."""
         self._quartet = b""
-        """Characters of base64 that are not a complete group of four yet."""
+        """base64 characters of an incomplete group of four."""
         self._noise_start = b""
         self._noise_size = 0
         self.lines = 0
-        """JSON lines that have come."""
+        """Number of JSON lines received so far."""
 
     @property
     def received(self) -> int:
-        """Bytes that have come in all."""
+        """Number of bytes received so far."""
         return self._dropped + len(self._buffer)
 
     @property
@@ -100,7 +100,7 @@ class LineReader:
         self._buffer += data
 
     def clear(self) -> None:
-        """Drop what has not been read."""
+        """Drop the data that has not been read."""
         self._dropped += len(self._buffer)
         self._buffer.clear()
         self._position = self._searched = 0
@@ -109,7 +109,7 @@ class LineReader:
         """Return the next piece, or noise that was skipped; None if neither is complete.
 
         Raises:
-            RemoteProtocolError: what has come is not a valid stream.
+            RemoteProtocolError: the received data is not a valid stream.
         """
         if self._left:
             return self._next_data()
@@ -118,7 +118,7 @@ class LineReader:
             if line is None:
                 return None
             if not line.strip():
-                continue  # there may be as many as bytes
+                continue  # a loop, because there may be as many empty lines as bytes
             start, values = self._find_object(line)
             if line[:start].strip():
                 self._skip(line[:start])
@@ -146,7 +146,7 @@ class LineReader:
         return line
 
     def _unread(self, line: bytes) -> None:
-        """Put the rest of the last line back."""
+        """Put the rest of the last line back into the buffer."""
         self._position -= len(line) + 1
         self._searched = self._position + len(line)
 
@@ -154,7 +154,7 @@ class LineReader:
         """Find the object at the end of a line: its start and the object, or the line's length and None.
 
         Raises:
-            RemoteProtocolError: an object of the dialect begins and is not whole.
+            RemoteProtocolError: an object of the dialect is incomplete.
         """
         values = _load_object(line)
         if values is not None:
@@ -168,7 +168,7 @@ class LineReader:
         return found.start(), values
 
     def _begin(self, line: Line) -> Line:
-        """Note that an archive follows, if one does."""
+        """Remember that an archive follows, if one does."""
         self.lines += 1
         if "zipfile" in line.values:
             size = line.values["zipfile"]

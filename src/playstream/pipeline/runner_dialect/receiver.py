@@ -1,7 +1,7 @@
 """The incoming end of one direction of a runner stream: bytes to records, as `protocol.Receiver` for the native one.
 
-Differences between the dialects are hidden: the return code, which ansible-runner stores in a file of the artifacts, is
-part of the terminal status, which therefore waits for the artifacts.
+Differences between the dialects are hidden. For example, ansible-runner stores the return code in a file of the
+artifacts, but it is part of the terminal status, which therefore waits for the artifacts.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _KEEPALIVE = "keepalive"
 _RC = b"rc"
 """The file with the return code."""
 _RC_SIZE = 32
-"""Characters that it may have."""
+"""Maximum length of its content."""
 _NO_RC = frozenset({b"", b"None"})
-"""What it holds where no return code is known: ansible-runner writes `None` when a signal ended Ansible."""
+"""Its content if no return code is known: ansible-runner writes `None` when a signal ended Ansible."""
 _NOT_RESULTS = frozenset({b"job_events", b"ssh_key_data", b"env.list", b"callback"})
-"""What lies in ansible-runner's artifact directory besides results: the events, which have come already, a key's FIFO,
-the environment of a container and a plugin."""
+"""Entries of ansible-runner's artifact directory that are not results: the events, which were sent before, the FIFO of
+a key, the environment of a container and a plugin."""
 MakeJob = Callable[[dict[str, Any]], Job]
-"""Turns keyword arguments into a job when the tree is there; raises ConfigurationError."""
+"""Converts keyword arguments to a job after the tree was unpacked; raises ConfigurationError."""
 
 
 class RunnerReceiver:
@@ -40,11 +40,11 @@ class RunnerReceiver:
     As in `protocol.Receiver`, the two layers may be used in two threads.
 
     Args:
-        direction: which one.
-        make_job: needed for the JOB direction.
-        max_record: bytes of one line that are accepted.
-        max_archive: bytes of an archive that are accepted, as it is sent.
-        max_entries: entries of an archive that are accepted.
+        direction: the direction of the stream.
+        make_job: required for the JOB direction.
+        max_record: maximum size of one line, in bytes.
+        max_archive: maximum size of an archive as it is sent, in bytes.
+        max_entries: maximum number of entries of an archive.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class RunnerReceiver:
 
     @property
     def closed(self) -> bool:
-        """True once the line that ends the stream has come."""
+        """True after the line that ends the stream."""
         return self.records.closed
 
     @property
     def has_heartbeats(self) -> bool:
-        """True once a keepalive has come: ansible-runner's worker sends none unless it is configured to."""
+        """True after the first keepalive: ansible-runner's worker sends none unless it is configured to."""
         return self.records.has_heartbeats
 
     @property
@@ -76,7 +76,7 @@ class RunnerReceiver:
         return self.records.keeps_status
 
     def release_status(self) -> None:
-        """Make a status that waits for artifacts the next record, because nothing more will be read."""
+        """Make a status that waits for the artifacts the next record, because nothing more will be read."""
         self.records.release_status()
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class RunnerReceiver:
         self.records.close()
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they were received. What follows the end or an error is dropped."""
+        """Take bytes as they were received. Data after the end or an error is dropped."""
         if not self.closed and self._failed is None:
             self.lines.receive_data(data)
 
@@ -115,8 +115,8 @@ class RunnerReceiver:
         """Mark the end of the input.
 
         Raises:
-            IncompleteStream: and it has not sent the line that ends the stream. Where a status has waited, it is the
-                next record, and the call of `next_record` after it raises.
+            IncompleteStream: the line that ends the stream is missing. If a status was waiting, it becomes the next
+                record, and the call of `next_record` after it raises this error.
         """
         if self._failed is None and not self.closed:
             self._failed = IncompleteStream(self._explain_eof())
@@ -147,7 +147,7 @@ class RunnerRecords:
         self._last_status: Status | None = None
         """A terminal status that waits for the artifacts."""
         self._ended_as: StatusName | None = None
-        """The terminal status that has come."""
+        """The terminal status that was received."""
         self._last_counter = 0
         self.closed = False
         self.has_heartbeats = False
@@ -158,7 +158,7 @@ class RunnerRecords:
         return self._last_status is not None
 
     def release_status(self) -> bool:
-        """Make a status that waits for artifacts the next record; False if there is none."""
+        """Make a status that waits for the artifacts the next record. Return False if there is none."""
         if self._last_status is None:
             return False
         self._pending = iter((self._last_status,))
@@ -184,7 +184,7 @@ class RunnerRecords:
         """Take one piece, after NEED_DATA.
 
         Raises:
-            PlaystreamError: it may not come here, or asks for a job that cannot be.
+            PlaystreamError: it is not allowed here, or requests a job that is not valid.
         """
         if isinstance(piece, ArchiveData):
             self._take_data(piece)
@@ -247,7 +247,7 @@ class RunnerRecords:
             self._pending = iter((status,))
 
     def _take_late_status(self, status: Status, ended_as: StatusName) -> None:
-        """Behind the end of the job the worker may only say that it failed, as a Failure record does."""
+        """Handle a status after the end of the job, which may only report that the worker failed, like a Failure."""
         if status.status is not StatusName.ERROR or ended_as is StatusName.ERROR:
             raise RemoteProtocolError(
                 f"received the status {status.status.value!r} after the final status {ended_as.value!r}. The sender is "
@@ -265,7 +265,7 @@ class RunnerRecords:
             self._pending = self._unpack(self._archive)
 
     def _unpack(self, archive: Archive) -> Iterator[Record]:
-        """Yield the content of the archive, after the status that has waited for it."""
+        """Yield the content of the archive, after the status that waited for it."""
         yield from archive.read_table()
         if self._last_status is not None:
             status, self._last_status = self._last_status, None
@@ -291,7 +291,7 @@ def _counter(value: object) -> int:
     """Check the counter of an event, and return it.
 
     Raises:
-        RemoteProtocolError: it is none.
+        RemoteProtocolError: it is not valid.
     """
     if type(value) is int and 0 < value < 1 << 63:
         return value
@@ -305,7 +305,7 @@ def _status(values: dict[str, Any]) -> Status:
     """Convert a status line to a record.
 
     Raises:
-        RemoteProtocolError: it is of no known name, or its fields are of wrong types.
+        RemoteProtocolError: its name is unknown, or a field has the wrong type.
     """
     try:
         name = StatusName(values["status"])
@@ -346,7 +346,7 @@ def _with_rc(status: Status, archive: Archive) -> Status:
     """Return the status with the return code from the artifacts.
 
     Raises:
-        RemoteProtocolError: that is not a 64-bit integer, or the archive is damaged.
+        RemoteProtocolError: the return code is not a 64-bit integer, or the archive is damaged.
     """
     content = archive.small_content(_RC_SIZE)
     if content is None or content.strip() in _NO_RC:

@@ -25,36 +25,36 @@ from playstream.pipeline.runner_dialect.archive_writer import ArchiveWriter
 from playstream.pipeline.runner_dialect.kwargs import added_files, write_kwargs
 
 _PIECE = 3 << 17
-"""Bytes of an archive that are sent at once; a multiple of 3, so that base64 pads nothing in between."""
+"""Bytes of an archive that are sent at once; a multiple of 3, so that base64 has no padding in between."""
 _END = {"eof": True}
 
 
 class RunnerSender:
-    """One direction, outgoing. Log records have no place in the dialect and give no bytes.
+    """One direction, outgoing. The dialect cannot represent Log records, which are dropped.
 
     Args:
-        direction: which one.
+        direction: the direction of the stream.
     """
 
     def __init__(self, direction: Direction) -> None:
         self._order = Order(direction, receiving=False)
         self._direction = direction
         self.ident: str | None = None
-        """The run's name, which is part of each status once it is known."""
+        """The run's name, which is part of each status; None while it is unknown."""
         self._archive: ArchiveWriter | None = None
         self._files: dict[str, bytes] = {}
-        """What the archive holds besides the tree."""
+        """Files of the archive in addition to the tree."""
         self._error: str | None = None
-        """What the last status said, when it was `error`."""
+        """The explanation of the last status if it was `error`."""
         self._cut = False
 
     def send(self, record: Record) -> Iterator[bytes]:
-        """Yield the pieces to write for `record`; none while an archive grows.
+        """Yield the pieces to write for `record`; none while an archive is incomplete.
 
         Raises:
-            ConfigurationError: the dialect has no words for the job, or for the name of a file.
+            ConfigurationError: the dialect cannot represent the job, or the name of a file.
             JobError: there is no room for the archive.
-            LocalProtocolError: the record may not be sent here.
+            LocalProtocolError: the record must not be sent here.
         """
         self._order.follow(record)
         if isinstance(record, (FileEntry, FileData, TreeEnd)):
@@ -72,10 +72,10 @@ class RunnerSender:
             yield _line({"kwargs": write_kwargs(record)})
 
     def end(self) -> Iterator[bytes]:
-        """Yield the line that ends the stream; not for a job that could not be packed, so that it is never run.
+        """Yield the line that ends the stream, but not for a job that could not be packed, so that it is never run.
 
         Raises:
-            LocalProtocolError: the stream may not end here.
+            LocalProtocolError: the stream must not end here.
         """
         self._order.follow(End(0, self._order.events, b""))
         self.close()
@@ -83,7 +83,7 @@ class RunnerSender:
             yield _line(_END)
 
     def close(self) -> None:
-        """Drop an archive that is not complete."""
+        """Drop an incomplete archive."""
         if self._archive is not None:
             self._archive.close()
             self._archive = None

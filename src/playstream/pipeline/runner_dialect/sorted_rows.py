@@ -1,4 +1,4 @@
-"""Sorting more than fits into memory: rows of bytes, in sorted pieces on disk that are merged."""
+"""Sorting more rows of bytes than fit into memory: sorted pieces are kept on disk and merged."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from typing import IO
 
 _IN_MEMORY = 1 << 24
-"""Bytes of rows that are held in memory, what Python adds to each of them included."""
+"""Bytes of rows that are held in memory, including Python's overhead."""
 _ROW_COST = 56
-"""What Python adds to the bytes of a row in a list: the object's head, its place in the list, and rounding."""
+"""Python's overhead for a row in a list: the object's header, its slot in the list, and rounding."""
 _BLOCK = 1 << 15
 """Bytes of each sorted piece that are read at once."""
 _SIZE = struct.Struct("<I")
 
 
 class SortedRows:
-    """Takes rows in any order, gives them in the order of their bytes.
+    """Takes rows in any order and yields them in the order of their bytes.
 
-    A few are sorted in memory; of many, pieces of 16 MiB are sorted and kept in a file without a name. So the memory
-    does not grow with their number but for 32 KiB for each piece.
+    A few rows are sorted in memory. Many are sorted in pieces of 16 MiB that are kept in a file without a name, so that
+    each piece takes only 32 KiB of memory.
     """
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class SortedRows:
         self._cost = 0
         self._file: IO[bytes] | None = None
         self._pieces: list[tuple[int, int]] = []
-        """Where each sorted piece begins and ends in the file."""
+        """The start and end of each sorted piece in the file."""
 
     def add(self, row: bytes) -> None:
-        """Take a row.
+        """Add a row.
 
         Raises:
             OSError: there is no room for it on disk.
@@ -58,7 +58,7 @@ class SortedRows:
         return heapq.merge(*(_read(self._file.fileno(), start, end) for start, end in self._pieces))
 
     def close(self) -> None:
-        """Drop them."""
+        """Drop all rows."""
         self._rows.clear()
         if self._file is not None:
             self._file.close()
@@ -90,7 +90,7 @@ def _read(fd: int, position: int, end: int) -> Iterator[bytes]:
 
 
 def _whole(block: bytes, taken: int) -> int | None:
-    """Return the size of the row that begins at `taken`; None if the block does not contain all of it."""
+    """Return the size of the row that begins at `taken`; None if the block contains only a part of it."""
     if taken + _SIZE.size > len(block):
         return None
     (size,) = _SIZE.unpack_from(block, taken)

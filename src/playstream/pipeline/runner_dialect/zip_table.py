@@ -1,8 +1,8 @@
 """Reading the central directory of a zip as a stream.
 
-zipfile creates a large object for each entry, and holds the directory in memory. Accepted archives have the same
-meaning as with zipfile (`test_zip_table.py` compares the two). An archive that releases of Python read differently is
-rejected, because the two ends of a stream may run different ones.
+zipfile creates a large object for each entry and holds the directory in memory. Accepted archives have the same meaning
+as with zipfile (`test_zip_table.py` compares the two). Archives that different releases of Python read differently are
+rejected, because the two ends of a stream may run different releases.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _END = struct.Struct("<4s4H2LH")
 _END_64_PLACE = struct.Struct("<4sLQL")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
 _UNCOUNTED = 12
-"""Bytes at the start of the record of 64 bits that its own size leaves out."""
+"""Bytes at the start of the 64-bit record that its size field does not count."""
 _ENTRY = struct.Struct("<4s4B4H3L5H2L")
 _MAX_COMMENT = 1 << 16
 _MAX_VERSION = 63
-"""Of the format that is needed to read an entry, times ten."""
+"""The version of the format that is required to read an entry, times ten."""
 _ZIP64_FIELD = 1
 _PATH_FIELD = 0x7075
-"""The name once more, in UTF-8."""
+"""The extra field that repeats the name in UTF-8."""
 _PATH = struct.Struct("<BL")
 _IN_ZIP64 = 0xFFFFFFFF
 _UTF8_NAME = 0x800
@@ -41,21 +41,21 @@ class BadZip(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Where the entries of an archive are."""
+    """The position of an archive's entries."""
 
     start: int
     size: int
     offset: int
-    """What is added to the places that its entries tell: more than 0 where something stands before the archive."""
+    """Added to the positions in the entries; more than 0 if there is other data before the archive."""
 
 
 class ZipEntry(NamedTuple):
-    """One entry, as the table has it."""
+    """One entry of the table."""
 
     name: bytes
-    """As it stands there."""
+    """The name in the table."""
     mode: int
-    """Of Unix; 0 where the archive comes from elsewhere."""
+    """The Unix mode; 0 if the archive comes from another system."""
     flags: int
     method: int
     modified: int
@@ -64,11 +64,11 @@ class ZipEntry(NamedTuple):
     packed_size: int
     size: int
     position: int
-    """Of its local header, in bytes from the start of the file."""
+    """The position of its local header, in bytes from the start of the file."""
 
 
 def find_table(file: IO[bytes]) -> Table:
-    """Find the central directory by the last end record, and the ZIP64 one directly before it, if there is one.
+    """Find the central directory by the last end record and the ZIP64 record directly before it, if there is one.
 
     Raises:
         BadZip: the archive is not valid.
@@ -103,10 +103,10 @@ def _find_end(file: IO[bytes], file_size: int) -> int:
 
 
 def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
-    """Size and position of the table, from the record of 64 bits that ends where the end record begins.
+    """Return the size and position of the table from the 64-bit record directly before the end record.
 
-    Older releases of zipfile read the record right before its locator. Later ones read it where the locator says, and
-    compare what the two say with where they stand. Only what is the same to both is taken.
+    Older releases of zipfile read the record directly before its locator. Later ones read it at the locator's position
+    and compare the positions. Only archives that are the same for both are accepted.
     """
     at = place - _END_64_PLACE.size
     if at < 0:
@@ -128,7 +128,7 @@ def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
         raise BadZip("its ZIP64 end record has the wrong size")
     if stated > at or position + size != stated:
         raise BadZip("its ZIP64 records disagree on where its central directory ends")
-    if stated < at:  # something stands before the archive
+    if stated < at:  # there is other data before the archive
         file.seek(stated)
         if file.read(len(marker)) == marker:
             raise BadZip("it has two ZIP64 end records")
@@ -136,7 +136,7 @@ def _read_end_64(file: IO[bytes], place: int) -> tuple[int, int] | None:
 
 
 def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
-    """Yield the entries of the central directory in order. 64 KiB of the file, or one entry, are held at a time.
+    """Yield the entries of the central directory in order. At most 64 KiB or one entry are in memory.
 
     Raises:
         BadZip: one is not valid.
@@ -191,13 +191,13 @@ def read_entries(file: IO[bytes], table: Table) -> Iterator[ZipEntry]:
 
 
 class _Reader:
-    """Takes the table's bytes off the file, from a place of its own: others read the file meanwhile."""
+    """Reads the table from the file at its own position, because others read the file meanwhile."""
 
     def __init__(self, file: IO[bytes], table: Table) -> None:
         self._fd = file.fileno()
         self._position = table.start
         self.left = table.size
-        """Bytes of the table that have not been taken; less than 0 where its last entry is longer than it."""
+        """Bytes of the table that have not been read; negative if its last entry is longer than the table."""
         self._block = b""
         self._taken = 0
 
@@ -234,7 +234,7 @@ def _check_utf8(name: bytes) -> None:
 
 
 def _check_path(value: bytes, name: bytes) -> None:
-    """Refuse a second name: zipfile takes it since Python 3.13, where its checksum is that of the first."""
+    """Reject a second name. zipfile uses it since Python 3.13 if its checksum matches the first name."""
     if len(value) < _PATH.size:
         raise BadZip("the Unicode path field of an entry is truncated")
     version, crc = _PATH.unpack_from(value)
@@ -254,7 +254,7 @@ def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _widen(value: bytes, size: int, packed_size: int, position: int) -> tuple[int, int, int]:
-    """Return the numbers of an entry; those that do not fit into 32 bits come from the ZIP64 field."""
+    """Return the numbers of an entry; those that do not fit into 32 bits are read from the ZIP64 field."""
     numbers = [size, packed_size, position]
     taken = 0
     for index, number in enumerate(numbers):
@@ -268,7 +268,7 @@ def _widen(value: bytes, size: int, packed_size: int, position: int) -> tuple[in
 
 
 def _local_time(date: int, clock: int) -> int:
-    """Convert the zip's own time field, which has local time; 0 if it is not valid."""
+    """Convert the zip's own time field, which has local time. Return 0 if it is not valid."""
     moment = ((date >> 9) + 1980, date >> 5 & 15, date & 31, clock >> 11, clock >> 5 & 63, (clock & 31) * 2)
     try:
         return int(time.mktime((*moment, 0, 0, -1)))

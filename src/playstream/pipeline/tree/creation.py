@@ -1,7 +1,7 @@
 """Creating one entry in an open directory, without following a link or writing through an existing file.
 
-`fd` is always the directory's; names are single components. With `replace`, a file, symlink or special file of that
-name gives way; a directory never does. All functions raise OSError, besides what they say.
+`fd` is always the descriptor of the directory; names are single components. With `replace`, an existing file, symlink
+or special file is replaced; a directory never is. All functions raise OSError in addition to their own errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-# Passing through a directory needs no permission to list it.
+# Opening an entry of a directory requires no permission to list it.
 _PASSAGE_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _NEXT_STEP = {
@@ -50,12 +50,12 @@ def open_target(target: Path) -> int:
 def kept_permissions(fd: int) -> int:
     """Return the permission bits that a file created in the directory keeps: those not in the umask or a default ACL.
 
-    0 if that cannot be found out; then every mode has to be set after creation. An unnamed file is made and looked
-    at, since the umask can be read only by changing it, which would be seen by other threads.
+    Return 0 if they cannot be determined; then every mode has to be set after creation. An unnamed file is created and
+    examined, because reading the umask requires changing it, which would affect other threads.
     """
     try:
         probe = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o777, dir_fd=fd)
-    except (AttributeError, OSError):  # no such thing on this system, or on this file system
+    except (AttributeError, OSError):  # not supported by this system or file system
         return 0
     try:
         return os.fstat(probe).st_mode & 0o777
@@ -64,7 +64,7 @@ def kept_permissions(fd: int) -> int:
 
 
 def create_file(fd: int, name: bytes, path: bytes, mode: int, replace: bool) -> int:
-    """Create an empty file; the descriptor to write it with. For the error messages `path` is that of the entry."""
+    """Create an empty file and return a descriptor for writing. `path` is the entry's, for error messages."""
     return _create(fd, name, path, replace, lambda: os.open(name, FILE_FLAGS, mode, dir_fd=fd))
 
 
@@ -75,7 +75,7 @@ def create_symlink(fd: int, name: bytes, path: bytes, target: bytes, mtime_ns: i
 
 
 def create_directory(fd: int, name: bytes, path: bytes, replace: bool) -> int:
-    """Create a directory with mode 0700, or enter an existing one if `replace`; the descriptor of it.
+    """Create a directory with mode 0700, or with `replace` open an existing one, and return its descriptor.
 
     Raises UnsafePath if something else has the name.
     """

@@ -16,16 +16,16 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError
 
 _AT_ONCE = 1000
-"""Names that are read ahead of being taken."""
+"""Maximum number of names that are read at a time."""
 _IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST)
-"""Why an entry cannot take the place of another one: one of the two is a directory."""
+"""Errors if an entry cannot replace another one because one of the two is a directory."""
 _MAX_STEPS = 10_000
-"""Names on the way to a path; links may lead in a circle."""
+"""Maximum number of names on the way to a path, because links may be circular."""
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def make_directory(fd: int, name: str) -> int:
-    """Make a directory of mode 0700, or enter the one that is there; return its descriptor.
+    """Make a directory of mode 0700, or open an existing one, and return its descriptor.
 
     Raises:
         NotADirectoryError: something else, such as a link, has the name.
@@ -35,12 +35,12 @@ def make_directory(fd: int, name: str) -> int:
         os.mkdir(name, 0o700, dir_fd=fd)
     except FileExistsError:
         return os.open(name, _FLAGS, dir_fd=fd)
-    os.chmod(name, 0o700, dir_fd=fd)  # the umask may have taken from it, an ACL of the parent's may have added
+    os.chmod(name, 0o700, dir_fd=fd)  # the umask or an ACL of the parent may have changed it
     return os.open(name, _FLAGS, dir_fd=fd)
 
 
 def make_private(path: Path) -> None:
-    """Make a directory, and those above it that are missing, of mode 0700 each. Those that are there stay as they are.
+    """Make a directory and its missing parents, each with mode 0700. Existing directories are not changed.
 
     Raises:
         OSError: one cannot be made.
@@ -56,9 +56,9 @@ def make_private(path: Path) -> None:
 
 
 def names_to_take(directory: Path | int) -> Iterator[str]:
-    """Yield the names in a directory from which the caller moves or removes each entry before the next name.
+    """Yield the names in a directory. The caller must move or remove each entry before it takes the next name.
 
-    Only some are held at a time, because a directory may have any number of them.
+    Only some names are held at a time, because a directory may have any number of them.
 
     Raises:
         OSError: it cannot be read.
@@ -97,11 +97,11 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
 
 
 def passes_link_in(base: Path, path: Path) -> bool:
-    """Return whether a link that lies in `base`, or below it, is on the way to `path` or in its place.
+    """Return whether `path` is, or leads through, a link in or below `base`.
 
     Args:
-        base: a directory that may contain links of somebody else.
-        path: an absolute path, wherever it leads. It need not exist.
+        base: a directory that may contain links of other users.
+        path: an absolute path, in any place. It need not exist.
     """
     filled = os.path.realpath(base)
     here, ahead = "/", list(reversed(path.parts[1:]))
@@ -110,7 +110,7 @@ def passes_link_in(base: Path, path: Path) -> bool:
             return False
         step = os.path.join(here, ahead.pop())
         if not os.path.islink(step):
-            here = os.path.normpath(step)  # `here` has no link in it, so that `..` leads to its parent
+            here = os.path.normpath(step)  # `here` contains no link, so `..` is its parent
             continue
         if os.path.commonpath([filled, here]) == filled:
             return True
@@ -124,7 +124,7 @@ def mode_of(directory: int, name: str) -> int | None:
     """Return the type and mode of an entry, without following links; None if it does not exist.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be examined.
     """
     try:
         return os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
@@ -156,7 +156,7 @@ def _remove_tree(directory: int, name: str) -> None:
             raise
     else:
         return
-    from playstream.pipeline.io.removal import remove_tree  # noqa: PLC0415 - most are empty by then
+    from playstream.pipeline.io.removal import remove_tree  # noqa: PLC0415 - most directories are empty by then
 
     remains = remove_tree(name, dir_fd=directory)
     if remains is not None:
@@ -167,7 +167,7 @@ def put(source: int, name: str, target: int) -> None:
     """Move an entry from one directory to another, replacing any entry of its name there.
 
     Raises:
-        OSError: it cannot be moved, or what is there cannot be removed.
+        OSError: it cannot be moved, or the existing entry cannot be removed.
     """
     try:
         os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)

@@ -13,7 +13,7 @@ IGNORE_FILE = ".playstreamignore"
 """Name of the file with patterns, in the directory that is packed."""
 
 ARTIFACTS = b"artifacts"
-"""What a run leaves behind; never sent, whatever the patterns say and whether it is a directory or a link to one."""
+"""The results of runs; never sent, whatever the patterns are, even if it is a link to a directory."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -27,14 +27,14 @@ class _Rule:
     directories_only: bool
     search: Callable[[str], re.Match[str] | None]
     place: str
-    """The pattern and where it stands, for messages."""
+    """The pattern and its position, for messages."""
 
 
 class Ignore:
     """Decides which entries are excluded, as git does: the last pattern that matches an entry decides."""
 
     def __init__(self, rules: Sequence[_Rule] = ()) -> None:
-        """Without rules only `artifacts` is ignored; callers use `for_directory`."""
+        """Create it from rules; without rules only `artifacts` is ignored. Callers use `for_directory`."""
         self._last_first = tuple(reversed(rules))
 
     @classmethod
@@ -48,9 +48,9 @@ class Ignore:
         return cls(rules)
 
     def ignored(self, path: bytes, is_directory: bool) -> bool:
-        """Return True if the entry is excluded; a directory with everything below it.
+        """Return True if the entry is excluded. A directory is excluded with everything below it.
 
-        `path` is relative to the root, and its directory is not ignored itself. A symlink is not a directory.
+        `path` is relative to the root, and its parent directory is not ignored. A symlink is not a directory.
         """
         if path == ARTIFACTS:
             return True
@@ -58,7 +58,7 @@ class Ignore:
         return rule is not None and rule.ignore
 
     def why_left_out(self, path: bytes) -> str | None:
-        """Explain why an existing entry, or a directory that it is in, is excluded; None if it is not."""
+        """Explain why an existing entry, or a directory above it, is excluded; None if it is not."""
         parts = path.split(b"/")
         for count in range(1, len(parts) + 1):
             above = b"/".join(parts[:count])
@@ -66,7 +66,7 @@ class Ignore:
                 return "artifacts/ is never sent"
             rule = self._deciding(above, count < len(parts))
             if count == len(parts) and (rule is None or not rule.ignore):
-                rule = self._deciding(above, True)  # it may be a directory itself
+                rule = self._deciding(above, True)  # the entry itself may be a directory
             if rule is not None and rule.ignore:
                 return f"excluded by {rule.place}"
         return None
@@ -80,8 +80,8 @@ class Ignore:
             if rule.directories_only and not is_directory:
                 continue
             match = rule.search(text)
-            # The one group in pathspec's expressions is the slash after a directory that the pattern matches. That
-            # directory was asked about before, so only a match of the whole path counts.
+            # The only group in pathspec's expressions is the slash after a directory that the pattern matches. That
+            # directory was checked before, so only a match of the whole path counts.
             if match is not None and match.lastindex is None:
                 return rule
         return None
@@ -124,10 +124,10 @@ def _rules(patterns: Iterator[tuple[int, str]], place: Callable[[int, str], str]
 def _rule(pattern: str, place: str) -> _Rule:
     """Compile a pattern. Raises ValueError or re.error if it is invalid."""
     if "[:" in pattern:
-        # pathspec would take the letters of [[:alpha:]] literally and ignore the wrong files.
+        # pathspec would read the letters of [[:alpha:]] literally and ignore the wrong files.
         raise ValueError("named character classes are not supported")
-    # pathspec matches a directory's pattern with all that is below the directory. Packing asks about one entry at a
-    # time, so the slash is taken off here and compared with what the entry is.
+    # pathspec matches a directory's pattern with everything below the directory. Packing checks one entry at a time, so
+    # the slash is removed here and compared with the type of the entry.
     directories_only = pattern.endswith("/")
     from pathspec import GitIgnoreSpec  # noqa: PLC0415 - most trees are packed without patterns of their own
 
@@ -138,5 +138,5 @@ def _rule(pattern: str, place: str) -> _Rule:
 
 
 def _matchable(text: str) -> str:
-    """Without newlines, which `$` and `.` treat in their own way; NUL, which no name has, stands for them."""
+    """Replace newlines, which are special to `$` and `.`, with NUL, which no name contains."""
     return text.replace("\n", "\0") if "\n" in text else text

@@ -17,11 +17,11 @@ from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable, targe
 from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, open_root, unreadable
 
 SORTED_ENTRIES = 50_000
-"""Most entries of one directory that are put in order. They are held in memory, about 300 bytes each."""
+"""Maximum number of entries of one directory that are sorted. They are held in memory, about 300 bytes each."""
 DATA_SIZE = 256 * 1024
-"""Most bytes of content in one FileData record."""
+"""Maximum number of bytes of content in one FileData record."""
 
-# O_NONBLOCK: a FIFO that has taken a file's place must not block the run.
+# O_NONBLOCK: a FIFO that has replaced a file must not block the run.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _PERMISSIONS = 0o7777
@@ -32,14 +32,14 @@ _Record = FileEntry | FileData | Log | TreeEnd
 def pack(
     root: Path, *, ignore: Ignore | None = None, artifacts: bool = False
 ) -> Iterator[FileEntry | FileData | Log | TreeEnd]:
-    """Yield the records of the directory `root`, depth first, then a TreeEnd.
+    """Yield the records of the directory `root`, depth first, and then a TreeEnd.
 
-    Names are in the order of their bytes; those of a directory with more than SORTED_ENTRIES are in the order of the
-    file system. The root comes first, with the empty path; TreeEnd counts it. Symlinks are never followed, except
-    `root` itself. Sockets, FIFOs, devices and entries that are removed meanwhile are omitted with a Log record. A file
-    that shrinks meanwhile is filled up with zero bytes, with a Log record; of one that grows only the initial size is
-    sent. Without `ignore` everything is packed. Memory does not grow with the tree, except for the entries of the
-    directories that are open, and for files with several names of which some are still to come.
+    Names are sorted by their bytes, but those of a directory with more than SORTED_ENTRIES are in the order of the file
+    system. The root is first, with the empty path; TreeEnd counts it. Symlinks are never followed, except `root`
+    itself. Sockets, FIFOs, devices and entries that are removed meanwhile are omitted with a Log record. A file that
+    shrinks meanwhile is padded with zero bytes, with a Log record; of one that grows only the initial size is sent.
+    Without `ignore` everything is packed. Memory does not grow with the tree, except for the entries of open
+    directories and for files with several names of which some remain.
 
     `artifacts`: a job has created the tree, and the receiver does not trust this side. Links that lead out of the tree,
     and entries that cannot be read or are too deep, are omitted with a Log record too, so that the rest is sent.
@@ -59,9 +59,9 @@ class _Directory:
 
     fd: int
     prefix: bytes
-    """What the paths of its entries begin with: empty or ending in a slash."""
+    """The prefix of the paths of its entries: empty or ending in a slash."""
     entries: Iterator[tuple[bytes, os.DirEntry[str]]]
-    """Those still to come."""
+    """The remaining entries."""
 
 
 class _Packer:
@@ -73,7 +73,7 @@ class _Packer:
         self._artifacts = artifacts
         self._open: list[_Directory] = []
         self._links: dict[tuple[int, int], tuple[int, int]] = {}
-        """Device and inode of a file to its link number and how many of its names are still to come."""
+        """Device and inode of a file to its link number and the number of its remaining names."""
         self._link = 0
         self._entries = 0
         self._size = 0
@@ -169,7 +169,7 @@ class _Packer:
                     self._entries += 1
                     yield FileEntry(path, FileType.HARDLINK, mode & _PERMISSIONS, status.st_mtime_ns, 0, link)
                     return
-            # The first piece is read before the entry is sent, so that a small file's size is always true.
+            # The first piece is read before the entry is sent, so that the size of a small file is always correct.
             size = status.st_size
             wanted = min(size, DATA_SIZE)
             data = self._read(fd, wanted, path) if wanted else b""
@@ -186,7 +186,7 @@ class _Packer:
             os.close(fd)
 
     def _rest(self, fd: int, left: int, path: bytes) -> Iterator[FileData | Log]:
-        """Yield the rest of a file after its first piece, filled up with zeros if the file has shrunk."""
+        """Yield the rest of a file after its first piece, padded with zeros if the file has shrunk."""
         missing = 0
         while left:
             wanted = min(left, DATA_SIZE)
@@ -226,8 +226,9 @@ class _Packer:
         return link, known
 
     def _not_opened(self, path: bytes, error: OSError) -> Log:
-        """Skip what has vanished or become something else; raise for all other reasons."""
-        # open() says ELOOP for a symlink and ENXIO for a socket; readlink() says EINVAL for anything but a symlink.
+        """Skip an entry that was removed or has changed its type; raise an error for all other reasons."""
+        # open() fails with ELOOP for a symlink and ENXIO for a socket; readlink() with EINVAL for anything but a
+        # symlink.
         if isinstance(error, FileNotFoundError):
             return _skipped(path, "it was removed")
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EINVAL, errno.EISDIR}:
@@ -237,7 +238,7 @@ class _Packer:
         raise unreadable(self._root, path, error.strerror or str(error)) from error
 
     def _too_deep(self, path: bytes) -> Log:
-        """Skip an artifact that no stream can name; raise for anything else."""
+        """Skip an artifact whose path is too deep for a stream; raise an error for any other tree."""
         if self._artifacts:
             return _skipped(
                 path,

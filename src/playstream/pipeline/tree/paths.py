@@ -5,19 +5,19 @@ from __future__ import annotations
 from playstream.pipeline.errors import UnsafePath
 
 MAX_PATH = 4096
-"""Longest path of an entry, in bytes: Linux's PATH_MAX."""
+"""Maximum length of an entry's path, in bytes: Linux's PATH_MAX."""
 
 MAX_NAME = 255
-"""Longest component of a path, in bytes: NAME_MAX of every usual file system."""
+"""Maximum length of a component, in bytes: NAME_MAX of every usual file system."""
 
 MAX_DEPTH = 255
-"""Most components of a path. Packing and unpacking hold one file descriptor per level, and the usual limit is 1024."""
+"""Maximum number of components. Packing and unpacking use a descriptor per level, and the usual limit is 1024."""
 
 MAX_TARGET = 4095
-"""Longest target of a symlink, in bytes: PATH_MAX without its NUL."""
+"""Maximum length of a symlink's target, in bytes: PATH_MAX without its NUL."""
 
 SPECIAL_NAMES = frozenset({b"", b".", b".."})
-"""What stands between two slashes without being a name."""
+"""Components that are not names."""
 
 _SHOWN = 200
 
@@ -52,9 +52,9 @@ def split_path(path: bytes) -> list[bytes]:
 
 
 def check_target(path: bytes, target: bytes) -> None:
-    """Refuse what no file system takes as the target of the symlink `path`.
+    """Reject a target of the symlink `path` that no file system accepts.
 
-    Raises UnsafePath if it is empty, holds a NUL or is longer than `MAX_TARGET` bytes.
+    Raises UnsafePath if it is empty, contains a NUL or is longer than `MAX_TARGET` bytes.
     """
     if not target:
         raise UnsafePath(_refusal(path, "it is a symlink without a target"))
@@ -65,15 +65,15 @@ def check_target(path: bytes, target: bytes) -> None:
 
 
 def check_target_stays(path: bytes, target: bytes) -> None:
-    """Refuse a symlink `path` whose target could leave the tree. `path` has passed `split_path`.
+    """Reject a symlink `path` whose target could leave the tree. `path` has passed `split_path`.
 
-    The rule: a target is relative, `..` stands only at its beginning, and not more often than there are directories
-    above the link. Why that is enough, although names in the target may be symlinks themselves: the kernel
-    resolves a link from the directory that holds it, and every directory of the tree is a real one, entered without
-    following links. The leading `..` therefore lead to a directory of the tree. From there each name leads down, or
-    to another link of the tree, for which the same holds. A `..` after a name is refused because that name may be a
-    link, and then `..` leads elsewhere than it seems. No symlink gets a second name (hard links are made to regular
-    files only), so none is resolved from a directory other than the one it was checked for.
+    The rule: a target is relative, and `..` appears only at its beginning, at most once for each directory above the
+    link. This is sufficient although names in the target may be symlinks: the kernel resolves a link from the directory
+    that contains it, and every directory of the tree is a real one, opened without following links. The leading `..`
+    therefore lead to a directory of the tree. From there each name leads down, or to another link of the tree, to which
+    the same rule applies. A `..` after a name is rejected because that name may be a link, and then `..` is not the
+    directory that it seems to be. No symlink gets a second name (hard links are made to regular files only), so each is
+    resolved from the directory for which it was checked.
 
     Raises UnsafePath if the rule is broken.
     """
@@ -93,7 +93,7 @@ def check_target_stays(path: bytes, target: bytes) -> None:
 
 
 def target_stays(path: bytes, target: bytes) -> bool:
-    """Return whether `check_target_stays` takes the target."""
+    """Return whether `check_target_stays` accepts the target."""
     try:
         check_target_stays(path, target)
     except UnsafePath:

@@ -10,7 +10,7 @@ from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.paths import printable
 
 ROOT_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-"""How the root is opened; it may be a symlink, since the user names it."""
+"""Flags for opening the root, which may be a symlink because the user names it."""
 
 DIRECTORY_FLAGS = ROOT_FLAGS | os.O_NOFOLLOW
 
@@ -35,9 +35,10 @@ def unreadable(root: Path, path: bytes, reason: str) -> ConfigurationError:
 
 
 def check_readable(root: Path, ignore: Ignore | None = None) -> None:
-    """Make sure that every file and directory that `pack(root, ignore=ignore)` would read can be read.
+    """Check that every file and directory that `pack(root, ignore=ignore)` would read can be read.
 
-    The superuser can read all, so nothing below the root is looked at for user id 0. What changes later is not seen.
+    The superuser can read everything, so nothing below the root is checked for user id 0. Later changes are not
+    detected.
 
     Raises ConfigurationError for the first file or directory that cannot be read, or if `root` is not a directory.
     """
@@ -66,7 +67,7 @@ def _check_below(root: Path, root_fd: int, ignore: Ignore | None) -> None:
 
 
 def _check_directory(root: Path, fd: int, prefix: bytes, ignore: Ignore | None) -> list[bytes]:
-    """Check the files of one directory; returns the paths of the directories in it."""
+    """Check the files of one directory and return the paths of the directories in it."""
     directories = []
     ignored = ignore.ignored if ignore is not None else None
     access = os.access

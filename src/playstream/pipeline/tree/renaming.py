@@ -1,6 +1,6 @@
-"""Moving an entry without losing what other processes create or move there at the same moment.
+"""Moving an entry without losing what other processes create or move there at the same time.
 
-The kernel does it (renameat2(2)): where something has the name nothing is moved, or the two change places.
+The kernel ensures this (renameat2(2)): if the name exists, nothing is moved, or the two entries are exchanged.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def move_new(source: int, name: str, target: int, new_name: str) -> bool:
-    """Move an entry where nothing has its name; False, and nothing is moved, if something has.
+    """Move an entry to a new name. If the name exists, do not move it and return False.
 
     Args:
-        source: the directory that it is in.
+        source: the directory that contains it.
         name: its name there.
-        target: the directory that it is to be in.
+        target: the directory to move it to.
         new_name: its name there.
 
     Raises:
@@ -33,7 +33,7 @@ def move_new(source: int, name: str, target: int, new_name: str) -> bool:
 
 
 def exchange(source: int, name: str, target: int) -> bool:
-    """Let two entries of one name change places; False if this system, or file system, does not do that.
+    """Exchange two entries of the same name. Return False if this system or file system does not support that.
 
     Raises:
         FileNotFoundError: one does not exist.
@@ -43,7 +43,7 @@ def exchange(source: int, name: str, target: int) -> bool:
 
 
 def _rename(source: int, name: str, target: int, new_name: str, flag: int) -> bool | None:
-    """Call renameat2(2): False if something has the name, None where there is no such call."""
+    """Call renameat2(2). Return False if the new name exists, None if the call is not available."""
     call = _find_renameat2()
     if call is None:
         return None
@@ -59,7 +59,7 @@ def _rename(source: int, name: str, target: int, new_name: str, flag: int) -> bo
 
 @cache
 def _find_renameat2() -> Callable[..., int] | None:
-    """Return the C library's function; None where it has none: not Linux, or an old one."""
+    """Return the C library's function; None if it has none, because it is not Linux or is too old."""
     try:
         function: Callable[..., int] = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:
@@ -68,9 +68,9 @@ def _find_renameat2() -> Callable[..., int] | None:
 
 
 def _make_new(source: int, name: str, target: int, new_name: str) -> bool:
-    """Do as `move_new` does, with calls that every system has.
+    """Do the same as `move_new`, with calls that every system has.
 
-    A directory is created first, so that others find it there; whatever they put into it makes the rename fail.
+    A directory is created first to take the name. If others put something into it, the rename fails.
     """
     try:
         if stat.S_ISDIR(os.stat(name, dir_fd=source, follow_symlinks=False).st_mode):

@@ -29,28 +29,29 @@ _NO_FILE = -1
 
 
 MAX_LINKS = 100_000
-"""Files with several names in one tree; their paths are held in memory."""
+"""Maximum number of files with several names in one tree, because their paths are held in memory."""
 
 MAX_LINK_BYTES = 1 << 25
-"""Bytes of their paths."""
+"""Maximum total size of their paths, in bytes."""
 
 
 class Unpacker:
     """Writes the records of one tree below a directory. Use it in a `with` statement, or call `close`.
 
     Every entry is created relative to the descriptor of its directory, which is a real one below the target, and
-    nothing existing is written through, so nothing outside the target is touched whatever the records say. Memory
+    existing files are not written to, so nothing outside the target is touched whatever the records contain. Memory
     grows with the depth of the tree and the number of files with several names.
     """
 
     def __init__(self, target: Path, *, trusted: bool, replace: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Unpack into `target`, an existing directory that is the caller's own; its mode and times stay as they are.
+        """Unpack into `target`, an existing directory of the caller; its mode and times are not changed.
 
-        `trusted`: the sender may run anything here anyway: symlinks and the setuid, setgid and sticky bits are kept.
-        Otherwise all is private to this user (directories 0700, files 0600 or, if the owner may execute them, 0700),
-        and a symlink that could leave the tree is refused.
-        `replace`: existing files and symlinks give way to entries of the same name, existing directories are
-        entered; otherwise an existing entry is an error.
+        `trusted`: the sender may run anything here anyway, so symlinks and the setuid, setgid and sticky bits are kept.
+        Otherwise everything is private to this user (directories 0700, files 0600 or, if the owner may execute them,
+        0700), and symlinks that could leave the tree are rejected.
+
+        `replace`: existing files and symlinks are replaced, and existing directories are kept and unpacked into.
+        Without it an existing entry is an error.
 
         Raises JobError if `target` cannot be opened.
         """
@@ -65,13 +66,13 @@ class Unpacker:
         """Link number to the path of the file that announced it."""
         self._link_bytes = 0
         self._path = b""
-        """Of the entry at hand, for messages."""
+        """Path of the current entry, for messages."""
         self._file = _NO_FILE
         """Descriptor of the file that data is expected for."""
         self._left = 0
-        """Bytes that are still expected for it."""
+        """Number of bytes that are still expected for it."""
         self._file_mode = 0
-        """The mode it still has to get, or 0 if it was created with it."""
+        """The mode to set at its end, or 0 if it was created with it."""
         self._file_mtime_ns = 0
         self._closed = False
         try:
@@ -79,7 +80,7 @@ class Unpacker:
         except OSError as error:
             raise creation.cannot_write(target, b"", error) from error
         self._descent = Descent(root)
-        # A directory that exists already can have an ACL of its own, so no mode given at creation is relied on there.
+        # An existing directory can have its own ACL, so modes are not relied on at creation.
         self._kept = 0 if replace else creation.kept_permissions(root)
 
     def __enter__(self) -> Unpacker:
@@ -89,16 +90,16 @@ class Unpacker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close all that is open."""
+        """Close the unpacker."""
         self.close()
 
     @property
     def complete(self) -> bool:
-        """True after a TreeEnd that agreed with what came before."""
+        """True after a TreeEnd that matched the entries before it."""
         return self._complete
 
     def close(self) -> None:
-        """Close all that is open. What is written stays; directories not yet left keep the mode 0700."""
+        """Close all descriptors. Written entries remain; directories that are still open keep the mode 0700."""
         self._closed = True
         self._descent.close()
         if self._file != _NO_FILE:
@@ -107,7 +108,7 @@ class Unpacker:
                 os.close(fd)
 
     def receive(self, record: FileEntry | FileData | TreeEnd) -> None:
-        """Write what the record says. After an error the unpacker is closed.
+        """Write one record. After an error the unpacker is closed.
 
         Raises UnsafePath for an entry with an invalid name or outside the tree; RemoteProtocolError for records in an
         order or with numbers that no sender produces, and for a tree over a limit; JobError if this host cannot write
@@ -154,7 +155,7 @@ class Unpacker:
 
     def _finish_file(self) -> None:
         fd = self._file
-        # Last, because writing would take away the setuid bit and change the time.
+        # Last, because writing clears the setuid bit and changes the time.
         if self._file_mode:
             os.fchmod(fd, self._file_mode)
         mtime_ns = self._file_mtime_ns
@@ -206,7 +207,7 @@ class Unpacker:
         return self._descent.locate(path)
 
     def _directory_mode(self, mode: int) -> int:
-        # A stranger must not be able to make a directory that its owner cannot look into or remove.
+        # An untrusted sender must not be able to create a directory that its owner cannot list or remove.
         return mode & _TRUSTED_MODE if self._trusted else 0o700
 
     def _file_mode_of(self, mode: int) -> int:
@@ -285,7 +286,7 @@ def _write_all(fd: int, data: memoryview) -> None:
 
 @dataclass(slots=True)
 class Directory:
-    """A directory that entries may still come for."""
+    """A directory for which more entries may follow."""
 
     fd: int
     prefix: bytes
@@ -295,21 +296,21 @@ class Directory:
 
 
 class Descent:
-    """A stack of open directories, the target at its bottom. Entries come depth first, so no other is needed."""
+    """A stack of open directories with the target at the bottom, which is enough because entries are depth first."""
 
     def __init__(self, root_fd: int) -> None:
-        """`root_fd` is closed by `close`; the root's mode and times are left alone."""
+        """Begin at `root_fd`, which `close` closes; the root's mode and times are not changed."""
         self.root = Directory(root_fd, b"", 0, 0)
         self.stack = [self.root]
 
     def enter(self, directory: Directory) -> None:
-        """Make the directory, which is in the current one, the current one. Its descriptor is closed when left."""
+        """Enter a directory of the current one. Its descriptor is closed when it is left."""
         self.stack.append(directory)
 
     def locate(self, path: bytes) -> bytes:
-        """Leave directories until the one that holds the entry is the current one; the entry's name in it.
+        """Leave directories until the current one contains the entry, and return the entry's name in it.
 
-        Raises UnsafePath if the path is not valid, RemoteProtocolError if no open directory holds it, and OSError.
+        Raises UnsafePath if the path is not valid, RemoteProtocolError if no open directory contains it, and OSError.
         """
         *parents, name = split_path(path)
         prefix = b"/".join([*parents, b""])
@@ -328,7 +329,7 @@ class Descent:
             self._leave()
 
     def close(self) -> None:
-        """Close all descriptors, the root's too, without setting modes and times."""
+        """Close all descriptors, including the root's, without setting modes and times."""
         while self.stack:
             with contextlib.suppress(OSError):
                 os.close(self.stack.pop().fd)
