@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 import playstream
+from playstream.pipeline.job import job as job_module
+from playstream.pipeline.protocol import Job
 from tests.interface.programs import HOSTS, INVENTORY, debug, fake, messages, output, play
 
 SHOW = 'for word in "$@"; do case $word in /*) cat "$word" 2>/dev/null || echo "$word";; *) echo "$word";; esac; done'
@@ -239,3 +242,29 @@ def test_the_default_inventory_with_json_and_localhost(demo: Path) -> None:
     runner = playstream.run(module="ping", inventory=text, quiet=True)
     assert runner.status == "successful"
     assert [event["event_data"]["host"] for event in runner.events if event["event"] == "runner_on_ok"] == ["localhost"]
+
+
+@pytest.mark.parametrize("tree", [True, False])
+@pytest.mark.parametrize("dialect", ["playstream", "runner"])
+def test_values_are_checked_once_on_each_side(
+    demo: Path, monkeypatch: pytest.MonkeyPatch, dialect: Any, tree: bool
+) -> None:
+    """A large job is copied by each check; and two places that check would come to differ."""
+    checked: list[str] = []
+    check = job_module._check_values
+
+    def count(job: Job) -> Job:
+        checked.append(job.ident)
+        return check(job)
+
+    monkeypatch.setattr(job_module, "_check_values", count)
+    job = io.BytesIO()
+    options: dict[str, Any] = {"private_data_dir": demo, "playbook": "site.yml", "ident": "7", "binary": "true"}
+    playstream.run(streamer="transmit", dialect=dialect, only_transmit_kwargs=not tree, _output=job, **options)
+    assert checked == ["7"]
+    job.seek(0)
+    own = None if tree else demo
+    playstream.run(streamer="worker", private_data_dir=own, _input=job, _output=io.BytesIO())
+    assert checked == ["7", "7"]
+    playstream.run(**options, quiet=True)
+    assert checked == ["7", "7", "7"]
