@@ -344,7 +344,11 @@ def kill_marked(spool: Path) -> list[int]:
     They are found by their environment, and as by `kill_servants`.
     """
     mark = os.fsencode(f"{SPOOL_VARIABLE}={spool}")
-    return _kill(lambda entry: mark in _read(entry / "environ").split(b"\0") or _serves(entry, spool))
+    return _kill(
+        lambda entry: (
+            (mark in _read(entry / "environ").split(b"\0") and not _removes_container(entry)) or _serves(entry, spool)
+        )
+    )
 
 
 def kill_servants(spool: Path) -> list[int]:
@@ -354,6 +358,15 @@ def kill_servants(spool: Path) -> list[int]:
     directory on their command line.
     """
     return _kill(lambda entry: _serves(entry, spool))
+
+
+def _removes_container(entry: Path) -> bool:
+    """Return whether a process removes a container of podman's when what runs in it has ended.
+
+    That is conmon, and the command that it starts for this. podman 5 gives both the environment of `podman run`.
+    """
+    name = _read(entry / "comm").strip()
+    return name == b"conmon" or (name == b"podman" and b"\0container\0cleanup\0" in _read(entry / "cmdline"))
 
 
 def _serves(entry: Path, spool: Path) -> bool:
