@@ -1,6 +1,6 @@
-"""The worker: takes a job's records, runs Ansible under supervision, gives status, events and artifacts back.
+"""The worker: receives a job's records, runs Ansible under supervision, and sends status, events and artifacts.
 
-How records become bytes, and what happens to them afterwards, is not its concern.
+The encoding of records, and what happens to them afterwards, do not belong here.
 """
 
 from playstream.worker.stage import Worker, WorkerOptions, WorkResult

@@ -12,14 +12,15 @@ from typing import Any
 from playstream._version import __version__
 
 _UUID_FILE = ".ansible_runner_uuid"
-"""In the home directory. ansible-runner's name: a host keeps its identity when it changes from one to the other."""
+"""A file in the home directory, with ansible-runner's name: a host keeps its identity when it changes from one to the
+other."""
 _MEMORY_FILE = Path("/proc/meminfo")
 
 
 def worker_info() -> dict[str, Any]:
-    """`cpu_count`, `mem_in_bytes`, `runner_version`, `uuid` and `errors`; what is not known is None.
+    """Return `cpu_count`, `mem_in_bytes`, `runner_version`, `uuid` and `errors`; unknown values are None.
 
-    The numbers are the whole machine's, as ansible-runner's are; limits of a container or cgroup are not in them.
+    The numbers are those of the whole machine, as with ansible-runner; limits of a container or cgroup do not count.
 
     Example:
         >>> sorted(worker_info())
@@ -42,11 +43,11 @@ def cpu_count() -> int:
 
 
 def memory_bytes() -> int:
-    """Return the bytes of memory of this host.
+    """Return the size of this host's memory in bytes.
 
     Raises:
-        OSError: the kernel does not say.
-        ValueError: the kernel says it in another form.
+        OSError: the kernel does not report it.
+        ValueError: the kernel reports it in an unknown form.
     """
     match = re.search(r"^MemTotal:\s+(\d+) kB", _MEMORY_FILE.read_text(encoding="ascii"), re.MULTILINE)
     if match is None:
@@ -58,11 +59,11 @@ def host_uuid(path: Path | None = None) -> str:
     """Return the UUID of this host and user; the first call creates it.
 
     Args:
-        path: the file that keeps it; None for the one in the home directory.
+        path: the file that stores it; None for the one in the home directory.
 
     Raises:
-        OSError: it can be neither read nor kept.
-        ValueError: the file holds something else.
+        OSError: it can be neither read nor stored.
+        ValueError: the file contains something else.
     """
     try:
         path = path or Path.home() / _UUID_FILE
@@ -76,7 +77,7 @@ def host_uuid(path: Path | None = None) -> str:
     try:
         with os.fdopen(fd, "w", encoding="ascii") as file:
             file.write(str(uuid.uuid4()))
-        # A link, unlike a rename, leaves alone what another process has made meanwhile.
+        # A link, unlike a rename, does not replace a file that another process created meanwhile.
         os.link(temporary, path)
     except FileExistsError:
         pass

@@ -1,4 +1,4 @@
-"""A child process that is signalled and waited for with a limit."""
+"""A child process that can be signalled and waited for with a time limit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 
 _PAUSE_SECONDS = 0.01
-"""How often to look whether it has ended, where the kernel does not tell."""
+"""How often to check whether it has ended, if the kernel has no handle for it."""
 _KILL_SECONDS = 1.0
-"""How long a process may take to end that is killed."""
+"""How long a killed process may take to end."""
 
 
 class Child:
@@ -27,11 +27,11 @@ class Child:
         self._pid = pid
         try:
             self._handle: int | None = own_descriptor(os.pidfd_open(pid))
-        except (AttributeError, OSError):  # it has ended, or the kernel or a sandbox has no such handles
+        except (AttributeError, OSError):  # it has ended, or the kernel or a sandbox does not support such handles
             self._handle = None
         self._reaped = False
         self.exit_code: int | None = None
-        """Its exit status, or minus the number of the signal that ended it; None while that is not known."""
+        """Its exit status, or the negative number of the signal that ended it; None while that is not known."""
 
     def signal(self, number: signal.Signals) -> None:
         """Signal it, unless it has ended."""
@@ -44,7 +44,7 @@ class Child:
             pass  # it has ended
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it has ended; False if it has not within `seconds`."""
+        """Wait until it has ended. Return False if it has not after `seconds`."""
         if self._handle is not None:
             poll = select.poll()
             poll.register(self._handle, select.POLLIN)
@@ -63,12 +63,12 @@ class Child:
             self._handle = None
 
     def _reap(self) -> bool:
-        """Reap the process; False while it runs. What is traced goes to its tracer first, so this never blocks."""
+        """Reap the process; return False while it runs. Never block, because a tracer may reap it first."""
         if not self._reaped:
             try:
                 pid, status = os.waitpid(self._pid, os.WNOHANG)
             except ChildProcessError:
-                self._reaped = True  # the embedding program reaps all its children itself
+                self._reaped = True  # the embedding program reaps all of its children
             else:
                 if pid:
                     self._reaped = True
@@ -77,7 +77,7 @@ class Child:
 
 
 def run_briefly(words: Sequence[str], env: Mapping[str, str], seconds: float) -> None:
-    """Run a program without input and output, and wait for its end, or end it when that takes too long.
+    """Run a program without input and output, and wait for its end, or kill it if that takes too long.
 
     Args:
         words: the program and its arguments. Nothing happens if there is no such program.

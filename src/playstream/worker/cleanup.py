@@ -1,4 +1,4 @@
-"""Removing what jobs have left on this host: directories that are no longer in use, and container images."""
+"""Removing what jobs have left on this host: unused directories and container images."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _NO_SPACE_FREED = re.compile(r"total reclaimed space:\s*0\s*B", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Removal:
-    """What became of the directories that a pattern names."""
+    """What happened to the directories that match a pattern."""
 
     removed: list[Path] = field(default_factory=list)
     kept: list[tuple[Path, str]] = field(default_factory=list)
-    """With the reason. Those that the caller's own words or the grace period keep are not listed."""
+    """Paths with the reason. Those kept by the caller's own arguments or the grace period are not listed."""
     failed: list[tuple[Path, str]] = field(default_factory=list)
-    """With the reason; some of it may be gone."""
+    """Paths with the reason; a part of their content may have been removed."""
 
 
 def split_list(words: Iterable[str]) -> list[str]:
-    """Split words that were given one by one, or several in one with spaces, commas or quotes.
+    """Split arguments, each of which may contain several words, with spaces, commas or quotes.
 
     Example:
         >>> split_list(["a b", "c,d", '"e"', ""])
@@ -47,18 +47,18 @@ def split_list(words: Iterable[str]) -> list[str]:
 def remove_directories(
     pattern: str, *, exclude: Sequence[str] = (), grace_minutes: float = DEFAULT_GRACE_MINUTES
 ) -> Removal:
-    """Remove the directories whose paths match, unless a job uses them. Files and links are left alone.
+    """Remove the directories whose paths match, unless a job uses them. Files and links are not removed.
 
-    What matches by way of a link is left alone too, for a job's tree may have brought it: links are followed as far as
-    the pattern is literal, and no further.
+    Links are followed only in the literal part of the pattern. What matches through another link is not removed,
+    because the link may have been sent with a job's tree.
 
     Args:
-        pattern: as the shell's, such as `/tmp/awx_*`.
-        exclude: texts; a directory whose path contains one stays.
-        grace_minutes: a directory that was changed within this time stays; 0 for no such time.
+        pattern: a pattern as in the shell, such as `/tmp/awx_*`.
+        exclude: texts; a directory whose path contains one is kept.
+        grace_minutes: a directory that was changed within this time is kept; 0 for no such time.
 
     Raises:
-        ConfigurationError: the pattern names a directory of the system. Nothing has been removed.
+        ConfigurationError: the pattern matches a directory of the system. Nothing was removed.
     """
     paths = [Path(absolute_path(name)) for name in sorted(glob.glob(pattern))]
     _refuse_system_directories(pattern, paths)
@@ -97,7 +97,7 @@ def _refuse_system_directories(pattern: str, paths: Sequence[Path]) -> None:
 
 
 def _remove(path: Path, pid: int | None, done: Removal) -> None:
-    """Remove one directory, holding its lock so that no job takes it meanwhile."""
+    """Remove one directory while holding its lock, so that no job takes it meanwhile."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
@@ -117,7 +117,7 @@ def _remove(path: Path, pid: int | None, done: Removal) -> None:
 
 def _remove_tree(path: Path, done: Removal) -> None:
     if is_spool_name(path.name):
-        kill_marked(path)  # a spool of a dead worker: nothing else ends the processes that it left
+        kill_marked(path)  # in a spool of a dead worker nothing else ends the remaining processes
     remains = remove_tree(path)
     if remains is None:
         done.removed.append(path)
@@ -126,7 +126,7 @@ def _remove_tree(path: Path, done: Removal) -> None:
 
 
 def _in_use_by_processes(paths: Sequence[Path]) -> dict[Path, int]:
-    """Return the paths that a process has as its working directory, or has files open below."""
+    """Return the paths below which a process has its working directory or open files."""
     places = {str(path.resolve()): path for path in paths}
     used: dict[Path, int] = {}
     for entry in Path("/proc").iterdir():
@@ -142,7 +142,7 @@ def _places_of(process: Path) -> Iterator[str]:
     try:
         links = [process / "cwd", process / "root", *(process / "fd").iterdir()]
     except OSError:
-        return  # it has ended, or is another user's
+        return  # it has ended, or belongs to another user
     for link in links:
         try:
             yield os.readlink(link)
@@ -151,21 +151,21 @@ def _places_of(process: Path) -> Iterator[str]:
 
 
 def remove_images(images: Sequence[str], executable: str) -> int:
-    """Take names from container images, so that a prune removes those that have none left.
+    """Remove names of container images, so that pruning removes images without a name.
 
-    Containers that run are left alone.
+    Running containers are not affected.
 
     Args:
         images: names with or without a tag.
         executable: podman or docker, or the path of one.
 
     Returns:
-        How many names were taken away.
+        The number of removed names.
 
     Raises:
         ConfigurationError: a name is not valid.
         ExecutableNotFound: the engine is not on this host.
-        JobError: the engine refuses; says why.
+        JobError: the engine fails; the message has the reason.
     """
     for image in images:
         if image.startswith("-"):
@@ -176,21 +176,21 @@ def remove_images(images: Sequence[str], executable: str) -> int:
         for name in sorted(set(_call(engine, "images", "--format", "{{.Repository}}:{{.Tag}}", image).split())):
             if name.startswith("<none>"):
                 continue
-            # podman's rmi would end containers of the image; docker's only takes the name away.
+            # podman's rmi would stop containers of the image; docker's only removes the name.
             _call(engine, *(["untag", name] if Path(engine).name == "podman" else ["rmi", "--force", name]))
             count += 1
     return count
 
 
 def prune_images(executable: str) -> bool:
-    """Remove the images that have no name and no container.
+    """Remove all images that have neither a name nor a container.
 
     Returns:
         True if there were any.
 
     Raises:
         ExecutableNotFound: the engine is not on this host.
-        JobError: the engine refuses; says why.
+        JobError: the engine fails; the message has the reason.
     """
     output = _call(_find_engine(executable), "image", "prune", "--force")
     return bool(output) and not _NO_SPACE_FREED.fullmatch(output)

@@ -1,4 +1,4 @@
-"""The command: the words, the environment and the directory that something is started with."""
+"""The command: the arguments, the environment and the directory with which a program is started."""
 
 from __future__ import annotations
 
@@ -15,46 +15,47 @@ from playstream.pipeline.job.redaction import redact, redact_words
 from playstream.worker.isolation.environment import Handover
 
 _MAX_SHOWN = 1 << 20
-"""Bytes of JSON that the words of a command may have in a status, and its variables: a record of it takes 4 MiB."""
+"""Maximum size, in bytes of JSON, of a command's arguments in a status, and of its variables. A record may have 4
+MiB."""
 _LONGEST_SHOWN = 1000
-"""Characters of a word that are shown where all would be more."""
+"""Number of characters that are shown of each argument if the total is too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is started. `env` and `argv` may hold secrets; `shown_argv` and `shown_env` do not."""
+    """A command to start. `env` and `argv` may contain secrets; `shown_argv` and `shown_env` do not."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
-    """The environment of the job: where an engine starts it, what it has inside."""
+    """The environment of the job; if an engine starts it, the environment inside."""
     cwd: Path
     handover: Handover | None = None
-    """How `env` gets past an engine; None without one."""
+    """How `env` is passed through an engine; None without an engine."""
     shown: tuple[str, ...] = ()
-    """What is shown instead of `argv`; empty for `argv` itself."""
+    """The arguments that are shown instead of `argv`; empty for `argv` itself."""
 
     @property
     def start_env(self) -> dict[str, str]:
         """The environment that the program is started with.
 
         Raises:
-            ConfigurationError: a variable was added that cannot be given to the job.
+            ConfigurationError: a variable was added that cannot be passed to the job.
         """
         return dict(self.env) if self.handover is None else self.handover.start_env(self.env)
 
     @property
     def shown_argv(self) -> tuple[str, ...]:
-        """The words for a status: without secrets (`redact_words`), and shortened if they are too long."""
+        """The arguments for a status: without secrets (`redact_words`), and shortened if they are too long."""
         return tuple(word for word, _ in _fit((word, "") for word in redact_words(self.shown or self.argv)))
 
     @property
     def shown_env(self) -> dict[str, str]:
-        """The environment, likewise."""
+        """The environment for a status, in the same form."""
         return dict(_fit(redact(self.env).items()))
 
 
 def _fit(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the texts, shortened if together they have more than _MAX_SHOWN bytes of JSON."""
+    """Return the texts, shortened if they have more than _MAX_SHOWN bytes of JSON in total."""
     texts = list(items)
     if len(json.dumps(texts)) <= _MAX_SHOWN:
         return texts
@@ -75,7 +76,7 @@ def _cut(text: str) -> str:
 
 
 def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
-    """Find a program on the job's PATH or beside this Python, and return its path.
+    """Find a program on the job's PATH or next to this Python, and return its path.
 
     Raises:
         ExecutableNotFound: it is in neither place.
@@ -85,7 +86,7 @@ def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
         if found is None:
             raise ExecutableNotFound(f"{name} is not an executable program on this host (relative to {str(cwd)!r})")
         return name
-    # A worker started by its path (ssh host /opt/venv/bin/playstream worker) has its Ansible beside it.
+    # A worker that is started by its path (ssh host /opt/venv/bin/playstream worker) has its Ansible next to it.
     beside = os.path.dirname(find_python())
     found = shutil.which(name, path=env.get("PATH", os.defpath)) or shutil.which(name, path=beside)
     if found is None:

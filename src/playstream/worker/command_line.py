@@ -1,4 +1,4 @@
-"""The words of the command line: the job's arguments as Ansible's options."""
+"""The command line: the job's fields as Ansible's arguments."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from playstream.worker.paths import Paths
 from playstream.worker.run_files import Seen, write_extravars, write_inventories, write_playbook
 
 COMMA_VARIABLE = "PLAYSTREAM_COMMA"
-"""Stands for a comma in the path of an inventory, which Ansible would take for a list of hosts. Ansible replaces it."""
+"""Replaces a comma in the path of an inventory, which Ansible would read as a list of hosts. Ansible expands it."""
 
 
 def make_command_line(job: Job, paths: Paths, seen: Seen, *, checked: bool = False) -> list[str]:
-    """Write what the command line names into the run directory and put the words together.
+    """Write the files that the command line names into the run directory, and return its arguments.
 
     Args:
-        job: what is run.
-        paths: its places on this host.
-        seen: what a path is called where the job runs.
-        checked: the playbook has been looked for where the job was made, in the same place.
+        job: the job.
+        paths: its paths on this host.
+        seen: converts a path to its name where the job runs.
+        checked: whether the playbook was already looked up, on this host.
 
     Raises:
         JobError: the playbook is not on this host.

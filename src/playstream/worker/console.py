@@ -1,4 +1,4 @@
-"""What a command runs on, a terminal or pipes, and the artifacts that keep its output."""
+"""The console of a command, a terminal or pipes, and the artifacts with its output."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class CommandOutput(Protocol):
     """One output of the command."""
 
     name: str
-    """The artifact that it becomes: `stdout` or `stderr`."""
+    """The name of its artifact: `stdout` or `stderr`."""
     ended: bool
-    """True when nothing more can come."""
+    """True when no more output can arrive."""
 
     def fileno(self) -> int:
-        """To wait for output."""
+        """Return a descriptor to wait for output."""
 
     def read(self) -> bytes:
         """Return the available output, at most READ_SIZE bytes; empty if there is none."""
@@ -31,33 +31,33 @@ class Console(Protocol):
     """A terminal or pipes."""
 
     tty: str | None
-    """Name of the terminal that the command is started on."""
+    """Name of the terminal on which the command is started; None for pipes."""
     descriptors: tuple[int, int, int] | None
-    """Without a terminal: what the command is started with as standard input, output and error."""
+    """Without a terminal: the descriptors of the command's standard input, output and error."""
 
     @property
     def outputs(self) -> Sequence[CommandOutput]:
         """The outputs that are read here."""
 
     def started(self) -> None:
-        """Release what only the command needs; called after it has been started."""
+        """Release what only the command needs; called after the command was started."""
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all descriptors."""
 
 
 class Transcript:
-    """Writes output to `path`, 0600; to nothing when it is None."""
+    """Writes output to `path`, with mode 0600; writes nothing if it is None."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path or Path(os.devnull)
         exclusive = os.O_CREAT | os.O_EXCL if path is not None else 0
         self._fd = own_descriptor(os.open(self._path, os.O_WRONLY | exclusive | os.O_CLOEXEC, 0o600))
         self.error: str | None = None
-        """Why writing has stopped; a message."""
+        """A message that says why writing has stopped; None while it has not."""
 
     def write(self, data: bytes) -> None:
-        """Append `data`; after an error, nothing."""
+        """Append `data`; do nothing after an error."""
         view = memoryview(data)
         while view and self.error is None:
             try:

@@ -1,4 +1,4 @@
-"""The directories of jobs: new ones, those that a job uses (it holds a lock), and those that are never removed."""
+"""The directories of jobs: new ones, those that a job uses (and locks), and those that are never removed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from playstream.pipeline.tree.directories import make_private
 from playstream.worker.guard import Guard
 
 _PATIENCE_SECONDS = 1.0
-"""How long a lock may be held by a process that only checks, or that is about to remove the directory."""
+"""How long a process that only checks, or removes the directory, may hold a lock."""
 _LOOK_SECONDS = 0.02
 
 
 def take_directory(path: Path, *, alone: bool) -> int:
-    """Make a directory if it is missing, and lock it.
+    """Create a directory if it is missing, and lock it.
 
     Args:
         path: the directory.
@@ -31,8 +31,8 @@ def take_directory(path: Path, *, alone: bool) -> int:
         A descriptor of the directory. The lock is held until it is closed.
 
     Raises:
-        ConfigurationError: a job uses it that cannot share it, or that this one cannot share it with.
-        OSError: it cannot be made or opened.
+        ConfigurationError: another job uses it, and one of the two cannot share it.
+        OSError: it cannot be created or opened.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -42,7 +42,7 @@ def take_directory(path: Path, *, alone: bool) -> int:
         except FileNotFoundError:
             if time.monotonic() > deadline:
                 raise
-            continue  # its last user has just removed it
+            continue  # its last user has removed it meanwhile
         free = is_free(fd, shared=not alone)
         if free and is_at(path, fd) and not (alone and is_locked_below(path)):
             return fd
@@ -56,7 +56,7 @@ def take_directory(path: Path, *, alone: bool) -> int:
 
 
 def is_free(fd: int, *, shared: bool = False) -> bool:
-    """Take the lock of a file or directory; False if another process holds it."""
+    """Try to take the lock of a file or directory. Return False if another process holds it."""
     try:
         return try_lock(fd, shared=shared)
     except OSError:
@@ -64,9 +64,9 @@ def is_free(fd: int, *, shared: bool = False) -> bool:
 
 
 def is_locked_below(path: Path) -> bool:
-    """Return whether a run is active in a private data directory: it locks its artifacts, and the file that marks it.
+    """Return whether a run is active in a private data directory: a run locks its artifacts and its marker file.
 
-    Of what is another user's, and may not be looked at, it is taken for granted.
+    If an entry belongs to another user and cannot be checked, this returns True.
     """
     return any(_is_locked(item) for item in _list_lockable(path))
 
@@ -79,7 +79,7 @@ def _list_lockable(path: Path) -> Iterator[Path]:
         try:
             names = os.listdir(directory)
         except OSError:
-            continue  # there is none, its last user removes it meanwhile, or it is closed: its own lock counts
+            continue  # missing, removed meanwhile, or not accessible: then only the lock of the directory itself counts
         yield from (item for item in map(directory.joinpath, names) if not item.is_symlink())
 
 
@@ -107,15 +107,15 @@ def make_new_directory(place: Path, prefix: str, guard: Guard | None) -> Path:
     """Create a directory that only this user can enter, with an unpredictable name.
 
     Args:
-        place: what it is made in.
-        prefix: what its name begins with; 8 letters and digits follow.
-        guard: removes it if this process dies; from the moment that it is there.
+        place: the parent directory.
+        prefix: the beginning of its name; 8 letters and digits follow.
+        guard: removes it if this process dies, from the moment of its creation.
 
     Returns:
         The directory.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     while True:
         path = place / (prefix + base64.b32encode(os.urandom(5)).decode().lower())
@@ -127,7 +127,7 @@ def make_new_directory(place: Path, prefix: str, guard: Guard | None) -> Path:
             if guard is not None:
                 guard.disown(path)
         else:
-            # The umask may have taken from it. A sweeping worker may have taken it for a leftover.
+            # The umask may have reduced the mode. A worker that removes leftovers may have removed the directory.
             with contextlib.suppress(FileNotFoundError):
                 path.chmod(0o700)
             return path
@@ -154,7 +154,7 @@ _PROTECTED = (
     "/usr",
     "/var",
     "/var/lib",
-    "/tmp",  # noqa: S108 - as the next two: never removed
+    "/tmp",  # noqa: S108 - never removed, like the next two
     "/var/tmp",  # noqa: S108
     "/dev/shm",  # noqa: S108
 )
@@ -162,7 +162,7 @@ _PROTECTED_TREES = ("/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin",
 
 
 def is_system_directory(path: Path) -> bool:
-    """Return whether a directory is the system's, the home, the one for temporary files, or a parent of these."""
+    """Return whether a directory belongs to the system, is the home or temporary directory, or a parent of these."""
     never = {Path(name).resolve() for name in (*_PROTECTED, tempfile.gettempdir(), os.path.expanduser("~"))}
     never |= {parent for known in never for parent in known.parents}
     real = path.resolve()

@@ -1,4 +1,4 @@
-"""The environment that Ansible is started with."""
+"""The environment of Ansible."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, Paths
 from playstream.worker.run_files import Seen
 
 SPOOL_VARIABLE = "PLAYSTREAM_SPOOL"
-"""In the environment of every process of a job: marks them as that spool's."""
+"""A variable of every process of a job, which names its spool."""
 
 
 def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> dict[str, str]:
     """Return the job's variables: this host's if `inherit`, the caller's, and those for events and facts.
 
     Args:
-        job: what is to be run.
-        paths: its places on this host.
-        seen: what a path is called where the job runs.
-        inherit: False where this host's environment means nothing, as in a container.
+        job: the job.
+        paths: its paths on this host.
+        seen: converts a path to its name where the job runs.
+        inherit: False if this host's environment does not apply, as in a container.
 
     Raises:
-        ConfigurationError: ansible.cfg has what no variable can have.
+        ConfigurationError: ansible.cfg has a value that no variable can have.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith("PLAYSTREAM_")} if inherit else {}
     env.update(job.envvars)
@@ -43,9 +43,9 @@ def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> di
         )
     if job.module:
         env["ANSIBLE_LOAD_CALLBACK_PLUGINS"] = "1"
-        env.setdefault("AD_HOC_COMMAND_ID", "1")  # ansible-runner's events of a module have it always
+        env.setdefault("AD_HOC_COMMAND_ID", "1")  # events of a module always have it in ansible-runner
     if job.ssh_key:
-        # Connections opened with this key must not be used by other runs, and end with this one.
+        # Connections opened with this key must not be used by other runs, and must end with this one.
         env["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(seen(paths.control))
     if job.omit_event_data:
         env["RUNNER_OMIT_EVENTS"] = "true"
@@ -59,7 +59,7 @@ def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> di
 
 
 def _plugin_path(kind: str, own: Path, env: Mapping[str, str], config: AnsibleConfig) -> str:
-    """Return our plugin directory, followed by those of the environment, of ansible.cfg or of Ansible's default."""
+    """Return playstream's plugin directory, then those of the environment, of ansible.cfg or Ansible's default."""
     given = env.get(f"ANSIBLE_{kind.upper()}_PLUGINS")
     places = given.split(":") if given else config.get_paths(f"{kind}_plugins")
     if places is None:
@@ -76,7 +76,7 @@ def _fact_cache(job: Job, paths: Paths, seen: Seen, env: Mapping[str, str], conf
     if kind != "jsonfile":
         return {"ANSIBLE_CACHE_PLUGIN": kind}
     return {
-        "ANSIBLE_CACHE_PLUGIN": "playstream",  # jsonfile's files, at a lower cost
+        "ANSIBLE_CACHE_PLUGIN": "playstream",  # the same files as jsonfile, at a lower cost
         "ANSIBLE_CACHE_PLUGINS": _plugin_path("cache", seen(CACHE_PLUGIN_DIR), env, config),
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(seen(fact_cache_dir(job, paths))),
     }

@@ -1,8 +1,8 @@
-"""Events on their way from the callback plugin to the outbox.
+"""Passing events from the callback plugin to the outbox.
 
-The plugin numbers its events and counts their lines itself, so they are passed on as they are. What was on the
-terminal before the plugin was loaded (a playbook that does not parse, a prompt for a password) becomes `verbose`
-events here, and the plugin is told where to continue counting.
+The plugin numbers its events and counts their lines itself, so they are passed on unchanged. Output of the terminal
+before the plugin is loaded (an error in the playbook, a prompt for a password) becomes `verbose` events here, and the
+plugin receives the numbers with which to continue.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from playstream.worker.paths import Paths
 
 _READ_SIZE = 1 << 18
 _MAX_LINE = 60 << 20
-"""Bytes of one event; larger ones are sent without their data, with a Log record. Below the protocol's limit for a
-record."""
+"""Maximum size of one event in bytes; larger ones are sent without their data, with a Log record. It is lower than the
+protocol's limit for a record."""
 _DATA = b'"event_data":'
-"""What the plugin writes last into an event. Inside of a text its quotes would have backslashes."""
+"""The last field that the plugin writes into an event. Inside a string its quotes would be escaped."""
 _MAX_TEXT = 1 << 16
-"""Bytes of text without a line end that become one `verbose` event."""
+"""Maximum number of bytes without a line end in one `verbose` event."""
 _LAST_READS = 64
-"""Reads after Ansible's end. A pipe holds far less; output of processes that it left behind is not waited for."""
+"""Maximum number of reads after Ansible's end, more than a pipe can hold. Output of processes that Ansible left
+running is not waited for."""
 _ID_VARIABLES = ("JOB_ID", "AD_HOC_COMMAND_ID", "PROJECT_UPDATE_ID")
 _HELLO = b'{"playstream":'
 
@@ -39,16 +40,16 @@ class EventSource:
     """The reading end of the plugin's pipe.
 
     Args:
-        paths: where the two FIFOs are made.
+        paths: the job's paths, with those of the two FIFOs.
         ident: the job's, for the events made here.
-        env: the job's environment: numbers of AWX's in it go into the events made here, as the plugin does.
+        env: the job's environment; AWX's numbers in it are added to the events made here, as in the plugin.
         emit: takes records, one or more at a time.
-        drain_terminal: reads what is on the terminal now, which calls `text`.
-        find_secrets: what an Ansible that masks secrets is to mask.
+        drain_terminal: reads the current output of the terminal, which calls `text`.
+        find_secrets: returns what Ansible must mask, if it can mask secrets.
 
     Raises:
-        JobError: the run directory has them already: another run is active there.
-        OSError: they cannot be made.
+        JobError: the FIFOs exist, because another run is active in the run directory.
+        OSError: they cannot be created.
     """
 
     def __init__(
@@ -63,10 +64,10 @@ class EventSource:
         self._paths = (paths.events, paths.origin)
         for path in self._paths:
             _make_fifo(path)
-        # Open for both ends, so that opening never waits and a writer that exits causes no end of file.
+        # Opened for reading and writing, so that opening never blocks and the exit of a writer is no end of file.
         self._pipe = own_descriptor(os.open(paths.events, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         self.capacity = enlarge_pipe(self._pipe)
-        """Bytes that wait without their writer waiting too."""
+        """Bytes that the pipe holds before its writer blocks."""
         self._origin = own_descriptor(os.open(paths.origin, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         self._ident = ident
         self._ids = {name.lower(): int(env[name]) for name in _ID_VARIABLES if env.get(name, "").isdecimal()}
@@ -81,7 +82,7 @@ class EventSource:
         self.plugin_loaded = False
 
     def fileno(self) -> int:
-        """Return the pipe, to wait for events."""
+        """Return the descriptor of the pipe, to wait for events."""
         return self._pipe
 
     def text(self, data: bytes) -> None:
@@ -96,7 +97,7 @@ class EventSource:
             self._text = self._text[_MAX_TEXT:]
 
     def read(self) -> int:
-        """Pass on what is in the pipe; the number of bytes that were there."""
+        """Pass on the content of the pipe and return its size in bytes."""
         try:
             data = os.read(self._pipe, _READ_SIZE)
         except BlockingIOError:
@@ -125,7 +126,7 @@ class EventSource:
         return [Event(self._counter, line)]
 
     def _take_head(self, line: bytes) -> list[Record]:
-        """Return an event that is too long without its data, as with omit_event_data."""
+        """Return an event that is too long, without its data, as with omit_event_data."""
         much, found = f"{self._size} bytes", line.find(_DATA)
         if found < 0:
             return [Log(LogLevel.ERROR, f"an event of {much} was dropped: at most {_MAX_LINE} can be sent")]
@@ -139,7 +140,7 @@ class EventSource:
         ]
 
     def _welcome(self, hello: bytes) -> list[Record]:
-        """Tell the plugin where to go on counting, and what Ansible is to mask, if it can."""
+        """Send the plugin the numbers with which to continue, and the secrets that Ansible should mask, if it can."""
         self._drain_terminal()
         self._flush_text()
         self.plugin_loaded = True
@@ -185,7 +186,7 @@ class EventSource:
         self._emit(Event(self._counter, json.dumps(event).encode()))
 
     def finish(self) -> None:
-        """Pass on what is left once Ansible has ended."""
+        """Pass on the remaining events after Ansible has ended."""
         for _ in range(_LAST_READS):
             if not self.read():
                 break
@@ -207,13 +208,13 @@ class EventSource:
             try:
                 path.unlink()
             except OSError:
-                pass  # the job has removed it, or put something else in its place; all goes with the spool
+                pass  # the job has removed or replaced it; everything is removed with the spool
 
 
 def _make_fifo(path: Path) -> None:
     try:
         os.mkfifo(path, 0o600)
-        path.chmod(0o600)  # whatever the umask takes away
+        path.chmod(0o600)  # regardless of the umask
     except FileExistsError:
         raise JobError(
             "the configuration of this run was prepared in another process and is already running there. Call "

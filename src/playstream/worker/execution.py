@@ -33,24 +33,24 @@ _SHELL_ERRORS = {
     127: "exit status 127: the program that runs the job was probably not found in the container or sandbox: the image "
     "contains no Ansible, or PATH does not include it. See the output",
 }
-"""What starts the job in a sandbox has ended with one of these; Ansible does not."""
+"""Exit statuses of the program that starts the job in a sandbox, which Ansible does not use."""
 _CRASHED = 250
-"""Ansible's exit status after an exception that it did not expect."""
+"""Ansible's exit status after an unexpected exception."""
 _MAX_TMPDIR = 107 - len("/pymp-12345678/listener-12345678")
-"""Bytes. The name of a socket has 107 at most, and these are what Python puts behind the directory's."""
+"""Maximum length in bytes: the path of a socket may have 107, without what Python appends to the directory."""
 
 
 class Execution:
-    """Runs one job, and puts its records into a mailbox.
+    """Runs one job and puts its records into a mailbox.
 
     Args:
-        job: what to run.
-        spool: where it lives.
+        job: the job.
+        spool: its spool.
         mailbox: takes the records: statuses and events, then the artifacts.
         cancellation: requests the end of the job.
-        link: what to watch besides, when the job came over one.
-        launch: the job made ready, if that has been done; with changes of the caller's, maybe.
-        console: what the command runs on; a terminal of its own when None. Closed at the end.
+        link: the connection that the job came over, which is watched too; None if there is none.
+        launch: the prepared job, perhaps with changes of the caller; None to prepare it here.
+        console: the console of the command; its own terminal if None. Closed at the end.
         max_seconds: this side's limit on how long the job runs; None for none.
     """
 
@@ -80,7 +80,7 @@ class Execution:
 
         Raises:
             PlaystreamError: it could not be run or watched.
-            OSError: this host refused something the job needs.
+            OSError: a file or directory that the job needs cannot be created.
         """
         launch = self._launch or prepare(self._job, self._spool)
         try:
@@ -118,7 +118,7 @@ class Execution:
                 self._job.ident,
                 launch.command.env,
                 self._mailbox.put,
-                lambda: supervisor.drain_console(),  # noqa: PLW0108 - there is no supervisor yet
+                lambda: supervisor.drain_console(),  # noqa: PLW0108 - the supervisor does not exist yet
                 lambda: find_secrets(self._job),
             )
             closing.callback(events.close)
@@ -154,7 +154,7 @@ def put_status(
     explanation: str | None = None,
     traceback: str | None = None,
 ) -> None:
-    """Say that the job's state has changed, now."""
+    """Report that the job's state has changed now."""
     why = None if explanation is None else shorten(explanation)
     record = Status(status, datetime.now(UTC).isoformat(), rc=rc, explanation=why, traceback=traceback)
     if command is not None:
@@ -163,7 +163,7 @@ def put_status(
 
 
 def _check_started(outcome: Outcome, launch: Launch) -> Outcome:
-    """Check that the engine has started the job: it may exit without, even with status 0."""
+    """Check that the engine has started the job: it may exit without doing so, even with status 0."""
     ended = outcome.status in {StatusName.SUCCESSFUL, StatusName.FAILED}
     if not ended or launch.sandbox is None:
         return outcome
@@ -179,7 +179,7 @@ def _check_started(outcome: Outcome, launch: Launch) -> Outcome:
 
 
 def _explain_crash(outcome: Outcome, launch: Launch) -> Outcome:
-    """Since ansible-core 2.21 Ansible does not start where TMPDIR has a long name, and does not say why."""
+    """Explain a crash caused by a long TMPDIR: since ansible-core 2.21 Ansible does not start and does not say why."""
     temporary = launch.command.env.get("TMPDIR", "")
     size = len(os.fsencode(temporary))
     if outcome.rc != _CRASHED or outcome.explanation is not None or size <= _MAX_TMPDIR:
@@ -195,7 +195,7 @@ def _explain_crash(outcome: Outcome, launch: Launch) -> Outcome:
 
 
 def _check_place(artifact_dir: Path) -> None:
-    """Check that the artifact directory is not a link: the job may have replaced it by one that leads out of a sandbox.
+    """Check that the job has not replaced the artifact directory by a link, which could lead out of a sandbox.
 
     Raises:
         UnsafePath: it has.
@@ -208,7 +208,7 @@ def _check_place(artifact_dir: Path) -> None:
 
 
 def _write_results(artifact_dir: Path, outcome: Outcome) -> None:
-    """Write the small artifacts; no `rc` if it is not known. On a terminal `stderr` is empty: `stdout` has all."""
+    """Write the small artifacts; no `rc` if it is not known. On a terminal `stderr` is empty: `stdout` has both."""
     texts = {"status": outcome.status.value}
     if outcome.rc is not None:
         texts["rc"] = str(outcome.rc)
@@ -231,7 +231,7 @@ def _has(fd: int, name: str) -> bool:
 
 
 def _write_new(fd: int, name: str, text: str) -> None:
-    """Replace whatever the job has put in the place of a file: a link could lead out of a sandbox."""
+    """Write a new file, replacing anything that the job has put in its place: a link could lead out of a sandbox."""
     try:
         os.unlink(name, dir_fd=fd)
     except FileNotFoundError:

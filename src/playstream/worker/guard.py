@@ -1,6 +1,6 @@
 """The worker's side of the guard: starting it, and exchanging messages with it.
 
-`guard_program.py` is the program; it says why there is one.
+`guard_program.py` is the program; its docstring explains its purpose.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from playstream.worker.launch import Launch
 
 GRACE_SECONDS = 1.5
-"""Between TERM and KILL. With what the kill itself takes, a cancelled job has ended within 2 seconds."""
+"""Time between SIGTERM and SIGKILL. Including the kill, a canceled job ends within 2 seconds."""
 _KILL_SECONDS = 3.0
 _CLEANUP_SECONDS = 10.0
-"""What the guard takes at most for the kill, and for each command of the clean-up."""
+"""Maximum time that the guard takes for the kill, and for each clean-up command."""
 _SPARE_SECONDS = 5.0
-"""What it may need besides on a busy host."""
+"""Additional time that it may need on a busy host."""
 _ANSIBLE_INTERRUPTED = 99
 """Ansible's exit status after SIGINT."""
 _FIRST_FREE = 3
@@ -46,8 +46,8 @@ _logger = logging.getLogger("playstream")
 class Guard:
     """The guard of one spool, active until `close`, and the state of the job that it starts.
 
-    A guard that was stopped is continued when there is something for it to do. One that does not answer all the same is
-    killed, and its job is ended as that of any guard that has died.
+    A stopped guard is continued when there is something for it to do. If it still does not answer, it is killed, and
+    its job is ended like that of any dead guard.
 
     Raises:
         JobError: it cannot be started.
@@ -65,50 +65,50 @@ class Guard:
         self._patience = _SPARE_SECONDS
         self._channel.settimeout(self._patience)
         self._deadline: float | None = None
-        """The deadline for the end of the job, once it was requested."""
+        """The deadline for the end of the job, after a request to end it."""
         self._gave_up = False
         self._owner = os.getpid()
         self._launch: Launch | None = None
-        """The job, once there is one."""
+        """The job; None before `start`."""
         self._started: Callable[[], object] = lambda: None
         self._input = b""
         self._terminating = False
         self._exited = False
         self._settled = True
         self.finished = False
-        """True when Ansible has ended, and, if it was terminated, every process of the job."""
+        """True when Ansible has ended and, if the job was terminated, every process of the job."""
         self.rc: int | None = None
-        """Ansible's return code; 128 + N when signal N ended it; None while it is not known."""
+        """Ansible's return code; 128 + N if signal N ended it; None while it is not known."""
 
     @property
     def is_ours(self) -> bool:
-        """False in a process that was forked from the one that it guards."""
+        """False in a process that was forked from the guarded one."""
         return os.getpid() == self._owner
 
     def own(self, path: Path, *, fd: int | None = None) -> None:
-        """Have a directory removed if this process dies. It may be named before it is made.
+        """Let the guard remove a directory if this process dies. The directory need not exist yet.
 
         Args:
-            path: its name.
-            fd: open on the directory: it is emptied then, and stays.
+            path: its path.
+            fd: a descriptor of the directory, which is then emptied and not removed; None to remove it.
         """
         self._tell("own", () if fd is None else (fd,), path=str(path), open=fd is not None)
 
     def disown(self, path: Path) -> None:
-        """Have a directory left alone that `own` was called for."""
+        """Undo `own` for a directory."""
         self._tell("disown", path=str(path))
 
     def hold(self, lock: int) -> None:
-        """Have the lock of an open file or directory held until the guard ends."""
+        """Let the guard hold the lock of an open file or directory until it exits."""
         self._tell("hold", (lock,))
 
     def start(self, launch: Launch, console: Console, started: Callable[[], object] = lambda: None) -> None:
         """Start a job.
 
         Args:
-            launch: what is started.
-            console: what the command runs on.
-            started: called when `read` hears that the job has started.
+            launch: the prepared job.
+            console: the console of the command.
+            started: called when `read` receives the message that the job has started.
         """
         self._started = started
         self._launch = launch
@@ -116,7 +116,7 @@ class Guard:
         self._patience = GRACE_SECONDS + _KILL_SECONDS + len(launch.cleanup) * _CLEANUP_SECONDS + _SPARE_SECONDS
         self._channel.settimeout(self._patience)
         command = launch.command
-        # It may be another one than when the guard was started: `playstream start` waits for that one's end.
+        # It may have changed since the guard was started: `playstream start` waits for the end of the first one.
         stderr = (2,) if _is_open(2) else ()
         self._tell(
             "start",
@@ -133,20 +133,20 @@ class Guard:
         console.started()
 
     def fileno(self) -> int:
-        """Return the channel, to wait for messages."""
+        """Return the descriptor of the channel, to wait for messages."""
         return self._channel.fileno()
 
     def _tell(self, what: str, descriptors: Sequence[int] = (), **more: Any) -> None:
         line = json.dumps({"do": what, **_as_utf8(more)}).encode() + b"\n"
         try:
             if descriptors:
-                # They are sent with the first byte of the line.
+                # The descriptors are sent with the first byte of the line.
                 line = line[socket.send_fds(self._channel, [line], descriptors) :]
             self._channel.sendall(line)
         except TimeoutError:
             self._give_up()
         except OSError:
-            pass  # the guard has died; reading says so
+            pass  # the guard has died, which the next read detects
 
     def read(self) -> None:
         """Handle the messages that have arrived.
@@ -158,7 +158,7 @@ class Guard:
             self._take(news)
 
     def _receive(self) -> list[dict[str, Any]]:
-        """Wait for messages of the guard and return them; empty if it has died or does not respond."""
+        """Wait for messages from the guard and return them; empty if it has died or does not respond."""
         try:
             data = self._channel.recv(65536)
         except TimeoutError:
@@ -181,22 +181,22 @@ class Guard:
             code = os.waitstatus_to_exitcode(news["exited"])
             self.rc = 128 - code if code < 0 else code
             if (code < 0 or code == _ANSIBLE_INTERRUPTED) and not self._terminating:
-                self.terminate()  # it has not looked after its children
+                self.terminate()  # it could not look after its children
         self.finished = "reaped" in news or (self._exited and not self._terminating)
 
     def terminate(self) -> None:
-        """End every process of the job: TERM, grace, KILL. `finished` says when that is done."""
+        """End every process of the job: SIGTERM, a grace period, SIGKILL. `finished` is True when that is done."""
         self._terminating = True
         self._ask("terminate")
         self._deadline = time.monotonic() + self._patience
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the end of the job may be waited for; None if it was not requested."""
+        """Seconds left to wait for the end of the job; None if it was not requested."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def check(self) -> None:
-        """Give up a guard that does not respond."""
+        """Give up the guard if it does not respond."""
         if self.seconds_left == 0 and not self.finished:
             self._give_up()
 
@@ -205,7 +205,7 @@ class Guard:
         self._tell(what)
 
     def _give_up(self) -> None:
-        """Kill a guard that does not respond: one that is stopped again and again, is traced, or hangs."""
+        """Kill a guard that does not respond, because it is stopped repeatedly, is traced, or hangs."""
         self._gave_up = True
         _logger.warning(
             "the guard process has not responded for %g seconds and is being killed. It was probably stopped or traced",
@@ -217,10 +217,10 @@ class Guard:
     def _handle_death(self) -> None:
         """Clean up after a guard that has died: the job's processes are found by their environment.
 
-        What its clean-up commands end, such as a container, is not a child process.
+        Its clean-up commands run too, because a container, for example, is not a child process.
         """
         if not self._process.wait(_SPARE_SECONDS):
-            self._process.signal(signal.SIGKILL)  # it has closed the channel and was stopped before its end
+            self._process.signal(signal.SIGKILL)  # it has closed the channel but was stopped before it exited
         if self._launch is not None:
             kill = kill_servants if self.finished else kill_marked
             kill(self._launch.paths.spool)
@@ -230,7 +230,7 @@ class Guard:
 
     @property
     def death_report(self) -> str:
-        """A message: how the guard has died, what that means for the job, and the probable cause."""
+        """A message that says how the guard has died, what that means for the job, and the probable cause."""
         code = self._process.exit_code
         if self._gave_up:
             fate, cause = "did not respond and was killed", "It was probably stopped or traced"
@@ -251,9 +251,9 @@ class Guard:
         )
 
     def settle(self) -> None:
-        """End what served the job; wait until that is done. An unfinished job is ended.
+        """End the helpers of the job and wait until that is done. An unfinished job is ended too.
 
-        What a finished job left running on purpose continues to run, even if this process dies.
+        Processes that a finished job left running on purpose continue to run, even if this process dies.
         """
         if self._settled:
             return
@@ -264,14 +264,14 @@ class Guard:
             self._settled = any("settled" in news for news in self._receive()) or self._settled
 
     def close(self) -> None:
-        """Stop the guard, after the spool was removed. In a forked process it does nothing."""
+        """Stop the guard, after the spool was removed. Do nothing in a forked process."""
         if not self.is_ours:
             return
         self.settle()
         self._ask("leave")
         self._close_channel()
         if not self._process.wait(self._patience):
-            self._process.signal(signal.SIGKILL)  # it has nothing left to do
+            self._process.signal(signal.SIGKILL)  # it has nothing more to do
             self._process.wait(_SPARE_SECONDS)
         self._process.close()
 
@@ -289,7 +289,7 @@ def _spawn(channel: int) -> int:
         )
     moved = null = -1
     try:
-        # Above the numbers that are given, so that giving one of them takes nothing from those that follow.
+        # Above the target numbers, so that duplicating one descriptor does not overwrite another.
         moved = fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         return os.posix_spawn(
@@ -322,9 +322,9 @@ def _is_open(fd: int) -> bool:
 
 
 def _as_utf8(value: Any) -> Any:
-    """Convert texts for the guard, which uses UTF-8, so that their bytes are the same as here.
+    """Convert texts for the guard, which uses UTF-8, so that they have the same bytes as here.
 
-    In a locale of another encoding the name of a file would become that of another.
+    Otherwise a locale with another encoding would change the names of files.
     """
     if _UTF8:
         return value
@@ -332,16 +332,16 @@ def _as_utf8(value: Any) -> Any:
         try:
             return os.fsencode(value).decode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
-            return value  # no name of this host's: a text that came with the job
+            return value  # not a file name of this host but a text of the job
     if isinstance(value, dict):
         return {_as_utf8(key): _as_utf8(item) for key, item in value.items()}
     return [_as_utf8(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def kill_marked(spool: Path) -> list[int]:
-    """Kill every process that belongs to the job of `spool`; return their ids.
+    """Kill every process of the job of `spool`, and return their ids.
 
-    They are found by their environment, and as by `kill_servants`.
+    They are found by their environment, and in the same way as by `kill_servants`.
     """
     mark = os.fsencode(f"{SPOOL_VARIABLE}={spool}")
     return _kill(
@@ -352,9 +352,9 @@ def kill_marked(spool: Path) -> list[int]:
 
 
 def kill_servants(spool: Path) -> list[int]:
-    """Kill the processes that served the job of `spool` and outlive it; return their ids.
+    """Kill the helpers of the job of `spool` that outlive it, and return their ids.
 
-    An ssh-agent's environment is hidden, and ssh's shared connections have written over theirs; these name the run
+    The environment of an ssh-agent is hidden, and ssh's shared connections overwrite theirs, but both have the run
     directory on their command line.
     """
     return _kill(lambda entry: _serves(entry, spool))
@@ -375,23 +375,23 @@ def _serves(entry: Path, spool: Path) -> bool:
 
 
 def _kill(is_meant: Callable[[Path], bool]) -> list[int]:
-    """Kill the processes whose directories in /proc match; return their ids."""
+    """Kill the processes whose directories in /proc match, and return their ids."""
     killed: list[int] = []
     while True:
         found = [pid for pid in _list_processes() if pid not in killed and is_meant(_PROC / str(pid))]
         if not found:
             return killed
-        # Each round finds what was forked since the one before.
+        # Each round finds processes that were forked since the last one.
         killed += found
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
-                continue  # it has ended, or is another user's
+                continue  # it has ended, or belongs to another user
 
 
 def _list_processes() -> list[int]:
-    """Return the ids of all processes but this one."""
+    """Return the ids of all processes except this one."""
     return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
 
 
@@ -399,4 +399,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        return b""  # the process has ended, or hides it
+        return b""  # the process has ended, or the file is hidden

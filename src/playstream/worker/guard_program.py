@@ -1,16 +1,16 @@
-"""The guard: a small process beside the worker that outlives it and cleans up after it.
+"""The guard: a small process that outlives the worker and cleans up after it.
 
-The worker starts it with this file's path, never imports it. It runs from before the spool is created until it is
-removed. It starts Ansible on the worker's terminal, is the parent that orphaned descendants come back to (a child
+The worker starts it with this file's path and never imports it. It runs from before the spool is created until the
+spool is removed. It starts Ansible on the worker's terminal, becomes the parent of orphaned descendants (as a child
 subreaper, prctl(2)), reports how Ansible ended, and ends every descendant when requested, when the worker's end of the
-socket closes, or when the worker has died: a process that the worker has forked may hold that end open. In the latter
-two cases it also removes the spool. What served the run and outlives its use (an ssh-agent, shared connections of ssh)
-is known by the run directory's name on its command line and ends with Ansible.
+socket closes, or when the worker has died (a process that the worker has forked may keep that end open). In the latter
+two cases it also removes the spool. Helpers of the run that outlive it (an ssh-agent, shared connections of ssh) are
+identified by the run directory on their command line and are ended with Ansible.
 
-Only the standard library, and little of it: its start-up is part of every run.
+It imports only a small part of the standard library, because its start-up is part of every run.
 
-Its argument is the worker's process id. Descriptor 0 is a socket. From the worker come lines of JSON, some of them with
-descriptors (SCM_RIGHTS, unix(7)), with the key `do`:
+Its argument is the worker's process id. Descriptor 0 is a socket. The worker sends lines of JSON with the key `do`,
+some of them with descriptors (SCM_RIGHTS, unix(7)):
 
     own        `path`, a directory that is removed when the worker dies; it may not be there yet. With `open` it comes
                with a descriptor of the directory, which is emptied and stays.
@@ -44,19 +44,19 @@ from typing import Any, NoReturn
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_SECONDS = 3.0
-"""How long to go on killing what does not die, such as a process in uninterruptible sleep."""
+"""How long to continue killing processes that do not die, such as those in uninterruptible sleep."""
 _CLEANUP_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
-"""How often to look whether the worker lives, where the kernel does not tell."""
+"""How often to check whether the worker is alive, if the kernel has no handle for it."""
 _LONGEST_WORD = 32 * os.sysconf("SC_PAGESIZE") - 1
-"""Bytes that Linux takes in one word or variable of what it starts (execve(2))."""
+"""Maximum size of one argument or variable on Linux (execve(2)), in bytes."""
 _MAX_GIVEN = 4
-"""Descriptors that come with one line."""
+"""Maximum number of descriptors that are sent with one line."""
 _RESET_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD]
 
 
 class Worker:
-    """The process that this one serves, and whether it lives.
+    """The worker process, and whether it is alive.
 
     Args:
         pid: its id.
@@ -66,18 +66,18 @@ class Worker:
         self._pid = pid
         try:
             self._handle: int | None = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # it has died, or the kernel or a sandbox has no such handles
+        except (AttributeError, OSError):  # it has died, or the kernel or a sandbox does not support such handles
             self._handle = None
-        # A handle that was opened when it had died may be another's; what lost its parent has a new one.
+        # If the worker had died before, the handle may be another process's; but then this process has a new parent.
         self._dead = os.getppid() != pid
 
     @property
     def handles(self) -> list[int]:
-        """What becomes readable when it dies; empty where that has to be looked at now and then."""
+        """Descriptors that become readable when it dies; empty if that has to be polled."""
         return [] if self._handle is None else [self._handle]
 
     def has_died(self) -> bool:
-        """Return whether it has ended, however that was."""
+        """Return whether it has ended, in any way."""
         if not self._dead:
             if self._handle is None:
                 self._dead = os.getppid() != self._pid
@@ -92,11 +92,11 @@ class _Guard:
         self._worker = worker
         self._input = b""
         self._given: list[int] = []
-        """Descriptors that have come and wait for the line that they belong to."""
+        """Received descriptors that wait for the line that they belong to."""
         self._owned: dict[str, int | None] = {}
-        """What to remove when the worker dies, or, where there is a descriptor, to empty."""
+        """Directories to remove when the worker dies, or to empty if they have a descriptor."""
         self._job: dict[str, Any] | None = None
-        """What has been started, until it is settled."""
+        """The started job, until it is settled."""
         self._child = 0
         self._exited = False
         self._wake, wake_end = os.pipe()
@@ -126,7 +126,7 @@ class _Guard:
         elif what == "disown":
             del self._owned[order["path"]]
         elif what == "hold":
-            self._given.pop(0)  # and it stays open
+            self._given.pop(0)  # it stays open
         elif what == "start":
             self._start(order)
         elif self._job is not None:
@@ -160,10 +160,10 @@ class _Guard:
         try:
             self._channel.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
-            pass  # the worker has died; the next read says so
+            pass  # the worker has died, which the next read detects
 
     def _read_line(self) -> bytes | None:
-        """Return the next line from the worker; None when it has exited. Reap children meanwhile."""
+        """Return the next line from the worker; None if it has exited. Reap children meanwhile."""
         while b"\n" not in self._input:
             handles = self._worker.handles
             seconds = None if handles else _LOOK_SECONDS
@@ -175,13 +175,13 @@ class _Guard:
                 except OSError:
                     data, given = b"", []
                 for fd in given:
-                    os.set_inheritable(fd, False)  # recv_fds passes no flags on, so MSG_CMSG_CLOEXEC would be lost
+                    os.set_inheritable(fd, False)  # recv_fds ignores flags such as MSG_CMSG_CLOEXEC
                 self._given += given
                 if not data:
                     return None
                 self._input += data
             elif self._worker.has_died():
-                return None  # and all that it had said has been read
+                return None  # and all of its messages have been read
         line, _, self._input = self._input.partition(b"\n")
         return line
 
@@ -202,14 +202,14 @@ class _Guard:
                 self._tell({"exited": status})
 
     def _end_descendants(self, grace: float) -> int:
-        """Terminate all descendants: TERM, grace, KILL. Return the number of processes that were signalled."""
+        """End all descendants: SIGTERM, a grace period, SIGKILL. Return the number of signalled processes."""
         signalled = set(_signal_descendants(signal.SIGTERM))
         _signal_descendants(signal.SIGCONT)
         now = time.monotonic()
         while _descendants(os.getpid()) and time.monotonic() < now + grace:
             self._pause()
         while time.monotonic() < now + grace + _KILL_SECONDS:
-            # Each round finds what was forked since the one before.
+            # Each round finds processes that were forked since the last one.
             killed = _signal_descendants(signal.SIGKILL)
             if not killed:
                 break
@@ -219,7 +219,7 @@ class _Guard:
         return len(signalled)
 
     def _end_servants(self, run_dir: str, grace: float) -> None:
-        """Terminate the processes that served the run: TERM, grace, KILL."""
+        """End the helpers of the run: SIGTERM, a grace period, SIGKILL."""
         start = time.monotonic()
         signalled: set[int] = set()
         while (servants := set(_servants(run_dir))) and time.monotonic() < start + grace + _KILL_SECONDS:
@@ -231,7 +231,7 @@ class _Guard:
             self._pause()
 
     def _clean_up(self, order: dict[str, Any]) -> None:
-        """Run the commands that end what is not below this process, such as a container."""
+        """Run the commands that end what is not a descendant of this process, such as a container."""
         for words in order["cleanup"]:
             try:
                 os.posix_spawnp(
@@ -242,7 +242,7 @@ class _Guard:
                     setsigdef=_RESET_SIGNALS,
                 )
             except OSError:
-                continue  # the program is gone, and so is what it ran
+                continue  # the program was removed, and so was what it ran
             end = time.monotonic() + _CLEANUP_SECONDS
             while _descendants(os.getpid()) and time.monotonic() < end:
                 self._pause()
@@ -258,7 +258,7 @@ def _remove(directory: str, fd: int | None) -> None:
         try:
             sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
         except OSError:
-            pass  # standard error has no reader; the rest is removed anyway
+            pass  # standard error has no reader; continue with the rest
 
 
 def _load_removal() -> ModuleType:
@@ -270,16 +270,16 @@ def _load_removal() -> ModuleType:
 
 
 _REMOVAL = _load_removal()
-"""Loaded at the start: an update of playstream may have removed the file when it is needed."""
+"""Loaded at the start, because an update of playstream may remove the file before it is needed."""
 
 
 def _spawn(order: dict[str, Any], given: list[int]) -> int:
-    """Start the job in a session of its own, its controlling terminal the worker's."""
+    """Start the job in its own session, with the worker's terminal as its controlling terminal."""
     argv: list[str] = order["argv"]
-    # posix_spawn knows no directory; the guard has no use for one, and relative names are resolved from it.
+    # posix_spawn has no argument for the directory; the guard does not need its own.
     os.chdir(order["cwd"])
     if order["tty"] is None:
-        # Those numbers are taken here, so none of what was given has one of them.
+        # These numbers are in use here, so no received descriptor has one of them.
         actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(given)]
     else:
         actions = _standard_descriptors(order["tty"])
@@ -290,11 +290,11 @@ def _spawn(order: dict[str, Any], given: list[int]) -> int:
         )
     finally:
         if batch:
-            _set_policy(os.SCHED_OTHER)  # this process is quick to wake up
+            _set_policy(os.SCHED_OTHER)  # this process must wake up quickly
 
 
 def _explain(error: OSError, order: dict[str, Any]) -> str:
-    """Explain what cannot be started and why; if it is too long, where, and what to do."""
+    """Explain what cannot be started and why; if an argument is too long, also which one and what to do."""
     if error.filename == order["cwd"]:
         return f"working directory {order['cwd']}: {error.strerror}"
     program = order["argv"][0]
@@ -312,15 +312,15 @@ def _explain(error: OSError, order: dict[str, Any]) -> str:
 
 
 def _become_batch() -> bool:
-    """Let the scheduler take what is started from now on for batch work (SCHED_BATCH, sched(7)). Whether it does.
+    """Let processes that are started after this run as batch work (SCHED_BATCH, sched(7)). Return whether they do.
 
     Ansible keeps all cores busy with processes that live for milliseconds. As batch work they do not preempt each
-    other, or other programs, when they wake up, and a run takes 2 % less time (docs/performance.md). A policy that was
-    chosen for the worker is left alone.
+    other, or other programs, when they wake up, and a run takes 2 % less time (docs/performance.md). A policy that the
+    user chose for the worker is kept.
     """
     try:
         usual = os.sched_getscheduler(0) == os.SCHED_OTHER
-    except (AttributeError, OSError):  # not on this system, or forbidden by a sandbox
+    except (AttributeError, OSError):  # not supported by this system, or forbidden by a sandbox
         return False
     return usual and _set_policy(os.SCHED_BATCH)
 
@@ -329,7 +329,7 @@ def _set_policy(policy: int) -> bool:
     try:
         os.sched_setscheduler(0, policy, os.sched_param(0))
     except OSError:
-        return False  # Ansible runs, with the policy that there is
+        return False  # Ansible runs with the current policy
     return True
 
 
@@ -342,7 +342,7 @@ def _standard_descriptors(path: str) -> list[tuple[Any, ...]]:
 
 
 def _descendants(ancestor: int) -> list[int]:
-    """Every living process below `ancestor`, read from /proc; zombies do not count."""
+    """Return every living descendant of `ancestor`, read from /proc, without zombies."""
     children: dict[int, list[int]] = {}
     zombies = set()
     for name in os.listdir("/proc"):
@@ -377,13 +377,13 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> list[int]:
         try:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
-            continue  # gone already, or changed to a user that only root may signal
+            continue  # it has ended, or runs as a user that only root may signal
         signalled.append(pid)
     return signalled
 
 
 def _servants(run_dir: str) -> list[int]:
-    """Return the processes that serve the run: they have the name of the run directory in their command line."""
+    """Return the helpers of the run, which have the run directory on their command line."""
     mark = os.fsencode(run_dir)
     found = []
     for pid in _descendants(os.getpid()):
@@ -397,7 +397,7 @@ def _servants(run_dir: str) -> list[int]:
 
 
 def main() -> NoReturn:
-    """Run as a program; see the module's docstring."""
+    """Run the guard; see the module's docstring."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _Guard(socket.socket(fileno=0), Worker(int(sys.argv[1]))).run()
     sys.exit(0)
