@@ -1,4 +1,4 @@
-"""The incoming direction of a worker: the job, its tree, and what comes while it runs."""
+"""The incoming direction of a worker: the job, its tree, and the records that arrive while it runs."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _HEAR_SECONDS = 30.0
 
 
 def detect_dialect(source: int | InputLayer, output_fd: int, stops: Callable[[], bool]) -> Dialect | None:
-    """Read a stream that cannot be served until its dialect is known, which is that of the answer.
+    """Read a stream that cannot be served until its dialect, in which to answer, is known.
 
     Args:
         source: the link.
-        output_fd: where the answer goes; the end of its reader ends the waiting.
-        stops: whether a stop was requested; called every LOOK_SECONDS.
+        output_fd: the descriptor for the answer; waiting ends when its reader exits.
+        stops: returns whether a stop was requested; called every LOOK_SECONDS.
 
     Returns:
         None if it cannot be detected, or nothing was received for 30 seconds.
@@ -75,18 +75,18 @@ def detect_dialect(source: int | InputLayer, output_fd: int, stops: Callable[[],
 
 
 class Intake:
-    """Takes the job stream from a descriptor, a piece at a time.
+    """Receives the job stream from a descriptor, one piece at a time.
 
     Args:
         fd: the link.
         target: the directory to unpack the tree into.
         emit: takes Log records for the other side.
-        heard: called, in another thread, with the dialect of the other side.
+        heard: called with the dialect of the other side, in another thread.
         liveness_seconds: silence after which the other side counts as lost; 0 for never.
         limits: limits of the stream.
-        stop: asked between two records of one piece; true leaves the rest where it is.
-        replace: entries take the place of files that are there.
-        fallback: the dialect of a stream that is neither.
+        stop: called between two records of one piece; if it returns True, the rest is not read.
+        replace: whether entries replace existing files.
+        fallback: the dialect of a stream that is in neither.
     """
 
     def __init__(
@@ -110,27 +110,27 @@ class Intake:
         self._native = Receiver(Direction.JOB, max_record=limits.max_record_bytes)
         self._runner: RunnerReceiver | None = None
         self._unpacker = Unpacker(target, trusted=True, replace=replace, limits=limits)
-        # A layer may hold heartbeats back: encryption does until it has 64 KiB.
+        # A layer may delay heartbeats: encryption does until it has 64 KiB.
         expected = liveness_seconds if isinstance(fd, int) else 0.0
         self._reader = ReadAhead(fd, PieceReader(self._choose, fallback), Liveness("the transmit stage", expected))
         self.job: Job | None = None
-        """What is to be run; complete when `ready`."""
+        """The job; complete when `ready` is True."""
         self.ready = False
-        """True when the job and its tree are there."""
+        """True when the job and its tree were received."""
         self.open = True
-        """False when nothing more can come."""
+        """False when nothing more can arrive."""
         self.cancel_reason: str | None = None
 
     def fileno(self) -> int:
-        """To wait for input."""
+        """Return a descriptor to wait for input."""
         return self._reader.fileno()
 
     def _choose(self, dialect: Dialect) -> FrameReader | LineReader:
-        """Return the reader of the dialect; called once, in the thread that reads."""
+        """Return the reader of the dialect. Called once, in the reading thread."""
         self._heard(dialect)
         if dialect is Dialect.PLAYSTREAM:
             return self._native.frames
-        from playstream.pipeline.runner_dialect.kwargs import read_kwargs  # noqa: PLC0415 - only where it is spoken
+        from playstream.pipeline.runner_dialect.kwargs import read_kwargs  # noqa: PLC0415 - only for this dialect
         from playstream.pipeline.runner_dialect.receiver import RunnerReceiver  # noqa: PLC0415
 
         self._runner = RunnerReceiver(
@@ -144,14 +144,14 @@ class Intake:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until the other side's silence is too long; None for no limit."""
+        """Seconds until the other side has been silent for too long; None for no limit."""
         return self._reader.time_left if self.open else None
 
     def check(self) -> None:
         """Check whether the other side has been silent for too long.
 
         Raises:
-            SilentPeer: it is.
+            SilentPeer: it has.
         """
         if self.open:
             self._reader.check()
@@ -161,10 +161,10 @@ class Intake:
         return self._runner or self._native
 
     def read(self) -> None:
-        """Take what has come; waits when nothing has.
+        """Handle the next piece, waiting for it if necessary.
 
         Raises:
-            PlaystreamError: the stream is bad, ended early, or its sender failed.
+            PlaystreamError: the stream is not valid or ended early, or its sender failed.
         """
         try:
             piece = self._reader.take()
@@ -206,7 +206,7 @@ class Intake:
             self._emit(record)
 
     def _take_job(self, job: Job) -> None:
-        """Store the job. In ansible-runner's protocol it comes after its tree: it was made and checked on this side."""
+        """Store the job. In ansible-runner's protocol it follows its tree: it was made and checked on this side."""
         if self._runner is None:
             job = check_job(job if job.tree else add_env_files(job, read_env_files(self._target)))
         self.ready = not job.tree
@@ -218,7 +218,7 @@ class Intake:
         self._emit(Log(LogLevel.WARNING, message))
 
     def close(self) -> None:
-        """Stop reading, and close what the tree left open."""
+        """Stop reading, and close the unpacker."""
         self._reader.close()
         self._unpacker.close()
         if self._runner is not None:

@@ -1,6 +1,6 @@
-"""The secrets of a job that are known before it runs, for Ansible to mask in what it displays and reports.
+"""The secrets of a job that are known before it runs, for Ansible to mask in its output and results.
 
-ansible-core masks from 2.22 on (`ansible.module_utils.secrets`). The callback plugin hands it this list.
+ansible-core can mask secrets since 2.22 (`ansible.module_utils.secrets`). The callback plugin passes this list to it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from playstream.pipeline.job.yaml_loader import ExactLoader
 from playstream.pipeline.protocol import Job
 
 FIRST_WITH_MASKS = (2, 22)
-"""The first ansible-core that masks."""
+"""The first version of ansible-core that masks secrets."""
 MIN_LENGTH = 4
-"""Characters of a variable's value. Of passwords every one is masked; a variable may hold `on`."""
+"""Minimum length of a variable's value, which may be a word such as `on`. Passwords of any length are masked."""
 _NAME = re.compile(
     r"(?:passw(?:or)?d|passphrase|secret|token|credential|creds|pwd|(?:^|[_.-]|db|ssh|pg|user)pass"
     r"|(?:api|access|secret|private|account|encryption|signing|shared|master|auth)[_-]?key)s?\d{0,3}\Z",
@@ -29,18 +29,18 @@ _ASSIGNMENT = re.compile(r"""([A-Za-z_][\w.-]*)\s*=\s*("[^"\n]*"|'[^'\n]*'|[^\s"
 
 
 def masks(version: object) -> bool:
-    """Return whether the ansible-core of that version masks what it is handed."""
+    """Return whether this version of ansible-core masks the secrets that it is given."""
     found = re.match(r"(\d{1,9})\.(\d{1,9})", version) if isinstance(version, str) else None
     return found is not None and (int(found[1]), int(found[2])) >= FIRST_WITH_MASKS
 
 
 def find_secrets(job: Job) -> list[str]:
-    """Return the job's passwords and key, and the values of variables named as a secret, without duplicates.
+    """Return the job's passwords and key, and the values of variables with a secret's name, without duplicates.
 
-    Vaulted values are not among them: Ansible alone reads those, and `no_log` is what hides them.
+    Vaulted values are not included: only Ansible reads them, and `no_log` hides them.
     """
     passwords = sort_passwords(job.passwords)
-    # What answers a question need not be a secret: `yes`.
+    # The answer to a question, such as `yes`, need not be a secret.
     answers = [answer for prompt, answer in passwords.prompts.items() if _PROMPT.search(prompt)]
     named = (passwords.ssh, passwords.become, passwords.ssh_key, *passwords.vaults.values())
     found = [text for text in (*named, *answers, job.ssh_key) if text]
@@ -51,7 +51,7 @@ def find_secrets(job: Job) -> list[str]:
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a variable of that name holds a secret: `db_password`, `API_KEY`, `tokens`; not `token_url`."""
+    """Return whether a variable with this name is a secret: `db_password`, `API_KEY`, `tokens`; not `token_url`."""
     return _NAME.search(name) is not None
 
 
@@ -75,5 +75,5 @@ def _read(text: str) -> Any:
     try:
         return load_mapping("text", text, ExactLoader)
     except ConfigurationError:
-        # A name may come twice: for each host.
+        # A name may appear several times, for several hosts.
         return [{name: value.strip("'\"")} for name, value in _ASSIGNMENT.findall(text)]

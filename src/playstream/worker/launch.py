@@ -1,4 +1,4 @@
-"""Preparing a job: writing everything that it needs, and putting its command together."""
+"""Preparing a job: writing everything that it needs, and making its command."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from playstream.worker.ssh_agent import name_key, wrap_in_agent
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What is started, and what to do when it has ended."""
+    """A prepared job: what to start, and what to do when it has ended."""
 
     command: Command
     paths: Paths
     cleanup: Sequence[Sequence[str]] = ()
-    """Commands that end what may be left, such as a container."""
+    """Commands that end what may remain, such as a container."""
     remove: Sequence[Path] = ()
-    """Directories that were made for the job outside of the spool."""
+    """Directories that were created for the job outside of the spool."""
     sandbox: Sandbox | None = None
-    """What the command runs inside of."""
+    """The sandbox that the command runs in; None without isolation."""
 
 
 def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -> Launch:
-    """Write what the job needs into its spool and put its command together.
+    """Write what the job needs into its spool and make its command.
 
     Args:
-        job: what to run.
-        spool: where it lives.
+        job: the job.
+        spool: its spool.
         tty: True if it will run on a terminal, False if with pipes.
-        caller: True if the command is the caller's own, who has it run where he is, with his keys.
+        caller: True for the caller's own command, which runs in the caller's directory with the caller's keys.
 
     Raises:
-        ExecutableNotFound: Ansible, or what is to isolate it, is not on this host.
-        ConfigurationError: a path that the isolation names is not on this host, or ansible.cfg cannot be added to.
+        ExecutableNotFound: Ansible, or the program for the isolation, is not on this host.
+        ConfigurationError: a path of the isolation is not on this host, or settings of ansible.cfg cannot be extended.
         JobError: the playbook is not on this host, or the project cannot be copied.
-        UnsafePath: a place that is written to leads through a link that a tree may have brought.
-        OSError: this host refused a file or a directory that the job needs.
+        UnsafePath: a path to write to leads through a link that may have been sent with a tree.
+        OSError: a file or directory that the job needs cannot be created.
     """
     project = spool.private_data_dir / job.project_dir
     copied = _copy_project(job, project, spool)
@@ -109,7 +109,7 @@ def _check_names(paths: Paths, env: Mapping[str, str]) -> None:
     """Check that Ansible does not change the paths: it expands variables in most of them.
 
     Raises:
-        JobError: one has a variable in it.
+        JobError: a path contains a variable.
     """
     for path in (paths.run_dir, paths.private_data_dir, paths.project):
         if "$" in str(path) and Template(str(path)).safe_substitute(env) != str(path):
@@ -156,7 +156,7 @@ def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
         make_private(place)
         copied = make_new_directory(place, "playstream-project-", None if _keeps_copy(job) else spool.guard)
         shutil.copytree(project, copied / "project", symlinks=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError is that of ~user without such a user
+    except (OSError, RuntimeError) as error:  # RuntimeError is raised for an unknown ~user
         if copied is not None:
             discard(copied)
         raise JobError(
@@ -167,7 +167,7 @@ def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong; the first error if many files failed."""
+    """Return the reason; the first error if several files failed."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
         return str(error.args[0][0][2])
     return str(error)

@@ -1,4 +1,4 @@
-"""The places of one job on the worker's host."""
+"""The paths of one job on the worker's host."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from pathlib import Path
 
 PLUGINS = Path(__file__).parent.parent / "plugin"
 PLUGIN_DIR = PLUGINS / "callback"
-"""Added to Ansible's callback path; the plugin is never imported here."""
+"""The directory to add to Ansible's callback path; the plugin is never imported here."""
 CACHE_PLUGIN_DIR = PLUGINS / "cache"
-"""Added to Ansible's path of cache plugins where facts go to the artifacts."""
+"""The directory to add to Ansible's path of cache plugins if facts are written to the artifacts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where things are. All but the private data directory and the project lie in the spool, which is private."""
+    """The paths. All except the private data directory and the project are in the spool, which is private."""
 
     private_data_dir: Path
     project: Path
-    """Directory of the playbooks; need not exist."""
+    """Directory of the playbooks; it need not exist."""
     run_dir: Path
-    """Private to this run: the pipes, the extra variables, a playbook that is not a file."""
+    """Directory with the run's private files: pipes, extra variables, a playbook that is not a file."""
     artifact_dir: Path
     spool: Path
     in_place: bool = False
-    """The private data directory is the user's own, and only read; otherwise a tree may have been sent into it."""
+    """True if the private data directory is the user's own and only read; otherwise a tree may have been sent into
+    it."""
 
     @property
     def events(self) -> Path:
@@ -33,7 +34,7 @@ class Paths:
 
     @property
     def origin(self) -> Path:
-        """The FIFO that tells the plugin where its counting starts."""
+        """The FIFO from which the plugin reads the first numbers of its events and lines."""
         return self.run_dir / "origin"
 
     @property
@@ -43,15 +44,15 @@ class Paths:
 
     @property
     def ssh_key(self) -> Path:
-        """The FIFO that the private key goes through to the agent."""
+        """The FIFO through which the private key is passed to the agent."""
         return self.run_dir / "ssh_key"
 
     @property
     def control(self) -> Path:
-        """Directory of the sockets of the run's own ssh connections."""
+        """Directory with the sockets of the run's own ssh connections."""
         return self.run_dir / "cp"
 
     @property
     def cwd(self) -> Path:
-        """Where Ansible is started."""
+        """The directory in which Ansible is started."""
         return self.project if self.project.is_dir() else self.private_data_dir

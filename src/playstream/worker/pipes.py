@@ -1,4 +1,4 @@
-"""A command without a terminal: its output and its errors apart, and the caller's own descriptors where given."""
+"""A command without a terminal: its output and errors are separate, and the caller's descriptors are used if given."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Pipes:
     """Standard input, output and error of one command.
 
     Args:
-        stdin: the caller's descriptor; nothing to read when None.
-        stdout: the caller's descriptor; a pipe that is read here when None.
+        stdin: the caller's descriptor; empty input if None.
+        stdout: the caller's descriptor; a pipe that is read here if None.
         stderr: the same.
     """
 
@@ -42,7 +42,7 @@ class Pipes:
 
     def __init__(self, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None) -> None:
         self._ours: list[int] = []
-        """Descriptors to close when the command has them."""
+        """Descriptors to close after the command has inherited them."""
         self._reading: list[_Pipe] = []
         if stdin is None:
             stdin = own_descriptor(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
@@ -63,11 +63,11 @@ class Pipes:
 
     @property
     def outputs(self) -> tuple[CommandOutput, ...]:
-        """What is read here."""
+        """The outputs that are read here."""
         return tuple(self._reading)
 
     def started(self) -> None:
-        """Close our copies of the command's ends, so that the pipes end with the command."""
+        """Close the copies of the command's ends, so that the pipes end with the command."""
         for fd in self._ours:
             close_owned(fd)
         self._ours.clear()

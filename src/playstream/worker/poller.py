@@ -1,7 +1,7 @@
-"""Waiting for several things at once, after selectors, and for a reader's end too.
+"""Waiting for several things at once, similar to selectors, and also for the exit of a reader.
 
 poll(2) reports to the writing end of a pipe or socket that its reader has exited even if nothing is written; the
-standard library's selectors cannot ask for that alone.
+standard library's selectors cannot request only that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class HasFileno(Protocol):
 
 
 class Poller:
-    """Calls back when something is readable, or has hung up."""
+    """Calls functions when something is readable or has hung up."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -32,12 +32,12 @@ class Poller:
         self._register(source.fileno(), select.POLLIN, lambda _events: callback())
 
     def watch_hangup(self, fd: int, callback: Callable[[], object], shut: Callable[[], object]) -> None:
-        """Watch the other end of what is written to.
+        """Watch the other end of a link that is written to.
 
         Args:
-            fd: our end.
-            callback: called once, when the other end has been closed for good.
-            shut: called once, when that end sends no more and may have been closed, which only writing tells.
+            fd: this end.
+            callback: called once, when the other end was closed.
+            shut: called once, when the other end sends no more. It may be closed, which only writing shows.
         """
 
         def tell(events: int) -> None:
@@ -51,7 +51,7 @@ class Poller:
         self._register(fd, SHUT, tell)
 
     def unwatch(self, source: HasFileno) -> None:
-        """Call back no more."""
+        """Stop watching `source`."""
         self._unregister(source.fileno())
 
     def watches(self, source: HasFileno) -> bool:
@@ -67,7 +67,7 @@ class Poller:
         del self._callbacks[fd]
 
     def wait(self, seconds: float | None) -> None:
-        """Wait until something happens, at most `seconds`, and call back."""
+        """Wait at most `seconds` until something happens, and call the functions."""
         for fd, events in self._poll.poll(None if seconds is None else int(seconds * 1000) + 1):
             callback = self._callbacks.get(fd)
             if callback is not None:

@@ -1,6 +1,6 @@
 """Prompts of Ansible and ssh, their answers, and how to recognize an unanswered one.
 
-Policy alone: the terminal reads and types.
+This module only decides; the terminal reads and types.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Final
 from playstream.pipeline.job.passwords import sort_passwords
 
 MAX_REPEATS: Final = 10
-"""Times in a row that the same prompt is answered."""
+"""How often in a row the same prompt is answered."""
 WINDOW: Final = 4096
-"""Bytes at the end of the output in which a prompt is looked for: a flood of output costs no more than this."""
+"""Bytes at the end of the output that are searched for a prompt, so that much output is not slow."""
 _SHOWN = 200
-"""Characters of a prompt that a message shows."""
+"""Maximum number of characters of a prompt in a message."""
 
-# Ansible writes each of its prompts at the start of a line; ssh's may stand behind other output. All are answered at
-# the very end of the output only: there they are prompts, further up they are ordinary output.
+# Ansible writes its prompts at the start of a line; those of ssh may follow other output. They are answered only at the
+# very end of the output: elsewhere the same text is ordinary output.
 _SSH = rb"^SSH password: ?\Z|'s password: ?\Z|^\([^()\s]+@[^()\s]+\) Password: ?\Z"
-# Ansible names the become method there when agnostic_become_prompt is off.
+# Ansible shows the become method here if agnostic_become_prompt is off.
 _BECOME = rb"^(?!SSH )[A-Z][A-Z0-9_.-]* password(?:\[defaults to SSH password\])?: ?\Z"
 _SSH_KEY = rb"^Enter passphrase for [^\r\n]*: ?\Z"
-# An empty passphrase makes ssh-add give up, so that the job ends with its message.
+# ssh-add gives up after an empty passphrase, so that the job ends with its message.
 _SSH_KEY_REFUSED = rb"^Bad passphrase, try again for [^\r\n]*: ?\Z"
 _VAULT = rb"^(?:(?:Confirm )?[Nn]ew )?[Vv]ault password%s: ?\Z"
 _ANY_VAULT = re.compile(rb"^(?:(?:Confirm )?[Nn]ew )?[Vv]ault password(?: \(([^\r\n]*)\))?: ?\Z", re.MULTILINE)
@@ -34,12 +34,12 @@ _CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][0-9A-Za-z]|\x1b[=>78]"
 _LINE_END = re.compile(r"[\r\n]")
 _TIMED_PAUSE = re.compile(r"^Pausing for (\d+) seconds", re.MULTILINE)
 _PAUSE = re.compile(r"^\[.*\]\n(?:.*\n){0,20}?(?P<prompt>.*:)\n\s*\Z", re.MULTILINE)
-"""What Ansible's pause module prints: the task's name, and the prompt, which may have lines, with a colon."""
+"""The output of Ansible's pause module: the task's name, and the prompt, which may have several lines, with a colon."""
 
 
 _TO_QUOTE = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NEXT = b"\x16"
-"""^V: the terminal, and readline, take the next character for itself (VLNEXT, termios(3))."""
+"""^V: the terminal and readline read the next character literally (VLNEXT, termios(3))."""
 
 
 def quote_controls(answer: bytes) -> bytes:
@@ -49,7 +49,7 @@ def quote_controls(answer: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is typed when the output shows a prompt; the representation does not show it."""
+    """An answer to type when the output shows a prompt; the representation does not show it."""
 
     prompt: re.Pattern[bytes]
     answer: bytes = field(repr=False)
@@ -59,7 +59,7 @@ def list_replies(passwords: Mapping[str, str]) -> list[Reply]:
     """Return the answer for each prompt: the user's regular expressions first, then the named passwords.
 
     Args:
-        passwords: names, or regular expressions as ansible-runner takes them, with their answers; checked before.
+        passwords: names, or regular expressions as in ansible-runner, with their answers; they must be checked.
     """
     named = sort_passwords(passwords)
     replies = [_reply(prompt.encode(), answer) for prompt, answer in named.prompts.items()]
@@ -91,17 +91,17 @@ def _vault_label(vault_id: str, others: Mapping[str, str]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What looks like a prompt."""
+    """Output that looks like a prompt."""
 
     text: str
     patience: float = 0.0
     """Seconds that the prompt itself waits."""
     pause: bool = False
-    """True for that of Ansible's pause module, which looks for keys and does not wait in read(2)."""
+    """True for Ansible's pause module, which polls for keys and does not wait in read(2)."""
 
 
 class Tail:
-    """The end of the output, from the last prompt on that was answered."""
+    """The end of the output, after the last prompt that was answered."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -118,7 +118,8 @@ class Tail:
         """Return what looks like a prompt at the end of the output; None if nothing does.
 
         Args:
-            raw: the terminal hands over each key at once, as Ansible's pause module has it. Its prompt is a whole line.
+            raw: whether the terminal passes on each key at once, as with Ansible's pause module. Its prompt is a whole
+                line.
         """
         text = _CONTROL.sub(b"", self._data).decode("utf-8", "replace")
         last = _LINE_END.split(text)[-1]

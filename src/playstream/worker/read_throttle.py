@@ -1,4 +1,4 @@
-"""Throttling of reading a job's output: at once, or gathered for a moment."""
+"""Throttling the reading of a job's output: at once, or after it has gathered for a moment."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ REST_SECONDS = 0.2
 """How long output gathers, because each round of reading has a fixed cost (docs/performance.md). The first event after
 a pause is read at once."""
 _LITTLE = 4
-"""A round in which the events took less than this part of what their pipe holds may be followed by a rest: as many will
+"""A rest may follow a round in which the events filled less than this fraction of their pipe: about as many will
 follow, and their writer must not wait."""
 _LITTLE_TEXT = 4095
-"""Bytes of text in one round below which the next round rests: a terminal hands over that many at once, so a round
-that brought less has left none."""
+"""Bytes of text in one round below which a rest may follow: a terminal returns this many at once, so after a smaller
+round none are left."""
 _FLOOD = 1 << 14
 """Bytes of text within REST_SECONDS after which there is no rest: the kernel buffers 68 KiB for a terminal, and a
-process that writes more would wait for each rest."""
+process that writes more would wait during each rest."""
 
 
 class ReadThrottle:
@@ -28,15 +28,15 @@ class ReadThrottle:
     def __init__(self, capacity: int) -> None:
         self._little = capacity // _LITTLE
         self.rest_until = time.monotonic()
-        """On the monotonic clock."""
+        """The end of the rest, on the monotonic clock."""
         self._flood_until = self.rest_until
         self._text = 0
-        """Bytes since it was last seen whether they are a flood."""
+        """Bytes of text since the last check for a flood."""
         self._round_text = self._round_events = 0
 
     @property
     def resting(self) -> bool:
-        """True while output is left where it is."""
+        """True while output is not read."""
         return time.monotonic() < self.rest_until
 
     def note(self, size: int, *, text: bool) -> None:

@@ -1,6 +1,6 @@
 """The files written for one run: extra variables, and playbooks and inventories that are not the user's own files.
 
-All of it goes into the run directory, which only this user can read and which is removed with the run.
+They are written to the run directory, which only this user can read and which is removed with the run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from playstream.pipeline.protocol import Job
 from playstream.worker.paths import Paths
 
 Seen = Callable[[Path], Path]
-"""Tells what a path of this host is called where the job runs: another name inside a container."""
+"""Converts a path of this host to its name where the job runs, which is another inside a container."""
 
 
 def write_private(path: Path, text: str) -> Path:
@@ -37,16 +37,16 @@ def write_private(path: Path, text: str) -> Path:
 
 
 def write_extravars(job: Job, paths: Paths) -> list[Path]:
-    """Write the extra variables, a file for each text, in the order in which Ansible is to read them.
+    """Write the extra variables, one file for each text, in the order in which Ansible must read them.
 
-    Files and not words of the command line, which every user of the host can see.
+    They are not passed on the command line, which every user of the host can see.
     """
     texts = [*job.extravars_texts, *([json.dumps(job.extravars)] if job.extravars else [])]
     return [write_private(paths.run_dir / f"extravars-{number}", text) for number, text in enumerate(texts, 1)]
 
 
 def write_inventories(job: Job, paths: Paths) -> list[Path]:
-    """Write the inventories that were given as texts, a file for each."""
+    """Write the inventories that were given as texts, one file for each."""
     return [
         write_private(paths.run_dir / f"inventory-{number}", text if text.endswith("\n") else text + "\n")
         for number, text in enumerate(job.inventory_contents, 1)
@@ -56,8 +56,8 @@ def write_inventories(job: Job, paths: Paths) -> list[Path]:
 def write_playbook(job: Job, paths: Paths, seen: Seen) -> Path:
     """Write a playbook for plays that were given as data, or for a role.
 
-    Ansible looks for roles, files, templates and group_vars beside the playbook. So that it finds the project's, the
-    playbook's directory has a link to each entry of the project.
+    Ansible looks for roles, files, templates and group_vars next to the playbook, so the playbook's directory has a
+    link to each entry of the project.
     """
     plays = list(job.plays) or [_role_play(job)]
     directory = paths.run_dir / "project"

@@ -1,4 +1,4 @@
-"""The worker stage joined to its two ends."""
+"""The worker stage on a connection."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def work(
     cancellation: Cancellation | None = None,
     poll: Callable[[], None] | None = None,
 ) -> WorkResult:
-    """Serve the job that comes on a connection, and send its results back.
+    """Serve the job that arrives on a connection, and send its results back.
 
     Args:
-        connection: its reader has the stream of `transmit`, its writer takes the one for `process`.
-        options: what this side decides; see WorkerOptions.
+        connection: its reader receives the stream of `transmit`, its writer sends the one for `process`.
+        options: the options of this side; see WorkerOptions.
         cancellation: requests the end of the job.
         poll: called every LOOK_SECONDS; may request the cancellation, or raise.
 

@@ -1,7 +1,7 @@
-"""The spool: the private directory that a job lives in on the worker's host.
+"""The spool: the private directory of a job on the worker's host.
 
-A spool is owned by the processes with a lock (flock) on it: the worker, and its guard, which shares the lock. The
-kernel drops the lock with the last of them, so a spool without a holder is a leftover, which the next worker removes.
+A spool belongs to the processes with a lock (flock) on it: the worker, and its guard, which shares the lock. The kernel
+releases the lock when the last of them exits, so a spool without a lock is a leftover, which the next worker removes.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from playstream.worker.guard import Guard, kill_marked
 
 _PREFIX = "playstream-spool-"
 _EARLIER = ".earlier-"
-"""Before a run's name: its earlier artifacts in a directory of the user's, until the run has started."""
+"""Prefix of a run's name for its earlier artifacts in a directory of the user, until the run has started."""
 _TAKEN = ".taken-"
-"""Before a run's name: a file in a directory of the user's, locked while a job of that name is at work there."""
+"""Prefix of a run's name for a file in a directory of the user that is locked while a job of that name runs there."""
 _NAME = re.compile(_PREFIX + "[a-z0-9_]{8}")
-"""Directories of other names are not ours, and are never removed."""
+"""The pattern of a spool's name. Directories with other names are never removed."""
 _logger = logging.getLogger("playstream")
 
 
 def is_spool_name(name: str) -> bool:
-    """Return whether a directory of this name may be a spool."""
+    """Return whether a directory with this name may be a spool."""
     return _NAME.fullmatch(name) is not None
 
 
 class PrivateDirectory:
-    """A new directory that only this user can read, removed by the next sweep when this process has died.
+    """A new directory that only this user can read. If this process dies, the next worker removes it.
 
     Args:
-        guard: removes it at once when this process has died.
+        guard: removes it at once if this process dies.
 
     Raises:
-        JobError: it cannot be made.
+        JobError: it cannot be created.
     """
 
     def __init__(self, guard: Guard | None = None) -> None:
@@ -55,30 +55,30 @@ class PrivateDirectory:
 
     @property
     def is_ours(self) -> bool:
-        """False in a process that was forked from the one that made it, whose it is to remove."""
+        """False in a process that was forked from the one that created the directory, which has to remove it."""
         return os.getpid() == self._owner
 
     def remove(self) -> None:
-        """Remove it and drop the lock. In a process that was forked from the owner it does nothing."""
+        """Remove it and release the lock. Do nothing in a process that was forked from the owner."""
         if self.is_ours:
             discard(self.root)
             close_owned(self.lock)
 
 
 class TakenDirectory:
-    """A directory of the user's that a job is unpacked into, locked while it is used.
+    """A directory of the user that a job is unpacked into, locked while it is used.
 
     Args:
-        path: the directory; made if it is missing.
-        delete: empty it before the job, and remove it afterwards. A link to a directory stays, and so does what it
-            leads to, empty.
-        guard: does that if this process dies.
+        path: the directory; created if it is missing.
+        delete: empty it before the job, and remove it afterwards. If it is a link, the link and the empty directory
+            remain.
+        guard: removes it if this process dies.
 
     Raises:
-        ConfigurationError: another job uses it, or `delete` would remove a directory of the system. Nothing has been
+        ConfigurationError: another job uses it, or `delete` would remove a directory of the system. Nothing was
             removed.
         JobError: it cannot be emptied.
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
 
     def __init__(self, path: Path, guard: Guard, *, delete: bool) -> None:
@@ -115,18 +115,18 @@ class TakenDirectory:
 
 
 class Spool(PrivateDirectory):
-    """A new spool in the directory for temporary files, or around a directory of the user's, with its guard.
+    """A new spool with its guard, in the directory for temporary files; it may use a directory of the user.
 
     Args:
-        private_data_dir: use this directory for the job's tree and artifacts. Made if it is missing; kept afterwards
-            unless `delete`.
-        delete: empty `private_data_dir` before, and remove it with the spool.
-        in_place: `private_data_dir` is only read; artifacts go into the spool.
+        private_data_dir: use this directory for the job's tree and artifacts. It is created if it is missing, and kept
+            afterwards unless `delete`.
+        delete: empty `private_data_dir` before the job, and remove it with the spool.
+        in_place: `private_data_dir` is only read; artifacts are written to the spool.
 
     Raises:
         ConfigurationError: another job uses `private_data_dir`, or `delete` would remove a directory of the system.
-            Nothing has been removed.
-        JobError: the directories cannot be made, or the guard cannot be started.
+            Nothing was removed.
+        JobError: the directories cannot be created, or the guard cannot be started.
     """
 
     def __init__(self, private_data_dir: Path | None = None, *, delete: bool = False, in_place: bool = False) -> None:
@@ -139,9 +139,9 @@ class Spool(PrivateDirectory):
             raise
         self._taken: TakenDirectory | None = None
         self._name_lock: tuple[Path, int] | None = None
-        """The file whose lock keeps other jobs of that name out of a directory of the user's, and its descriptor."""
+        """The file whose lock keeps other jobs of that name out of a directory of the user, and its descriptor."""
         self._set_aside: str | None = None
-        """The name of the run whose earlier artifacts have made room, until it has started."""
+        """The name of the run whose earlier artifacts are set aside, until it has started."""
         try:
             self.run_dir = self.root / "run"
             make_private(self.run_dir)
@@ -165,10 +165,10 @@ class Spool(PrivateDirectory):
 
     @property
     def guard(self) -> Guard:
-        """The guard, which outlives this process. A process that was forked has one of its own, which removes nothing.
+        """The guard, which outlives this process. A forked process has its own, which removes nothing.
 
         Raises:
-            JobError: that cannot be started.
+            JobError: the guard of a forked process cannot be started.
         """
         if not self._guard.is_ours:
             self._guard = Guard()
@@ -177,13 +177,13 @@ class Spool(PrivateDirectory):
     def artifact_dir(self, ident: str) -> Path:
         """Make and return the directory for the artifacts of the job `ident`, private and empty.
 
-        Nothing is made or removed through a link, for the tree may have brought it. In a directory of the user's, what
-        an earlier run of that name left is set aside until `begin`; `remove` puts it back.
+        Nothing is created or removed through a link, because a tree may contain links. In a directory of the user, the
+        artifacts of an earlier run of that name are set aside until `begin`; `remove` restores them.
 
         Raises:
-            UnsafePath: `artifacts` of a directory of the user's is a link or a file.
-            JobError: what an earlier run of that name left cannot be removed.
-            OSError: the directory cannot be made.
+            UnsafePath: `artifacts` in a directory of the user is a link or a file.
+            JobError: the artifacts of an earlier run of that name cannot be removed.
+            OSError: the directory cannot be created.
         """
         base = self._artifacts.parent
         with ExitStack() as handles:
@@ -208,9 +208,9 @@ class Spool(PrivateDirectory):
         return self._artifacts / ident
 
     def _lock_name(self, artifacts: int, ident: str) -> None:
-        """Keep other jobs of that name out of a directory of the user's until `remove`.
+        """Keep other jobs of that name out of a directory of the user until `remove`.
 
-        Not by a lock on the artifacts themselves: a process stage on the same host may hold that.
+        This does not lock the artifacts themselves, because a process stage on the same host may hold that lock.
         """
         path = self._artifacts / (_TAKEN + ident)
         while True:
@@ -219,7 +219,7 @@ class Spool(PrivateDirectory):
             except OSError as error:
                 if error.errno not in {errno.ELOOP, errno.EISDIR}:
                     raise
-                self._clear(artifacts, path.name)  # a tree has brought it
+                self._clear(artifacts, path.name)  # it was sent with a tree
                 continue
             if not is_free(fd):
                 os.close(fd)
@@ -233,7 +233,7 @@ class Spool(PrivateDirectory):
                 self._guard.hold(fd)
                 self._guard.own(path)
                 return
-            os.close(fd)  # the job that had it has removed it
+            os.close(fd)  # the job that held it has removed it
 
     def _clear(self, artifacts: int, name: str) -> None:
         _remove_unless_directory(artifacts, name)
@@ -242,10 +242,10 @@ class Spool(PrivateDirectory):
             raise JobError(f"{str(self._artifacts / name)!r} cannot be emptied: {remains}. Remove it manually")
 
     def _make_room(self, artifacts: int, ident: str) -> None:
-        """Set aside what an earlier run of that name left."""
+        """Set aside the artifacts of an earlier run of that name."""
         aside = _EARLIER + ident
         if mode_of(artifacts, aside) is not None:
-            # A worker was killed when it had set that aside: before its job had started, if that has left nothing.
+            # A worker was killed after it had set them aside; if there are no new artifacts, its job had not started.
             try:
                 os.rmdir(ident, dir_fd=artifacts)
             except OSError:
@@ -283,17 +283,16 @@ class Spool(PrivateDirectory):
             )
 
     def remove(self) -> None:
-        """Remove what the spool created, and the user's directory if requested; release the locks, stop the guard.
+        """Remove what the spool created, and the user's directory if requested; release the locks and stop the guard.
 
-        Artifacts that were set aside for a job that has not started are put back.
-
-        In a process that was forked from the owner it only ends a guard of that process.
+        Artifacts that were set aside for a job that has not started are restored. In a process that was forked from the
+        owner this only stops that process's own guard.
         """
         if self.is_ours and self._taken is not None:
             self._put_back()
             if self._name_lock is not None:
                 path, fd = self._name_lock
-                self._guard.disown(path)  # the next job may have it at once
+                self._guard.disown(path)  # the next job may use it at once
                 path.unlink(missing_ok=True)
                 close_owned(fd)
             self._taken.release()
@@ -322,7 +321,7 @@ def _make_locked_directory(base: Path, guard: Guard | None) -> tuple[Path, int]:
         try:
             lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
-            continue  # a sweeping worker took it for a leftover before it was locked
+            continue  # another worker removed it as a leftover before it was locked
         if try_lock(lock) and root.exists():
             if guard is not None:
                 guard.hold(lock)
@@ -331,7 +330,7 @@ def _make_locked_directory(base: Path, guard: Guard | None) -> tuple[Path, int]:
 
 
 def remove_leftovers() -> list[Path]:
-    """Remove the spools of this user's dead workers, and end what still runs of their jobs; return those removed."""
+    """Remove and return the spools of this user's dead workers, and end what still runs of their jobs."""
     removed = []
     base = Path(tempfile.gettempdir())
     for root in base.glob(_PREFIX + "*"):
@@ -343,14 +342,15 @@ def remove_leftovers() -> list[Path]:
             continue
         try:
             status = os.fstat(fd)
-            # The mode tells a spool from another thing of that name; the owner keeps root out of others' spools.
+            # The mode distinguishes a spool from other things with such a name; the owner check keeps root out of
+            # spools of other users.
             private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
             if private and try_lock(fd):
-                kill_marked(root)  # first: what runs may write there, and would make the spool anew
+                kill_marked(root)  # first, because remaining processes may write there and recreate the spool
                 if discard(root):
                     removed.append(root)
         except OSError:
-            continue  # a file system without locks does not tell whether its worker is dead
+            continue  # without locks on the file system it is unknown whether its worker is dead
         finally:
             os.close(fd)
     return removed

@@ -1,8 +1,7 @@
-"""A job's private key: from memory through a pipe into an ssh-agent of the job's own, and nowhere else.
+"""Passing a job's private key from memory through a pipe to the job's own ssh-agent, and nowhere else.
 
-The agent is the parent of the job's command in name only: it executes the command in its own process, and continues as
-that command's child. It ends with the job, whose guard knows it by the path of its socket, or 10 seconds after its
-parent by itself.
+The agent runs the command in its original process and continues as a child of the command. The guard ends it with the
+job, identified by the path of its socket; otherwise it exits by itself 10 seconds after its parent.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.stdio import enlarge_pipe
 
 _MAX_SOCKET: Final = 107
-"""Bytes of a unix socket's path."""
+"""Maximum length of a unix socket's path, in bytes."""
 _ROOM: Final = 25
-"""By how many bytes the sockets of ssh's shared connections have longer paths than the agent's: `cp/`, 10 letters of
-Ansible's, 17 that ssh appends while it makes one; less `agent`."""
-# The C library takes these away from a program that gains rights by being started, as ssh-agent does (setgid) where
-# it is so installed; what it starts would lack them. None is secret.
+"""How many bytes longer the paths of ssh's shared connections are than the agent's: `cp/`, 10 letters of Ansible, 17
+that ssh appends while it creates one; less `agent`."""
+# The C library removes these from the environment of a program with setgid, such as ssh-agent on some systems; its
+# children would lack them. None is secret.
 _LOST = frozenset(
     {
         "GCONV_PATH",
@@ -40,9 +39,9 @@ _LOST = frozenset(
     }
 )
 
-# Words come as parameters, never inside the text. The key is read from descriptor 3, so that standard input stays the
-# terminal, where ssh-add asks for a passphrase; without that, versions before 8.4 would want a window for it. ssh-add
-# gets a link to that descriptor, whose path it shows when it asks.
+# Values are passed as parameters, never inside the text. The key is read from descriptor 3, so that standard input
+# stays the terminal, where ssh-add asks for a passphrase; otherwise versions before 8.4 would try to open a window.
+# ssh-add gets a link to that descriptor and shows the link's path in its prompt.
 _SCRIPT = """\
 fifo=$1 size=$2 name=$3
 shift 3
@@ -60,20 +59,21 @@ def wrap_in_agent(
 ) -> list[str]:
     """Return the command line that runs `words` with an ssh-agent that has the job's key.
 
-    The first word is `ssh-agent`, to be looked for as any program. Needs sh, env, head and ssh-add besides.
+    The first argument is `ssh-agent`, which the caller looks up like any program. It also requires sh, env, head and
+    ssh-add.
 
     Args:
-        words: the command, the same process as what is started. It is not run when the key is not taken; the return
-            code is then ssh-add's.
+        words: the command, which runs in the started process. It does not run if ssh-add rejects the key; the return
+            code is then that of ssh-add.
         socket: path of the agent's socket, as the command sees it.
         fifo: path of the `KeyPipe`, as the command sees it.
-        name: path of what `name_key` made, as the command sees it.
-        size: bytes of the key.
-        env: what the command is started with. The variables in it that a setgid ssh-agent would lose are named on the
-            command line; they hold paths.
+        name: path of the link that `name_key` created, as the command sees it.
+        size: size of the key in bytes.
+        env: the command's environment. The variables in it that a setgid ssh-agent would lose, which contain paths, are
+            passed on the command line.
 
     Raises:
-        JobError: the path of the socket, or of those that ssh makes beside it, is longer than the system takes.
+        JobError: the path of the socket, or of those that ssh creates next to it, is too long for the system.
     """
     length = len(os.fsencode(socket)) + _ROOM
     if length > _MAX_SOCKET:
@@ -88,12 +88,12 @@ def wrap_in_agent(
 
 
 def name_key(run_dir: Path, ident: str) -> Path:
-    """Make the name that ssh-add shows when it asks for a passphrase: `…/artifacts/IDENT/ssh_key_data`.
+    """Create the link that ssh-add shows when it asks for a passphrase: `…/artifacts/IDENT/ssh_key_data`.
 
-    It is ansible-runner's, whose users have regular expressions for that prompt.
+    The name is ansible-runner's, because users have regular expressions for that prompt.
 
     Raises:
-        OSError: this host refused it.
+        OSError: it cannot be created.
     """
     directory = run_dir / "artifacts" / (ident if ident.isprintable() else "run")
     directory.mkdir(mode=0o700, parents=True)
@@ -103,15 +103,15 @@ def name_key(run_dir: Path, ident: str) -> Path:
 
 
 class KeyPipe:
-    """The pipe that the key waits in; it is never a file's content.
+    """The pipe that holds the key, which is never written to a file.
 
     Args:
-        path: where to make the FIFO, in a directory that only this user can enter.
+        path: the path of the FIFO, in a directory that only this user can enter.
         key: the text of the private key, at most 32 KiB.
-        mode: of the FIFO; 0o666 where the job runs as another user, in a container.
+        mode: mode of the FIFO; 0o666 if the job runs as another user, in a container.
 
     Raises:
-        JobError: the pipe cannot be made, or does not hold the key.
+        JobError: the pipe cannot be created, or cannot hold the key.
     """
 
     def __init__(self, path: Path, key: str, *, mode: int = 0o600) -> None:
@@ -120,7 +120,8 @@ class KeyPipe:
         try:
             os.mkfifo(path, 0o600)
             path.chmod(mode)
-            # Open for both ends: neither opening nor writing waits for the reader, which knows how much to read.
+            # Opened for reading and writing, so that neither opening nor writing waits for the reader, which knows the
+            # size.
             self._fd = own_descriptor(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             raise JobError(
@@ -139,9 +140,9 @@ class KeyPipe:
             )
 
     def close(self) -> None:
-        """Drop the key: what was not read is discarded, and the FIFO is removed."""
+        """Discard what was not read of the key, and remove the FIFO."""
         close_owned(self._fd)
         try:
             self._path.unlink()
         except OSError:
-            pass  # the job has put something else in its place, or removed it; all goes with the spool
+            pass  # the job has removed or replaced it; everything is removed with the spool

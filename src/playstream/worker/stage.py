@@ -26,43 +26,43 @@ from playstream.worker.supervise import READER_GONE, JobConnection
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What the worker's own side decides."""
+    """The options of the worker's own side."""
 
     private_data_dir: Path | None = None
     """Unpack here instead of in the spool."""
     delete: bool = False
     """Empty `private_data_dir` before the job and remove it afterwards."""
     keepalive_seconds: float = DEFAULT_KEEPALIVE_SECONDS
-    """0 for no heartbeats."""
+    """Silence after which a heartbeat is sent; 0 for never."""
     liveness_seconds: float = DEFAULT_LIVENESS_SECONDS
     """Silence of the other side after which it counts as lost; 0 for never."""
     limits: Limits = DEFAULT_LIMITS
     """Limits of the job's stream."""
     max_job_seconds: float | None = None
-    """Time after which a job is ended, whatever its own limits; None for no limit."""
+    """Time after which a job is stopped, whatever its own limits; None for no limit."""
     dialect: Dialect = Dialect.PLAYSTREAM
     """The dialect of the results if the dialect of the job is unknown."""
     explain: Callable[[PlaystreamError], str | None] = lambda _error: None
-    """Returns the explanation of an error for a status, whose traceback is then the error's message; None for the
-    message."""
+    """Returns the explanation of an error for a status, whose traceback is then the error's message; None to use the
+    message as the explanation."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkResult:
-    """How a job ended that was served."""
+    """How a served job ended."""
 
     status: StatusName
     exit_status: int
-    """Ansible's; 254 when the job was canceled or timed out. 0 means that it was successful."""
+    """Ansible's exit status; 254 if the job was canceled or timed out. 0 means success."""
     explanation: str | None
-    """A message: why it was canceled, which limit was exceeded."""
+    """A message, such as why the job was canceled or which limit was exceeded."""
 
 
 class Worker:
     """Serves one job.
 
     Args:
-        connection: where the job comes from and the results go.
+        connection: the connection for the job and its results.
         options: see WorkerOptions.
         cancellation: requests the end of the job.
         poll: called every LOOK_SECONDS; may request the cancellation, or raise. None for nothing.
@@ -149,7 +149,7 @@ class Worker:
             spool.remove()
 
     def _receive(self, intake: Intake) -> Job | None:
-        """Receive the whole job; None if it was canceled before."""
+        """Receive the whole job. Return None if it was canceled before that."""
         poller = Poller()
         poller.watch(intake, intake.read)
         poller.watch(self._cancellation, self._cancellation.acknowledge)

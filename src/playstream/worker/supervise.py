@@ -1,4 +1,4 @@
-"""Running Ansible: start it, watch it, end it, and know how it ended.
+"""Running Ansible: starting, watching and ending it, and finding out how it ended.
 
 One loop waits for everything at once: the terminal, the events, the guard, the link, a cancellation and the clock.
 """
@@ -26,24 +26,24 @@ from playstream.worker.read_throttle import ReadThrottle
 from playstream.worker.terminal import Terminal
 
 _LAST_READS = 64
-"""Reads of the terminal after Ansible's end, 64 KiB each; output of processes that it left behind is not waited for."""
+"""Maximum number of reads, of 64 KiB each, after Ansible's end. Output of processes that it left is not waited for."""
 _PROMPT_SECONDS = 5.0
-"""pexpect_timeout when the settings have none."""
+"""The default of pexpect_timeout."""
 READER_GONE = "the next stage has exited, so the results cannot be delivered"
 
 
 @dataclass(frozen=True, slots=True)
 class JobConnection:
-    """The two ends that a job came over."""
+    """The connection that a job came over."""
 
     intake: Intake
     output_fd: int
     look: Callable[[], None]
     """Checks whether the reader still reads, and whether a stop was requested."""
     probe_reader: Callable[[], None]
-    """Sees whether a reader that sends no more still reads."""
+    """Checks whether a reader that sends no more still reads."""
     look_seconds: float | None
-    """How often `look` is to be called; None for whenever something happens."""
+    """How often to call `look`; None for only when something happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Outcome:
     rc: int | None
     explanation: str | None = None
     error: PlaystreamError | None = None
-    """With status `error`: what to tell the other side and to exit with."""
+    """With status `error`: the error to report to the other side, and for the exit status."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """Why the job is being ended before it is done."""
+    """Why the job is being stopped."""
 
     status: StatusName
     explanation: str
@@ -78,7 +78,7 @@ class _JobLimit:
 
 
 def _job_limit(own: float | None, here: float | None) -> _JobLimit | None:
-    """Return the lower of the job's own limit and this side's."""
+    """Return the lower of the job's and this side's limit."""
     limits = [(own, "job_timeout"), (here, "--max-job-seconds, the worker's limit")]
     return min((_JobLimit(s, name) for s, name in limits if s), key=lambda limit: limit.seconds, default=None)
 
@@ -101,7 +101,7 @@ class Supervisor:
         self._guard = guard
         self._console = console
         self._events = events
-        # Without a file the output is only the events'; pipes have no events, so they always have their files.
+        # Without a file the output is only in the events; pipes have no events, so they always have files.
         kept = console.tty is None or not job.settings.get("suppress_output_file")
         self._transcripts = {
             source.name: Transcript(artifact_dir / source.name if kept else None) for source in console.outputs
@@ -134,7 +134,7 @@ class Supervisor:
             wanted = not self._mailbox.full and not self._pace.resting
             for source in self._console.outputs:
                 self._watch_output(source, partial(self._read, source), wanted and not source.ended)
-            # The plugin's hello is always heard: it waits for the answer.
+            # The plugin's hello is always read, because it waits for the answer.
             self._watch_output(self._events, self._read_events, wanted or not self._events.plugin_loaded)
             self._poller.wait(self._time_left())
             self._pace.end_round(may_rest=self._events.plugin_loaded)
@@ -143,14 +143,14 @@ class Supervisor:
         return self._outcome()
 
     def _watch_output(self, source: HasFileno, read: Callable[[], object], wanted: bool) -> None:
-        """Read Ansible's output, or leave it where it is while the link is slow, so that Ansible waits too."""
+        """Read Ansible's output if `wanted`; not while the link is slow, so that Ansible waits too."""
         if wanted and not self._poller.watches(source):
             self._poller.watch(source, read)
         elif not wanted and self._poller.watches(source):
             self._poller.unwatch(source)
 
     def _read(self, source: CommandOutput) -> bool:
-        """Read the available output; False if there was none."""
+        """Read the available output. Return False if there was none."""
         data = source.read()
         if not data:
             return False
@@ -161,7 +161,7 @@ class Supervisor:
         return True
 
     def drain_console(self) -> None:
-        """Read all the available output."""
+        """Read all available output."""
         for source in self._console.outputs:
             for _ in range(_LAST_READS):
                 if source.ended or not self._read(source):
@@ -200,11 +200,11 @@ class Supervisor:
             self._poller.unwatch(intake)
 
     def _check(self) -> None:
-        """Check whether the job has to be ended."""
+        """Check whether the job has to be stopped."""
         now = time.monotonic()
         self._guard.check()
         if self._mailbox.full:
-            self._last_output = now  # the output is not read, so it is not known whether Ansible prints anything
+            self._last_output = now  # the output is not read, so it is unknown whether Ansible prints anything
         if self._cancellation.reason is not None:
             self._end(StatusName.CANCELED, self._cancellation.reason)
         elif self._mailbox.error is not None:
@@ -266,7 +266,7 @@ class Supervisor:
 
 
 def _explain(rc: int) -> str | None:
-    # Greater numbers are Ansible's own, such as 250 and 255 for what it did not expect.
+    # Greater numbers are Ansible's own, such as 250 and 255 for unexpected errors.
     return f"Ansible was killed by signal {rc - 128}" if 128 < rc < 128 + signal.NSIG else None
 
 

@@ -1,6 +1,7 @@
-"""The terminal that Ansible runs on, and the answers to the prompts it shows there.
+"""The terminal that Ansible runs on, and the answers to its prompts.
 
-Reading is the supervisor's, which waits for several things at once; pexpect matches prompts and types answers.
+The supervisor decides when to read, because it waits for several things at once; pexpect matches prompts and types
+answers.
 """
 
 from __future__ import annotations
@@ -32,30 +33,30 @@ from playstream.worker.terminal_readers import may_be_read
 
 _ROWS, _COLUMNS = 24, 80
 _MIN_PAUSE = 1.0
-"""Seconds at least between two looks at a quiet terminal."""
+"""Minimum number of seconds between two checks of a quiet terminal."""
 _KEY_STEP = 0.1
-"""Seconds between two looks at whether a program waits for keys."""
+"""Seconds between two checks whether a program waits for keys."""
 _KEY_PATIENCE = 2.0
-"""Seconds after which an answer is typed to a process that waits for a line instead."""
+"""Seconds after which an answer is typed for a process that waits for a line instead."""
 
 
 @dataclass(slots=True)
 class _Typing:
-    """An answer that is typed when the program has got ready for it."""
+    """An answer that is typed when the program is ready for it."""
 
     answer: bytes
     prompt: bytes
     again: bool
-    """True when the prompt has followed on itself."""
+    """True if the same prompt was repeated."""
     look_at: float
     give_up_at: float
     asked_at: float
     raw: bool = False
-    """True when the terminal handed over single keys at the last look."""
+    """True if the terminal passed on single keys at the last check."""
 
 
 class Terminal:
-    """A pseudo-terminal: its master is here, its slave is opened by the guard through `tty`.
+    """A pseudo-terminal, of which this is the master; the guard opens the slave by the name in `tty`.
 
     Args:
         passwords: names, or regular expressions of prompts, with the answers.
@@ -78,7 +79,7 @@ class Terminal:
         self._tail = Tail()
         self._typing: _Typing | None = None
         self._ask_again_at: float | None = None
-        """When to check again whether the output ends with a prompt: a process has to wait for an answer."""
+        """When to check again whether the output ends with a prompt and a process waits for an answer."""
         self._last_prompt = b""
         self._repeats = 0
         self._refused: str | None = None
@@ -86,14 +87,14 @@ class Terminal:
 
     @property
     def outputs(self) -> tuple[CommandOutput, ...]:
-        """The terminal itself: output and errors are one there."""
+        """The terminal itself, which has both output and errors."""
         return (self,)
 
     def started(self) -> None:
-        """Do nothing: the slave stays open here, so that output is never lost with its last reader."""
+        """Do nothing: the slave stays open here, so that no output is lost when the last process closes it."""
 
     def fileno(self) -> int:
-        """Return the master, to wait for output."""
+        """Return the descriptor of the master, to wait for output."""
         return self._master
 
     def read(self) -> bytes:
@@ -101,7 +102,7 @@ class Terminal:
         try:
             data = os.read(self._master, READ_SIZE)
         except OSError:
-            # Nothing there, or (EIO) no process has the terminal open any more: both mean that nothing came.
+            # There is no output, or (EIO) no process has the terminal open any more.
             return b""
         self._quiet_since = time.monotonic()
         self._tail.add(data)
@@ -121,7 +122,7 @@ class Terminal:
                 return  # an empty match is not a prompt
             in_last_line = b"\n" not in self._unmatched[start:]
             if in_last_line and not self._is_read():
-                # Until then it may be the beginning of a line that continues with the next read.
+                # Until then it may be the beginning of a line that continues in the next read.
                 self._ask_again_at = time.monotonic() + _KEY_STEP
                 return
             text, between = self._unmatched[start:end], self._unmatched[:start]
@@ -134,16 +135,16 @@ class Terminal:
             if in_last_line:
                 self._type(typing)
             else:
-                # A prompt that is a whole line is likely a pause's, which throws away what was typed before it began
-                # to look for keys. Or it is not a prompt: then no process waits for an answer.
+                # A prompt that is a whole line is probably that of a pause, which discards input typed before it polls
+                # for keys. Or it is not a prompt, and no process waits for an answer.
                 self._typing = typing
 
     def _is_read(self) -> bool:
-        """Return whether a process waits for input, as far as the kernel tells."""
+        """Return whether a process waits for input, as far as the kernel reports it."""
         return may_be_read(os.ttyname(self._slave))
 
     def _type(self, typing: _Typing, *, keys: bool = False) -> None:
-        """Type an answer and Enter; `keys` for a program that takes each key as it is, without the terminal's help."""
+        """Type an answer and Enter; `keys` if the program reads single keys without the terminal's line editing."""
         self._repeats = self._repeats + 1 if typing.again else 1
         if self._repeats > MAX_REPEATS:
             self._refused = typing.prompt.decode("utf-8", "replace").strip("\r\n")
@@ -165,7 +166,7 @@ class Terminal:
         return not termios.tcgetattr(self._slave)[3] & termios.ICANON
 
     def due(self, patience: float | None) -> float | None:
-        """When `attend` has something to do, on the monotonic clock; None for never. Arguments as there."""
+        """Return when to call `attend`, on the monotonic clock; None for never. The arguments are the same."""
         if self._refused is not None:
             return 0.0
         if self._typing is not None:
@@ -177,13 +178,13 @@ class Terminal:
         return max(self._quiet_since + patience, self._looked_at + max(patience, _MIN_PAUSE))
 
     def attend(self, patience: float | None) -> str | None:
-        """Do what is due: type an answer, look whether a prompt waits in vain.
+        """Do what is due: type an answer, or check for an unanswered prompt.
 
         Args:
-            patience: seconds that a prompt may wait for an answer; None for any time.
+            patience: seconds that a prompt may wait for an answer; None for no limit.
 
         Returns:
-            Why the job cannot go on; None when it can.
+            Why the job cannot continue; None if it can.
         """
         if self._refused is not None:
             return explain_refused(self._refused)
@@ -212,7 +213,7 @@ class Terminal:
             self._typing = None
             self._type(typing, keys=raw)
         elif late and self._quiet_since > typing.asked_at:
-            self._typing = None  # the output continued without a process that waits, or it waits for something else
+            self._typing = None  # no process waits, because the output continued, or it waits for something else
         else:
             typing.raw = raw
             typing.look_at = now + (_MIN_PAUSE if late else _KEY_STEP)
@@ -224,6 +225,6 @@ class Terminal:
         return any(events & select.POLLIN for _, events in poll.poll(0))
 
     def close(self) -> None:
-        """Give the terminal back; what still runs on it gets SIGHUP from the kernel."""
+        """Close the terminal; processes that still run on it get SIGHUP from the kernel."""
         close_owned(self._slave)
         close_owned(self._master)

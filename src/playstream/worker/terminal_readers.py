@@ -1,4 +1,4 @@
-"""Whether a process waits for input from a terminal, as far as the kernel tells.
+"""Finding out whether a process waits for input from a terminal, as far as the kernel reports it.
 
 A line without an end, such as the name of a download, is not a prompt unless a process waits for an answer.
 """
@@ -13,11 +13,11 @@ _READS, _WAITS = {
     "x86_64": ({0, 19}, {7, 23, 232, 270, 271, 281, 441}),
     "aarch64": ({63, 65}, {22, 72, 73, 441}),
 }.get(platform.machine(), (set(), set()))
-"""Numbers of the system calls read and readv, and of select, poll and epoll_wait with their variants."""
+"""Numbers of the system calls read and readv, and of select, poll and epoll_wait and their variants."""
 
 
 _CURRENT_TERMINAL = os.makedev(5, 0)
-"""The device /dev/tty: a process's controlling terminal, whichever that is."""
+"""The device number of /dev/tty, which is each process's controlling terminal."""
 
 
 def may_be_read(tty: str) -> bool:
@@ -46,13 +46,13 @@ def _may_read(process: Path, terminal: os.stat_result) -> bool:
     except FileNotFoundError:
         return process.exists() and controlled
     except OSError:
-        return controlled  # another user's, such as sudo: it may ask for a password
+        return controlled  # a process of another user, such as sudo, may ask for a password
 
 
 def _has_open(leader: Path, terminal: os.stat_result) -> bool:
     """Return True if a session's leader has a terminal open, or if that cannot be determined.
 
-    A container has terminals of its own, and their device numbers are those of terminals outside.
+    A container has its own terminals, with the same device numbers as terminals outside.
     """
     try:
         return any(_is_same(fd, terminal) for fd in (leader / "fd").iterdir())
@@ -66,7 +66,7 @@ def _waits(task: Path, fds: Path, terminal: os.stat_result, *, controlled: bool)
         return False
     if int(words[0]) in _READS:
         return _leads_to(fds / str(int(words[1], 16)), terminal, controlled=controlled)
-    # Which descriptors these wait for cannot be seen. Output is not waited for, so all but 1 and 2 count.
+    # The descriptors that these calls wait for are not visible. All but 1 and 2, which are for output, count.
     return int(words[0]) in _WAITS and any(
         _leads_to(fd, terminal, controlled=controlled) for fd in fds.iterdir() if fd.name not in ("1", "2")
     )

@@ -1,4 +1,4 @@
-"""Keeping a job apart from the worker's host, in a container (podman, docker) or with bubblewrap.
+"""Isolating a job from the worker's host, in a container (podman, docker) or with bubblewrap.
 
-`make_sandbox` in `sandbox.py` is the way in. Starting, watching and ending what it gives back is not done here.
+`make_sandbox` in `sandbox.py` is the entry point. Starting, watching and ending the job is not done here.
 """

@@ -1,4 +1,4 @@
-"""A job in a file system view of its own, made with bubblewrap (bwrap)."""
+"""A job with its own view of the file system, made with bubblewrap (bwrap)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from playstream.worker.isolation.environment import PYTHON_HANDOVER, Handover, p
 from playstream.worker.paths import PLUGINS, Paths
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/usr", "/opt")
-"""Read-only inside, where they exist; of the rest of the host nothing is there that is not asked for."""
-_WHOLE = (Path("/"), Path("/home"), Path("/root"), Path("/tmp"), Path("/var"))  # noqa: S108 - none of these is used
-"""Never taken for an installation's directory."""
+"""Read-only inside, if they exist. Nothing else of the host is visible unless the settings request it."""
+_WHOLE = (Path("/"), Path("/home"), Path("/root"), Path("/tmp"), Path("/var"))  # noqa: S108 - not used for files
+"""Directories that are never the directory of an installation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,19 @@ class _Bind:
 
 
 class Bubblewrap:
-    """See `Sandbox`, of which this is one.
+    """A sandbox of bubblewrap; see `Sandbox`.
 
     Args:
-        isolation: what the settings ask for.
+        isolation: the isolation that the settings request.
         executable: path of bwrap.
-        paths: the job's places on this host.
+        paths: the job's paths on this host.
     """
 
     inherits_env = True
     cleanup: tuple[tuple[str, ...], ...] = ()
-    """Nothing: every process inside ends with bwrap, and what was made lies in the spool."""
+    """Empty, because every process inside ends with bwrap, and all directories are in the spool."""
     started = True
-    """Known by the return code: bwrap is given no words but playstream's."""
+    """Always True: the return code shows it, because bwrap gets no arguments but playstream's."""
 
     def __init__(self, isolation: Isolation, executable: str, paths: Paths) -> None:
         self._isolation = isolation
@@ -55,14 +55,14 @@ class Bubblewrap:
         return Path(os.path.realpath(path))
 
     def share(self) -> None:
-        """Nothing: inside, the job's user is the worker's."""
+        """Do nothing, because the job runs as the worker's user."""
 
     def enclose(self, command: Command) -> Command:
         """Return the bwrap command that runs `command`.
 
         Raises:
             ExecutableNotFound: the program is not on this host.
-            OSError: the private directories cannot be made.
+            OSError: the private directories cannot be created.
         """
         self._room.mkdir(mode=0o700, exist_ok=True)
         words = [self._executable, "--die-with-parent", "--unshare-pid"]
@@ -71,16 +71,16 @@ class Bubblewrap:
                 words += ["--symlink", os.readlink(name), name]
             elif os.path.isdir(name):
                 words += ["--ro-bind", name, name]
-        # Names are looked up through a file that may be a link to where nothing else is shown.
+        # The file for name resolution may be a link to a directory that is not visible otherwise.
         resolver = os.path.realpath("/etc/resolv.conf")
         if os.path.isfile(resolver) and not resolver.startswith("/etc/"):
             words += ["--ro-bind", resolver, resolver]
-        # The host's terminals with the rest of /dev: the job's own is one of them.
+        # All of /dev, because the job's terminal is one of the host's.
         words += ["--dev-bind", "/dev", "/dev", "--proc", "/proc"]
         program = _find_program(command)
         installed = _list_installations((program, *command.argv[1:]))
         binds = [*self._private_places(command), *installed, *self._asked_places(), *self._job_places()]
-        # What lies deeper is mounted later; of two at one place the later in the list wins.
+        # Deeper paths are mounted later; of two mounts at one path the later in the list wins.
         for bind in sorted(binds, key=lambda bind: bind.place.rstrip("/").count("/")):
             words += [bind.option, bind.source, bind.place]
         own = {name: value for name, value in os.environ.items() if name in command.env}
@@ -89,7 +89,7 @@ class Bubblewrap:
         return Command(tuple(words), command.env, command.cwd, handover)
 
     def _private_places(self, command: Command) -> list[_Bind]:
-        """Empty directories of the job's own, in the spool: for temporary files, and a home in place of the user's."""
+        """Return private empty directories in the spool: for temporary files, and a home instead of the user's."""
         places = dict.fromkeys(["/tmp", os.path.realpath(self._isolation.isolation_path)], 0o1777)  # noqa: S108 - private
         home = command.env.get("HOME", "")
         if home.startswith("/") and os.path.realpath(home) != "/":
@@ -97,7 +97,7 @@ class Bubblewrap:
         return [_Bind("--bind", str(self._make_empty(stat.S_IFDIR | mode)), place) for place, mode in places.items()]
 
     def _asked_places(self) -> list[_Bind]:
-        """Hidden, read-only and shown paths, in the order in which they win; those that do not exist are left out."""
+        """Return hidden, read-only and shown paths that exist; later ones take precedence."""
         isolation = self._isolation
         hidden = [
             _Bind("--bind", str(self._make_empty(stat.S_IFDIR | 0o700 if os.path.isdir(path) else 0o600)), path)
@@ -151,15 +151,15 @@ def _find_program(command: Command) -> str:
         return found
     directory = os.path.realpath(directory)
     if directory.startswith(_SYSTEM) or os.path.exists(os.path.join(directory, "python3")):
-        # Its own name counts: a virtual environment's python, one of busybox's many.
+        # The name of the link matters: a virtual environment's python, a program of busybox.
         return os.path.join(directory, name)
-    return os.path.realpath(found)  # such as pipx' link in ~/.local/bin
+    return os.path.realpath(found)  # such as a link of pipx in ~/.local/bin
 
 
 def _list_installations(words: Sequence[str]) -> list[_Bind]:
-    """Return read-only binds of Ansible's installation: virtual environments and the Pythons they are based on."""
+    """Return read-only binds of Ansible's installation: virtual environments and the Pythons that they use."""
     directories = {Path(sys.prefix), Path(sys.base_prefix)}
-    # Ansible need not be the first word: an ssh-agent may be what starts it.
+    # Ansible need not be the first argument: an ssh-agent may start it.
     directories.update(Path(word).parent.parent for word in words if word.startswith("/") and os.access(word, os.X_OK))
     found = set()
     for directory in directories:

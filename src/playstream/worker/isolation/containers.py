@@ -1,4 +1,4 @@
-"""A job in a container of podman's or docker's."""
+"""A job in a container of podman or docker."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from playstream.worker.paths import PLUGINS, Paths
 SPOOL_LABEL = "playstream.spool"
 IDENT_LABEL = "playstream.ident"
 
-# An image's user may have no home, or one that is not its own: podman gives `--user 1234` the working directory, docker
-# gives it /. Ansible and ssh then cannot keep their files. And a container's terminal echoes, whatever is set on the
-# one outside, so the answer to a prompt would become part of the output.
+# An image's user may have no home, or one of another user: with `--user 1234` the home is the working directory in
+# podman, and / in docker. Ansible and ssh then cannot store their files. A container's terminal also echoes, whatever
+# is set on the one outside, so the answer to a prompt would become part of the output.
 _STARTED = mounts.RUN_DIR_INSIDE / "started"
 _START = f'test -w "$HOME" || export HOME={mounts.HOME_INSIDE}; command : 2>/dev/null >{_STARTED}; exec "$@"'
 _STOP_ECHO = "stty -echo 2>/dev/null"
-# What looks for ~user and not for HOME (Ansible's local connection, ssh) finds the same in the line that podman adds to
-# /etc/passwd for a user that the image does not know.
+# Programs that look up ~user instead of HOME (Ansible's local connection, ssh) find the same directory in the line that
+# podman adds to /etc/passwd for a user that the image does not know.
 _PASSWD_ENTRY = f"$USERNAME:*:$UID:$GID:$NAME:{mounts.HOME_INSIDE}:/bin/sh"
 _FIRST_WITH_PASSWD_ENTRY = (4, 2)
 
 
 class Container:
-    """See `Sandbox`, of which this is one.
+    """A sandbox in a container; see `Sandbox`.
 
     Args:
-        isolation: what the settings ask for.
+        isolation: the isolation that the settings request.
         executable: path of podman or docker.
-        paths: the job's places on this host.
+        paths: the job's paths on this host.
         ident: the job's.
         tty: True if the job's standard streams are a terminal.
-        caller: True for a command of the caller's own, which is to have the caller's ssh.
+        caller: True for the caller's own command, which uses the caller's ssh.
 
     Raises:
-        ConfigurationError: a path that is to be mounted is missing, or must not be mounted.
-        JobError: a path of the job's cannot be mounted.
-        OSError: a file of the sandbox's cannot be written.
+        ConfigurationError: a path to mount is missing, or must not be mounted.
+        JobError: a path of the job cannot be mounted.
+        OSError: a file of the sandbox cannot be written.
     """
 
     inherits_env = False
@@ -62,7 +62,7 @@ class Container:
         self._tty = tty
         self._podman = isolation.engine == "podman"
         self.name = f"playstream_{re.sub('[^A-Za-z0-9_-]', '_', ident)[:64]}_{secrets.token_hex(4)}"
-        """Unlike ansible-runner's, not of the ident alone: two runs of one ident do not get in each other's way."""
+        """Unlike ansible-runner's, not only the ident, so that two runs with the same ident do not conflict."""
         job_mounts = mounts.list_job_mounts(paths, ident)
         self._host_cwd = mounts.mount_host_cwd(isolation)
         host_cwd = [] if self._host_cwd is None else [self._host_cwd]
@@ -78,14 +78,14 @@ class Container:
 
     @property
     def cleanup(self) -> tuple[tuple[str, ...], ...]:
-        """Remove the container, however far it came. podman's stop timeout of 0 makes that immediate."""
+        """Commands that remove the container in any state. podman's stop timeout of 0 makes that immediate."""
         ignore = ("--ignore",) if self._podman else ()
         commands: list[tuple[str, ...]] = [
             (self._executable, *self._login.global_options, "rm", "--force", *ignore, self.name)
         ]
         if self._podman and os.geteuid() != 0:
-            # Without root, the image's users other than root are ids of a range that only podman can act as; what they
-            # have written is given back to the worker, which could neither read nor remove it.
+            # Without root, the image's users other than root have ids of a range that only podman can use. Their files
+            # are given to the worker's user, which could neither read nor remove them.
             places = (self._paths.run_dir, self._paths.artifact_dir, self._paths.private_data_dir)
             owned = [str(place) for place in places if place.is_relative_to(self._paths.spool)]
             commands.append((self._executable, "unshare", "chown", "--recursive", "--no-dereference", "0:0", *owned))
@@ -97,7 +97,7 @@ class Container:
             return mounts.PLUGINS_INSIDE / path.relative_to(PLUGINS)
         found = [(mount, inside) for mount in self._mounts if (inside := mount.seen(path)) is not None]
         if found:
-            # The deepest mount is the one that is seen.
+            # The deepest mount hides the others.
             return max(found, key=lambda pair: len(pair[0].host))[1]
         if path.is_relative_to(self._paths.private_data_dir):
             return mounts.INSIDE / path.relative_to(self._paths.private_data_dir)
@@ -125,7 +125,7 @@ class Container:
             words += ["--group-add=root", "--ipc=host"]
         words += ["--name", self.name]
         words += ["--label", f"{IDENT_LABEL}={self._ident}", "--label", f"{SPOOL_LABEL}={self._paths.spool}"]
-        # The output is ours already: a copy of the engine's own would be secrets left on its disk.
+        # The output is read here: a copy in the engine's log would leave secrets on its disk.
         words += ["--stop-timeout=0", "--log-driver=none"]
         words += [*self._isolation.options, self._isolation.image]
         start = [*([_STOP_ECHO] if self._tty else []), shell_handover(handover.prefix), _START]
@@ -134,20 +134,20 @@ class Container:
 
     @property
     def started(self) -> bool:
-        """Whether the engine has started the command, and not done something else."""
+        """Whether the engine has started the command, and not something else."""
         return (self._paths.run_dir / _STARTED.name).exists()
 
     def _default_env(self) -> dict[str, str]:
-        # As ansible-runner does: with fuse-overlayfs extended attributes fail, and Ansible then falls back.
+        # As in ansible-runner: extended attributes fail with fuse-overlayfs, and Ansible needs this to fall back.
         return {"ANSIBLE_UNSAFE_WRITES": "1"} if self._podman else {}
 
     def share(self) -> None:
         """Open the run directory and the artifacts to every user; see `Sandbox.share`.
 
-        On the host no other user can reach them, because the spool has mode 0700. Artifacts in a directory of the
-        user's that others may enter stay closed; only root inside can write facts there then, as with ansible-runner.
-        No directory
-        is sticky: in such a one the kernel keeps users from opening each other's pipes (fs.protected_fifos).
+        On the host no other user can reach them, because the spool has mode 0700. Artifacts in a directory of the user
+        that others can enter stay closed; then only root inside can write facts there, as with ansible-runner. No
+        directory is sticky, because in a sticky one the kernel prevents users from opening each other's pipes
+        (fs.protected_fifos).
         """
         fact_cache = self._paths.artifact_dir / "fact_cache"
         fact_cache.mkdir(mode=0o700, exist_ok=True)
@@ -155,7 +155,7 @@ class Container:
             self._paths.artifact_dir.chmod(0o777)
             fact_cache.chmod(0o777)
         _open_tree(self._paths.run_dir)
-        # Sockets are made in the run directory: an ssh-agent's, shared connections.
+        # Sockets of an ssh-agent and of shared connections are created in the run directory.
         for directory in (self._paths.run_dir, self._paths.run_dir / mounts.HOME_INSIDE.name):
             directory.chmod(0o777)
         if self._paths.private_data_dir.is_relative_to(self._paths.spool):
@@ -179,7 +179,7 @@ def _is_private(directory: Path) -> bool:
 
 
 def _open_tree(directory: Path) -> None:
-    """Let every user read what is in a directory, and write into its pipes."""
+    """Let every user read the files in a directory and write into its pipes."""
     for item in directory.iterdir():
         kind = item.lstat().st_mode
         if stat.S_ISFIFO(kind):
@@ -193,7 +193,7 @@ def _open_tree(directory: Path) -> None:
 
 _KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 _SSH_PLACES = ("/home/runner/.ssh", "/root/.ssh")
-"""Homes in the images that are made for Ansible, and in others."""
+"""Homes in images for Ansible and in other images."""
 
 
 def find_callers_ssh() -> tuple[list[Mount], dict[str, str]]:

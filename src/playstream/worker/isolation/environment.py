@@ -1,8 +1,8 @@
-"""A job's variables on their way through an engine (podman, docker, bwrap), which must not take them for its own.
+"""Passing a job's variables through an engine (podman, docker, bwrap), which must not use them itself.
 
-BASH_ENV, LD_PRELOAD, PYTHONPATH, HTTPS_PROXY, DOCKER_HOST and many others change a program, the engine as well. So the
-engine gets the job's variables under names that mean nothing to anybody, and what is started first inside gives them
-their own names. Their values are in environments alone: neither on a command line nor in a file.
+BASH_ENV, LD_PRELOAD, PYTHONPATH, HTTPS_PROXY, DOCKER_HOST and many others affect any program, including the engine. So
+the engine gets the job's variables under neutral names, and the first program inside restores their own names. Values
+are passed only in environments, neither on a command line nor in a file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from playstream.pipeline.errors import ConfigurationError
 # Only Ansible and playstream read these.
 _HARMLESS = re.compile(r"(?:ANSIBLE|PLAYSTREAM|RUNNER)_[A-Z0-9_]*", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# What a shell does not let itself be given by a command, or makes something else of; a function of bash's; a name that
-# podman takes for many. None of these is a secret.
+# Variables that a shell does not let commands set, or changes; functions of bash; a name that podman expands to
+# several. None of these is a secret.
 _NOT_EXPORTED = re.compile(
     r"BASH|BASHOPTS|BASHPID|BASH_(?!ENV$).*|SHELLOPTS|E?UID|PPID|GROUPS|FUNCNAME|DIRSTACK|PIPESTATUS|S?RANDOM|SECONDS"
     r"|EPOCH\w+|LINENO|OPTARG|OPTIND|HISTCMD|COMP_\w+|_|.*\*",
@@ -30,35 +30,35 @@ _NOT_EXPORTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """How each variable gets inside."""
+    """How each variable is passed inside."""
 
     prefix: str
-    """The neutral names are this and 1, 2, 3 …; what is changed later is passed in this and MORE."""
+    """The neutral names are this prefix with 1, 2, 3 …; later changes are passed in this prefix with MORE."""
     by_name: tuple[str, ...]
     renamed: tuple[str, ...]
-    """In the order of their numbers."""
+    """The own names, in the order of their numbers."""
     by_value: Mapping[str, str]
-    """On the engine's command line."""
+    """Variables that are passed on the engine's command line."""
     engine: Mapping[str, str]
     """The engine's own environment."""
     through_shell: bool
-    """Whether a shell gives the variables their names; else Python, and the job would inherit the engine's."""
+    """True if a shell restores the names; False if Python does, and the job would inherit the engine's variables."""
 
     @property
     def neutral_names(self) -> dict[str, str]:
-        """By the own name."""
+        """The neutral names by the own names."""
         return {name: f"{self.prefix}{number}" for number, name in enumerate(self.renamed, 1)}
 
     @property
     def more(self) -> str:
-        """The variable that brings what was added, changed or taken away since the plan was made."""
+        """The variable with what was added, changed or removed after the plan was made."""
         return f"{self.prefix}MORE"
 
     def start_env(self, job: Mapping[str, str]) -> dict[str, str]:
         """Return the environment to start the engine with, so that the job inside has exactly these variables.
 
         Raises:
-            ConfigurationError: a variable was added that no shell can give.
+            ConfigurationError: a variable was added that a shell cannot export.
         """
         neutral = self.neutral_names
         env = {name: value for name, value in self.engine.items() if name in job or not self._passes(name)}
@@ -76,17 +76,17 @@ class Handover:
         return env
 
     def _passes(self, name: str) -> bool:
-        """Return whether the engine may be given that variable of the job's by its own name, with any value."""
+        """Return whether the job's variable may be passed to the engine under its own name, with any value."""
         return name in self.by_name and _is_never_read(name, through_shell=self.through_shell)
 
 
 def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_shell: bool) -> Handover:
-    """Decide how a job's variables get inside.
+    """Decide how a job's variables are passed inside.
 
     Args:
         job: the variables of the job.
-        engine: the environment that the engine has itself.
-        through_shell: True if a shell gives them their names inside, which not every name can be given by.
+        engine: the engine's own environment.
+        through_shell: True if a shell restores their names inside, which is not possible for every name.
     """
     by_name, renamed, by_value = [], [], {}
     for name, value in sorted(job.items()):
@@ -101,14 +101,14 @@ def plan_handover(job: Mapping[str, str], engine: Mapping[str, str], *, through_
 
 
 def _is_never_read(name: str, *, through_shell: bool) -> bool:
-    """Return whether no engine reads a variable of that name; the loader and the shell only read identifiers."""
+    """Return whether no engine reads a variable with this name; the loader and the shell only read identifiers."""
     if _HARMLESS.fullmatch(name):
         return True
     return through_shell and not _NOT_EXPORTED.fullmatch(name) and not _IDENTIFIER.fullmatch(name)
 
 
 def _is_exported(name: str) -> bool:
-    """Return whether a shell can give that variable, and take it away."""
+    """Return whether a shell can export and unset the variable."""
     return _IDENTIFIER.fullmatch(name) is not None and _NOT_EXPORTED.fullmatch(name) is None
 
 
@@ -117,7 +117,7 @@ def _as_shell(later: Mapping[str, str], gone: Sequence[str]) -> str:
     commands = [f"unset {name}" for name in gone if _is_exported(name)]
     for name, value in later.items():
         if not _is_exported(name):
-            if name == "_":  # the shell's own
+            if name == "_":  # the shell sets it itself
                 continue
             raise ConfigurationError(
                 f"env: the variable {name!r} cannot be passed to a job in a container after prepare(), because a shell "
@@ -134,7 +134,7 @@ def _as_base64(later: Mapping[str, str], gone: Sequence[str]) -> str:
 
 
 def shell_handover(prefix: str) -> str:
-    """Return shell commands that restore the variables' names, which are its words up to `--` and are removed."""
+    """Return shell commands that restore the variables' names, which are the arguments up to `--` and are removed."""
     count = f"{prefix}N"
     variable = f"{prefix}${{{count}}}"
     return (
@@ -165,4 +165,5 @@ try:
 except OSError as error:
     sys.exit(f"{words[0]} cannot be started: {error.strerror}")
 """
-"""The same as a program of Python's. Its words: the prefix, the count of names, the names, the program's own words."""
+"""The same as a Python program. Its arguments: the prefix, the number of names, the names, the program and its
+arguments."""

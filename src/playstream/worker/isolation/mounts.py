@@ -1,4 +1,4 @@
-"""What of the host a container sees, and where."""
+"""The files of the host that a container sees, and where."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ PLUGINS_INSIDE = RUN_DIR_INSIDE / "plugin"
 HOME_INSIDE = RUN_DIR_INSIDE / "home"
 
 _NOT_SHOWN = {"artifacts", RUN_DIR_INSIDE.name, *(f"env/{name}" for name in ENV_FILES)}
-"""Of the private data directory: artifacts of other jobs, and the secrets that reach the job another way."""
+"""Entries of the private data directory that are not mounted: artifacts of other jobs, and secrets that the job gets in
+another way."""
 _NEVER_MOUNTED = ("/", "/home", "/usr")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One directory or file of the host in the container; `host` may also name a volume of the engine's."""
+    """One directory or file of the host in the container; `host` may also be the name of an engine's volume."""
 
     host: str
     inside: str
@@ -34,23 +35,23 @@ class Mount:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """As the engine's options."""
+        """Return the mount as options of the engine."""
         return "--volume", ":".join(filter(None, (self.host, self.inside, self.options)))
 
     def seen(self, path: Path) -> Path | None:
-        """Return a path of the host as it is inside the container; None if it is not in this mount."""
+        """Return the path inside the container for a path of the host; None if it is not in this mount."""
         return Path(self.inside) / path.relative_to(self.host) if path.is_relative_to(self.host) else None
 
 
 def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
     """Return the mounts of the job's own directories.
 
-    The private data directory is mounted item by item. As a whole it would have to be open to every user that an image
-    may have, and the engine would make the places of the other mounts in it, in a directory that may be the user's.
-    `Z` gives them the label that SELinux wants of a container's files.
+    The entries of the private data directory are mounted one by one. As a whole it would have to be open to every user
+    of an image, and the engine would create the targets of the other mounts in it, although it may be the user's
+    directory. `Z` sets the label that SELinux requires for a container's files.
 
     Raises:
-        JobError: a path cannot be written as the engine's option.
+        JobError: a path cannot be represented as an option of the engine.
     """
     mounts = [
         Mount(str(paths.run_dir), str(RUN_DIR_INSIDE), "Z"),
@@ -58,7 +59,7 @@ def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
     ]
     mounts += [Mount(str(item), str(INSIDE / name), "Z") for name, item in _list_items(paths)]
     if not paths.project.is_relative_to(paths.private_data_dir) and paths.project.is_dir():
-        # A copy, in place of the one in the private data directory.
+        # A copy, instead of the one in the private data directory.
         project = Mount(str(paths.project), str(INSIDE / "project"), "Z")
         mounts = [mount for mount in mounts if mount.inside != project.inside] + [project]
     for mount in mounts:
@@ -94,7 +95,7 @@ def list_asked_mounts(isolation: Isolation) -> list[Mount]:
     """Return the mounts that the settings request.
 
     Raises:
-        ConfigurationError: a path is missing on this host, or is one of those never mounted.
+        ConfigurationError: a path is missing on this host, or must not be mounted.
     """
     return [_expand(mount) for mount in isolation.volume_mounts]
 
@@ -103,13 +104,13 @@ def mount_host_cwd(isolation: Isolation) -> Mount | None:
     """Return a mount of the caller's working directory at its own path; None if not requested, or missing.
 
     Raises:
-        ConfigurationError: it is one of those never mounted.
+        ConfigurationError: it must not be mounted.
     """
     if isolation.host_cwd is None or isolation.workdir is not None:
         return None
     path = os.path.abspath(isolation.host_cwd)
     if not os.path.exists(path):
-        return None  # that of another machine: the job starts in its project instead
+        return None  # a directory of another host: the job starts in its project instead
     _check_mountable("host_cwd", path)
     return Mount(path, path)
 
@@ -118,7 +119,7 @@ def _expand(text: str) -> Mount:
     host, inside, options = split_mount("container_volume_mounts", text)
     path = os.path.expanduser(os.path.expandvars(host))
     if "/" not in path and path not in (".", ".."):
-        return Mount(path, inside, options)  # a volume of the engine's
+        return Mount(path, inside, options)  # a volume of the engine
     path = os.path.abspath(path)
     _check_mountable("container_volume_mounts", path)
     if not os.path.exists(path):
@@ -130,7 +131,7 @@ def _expand(text: str) -> Mount:
 
 
 def merge(mounts: list[Mount]) -> list[Mount]:
-    """Return the last of several mounts at one place, because the engines refuse two; requested ones come last."""
+    """Return the last of the mounts at each path, because engines reject duplicates; requested ones are last."""
     return list({mount.inside.rstrip("/"): mount for mount in mounts}.values())
 
 
@@ -142,7 +143,7 @@ def _check_mountable(key: str, path: str) -> None:
 
 
 def copy_plugins(run_dir: Path) -> None:
-    """Put Ansible's plugins where any user of an image can read them; site-packages may be closed to others.
+    """Copy Ansible's plugins to where any user of an image can read them; site-packages may be closed to others.
 
     Raises:
         OSError: it cannot be copied.

@@ -1,4 +1,4 @@
-"""Logging in to the registry that an image comes from: files for the engine, out of the container's sight."""
+"""Logging in to the registry of an image: files for the engine that the container does not see."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from playstream.worker.run_files import write_private
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What the engine is started with."""
+    """Options and variables of the engine."""
 
     global_options: tuple[str, ...] = ()
-    """Before `run`."""
+    """Options before `run`."""
     options: tuple[str, ...] = ()
-    """After `run`."""
+    """Options after `run`."""
     env: dict[str, str] = field(default_factory=dict)
 
 
 def write_login(engine: str, auth: RegistryAuth, directory: Path) -> Login:
     """Write the files into a new, private directory.
 
-    `verify_ssl` is podman's alone: for docker a registry without TLS is a matter of the daemon's configuration.
+    `verify_ssl` only affects podman: docker's daemon has its own configuration of registries without TLS.
 
     Raises:
-        OSError: the directory is there already, or cannot be made.
+        OSError: the directory exists, or cannot be created.
         JobError: a file cannot be written.
     """
     directory.mkdir(mode=0o700)
@@ -41,6 +41,6 @@ def write_login(engine: str, auth: RegistryAuth, directory: Path) -> Login:
     if not auth.verify_ssl:
         config = directory / "registries.conf"
         write_private(config, f'[[registry]]\nlocation = "{auth.host}"\ninsecure = true\n')
-        # The second is read by podman before 3.1.
+        # podman before 3.1 reads the second.
         env = {"CONTAINERS_REGISTRIES_CONF": str(config), "REGISTRIES_CONFIG_PATH": str(config)}
     return Login(options=(f"--authfile={path}",), env=env)

@@ -1,4 +1,4 @@
-"""What a sandbox is to the rest of the worker, and how to get one."""
+"""The interface of sandboxes, and how to make one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from playstream.worker.paths import Paths
 
 
 class Sandbox(Protocol):
-    """Something a job runs inside of."""
+    """Something that a job runs in."""
 
     @property
     def inherits_env(self) -> bool:
-        """True if the job sees this host's environment, False if only what it is given."""
+        """True if the job inherits this host's environment, False if it only gets the given variables."""
 
     @property
     def cleanup(self) -> tuple[tuple[str, ...], ...]:
         """Commands to run, in the environment of the enclosed command, when the job was ended or its worker has died.
 
-        They do no harm when nothing is left.
+        They do nothing if nothing is left.
         """
 
     def seen(self, path: Path) -> Path:
@@ -36,21 +36,21 @@ class Sandbox(Protocol):
         """Return the command to start on this host so that `command` runs inside.
 
         Args:
-            command: `argv` and `cwd` hold paths as seen inside; `env` is all that the job gets (with `inherits_env`,
-                this host's environment included).
+            command: `argv` and `cwd` contain paths inside; `env` is the job's whole environment (with `inherits_env`,
+                it includes this host's).
 
         Raises:
-            OSError: a directory in the spool cannot be made.
+            OSError: a directory in the spool cannot be created.
         """
 
     @property
     def started(self) -> bool:
-        """False if the job has ended and the command was never started inside."""
+        """False if the job has ended without the command being started inside."""
 
     def share(self) -> None:
-        """Open what is in the run and artifact directories to whatever user the job runs as.
+        """Open the files in the run and artifact directories to the job's user, whoever that is.
 
-        To be called when the pipes and files are made, just before the start.
+        Call this after the pipes and files were created, directly before the start.
 
         Raises:
             OSError: a mode cannot be changed.
@@ -61,17 +61,17 @@ def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = 
     """Create the sandbox for one job.
 
     Args:
-        isolation: what the settings ask for.
-        paths: the job's places on this host; all exist.
+        isolation: the isolation that the settings request.
+        paths: the job's paths on this host; all exist.
         ident: the job's.
         tty: True if the job's standard streams are a terminal, False if they are pipes.
-        caller: True with `run_command`: in a container the command has the caller's ~/.ssh and ssh-agent, as with
+        caller: True for `run_command`: in a container the command can use the caller's ~/.ssh and ssh-agent, as with
             ansible-runner.
 
     Raises:
         ExecutableNotFound: the engine is not on this host.
-        ConfigurationError: a path that is to be mounted is missing on this host, or must not be mounted.
-        JobError: a path of the job's cannot be mounted.
+        ConfigurationError: a path to mount is missing on this host, or must not be mounted.
+        JobError: a path of the job cannot be mounted.
         OSError: the files for the registry cannot be written.
     """
     executable = shutil.which(os.path.expanduser(isolation.executable))
