@@ -1,4 +1,4 @@
-"""The process stage: a stream of records in, artifacts, output and a result out."""
+"""The process stage: converts a stream of records to artifacts, output and a result."""
 
 from playstream.process.stage import ForwardingObserver, Observer, Output, Processor, Result
 

@@ -30,30 +30,30 @@ _STDOUT_BUFFER = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What is open while a run is written."""
+    """The open files while a run is written."""
 
     events: EventFiles
     stdout: TextIO
 
 
 class ArtifactDir:
-    """Writes the artifacts of one run. From `begin` on they take the place of an earlier run's in the same directory.
+    """Writes the artifacts of one run. `begin` replaces those of an earlier run in the same directory.
 
     A lock on the directory (flock) is held until `close`.
 
     Args:
-        path: the directory; made if it is missing.
-        among_runs: it is not this run's own: those of other runs may be in it, whose names the worker may not take.
+        path: the directory; created if it is missing.
+        among_runs: the directory may contain those of other runs, whose names the worker must not use.
         keep_stdout: False for no artifact `stdout`.
-        own_stdout: True if what is appended here is `stdout`, and not the worker's file.
-        follow_links: write to the targets of links in the place of `stdout` and `stderr`.
+        own_stdout: True if `stdout` is the text appended here, and not the worker's file.
+        follow_links: if `stdout` and `stderr` are links, write to their targets.
         write_behind: see EventFiles.
-        at_once: begin now.
+        at_once: call `begin` immediately.
         limits: limits of the worker's tree.
 
     Raises:
         ConfigurationError: another run is writing there.
-        JobError: the directory cannot be made or written.
+        JobError: the directory cannot be created or written.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ArtifactDir:
         self._keep_stdout = keep_stdout
         self._write_behind = write_behind
         self._not_taken = {EVENT_FILES, "command", *(["stdout"] if own_stdout else [])}
-        """Names in the worker's tree that are passed over."""
+        """Names in the worker's tree that are ignored."""
         self._links = {name for name in OUTPUTS if follow_links and (path / name).is_symlink()}
         self._files: _Files | None = None
         with ExitStack() as handles:
@@ -94,7 +94,7 @@ class ArtifactDir:
 
     @property
     def spared(self) -> bool:
-        """True while the artifacts are those of an earlier run, because this one has not begun."""
+        """True if the artifacts are those of an earlier run, because this one has not begun."""
         return self._files is None and self._holds_earlier
 
     def _trouble(self, error: OSError) -> JobError:
@@ -114,10 +114,10 @@ class ArtifactDir:
             )
 
     def begin(self) -> None:
-        """Remove what an earlier run has left, and open this one's files; whatever is kept first does so too.
+        """Remove the artifacts of an earlier run and open this one's files. The first write does this too.
 
         Raises:
-            JobError: it cannot be removed, or they cannot be made.
+            JobError: the artifacts cannot be removed, or the files cannot be created.
         """
         self._begun()
 
@@ -146,10 +146,10 @@ class ArtifactDir:
         return os.open("stdout", flags, 0o600, dir_fd=self._root)
 
     def write_event(self, name: str, json_text: bytes) -> None:
-        """Keep one event in the file `name`, a plain word.
+        """Write one event to the file `name`, a plain word.
 
         Raises:
-            RemoteProtocolError: it is there already.
+            RemoteProtocolError: the file exists.
             JobError: it cannot be written.
         """
         try:
@@ -158,7 +158,7 @@ class ArtifactDir:
             raise self._event_trouble(error) from None
 
     def finish_events(self) -> None:
-        """Make sure that all events are in their files. Raises as `write_event` does."""
+        """Wait until all events are in their files. Raise as `write_event` does."""
         if self._files is None:
             return
         try:
@@ -167,11 +167,11 @@ class ArtifactDir:
             raise self._event_trouble(error) from None
 
     def keep_own_stdout(self) -> None:
-        """From here on, what is appended is `stdout`, and not the worker's file."""
+        """Make the appended text the artifact `stdout`, instead of the worker's file."""
         self._not_taken.add("stdout")
 
     def append_stdout(self, text: str) -> None:
-        """Keep lines of output as they come; the worker's own copy takes their place at the end.
+        """Append lines of output; the worker's own copy replaces them at the end.
 
         Raises:
             JobError: it cannot be written.
@@ -182,7 +182,7 @@ class ArtifactDir:
             raise self._trouble(error) from None
 
     def flush(self) -> None:
-        """Write out what is buffered of the output and the events. Raises as `write_event` does."""
+        """Flush the buffered output and events. Raise as `write_event` does."""
         if self._files is None:
             return
         try:
@@ -195,7 +195,7 @@ class ArtifactDir:
             raise self._trouble(error) from None
 
     def write_command(self, command: Sequence[str], cwd: str, env: Mapping[str, str]) -> None:
-        """Keep what was run, as JSON.
+        """Write the command as JSON.
 
         Raises:
             JobError: it cannot be written.
@@ -204,9 +204,9 @@ class ArtifactDir:
         self._replace("command", dump_json({"command": list(command), "cwd": cwd, "env": dict(env)}).encode())
 
     def write_outcome(self, status: str, rc: int | None) -> None:
-        """Write how the run ended; there is no `rc` if it is not known, whatever the worker's tree contains.
+        """Write how the run ended. If `rc` is not known there is no such file, whatever the worker's tree contains.
 
-        For a run that has not begun, it is only written if there is no earlier one.
+        If the run has not begun, this is only written if there is no earlier run.
 
         Raises:
             JobError: it cannot be written.
@@ -218,7 +218,7 @@ class ArtifactDir:
         self._replace("rc", None if rc is None else str(rc).encode())
 
     def _replace(self, name: str, data: bytes | None) -> None:
-        """Replace a file, completely or not at all; None for no file."""
+        """Replace a file, completely or not at all; None removes it."""
         try:
             remove(self._root, name)
             if data is not None:
@@ -230,7 +230,7 @@ class ArtifactDir:
         """Take a record of the worker's artifact tree.
 
         Raises:
-            UnsafePath: an entry would leave the directory, or has a name that is not the run's.
+            UnsafePath: an entry would leave the directory, or has a name that the run must not use.
             RemoteProtocolError: the tree is not well formed.
             JobError: it cannot be written.
         """
@@ -244,7 +244,7 @@ class ArtifactDir:
             raise self._trouble(error) from None
 
     def close(self) -> None:
-        """Keep what has come of an unfinished tree, and close the handles."""
+        """Keep the received part of an unfinished tree, and close the descriptors."""
         with self._handles:
             try:
                 if self._files is not None:
@@ -255,7 +255,7 @@ class ArtifactDir:
 
 
 def _make_way(path: Path) -> None:
-    """Remove what a run without an ident has created in the place of a run with one."""
-    from playstream.process.made_names import make_way  # noqa: PLC0415 - most directories have no such runs
+    """Remove what a run without an ident has created under the name of this run."""
+    from playstream.process.made_names import make_way  # noqa: PLC0415 - rare
 
     make_way(path)

@@ -1,6 +1,6 @@
 """The vocabulary of a run's events: their names, their outcomes and counts, and reading their fields.
 
-The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
+The events come from a worker that is not trusted: a field of the wrong type counts as missing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TASK_START = "playbook_on_task_start"
 NO_HOSTS_MATCHED = "playbook_on_no_hosts_matched"
 STATS = "playbook_on_stats"
 ERROR = "error"
-"""A message of Ansible's own."""
+"""A message of Ansible itself."""
 
 TaskStatus = Literal["ok", "failed", "skipped", "unreachable"]
 """How a task ended on a host."""
@@ -33,7 +33,7 @@ ITEM_ENDS: Mapping[str, TaskStatus] = {
 """The events that end one item of a loop."""
 
 Outcome = Literal["ok", "changed", "failed", "ignored", "skipped", "unreachable"]
-"""A TaskStatus that also says whether something changed, or a failure is ignored."""
+"""A TaskStatus that also shows whether something changed or a failure is ignored."""
 STATS_TABLES: Mapping[str, str] = {
     "ok": "ok",
     "changed": "changed",
@@ -69,12 +69,12 @@ def text_of(mapping: Mapping[str, Any], name: str) -> str:
 
 
 def is_changed(res: Mapping[str, Any]) -> bool:
-    """Return whether a result says that something changed. Ansible takes any true value."""
+    """Return whether a result reports a change. Any true value counts, as in Ansible."""
     return bool(res.get("changed"))
 
 
 def is_ignored(status: TaskStatus, data: Mapping[str, Any]) -> bool:
-    """Return whether a task failed on a host and the playbook lets that pass (`ignore_errors`)."""
+    """Return whether a task failed on a host and the playbook ignores that (`ignore_errors`)."""
     return status == "failed" and bool(data.get("ignore_errors"))
 
 
@@ -82,7 +82,7 @@ def outcome_of(status: TaskStatus, data: Mapping[str, Any]) -> Outcome:
     """Return the outcome of a task on a host.
 
     Args:
-        status: how it ended, as TASK_ENDS says.
+        status: how it ended, according to TASK_ENDS.
         data: the data of the event that ended it.
     """
     if status == "ok":
@@ -94,7 +94,7 @@ def counts_of(status: TaskStatus, data: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the counts to which Ansible adds a result (`_process_pending_results` of its strategies).
 
     Args:
-        status: how the task ended on the host, as TASK_ENDS says.
+        status: how the task ended on the host, according to TASK_ENDS.
         data: the data of the event that ended it.
     """
     if status == "failed" and not is_ignored(status, data):

@@ -1,7 +1,7 @@
-"""A program that writes event files: it gets them on standard input, from `write_behind`.
+"""A program that writes the event files that it receives on standard input, from `write_behind`.
 
-Nothing but Python's core is imported, so that it starts in 10 ms. It ends when its input does, or with the first file
-that cannot be written, which it names on standard output.
+It imports only built-in modules, so that it starts in 10 ms. It exits at the end of its input, or after the first file
+that cannot be written, whose name it prints on standard output.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import struct
 import sys
 
 _HEADER = struct.Struct("<HI")
-"""Before each file: the bytes of its name and of its content, which follow."""
+"""The header of each file: the sizes of its name and its content, which follow."""
 DIRECTORY_FD = 3
-"""Where the program finds the directory open."""
+"""The program's descriptor of the directory."""
 DONE = b"done"
-"""What it says on standard output when its input has ended and all is written."""
+"""Its output after the end of its input, if everything was written."""
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags for a file of a run: it must not exist, and links are not followed."""
 _READ_SIZE = 1 << 20
@@ -31,18 +31,18 @@ def write_file(directory: int, name: str | bytes, content: bytes | memoryview) -
     """Write a new private file, whole or not at all.
 
     Args:
-        directory: descriptor of where it goes.
+        directory: descriptor of the directory.
         name: a plain word.
-        content: what it will hold.
+        content: the content.
 
     Raises:
-        FileExistsError: it is there already.
+        FileExistsError: the file exists.
         OSError: it cannot be written.
     """
     fd = os.open(name, CREATE, 0o600, dir_fd=directory)
     try:
         written = os.write(fd, content)
-        while written < len(content):  # the kernel says why with the next one
+        while written < len(content):  # after a short write the next one raises the reason
             written += os.write(fd, memoryview(content)[written:])
     except OSError:
         os.unlink(name, dir_fd=directory)  # half an event is not useful
@@ -52,10 +52,10 @@ def write_file(directory: int, name: str | bytes, content: bytes | memoryview) -
 
 
 def write_all(received: bytearray, directory: int) -> int:
-    """Write the files that have come whole; return the bytes they took.
+    """Write the files that were received completely, and return the number of bytes consumed.
 
     Raises:
-        OSError: one cannot be written; `filename` is its name.
+        OSError: a file cannot be written; `filename` is its name.
     """
     size, position = len(received), 0
     with memoryview(received) as view:
@@ -76,7 +76,7 @@ def write_all(received: bytearray, directory: int) -> int:
 
 
 def main() -> int:
-    """Write what comes; return the exit status."""
+    """Write the received files and return the exit status."""
     received = bytearray()
     try:
         while data := os.read(0, _READ_SIZE):

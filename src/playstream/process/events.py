@@ -1,4 +1,4 @@
-"""The events of a run: checking them, since their host is not trusted, and finding missing ones."""
+"""The events of a run: checking them, because their host is not trusted, and finding missing ones."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from playstream.pipeline.protocol import Event
 from playstream.process.event_data import ERROR, NO_HOSTS_MATCHED, PLAY_START
 
 _is_uuid = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}").fullmatch
-"""A uuid; Ansible's tasks that run again get `_2` and so on behind theirs."""
+"""A uuid; Ansible appends `_2` and so on for a task that runs again."""
 _SHOWN = 128
 _MAX_EMPTY = 1000
-"""Empty lines at the end of an event's text that are shown, whatever its numbers say."""
+"""Maximum number of empty lines at the end of an event's text that are shown, whatever its line numbers are."""
 _GAPS_SHOWN = 8
-"""Gaps that are named; of more only the number of events is known."""
+"""Maximum number of gaps that are listed; of the others only the number of events is kept."""
 _SHOWN_FIELDS = ("stdout", "start_line", "end_line")
 _HALVES = (b"\\ud", b"\\uD")
-"""How half of a surrogate pair is written; the other half may follow."""
+"""The beginning of half a surrogate pair in JSON; the other half may follow."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _UNREADABLE = re.compile(r"Unable to parse (.{1,300}?) as an inventory source")
 _NO_HOSTS = re.compile(r"No hosts matched, nothing to do|provided hosts list is empty")
 _NO_TASK = 'No matching task "', '" found'
-"""What stands around the name in Ansible's message."""
+"""The text before and after the name in Ansible's message."""
 _MAX_NAME = 300
-"""Characters of a task's name that are shown."""
+"""Maximum number of characters of a task's name that are shown."""
 _MAX_TEXT = 1 << 16
-"""Characters of what Ansible says before its first play that are looked at."""
+"""Maximum number of characters of Ansible's output before its first play that are searched."""
 
 
 class _NotFinite(ValueError):
-    """NaN or Infinity has come, which Python's json writes and JSON does not know."""
+    """The value contains NaN or Infinity, which Python's json writes but JSON does not allow."""
 
 
 def _refuse(constant: str) -> None:
     raise _NotFinite(constant)
 
 
-_scan = make_scanner(json.JSONDecoder(parse_constant=_refuse))  # type: ignore[arg-type]  # it takes whatever has these
-"""Reads one JSON value from a position on. Without the search for white space and the guess of the encoding that
-json.loads does: half of its time on an event of 600 bytes."""
+_scan = make_scanner(json.JSONDecoder(parse_constant=_refuse))  # type: ignore[arg-type]  # duck typing
+"""Parses one JSON value from a position, without json.loads's search for white space and guess of the encoding, which
+take half of its time for an event of 600 bytes."""
 _scan_all = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # as above
-"""The same, with NaN and Infinity."""
+"""The same, but accepts NaN and Infinity."""
 
 
 def parse_event(record: Event) -> tuple[dict[str, Any], bytes]:
     """Parse an event; its JSON is returned unchanged unless it has NaN, Infinity or lone surrogates.
 
     Returns:
-        A dict whose `counter`, `uuid`, `stdout`, `start_line` and `end_line` are known to be of their types. Any other
-        field may be missing or of any type.
+        A dict whose `counter`, `uuid`, `stdout`, `start_line` and `end_line` have the correct types. Any other field
+        may be missing or have any type.
 
     Raises:
-        RemoteProtocolError: it is not an event, or not the one its record says it is.
+        RemoteProtocolError: it is not an event, or its record belongs to another one.
     """
     event, is_fit = _read(record)
     _check(event, record)
@@ -70,7 +70,7 @@ def _read(record: Event) -> tuple[dict[str, Any], bool]:
     """Return the event, and whether it was valid JSON.
 
     Raises:
-        RemoteProtocolError: it is not one object.
+        RemoteProtocolError: it is not a single object.
     """
     is_fit = True
     try:
@@ -109,7 +109,7 @@ def _check(event: dict[str, Any], record: Event) -> None:
 
 
 def _shown(value: object) -> str:
-    """Return a value for a message; only its type if it may be nested too deep to be shown."""
+    """Return a value for a message, or only its type if it may be nested too deeply."""
     return repr(str(value)[:_SHOWN]) if type(value) in {str, int} else type(value).__name__
 
 
@@ -133,12 +133,12 @@ def came_twice(file_name: str) -> RemoteProtocolError:
 
 
 def is_text_alone(event: dict[str, Any]) -> bool:
-    """Return True for lines of the terminal that come from no callback and no message of Ansible's."""
+    """Return True for lines of the terminal that are neither from a callback nor messages of Ansible."""
     return event.get("event") == "verbose" and "verbosity" not in event
 
 
 def displayed_text(event: dict[str, Any]) -> str | None:
-    """Return the lines that the event put on the terminal, without the last line end; None if there were none."""
+    """Return the lines that the event printed on the terminal, without the last line end; None if there are none."""
     text: str = event["stdout"]
     lines: int = event["end_line"] - event["start_line"]
     if not text and lines < 1:
@@ -148,17 +148,17 @@ def displayed_text(event: dict[str, Any]) -> str | None:
 
 
 class MissingEvents:
-    """Takes the numbers of a run's events, which only grow, and finds those that are missing."""
+    """Takes the increasing numbers of a run's events and finds the missing ones."""
 
     def __init__(self) -> None:
         self._last = 0
         self._gaps: list[tuple[int, int]] = []
         self._more = False
         self.count = 0
-        """How many are missing."""
+        """Number of missing events."""
 
     def note(self, counter: int) -> None:
-        """Note that the event of this number was received."""
+        """Record that the event with this number was received."""
         first, self._last = self._last + 1, counter
         if counter == first:
             return
@@ -169,7 +169,7 @@ class MissingEvents:
             self._more = True
 
     def __str__(self) -> str:
-        """Return a message: how many are missing, and which."""
+        """Return a message that says how many events are missing, and which."""
         gaps = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in self._gaps)
         events, are = ("event", "is") if self.count == 1 else ("events", "are")
         return (
@@ -179,9 +179,9 @@ class MissingEvents:
 
 
 class Reach:
-    """Follows the events of a run, to say whether it reached a host.
+    """Follows the events of a run to find out whether it reached a host.
 
-    Ansible takes an inventory that it cannot read, no hosts, and no task to start at for success.
+    Ansible reports success for an unreadable inventory, for no hosts, and if the task to start at does not exist.
     """
 
     def __init__(self) -> None:
@@ -190,7 +190,7 @@ class Reach:
         self._text = ""
         self._missing_task: str | None = None
         self.reached = False
-        """True once a host has been worked on: nothing more is needed."""
+        """True after the first result of a host; no more events are needed."""
 
     def event(self, event: dict[str, Any]) -> None:
         """Take the next event; not needed once `reached`."""
@@ -212,7 +212,7 @@ class Reach:
             self._text += event["stdout"][:_MAX_TEXT] + "\n"
 
     def explain(self, *, successful: bool) -> str | None:
-        """Return what a user should know about a run that has ended; None for nothing."""
+        """Return a message for the user about a run that has ended; None if there is none."""
         text = _plain(self._text)
         said = [f"Ansible could not read the inventory {name}" for name in dict.fromkeys(_UNREADABLE.findall(text))]
         if successful and not self.reached:
@@ -223,7 +223,7 @@ class Reach:
             elif self._missing_task is not None:
                 task = self._missing_task
                 shown = task if len(task) <= _MAX_NAME else f"{task[:_MAX_NAME]}…"
-                # If no host matches, Ansible does not look for the task.
+                # If no host matches, Ansible does not search for the task.
                 return "; ".join([*said, f"no task to start at is named {shown!r}, so nothing was done"]) + _CHECK_TASK
         return "; ".join(said) + ". Check the inventory, hosts and limit" if said else None
 
@@ -235,5 +235,5 @@ _CHECK_TASK = (
 
 
 def _plain(text: str) -> str:
-    """Return text of Ansible's without colours, and without the line ends that it has put between words."""
+    """Return Ansible's text without colours and without the line ends that it put between words."""
     return " ".join(_COLOUR.sub("", text).split())

@@ -1,4 +1,4 @@
-"""Receiving a worker's artifacts: unpacked beside the run's files, checked when complete, then moved into place.
+"""Receiving a worker's artifacts: they are unpacked next to the run's files, checked, and moved into place.
 
 So a truncated stream does not damage existing files.
 """
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from playstream.process.made_names import MadeNames
 
 _INCOMING = ".incoming"
-"""The directory that a tree is unpacked into, until it is complete and moved into place."""
+"""The directory that a tree is unpacked into before it is moved into place."""
 
 
 class IncomingTree:
-    """Takes the records of the tree. Every method may raise OSError, when the directory refuses something.
+    """Takes the records of the tree. Every method may raise OSError for an error of the file system.
 
     Args:
         path: the artifact directory.
-        root: its descriptor, which stays the caller's.
-        among_runs: those of other runs may be in it, whose names the worker may not take.
-        links: names whose links stay, so that what they lead to is written.
+        root: its descriptor, which the caller closes.
+        among_runs: the directory may contain those of other runs, whose names the worker must not use.
+        links: names whose links are kept, so that their targets are written.
         limits: limits of the tree.
     """
 
@@ -45,22 +45,22 @@ class IncomingTree:
         self._links = links
         self._limits = limits
         self._made: MadeNames | None = None
-        """What such runs have created, once it is needed."""
+        """What streams without an ident have created; read when needed."""
         self._unpacker: Unpacker | None = None
         self.waits = False
-        """Whether a tree is complete and not yet in its place."""
-        remove(root, _INCOMING)  # of a process that was killed
+        """Whether a tree is complete and not yet moved into place."""
+        remove(root, _INCOMING)  # left by a process that was killed
 
     @property
     def receiving(self) -> bool:
-        """Whether the beginning of a tree has come, and not its end."""
+        """Whether the beginning of a tree was received, but not its end."""
         return self._unpacker is not None
 
     def receive(self, record: FileEntry | FileData | TreeEnd) -> None:
-        """Take a record; with the last one the tree is checked, and waits for `place`.
+        """Take a record. The last one checks the tree, which then waits for `place`.
 
         Raises:
-            UnsafePath: an entry would leave the directory, or has a name that is not the run's.
+            UnsafePath: an entry would leave the directory, or has a name that the run must not use.
             RemoteProtocolError: the tree is not well formed.
         """
         if self._unpacker is None:
@@ -80,28 +80,28 @@ class IncomingTree:
             self.waits = True
 
     def place(self, not_taken: Collection[str]) -> None:
-        """Replace what is there by a complete tree, except for the names in `not_taken`."""
+        """Replace existing entries by a complete tree, except for the names in `not_taken`."""
         with self._open() as incoming:
             self._move_all(incoming, not_taken, replace=True)
         remove(self._root, _INCOMING)
         self.waits = False
 
     def drop(self, not_taken: Collection[str], *, keep: bool) -> None:
-        """Give up a tree that is not in its place; if `keep`, what has come of it stays where nothing is there."""
+        """Drop a tree that is not in place. With `keep`, move its received entries to where none exist."""
         if self._close_unpacker() and keep:
             with self._open() as incoming:
                 self._move_all(incoming, not_taken, replace=False)
         remove(self._root, _INCOMING)
 
     def _close_unpacker(self) -> bool:
-        """Return whether there was one."""
+        """Close the unpacker and return whether there was one."""
         unpacker, self._unpacker = self._unpacker, None
         if unpacker is not None:
             unpacker.close()
         return unpacker is not None
 
     def _check_among_runs(self, path: bytes) -> None:
-        """Refuse an entry directly in the directory that may not have its name there. Others are the unpacker's."""
+        """Reject an entry at the top of the directory whose name is not allowed. The unpacker checks the others."""
         name = os.fsdecode(path)
         if not name or "/" in name or "\0" in name or name in KNOWN_NAMES or len(path) > MAX_NAME:
             return
@@ -124,10 +124,10 @@ class IncomingTree:
             os.close(fd)
 
     def _move_all(self, incoming: int, not_taken: Collection[str], *, replace: bool) -> None:
-        """Move what was unpacked into place; without `replace` only what does not exist yet.
+        """Move the unpacked entries into place; without `replace` only those that do not exist yet.
 
         Raises:
-            UnsafePath: something has come where it was to go.
+            UnsafePath: something else was created in the place of an entry.
         """
         if self._made is not None:
             with os.scandir(incoming) as entries:
@@ -148,38 +148,38 @@ class IncomingTree:
 
 
 def _simplify_facts(cache: Path) -> None:
-    """Convert facts as Ansible wrote them, which ansible-runner's worker sends, to the layout for clients."""
+    """Convert the fact cache of Ansible, which ansible-runner's worker sends unchanged, to the layout for clients."""
     from playstream.pipeline.job.fact_cache import simplify_fact_cache  # noqa: PLC0415 - most runs have none
 
     simplify_fact_cache(cache)
 
 
 def _copy_content(source: Path, target: Path) -> None:
-    """Write a file's content to what a link leads to."""
-    import shutil  # noqa: PLC0415 - 2 ms of a start, for what is seldom needed
+    """Write a file's content to the target of a link."""
+    import shutil  # noqa: PLC0415 - takes 2 ms and is rarely needed
 
     shutil.copyfile(source, target)
 
 
 def _has_right_type(directory: int, name: str) -> bool:
-    """Return whether the entry is what a run leaves under its name: for the known names a file or a directory, no link.
+    """Return whether an entry has the right type: a file or a directory for known names, not a link.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be examined.
     """
     mode = mode_of(directory, name) if name in KNOWN_NAMES else None
     return mode is None or (stat.S_ISDIR if name in KNOWN_DIRECTORIES else stat.S_ISREG)(mode)
 
 
 def _check_types(directory: int) -> None:
-    """Refuse a tree in which a known name is not what a run leaves under it.
+    """Check that the known names in a tree have the right type.
 
     Args:
-        directory: descriptor of where it was unpacked.
+        directory: descriptor of the directory that it was unpacked into.
 
     Raises:
-        RemoteProtocolError: it is so.
-        OSError: an entry cannot be looked at.
+        RemoteProtocolError: one has not.
+        OSError: an entry cannot be examined.
     """
     for name in sorted(KNOWN_NAMES):
         if not _has_right_type(directory, name):
@@ -191,13 +191,13 @@ def _check_types(directory: int) -> None:
 
 
 def _check_name(path: bytes) -> None:
-    """Refuse an entry of a tree whose name this side uses itself.
+    """Check that an entry of a tree does not have a name that this side uses itself.
 
     Args:
-        path: the entry's, in the tree.
+        path: the path of the entry in the tree.
 
     Raises:
-        UnsafePath: it is so.
+        UnsafePath: it has.
     """
     if path.split(b"/", 1)[0] == _INCOMING.encode():
         raise UnsafePath(

@@ -1,7 +1,8 @@
-"""The list of what streams without an ident have created beside the runs in an artifact directory, which is kept there.
+"""The list of what streams without an ident have created among the runs in an artifact directory.
 
-Such a stream may replace what is on the list and nothing else. A run whose ident is on the list takes its place, and
-rotation takes nothing on it for a run. What has been changed or made anew since is not what the list says.
+The list is a file in that directory. Such a stream may only replace entries on the list. A run whose ident is on the
+list replaces the entry, and rotation does not count entries on the list as runs. Entries that were changed or created
+again since then do not match the list.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from playstream.pipeline.tree.directories import mode_of, put, remove
 from playstream.pipeline.tree.paths import split_path
 
 MAX_NAMES = 10_000
-"""On the list, which is held in memory."""
+"""Maximum number of names on the list, which is held in memory."""
 _MAX_BYTES = 1 << 24
 _NEW_LIST = f"{MADE_LIST}.new"
 _IS_THERE = "which already exists and belongs to a run, or was not created by a stream without an ident. It is kept"
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 _Mark = list[int]
-"""Number of the inode and time of change of the content: something else in its place has others."""
+"""Inode number and modification time, which differ for another entry with the same name."""
 
 
 class MadeNames:
     """The list of one directory, without entries that have changed since.
 
     Args:
-        directory: descriptor of it.
+        directory: descriptor of the directory.
 
     Raises:
         OSError: it cannot be read.
@@ -45,18 +46,18 @@ class MadeNames:
         self._room = MAX_NAMES - len(self._marks)
 
     def __contains__(self, name: str) -> bool:
-        """Return whether what has the name is what a stream without an ident has made."""
+        """Return whether a stream without an ident has created the entry with this name."""
         return name in self._marks and _mark(self._directory, name) in self._marks[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._marks)
 
     def expect(self, name: str) -> None:
-        """Check that a stream without an ident may create an entry of this name, and count it.
+        """Check that a stream without an ident may create an entry with this name, and count it.
 
         Raises:
-            UnsafePath: it may not have the name, or brings too many.
-            OSError: what has the name cannot be looked at.
+            UnsafePath: it must not use the name, or has too many entries.
+            OSError: the entry with the name cannot be examined.
         """
         self.check(name)
         self._room -= name not in self._marks
@@ -67,11 +68,11 @@ class MadeNames:
             )
 
     def check(self, name: str) -> None:
-        """Refuse a name that a stream without an ident may not have.
+        """Check that a stream without an ident may use a name.
 
         Raises:
-            UnsafePath: it is so.
-            OSError: what has the name cannot be looked at.
+            UnsafePath: it must not.
+            OSError: the entry with the name cannot be examined.
         """
         refusal = self.refusal(name)
         if refusal is not None:
@@ -81,11 +82,11 @@ class MadeNames:
         """Move an entry here, replacing only what is on the list, even if others write here at the same time.
 
         Args:
-            source: descriptor of the directory that it is in, a private one.
-            name: its name, which `add` was called for.
+            source: descriptor of the private directory that contains it.
+            name: its name, which was passed to `add` before.
 
         Raises:
-            UnsafePath: something has come where it was to go.
+            UnsafePath: something else was created in its place.
             OSError: it cannot be moved.
         """
         from playstream.pipeline.tree.renaming import exchange, move_new  # noqa: PLC0415 - loads ctypes
@@ -99,16 +100,16 @@ class MadeNames:
                 if _mark(source, name) in self._marks.get(name, ()):
                     remove(source, name)
                     return
-                exchange(source, name, self._directory)  # it came between the look and the exchange
+                exchange(source, name, self._directory)  # it was created between the check and the exchange
             except FileNotFoundError:
                 continue  # the entry with that name was removed
             raise _refused(name, _IS_THERE)
 
     def refusal(self, name: str) -> str | None:
-        """Explain why a stream without an ident may not use the name; None if it may.
+        """Explain why a stream without an ident must not use the name; None if it may.
 
         Raises:
-            OSError: what has the name cannot be looked at.
+            OSError: the entry with the name cannot be examined.
         """
         if name.startswith("."):
             return "and names that begin with a dot are reserved for playstream's own files"
@@ -117,7 +118,7 @@ class MadeNames:
         return None
 
     def remove(self, name: str) -> None:
-        """Remove what has a name on the list. Another run's directory, which may have come meanwhile, stays.
+        """Remove the entry with a name on the list. A directory that another run created meanwhile is kept.
 
         Raises:
             OSError: it cannot be removed.
@@ -128,7 +129,7 @@ class MadeNames:
         try:
             os.rename(name, aside, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         except FileNotFoundError:
-            return  # another run of that name was faster
+            return  # another run of that name has removed it
         if _mark(self._directory, aside) in self._marks[name]:
             remove(self._directory, aside)
         elif not move_new(self._directory, aside, self._directory, name):
@@ -137,11 +138,11 @@ class MadeNames:
             )
 
     def add(self, names: Iterable[str], source: int) -> None:
-        """Put names on the list, before what has them is moved here.
+        """Add names to the list, before their entries are moved here.
 
         Args:
-            names: those to add; known names are passed over.
-            source: descriptor of the directory that they are in.
+            names: the names to add; known names are ignored.
+            source: descriptor of the directory that contains the entries.
 
         Raises:
             OSError: the list cannot be written.
@@ -150,7 +151,7 @@ class MadeNames:
         if not new:
             return
         for name, mark in new.items():
-            # Both, for until the move what is there is the old one.
+            # Keep both marks, because the old entry exists until the move.
             self._marks.setdefault(name, []).append(mark)
         remove(self._directory, _NEW_LIST)
         with os.fdopen(
@@ -166,7 +167,7 @@ def made_in(base: Path) -> frozenset[str]:
     """Return the names in a directory that streams without an ident have created.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be examined.
     """
     fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -176,7 +177,7 @@ def made_in(base: Path) -> frozenset[str]:
 
 
 def make_way(path: Path) -> None:
-    """Remove what a stream without an ident has created in the place of a run's directory, and nothing else.
+    """Remove only what a stream without an ident has created in the place of a run's directory.
 
     Raises:
         OSError: it cannot be removed.
@@ -198,7 +199,7 @@ def _refused(name: str, why: str) -> UnsafePath:
 
 
 def _mark(directory: int, name: str) -> _Mark | None:
-    """Return what distinguishes an entry from another one of its name; None if there is none."""
+    """Return what distinguishes an entry from another one with its name; None if it does not exist."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -223,7 +224,7 @@ def _read(directory: int) -> dict[str, list[_Mark]]:
 
 
 def _is_name(name: str) -> bool:
-    """Return whether something in a directory may have the name."""
+    """Return whether an entry of a directory can have the name."""
     try:
         return len(split_path(os.fsencode(name))) == 1
     except (UnsafePath, UnicodeEncodeError):

@@ -1,4 +1,4 @@
-"""The process stage joined to its input."""
+"""The process stage on a connection."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from playstream.process import Observer, Output, Processor, Result
 from playstream.process.recording import RecordingReceiver, is_recording
 
 STOP_SECONDS = 2.2
-"""How long `process` continues to read after it was asked to stop. In a shell's pipeline the same signal has reached
-the worker, which says how the job ended within 2 seconds. Where it has not, the worker ends the job when its reader is
-gone, in 2 seconds more: 5 in all, at most. When the worker has said it, DELIVERY_SECONDS are left for its artifacts."""
+"""How long `process` continues to read after a request to stop. In a shell's pipeline the worker gets the same signal
+and reports the end of the job within 2 seconds. Otherwise the worker ends the job when its reader exits, within 2 more
+seconds: 5 seconds in total. After the worker's report, its artifacts may be delivered for DELIVERY_SECONDS."""
 
 
 def process(
@@ -42,20 +42,20 @@ def process(
     """Rebuild a run from the stream of `work`.
 
     Args:
-        connection: its reader is where the stream comes from.
-        artifact_dir: where the artifacts go; made if it is missing.
+        connection: its reader receives the stream.
+        artifact_dir: the directory for the artifacts; created if it is missing.
         observer: receives events, statuses and output.
-        among_runs: the directory is not this run's own: those of other runs may be in it.
+        among_runs: the directory is shared: it may contain those of other runs.
         cancellation: requests to stop reading.
-        output: what is shown, and kept as `stdout`.
+        output: what to show, and to keep as `stdout`.
         keep_stdout: False for no artifact `stdout`.
-        write_behind: another process may write the events' files; they are all there when this function returns.
-        liveness_seconds: silence after which the worker counts as lost; 0 for never. It does not count where the worker
-            is ansible-runner's and sends no keepalive.
+        write_behind: another process may write the events' files; all of them exist when this function returns.
+        liveness_seconds: silence after which the worker counts as lost; 0 for never. It is ignored for ansible-runner's
+            worker if it sends no keepalive.
         limits: limits of the stream.
 
     Returns:
-        How the run ended. A stream that breaks off gives status `error`, and what came before is kept.
+        How the run ended. If the stream is cut off, the status is `error`, and everything received before is kept.
 
     Raises:
         JobError: the artifacts cannot be written.
@@ -87,25 +87,26 @@ def feed(
     liveness_seconds: float,
     limits: Limits,
 ) -> None:
-    """Give the processor every record, until End has come or it is time to stop.
+    """Pass every record to the processor, until End or a request to stop.
 
     Args:
         processor: takes the records.
-        connection: its reader is where the stream comes from.
+        connection: its reader receives the stream.
         cancellation: requests to stop reading.
         look: called every LOOK_SECONDS.
         liveness_seconds: silence after which the worker counts as lost; 0 for never.
         limits: limits of the stream.
 
     Raises:
-        PlaystreamError: the stream is bad or ended early, the worker is silent, or the artifacts cannot be written.
+        PlaystreamError: the stream is not valid or ended early, the worker is silent, or the artifacts cannot be
+            written.
     """
     reader = connection.reader
-    # A layer may hold heartbeats back: encryption does until it has 64 KiB.
+    # A layer may delay heartbeats: encryption does until it has 64 KiB.
     liveness = Liveness("the worker", liveness_seconds if isinstance(reader, int) else 0.0)
     news = reader if isinstance(reader, int) else reader.fileno()
     deadline = _Deadline(cancellation)
-    poll = select.poll()  # the module selectors costs 0.6 ms of a start
+    poll = select.poll()  # importing selectors takes 0.6 ms
     poll.register(news, select.POLLIN)
     poll.register(cancellation, select.POLLIN)
     with closing(_Input(reader, limits)) as source:
@@ -137,7 +138,7 @@ class _Deadline:
     def __init__(self, cancellation: Cancellation) -> None:
         self._cancellation = cancellation
         self.at: float | None = None
-        """On the monotonic clock; None while there is no request."""
+        """The deadline on the monotonic clock; None while there is no request."""
 
     def has_passed(self, *, reported: bool) -> bool:
         """Return whether to stop now; `reported` is True if the worker has reported how the job ended."""
@@ -164,7 +165,7 @@ class _Stop:
         self._look = look
         self._next = 0.0
         self.passed = False
-        """True after it has returned True."""
+        """True after a call has returned True."""
 
     def __call__(self) -> bool:
         now = time.monotonic()
@@ -178,7 +179,7 @@ class _Stop:
 
 
 def _patience(stop_at: float | None, silence_left: float | None, *, looking: bool) -> float | None:
-    """Milliseconds to wait for input; None for as long as it takes."""
+    """Return how many milliseconds to wait for input; None for no limit."""
     waits = [LOOK_SECONDS] if looking else []
     if silence_left is not None:
         waits.append(silence_left)
@@ -188,7 +189,7 @@ def _patience(stop_at: float | None, silence_left: float | None, *, looking: boo
 
 
 class _Input:
-    """What comes on a descriptor, as its first bytes tell: a worker's stream in either dialect, or a recording."""
+    """The input of a descriptor, detected by its first bytes: a worker's stream in either dialect, or a recording."""
 
     def __init__(self, fd: int | InputLayer, limits: Limits) -> None:
         self._fd = fd
@@ -196,36 +197,36 @@ class _Input:
         self._head = b""
         self._first: FirstBytes | None = None
         self._incoming: Incoming | None = None
-        """None while the first bytes do not tell."""
+        """The incoming end; None while the first bytes are not conclusive."""
 
     @property
     def closed(self) -> bool:
-        """True when nothing more is to come."""
+        """True when the stream has ended."""
         return self._incoming is not None and self._incoming.closed
 
     @property
     def has_heartbeats(self) -> bool:
-        """Whether the other side says that it lives while it has nothing to say."""
+        """Whether the other side sends heartbeats while it has nothing else to send."""
         return self._incoming is None or self._incoming.has_heartbeats
 
     @property
     def keeps_status(self) -> bool:
-        """Whether the worker has said how the job ended, and that waits for its artifacts."""
+        """Whether a terminal status has arrived and waits for the artifacts."""
         return self._incoming is not None and self._incoming.keeps_status
 
     def release_status(self, processor: Processor) -> None:
-        """Give the processor the status that waits: its artifacts are not waited for any more."""
+        """Pass the waiting status to the processor, without waiting longer for the artifacts."""
         if self._incoming is not None and self._incoming.keeps_status:
             self._incoming.release_status()
             _give(self._incoming, processor)
 
     def close(self) -> None:
-        """Drop what has been begun."""
+        """Drop incomplete data."""
         if self._incoming is not None:
             self._incoming.close()
 
     def feed(self, processor: Processor, stop: Callable[[], bool]) -> None:
-        """Read once and give the processor what is complete, until `stop` says so."""
+        """Read once and pass complete records to the processor, until `stop` returns True."""
         data = read_some(self._fd)
         at_end = not data
         if self._incoming is None:
@@ -240,7 +241,7 @@ class _Input:
             _give(incoming, processor, stop)
 
     def _choose(self, data: bytes) -> bytes:
-        """Choose how to read; return all data so far once that is known."""
+        """Choose the incoming end, and return all data so far once it is known."""
         if self._first is None:
             self._head += data
             recording = is_recording(self._head)
@@ -273,7 +274,7 @@ def _incoming_in(dialect: Dialect, limits: Limits) -> Incoming:
 
 
 def _give(incoming: Incoming, processor: Processor, stop: Callable[[], bool] = lambda: False) -> None:
-    """Give the processor each complete record, until `stop` says so."""
+    """Pass each complete record to the processor, until `stop` returns True."""
     next_record, take = incoming.next_record, processor.receive
     while (record := next_record()) is not NEED_DATA:
         take(record)

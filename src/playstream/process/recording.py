@@ -1,6 +1,6 @@
 """A recording: the JSON lines that the callback plugin wrote without a worker, processed like a worker's stream.
 
-It only has events, so its last event, the statistics, determines how the run ended.
+It contains only events, so its last event, the statistics, determines how the run ended.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from playstream.pipeline.protocol.record_reader import NeedData
 from playstream.process.event_data import STATS
 
 _START = b'{"uuid":'
-"""How the plugin begins each line."""
+"""The beginning of each line of the plugin."""
 _CODES = {"failures": 2, "dark": 4}
-"""Ansible's return codes (ansible/executor/task_queue_manager.py), which it combines."""
+"""Ansible's return codes (ansible/executor/task_queue_manager.py), which are combined bitwise."""
 
 
 def is_recording(head: bytes) -> bool | None:
-    """Return whether a stream that begins with `head` is a recording; None when more of it is needed to tell."""
+    """Return whether a stream that begins with `head` is a recording; None if more data is needed."""
     if len(head) < len(_START) and _START.startswith(head):
         return None
     return head.startswith(_START)
 
 
 class RecordingReceiver:
-    """Takes the bytes of one recording and gives records, as `protocol.Receiver` does for a stream.
+    """Converts the bytes of one recording to records, as `protocol.Receiver` does for a stream.
 
     Args:
-        max_record: bytes of one event that are accepted.
+        max_record: maximum size of one event, in bytes.
     """
 
     def __init__(self, *, max_record: int = DEFAULT_LIMITS.max_record_bytes) -> None:
@@ -42,18 +42,18 @@ class RecordingReceiver:
         self._rest = bytearray()
         self._counter = 0
         self._rc: int | None = None
-        """What the statistics come to; None while there were none."""
+        """The return code according to the statistics; None before the first."""
         self._end: Status | None = None
         self.closed = False
         self.has_heartbeats = False
-        """A file has none."""
+        """False: a file has none."""
         self.keeps_status = False
 
     def release_status(self) -> None:
-        """Do nothing: the status is made at the end."""
+        """Do nothing: the status is only made at the end."""
 
     def close(self) -> None:
-        """Drop what is not complete."""
+        """Drop incomplete data."""
         self._lines.clear()
         self._rest.clear()
 
@@ -79,7 +79,7 @@ class RecordingReceiver:
         """Return the next event, the last status, or NEED_DATA.
 
         Raises:
-            RemoteProtocolError: events are missing, belong to another run, or have statistics that are none.
+            RemoteProtocolError: events are missing, belong to another run, or have invalid statistics.
         """
         while self._lines:
             line = self._lines.popleft()
@@ -117,7 +117,7 @@ class RecordingReceiver:
             )
         self._counter = counter
         if name == STATS:
-            # Each playbook of one command has its own; what failed in one is not undone by the next.
+            # Each playbook of a command has its own statistics; a failure in one remains a failure after the next.
             self._rc = (self._rc or 0) | _read_rc(event.get("event_data"), counter)
         return Event(counter, line)
 
@@ -139,7 +139,7 @@ class RecordingReceiver:
 
 
 def _read_rc(data: object, counter: int) -> int:
-    """Ansible's return code, as statistics tell it. A host whose failures were rescued is there with 0 of them.
+    """Return Ansible's return code according to statistics, in which rescued failures do not count.
 
     Raises:
         RemoteProtocolError: they are not valid statistics.

@@ -47,39 +47,39 @@ class Result:
     status: StatusName
     rc: int | None
     explanation: str | None
-    """A message; there is one whenever `exit_status` is neither 0 nor Ansible's own."""
+    """A message, which exists whenever `exit_status` is neither 0 nor Ansible's own."""
     artifact_dir: Path
     spared: bool
-    """True if the run never began, and what is in `artifact_dir` is an earlier one's."""
+    """True if the run never began, and `artifact_dir` has the artifacts of an earlier one."""
     exit_status: int
-    """What a command that shows this result ends with. 0 means that `status` is successful and `rc` is 0."""
+    """The exit status of a command that shows this result. 0 means that `status` is successful and `rc` is 0."""
 
 
 class Output(Enum):
-    """What is shown, and kept as the artifact `stdout`."""
+    """What to show, and to keep as the artifact `stdout`."""
 
     TEXT = "text"
     """Ansible's output."""
     JSON = "json"
-    """The events, one a line."""
+    """The events, one per line."""
     MIXED = "mixed"
-    """The events, one a line, but for text that no event of Ansible's tells of: that as it is."""
+    """The events, one per line; text that belongs to no event of Ansible is shown unchanged."""
 
 
 class Observer:
     """Receives events, statuses and output, in the thread that feeds the Processor. This one ignores them."""
 
     changes_events = False
-    """True if `event` may change the event, so that it has to be written anew."""
+    """True if `event` may change the event, which then has to be encoded again."""
 
     def show(self, text: str) -> None:
-        """Ansible's output: lines without their last line end."""
+        """Show Ansible's output: lines without their last line end."""
 
     def log(self, level: LogLevel, message: str) -> None:
         """Handle a message for the user."""
 
-    def event(self, event: dict[str, Any]) -> bool:  # noqa: ARG002 - the name is for those who override it
-        """Handle an event; return True if it is to be kept."""
+    def event(self, event: dict[str, Any]) -> bool:  # noqa: ARG002 - the name is for overriding methods
+        """Handle an event; return True to keep it."""
         return True
 
     def kept(self, name: str, event: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Observer:
 
 
 class ForwardingObserver(Observer):
-    """Passes everything on to another observer. Subclasses override what they need, and call this one's method.
+    """Passes everything on to another observer. Subclasses override methods and call those of this class.
 
     Args:
         inner: the other observer.
@@ -123,19 +123,19 @@ class ForwardingObserver(Observer):
 
 
 class Processor:
-    """Takes the records of one run. Its artifacts take the place of an earlier run's with its first status or event.
+    """Takes the records of one run. Its first status or event replaces the artifacts of an earlier run.
 
-    A worker that says nothing but that it has failed, by `error` as the first status or by a Failure, has begun no run.
+    A worker that only reports that it has failed, by `error` as the first status or by a Failure, has not begun a run.
 
     Args:
-        artifact_dir: where the artifacts go.
+        artifact_dir: the directory for the artifacts.
         observer: receives events, statuses and output. Its exceptions propagate from `receive` and `finish`.
         among_runs: see ArtifactDir.
-        output: what is shown and kept.
+        output: what to show and to keep.
         keep_stdout: False for no artifact `stdout`.
         follow_links: see ArtifactDir.
-        write_behind: another process may write the events' files; they are all there when `finish` returns.
-        at_once: an earlier run's artifacts are replaced now.
+        write_behind: another process may write the events' files; all of them exist when `finish` returns.
+        at_once: replace the artifacts of an earlier run now.
         limits: limits of the worker's tree.
 
     Raises:
@@ -177,7 +177,7 @@ class Processor:
 
     @property
     def missing_events(self) -> int:
-        """How many numbers are missing among those of the events."""
+        """Number of missing events, according to their numbers."""
         return self._missing.count
 
     def receive(self, record: Record | Noise) -> None:
@@ -218,13 +218,13 @@ class Processor:
         text = displayed_text(event)
         output = self._output
         as_json = output is Output.JSON or (output is Output.MIXED and not is_text_alone(event))
-        name = event_file_name(record.counter, event["uuid"])  # before anybody may change the event
+        name = event_file_name(record.counter, event["uuid"])  # before a handler may change the event
         keep = True  # also when the observer raises
         try:
             keep = self._observer.event(event)
         finally:
             if os.getpid() != self._owner:
-                keep = as_json = False  # a child that a handler has forked, on its way out: the event is its parent's
+                keep = as_json = False  # a child that a handler has forked exits here: its parent keeps the event
                 text = None
             if keep or as_json:
                 content = self._changed(event) if self._observer.changes_events else own_json
@@ -242,7 +242,7 @@ class Processor:
         """Return the event as JSON, after a handler may have changed it.
 
         Raises:
-            CallbackError: it cannot be JSON any more.
+            CallbackError: it cannot be represented in JSON any more.
         """
         try:
             return dump_json(event, default=str).encode()
@@ -251,12 +251,12 @@ class Processor:
 
     def _json_line(self, content: bytes) -> str:
         self._artifacts.keep_own_stdout()
-        # JSON text has no line end but between its values, where a worker may have put one.
+        # JSON text has line ends only between values, where a worker may have put one.
         return content.decode().replace("\n", " ")
 
     def _take_status(self, record: Status) -> None:
         if record.env is not None:
-            # Our worker has done so; ansible-runner's sends the values.
+            # playstream's worker has redacted it already; ansible-runner's sends the values.
             record = replace(record, env=redact(record.env))
         if record.command is not None:
             words = redact_words(record.command)
@@ -272,10 +272,10 @@ class Processor:
         self._observer.status(record)
 
     def flush(self) -> None:
-        """Write out what is buffered; called when nothing more is there to receive.
+        """Flush buffered data; called when there is nothing more to receive at the moment.
 
         Raises:
-            RemoteProtocolError: an event came twice.
+            RemoteProtocolError: an event was received twice.
             JobError: the artifacts cannot be written.
         """
         self._artifacts.flush()
@@ -314,7 +314,7 @@ class Processor:
         return Result(self.status, self.rc, self.explanation, self._artifacts.path, self._artifacts.spared, number)
 
     def _finish_events(self, error: PlaystreamError | None) -> PlaystreamError | None:
-        """Wait for the events' files; why the run cannot be read or kept."""
+        """Wait for the events' files. Return why the run cannot be read or kept; None if it can."""
         try:
             self._artifacts.finish_events()
         except PlaystreamError as caught:
@@ -322,7 +322,7 @@ class Processor:
         return error
 
     def _settle(self, error: PlaystreamError | None, interrupted: str | None) -> None:
-        """Give the run a last status where the stream did not."""
+        """Give the run a last status if the stream did not."""
         status, explanation = self.status, self.explanation
         is_known = status.terminal and not (status is StatusName.SUCCESSFUL and self.rc is None)
         if error is not None and interrupted is None:

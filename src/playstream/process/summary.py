@@ -1,6 +1,6 @@
 """A summary of a run: counts, results, statistics and facts, computed from its events in one pass.
 
-The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
+The events come from a worker that is not trusted: a field of the wrong type counts as missing.
 """
 
 from __future__ import annotations
@@ -21,21 +21,20 @@ _LISTS: Mapping[TaskStatus, str] = {
 LISTS = tuple(_LISTS.values())
 """The lists of a host in the summary."""
 _NO_SETTERS = ("debug", "setup", "gather_facts")
-"""Actions whose `ansible_facts` set nothing: Ansible leaves those of debug alone, and the others gather."""
+"""Actions whose `ansible_facts` do not count as set: Ansible ignores those of debug, and the others gather facts."""
 
 
 def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
     """Return the summary of a run.
 
     Args:
-        events: the events of the run, in their order. They are looked at one by one; of each only its result is held,
-            and not its `stdout`.
+        events: the events of the run, in their order. Only their results are kept in memory, not their `stdout`.
         ident: name of the run.
         status: how it ended.
-        rc: Ansible's return code; None when it is not known.
+        rc: Ansible's return code; None if it is not known.
 
     Returns:
-        As `Summary.as_dict`.
+        The summary, as `Summary.as_dict` returns it.
 
     Example:
         >>> event = {"event": "runner_on_ok", "event_data": {"host": "node1", "task": "Ping", "res": {"ping": "pong"}}}
@@ -50,11 +49,11 @@ def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, r
 
 
 class Summary:
-    """Takes the events of a run as they come, for its summary at the end.
+    """Takes the events of a run as they arrive, for its summary at the end.
 
     Args:
-        keep: called with a host, the name of a list, and what a task came to on the host, in place of keeping it here.
-            `as_dict` then has no results.
+        keep: called with a host, the name of a list, and the result of a task on the host, instead of keeping it here.
+            The summary of `as_dict` then has no results.
 
     Example:
         >>> summary = Summary()
@@ -75,11 +74,11 @@ class Summary:
         """Take the next event.
 
         Args:
-            event: any event; what it holds is not changed, but becomes part of the summary.
+            event: any event. It is not changed, but parts of it become part of the summary.
         """
         name = event.get("event")
         if name == STATS:
-            self._stats = fit_json(data_of(event)) or None  # with omit_event_data it tells nothing
+            self._stats = fit_json(data_of(event)) or None  # empty with omit_event_data
             return
         result = make_result(event)
         if result is None:
@@ -98,7 +97,7 @@ class Summary:
                 _add_custom(self._custom, part)
 
     def _keep_here(self, host: str, name: str, entry: dict[str, Any]) -> None:
-        """Keep what a task came to on a host, in the list of this name."""
+        """Keep the result of a task on a host, in the list with this name."""
         lists = self._tasks.get(host)
         if lists is None:
             lists = self._tasks[host] = {name: [] for name in LISTS}
@@ -110,21 +109,18 @@ class Summary:
         Args:
             ident: name of the run.
             status: how it ended.
-            rc: Ansible's return code; None when it is not known.
+            rc: Ansible's return code; None if it is not known.
 
         Returns:
-            What can be written as JSON. What JSON cannot say is replaced, as `fit_json` does: None stands for NaN and
-            Infinity.
+            A dict that JSON can represent. Other values are replaced as by `fit_json`: NaN and Infinity become None.
 
             - `ident`, `status`, `rc`;
             - `summary`: by host, the counts `ok`, `changed`, `failures`, `unreachable`, `skipped`, `rescued` and
-              `ignored`: Ansible's own, or without them, as when it was killed, those of the events. The latter have
-              nothing as `rescued`: such failures are among the `failures`;
-            - `task_summary`: by host, the lists `ok`, `failures`, `skipped` and `unreachable`, with the `task`,
-              `action`, `path`, `duration` and `res` of each result, and as `ignored` whether `ignore_errors` let a
-              failure pass;
-            - `custom_stats`: what `set_stats` set for the whole run;
-            - `changed_facts`: by host, the facts that tasks set, with their last values.
+            `ignored` of Ansible's statistics. If these are missing, for example because Ansible was killed, the events
+            are counted; rescued failures are then among the `failures`; - `task_summary`: by host, the lists `ok`,
+            `failures`, `skipped` and `unreachable`, with the `task`, `action`, `path`, `duration` and `res` of each
+            result, and `ignored`, whether `ignore_errors` ignored a failure; - `custom_stats`: what `set_stats` set for
+            the whole run; - `changed_facts`: by host, the facts that tasks set, with their last values.
         """
         summary = {host: dict(counts) for host, counts in self._seen.items()}
         custom: Mapping[str, Any] = self._custom
@@ -156,7 +152,7 @@ def _entry(result: TaskResult) -> dict[str, Any]:
 
 
 def _stats_counts(stats: Mapping[str, Any], seen: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Ansible's statistics by host. In the order in which the hosts were seen: Ansible's is that of a race."""
+    """Return Ansible's statistics by host, in the order in which hosts appeared: Ansible's order is random."""
     tables = {name: mapping_of(stats, its_name) for name, its_name in STATS_TABLES.items()}
     hosts = dict.fromkeys((*seen, *mapping_of(stats, "processed"), *(host for t in tables.values() for host in t)))
     return {host: {name: _number(table.get(host)) for name, table in tables.items()} for host in hosts}
@@ -186,12 +182,12 @@ def _facts_set(result: TaskResult) -> dict[str, Any]:
         name: value
         for part in _parts(result)
         for name, value in mapping_of(part, "ansible_facts").items()
-        if not name.startswith(("discovered_interpreter_", "_ansible_"))  # Ansible's own, with any first result
+        if not name.startswith(("discovered_interpreter_", "_ansible_"))  # set by Ansible itself, with any first result
     }
 
 
 def _add_custom(custom: dict[str, Any], res: Mapping[str, Any]) -> None:
-    """Apply set_stats as Ansible does. Statistics of single hosts are not part of those of the run."""
+    """Apply set_stats as Ansible does. Statistics of single hosts do not count for the run."""
     asked = mapping_of(res, "ansible_stats")
     if asked.get("per_host", True):
         return
@@ -211,7 +207,7 @@ def _aggregate(old: Any, new: Any) -> Any:
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, and where both have a mapping, both of these; without recursion, for however deep they are."""
+    """Merge two mappings, including nested ones, without recursion, because they may be nested deeply."""
     merged = dict(old)
     waiting: list[tuple[dict[str, Any], Mapping[str, Any]]] = [(merged, new)]
     while waiting:

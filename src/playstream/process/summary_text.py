@@ -1,4 +1,4 @@
-"""A run's summary as JSON text, of which only one result is in memory at once."""
+"""A run's summary as JSON text, with only one result in memory at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from playstream.pipeline.io.json_text import dump_json
 from playstream.process.summary import LISTS, Summary
 
 _IN_MEMORY = 1 << 20
-"""Bytes of results that are kept in memory; more are in a file without a name."""
+"""Bytes of results that are kept in memory; more are kept in a file without a name."""
 _INDENT = "  "
 
 
 class SummaryText:
-    """Takes the events of a run as they come, and gives the summary as text.
+    """Takes the events of a run as they arrive, and returns the summary as text.
 
     Example:
         >>> with SummaryText() as summary:
@@ -33,7 +33,7 @@ class SummaryText:
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+b")  # noqa: SIM115 - `close` does
         self._end = 0
         self._places: dict[str, dict[str, array[int]]] = {}
-        """By host and list: where each result begins in the file, and its size."""
+        """By host and list: the position of each result in the file, and its size."""
         self._failure: OSError | None = None
 
     def add(self, event: Mapping[str, Any]) -> None:
@@ -60,10 +60,10 @@ class SummaryText:
         Args:
             ident: name of the run.
             status: how it ended.
-            rc: Ansible's return code; None when it is not known.
+            rc: Ansible's return code; None if it is not known.
 
         Raises:
-            JobError: when iterating; the results could not be kept until now.
+            JobError: when iterating; the results could not be stored.
         """
         try:
             if self._failure is not None:
@@ -110,7 +110,7 @@ class SummaryText:
         try:
             self._file.close()
         except OSError:
-            pass  # what could not be written is not wanted any more
+            pass  # data that could not be written is not needed any more
 
     def __enter__(self) -> SummaryText:
         return self
@@ -134,5 +134,5 @@ def _key(name: str) -> str:
 
 
 def _indented(value: Any, level: int) -> str:
-    # Line ends within texts are escaped, so each that is there begins a line.
+    # Line ends inside strings are escaped, so each line end begins a line.
     return dump_json(value, default=str, indent=len(_INDENT)).replace("\n", "\n" + _INDENT * level)

@@ -1,6 +1,6 @@
 """The result of each task on each host, from the events of a run.
 
-The events come from a worker that is not trusted: a field of a wrong type counts as one that is missing.
+The events come from a worker that is not trusted: a field of the wrong type counts as missing.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class TaskResult:
         host: name of the host in the inventory.
         task: name of the task; its action when it has no name.
         action: the action as the playbook writes it, such as `copy`.
-        path: file and line of the task, as `path:line`; '' for a task that is in no file.
+        path: file and line of the task, as `path:line`; '' for a task without a file.
         role: name of the task's role; None without one.
         play: name of the play; None for a module that was run without a playbook.
         status: `ok`, `failed`, `skipped` or `unreachable`.
-        ignored: True if it failed and the playbook lets that pass (`ignore_errors`). Whether a `rescue` dealt with a
-            failure is not known of single tasks; the counts of a summary say how often one did.
+        ignored: True if it failed and the playbook ignores that (`ignore_errors`). Whether a `rescue` handled a failure
+            is not known for single tasks; the counts of a summary show how often that happened.
         changed: True if it changed something. False when `no_log` hides it.
         start: when it started on this host; None when unknown.
         end: when it ended; None when unknown.
@@ -63,7 +63,7 @@ class TaskResult:
         res: what the module returned; empty for a task that was skipped, and with `omit_event_data`. What `no_log`
             hides is replaced by `censored`.
         truncated: True if `res` was too long for an event, and only a few of its fields are left.
-        items: of a loop, one result for each item.
+        items: the results of a loop's items.
         task_uuid: Ansible's name of the task, the same for all hosts; '' when unknown.
     """
 
@@ -86,7 +86,7 @@ class TaskResult:
 
 
 class TaskResults:
-    """The results of a run's tasks, in the order in which they came.
+    """The results of a run's tasks, in the order of their events.
 
     Args:
         events: the events of a run; `add` takes more.
@@ -113,10 +113,10 @@ class TaskResults:
         """Take the next event.
 
         Args:
-            event: the run's next event, whatever it is; most make no result.
+            event: the run's next event; most have no result.
 
         Returns:
-            The result, when the event ends a task on a host.
+            The result if the event ends a task on a host; None otherwise.
         """
         name = event.get("event")
         if not isinstance(name, str) or (name not in TASK_ENDS and name not in ITEM_ENDS):
@@ -124,7 +124,7 @@ class TaskResults:
         data = data_of(event)
         host = text_of(data, "host")
         if not host:
-            return None  # with omit_event_data events tell nothing
+            return None  # events are empty with omit_event_data
         key = (host, text_of(data, "task_uuid"))
         if name in ITEM_ENDS:
             self._items.setdefault(key, []).append(_item_of(ITEM_ENDS[name], res_of(data)))
@@ -145,7 +145,7 @@ class TaskResults:
 
     @property
     def by_task(self) -> Mapping[str, list[TaskResult]]:
-        """The results of the tasks of each name.
+        """The results of tasks, by the name of the task.
 
         Tasks with the same name share one list; `by_task_uuid` keeps them apart.
         """
@@ -171,10 +171,10 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
 
     Args:
         event: any event.
-        items: of a loop, the results of its items, which other events tell.
+        items: the results of a loop's items, which are in other events.
 
     Returns:
-        The result; None when the event ends no task on a host.
+        The result; None if the event does not end a task on a host.
     """
     name = event.get("event")
     status = TASK_ENDS.get(name) if isinstance(name, str) else None
@@ -182,7 +182,7 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
     host = text_of(data, "host")
     if status is None or not host:
         return None
-    # Many results have the same names: each is in memory once, which halves what a result takes.
+    # Many results have the same names. Keeping each in memory once halves the memory of a result.
     res = {_once(key): value for key, value in res_of(data).items()}
     return TaskResult(
         host=_once(host),
@@ -225,7 +225,7 @@ def _time_of(mapping: Mapping[str, Any], name: str) -> datetime | None:
         time = datetime.fromisoformat(text_of(mapping, name))
     except ValueError:
         return None
-    # One without a zone could not be compared with the others.
+    # A time without a zone could not be compared with the others.
     return time if time.tzinfo is not None else None
 
 

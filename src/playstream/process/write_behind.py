@@ -1,4 +1,4 @@
-"""Event files written by another process, the program `event_writer`, while this one reads on."""
+"""Event files written by another process, the program `event_writer`, while this one continues to read."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from playstream.pipeline.io.stdio import enlarge_pipe
 from playstream.process import event_writer
 
 _PIPE_SIZE = 1 << 19
-"""Bytes that the pipe between the two is to hold."""
+"""Requested size of the pipe between the two, in bytes."""
 _GATHER = 1 << 16
-"""Bytes that are handed over at once."""
+"""Bytes that are written to the pipe at once."""
 _MARGIN = 1 << 15
-"""Bytes by which the pipe may hold less than its size: it counts in pages."""
+"""Bytes by which the pipe may hold less than its size, because it counts in pages."""
 
 
 class WriteBehind:
-    """Hands files over to the other process; see `start`. `finish` must be called.
+    """Passes files to the other process; see `start`. `finish` must be called.
 
-    It never waits for the other process before that: what that has no room for is written here. So both have the same
-    to do, and one that hangs holds nothing up.
+    Before `finish` it never waits for the other process: files for which the pipe has no room are written here. So both
+    share the work, and a hanging process blocks nothing.
     """
 
     def __init__(self, pid: int, directory: int, files: int, report: int) -> None:
@@ -42,11 +42,11 @@ class WriteBehind:
         self._ended = False
 
     def write(self, name: str, content: bytes) -> None:
-        """Have a file written.
+        """Write a file, here or in the other process.
 
         Raises:
-            FileExistsError: it, or one before it, is there already; `filename` is its name.
-            OSError: it, or one before it, cannot be written.
+            FileExistsError: this file or an earlier one exists; `filename` is its name.
+            OSError: this file or an earlier one cannot be written.
             JobError: the other process was killed.
         """
         self._gathered.append((name, content))
@@ -55,7 +55,7 @@ class WriteBehind:
             self.flush()
 
     def flush(self) -> None:
-        """Hand over what has gathered. Raises as `write` does."""
+        """Pass on the gathered files. Raise as `write` does."""
         if not self._gathered:
             return
         gathered, self._gathered, self._size = self._gathered, [], 0
@@ -70,14 +70,14 @@ class WriteBehind:
             self._end()
 
     def finish(self) -> None:
-        """Wait until all files are there. Raises as `write` does, unless that has been raised."""
+        """Wait until all files exist. Raise as `write` does, unless the error was raised before."""
         if not self._ended:
             self.flush()
         if not self._ended:
             self._end()
 
     def _end(self) -> None:
-        """Let the other process come to its end, and see how that was."""
+        """Wait for the end of the other process, and check its report."""
         report = self._close()
         if report == event_writer.DONE:
             return
@@ -94,7 +94,7 @@ class WriteBehind:
         self._ended = True
         close_owned(self._files)
         with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGCONT)  # one that was stopped would be waited for
+            os.kill(self._pid, signal.SIGCONT)  # a stopped process would never end
         with os.fdopen(self._report, "rb", closefd=False) as report:
             said = report.read()
         close_owned(self._report)
@@ -106,10 +106,10 @@ class WriteBehind:
 
 
 def start(directory: int) -> WriteBehind | None:
-    """Start the other process; None where there cannot be one: files have to be written here then.
+    """Start the other process. Return None if that is not possible; files must then be written here.
 
     Args:
-        directory: descriptor of where the files go.
+        directory: descriptor of the directory for the files.
     """
     if not _can_start():
         return None
@@ -132,7 +132,7 @@ def start(directory: int) -> WriteBehind | None:
                     (os.POSIX_SPAWN_DUP2, reported, 1),
                     (os.POSIX_SPAWN_DUP2, directory, event_writer.DIRECTORY_FD),
                 ],
-                setpgroup=0,  # Ctrl-C is for this process, which lets the other one end when all is written
+                setpgroup=0,  # Ctrl-C only signals this process; the other one exits when everything is written
             )
             ours.pop_all()
     except (OSError, JobError):
@@ -141,7 +141,7 @@ def start(directory: int) -> WriteBehind | None:
 
 
 def _can_start() -> bool:
-    """Return True if the program is a file and the kernel can tell the size of a pipe."""
+    """Return True if the program is a file and the kernel reports the size of a pipe."""
     return Path(event_writer.__file__).is_file() and hasattr(fcntl, "F_SETPIPE_SZ")
 
 

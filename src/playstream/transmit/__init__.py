@@ -1,6 +1,6 @@
 """The transmit stage: a Job and a private data directory in, records out.
 
-It runs nothing and knows no Ansible; checking the arguments is `pipeline.job`'s.
+It runs nothing and does not know Ansible; `pipeline.job` checks the arguments.
 """
 
 from playstream.transmit.stage import Transmitter

@@ -1,4 +1,4 @@
-"""The transmit stage joined to its output."""
+"""The transmit stage on a connection."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def transmit(
 
     Args:
         options: what to run, as for `make_job`. Without `private_data_dir` there is no tree to send.
-        connection: its writer is where the stream goes.
-        exclude: patterns, in gitignore syntax, of what is not sent.
+        connection: its writer sends the stream.
+        exclude: patterns in gitignore syntax of files that are not sent.
         only_arguments: send no tree.
-        dialect: of the stream; RUNNER for a worker that may be ansible-runner's.
+        dialect: the dialect of the stream; RUNNER for a worker that may be ansible-runner's.
         keepalive_seconds: silence after which a heartbeat is sent; 0 for never.
         liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
-        cancellation: asks to stop; the worker is told, in the native dialect, and runs nothing.
+        cancellation: requests to stop; in the native dialect this is reported to the worker, which then runs nothing.
         hold: wait until the worker has exited, so that the cancellation ends the job.
         look: called every LOOK_SECONDS; may request the cancellation, or raise.
 
     Raises:
-        ConfigurationError: the job could not run as asked; nothing has been written.
+        ConfigurationError: the job cannot run as requested; nothing was written.
         JobError: there is no room for the archive of ansible-runner's protocol.
         LinkError: the reader has exited, or reads nothing.
     """
@@ -94,13 +94,13 @@ class _Watch:
         self.cancellation = cancellation
         self._look = look
         self.error: PlaystreamError | None = None
-        """What `look` has raised."""
+        """The exception that `look` raised."""
         self.stopped = False
-        """True when not all records have been given."""
+        """True if not all records were yielded."""
 
     @property
     def reason(self) -> str | None:
-        """Why to stop; None for going on."""
+        """Why to stop; None to continue."""
         return None if self.cancellation is None else self.cancellation.reason
 
     def look(self) -> None:
@@ -115,7 +115,7 @@ class _Watch:
                 self.cancellation.request(str(error))
 
     def records(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield the records; if it is time to stop, a Failure instead of the rest."""
+        """Yield the records; after a request to stop, yield a Failure instead of the rest."""
         for record in records:
             self.look()
             if self.reason is not None:
@@ -128,7 +128,7 @@ class _Watch:
         """Check once.
 
         Raises:
-            _Stopped: it is time to stop.
+            _Stopped: a stop was requested.
         """
         self.look()
         if self.reason is not None:
@@ -136,10 +136,10 @@ class _Watch:
 
 
 class _JobLink:
-    """Sends the records of a job, and watches the link and for requests to stop meanwhile.
+    """Sends the records of a job, and meanwhile watches the link and checks for requests to stop.
 
     Args:
-        outbox: writes what is in the mailbox.
+        outbox: writes the records in the mailbox.
         mailbox: takes the records.
         look: called every LOOK_SECONDS while something waits.
     """
@@ -175,7 +175,7 @@ class _JobLink:
             raise self._mailbox.error
 
     def hold(self, output_fd: int, cancellation: Cancellation) -> None:
-        """Wait until the worker has exited, at the end of the job; send Cancel if that is requested.
+        """Wait until the worker has exited, at the end of the job. Send Cancel if the cancellation is requested.
 
         Args:
             output_fd: the link.
@@ -201,7 +201,7 @@ class _JobLink:
         self.end()
 
     def close(self) -> None:
-        """Drop what is not written yet. A blocked write is not waited for."""
+        """Drop what was not written yet, without waiting for a blocked write."""
         self._mailbox.fail(LinkError("the stream was broken off"))
         self._mailbox.close()
         self._outbox.wait()
@@ -227,7 +227,7 @@ def _transmit(transmitter: Transmitter, link: _JobLink, watch: _Watch, output_fd
 
 
 def _transmit_to_runner(transmitter: Transmitter, link: _JobLink, watch: _Watch) -> None:
-    """Write the stream, or break it off when it is time to stop: the dialect has no word for that."""
+    """Write the stream. A request to stop cuts it off, because ansible-runner's protocol cannot express it."""
     try:
         for record in transmitter.records():
             watch.check()

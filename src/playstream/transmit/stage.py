@@ -23,11 +23,12 @@ class Transmitter:
 
     Args:
         options: what to run, as for `make_job`. Without `private_data_dir` there is no tree to send.
-        exclude: patterns in gitignore syntax of what is not sent, besides `.playstreamignore` and `artifacts/`.
-        only_arguments: send no tree; the worker has a private data directory of its own.
+        exclude: patterns in gitignore syntax of files that are not sent, in addition to `.playstreamignore` and
+            `artifacts/`.
+        only_arguments: send no tree; the worker has its own private data directory.
 
     Raises:
-        ConfigurationError: the job could not run as asked. Nothing has been sent.
+        ConfigurationError: the job cannot run as requested. Nothing was sent.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Transmitter:
         """Yield the job, then its tree.
 
         Raises:
-            PlaystreamError: the directory could not be packed to its end; a Failure record was sent before.
+            PlaystreamError: the directory could not be packed completely; a Failure record was yielded before.
         """
         yield self.job
         if self._tree is None:
@@ -78,20 +79,20 @@ _FILE_OPTIONS = {
     "--private-key": "private key",
     "--key-file": "private key",
 }
-"""Options of Ansible's that name a file, and what it holds."""
+"""Options of Ansible that name a file, and what the file contains."""
 
 
 def check_sent(job: Job, directory: Path, ignore: Ignore) -> None:
     """Check that no pattern excludes what the job needs.
 
     Args:
-        job: what is to be run.
+        job: the job.
         directory: the private data directory.
-        ignore: what is left out.
+        ignore: what is excluded.
 
     Raises:
-        ConfigurationError: playbook, inventory, role, a directory of roles, or a file that a word of the command line
-            names, would not reach the worker; names the pattern.
+        ConfigurationError: the playbook, an inventory, the role, a directory of roles, or a file that the command line
+            names would not be sent; names the pattern.
     """
     root = Path(os.path.realpath(directory))
     for what, path in _named(job, directory):
@@ -118,7 +119,7 @@ def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
     if job.role:
         places = [*own_role_directories(job, directory, project), project]
         found = [place / job.role for place in places if os.path.exists(place / job.role)]
-        yield from (("role", path) for path in found[:1])  # the one that Ansible would take
+        yield from (("role", path) for path in found[:1])  # the one that Ansible would use
 
 
 def _files_in_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
