@@ -37,7 +37,7 @@ NAMING = {
     "RECIPIENT": "a public key or @FILE",
     "URL": "a URL",
 }
-"""Metavars of paths and names, and their descriptions for errors. An empty value is refused: it probably comes from a
+"""Metavars of paths and names, and their descriptions for errors. An empty value is an error: it probably comes from a
 variable that is not set, and would mean the current directory, or all hosts."""
 MAY_BE_EMPTY = frozenset({"ARGS", "FD", "GLOB", "MINUTES", "N", "PATTERN", "TAGS", "VARS", "WHEN", "WORD", "WORDS"})
 """Metavars of values that may be empty, or whose empty value is refused elsewhere."""
@@ -45,7 +45,7 @@ DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
 """Flags whose value may look like a flag, as in `--cmdline --check`: the next word is always the value."""
 
 EXCLUSIVE = "what to run"
-"""Title of the group of which one flag at most can be given."""
+"""Title of the group from which at most one flag can be given."""
 
 
 def flag(*names: str, own: bool = False, **words: Any) -> Flag:
@@ -198,7 +198,7 @@ MAX_JOB: Group = (
     ),
 )
 REPORT: Group = (flag("--report-to", type=int, metavar="FD"),)
-"""Internal flag: `start` passes it to `run`, to be told when the job has been checked and started."""
+"""Internal flag: `start` passes it to `run`, to report that the job was checked and started."""
 SERVING: Group = (
     flag(
         "--private-data-dir",
@@ -266,7 +266,7 @@ def groups_of(command: str) -> Groups:
     """Return the groups of flags of a subcommand."""
     if command in COMMAND_FLAGS:
         return COMMAND_FLAGS[command]
-    from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - `process` needs none of it
+    from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - not needed by `process`
 
     return JOB_COMMAND_FLAGS[command]
 

@@ -45,7 +45,7 @@ def run(flags: argparse.Namespace) -> int:
         os.set_inheritable(report_to, False)  # `start` waits until it is closed, and the guard would keep it open
 
     def report(ident: str) -> None:
-        """Tell `start` that the run has started, and release it."""
+        """Report to `start` that the run has started, and release it."""
         if report_to is not None:
             os.write(report_to, ident.encode() + b"\n")
             os.close(report_to)

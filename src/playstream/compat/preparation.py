@@ -1,4 +1,4 @@
-"""What ansible-runner's configuration prepares differently: the program's name, the fact cache, and prompts."""
+"""Differences in how ansible-runner's configuration prepares the program's name, the fact cache, and prompts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def short_name(path: str, given: str | None, env: Mapping[str, str], cwd: str) -
 
 
 def find_path(name: str, env: Mapping[str, str], cwd: str) -> str | None:
-    """Return the path of a program on the PATH or beside this Python; None if it is not found."""
+    """Return the path of a program on the PATH or next to this Python; None if it is not found."""
     try:
         return find_executable(name, env, Path(cwd))
     except ExecutableNotFound:

@@ -28,7 +28,7 @@ def get_plugin_docs(
         plugin_type: `become`, `lookup` and so on; None means `module`.
         response_format: `json` for data; `human`, the default, for text.
         snippet: return a playbook snippet instead.
-        playbook_dir: directory of a playbook, to include the plugins beside it.
+        playbook_dir: directory of a playbook, to include the plugins next to it.
         module_path: directories of modules, joined by colons.
         options: as for run_command().
 
@@ -62,7 +62,7 @@ def get_plugin_docs_async(
         plugin_type: as for get_plugin_docs().
         response_format: `json` for JSON, as text.
         snippet: return a playbook snippet instead.
-        playbook_dir: directory of a playbook, to include the plugins beside it.
+        playbook_dir: directory of a playbook, to include the plugins next to it.
         module_path: directories of modules, joined by colons.
         options: as for run_command().
 
@@ -95,7 +95,7 @@ def get_plugin_list(
         list_files: return the file of each plugin instead of its description.
         response_format: `json` for data; `human`, the default, for text.
         plugin_type: `become`, `lookup` and so on; None means `module`.
-        playbook_dir: directory of a playbook, to include the plugins beside it.
+        playbook_dir: directory of a playbook, to include the plugins next to it.
         module_path: directories of modules, joined by colons.
         options: as for run_command().
 
@@ -119,7 +119,7 @@ def get_role_list(
 
     Args:
         collection: return only roles of this collection.
-        playbook_dir: directory of a playbook, to include the roles beside it.
+        playbook_dir: directory of a playbook, to include the roles next to it.
         options: as for run_command().
 
     Returns:
@@ -145,7 +145,7 @@ def get_role_argspec(
     Args:
         role: name of the role, with or without the collection.
         collection: the collection, if it is not in the name.
-        playbook_dir: directory of a playbook, to include the roles beside it.
+        playbook_dir: directory of a playbook, to include the roles next to it.
         options: as for run_command().
 
     Returns:

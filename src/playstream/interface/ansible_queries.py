@@ -38,7 +38,7 @@ def get_inventory(
         inventories: paths or host lists.
         response_format: `json` for data; `yaml` or `toml` for text; None for JSON as text.
         host: the host, with action `host`.
-        playbook_dir: directory of a playbook, to include the variables beside it.
+        playbook_dir: directory of a playbook, to include the variables next to it.
         vault_ids: vault identity.
         vault_password_file: file with the vault's password.
         output_file: file to write the response to, instead of returning it.

@@ -15,7 +15,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def set_up_logging(options: Mapping[str, Any]) -> None:
-    """Set up logging as `debug` and `logfile` say, unless `ignore_logging` is set.
+    """Set up logging according to `debug` and `logfile`, unless `ignore_logging` is set.
 
     Raises:
         ConfigurationError: the file cannot be written.

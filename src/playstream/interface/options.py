@@ -84,7 +84,7 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
 
 
 class CommandOptions(SharedOptions, HandlerOptions, total=False):
-    """Options of run_command(), besides the command."""
+    """Options of run_command(), in addition to the command."""
 
     input_fd: IO[Any] | int | None
     output_fd: IO[Any] | int | None

@@ -1,4 +1,4 @@
-"""PreparedRun: the files and the command of a run, made by `prepare()` and removed after the run."""
+"""PreparedRun: the files and the command of a run, created by `prepare()` and removed after the run."""
 
 from __future__ import annotations
 

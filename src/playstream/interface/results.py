@@ -24,7 +24,7 @@ class Results:
     """The results of one run, which can also be read during the run.
 
     Args:
-        config: the configuration of the run, which tells where its artifacts and facts are.
+        config: the configuration of the run, with the directories of its artifacts and facts.
     """
 
     def __init__(self, config: RunnerConfig) -> None:
@@ -62,7 +62,7 @@ class Results:
         self._spared = spared
 
     def end_events(self) -> None:
-        """Tell readers of `events` that there will be no more."""
+        """Mark the end of the events, so that readers stop waiting."""
         self._log.end()
 
     @property

@@ -48,11 +48,11 @@ class Work(Protocol):
 
 
 def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = None) -> Runner:
-    """Make everything ready for a run, as `init_runner` does.
+    """Prepare a run, as `init_runner` does.
 
     Args:
-        options: as those of run().
-        cancellation: asks for the end of the job; None for none but the runner's own.
+        options: as for run().
+        cancellation: requests the end of the job; None for only the runner's own.
     """
     if options.get("streamer"):
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
@@ -64,7 +64,7 @@ def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = 
     given = check_options(others, RunOptions, "run")
     expand_handler(given)
     handlers = take_handlers(given)
-    # The rest is logging's, or one stage's alone, and means nothing to a run on this host.
+    # The other options are for logging or for single stages, and do not apply to a run on this host.
     config = RunnerConfig(given.get("private_data_dir"), **job_options)
     set_up_logging(given)
     config.prepare()

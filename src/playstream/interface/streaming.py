@@ -77,7 +77,7 @@ class TransmitWork:
         self._cancel_callback = cancel_callback
 
     def run(self, runner: Runner, cancellation: Cancellation) -> None:
-        """Write the job and its tree. If it is canceled meanwhile, tell the worker, which then runs nothing.
+        """Write the job and its tree. If it is canceled meanwhile, report that to the worker, which then runs nothing.
 
         Raises:
             ConfigurationError: the job is invalid; nothing has been written.
@@ -106,7 +106,7 @@ class ServingWork:
 
     Args:
         options: options of run(), checked.
-        worker_options: what the worker is told.
+        worker_options: the options of the worker.
         cancel_callback: a true result cancels the job; None for none.
     """
 
@@ -137,7 +137,7 @@ class ServingWork:
 
 
 def make_worker_options(options: Mapping[str, Any]) -> WorkerOptions:
-    """Return what the worker is told by the options of run().
+    """Return the worker's options for the options of run().
 
     Raises:
         ConfigurationError: a limit is invalid.
@@ -153,7 +153,7 @@ def make_worker_options(options: Mapping[str, Any]) -> WorkerOptions:
 
 
 def make_stage_config(options: Mapping[str, Any]) -> RunnerConfig:
-    """Return the configuration of a stage: its options, which nothing prepares.
+    """Return the configuration of a stage: its options, without preparing anything.
 
     Args:
         options: options of run(), checked.
@@ -178,7 +178,7 @@ def make_process_config(options: Mapping[str, Any]) -> RunnerConfig:
         config.settings = {**read_settings(Path(config.private_data_dir)), **config.settings}
     if "artifact_dir" in options:
         config.artifact_dir = options["artifact_dir"]
-        config.rotate_artifacts = 0  # what is beside it may belong to others
+        config.rotate_artifacts = 0  # the directories next to it may belong to others
     return config
 
 

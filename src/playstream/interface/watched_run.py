@@ -34,7 +34,7 @@ Drive = Callable[[Processor, Poll], "BaseException | None"]
 
 @dataclass(frozen=True, slots=True)
 class RecordSource:
-    """Where the records of a run come from, and what to know about them before the first one arrives."""
+    """The source of the records of a run, and what has to be known before the first one arrives."""
 
     open: Callable[[Cancellation], AbstractContextManager[Drive]]
     """Prepares the source. What it needs is kept until the context ends, and then removed."""
@@ -51,7 +51,7 @@ class WatchedRun:
     """The work of a Runner that receives the records of a run: artifacts, display, handlers and store.
 
     Args:
-        source: where the records come from.
+        source: the source of the records.
         handlers: the caller's functions.
         store: URL of a store to write the run to when it ends; None for none.
     """

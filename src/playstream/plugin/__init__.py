@@ -1,5 +1,5 @@
-"""What runs INSIDE ansible: the callback plugin that turns a run into events.
+"""Code that runs inside ansible: the callback plugin that converts a run to events.
 
-It is loaded by ansible, by path; no other module of playstream imports it.
-Anything that imports another playstream room, or more than the standard library and ansible, does not belong here.
+Ansible loads it by path; no other module of playstream imports it. Modules that import another package of playstream,
+or more than the standard library and ansible, do not belong here.
 """

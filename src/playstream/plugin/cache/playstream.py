@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cache of facts in a run's artifacts: jsonfile's files, with less work if no facts are gathered.
+"""The cache of facts in a run's artifacts: the files of jsonfile, with less work if no facts are gathered.
 
-Ansible asks the cache about each host for each task, and since 2.21 gives it each host's facts after each task, changed
-or not. jsonfile looks for a file each time, or writes one, in Python that is long and cold after the fork before it:
-as much as all that recording a run costs.
+Ansible queries the cache for each host and task, and since 2.21 stores each host's facts after each task, changed or
+not. jsonfile accesses a file each time, with much code that is cold after a fork: this costs as much as recording the
+whole run.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class CacheModule(jsonfile.CacheModule):  # type: ignore[misc]
         return bool(super().contains(key))
 
     def set(self, key: str, value: dict[str, Any]) -> None:
-        """Keep the facts under this key. Those that are there already get the time of now."""
-        # Since 2.19 the facts come as one text. Before, they are the very object that is kept, changed since.
+        """Store the facts under this key. If they have not changed, only update the file's time."""
+        # Since 2.19 the facts are one text. Before that, the argument is the cached object itself, already changed.
         if list(value) == ["__payload__"] and self._cache.get(key) == value:
             try:
                 os.utime(self._get_cache_file_name(key))

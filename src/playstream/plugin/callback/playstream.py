@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The aggregate callback that records a run as events, beside whatever stdout callback the user has.
+"""The aggregate callback that records a run as events, in addition to the user's stdout callback.
 
-Ansible dispatches each callback to the stdout callback first and to the aggregate ones after it, so the text
-displayed during one dispatch belongs to the event that the dispatch gives. Text displayed outside any dispatch
-becomes an event of its own. Events leave as JSON lines through the file or FIFO named by PLAYSTREAM_EVENTS.
+Ansible calls the stdout callback before the aggregate ones, so text displayed during one dispatch belongs to the event
+of that dispatch. Text displayed outside of a dispatch becomes its own event. Events are written as JSON lines to the
+file or FIFO named by PLAYSTREAM_EVENTS.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
 
     def _load(name: str) -> Any:
-        """Load the package of that name from the directory of this file, wherever that was copied."""
+        """Load the package with this name from the directory of this file, wherever it was copied."""
         if name not in sys.modules:
             path = os.path.join(os.path.dirname(__file__), "parts", "of", name, "__init__.py")
             spec = importlib.util.spec_from_file_location(name, path)
@@ -75,7 +75,7 @@ class CallbackModule(recording.RecordingCallback):
         default: str | None = None,
         unsafe: bool | None = None,
     ) -> None:
-        self._enter(recorder, recorder.playbook, {})  # it asks for the play that is about to start
+        self._enter(recorder, recorder.playbook, {})  # the prompt belongs to the play that is about to start
         asked = {"varname": varname, "private": private, "prompt": prompt, "encrypt": encrypt, "confirm": confirm}
         data = {**asked, "salt_size": salt_size, "salt": salt, "default": default, "unsafe": unsafe}
         recorder.record("playbook_on_vars_prompt", recording.members(data), recorder.context)
@@ -128,7 +128,7 @@ class CallbackModule(recording.RecordingCallback):
         data["artifact_data"] = getattr(stats, "custom", {}).get("_run", {})
         recorder.record("playbook_on_stats", recording.members(data), recorder.context)
 
-    v2_runner_on_start = recording.RecordingCallback._host_start  # not called by a method, for the page faults' sake
+    v2_runner_on_start = recording.RecordingCallback._host_start  # no method that calls it, to save page faults
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._host_result("runner_on_ok", result, True, True, True)

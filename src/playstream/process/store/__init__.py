@@ -1,7 +1,7 @@
-"""The store: runs with their plays, tasks, hosts and results in a database, to be asked about long afterwards.
+"""The store: runs with their plays, tasks, hosts and results in a database, for queries long afterwards.
 
 It takes events and returns runs and their parts as dataclasses; tables, JSON lines and command-line options belong to
-the command line. SQLAlchemy is imported in this room only, and each name is loaded when it is first used.
+the command line. SQLAlchemy is imported only in this package, and each name is loaded when it is first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a store is: its URL, read and checked, and shown without its password."""
+"""The address of a store: its URL, parsed and checked, and shown without its password."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 _SQLITE = ("sqlite", "sqlite+pysqlite")
 _EXPECTED = "expected sqlite:///FILE, the path of a file, or postgresql://USER:PASSWORD@HOST/DATABASE"
 _SECRET_OPTIONS = ("password", "sslpassword")
-"""Options of a PostgreSQL URL that hold a password."""
+"""Options of a PostgreSQL URL that contain a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A store's place."""
+    """The address of a store."""
 
     shown: str
-    """As it may be shown to people: without passwords and options."""
+    """The address for messages, without passwords and options."""
     path: Path | None
-    """The file, of a SQLite store."""
+    """The file of a SQLite store; None for a server."""
     url: URL = field(repr=False)
-    """For SQLAlchemy, with everything."""
+    """The complete URL, for SQLAlchemy."""
 
     def scrub(self, text: str) -> str:
-        """Remove the passwords from a text of the database's."""
+        """Remove the passwords from a text of the database."""
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
@@ -50,13 +50,13 @@ class Address:
 
 
 def read_address(text: str) -> Address:
-    """Read a URL, or the path of a file, which is then a SQLite store.
+    """Parse a URL, or the path of a file for a SQLite store.
 
     Args:
         text: such as `sqlite:///runs.db`, `runs.db` or `postgresql://me:secret@db.example.org/runs`.
 
     Raises:
-        ConfigurationError: it is neither. What it says holds no part of the URL where a password may be.
+        ConfigurationError: it is neither. The message contains no part of the URL that may have a password.
     """
     _refuse_controls(text)
     scheme, separator, rest = text.partition("://")
@@ -80,9 +80,9 @@ def hide_password(text: str) -> str:
 
 
 def _refuse_controls(text: str) -> None:
-    """Refuse what ends a text early, or begins another line, wherever the text is passed on to.
+    """Reject control characters, which could end a text early or begin another line where it is passed on.
 
-    libpq reads its parameters up to a NUL: one in the password would drop the host and port that follow.
+    libpq reads its parameters up to a NUL: one in the password would drop the host and port after it.
     """
     found = next((character for character in text if category(character) == "Cc"), None)
     if found is not None:
@@ -102,7 +102,7 @@ def _file(text: str) -> Address:
 
 
 def _sqlite(rest: str) -> Address:
-    # Versions of SQLAlchemy differ in what a % means here. For us it is a character like others.
+    # The meaning of % here depends on the version of SQLAlchemy. In playstream it is an ordinary character.
     host, slash, path = rest.partition("/")
     if host or "?" in path:
         raise ConfigurationError("a SQLite store is a file on this host and takes no options: expected sqlite:///FILE")
@@ -113,9 +113,9 @@ def _sqlite(rest: str) -> Address:
 
 def _postgresql(text: str, rest: str) -> Address:
     if rest.count("@") > 1:
-        # SQLAlchemy would take a part of the password for the host, and show it.
+        # SQLAlchemy would use a part of the password as the host, and show it.
         raise ConfigurationError("the store's URL has more than one @; write %40 for those in its password")
-    # Not every part is decoded, but none may be another thing to one reader than to the next.
+    # Not every part is decoded, but every parser must read each part in the same way.
     decoded = unquote(text)
     _refuse_controls(decoded)
     if any(category(character) == "Cs" for character in decoded):
@@ -131,7 +131,7 @@ def _make(text: str) -> URL:
     try:
         return make_url(text)
     except (ArgumentError, ValueError):
-        # Their messages hold parts of the text.
+        # The original messages contain parts of the text.
         raise ConfigurationError(
             f"the store's URL cannot be read: {_EXPECTED}; write %3A, %2F and %40 for : / and @ in the password"
         ) from None

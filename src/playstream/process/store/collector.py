@@ -1,4 +1,4 @@
-"""Events to rows, in one pass: plays, tasks, hosts and results, with what tells this run from others."""
+"""Converting events to rows in one pass: plays, tasks, hosts and results, and a digest that identifies the run."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ Data = Mapping[str, Any]
 
 
 class Collector:
-    """Takes a run's events. It never raises, whatever they contain.
+    """Takes a run's events. It never raises an exception, whatever they contain.
 
     Args:
-        max_res: characters of a result that are kept.
+        max_res: maximum number of characters of a result.
     """
 
     def __init__(self, max_res: int = MAX_RES) -> None:
@@ -62,16 +62,16 @@ class Collector:
         self.playbook: str | None = None
         self.first: str | None = None
         self.last: str | None = None
-        """Times of the first and of the last event that had one."""
+        """Times of the first and the last event that have one."""
 
     @property
     def digest(self) -> str:
-        """Tells a run from others of its ident: SHA-256 of its events' names and times, in hexadecimal digits."""
+        """Distinguishes runs with the same ident: SHA-256 of the names and times of their events, in hexadecimal."""
         return self._digest.hexdigest()
 
     @property
     def hosts(self) -> dict[str, dict[str, int]]:
-        """Counts by host: Ansible's own, or what was counted here if the run did not come to its end."""
+        """Counts by host: Ansible's own, or those counted here if the run is incomplete."""
         if not self._stats:
             return self._counted
         none = dict.fromkeys(schema.HOST_COUNTS, 0)
@@ -124,11 +124,11 @@ class Collector:
         self._note_playbook(data)
         play_number = None
         if play:
-            # A play of events that were lost has no start.
+            # If events were lost, a play may have no start.
             play_number = self._play_of.get(play) or self._add_play(play, {"name": data.get("play"), **data}, None)
         number = self._task_of[play, task] = len(self.tasks) + 1
         action = as_text(data.get("resolved_action"), schema.ACTION) or as_text(data.get("task_action"), schema.ACTION)
-        # The arguments are left out: they are in the result where it has them, and there no_log hides them.
+        # The arguments are omitted: the result may contain them, where no_log hides them.
         self.tasks.append(
             {
                 "number": number,

@@ -1,4 +1,4 @@
-"""Opening a store: connections, transactions, and the database's errors in words of ours."""
+"""Opening a store: connections, transactions, and conversion of the database's errors."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _SET_LIMITS = text(
     "SELECT set_config(name, value, true) FROM (VALUES ('lock_timeout', :lock), ('statement_timeout', :statement)) "
     "AS ours(name, value) WHERE current_setting(name) = '0'"
 )
-"""For one transaction: with a pooler in between, the next one may have another session."""
+"""Statements that set limits for one transaction: with a pooler, the next one may have another session."""
 _HINTS = {
     "55P03": "Another process holds a lock on it; pg_locks tells which",
     "57014": "A statement took longer than statement_timeout allows. Your own limit takes precedence over "
     "playstream's: ?options=-c%20statement_timeout%3D600s at the end of the URL",
 }
-"""By SQLSTATE."""
+"""Messages by SQLSTATE."""
 
 # Both log errors that they raise anyway. Without a handler, logging would write them to standard error.
 for _name in ("sqlalchemy", "psycopg"):
@@ -43,9 +43,9 @@ for _name in ("sqlalchemy", "psycopg"):
 
 
 class Store:
-    """An open store. No connection is held between transactions, so a long run costs the server nothing.
+    """An open store. No connection is held between transactions, so a long run does not burden the server.
 
-    Made by `open_store`; may be used by several threads.
+    `open_store` creates it; several threads may use it.
     """
 
     def __init__(
@@ -71,21 +71,21 @@ class Store:
         return f"Store({self.shown!r})"
 
     def session(self) -> Session:
-        """Create a session, which waits for one operation no longer than the store's limits."""
+        """Create a session, which limits the wait for one operation."""
         return Session(self.shown, self._patience, self._cancellation)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a transaction that only reads. Raises as `connect` does."""
+        """Open a transaction that only reads. Raise as `connect` does."""
         with self.connect() as connection, self.begin(connection):
             yield connection
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Open a connection for several transactions that only read; between them it holds nothing.
+        """Open a connection for several transactions that only read; between them no transaction is open.
 
         Raises:
-            StoreError: the database cannot be reached or read, or holds what playstream does not write.
+            StoreError: the database cannot be reached or read, or contains data that playstream does not write.
         """
         try:
             with self._connected(self._engine) as connection:
@@ -144,7 +144,7 @@ class Store:
             commit()
         except DBAPIError as error:
             if session is not None and not error.connection_invalidated:
-                session.end_commit()  # the database has said no
+                session.end_commit()  # the database has refused it
             raise
         if session is not None:
             session.end_commit()
@@ -157,7 +157,7 @@ class Store:
         }
 
     def prepare(self, *, writable: bool) -> None:
-        """Make or migrate the tables where that is needed; see that they can be written, if they have to be.
+        """Create or migrate the tables if necessary; check that they can be written, if `writable`.
 
         Raises:
             StoreError: the store cannot be used.
@@ -175,12 +175,12 @@ class Store:
             with self._transaction(self._engine.execution_options(**{_WRITES: True})) as connection:
                 prepare(connection, self.shown, may_write=True, may_create=writable)
         elif writable:
-            # Of a store that cannot be written one hears here, or when the run is over.
+            # Otherwise a store that cannot be written would only be reported at the end of the run.
             with self.write() as connection:
                 write_version(connection)
 
     def damaged(self, why: object) -> StoreError:
-        """Return the error for a store with content that playstream does not write."""
+        """Return the error for a store with data that playstream does not write."""
         return StoreError(
             f"the store {self.shown} is damaged: {self._said(why)}. Restore it from a backup, or start a new one"
         )
@@ -220,18 +220,18 @@ class Store:
 def open_store(
     url: str, *, writable: bool = True, cancellation: Cancellation | None = None, patience: Patience = _PATIENCE
 ) -> Store:
-    """Open a store, and make or migrate its tables where that is needed.
+    """Open a store, and create or migrate its tables if necessary.
 
     Args:
         url: `sqlite:///runs.db`, or `postgresql://user:password@host/database`; the path of a file is a SQLite store.
-        writable: True to create the store if it does not exist, and to fail now if it is not writable. False to read
-            one, which has to exist. An older one is migrated either way.
+        writable: True to create the store if it does not exist, and to raise an error now if it is not writable. False
+            to read an existing one. An older one is migrated in both cases.
         cancellation: requests to stop waiting for the store, now and in later operations.
         patience: how long to wait for it.
 
     Raises:
         ConfigurationError: the URL cannot be read, or the packages for it are not installed.
-        StoreError: the store cannot be reached, read or written, does not answer, is missing or damaged, or was made
+        StoreError: the store cannot be reached, read or written, does not answer, is missing or damaged, or was created
             by a newer playstream.
 
     Example:
@@ -264,7 +264,7 @@ def _make_engine(address: Address, patience: Patience, *, writable: bool) -> tup
 
 
 def _make_postgresql(address: Address, patience: Patience) -> Engine:
-    # A pooler between us and the server may give each transaction another session; what one prepared another lacks.
+    # A pooler may use another session for each transaction, without the statements that the last one prepared.
     options: dict[str, Any] = {"application_name": "playstream", "prepare_threshold": None}
     if "connect_timeout" not in address.url.query:
         options["connect_timeout"] = patience.connect
@@ -282,7 +282,7 @@ def _begin_sqlite(file: SqliteFile, connection: Connection) -> None:
 
 
 def _note_connection(connection: Any, _record: object) -> None:
-    """Give the session that waits for this connection the means to break it off from another thread."""
+    """Let the session that waits for this connection break it off from another thread."""
     session = current_session()
     if session is None:
         return
@@ -290,18 +290,18 @@ def _note_connection(connection: Any, _record: object) -> None:
 
 
 class _Query:
-    """A connection of SQLite's."""
+    """A connection of SQLite."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def break_off(self) -> None:
-        """End the statement that runs."""
+        """Interrupt the running statement."""
         with contextlib.suppress(sqlite3.ProgrammingError):  # it has been closed
             self._connection.interrupt()
 
     def close(self) -> None:
-        """Do nothing: there is nothing to close."""
+        """Do nothing: there is nothing to release."""
 
 
 class _Socket:
@@ -311,7 +311,7 @@ class _Socket:
         self._socket = socket.socket(fileno=os.dup(fd))
 
     def break_off(self) -> None:
-        """Let the driver read the end of the connection."""
+        """Shut the connection down, so that the driver reads its end."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -1,7 +1,7 @@
-"""The version of a store's schema: making the tables, migrating older ones, refusing newer ones.
+"""The version of a store's schema: creating the tables, migrating older ones, rejecting newer ones.
 
-Creating or migrating tables takes an exclusive lock, and writing takes a shared one, so the version of a store changes
-between two runs and never within a transaction.
+Creating or migrating tables takes an exclusive lock, and writing takes a shared one, so the version of a store only
+changes between two runs and never within a transaction.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from playstream.process.store import schema
 Step = Callable[[Connection], None]
 
 STEPS: Mapping[int, Step] = {}
-"""By version: the step to the next one. A step names tables and columns itself, because `schema` changes."""
+"""The step from each version to the next. A step names tables and columns itself, because `schema` changes."""
 
 _WHAT_NOW = "Restore it from a backup, or start a new one"
 _MISSING = ("42P01", "42703")
 """PostgreSQL's SQLSTATE for a missing table and a missing column."""
 _LOCK = 0x706C6179
-"""Of PostgreSQL's advisory locks, which are by database: `play` in ASCII."""
+"""Number of the advisory lock in the PostgreSQL database: `play` in ASCII."""
 
 
 def prepare(connection: Connection, shown: str, *, may_write: bool, may_create: bool) -> bool:
     """Check that the store has the tables of this version; create or migrate them if it does not.
 
     Args:
-        connection: in a transaction, which writes if `may_write`.
+        connection: a connection in a transaction, which writes if `may_write`.
         shown: the store's URL without password.
-        may_write: False to look only.
+        may_write: False to only check.
         may_create: False if a store without tables is an error.
 
     Returns:
-        False if there is something to do that `may_write` does not allow.
+        False if something has to be done but `may_write` is False.
 
     Raises:
-        StoreError: it was created by a newer version, has other tables, or does not exist; or its version or
-            its tables are not what any playstream makes.
+        StoreError: it was created by a newer version, has other tables, or does not exist; or its version or its tables
+            are not those of any playstream.
     """
     if may_write and connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -66,15 +66,15 @@ def prepare(connection: Connection, shown: str, *, may_write: bool, may_create: 
 
 
 def write_version(connection: Connection) -> None:
-    """Say that the tables are of this version."""
+    """Record that the tables have this version."""
     connection.execute(update(schema.version).values(version=schema.VERSION))
 
 
 def require_current(connection: Connection, shown: str) -> None:
-    """See, within a transaction that writes, that the tables are still this version's, and keep them so to its end.
+    """Check, in a transaction that writes, that the tables still have this version, and lock it until the end.
 
     Raises:
-        StoreError: they are not.
+        StoreError: they do not.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": _LOCK})
@@ -102,7 +102,7 @@ def _read_version(connection: Connection, shown: str) -> int | None:
 
 
 def _check_tables(connection: Connection, shown: str) -> None:
-    """Name every column, which costs nothing, and tells which is missing."""
+    """Select every column without reading rows, which shows whether one is missing."""
     for table in schema.metadata.sorted_tables:
         try:
             connection.execute(select(*table.c).where(false()))

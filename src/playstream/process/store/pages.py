@@ -1,7 +1,7 @@
-"""Rows that are read in parts, each in its own transaction.
+"""Reading rows in parts, each in its own transaction.
 
-The consumer may be slow. While a transaction waits for it, the log of a SQLite store grows, or its writers wait
-where there is no log; a server keeps what others have deleted since, or ends the connection.
+The consumer may be slow. While a transaction waits for it, the log of a SQLite store grows, or writers wait if there is
+no log; a server keeps rows that others have deleted, or ends the connection.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """Where to find whole rows by a number in rows that are short: which rows are meant may be a costly question.
+    """How to fetch complete rows by their number, if finding the numbers is a costly query of its own.
 
     Args:
-        statement: gives whole rows.
-        number: the column that tells them from one another.
-        at_once: whole rows that are asked for and held at once.
+        statement: selects complete rows.
+        number: the column that identifies them.
+        at_once: number of complete rows that are fetched and held at once.
     """
 
     statement: Select[Any]
@@ -39,14 +39,14 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked.
+    """A query that is read in parts.
 
     Args:
-        statement: sorted by the columns of `key`, all of them one way.
-        key: what tells each row from the others: columns by their names in the rows.
-        at_once: rows that are asked for and held at once.
-        descending: whether the rows are sorted that way.
-        limit: rows at most; None for all.
+        statement: sorted by the columns of `key`, all in the same direction.
+        key: columns that together identify a row, by their names in the rows.
+        at_once: number of rows that are fetched and held at once.
+        descending: whether the rows are sorted in descending order.
+        limit: maximum number of rows; None for all.
         same: a statement with one value that must not change from one part to the next; None for nothing.
         fill: the query for complete rows instead of these; rows that were removed meanwhile are omitted.
     """
@@ -69,10 +69,10 @@ class Question:
 
 
 def stream(store: Store, question: Question, convert: Callable[[RowMapping], _T]) -> Generator[_T, None, None]:
-    """Yield the converted rows; at most `at_once` are held, and no transaction is open between them.
+    """Yield the converted rows; at most `at_once` are held, and no transaction is open while one is yielded.
 
     Raises:
-        StoreError: when iterating; the store cannot be read, or what is asked for has changed meanwhile.
+        StoreError: when iterating; the store cannot be read, or the data has changed meanwhile.
     """
     session = store.session()
     parts = read_parts(store, question)
@@ -85,7 +85,7 @@ def stream(store: Store, question: Question, convert: Callable[[RowMapping], _T]
                     raise store.damaged(error) from None
                 yield found
     finally:
-        if not session.abandoned:  # else the session lets go of them
+        if not session.abandoned:  # otherwise the session releases them
             session.call(parts.close)
 
 

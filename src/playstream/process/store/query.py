@@ -1,4 +1,4 @@
-"""Queries: which runs there are, what a run did, what changed on a host. Each query has an index."""
+"""Queries: the runs, the parts of a run, and what changed on a host. Each query has an index."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ from playstream.process.store.schema import hosts, plays, results, runs, tasks
 from playstream.process.store.values import as_text
 
 OUTCOMES = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
-"""How a task may end on a host. `failed` includes what a `rescue` dealt with; `ignored` failed with ignore_errors."""
+"""Outcomes of a task on a host. `failed` includes failures handled by a `rescue`; `ignored` failed with
+ignore_errors."""
 STATUSES = tuple(name.value for name in StatusName)
 _SLACK = timedelta(days=1)
-"""By how much the clock that timed the results may be behind the one that timed the run."""
+"""How far the clock of the results may be behind the clock of the run."""
 _RESULTS_AT_ONCE = 100
 _RUNS_AT_ONCE = 400
 """Rows that are read and held at a time."""
 _NUMBERS_AT_ONCE = 4000
-"""Numbers of runs, likewise: to know which have a host or a task in them takes a look at all that have."""
+"""Numbers of runs that are read at a time, which is more, because finding runs by host or task reads all of them."""
 _RUN_KEY = {"started": runs.c.started, "id": runs.c.id}
 _RESULT_KEY = {"task_number": results.c.task, "host": results.c.host, "number": results.c.number}
 _CHANGE_KEY = {"ended": results.c.ended, "run_id": results.c.run_id, **_RESULT_KEY}
-"""What runs, results of a run and results of a host are sorted by."""
+"""The sort keys of runs, of results of a run and of results of a host."""
 _R = TypeVar("_R", StoredPlay, StoredTask)
 
 
@@ -55,13 +56,13 @@ def list_runs(
     """Return runs, the latest first.
 
     Args:
-        store: which.
-        host: only runs in which this host had a part.
-        task: only runs that had a task of this name; also with its role, as Ansible shows it: `role : task`.
-        status: only runs that ended so. With `host` or `task` it is the outcome there where there is one of that name
-            (`ok`, `changed`, `failed`, `unreachable`, `skipped`, `ignored`): `task="deploy", status="failed"` gives
-            the runs in which that task failed on some host.
-        since: only runs that started at that time or later; with its zone.
+        store: the store.
+        host: only runs with this host.
+        task: only runs with a task of this name; it may have its role, as Ansible shows it: `role : task`.
+        status: only runs with this status. With `host` or `task` the name of an outcome (`ok`, `changed`, `failed`,
+            `unreachable`, `skipped`, `ignored`) applies to these: `task="deploy", status="failed"` returns the runs in
+            which that task failed on some host.
+        since: only runs that started at this time or later; with a time zone.
         limit: the maximum number; all if omitted.
 
     Raises:
@@ -80,9 +81,9 @@ def iter_runs(
     since: datetime | None = None,
     limit: int | None = None,
 ) -> Generator[StoredRun, None, None]:
-    """Yield runs as `list_runs` does, without holding them all; close it to stop before the end.
+    """Yield runs as `list_runs` does, without holding all of them; close the generator to stop before the end.
 
-    No transaction is open meanwhile: a run that is written between two parts of the answer may be in it.
+    No transaction is open meanwhile: a run that is written between two parts of the result may be included.
 
     Raises:
         ConfigurationError: as `list_runs`.
@@ -92,12 +93,12 @@ def iter_runs(
 
 
 def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetail | None:
-    """Return a run with its plays, tasks and hosts; None if there is none of that name.
+    """Return a run with its plays, tasks and hosts; None if there is no run with this name.
 
     Args:
-        store: which.
-        ident: the run's name; the latest of several.
-        run_id: an earlier one's `StoredRun.id`.
+        store: the store.
+        ident: the run's name; the latest if there are several.
+        run_id: `StoredRun.id` of an earlier run.
 
     Raises:
         StoreError: the store cannot be read.
@@ -124,19 +125,19 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
 def iter_results(
     store: Store, run_id: int, *, host: str | None = None, outcomes: tuple[str, ...] = ()
 ) -> Generator[StoredResult, None, None]:
-    """Yield the results of a run, by task and host, without holding them all; close it to stop before the end.
+    """Yield the results of a run, by task and host, without holding all of them; close it to stop before the end.
 
     No transaction is open meanwhile.
 
     Args:
-        store: which.
+        store: the store.
         run_id: `StoredRun.id`.
-        host: only this host's.
-        outcomes: only those that ended so; all when empty.
+        host: only results of this host.
+        outcomes: only results with these outcomes; all if empty.
 
     Raises:
         ConfigurationError: an outcome is not valid.
-        StoreError: when iterating; the store cannot be read, or the run has been removed meanwhile.
+        StoreError: when iterating; the store cannot be read, or the run was removed meanwhile.
     """
     for outcome in outcomes:
         _check("outcome", outcome, OUTCOMES)
@@ -149,9 +150,9 @@ def changed_on(
     """Return what changed on a host in all runs, the latest first.
 
     Args:
-        store: which.
+        store: the store.
         host: its name in the inventory.
-        since: only what ended at that time or later; with its zone.
+        since: only results that ended at this time or later; with a time zone.
         limit: the maximum number; all if omitted.
 
     Raises:
@@ -186,7 +187,7 @@ def runs_question(
 
 
 def _runs_with(host: str | None, task: str | None, outcome: str | None, since: datetime | None) -> Select[Any]:
-    """Numbers of runs in which the host, or the task, or both together, had a part, or ended so."""
+    """Select the numbers of the runs with the host, the task, or the task on the host, with this outcome if given."""
     if task is None:
         if outcome is None:
             return select(hosts.c.run_id).where(hosts.c.name == _name(host, schema.HOST))
@@ -280,7 +281,7 @@ def _record(cls: type[_R], row: RowMapping) -> _R:
 
 
 def _name(text: str | None, limit: int) -> str:
-    """Return a name as it is in the store."""
+    """Return a name in the form of the store."""
     return as_text(text, limit) or ""
 
 

@@ -1,4 +1,4 @@
-"""A result as JSON text: bounded, fit for every database, and without what no_log hides."""
+"""A result as JSON text: limited in size, valid in every database, and without what no_log hides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from playstream.process.store.values import as_text
 
 MAX_RES = 65_536
-"""Characters of a result's JSON that are kept."""
+"""Maximum number of characters of a result's JSON."""
 CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
 _MAX_LEVELS = 40
 _SHORT = 1000
@@ -19,7 +19,7 @@ _HIDDEN = {"censored": CENSORED}
 
 
 def _as_word(value: object) -> str:
-    """Return the replacement for a value that JSON does not know, which a handler may have added."""
+    """Return the replacement for a value that JSON cannot represent, which a handler may have added."""
     return f"<{type(value).__name__}>"
 
 
@@ -31,8 +31,8 @@ def encode_res(res: object, limit: int = MAX_RES) -> tuple[str | None, bool]:
     """Encode a result as JSON.
 
     Args:
-        res: what the event has; anything.
-        limit: characters.
+        res: the result in the event, of any type.
+        limit: maximum number of characters.
 
     Returns:
         The JSON, or None if there is no result, and whether something was cut off.
@@ -56,7 +56,7 @@ def is_hidden(res: object) -> bool:
 
 
 def _try_encode(value: object) -> str | None:
-    """Return JSON; None if a value cannot be represented in JSON or UTF-8, or is nested too deep."""
+    """Return JSON; None if a value cannot be represented in JSON or UTF-8, or is nested too deeply."""
     try:
         shown = _encode(value)
         if not shown.isascii():
@@ -92,7 +92,7 @@ def _is_key(key: object) -> bool:
 
 
 def _is_deep(value: object, shown: str) -> bool:
-    """Return True if reading the JSON again may exceed Python's recursion limit."""
+    """Return True if parsing the JSON again may exceed Python's recursion limit."""
     if shown.count("{") + shown.count("[") <= _MAX_LEVELS:
         return False
     level = [value]

@@ -1,4 +1,4 @@
-"""Rows that wait to be written: in memory as long as they are few, in a file without a name beyond that."""
+"""Rows that wait to be written: a few in memory, more in a file without a name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import IO, Any
 from playstream.pipeline.errors import StoreError
 
 IN_MEMORY = 8 << 20
-"""Characters of rows that are kept in memory, as far as their texts go."""
+"""Number of characters of rows' texts that are kept in memory."""
 _ROW_OVERHEAD = 300
-"""What a row costs beside its text."""
+"""The cost of a row in addition to its text."""
 
 Row = tuple[Any, ...]
-"""Of values that JSON knows."""
+"""A row, of values that JSON can represent."""
 
 
 class RowBuffer:
     """Keeps rows in their order.
 
     Args:
-        in_memory: how many characters may stay in memory.
+        in_memory: number of characters that are kept in memory.
     """
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
@@ -33,10 +33,10 @@ class RowBuffer:
         self._file: IO[str] | None = None
         self._failure: OSError | None = None
         self.count = 0
-        """How many rows there are."""
+        """Number of rows."""
 
     def add(self, row: Row, size: int) -> None:
-        """Add a row, whose texts have `size` characters. `__iter__` reports a full disk, so that the run continues."""
+        """Add a row whose texts have `size` characters. `__iter__` reports a full disk, so that the run continues."""
         self._rows.append(row)
         self.count += 1
         self._size += size + _ROW_OVERHEAD
@@ -83,4 +83,4 @@ class RowBuffer:
             try:
                 file.close()
             except OSError:
-                pass  # what could not be written is not wanted any more
+                pass  # data that could not be written is not needed any more

@@ -1,4 +1,4 @@
-"""What queries return: runs and their parts, as they are in a store."""
+"""The results of queries: runs and their parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Ansible's statistics; `ok` counts tasks that changed something too."""
+    """Ansible's statistics; `ok` includes tasks that changed something."""
 
     ok: int
     changed: int
@@ -25,9 +25,9 @@ class StoredRun:
     """A run. Times are in UTC."""
 
     id: int
-    """The store's own number of it."""
+    """The run's number in the store."""
     ident: str
-    """Its name, which later runs may have too."""
+    """The run's name, which later runs may have too."""
     status: str
     rc: int | None
     explanation: str | None
@@ -35,11 +35,11 @@ class StoredRun:
     started: datetime
     ended: datetime
     events: int
-    """How many events it had."""
+    """Number of events."""
     results: int
-    """How many results it has in the store."""
+    """Number of results in the store."""
     hosts: int
-    """How many hosts had a part in it."""
+    """Number of hosts."""
     counts: Counts
 
 
@@ -56,12 +56,12 @@ class StoredPlay:
 
 @dataclass(frozen=True, slots=True)
 class StoredTask:
-    """A task of a run, and on how many hosts it ended how; `ok` does not count those that changed something."""
+    """A task of a run, and the number of hosts by outcome; `ok` does not include those that changed something."""
 
     number: int
     """From 1, in the order of their start."""
     play: int | None
-    """Number of its play; None for a module that was run without a playbook."""
+    """Number of its play; None for a module without a playbook."""
     name: str
     role: str | None
     action: str
@@ -77,7 +77,7 @@ class StoredTask:
 
 @dataclass(frozen=True, slots=True)
 class StoredHost:
-    """A host's part in a run."""
+    """A host in a run."""
 
     name: str
     counts: Counts
@@ -89,7 +89,7 @@ class StoredResult:
 
     run_id: int
     ident: str
-    """Of its run."""
+    """The ident of its run."""
     host: str
     task: str
     """The task's name."""
@@ -103,27 +103,27 @@ class StoredResult:
     started: datetime | None
     ended: datetime
     duration: float | None
-    """Seconds."""
+    """Duration in seconds."""
     res: Any
-    """What the module returned; None when there is nothing."""
+    """The result of the module; None if there is none."""
     truncated: bool
-    """True if `res` holds a few short fields of it only."""
+    """True if `res` only has a few short fields of the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """A run with its parts. Its results come apart, by `iter_results`."""
+    """A run with its parts. `iter_results` yields its results separately."""
 
     run: StoredRun
     earlier: int
-    """How many earlier runs of the same ident the store has."""
+    """Number of earlier runs with the same ident in the store."""
     plays: tuple[StoredPlay, ...]
     tasks: tuple[StoredTask, ...]
     hosts: tuple[StoredHost, ...]
 
 
 def as_json(item: Any) -> Any:
-    """Convert what queries return to JSON values: dicts and lists, with times as ISO 8601 in UTC."""
+    """Convert a result of a query to JSON values: dicts and lists, with times as ISO 8601 in UTC."""
     if isinstance(item, datetime):
         return item.isoformat()
     if is_dataclass(item) and not isinstance(item, type):

@@ -1,8 +1,8 @@
 """The tables of a store.
 
-Everything of a run hangs on its row in `runs` and shares no row with other runs, so those who write at once never wait
-for one another's rows. Times are in UTC. Lengths are in characters; an index entry of PostgreSQL's holds at most 2,704
-bytes, which names of the lengths here never reach.
+All rows of a run refer to its row in `runs`, and runs share no rows, so concurrent writers never wait for each other's
+rows. Times are in UTC. Lengths are in characters; an index entry of PostgreSQL has at most 2,704 bytes, which names of
+these lengths never reach.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from sqlalchemy import (
 )
 
 VERSION = 1
-"""Of the schema. One more whenever a table changes, with a step in `migrate`."""
+"""Version of the schema. Increment it when a table changes, and add a step in `migrate`."""
 
 IDENT, HOST, ACTION, NAME, PATH, EXPLANATION = 255, 255, 255, 500, 1000, 10_000
-"""How long texts may be; what is longer is cut."""
+"""Maximum lengths of texts; longer ones are cut."""
 
 RESULT_COUNTS = ("ok", "changed", "failures", "unreachable", "skipped", "ignored")
-"""Of a task: on how many hosts it ended how. Unlike Ansible's, `ok` does not count those that changed something."""
+"""Number of hosts of a task by outcome. Unlike in Ansible, `ok` does not include those that changed something."""
 HOST_COUNTS = ("ok", "changed", "failures", "unreachable", "skipped", "rescued", "ignored")
-"""Of a host, and of a run: Ansible's statistics, in which `ok` counts what changed something too."""
+"""Ansible's statistics of a host or a run, in which `ok` includes tasks that changed something."""
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time with its zone, which SQLite cannot keep: all are in UTC."""
+    """A time with its zone. SQLite cannot store zones, so all times are in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -70,7 +70,7 @@ def _run() -> Column[int]:
 
 
 version = Table("playstream_store", metadata, Column("version", Integer, nullable=False))
-"""One row: the version of the schema. The table's name says whose the others are."""
+"""A table with one row, the version of the schema. Its name shows that the other tables are playstream's."""
 
 runs = Table(
     "runs",

@@ -1,8 +1,7 @@
-"""Database operations in a thread of their own, so that the caller can stop waiting.
+"""Database operations in their own thread, so that the caller can stop waiting.
 
-A driver waits where no signal and no other thread can reach it: for a lock, a server that does not respond, name
-resolution, a file system that hangs. Here the driver waits in a thread, and the caller looks at the clock and at who
-asks it to stop.
+A driver's wait for a lock, an unresponsive server, name resolution or a hanging file system cannot be interrupted by a
+signal or another thread. So the driver waits in a thread, and the caller checks the time and requests to stop.
 """
 
 from __future__ import annotations
@@ -21,38 +20,38 @@ from playstream.pipeline.io.cancellation import Cancellation
 _T = TypeVar("_T")
 _LOOK_SECONDS = 0.1
 _BREAK_SECONDS = 1.0
-"""How long a thread may take to notice that its connection was broken off."""
+"""How long a thread may take to detect that its connection was broken off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a store is waited for, in seconds."""
+    """How long to wait for a store, in seconds."""
 
     connect: int = 10
-    """For a server to take a connection."""
+    """Until a server accepts a connection."""
     lock: float = 60.0
-    """For another process that holds a lock."""
+    """While another process holds a lock."""
     statement: float = 120.0
-    """For one statement, as the server counts. A limit that the server or the URL's options set goes before this one
-    and the one on locks."""
+    """For one statement, measured by the server. Limits of the server or of the URL's options take precedence over this
+    one and the one for locks."""
     silence: float = 130.0
-    """For any answer, as counted here: longer than `statement`, so that a server that lives says why."""
+    """For any answer, measured here: longer than `statement`, so that a responsive server reports the reason."""
     canceled: float = 3.0
-    """For everything, once the caller was asked to stop."""
+    """For everything, after the caller was requested to stop."""
 
 
 class Interruptible(Protocol):
-    """What a connection hangs on."""
+    """A connection that can be broken off."""
 
     def break_off(self) -> None:
-        """End what the connection waits for; called from another thread."""
+        """End the wait of the connection; called from another thread."""
 
     def close(self) -> None:
         """Release the resources of this object."""
 
 
 class Session:
-    """One piece of work: a question, or a transaction that writes.
+    """One operation: a query, or a transaction that writes.
 
     Args:
         shown: the store's URL without its password.
@@ -70,19 +69,19 @@ class Session:
         self.abandoned = False
         """True if the caller has stopped waiting. Nothing is committed after that."""
         self.uncertain = False
-        """True if a commit was begun and its outcome is not known."""
+        """True if a commit has begun and its outcome is not known."""
 
     def call(self, work: Callable[[], _T], release: Callable[[], object] | None = None) -> _T:
-        """Do `work` in a thread, and wait for it.
+        """Call `work` in a thread and wait for it.
 
         Args:
-            work: what to do.
+            work: the function to call.
             release: closes what `work` leaves open for the next call. It is called, in a thread too, if the caller has
                 stopped waiting, and its exceptions are ignored.
 
         Raises:
-            StoreError: it took too long, or the caller was asked to stop. The connection is broken off.
-            BaseException: what `work` raised, or a KeyboardInterrupt of the thread that waits.
+            StoreError: it took too long, or the caller was requested to stop. The connection is broken off.
+            BaseException: the exception of `work`, or a KeyboardInterrupt of the waiting thread.
         """
         operation = _Operation(self, work, release)
         self.note_answer()
@@ -96,7 +95,7 @@ class Session:
                 closing.done.wait(_BREAK_SECONDS)
             operation.done.wait(_BREAK_SECONDS)
             if isinstance(error, StoreError) and operation.outcome and release is None:
-                return operation.outcome[0]  # it had been done all the same
+                return operation.outcome[0]  # it was done nevertheless
             raise
         if operation.error is not None:
             raise operation.error
@@ -122,7 +121,7 @@ class Session:
         )
 
     def _abandon(self, operation: _Operation[_T]) -> bool:
-        """Stop waiting; True if the work is done, so that its thread does not call `release`."""
+        """Stop waiting. Return True if the work is done, so that its thread does not call `release`."""
         with self._lock:
             self.abandoned = True
             if self._link is not None:
@@ -130,19 +129,19 @@ class Session:
             return operation.finished
 
     def finish(self, operation: _Operation[_T]) -> bool:
-        """Record that the work is done; False if the caller has stopped waiting."""
+        """Record that the work is done. Return False if the caller has stopped waiting."""
         with self._lock:
             operation.finished = True
             return not self.abandoned
 
     def note_connected(self, link: Interruptible) -> None:
-        """There is a connection; `link` ends it from another thread."""
+        """Record that there is a connection, which `link` can break off from another thread."""
         with self._lock:
             self._link = link
         self.check()
 
     def note_disconnected(self) -> None:
-        """Record that the connection, if there was one, has been closed."""
+        """Record that the connection, if there was one, was closed."""
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
@@ -165,7 +164,7 @@ class Session:
         """Record that a commit begins: its outcome is uncertain until `end_commit`.
 
         Raises:
-            StoreError: the caller has stopped waiting, and it must not be committed.
+            StoreError: the caller has stopped waiting, and nothing must be committed.
         """
         with self._lock:
             self.check()
@@ -195,7 +194,7 @@ class _Operation(Generic[_T]):
         _here.session = self._session
         try:
             self.outcome.append(self._work())
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             self.error = error
         finally:
             if not self._session.finish(self) and self._release is not None:

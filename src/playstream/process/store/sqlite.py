@@ -1,4 +1,4 @@
-"""A store in a file: its connections, its locks, and reading it where it is not writable."""
+"""A store in a file: its connections, its locks, and reading it if it is not writable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from playstream.process.store.session import current_session
 _BUSY_STEP_SECONDS = 0.25
 """How long SQLite itself waits for a lock, which cannot be interrupted."""
 _CANNOT_WRITE = ("unable to open database file", "readonly database")
-"""What SQLite says of a file whose directory is closed to it, when the file remembers that it has a log beside it."""
+"""SQLite's messages for a file in a directory that is not writable, if the file has a log next to it."""
 State = tuple[int, int, int, int]
 
 
@@ -27,7 +27,7 @@ class SqliteFile:
     """The file of a store.
 
     Args:
-        path: where it is; the working directory may be another at the end of a run.
+        path: its path. A relative one is made absolute now, because the working directory may change during a run.
         shown: the store's URL.
         lock_seconds: how long to wait for another process.
         writable: False if it is only read.
@@ -42,7 +42,7 @@ class SqliteFile:
 
     @property
     def frozen(self) -> bool:
-        """True if it is read as an immutable file, because it cannot be opened in another way."""
+        """True if it is read as an immutable file, because it cannot be opened otherwise."""
         return self._state is not None
 
     def find(self) -> None:
@@ -56,8 +56,7 @@ class SqliteFile:
         try:
             if self._writable:
                 self._make()
-            # A file that was there is never opened here: closing it would release all locks that this process has on
-            # it.
+            # An existing file is never opened here: closing it would release all locks of this process on it.
             if not stat.S_ISREG(self._path.stat().st_mode):
                 raise StoreError(f"the store {self._shown} cannot be used: it is not a file")
         except FileNotFoundError:
@@ -73,18 +72,18 @@ class SqliteFile:
         with contextlib.suppress(FileExistsError):
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.fchmod(fd, 0o600)  # whatever the umask takes away
+                os.fchmod(fd, 0o600)  # regardless of the umask
             finally:
                 os.close(fd)
 
     def connect(self) -> sqlite3.Connection:
-        """Open a connection, even to a file that is not writable if it is only read."""
+        """Open a connection. If the file is only read, it need not be writable."""
         if self.frozen:
             return self._connect("mode=ro&immutable=1")
         try:
             return self._connect("mode=rw")
         except sqlite3.OperationalError as error:
-            # A reader of a file with a log writes an index of that log beside it, unless it knows that the file is
+            # A reader of a file with a log writes an index of the log next to it, unless the file is opened as
             # immutable.
             if self._writable or not any(words in str(error) for words in _CANNOT_WRITE):
                 raise
@@ -102,7 +101,7 @@ class SqliteFile:
         return connection
 
     def _look(self) -> State:
-        """Return what changes when somebody writes; the last value is the size of the log beside the file."""
+        """Return values that change when a process writes; the last one is the size of the log next to the file."""
         found = self._path.stat()
         try:
             log = self._path.with_name(f"{self._path.name}-wal").stat().st_size
@@ -114,7 +113,7 @@ class SqliteFile:
         """Check that a file that was read as immutable has not been written to.
 
         Raises:
-            StoreError: it has; what was read may be wrong.
+            StoreError: it has; the data that was read may be wrong.
         """
         if self._state is None:
             return
@@ -124,7 +123,7 @@ class SqliteFile:
         raise StoreError(f"the store {self._shown} was written to while it was read; try again")
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        # Transactions are begun below; sqlite3 by itself leaves CREATE TABLE outside of them.
+        # Transactions are begun explicitly, because sqlite3 would run CREATE TABLE outside of them.
         connection = sqlite3.connect(
             f"{self._path.as_uri()}?{mode}",
             timeout=self._lock_seconds,
@@ -135,14 +134,14 @@ class SqliteFile:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             self._use_wal(connection)
-            connection.execute("SELECT count(*) FROM sqlite_master")  # a connection opens its file when it first reads
+            connection.execute("SELECT count(*) FROM sqlite_master")  # a connection opens its file at the first read
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
-        """Let readers go on while one writes. The file remembers, so only the first process has to change it."""
+        """Let readers continue while a process writes. The file stores this mode, so only the first process sets it."""
         if not self._writable:
             return
         deadline = time.monotonic() + self._lock_seconds
@@ -150,9 +149,9 @@ class SqliteFile:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
-                # The change does not wait for others as a transaction does.
+                # Unlike a transaction, the change does not wait for locks.
                 if "locked" not in str(error):
-                    return  # a file that is only read; transactions work without it
+                    return  # the file is only read; transactions work without this mode
                 _check_session()
                 if time.monotonic() > deadline:
                     raise
@@ -161,7 +160,7 @@ class SqliteFile:
                 return
 
     def begin(self, connection: Connection, *, writes: bool) -> None:
-        """Begin a transaction. One that reads first and writes later cannot wait for another writer, it fails."""
+        """Begin a transaction. One that reads before it writes would fail instead of waiting for a writer."""
         if not writes:
             connection.exec_driver_sql("BEGIN")
             return

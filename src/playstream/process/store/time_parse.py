@@ -15,13 +15,13 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
     """Parse a point in time, and return it in UTC.
 
     Args:
-        text: how long ago, as a number and one of `s m h d w` (`90m`, `12h`, `7d`), or a date or a date and time as in
-            ISO 8601 (`2026-11-01`, `2026-11-01T08:30`, `2026-11-01T08:30:00+01:00`). Without a zone it is this
-            host's; a date is its first moment.
-        now: what is counted back from, with its zone; the clock's time when left out.
+        text: how long ago, as a number and one of `s m h d w` (`90m`, `12h`, `7d`), or a date or a date and time in ISO
+            8601 (`2026-11-01`, `2026-11-01T08:30`, `2026-11-01T08:30:00+01:00`). The default time zone is this host's;
+            a date means its beginning.
+        now: the time to count back from, with its zone; the current time by default.
 
     Raises:
-        ConfigurationError: it is none of these, or out of the calendar's range.
+        ConfigurationError: it is none of these, or outside the range of the calendar.
 
     Example:
         >>> parse_since("12h", datetime(2026, 11, 21, 12, tzinfo=timezone.utc)).isoformat()

@@ -1,4 +1,4 @@
-"""Values of events, made fit for a column: a worker is not trusted, so each may be anything that JSON can say."""
+"""Converting values of events for a column: a worker is not trusted, so each may be any JSON value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 _MAX_COUNT = 2**31 - 1
 _LARGEST = 2**63 - 1
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
-"""Times outside this range are not times of runs; further off, changing the zone would leave the calendar."""
+"""Times outside this range are not times of runs, and converting their zone could exceed the calendar's range."""
 
 
 def as_text(value: object, limit: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Writing a run: its events are taken as they come, and all of it is written at its end, or nothing."""
+"""Writing a run: its events are collected, and at its end the whole run is written, or nothing."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from playstream.process.store.values import as_rc, as_text, as_time
 
 _BATCH = 1000
 _BATCH_TEXT = 2 << 20
-"""Rows that are handed over at once, and characters of results."""
+"""Maximum number of rows, and of characters of results, that are inserted at once."""
 _STATUS = 32
 
 
 class RunWriter:
-    """Collects one run and writes it to a store. What it holds in memory does not grow with Ansible's output.
+    """Collects one run and writes it to a store. Its memory does not grow with Ansible's output.
 
-    A run is known by its ident and its events. Saved again, it changes nothing. Another run of the same ident stands
-    beside the earlier ones: a store is the history of a job that runs every night under one name.
+    A run is identified by its ident and its events. Saving it again changes nothing. Another run with the same ident is
+    added to the earlier ones: a store is the history of a job that runs every night under one name.
 
     Args:
-        store: where to write; nothing is written before `save`.
-        max_res: characters of a result's JSON that are kept; of longer ones a few short fields.
+        store: the store; nothing is written before `save`.
+        max_res: maximum number of characters of a result's JSON; of longer ones a few short fields are kept.
 
     Example:
         >>> with open_store("sqlite:///runs.db") as store, RunWriter(store) as writer:  # doctest: +SKIP
@@ -47,7 +47,7 @@ class RunWriter:
         self._collected = Collector(max_res)
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Take the next event, before a handler changes it. Never raises, whatever the event contains."""
+        """Take the next event, before a handler changes it. Never raise, whatever the event contains."""
         self._collected.take(event)
 
     def save(
@@ -64,22 +64,22 @@ class RunWriter:
 
         Args:
             ident: the run's name.
-            status: how it ended, in the words of `StatusName`.
+            status: how it ended, a value of `StatusName`.
             rc: Ansible's return code; None if it is not known.
-            explanation: why it ended so.
-            started: when the job started, as its first status says; text is ISO 8601. Its first event's time when left
-                out, else the time of its end.
-            ended: when it ended. The time of its last event when left out, else now.
+            explanation: why it ended like this.
+            started: when the job started, according to its first status; text is ISO 8601. By default the time of its
+                first event, or of its end if there is none.
+            ended: when it ended. By default the time of its last event, or now if there is none.
 
         Returns:
-            True if something was written; False if the store has the run already. A run that is there without a return
-            code, since its stream was cut off after its last event, is given the outcome of one that has it.
-            A run without events and without `started` cannot be distinguished from others and is always written.
+            True if something was written; False if the store has the run already. A stored run without a return code,
+            because its stream was cut off after its last event, gets the outcome of this one. A run without events and
+            without `started` cannot be distinguished from others and is always written.
 
         Raises:
             ConfigurationError: the ident is empty.
-            StoreError: the store cannot be reached or written, or is not waited for any longer; nothing is
-                half-written.
+            StoreError: the store cannot be reached or written, or waiting for it took too long; nothing is partially
+                written.
         """
         name = as_text(ident, schema.IDENT)
         if not name:
@@ -173,7 +173,7 @@ def _same(run: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
-    """Insert a run and return its number; None if it exists. Waits for others that write the same run."""
+    """Insert a run and return its number; None if it exists. Wait for others that write the same run."""
     if connection.dialect.name == "postgresql":
         statement = (
             postgresql.insert(schema.runs)
@@ -181,7 +181,7 @@ def _insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
             .on_conflict_do_nothing(index_elements=[schema.runs.c.ident, schema.runs.c.digest])
         )
         return connection.execute(statement.returning(schema.runs.c.id)).scalar_one_or_none()
-    # SQLite has one writer at a time, so this is not a race.
+    # SQLite has one writer at a time, so there is no race.
     if connection.execute(select(schema.runs.c.id).where(*_same(run))).first() is not None:
         return None
     key = connection.execute(insert(schema.runs).values(run)).inserted_primary_key

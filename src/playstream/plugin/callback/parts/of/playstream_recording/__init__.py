@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the callback plugin is made of.
+"""The parts of the callback plugin.
 
-It lies this deep because ansible takes every Python file in a callback directory, and in two levels of folders below
-it, for a plugin.
+They are nested this deeply because ansible loads every Python file in a callback directory, and in two levels of
+directories below it, as a plugin.
 
-After each of its forks ansible pays for every page of memory it writes to, and Python writes to an object when it
-merely uses it. So on the way of an event, which is walked twice between two forks, few functions are called and few
-objects are used; in particular an event is formatted, and never a dictionary with a dozen keys.
+After each fork ansible pays for every page of memory that it writes to, and Python writes to an object even when it
+only uses it. So recording an event, which happens twice between two forks, calls few functions and uses few objects; in
+particular it formats text and never builds a dictionary with a dozen keys.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the callbacks have in common: the recorder, the context of a task, and its results."""
+"""Code that the callbacks share: the recorder, the context of a task, and its results."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .wire import encode, iso_of, members, quote, text_of
 OLDEST = (2, 15)
 """The oldest ansible-core that is tested."""
 PUBLIC_NAMES = hasattr(task_result, "CallbackTaskResult")
-"""Before ansible-core 2.19 the names of a result's parts were private, now those give deprecation warnings."""
+"""Before ansible-core 2.19 the names of a result's parts were private; since then these cause deprecation warnings."""
 SHOWS_ARGS = bool(getattr(C, "DISPLAY_ARGS_TO_STDOUT", False))
 
 
 def _censor_items(res: dict[str, Any]) -> None:
-    """Hide what no_log hides. The result is our own copy: ansible gives one to each callback."""
+    """Hide what no_log hides. The result is a copy: ansible passes one to each callback."""
     items = res["results"]
     if isinstance(items, list):
         hidden = {"censored": CENSORED}
@@ -38,7 +38,7 @@ def _censor_items(res: dict[str, Any]) -> None:
 
 
 def _forget_environment(res: dict[str, Any]) -> None:
-    """Leave out the environment of a host, which on this one is the job's with its secrets. It is a fact."""
+    """Remove the fact with the environment of a host, which on this host is the job's, with its secrets."""
     facts = res.get("ansible_facts")
     if isinstance(facts, dict):
         facts.pop("ansible_env", None)
@@ -50,7 +50,7 @@ def _forget_environment(res: dict[str, Any]) -> None:
 
 
 def guarded(method: Callable[..., None]) -> Callable[..., None]:
-    """Guard a method that is not called for each host; those include this code, to save page faults."""
+    """Guard a method that is not called for each host. Methods that are include this code, to save page faults."""
 
     @functools.wraps(method)
     def guarded(self: RecordingCallback, *args: Any, **kwargs: Any) -> None:
@@ -69,7 +69,7 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
 class RecordingCallback(CallbackBase):  # type: ignore[misc]
     """A callback with a recorder: tasks, hosts and their results as events."""
 
-    recorder: Recorder | None = None  # ansible-console makes a new callback for each command
+    recorder: Recorder | None = None  # ansible-console creates a new callback for each command
 
     def __init__(self, display: Any = None, options: Any = None) -> None:
         super().__init__(display=display, options=options)
@@ -87,12 +87,12 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         self.disabled = RecordingCallback.recorder is None
         self._playbook_uuid = str(uuid.uuid4())
         self._repeats: dict[str, int] = {}
-        # By host: since when, what, its task, and since when on the clock that does not jump.
+        # By host: start time, context, task, and start on the monotonic clock.
         self._running: dict[str, tuple[int, Context, Any, int]] = {}
         self._tasks: dict[str, Context] = {}
 
     def _warn_of_version(self) -> None:
-        """Say once that this Ansible is older than those that are tested."""
+        """Warn once that this Ansible is older than the tested versions."""
         found = tuple(int(part) for part in __version__.split(".")[:2])
         if found < OLDEST:
             oldest = ".".join(map(str, OLDEST))
@@ -102,7 +102,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
             )
 
     def _context(self, recorder: Recorder, task: Any) -> Context:
-        """Return the task's fields, which are nearly always the same for each host."""
+        """Return the task's fields, which are nearly always the same for all hosts."""
         key = task._uuid
         name = str(task.name or task.action)
         context = self._tasks.get(key)
@@ -119,13 +119,13 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
             if role and role.get_name() != role_name:
                 about["resolved_role"] = role.get_name()
             context = self._tasks[key] = recorder.context_of(about)
-        if SHOWS_ARGS:  # a result's task has the arguments as that host got them
+        if SHOWS_ARGS:  # the task of a result has the arguments of its host
             args = ", ".join(f"{k}={v}" for k, v in task.args.items() if not str(k).startswith("_ansible_"))
             return recorder.context_of({**context.fields, "task_args": CENSORED if task.no_log else args})
         return context
 
     def _enter(self, recorder: Recorder, playbook: dict[str, Any], play: dict[str, Any]) -> None:
-        self._tasks = {}  # their contexts tell of the play before
+        self._tasks = {}  # their contexts belong to the previous play
         recorder.enter(playbook, play)
 
     def _unique(self, own: str) -> str:
@@ -165,7 +165,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
     ) -> None:
         """Record an event about a task's result on a host.
 
-        `more` is further fields; `field` is the name of one, and the result's name for it.
+        `more` has more fields; `field` is the name of one, and its name in the result.
         """
         recorder = RecordingCallback.recorder
         if recorder is None or recorder.stopped:
@@ -189,7 +189,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
                     context = recorder.context_of({**context.fields, "task_args": CENSORED})
             elif "results" in res:
                 _censor_items(res)
-            if ended and running is not None:  # however the clock was set meanwhile
+            if ended and running is not None:  # even if the clock was set meanwhile
                 now = running[0] + (monotonic_ns() - running[3]) // 1000
             else:
                 now = time_ns() // 1000

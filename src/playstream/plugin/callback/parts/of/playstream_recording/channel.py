@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file or FIFO that events leave through, and the reader's word on where to count from."""
+"""The file or FIFO for events, and the reader's answer with the first numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_ANSWER = 1 << 21
 
 
 def open_events(path: str) -> io.BufferedWriter:
-    """Open the channel. A FIFO without a reader would block a plain open for ever, hence O_NONBLOCK at first."""
+    """Open the channel, at first with O_NONBLOCK, because opening a FIFO without a reader would block forever."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -28,7 +28,7 @@ def open_events(path: str) -> io.BufferedWriter:
                 raise
             time.sleep(0.01)
     os.set_blocking(fd, True)
-    # BufferedWriter continues correctly after a partial write, also one cut short by Ctrl-C.
+    # BufferedWriter continues correctly after a partial write, even if Ctrl-C interrupted it.
     return io.BufferedWriter(io.FileIO(fd, "w"), WRITE_BUFFER)
 
 

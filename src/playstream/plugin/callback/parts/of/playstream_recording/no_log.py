@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ansible is to hide: secrets, and messages of results that no_log hides."""
+"""What ansible must hide: secrets, and messages of results that no_log hides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CENSORED = "the output has been hidden due to the fact that 'no_log: true' was s
 
 
 def mask(secrets: list[str]) -> bool:
-    """Have ansible mask these wherever it displays or reports them, as `$REDACTED$`; False if this one cannot."""
+    """Let ansible mask secrets as `$REDACTED$` in its output and results. Return False if this version cannot."""
     if secrets:
         try:
             from ansible.module_utils.secrets import register_secrets  # noqa: PLC0415 - ansible-core 2.22 and later
@@ -21,13 +21,13 @@ def mask(secrets: list[str]) -> bool:
 
 
 def is_hidden(message: Any, dispatched: Iterable[Any]) -> bool:
-    """Tell whether a warning, a deprecation or an error belongs to a result that no_log hides.
+    """Return whether a warning, a deprecation or an error belongs to a result that no_log hides.
 
-    From ansible-core 2.19 on, a hidden result keeps these three (CVE-2026-115622), and callbacks display them.
+    Since ansible-core 2.19 a hidden result contains these three (CVE-2026-115622), and callbacks display them.
 
     Args:
-        message: what is about to be displayed.
-        dispatched: the arguments of the callback that displays it, a result among them.
+        message: the message to display.
+        dispatched: the arguments of the callback that displays it, which include a result.
     """
     return any(_hides(result) and message in _messages(result) for result in dispatched if hasattr(result, "task"))
 
@@ -47,5 +47,5 @@ def _messages(result: Any) -> list[Any]:
 
 
 def _kept(result: Any) -> Any:
-    """Return the object with the messages: the result, or from ansible-core 2.21 on a part of it."""
+    """Return the object with the messages: the result, or a part of it since ansible-core 2.21."""
     return getattr(result, "utr", result)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Numbers events, gives them their text and writes them."""
+"""Numbers events, adds their text and writes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .context import Context
 from .no_log import mask
 from .wire import encode, iso_of, members, microseconds, quote, text_of
 
-TURN_SECONDS = 1.0  # a callback may display from a thread it waits for; order is worth less than a deadlock
+TURN_SECONDS = 1.0  # a callback may wait for a thread that displays; wrong order is better than a deadlock
 MAX_TEXT = 1 << 20
 ONLY_FAILED = frozenset(("runner_on_failed", "runner_on_async_failed", "runner_item_on_failed"))
 KEPT_OF_LONG_RES = (
@@ -45,9 +45,9 @@ KEPT_OF_LONG_RES = (
 )
 
 Kind = dict[str, Any]
-"""What is displayed outside of callbacks: the event's name as first key, and further fields."""
+"""An event for text outside of callbacks: its name as the first key, and more fields."""
 _Event = tuple[str, str, str, str, str, bool, Context]
-"""Its uuid, name and time, its text up to the context's last field, its own fields, whether it has any, its context."""
+"""An event's uuid, name, time, text up to the context's last field, own fields, whether it has any, and context."""
 
 
 def _flag(name: str) -> bool:
@@ -67,7 +67,7 @@ def _shortened(res: dict[str, Any]) -> dict[str, Any]:
 
 
 class Recorder:
-    """One for each process."""
+    """Records the events of one process."""
 
     __slots__ = (
         "_after_name",
@@ -98,16 +98,16 @@ class Recorder:
     def __init__(self, display: Any, path: str, origin: str | None) -> None:
         self.playbook: dict[str, Any] = {}
         self.play: dict[str, Any] = {}
-        self.adhoc = True  # until a playbook that is one starts; ansible-console starts none
+        self.adhoc = True  # until a real playbook starts; ansible-console starts none
         self.context = Context({}, self.adhoc)
         self.stopped = False
         self.pid = getpid()
         self.strays: deque[str] = deque()
         """Text that was written outside of any capture."""
         self.kinds: dict[int, Kind] = {}
-        """By thread: what it is about to display."""
+        """By thread: the kind of event of the text that it is displaying."""
         self.showings: dict[int, tuple[list[str], list[_Event], tuple[Any, ...]]] = {}
-        """By thread: the texts and the events of its capture, so far, and what it was called with."""
+        """By thread: the texts and events of its capture so far, and the arguments of the call."""
         self._display = display
         self._path = path
         self._warned = False
@@ -138,12 +138,13 @@ class Recorder:
         atexit.register(self._at_exit)
 
     def captured(self, shown: Callable[..., Any]) -> Callable[..., Any]:
-        """Let the text that `shown` displays belong to the last event that comes meanwhile, or be one of its own."""
+        """Let the text that `shown` displays belong to the last event recorded meanwhile, or become its own event."""
 
         @functools.wraps(shown)
         def captured(*args: Any, **kwargs: Any) -> Any:
             thread = get_ident()
-            # Inside a capture the text is the outer one's; a forked worker's comes back to us through the main process.
+            # Inside a capture the text belongs to the outer one; a forked worker's text returns through the main
+            # process.
             if thread in self.showings or self.stopped or getpid() != self.pid:
                 return shown(*args, **kwargs)
             has_turn = self._turn.acquire(True, TURN_SECONDS)
@@ -171,7 +172,7 @@ class Recorder:
         return captured
 
     def enter(self, playbook: dict[str, Any], play: dict[str, Any]) -> None:
-        """From now on it is about these; no task is."""
+        """Set the playbook and the play of the next events, without a task."""
         self.playbook, self.play = playbook, play
         self.context = self.context_of({})
 
@@ -180,7 +181,7 @@ class Recorder:
         return Context({**self.playbook, **self.play, **about}, self.adhoc)
 
     def keeps(self, name: str) -> bool:
-        """Return whether events of that name have their `event_data`."""
+        """Return whether events with this name keep their `event_data`."""
         return self.all_kept or (self._only_failed and name in ONLY_FAILED)
 
     def cut(self, res: Any, text: str) -> str:
@@ -191,9 +192,9 @@ class Recorder:
         return f'{encode(_shortened(res))},"res_truncated":{encode(truncated)}'
 
     def record(self, name: str, data: str, context: Context, own: str | None = None, created: str = "") -> None:
-        """Record an event with these fields in `event_data`, beside those of the context."""
+        """Record an event with these fields in `event_data`, in addition to those of the context."""
         if self.all_kept and own is None:
-            digits = urandom(16).hex()  # to what uuid.uuid4() gives
+            digits = urandom(16).hex()  # as in uuid.uuid4()
             variant = "89ab"[int(digits[16], 16) & 3]
             own = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
             event = own, name, created or iso_of(microseconds()), context.head, data, True, context
@@ -236,7 +237,7 @@ class Recorder:
                 start = self._line
                 if text:
                     self._line += text.count("\n")
-                    text = text.rstrip("\r\n")  # the number of lines tells how many there were
+                    text = text.rstrip("\r\n")  # the number of lines shows how many there were
                 quoted = quote(own)
                 last = f'"uuid":{quoted}}}}}\n' if kept else "}}\n"
                 line = (
@@ -264,14 +265,14 @@ class Recorder:
         return text[start:]
 
     def fail(self, exc: Exception) -> None:
-        """Something in the plugin is wrong for this ansible: say so once, and let the run go on."""
+        """Warn that an event could not be recorded, because of an error in the plugin; the run continues."""
         self._warn(f"playstream: an event could not be recorded ({type(exc).__name__}: {text_of(exc)}).")
 
     def _stop(self, reason: str) -> None:
         self.stopped = True
         self._trouble = not_recorded(self._path, reason)
         try:
-            self._channel.raw.close()  # what is left in the buffer could only fail again
+            self._channel.raw.close()  # writing the rest of the buffer would fail again
         except OSError:
             return
 

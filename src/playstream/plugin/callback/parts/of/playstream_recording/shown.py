@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hears everything that ansible displays."""
+"""Captures everything that ansible displays."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .recorder import Kind, Recorder
 
 
 def listen(recorder: Recorder) -> None:
-    """Tell the recorder of everything that is displayed from now on."""
+    """Report everything that is displayed after this to the recorder."""
     from ansible.executor.task_queue_manager import TaskQueueManager  # noqa: PLC0415 - only when recording
 
     sys.stdout = stdout = _Tee(sys.stdout, recorder)
     sys.stderr = _Tee(sys.stderr, recorder)
     for name in ("deprecated", "warning", "error"):
-        # Where the method has a half that runs after the hand-over from a worker, it is the half to wrap: the
-        # other one looks at its caller's frame, and is never called for what a worker displays.
+        # If a second method runs after the hand-over from a worker, wrap that one: the first one inspects its caller's
+        # frame and is not called for a worker's messages.
         half = "_" + name
         if hasattr(Display, half):
             setattr(Display, half, _of_kind(recorder, {name: True}, _unless_hidden(recorder, getattr(Display, half))))
         else:
             setattr(Display, name, _of_kind(recorder, {name: True}, getattr(Display, name)))
     Display.system_warning = _of_kind(recorder, {"system_warning": True}, Display.system_warning)
-    if C.DEFAULT_DEBUG:  # else it displays nothing, ten times for each task
+    if C.DEFAULT_DEBUG:  # otherwise it is called ten times for each task and displays nothing
         Display.debug = _of_kind(recorder, {"debug": True}, Display.debug)
     half = "_verbose_display" if hasattr(Display, "_verbose_display") else "verbose"
     setattr(Display, half, _verbose(recorder, getattr(Display, half)))
@@ -44,9 +44,9 @@ def listen(recorder: Recorder) -> None:
 
 
 class _Tee:
-    """Stands in for sys.stdout or sys.stderr and tells the recorder what was written.
+    """Replaces sys.stdout or sys.stderr and reports written text to the recorder.
 
-    It takes no lock: it runs under Display's own, and workers are forked while other threads write.
+    It takes no lock: Display holds its own, and workers are forked while other threads write.
     """
 
     __slots__ = ("_crlf", "_recorder", "_stream")
@@ -86,7 +86,7 @@ def _makes_crlf(stream: Any) -> bool:
 
 
 def _echoes() -> bool:
-    """Return whether what is typed is seen."""
+    """Return whether the terminal echoes input."""
     try:
         return bool(termios.tcgetattr(0)[3] & termios.ECHO)
     except termios.error:
@@ -102,7 +102,7 @@ def _of_kind(recorder: Recorder, kind: Kind, shown: Callable[..., Any]) -> Calla
 
 
 def _unless_hidden(recorder: Recorder, shown: Callable[..., Any]) -> Callable[..., Any]:
-    """Display no message of a result that no_log hides."""
+    """Do not display messages of a result that no_log hides."""
 
     @functools.wraps(shown)
     def unless_hidden(display: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
@@ -128,7 +128,7 @@ def _verbose(recorder: Recorder, shown: Callable[..., Any]) -> Callable[..., Any
 
 
 def _show(recorder: Recorder, kind: Kind, shown: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Let what `shown` displays be an event of that kind; the outermost kind counts."""
+    """Make the text that `shown` displays an event of this kind; the outermost kind counts."""
     thread = get_ident()
     if thread in recorder.kinds or thread in recorder.showings:
         return shown(*args, **kwargs)

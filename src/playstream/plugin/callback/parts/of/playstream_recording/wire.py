@@ -24,12 +24,12 @@ def text_of(value: object) -> str:
     """Convert a value to text, even if its own conversion fails."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - an undefined template variable raises whatever it likes
+    except Exception:  # noqa: BLE001 - an undefined template variable may raise anything
         return f"<{type(value).__name__}>"
 
 
 def _default(value: Any) -> object:
-    """Convert a value that json cannot encode. Never raises."""
+    """Convert a value that json cannot encode. Never raise."""
     try:
         ciphertext = getattr(value, "_ciphertext", None)
         if ciphertext is not None:
@@ -68,11 +68,11 @@ def _plain(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 
 def _encoder() -> Callable[[Any, int], Sequence[str]]:
-    """Create once what JSONEncoder creates for each value."""
+    """Create the encoder once, which JSONEncoder creates for each value."""
     try:
         make: Any = json_encoder.c_make_encoder  # type: ignore[attr-defined]
         made: Callable[[Any, int], Sequence[str]] = make(None, _default, quote, None, ":", ",", False, False, False)
-    except (AttributeError, TypeError):  # a Python without it, or with another one
+    except (AttributeError, TypeError):  # this Python has none, or a different one
         encoder = json.JSONEncoder(allow_nan=False, check_circular=False, default=_default, separators=(",", ":"))
         return lambda value, _level: (encoder.encode(value),)
     return made
@@ -82,7 +82,7 @@ _chunks = _encoder()
 
 
 def encode(value: Any) -> str:
-    """Any value as JSON."""
+    """Return any value as JSON."""
     try:
         return "".join(_chunks(value, 0))
     except (TypeError, ValueError, RecursionError):
@@ -90,15 +90,15 @@ def encode(value: Any) -> str:
 
 
 def members(fields: Mapping[str, Any]) -> str:
-    """Return the fields as they stand inside an object, each followed by a comma, with secrets masked.
+    """Return the fields as text inside an object, each followed by a comma, with secrets masked.
 
-    Of results and of what it displays Ansible has masked them itself.
+    Ansible itself masks secrets in results and in displayed text.
     """
     return encode(_masked(fields))[1:-1] + "," if fields else ""
 
 
 def _masked(value: Any, above: tuple[int, ...] = ()) -> Any:
-    """Return a copy of plain data with secrets masked. The fields that relate events are not changed."""
+    """Return a copy of plain data with secrets masked, except in the fields that relate events."""
     if mask_secrets is None:
         return value
     if isinstance(value, str):
@@ -126,7 +126,7 @@ _second = 0, ""
 
 def iso_of(when: int) -> str:
     """Return the time in UTC, in the form of datetime.isoformat()."""
-    global _second  # noqa: PLW0603 - most events come within the second of the one before
+    global _second  # noqa: PLW0603 - most events are in the same second as the previous one
     second, rest = divmod(when, 1000000)
     known, text = _second
     if known != second:
