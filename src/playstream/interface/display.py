@@ -30,7 +30,7 @@ def write_standard_output(text: str, look: Callable[[], None] = lambda: None) ->
         look: called every LOOK_SECONDS while the reader reads nothing; its exceptions are raised.
 
     Raises:
-        OSError: the reader has gone, or the output cannot be written.
+        OSError: the reader has exited, or the output cannot be written.
         ValueError: standard output is closed.
     """
     stream = sys.stdout
@@ -84,10 +84,10 @@ def _retry(fileno: Callable[[], int], flush: Callable[[], object]) -> None:
 
 
 class Display:
-    """Shows Ansible's output, or events as JSON lines, until the reader has gone.
+    """Shows Ansible's output, or events as JSON lines, until the reader exits.
 
     Args:
-        write: called with text; it raises LinkError, OSError or ValueError if the reader has gone. None shows nothing.
+        write: called with text; it raises LinkError, OSError or ValueError if the reader has exited. None shows nothing.
         form: converts the text; by default terminal control sequences are escaped.
     """
 

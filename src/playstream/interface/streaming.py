@@ -81,7 +81,7 @@ class TransmitWork:
 
         Raises:
             ConfigurationError: the job is invalid; nothing has been written.
-            LinkError: the reader has gone, or reads nothing.
+            LinkError: the reader has exited, or reads nothing.
             CallbackError: the cancel callback raised an exception.
         """
         check_hold(self._options)

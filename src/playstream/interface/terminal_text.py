@@ -1,7 +1,7 @@
 r"""Make the output of a job safe for the viewer's terminal.
 
 A job's output comes from hosts and workers that are not trusted, and a terminal executes control sequences in it: they
-move the cursor, set titles, fill the clipboard, or answer as if somebody had typed. Therefore only text, line ends,
+move the cursor, set titles, fill the clipboard, or answer as if someone had typed. Therefore only text, line ends,
 tabs and colours pass, and everything else is escaped, as in `\x1b[2J`. Each line is checked separately: a sequence that
 the end of a line, of an event or of a write cuts in two is escaped too.
 

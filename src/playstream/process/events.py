@@ -190,7 +190,7 @@ class Reach:
         self._text = ""
         self._missing_task: str | None = None
         self.reached = False
-        """True after the first result of a host; no more events are needed."""
+        """True after the first event of a host; no more events are needed."""
 
     def event(self, event: dict[str, Any]) -> None:
         """Take the next event; not needed once `reached`."""

@@ -361,9 +361,9 @@ def kill_servants(spool: Path) -> list[int]:
 
 
 def _removes_container(entry: Path) -> bool:
-    """Return whether a process removes a container of podman's when what runs in it has ended.
+    """Return whether a process removes a container of podman after its program has ended.
 
-    That is conmon, and the command that it starts for this. podman 5 gives both the environment of `podman run`.
+    These are conmon and the command that it starts for this. In podman 5 both have the environment of `podman run`.
     """
     name = _read(entry / "comm").strip()
     return name == b"conmon" or (name == b"podman" and b"\0container\0cleanup\0" in _read(entry / "cmdline"))

@@ -12,18 +12,19 @@ It imports only a small part of the standard library, because its start-up is pa
 Its argument is the worker's process id. Descriptor 0 is a socket. The worker sends lines of JSON with the key `do`,
 some of them with descriptors (SCM_RIGHTS, unix(7)):
 
-    own        `path`, a directory that is removed when the worker dies; it may not be there yet. With `open` it comes
-               with a descriptor of the directory, which is emptied and stays.
-    disown     `path`: forget it
-    hold       comes with the descriptor of a lock, which is held until this process ends
-    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. With `stderr` it comes with what
-               is standard error from here on; without a terminal, with the command's standard input, output and error.
+    own        `path`, a directory to remove when the worker dies; it need not exist yet. With `open` the line has a
+               descriptor of the directory, which is emptied and kept.
+    disown     `path`: do not remove it any more
+    hold       has the descriptor of a lock, which is held until this process ends
+    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. With `stderr` the line has a
+               descriptor that becomes standard error; without a terminal, also the command's standard input, output
+               and error.
     terminate  end the job; answered with {"reaped": count of processes}
-    settle     the job is over: end what served it, run the clean-up commands; answered with {"settled": true}. What the
-               job left running on purpose continues to run, even if the worker dies.
-    leave      the spool is gone
+    settle     the job is over: end its helpers and run the clean-up commands; answered with {"settled": true}.
+               Processes that the job left running on purpose continue to run, even if the worker dies.
+    leave      the spool was removed
 
-Unasked it sends {"started": pid} or {"failed": why}, and {"exited": wait status}.
+Without a request it sends {"started": pid} or {"failed": why}, and {"exited": wait status}.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ class _Guard:
                     return None
                 self._input += data
             elif self._worker.has_died():
-                return None  # and all of its messages have been read
+                return None  # all of its messages have been read
         line, _, self._input = self._input.partition(b"\n")
         return line
 

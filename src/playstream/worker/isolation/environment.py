@@ -165,5 +165,4 @@ try:
 except OSError as error:
     sys.exit(f"{words[0]} cannot be started: {error.strerror}")
 """
-"""The same as a Python program. Its arguments: the prefix, the number of names, the names, the program and its
-arguments."""
+"""The same as a Python program. Its arguments are the prefix, the number of names, the names, and the command."""
