@@ -87,7 +87,7 @@ class Display:
     """Shows Ansible's output, or events as JSON lines, until the reader exits.
 
     Args:
-        write: called with text; it raises LinkError, OSError or ValueError if the reader has exited. None shows nothing.
+        write: called with text; it raises LinkError, OSError or ValueError if the reader exits. None shows nothing.
         form: converts the text; by default terminal control sequences are escaped.
     """
 
