@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from playstream.pipeline.job.fact_cache import PREFIX
 from tests.ansible_runner_env import ansible_runner_python
 from tests.stages import LIMIT_SECONDS, PLAYSTREAM, SAY_STARTED
 
@@ -80,9 +81,13 @@ class Outcome:
     not."""
 
     def files(self) -> list[str]:
-        """The files there are in the artifacts, but for events."""
+        """The files there are in the artifacts, but for events.
+
+        A host's facts have its name, as clients of ansible-runner know it: without the prefix of ansible-core 2.19.
+        """
         found = (self.home / "demo" / "artifacts").rglob("*")
-        return sorted(str(path.relative_to(self.home)) for path in found if path.is_file() and path.suffix != ".json")
+        names = [str(path.relative_to(self.home)) for path in found if path.is_file() and path.suffix != ".json"]
+        return sorted(name.replace(f"/fact_cache/{PREFIX}", "/fact_cache/") for name in names)
 
 
 class Side:

@@ -150,7 +150,7 @@ def test_what_is_missing_is_told_by_ansible(options: dict[str, Any], rc: int, sa
     runner = interface.run(private_data_dir=tmp_path, quiet=True, **options)
     assert (runner.status, runner.rc) == ("failed", rc)
     with runner.stdout as output:
-        assert said in output.read()
+        assert said in output.read().lower()  # ansible-core 2.21 begins a sentence with it
 
 
 def test_an_inventory_that_is_missing(tmp_path: Path) -> None:

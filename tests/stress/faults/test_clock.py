@@ -23,14 +23,16 @@ import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
 """
 """libfaketime breaks the sleep of Python 3.11 and later, which lasts until a time on the monotonic clock."""
+SET = 'echo {} > "$FAKETIME_TIMESTAMP_FILE.new"; mv "$FAKETIME_TIMESTAMP_FILE.new" "$FAKETIME_TIMESTAMP_FILE"'
+"""A program that reads the file while it is empty ends."""
 PLAYBOOK = f"""\
 - hosts: all
   gather_facts: false
   tasks:
   - name: back
-    shell: echo {BACK} > "$FAKETIME_TIMESTAMP_FILE"
+    shell: {SET.format(BACK)}
   - name: forth
-    shell: echo {FORTH} > "$FAKETIME_TIMESTAMP_FILE"
+    shell: {SET.format(FORTH)}
 """
 
 
@@ -92,7 +94,7 @@ def test_a_limit_of_a_job_while_the_clock_goes_back(
     demo = private_data_dir({"site.yml": "[]"})
     (demo / "env").mkdir()
     (demo / "env" / "settings").write_text(json.dumps({limit: 1}))
-    with_fake(stages, tmp_path, f'echo {BACK} > "$FAKETIME_TIMESTAMP_FILE"; exec sleep 600')
+    with_fake(stages, tmp_path, f"{SET.format(BACK)}; exec sleep 600")
     run = stages.run(demo, "-p", "site.yml")
     assert run.text("status") == "timeout", run.stderr
     assert limit in run.stderr
@@ -108,7 +110,9 @@ def test_silence_is_noticed_while_the_clock_goes_back(clock: Path, stages: Stage
     )
     process.stdin.flush()
     wait_until((tmp_path / "here" / "artifacts" / "command").exists, LIMIT_SECONDS)
-    clock.write_text(f"{BACK}\n")
+    moved = clock.with_name("moved")
+    moved.write_text(f"{BACK}\n")
+    moved.replace(clock)
     assert process.wait(LIMIT_SECONDS) == SilentPeer.exit_status
     process.communicate()
 
@@ -118,7 +122,7 @@ def test_heartbeats_go_on_while_the_clock_jumps(
     jump: str, clock: Path, stages: Stages, private_data_dir: MakeDir, tmp_path: Path
 ) -> None:
     demo = private_data_dir({"site.yml": "[]"})
-    with_fake(stages, tmp_path, f'echo {jump} > "$FAKETIME_TIMESTAMP_FILE"; exec sleep 4')
+    with_fake(stages, tmp_path, f"{SET.format(jump)}; exec sleep 4")
     run = stages.run(demo, "-p", "site.yml", worker=("--keepalive-seconds", "0.2"), process=("--liveness-seconds", "2"))
     assert run.exit_statuses == (0, 0, 0), run.stderr
 
