@@ -24,7 +24,7 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
         ConfigurationError: it is none of these, or outside the range of the calendar.
 
     Example:
-        >>> parse_since("12h", datetime(2026, 11, 21, 12, tzinfo=timezone.utc)).isoformat()
+        >>> parse_since("12h", datetime(2026, 11, 21, 12, tzinfo=UTC)).isoformat()
         '2026-11-21T00:00:00+00:00'
     """
     text = text.strip()
