@@ -17,7 +17,7 @@ import pytest
 from playstream.pipeline.errors import JobError
 from playstream.worker.ssh_agent import KeyPipe, name_key, wrap_in_agent
 from tests.conftest import MakeDir
-from tests.e2e.pipe.sshd import Sshd
+from tests.e2e.pipe.sshd import NoisySshd
 from tests.processes import Repeating, guards_of, wait_until
 from tests.stages import LIMIT_SECONDS, Run, Stages
 
@@ -52,16 +52,16 @@ def stages() -> Iterator[Stages]:
 
 
 @pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
+def sshd(tmp_path: Path) -> Iterator[NoisySshd]:
     directory = tmp_path / "sshd"
     directory.mkdir()
-    server = Sshd(directory, tmp_path)
+    server = NoisySshd(directory, tmp_path)
     yield server
     server.close()
 
 
 @pytest.fixture
-def job(sshd: Sshd, tmp_path: Path, private_data_dir: MakeDir) -> Path:
+def job(sshd: NoisySshd, tmp_path: Path, private_data_dir: MakeDir) -> Path:
     """A private data directory with hosts behind sshd, and no other key than that in `env`."""
     directory = private_data_dir(
         {"site.yml": PLAYBOOK.replace("{seconds}", "1"), "long.yml": PLAYBOOK.replace("{seconds}", LONG)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeDir
-from tests.e2e.pipe.sshd import Sshd
+from tests.e2e.pipe.sshd import NoisySshd
 from tests.stages import Stages
 
 RICH_PLAYBOOK = (Path(__file__).parent / "rich.yml").read_text()
@@ -29,10 +29,10 @@ def rich_dir(private_data_dir: MakeDir) -> Path:
 
 
 @pytest.fixture
-def sshd(tmp_path: Path, stages: Stages) -> Iterator[Sshd]:
+def sshd(tmp_path: Path, stages: Stages) -> Iterator[NoisySshd]:
     """A running server, stopped afterwards."""
     directory = tmp_path / "sshd"
     directory.mkdir(mode=0o755)
-    server = Sshd(directory, stages.temporary)
+    server = NoisySshd(directory, stages.temporary)
     yield server
     server.close()

@@ -1,30 +1,20 @@
-"""A real sshd on a loopback port, with a generated key and a host that prints before it runs what is asked."""
+"""An sshd with a host that prints before it runs what is asked."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import shutil
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.processes import wait_until
+from tests.sshd import Sshd
 
 BANNER = "*** Welcome to worker-1, last login: never ***"
 _CONFIG = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/user_key.pub
-PidFile none
-UsePAM no
-StrictModes no
 PasswordAuthentication no
-PermitRootLogin prohibit-password
 ForceCommand {directory}/login
 """
 _LOGIN = """\
@@ -37,50 +27,39 @@ exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 """
 
 
-class Sshd:
-    """One server; `command` is how to reach it."""
+class NoisySshd(Sshd):
+    """One server; `command` is how to reach it.
+
+    Args:
+        directory: for its files.
+        temporary: TMPDIR of what runs there.
+    """
 
     def __init__(self, directory: Path, temporary: Path) -> None:
-        self._directory = directory
-        program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-        if program is None or shutil.which("ssh") is None:
-            pytest.fail("sshd or ssh is missing; apt-get install openssh-server openssh-client")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        for name in ("host_key", "user_key"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
         login = directory / "login"
         login.write_text(_LOGIN.format(banner=BANNER, bin=Path(sys.executable).parent, temporary=temporary))
         login.chmod(0o755)
-        (directory / "config").write_text(_CONFIG.format(port=self.port, directory=directory))
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        with (directory / "log").open("wb") as log:
-            words = [*_with_terminals(directory), program, "-D", "-e", "-f", str(directory / "config")]
-            self._server = subprocess.Popen(words, stderr=log)
-        wait_until(self._answers)
-
-    def _answers(self) -> bool:
-        assert self._server.poll() is None, (self._directory / "log").read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        super().__init__(directory, _CONFIG.format(directory=directory), before=_with_terminals(directory))
 
     @property
     def command(self) -> tuple[str, ...]:
         """ssh, with what it needs to reach this server."""
-        known_hosts = self._directory / "known_hosts"
-        key = (self._directory / "host_key.pub").read_text()
+        known_hosts = self.directory / "known_hosts"
+        key = (self.directory / "host_key.pub").read_text()
         known_hosts.write_text(f"[127.0.0.1]:{self.port} {key}")
         options = ("BatchMode=yes", "IdentitiesOnly=yes", f"UserKnownHostsFile={known_hosts}", "LogLevel=ERROR")
         words = [word for option in options for word in ("-o", option)]
-        identity = str(self._directory / "user_key")
-        return ("ssh", "-F", "none", *words, "-i", identity, "-p", str(self.port), f"{getpass.getuser()}@127.0.0.1")
-
-    def close(self) -> None:
-        """Stop the server."""
-        self._server.terminate()
-        self._server.wait(20)
+        return (
+            "ssh",
+            "-F",
+            "none",
+            *words,
+            "-i",
+            str(self.user_key),
+            "-p",
+            str(self.port),
+            f"{getpass.getuser()}@127.0.0.1",
+        )
 
 
 def _with_terminals(directory: Path) -> tuple[str, ...]:

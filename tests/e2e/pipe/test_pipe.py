@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import MakeDir
-from tests.e2e.pipe.sshd import BANNER, Sshd
+from tests.e2e.pipe.sshd import BANNER, NoisySshd
 from tests.processes import marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Run, Stages, displayed
 
@@ -60,7 +60,7 @@ def test_over_a_local_pipe(stages: Stages, rich_dir: Path) -> None:
     assert stages.leftovers() == []
 
 
-def test_over_ssh_with_a_noisy_login(stages: Stages, rich_dir: Path, sshd: Sshd) -> None:
+def test_over_ssh_with_a_noisy_login(stages: Stages, rich_dir: Path, sshd: NoisySshd) -> None:
     run = stages.run(rich_dir, "-p", "site.yml", worker_prefix=(*sshd.command, "exec"))
     check_run(run)
     assert BANNER in run.stderr
@@ -172,7 +172,9 @@ def test_delete_empties_before_and_removes_after(stages: Stages, rich_dir: Path,
     assert not place.exists()
 
 
-def test_the_death_of_the_ssh_client_ends_the_remote_job(stages: Stages, private_data_dir: MakeDir, sshd: Sshd) -> None:
+def test_the_death_of_the_ssh_client_ends_the_remote_job(
+    stages: Stages, private_data_dir: MakeDir, sshd: NoisySshd
+) -> None:
     directory = private_data_dir({"slow.yml": "- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 600}]\n"})
     job = stages.transmit(directory, "-p", "slow.yml")
     worker = stages.start("worker", "--keepalive-seconds", "0", prefix=(*sshd.command, "exec"))

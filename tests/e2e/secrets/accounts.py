@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import socket
 import subprocess
 from pathlib import Path
 
-from tests.processes import wait_until
+from tests.sshd import Sshd
 
 _CONFIG = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/user_key.pub
-PidFile none
-UsePAM no
-StrictModes no
 PasswordAuthentication yes
 KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
 """
 
 
@@ -43,7 +33,7 @@ class Account:
         subprocess.run(["userdel", "--force", self.name], check=True, capture_output=True)
 
 
-class PasswordServer:
+class PasswordServer(Sshd):
     """An sshd on a loopback port that takes passwords, and from root the key `user_key`.
 
     Args:
@@ -52,28 +42,5 @@ class PasswordServer:
     """
 
     def __init__(self, directory: Path, passphrase: str) -> None:
-        program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
-        assert program is not None, "sshd is missing; apt-get install openssh-server"
         directory.mkdir()
-        self.user_key = directory / "user_key"
-        for path, phrase in ((directory / "host_key", ""), (self.user_key, passphrase)):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-N", phrase, "-f", path], check=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        (directory / "config").write_text(_CONFIG.format(port=self.port, directory=directory))
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        self._log = directory / "log"
-        with self._log.open("wb") as log:
-            self._server = subprocess.Popen([program, "-D", "-e", "-f", directory / "config"], stderr=log)
-        wait_until(self._answers)
-
-    def _answers(self) -> bool:
-        assert self._server.poll() is None, self._log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def close(self) -> None:
-        """Stop the server."""
-        self._server.terminate()
-        self._server.wait(20)
+        super().__init__(directory, _CONFIG, passphrase=passphrase)

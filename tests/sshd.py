@@ -1,0 +1,66 @@
+"""A real sshd on a loopback port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.processes import wait_until
+
+_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {directory}/host_key
+AuthorizedKeysFile {directory}/user_key.pub
+PidFile none
+UsePAM no
+StrictModes no
+PermitRootLogin prohibit-password
+"""
+
+
+class Sshd:
+    """A server that runs until `close`; this user logs in with the key `user_key`.
+
+    Args:
+        directory: for its files.
+        config: further lines of its configuration.
+        passphrase: of the key.
+        before: words to start it with.
+    """
+
+    def __init__(self, directory: Path, config: str, *, passphrase: str = "", before: Sequence[str] = ()) -> None:
+        program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+        if program is None or shutil.which("ssh") is None:
+            pytest.fail("sshd or ssh is missing; apt-get install openssh-server openssh-client")
+        self.directory = directory
+        self.user_key = directory / "user_key"
+        for path, phrase in ((directory / "host_key", ""), (self.user_key, passphrase)):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-N", phrase, "-f", path], check=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        (directory / "config").write_text(_CONFIG.format(port=self.port, directory=directory) + config)
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self._log = directory / "log"
+        with self._log.open("wb") as log:
+            words = [*before, program, "-D", "-e", "-f", str(directory / "config")]
+            self._server = subprocess.Popen(words, stderr=log)
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._server.poll() is None, self._log.read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._server.terminate()
+        self._server.wait(20)
