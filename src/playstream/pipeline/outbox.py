@@ -30,7 +30,7 @@ _PROBE_SECONDS = 1.0
 
 
 class Outbox:
-    """Sends the records that are put into a mailbox, beginning with `start`.
+    """Sends the records of a mailbox, after `start` was called.
 
     Results are flushed when nothing more is waiting and the last flush was not just now: a single event is sent at
     once, and events in quick succession share frames. A job is flushed when it is complete.

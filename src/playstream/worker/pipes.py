@@ -73,7 +73,7 @@ class Pipes:
         self._ours.clear()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all descriptors."""
         self.started()
         for pipe in self._reading:
             close_owned(pipe.fileno())

@@ -16,7 +16,7 @@ _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ATTEMPTS = 3
 """Number of attempts. A process that is being killed may create a file during the first one."""
 _AT_ONCE = 10_000
-"""Names that are read ahead of removing them."""
+"""Maximum number of names that are read at a time."""
 _MAX_DEPTH = 32
 """Maximum number of nested open directories. Deeper ones are moved up first, because a job may nest directories without
 limit and the number of descriptors is limited."""
