@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from playstream.cli.show import _write_json
-from playstream.cli.stored import table_lines
+from playstream.cli.tables import table_lines
 from tests.process.test_recording import line
 from tests.stages import Stages
 
@@ -34,7 +34,7 @@ def store(stages: Stages, tmp_path: Path) -> str:
 def test_runs(stages: Stages, store: str, tmp_path: Path) -> None:
     listed = stages.call("runs", "--store", store, "--host", "a", "--since", "1h").stdout.decode().splitlines()
     assert len(listed) == 2
-    assert listed[1].split()[2:] == ["nightly", "successful", "0", "-", "1", "1", "0", "0"]
+    assert listed[1].split()[2:] == ["nightly", "successful", "0", "-", "1", "1", "0", "0", "-"]
     assert len(stages.call("runs", "--store", store, "--host", "b").stdout.splitlines()) == 1
     found = json.loads(stages.call("runs", "--store", store, "--task", "t", "--status", "changed", "--json").stdout)
     assert (found["ident"], found["counts"]["changed"]) == ("nightly", 1)

@@ -119,6 +119,12 @@ STORED: Group = (
         help="store to read: sqlite:///FILE or postgresql://USER@HOST/DATABASE (or set PLAYSTREAM_STORE)",
     ),
     flag("--json", action="store_true", help="print JSON instead of a table"),
+    flag(
+        "--wide",
+        own=True,
+        action="store_true",
+        help="show whole values and times on a terminal too, as in a pipe",
+    ),
 )
 WHICH: Group = (
     flag("--host", metavar="NAME", help="show runs that include this host"),

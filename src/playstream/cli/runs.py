@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 
 from playstream.cli.parser import Parser
-from playstream.cli.stored import find_store, table_lines
+from playstream.cli.stored import find_store
+from playstream.cli.tables import Column, absolute, print_table, relative, shorten_idents, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.io.json_text import dump_json
 from playstream.process.store import as_json, iter_runs, open_store, parse_since
+
+COLUMNS = (
+    Column("STARTED"),
+    Column("IDENT", least=24, shorten=shorten_idents),
+    Column("STATUS", coloured=True),
+    Column("RC", rank=1),
+    Column("PLAYBOOK", least=12, rank=3, keep_end=True),
+    Column("HOSTS", rank=6),
+    Column("CHANGED", rank=4),
+    Column("FAILED", rank=2),
+    Column("UNREACHABLE", short="UNREACH", rank=5),
+    Column("EXPLANATION", below=True),
+)
 
 
 def set_up(parser: Parser) -> None:
@@ -16,7 +31,8 @@ def set_up(parser: Parser) -> None:
     parser.usage = "%(prog)s --store URL [FLAGS]"
     parser.description = (
         "List the runs in a store, newest first. With --task or --host, --status may also be the result of the task or "
-        "host: ok, changed, failed, unreachable, skipped or ignored."
+        "host: ok, changed, failed, unreachable, skipped or ignored. "
+        "On a terminal the table fits its width; playstream show accepts the beginning of a name."
     )
     parser.add_flags("runs")
 
@@ -30,11 +46,12 @@ def run(flags: argparse.Namespace) -> int:
             for item in found:
                 print(make_safe_json(dump_json(as_json(item))))
             return 0
-        lines = table_lines(
-            ("STARTED", "IDENT", "STATUS", "RC", "PLAYBOOK", "HOSTS", "CHANGED", "FAILED", "UNREACHABLE"),
+        width, now = terminal_width(wide=flags.wide), datetime.now(UTC)
+        print_table(
+            COLUMNS,
             (
                 (
-                    item.started.astimezone().isoformat(" ", "seconds"),
+                    absolute(item.started) if width is None else relative(item.started, now),
                     item.ident,
                     item.status,
                     item.rc,
@@ -43,10 +60,10 @@ def run(flags: argparse.Namespace) -> int:
                     item.counts.changed,
                     item.counts.failures,
                     item.counts.unreachable,
+                    item.explanation,
                 )
                 for item in found
             ),
+            width,
         )
-        for line in lines:
-            print(line)
     return 0

@@ -5,41 +5,87 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playstream.cli.parser import Parser
-from playstream.cli.stored import find_store, table_lines
+from playstream.cli.stored import find_store
+from playstream.cli.tables import Column, absolute, print_record, print_table, relative, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
-from playstream.process.store import as_json, iter_results, open_store, show_run
+from playstream.process.store import as_json, find_idents, iter_results, open_store, show_run
+
+if TYPE_CHECKING:
+    from playstream.process.store import Store
+    from playstream.process.store.runs import RunDetail, StoredResult, StoredRun
+
+_LISTED = 8
+"""How many names a message lists."""
+_ELLIPSIS = "…"
+_RUN = [Column(name) for name in ("IDENT", "STATUS", "RC", "STARTED", "ENDED", "PLAYBOOK", "EXPLANATION")]
+_HOSTS = (
+    Column("HOST", least=12),
+    Column("OK", rank=2),
+    Column("CHANGED", rank=3),
+    Column("FAILED"),
+    Column("UNREACHABLE", short="UNREACH", rank=1),
+    Column("SKIPPED", rank=4),
+    Column("RESCUED", rank=5),
+    Column("IGNORED", rank=6),
+)
+_TASKS = (
+    Column("TASK", least=16),
+    Column(
+        "ACTION",
+        least=10,
+        rank=5,
+        keep_end=True,
+        shorten=lambda actions: [action.removeprefix("ansible.builtin.") for action in actions],
+    ),
+    Column("PATH", least=10, rank=4, keep_end=True),
+    Column("OK", rank=2),
+    Column("CHANGED", rank=3),
+    Column("FAILED"),
+    Column("UNREACHABLE", short="UNREACH", rank=1),
+    Column("SKIPPED", rank=6),
+    Column("IGNORED", rank=7),
+)
+_FAILURES = (
+    Column("HOST", least=12),
+    Column("TASK", least=12, rank=1),
+    Column("OUTCOME", rank=2, coloured=True),
+    Column("MESSAGE", least=32),
+)
 
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s IDENT --store URL [FLAGS]"
     parser.description = (
-        "Show one run in a store: its outcome, hosts and tasks. If several runs have this name, show the latest."
+        "Show one run in a store: its outcome, hosts, tasks and failures. If several runs have this name, show the "
+        "latest. On a terminal the tables fit its width."
     )
-    parser.add_argument("ident", metavar="IDENT", type=str, help="name of the run")
+    parser.add_argument(
+        "ident", metavar="IDENT", type=str, help="name of the run, or its beginning if no other name starts so"
+    )
     parser.add_flags("show")
 
 
 def run(flags: argparse.Namespace) -> int:
     """Show the run; return the exit status."""
     with open_store(find_store(flags.store), writable=False) as store:
-        found = show_run(store, flags.ident)
-        if found is None:
-            raise ConfigurationError(f"the store has no run {flags.ident!r}: use playstream runs to list its runs")
+        found = _find(store, flags.ident)
         if flags.json:
             _write_json(as_json(found), map(as_json, iter_results(store, found.run.id)))
             return 0
-    run_, counts = (
-        found.run,
-        table_lines(
-            ("HOST", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "RESCUED", "IGNORED"),
+        width = terminal_width(wide=flags.wide)
+        _print_run(found.run, width)
+        print()
+        print_table(
+            _HOSTS,
             (
                 (
                     host.name,
@@ -53,42 +99,88 @@ def run(flags: argparse.Namespace) -> int:
                 )
                 for host in found.hosts
             ),
-        ),
-    )
-    tasks = table_lines(
-        ("TASK", "ACTION", "PATH", "OK", "CHANGED", "FAILED", "UNREACHABLE", "SKIPPED", "IGNORED"),
-        (
+            width,
+        )
+        print()
+        print_table(
+            _TASKS,
             (
-                task.name,
-                task.action,
-                None if task.path is None else Path(task.path).name,
-                task.ok,
-                task.changed,
-                task.failures,
-                task.unreachable,
-                task.skipped,
-                task.ignored,
-            )
-            for task in found.tasks
-        ),
-    )
-    head = table_lines(
-        ("IDENT", "STATUS", "RC", "STARTED", "ENDED", "PLAYBOOK", "EXPLANATION"),
-        [
-            (
-                run_.ident,
-                run_.status,
-                run_.rc,
-                run_.started.astimezone().isoformat(" ", "seconds"),
-                run_.ended.astimezone().isoformat(" ", "seconds"),
-                run_.playbook,
-                run_.explanation,
-            )
-        ],
-    )
-    for line in chain(head, [""], counts, [""], tasks):
-        print(line)
+                (
+                    task.name,
+                    task.action,
+                    None if task.path is None else Path(task.path).name,
+                    task.ok,
+                    task.changed,
+                    task.failures,
+                    task.unreachable,
+                    task.skipped,
+                    task.ignored,
+                )
+                for task in found.tasks
+            ),
+            width,
+        )
+        _print_failures(store, found.run, width)
     return 0
+
+
+def _find(store: Store, ident: str) -> RunDetail:
+    """Return the latest run with this name, or with the only name that starts with it.
+
+    Raises:
+        ConfigurationError: there is none, or several names start with it.
+        StoreError: the store cannot be read.
+    """
+    found = show_run(store, ident)
+    if found is not None:
+        return found
+    beginning = ident.removesuffix(_ELLIPSIS)  # as a table on a terminal shows it
+    names = find_idents(store, beginning, limit=_LISTED + 1) if beginning else []
+    if len(names) > 1:
+        more = " and others" if len(names) > _LISTED else ""
+        raise ConfigurationError(
+            f"the store has several runs whose names start with {beginning!r}: {', '.join(names[:_LISTED])}{more}. "
+            "Pass more of the name"
+        )
+    found = show_run(store, names[0]) if names else None
+    if found is None:
+        raise ConfigurationError(f"the store has no run {ident!r}: use playstream runs to list its runs")
+    return found
+
+
+def _print_run(run: StoredRun, width: int | None) -> None:
+    started, ended = absolute(run.started), absolute(run.ended)
+    if width is None:
+        print_table(_RUN, [(run.ident, run.status, run.rc, started, ended, run.playbook, run.explanation)], width)
+        return
+    now = datetime.now(UTC)
+    times = f"{relative(run.started, now)} ({started})", f"{relative(run.ended, now)} ({ended})"
+    values = (run.ident, run.status, run.rc, *times, run.playbook, run.explanation)
+    print_record(zip((column.name for column in _RUN), values, strict=True), width)
+
+
+def _print_failures(store: Store, run: StoredRun, width: int | None) -> None:
+    """Print the message of each failure while they are read; nothing if there are none."""
+    failures = iter_results(store, run.id, outcomes=("failed", "unreachable"))
+    first = next(failures, None)
+    if first is None:
+        return
+    print()
+    print_table(
+        _FAILURES,
+        ((result.host, result.task, result.outcome, _message(result)) for result in chain([first], failures)),
+        width,
+    )
+
+
+def _message(result: StoredResult) -> str | None:
+    """Return what the module said, in one line."""
+    if not isinstance(result.res, dict):
+        return None
+    message = result.res.get("msg") or result.res.get("censored")
+    if message is None or isinstance(message, str):
+        return message and " ".join(message.split())
+    return dump_json(message)
 
 
 def _write_json(head: dict[str, Any], results: Iterator[Any]) -> None:

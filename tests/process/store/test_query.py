@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.process.store import Store, as_json, changed_on, list_runs, show_run
+from playstream.process.store import Store, as_json, changed_on, find_idents, list_runs, show_run
 from tests.process.store.events import FIRST, Script, deployment
 
 DAY = timedelta(days=1)
@@ -71,6 +71,20 @@ def test_which_runs_failed_on_a_task(week: Store) -> None:
     assert names(week, host="web2", status="failed", since=FIRST + 6 * DAY) == ["web"]
     assert names(week, host="web9", status="canceled") == ["broken"]
     assert len(names(week, host="web1", status="changed")) == 8
+
+
+def test_names_are_found_by_their_beginning(store: Store) -> None:
+    for night, ident in enumerate(
+        ["web-1", "web-2", "web-1", "Web-3", "web_4", "we%", "we", "wé-5", "web-日本", "b\U0010ffff"]
+    ):
+        Script(ident, FIRST + night * DAY).play().save(store)
+    wanted = {"web-": {"web-1", "web-2", "web-日本"}, "W": {"Web-3"}, "we%": {"we%"}, "web_": {"web_4"}, "w_": set()}
+    wanted |= {"web-日": {"web-日本"}, "wé": {"wé-5"}, "x": set(), "web-1\0": set(), "b": {"b\U0010ffff"}}
+    for beginning, names in wanted.items():
+        found = find_idents(store, beginning, limit=9)
+        assert set(found) == names
+        assert len(found) == len(names)
+    assert len(find_idents(store, "w", limit=3)) == 3
 
 
 def test_what_changed_on_a_host_last_week(week: Store) -> None:

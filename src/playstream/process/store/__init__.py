@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playstream.process.store.engine import Store as Store
     from playstream.process.store.engine import open_store as open_store
     from playstream.process.store.query import changed_on as changed_on
+    from playstream.process.store.query import find_idents as find_idents
     from playstream.process.store.query import iter_results as iter_results
     from playstream.process.store.query import iter_runs as iter_runs
     from playstream.process.store.query import list_runs as list_runs
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
 _PLACES = {
     "playstream.process.store.address": ("hide_password",),
     "playstream.process.store.engine": ("Store", "open_store"),
-    "playstream.process.store.query": ("changed_on", "iter_results", "iter_runs", "list_runs", "show_run"),
+    "playstream.process.store.query": (
+        "changed_on",
+        "find_idents",
+        "iter_results",
+        "iter_runs",
+        "list_runs",
+        "show_run",
+    ),
     "playstream.process.store.runs": ("as_json",),
     "playstream.process.store.session": ("Patience",),
     "playstream.process.store.time_parse": ("parse_since",),

@@ -37,6 +37,7 @@ _RUNS_AT_ONCE = 400
 """Rows that are read and held at a time."""
 _NUMBERS_AT_ONCE = 4000
 """Numbers of runs that are read at a time, which is more, because finding runs by host or task reads all of them."""
+_LAST_CHARACTER = "\U0010ffff"
 _RUN_KEY = {"started": runs.c.started, "id": runs.c.id}
 _RESULT_KEY = {"task_number": results.c.task, "host": results.c.host, "number": results.c.number}
 _CHANGE_KEY = {"ended": results.c.ended, "run_id": results.c.run_id, **_RESULT_KEY}
@@ -118,6 +119,26 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
                 tuple(_record(StoredTask, row) for row in of_tasks.mappings()),
                 tuple(StoredHost(row["name"], _counts(row)) for row in of_hosts.mappings()),
             )
+
+    return store.session().call(ask)
+
+
+def find_idents(store: Store, prefix: str, *, limit: int) -> list[str]:
+    """Return names of runs that start with a text, in the order of the database, each once.
+
+    Args:
+        store: the store.
+        prefix: the text. Upper and lower case differ.
+        limit: the maximum number.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+
+    def ask() -> list[str]:
+        with store.read() as connection:
+            sorts_by_character = connection.dialect.name == "sqlite"
+            return list(connection.execute(idents_statement(prefix, limit, ranged=sorts_by_character)).scalars())
 
     return store.session().call(ask)
 
@@ -221,6 +242,22 @@ def run_statement(ident: str, run_id: int | None = None) -> Select[Any]:
     if run_id is not None:
         statement = statement.where(runs.c.id == run_id)
     return statement.order_by(runs.c.started.desc(), runs.c.id.desc()).limit(1)
+
+
+def idents_statement(prefix: str, limit: int, *, ranged: bool) -> Select[Any]:
+    """Build the statement for the names that start with a text.
+
+    Args:
+        prefix: the text.
+        limit: the maximum number.
+        ranged: whether the database sorts texts by their characters, so that these names are a range of the index.
+            PostgreSQL sorts by the rules of a language, and reads the whole index.
+    """
+    beginning = _name(prefix, schema.IDENT)
+    statement = select(runs.c.ident).where(func.substr(runs.c.ident, 1, len(beginning)) == beginning)
+    if ranged:
+        statement = statement.where(runs.c.ident >= beginning, runs.c.ident <= beginning + _LAST_CHARACTER)
+    return statement.distinct().order_by(runs.c.ident).limit(limit)
 
 
 def parts_statements(run: StoredRun) -> tuple[Select[Any], Select[Any], Select[Any], Select[Any]]:
