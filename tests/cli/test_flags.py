@@ -10,7 +10,7 @@ import pytest
 
 from playstream.cli.flags import MAY_BE_EMPTY, NAMING, flags_of, list_commands, takes_value
 from playstream.cli.job_options import job_options, parse_variables
-from playstream.cli.main import parse, set_up
+from playstream.cli.main import main, parse, set_up
 from playstream.cli.parser import Parser, kind_of
 from playstream.pipeline.errors import ConfigurationError
 
@@ -157,8 +157,19 @@ def test_a_flag_has_a_value_everywhere_or_nowhere() -> None:
         (("run", "DIR", "-p", "a", "-m", "b"), "not allowed with argument"),
         (("-p", "a", "run", "DIR", "-m", "b"), "not allowed with argument"),
         (("run", "DIR", "--forks", "x"), "invalid int value"),
-        (("nonsense",), "invalid choice"),
-        (("worker", "nonsense"), "invalid choice"),
+        (("nonsense",), "invalid choice: 'nonsense' (choose from run, start,"),
+        (("worker", "nonsense"), "invalid choice: 'nonsense' (choose from cleanup)"),
+        (("proces", "DIR"), "invalid choice: 'proces'; did you mean 'process'?"),
+        (("worker", "claenup"), "invalid choice: 'claenup'; did you mean 'cleanup'?"),
+        (("run", "DIR", "--playbok", "s"), "unrecognized arguments: --playbok; did you mean '--playbook'?"),
+        (("run", "--playbok=s"), "unrecognized arguments: --playbok=s; did you mean '--playbook'?"),
+        (("--playbok", "s", "run", "DIR"), "unrecognized arguments: --playbok; did you mean '--playbook'?"),
+        (("--playbok=s", "run", "DIR"), "did you mean '--playbook'?"),
+        (("--hlep",), "did you mean '--help'?"),
+        (("run", "--hlep"), "did you mean '--help'?"),
+        (("worker", "--file-patern", "x", "cleanup"), "did you mean '--file-pattern'?"),
+        (("worker", "cleanup", "--gracious-period", "1"), "did you mean '--grace-period'?"),
+        (("run", "DIR", "-p", "--nonsense"), "argument -p/--playbook: expected one argument"),
     ],
 )
 def test_what_cannot_be_understood(words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,6 +177,50 @@ def test_what_cannot_be_understood(words: tuple[str, ...], expected: str, capsys
         parse(words)
     assert stopped.value.code == 2
     assert expected in capsys.readouterr().err
+
+
+def test_a_value_may_look_like_a_flag() -> None:
+    found = parse(["run", "DIR", "-m", "command", "-a", "--nonsense and more", "--cmdline", "--nonsense"])
+    assert (found.module_args, found.cmdline) == ("--nonsense and more", "--nonsense")
+
+
+@pytest.mark.parametrize("words", [("-V",), ("run", "-V"), ("worker", "cleanup", "-V"), ("-q", "-V")])
+def test_the_version_has_a_short_flag(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for flag in ("-V", "--version"):
+        with pytest.raises(SystemExit) as stopped:
+            parse([word.replace("-V", flag) for word in words])
+        assert stopped.value.code == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert said[0].startswith("playstream ")
+
+
+@pytest.mark.parametrize("command", [*list_commands(), ""])
+def test_help_shows_the_same_as_the_flag(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for words in (["help", *command.split()], [*command.split(), "--help"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert f"usage: playstream {command}".rstrip() in said[0]
+
+
+@pytest.mark.parametrize("words", [("help", "shwo"), ("help", "run", "nonsense", "--nonsense")])
+def test_help_of_what_does_not_exist(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert "invalid choice: 'shwo'; did you mean 'show'?" in capsys.readouterr().err or "--nonsense" in words
+
+
+@pytest.mark.parametrize("words", [("help",), ("help", "run"), ("-V",), ("run", "-V"), ("run", "DIR", "-V")])
+def test_ansible_runner_has_no_such_command_or_flag(words: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse(words, as_ansible_runner=True)
+    assert stopped.value.code == 2
 
 
 @pytest.mark.parametrize("command", [*list_commands(), ""])
@@ -279,7 +334,7 @@ def test_an_empty_path_or_name_is_refused(command: str, capsys: pytest.CaptureFi
 
 
 def test_empty_values_as_in_ansible_runner() -> None:
-    found = parse(["run", "", "-p", "", "--artifact-dir=", "-i", ""], takes_empty=True)
+    found = parse(["run", "", "-p", "", "--artifact-dir=", "-i", ""], as_ansible_runner=True)
     assert (found.private_data_dir, found.playbook, found.artifact_dir, found.ident) == (Path(), "", "", "")
     with pytest.raises(SystemExit):
-        parse(["run", "", "--store="], takes_empty=True)
+        parse(["run", "", "--store="], as_ansible_runner=True)

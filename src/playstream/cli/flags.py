@@ -39,7 +39,9 @@ NAMING = {
 }
 """Metavars of paths and names, and their descriptions for errors. An empty value is an error: it probably comes from a
 variable that is not set, and would mean the current directory, or all hosts."""
-MAY_BE_EMPTY = frozenset({"ARGS", "FD", "GLOB", "MINUTES", "N", "PATTERN", "TAGS", "VARS", "WHEN", "WORD", "WORDS"})
+MAY_BE_EMPTY = frozenset(
+    {"ARGS", "COMMAND", "FD", "GLOB", "MINUTES", "N", "PATTERN", "TAGS", "VARS", "WHEN", "WORD", "WORDS"}
+)
 """Metavars of values that may be empty, or whose empty value is refused elsewhere."""
 DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
 """Flags whose value may look like a flag, as in `--cmdline --check`: the next word is always the value."""
@@ -262,6 +264,7 @@ COMMAND_FLAGS: dict[str, Groups] = {
         LOGGING,
     ),
     "plugin-path": (LOGGING,),
+    "help": (LOGGING,),
     "runs": (("which runs to list", WHICH), ("store", STORED), LOGGING),
     "show": (("store", STORED), LOGGING),
 }

@@ -12,9 +12,10 @@ from playstream.cli import INTERRUPTED_EXIT_STATUS
 from playstream.cli.entry import InterruptsWait
 from playstream.cli.flags import GENERIC, flags_of, list_commands
 from playstream.cli.output import StandardStream, open_missing_streams, print_message
-from playstream.cli.parser import VERSION, Parser, join_dashed_values
+from playstream.cli.parser import Parser, join_dashed_values
 from playstream.pipeline.errors import PlaystreamError, as_error
 
+HELP = "help"
 COMMANDS = {
     "run": "run a playbook, a module or a role, and wait for it to end",
     "start": "start a run in the background",
@@ -28,6 +29,7 @@ COMMANDS = {
     "runs": "list the runs in a store",
     "show": "show one run in a store",
     "plugin-path": "print the directory of the callback plugin, for use without playstream",
+    HELP: "show the help of a command",
 }
 
 
@@ -42,7 +44,7 @@ def set_up(name: str) -> Callable[[Parser], None]:
     return setup
 
 
-def make_parser(*, takes_empty: bool = False) -> Parser:
+def make_parser(*, as_ansible_runner: bool = False) -> Parser:
     """Return the parser of the whole command line; see `parse`."""
     parser = Parser(
         prog="playstream",
@@ -51,23 +53,25 @@ def make_parser(*, takes_empty: bool = False) -> Parser:
         epilog="Run playstream COMMAND --help to list the flags of a command. They may also precede its name. Example: "
         "playstream transmit demo -p site.yml | ssh host playstream worker | playstream process demo",
     )
-    parser.takes_empty = takes_empty
-    parser.add_argument("--version", **VERSION)
-    parser.add_commands(((name, line, set_up(name)) for name, line in COMMANDS.items()), required=True)
+    parser.as_ansible_runner = as_ansible_runner
+    parser.add_version()
+    names = [name for name in COMMANDS if name != HELP or not as_ansible_runner]
+    parser.add_commands(((name, COMMANDS[name], set_up(name)) for name in names), required=True)
     return parser
 
 
-def parse(words: Sequence[str], *, takes_empty: bool = False) -> argparse.Namespace:
+def parse(words: Sequence[str], *, as_ansible_runner: bool = False) -> argparse.Namespace:
     """Parse the arguments of the command line.
 
     Args:
         words: the arguments, without the program's name.
-        takes_empty: whether paths and names may be empty in flags that ansible-runner has too.
+        as_ansible_runner: whether to accept what ansible-runner accepts: paths and names may be empty in flags that it
+            has too, and there are no `-V` and no `help`.
 
     Raises:
         SystemExit: the arguments are invalid, or ask for help or the version, which has been printed.
     """
-    parser = make_parser(takes_empty=takes_empty)
+    parser = make_parser(as_ansible_runner=as_ansible_runner)
     if words and words[0].startswith("-"):
         parser.forward(GENERIC)
         for command in list_commands():

@@ -55,23 +55,61 @@ class Parser(argparse.ArgumentParser):
         """The subcommand of this parser."""
         self.setup: Callable[[Parser], None] | None = None
         """Adds the arguments of the subcommand; called when it is selected."""
-        self.takes_empty = False
-        """Whether paths and names may be empty in flags that ansible-runner has too."""
+        self.as_ansible_runner = False
+        """Whether to accept what ansible-runner accepts; see `main.parse`."""
+        self.commands: list[str] = []
+        """Names of the subcommands of this parser."""
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Extend the base class: a subcommand's parser refuses unknown arguments."""
-        if self.command is None or args is None:
+        """Extend the base class: refuse unknown arguments."""
+        if args is None:
             return super().parse_known_args(args, namespace)
         if self.setup is not None:
             self.setup(self)
             self.setup = None
         words = [*self.received, *args]
+        self._refuse_unknown_flags(words)
         found, unknown = super().parse_known_args(words, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{_hint(unknown)}")
-        if "words" not in found:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._hint(unknown[0])}")
+        if self.command is not None and "words" not in found:
             found.words = words
         return found, unknown
+
+    def _refuse_unknown_flags(self, words: Sequence[str]) -> None:
+        """Refuse unknown long flags.
+
+        The base class would first report what it expects instead of the words after them: a command, or an argument.
+        """
+        before = None
+        for word in words:
+            if word == "--" or word in self.commands:
+                return
+            name = word.partition("=")[0]
+            is_flag = name.startswith("--") and " " not in name
+            is_value = before is not None and before.nargs is None
+            if is_flag and not is_value and not any(known.startswith(name) for known in self._option_string_actions):
+                self.error(f"unrecognized arguments: {word}{self._hint(name)}")
+            before = self._option_string_actions.get(word)
+
+    def _hint(self, word: str) -> str:
+        """Return a hint for an unknown flag: the subcommands that have it, or a flag with a similar name."""
+        name = word.partition("=")[0]
+        if not name.startswith("-"):
+            return ""
+        knowing = [command for command in list_commands() if any(name in item.names for item in flags_of(command))]
+        if knowing:
+            return f" ({name} is a flag of {', '.join(knowing)})"
+        return _did_you_mean(name, self._option_string_actions) if name.startswith("--") else ""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Extend the base class: suggest a subcommand for one that does not exist."""
+        if value not in self.commands and isinstance(action, argparse._SubParsersAction):
+            known = ", ".join(self.commands)
+            raise argparse.ArgumentError(
+                action, f"invalid choice: {value!r}{_did_you_mean(value, self.commands)} (choose from {known})"
+            )
+        super()._check_value(action, value)
 
     def _get_option_tuples(self, option_string: str) -> Any:
         """Return the flags that match an abbreviation.
@@ -86,7 +124,7 @@ class Parser(argparse.ArgumentParser):
         """Extend the base class: refuse an empty path or name."""
         expected = NAMING.get(kind_of(action))
         name = action.option_strings[-1] if action.option_strings else ""
-        if expected is not None and not arg_string and (not self.takes_empty or is_own(self.command or "", name)):
+        if expected is not None and not arg_string and (not self.as_ansible_runner or is_own(self.command or "", name)):
             optional = f"; omit {name} to use the default" if name else ""
             raise argparse.ArgumentError(
                 action, f"expected {expected}, got an empty string. A variable is probably not set{optional}"
@@ -116,7 +154,14 @@ class Parser(argparse.ArgumentParser):
                 if group is GENERIC and " " in command:
                     changes["default"] = argparse.SUPPRESS  # keep the value of the parent parser
                 place.add_argument(*definition.names, **{**definition.words, **changes})
-        self.add_argument("--version", **VERSION)
+        self.add_version()
+
+    def add_version(self) -> None:
+        """Add the flag that shows the version."""
+        names = ("--version",) if self.as_ansible_runner else ("-V", "--version")
+        self.add_argument(
+            *names, action="version", version=f"playstream {__version__}", help="show the version and exit"
+        )
 
     def add_commands(self, commands: Iterable[tuple[str, str, Callable[[Parser], None]]], *, required: bool) -> None:
         """Add subcommands.
@@ -127,10 +172,11 @@ class Parser(argparse.ArgumentParser):
         """
         actions = self.add_subparsers(metavar="COMMAND", required=required, prog=self.prog, parser_class=Parser)
         for name, line, setup in commands:
+            self.commands.append(name)
             parser = actions.add_parser(name, help=line)
             parser.command = f"{self.command} {name}" if self.command else name
             parser.received = self.forwarded
-            parser.takes_empty = self.takes_empty
+            parser.as_ansible_runner = self.as_ansible_runner
             parser.setup = setup
 
     def forward(self, definitions: Iterable[Flag]) -> None:
@@ -177,13 +223,6 @@ def kind_of(action: argparse.Action) -> str:
     return str(action.metavar or action.dest.upper())
 
 
-VERSION: dict[str, Any] = {
-    "action": "version",
-    "version": f"playstream {__version__}",
-    "help": "show the version and exit",
-}
-
-
 def join_dashed_values(words: Iterable[str]) -> list[str]:
     """Join flags of DASHED_VALUES with their values: argparse would read `--check` in `--cmdline --check` as a flag."""
     joined: list[str] = []
@@ -195,10 +234,8 @@ def join_dashed_values(words: Iterable[str]) -> list[str]:
     return joined
 
 
-def _hint(unknown: Sequence[str]) -> str:
-    """Return a hint that names the subcommands with the first unknown flag."""
-    name = unknown[0].partition("=")[0]
-    if not name.startswith("-"):
-        return ""
-    knowing = [command for command in list_commands() if any(name in item.names for item in flags_of(command))]
-    return f" ({name} is a flag of {', '.join(knowing)})" if knowing else ""
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 - most command lines have no mistakes
+
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

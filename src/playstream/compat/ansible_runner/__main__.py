@@ -56,7 +56,7 @@ def main(sys_args: Sequence[str] | None = None) -> int:
     if not words:
         sys.stdout.write(_USAGE)
     with InterruptsWait():
-        flags = parse(words, takes_empty=True)
+        flags = parse(words, as_ansible_runner=True)
     if flags.name in _TO_BE_RUN:
         _check(flags)
     _check_directory(flags)
