@@ -134,6 +134,16 @@ def test_show_fits_the_terminal(terminal: Stages, store: str, columns: int) -> N
     assert failures[3].endswith("…")
 
 
+@pytest.mark.parametrize("words", [("runs",), ("show", "0b8e")])
+def test_a_terminal_that_has_few_characters(
+    terminal: Stages, store: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    text = show(terminal, 60, *words, "--store", store)
+    assert text.isascii()
+    assert any(line.endswith("~") for line in lines_on(text, 60))
+
+
 def test_colours_are_for_who_wants_them(terminal: Stages, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     has_rich = "PYTHONPATH" not in terminal.env or "missing" not in terminal.env["PYTHONPATH"]
     assert ("\x1b[31mfailed" in show(terminal, 80, "runs", "--store", store)) is has_rich
@@ -212,6 +222,21 @@ def test_a_fitted_table_is_written_while_its_rows_come() -> None:
     assert next(lines)[0][0].startswith("NUMBER")
     assert len(taken) == 1000
     assert sum(1 for _ in lines) == 2500
+
+
+def test_few_long_rows_are_held() -> None:
+    taken: list[int] = []
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for number in range(50):
+            taken.append(number)
+            yield number, "x" * 2**17
+
+    for lines in (table_lines(("A", "B"), rows()), fitted_lines((Column("A"), Column("B", least=4)), rows(), 40)):
+        next(lines)
+        assert len(taken) == 8
+        assert sum(1 for _ in lines) == 50
+        taken.clear()
 
 
 @pytest.mark.parametrize("width", range(1, 90, 4))

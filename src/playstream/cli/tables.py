@@ -1,8 +1,8 @@
 """Tables of text: fitted to a terminal, or with whole values for programs and files.
 
-A table is written while its rows arrive, and at most a thousand of them are held. On a terminal no line is wider than
-it: long values are cut and marked with an ellipsis, and if that is not enough, the least important columns are left
-out. Wide characters, such as those of Chinese, take two columns.
+A table is written while its rows arrive, and at most a thousand of them, or a million characters, are held. On a
+terminal no line is wider than it: long values are cut and marked with an ellipsis, and if that is not enough, the least
+important columns are left out. Wide characters, such as those of Chinese, take two columns.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 BATCH_ROWS = 1000
+BATCH_CHARACTERS = 2**20
 GAP = 2
 _ELLIPSIS = "…"
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -105,20 +106,29 @@ def print_pieces(lines: Iterable[Sequence[Piece]]) -> None:
         from rich.text import Text  # noqa: PLC0415
     except ImportError:
         for line in lines:
-            print("".join(text for text, _ in line).rstrip())
+            print(_encodable("".join(text for text, _ in line).rstrip()))
         return
     console = Console(highlight=False, emoji=False, markup=False)
     for line in lines:
-        whole = Text.assemble(*line)
+        whole = Text.assemble(*((_encodable(text), style) for text, style in line))
         whole.rstrip()
         console.print(whole, soft_wrap=True)
+
+
+def _encodable(text: str) -> str:
+    """Replace characters that standard output cannot encode by others that are not wider."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return text.replace(_ELLIPSIS, "~").encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
+    return text
 
 
 def table_lines(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """Yield the lines of a table with whole values; control characters are replaced.
 
-    Column widths are those of the first thousand rows, which are held until then. If a later thousand has wider cells,
-    its columns are wider.
+    Column widths are those of the first rows, which are held until then. If later ones have wider cells, their columns
+    are wider.
     """
     widths = [len(head) for head in headers]
     head = [list(headers)]
@@ -279,12 +289,14 @@ def plain(value: object) -> str:
 def _batches(rows: Iterable[Sequence[object]]) -> Iterator[list[list[str]]]:
     """Yield rows of texts, at least one batch of them."""
     held: list[list[str]] = []
-    empty = True
+    size, empty = 0, True
     for row in rows:
-        held.append([plain(value) for value in row])
-        if len(held) == BATCH_ROWS:
+        texts = [plain(value) for value in row]
+        held.append(texts)
+        size += sum(map(len, texts))
+        if len(held) == BATCH_ROWS or size >= BATCH_CHARACTERS:
             yield held
-            held, empty = [], False
+            held, size, empty = [], 0, False
     if held or empty:
         yield held
 
