@@ -31,7 +31,7 @@ def send(begin_after: int, monkeypatch: pytest.MonkeyPatch) -> bytes:
     reader = threading.Thread(target=lambda: received.extend(iter(lambda: os.read(reading, 1 << 16), b"")))
     reader.start()
     threads: list[threading.Thread] = []
-    mailbox = Mailbox()
+    mailbox = Mailbox[Record | bytes]()
     outbox = Outbox(mailbox, writing, Direction.JOB, keepalive_seconds=0, liveness_seconds=0, cancellation=None)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", lambda thread: threads.append(thread))  # noqa: PLW0108 - bound
@@ -39,7 +39,7 @@ def send(begin_after: int, monkeypatch: pytest.MonkeyPatch) -> bytes:
     for number, record in enumerate(TREE):
         if number == begin_after:
             threads[0].start()
-        mailbox.put(record)
+        outbox.send(record, lambda: None)
     outbox.close()
     assert mailbox.error is None
     os.close(writing)
@@ -58,11 +58,11 @@ def test_a_thread_that_begins_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_error_of_the_system_reaches_the_stage() -> None:
     """The thread must not end without a word: the stage would take that for success."""
-    mailbox = Mailbox()
+    mailbox = Mailbox[Record | bytes]()
     reading, writing = os.pipe()
     os.close(writing)
     outbox = Outbox(mailbox, reading, Direction.JOB, keepalive_seconds=0, liveness_seconds=0, cancellation=None)
-    mailbox.put(TREE[0])
+    outbox.start(Dialect.PLAYSTREAM)
     outbox.close()  # writing to the end for reading fails
     os.close(reading)
     assert isinstance(mailbox.error, LinkError)

@@ -13,7 +13,7 @@ from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.job.options import SharedOptions, StrPath
-from playstream.pipeline.protocol import Job
+from playstream.pipeline.protocol import Job, Record
 from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.execution import Execution
 from playstream.worker.pipes import Pipes
@@ -84,7 +84,7 @@ class CommandConfig(RunnerConfig):
             settings["job_timeout"] = limit
         return settings
 
-    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
+    def make_execution(self, mailbox: Mailbox[Record], cancellation: Cancellation) -> Execution:
         """Return the execution of the command; see RunnerConfig."""
         if self._descriptors is not None:
             self._pipes = Pipes(*self._descriptors)

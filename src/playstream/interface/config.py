@@ -20,7 +20,7 @@ from playstream.pipeline.job.ident import check_ident
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.job.options import JobOptions, StrPath
-from playstream.pipeline.protocol import Job
+from playstream.pipeline.protocol import Job, Record
 from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.execution import Execution
 from playstream.worker.spool import PrivateDirectory
@@ -230,7 +230,7 @@ class RunnerConfig:
     def _directory(self) -> Path | None:
         return None if self.private_data_dir is None else Path(self.private_data_dir)
 
-    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
+    def make_execution(self, mailbox: Mailbox[Record], cancellation: Cancellation) -> Execution:
         """Return the execution of the job, with the changes made since `prepare()`.
 
         Runner calls it, and `release` afterwards.

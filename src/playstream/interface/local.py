@@ -17,7 +17,7 @@ from playstream.pipeline.protocol import Failure, Record, Status
 from playstream.process import Processor
 from playstream.worker.execution import Execution
 
-MakeExecution = Callable[[Mailbox, Cancellation], Execution]
+MakeExecution = Callable[[Mailbox[Record], Cancellation], Execution]
 
 
 def local_records(config: RunnerConfig) -> RecordSource:
@@ -47,7 +47,7 @@ class LocalRun:
     """
 
     def __init__(self, make_execution: MakeExecution, cancellation: Cancellation) -> None:
-        self._mailbox = Mailbox(cancellation.wake)
+        self._mailbox = Mailbox[Record](cancellation.wake)
         self._execution = make_execution(self._mailbox, cancellation)
         self._cancellation = cancellation
         self._left = DeliveryTime(cancellation)

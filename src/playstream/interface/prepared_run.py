@@ -14,7 +14,7 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.owned import Owned
 from playstream.pipeline.io.removal import discard
 from playstream.pipeline.job.fact_cache import restore_fact_cache
-from playstream.pipeline.protocol import Job
+from playstream.pipeline.protocol import Job, Record
 from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
@@ -70,7 +70,7 @@ class PreparedRun:
 
     def make_execution(
         self,
-        mailbox: Mailbox,
+        mailbox: Mailbox[Record],
         cancellation: Cancellation,
         *,
         argv: Sequence[object],

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer, as_error
@@ -36,7 +36,7 @@ class Outbox:
     once, and events in quick succession share frames. A job is flushed when it is complete.
 
     Args:
-        mailbox: the records to send.
+        mailbox: the records to send, or the content of those of a job, which `send` puts there.
         output_fd: the link.
         direction: which one.
         keepalive_seconds: silence after which a Heartbeat is sent; 0 for never.
@@ -47,7 +47,7 @@ class Outbox:
 
     def __init__(
         self,
-        mailbox: Mailbox,
+        mailbox: Mailbox[Any],
         output_fd: int,
         direction: Direction,
         *,
@@ -66,6 +66,8 @@ class Outbox:
         self._outgoing: Outgoing | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._encoding = threading.Lock()
+        """Held from encoding a record until its content is in the mailbox, so that content keeps its order."""
         self._written = 0.0
         """When something was written last."""
 
@@ -74,11 +76,30 @@ class Outbox:
         with self._starting:
             if self._outgoing is None:
                 self._outgoing = outgoing_in(dialect, self._direction)
+                # The preamble is sent at once, so that a worker answers while the tree is packed.
+                first = list(self._outgoing.flush()) if self._direction is Direction.JOB else []
                 self._thread = threading.Thread(
-                    target=self._run, args=(self._outgoing,), name="playstream-outbox", daemon=True
+                    target=self._run, args=(self._outgoing, first), name="playstream-outbox", daemon=True
                 )
                 self._thread.start()
             return self._outgoing
+
+    def send(self, record: Record, look: Callable[[], None]) -> None:
+        """Encode a record of a job in this thread, and put the content into the mailbox.
+
+        Compressing is about as much work as packing and encoding, so two threads share it.
+
+        Args:
+            record: the record.
+            look: called every LOOK_SECONDS while the mailbox is full.
+
+        Raises:
+            PlaystreamError: the record or an earlier one could not be sent.
+        """
+        outgoing = self.start(self._dialect)
+        with self._encoding:
+            for item in outgoing.prepare(record):
+                self._mailbox.put_when_room(item, look)
 
     def name(self, ident: str) -> None:
         """Set the run's name, if the dialect sends it."""
@@ -119,22 +140,25 @@ class Outbox:
         except SilentPeer as error:
             self._mailbox.fail(error)
 
-    def _run(self, outgoing: Outgoing) -> None:
+    def _run(self, outgoing: Outgoing, first: Iterable[bytes]) -> None:
         flushed = self._written = time.monotonic()
         pending = False
         try:
-            if self._direction is Direction.JOB:
-                self._write_all(outgoing.flush())  # the preamble, so that the worker answers while the tree is packed
+            self._write_all(first)
             while True:
                 gathers = pending and self._gather is not None
                 record = self._mailbox.take(self._time_left(flushed) if gathers else self._keepalive)
                 if record is CLOSED:
                     break
                 if record is EMPTY:
-                    self._write_all(outgoing.flush() if gathers else outgoing.send(Heartbeat(), flush=True))
+                    if self._encoding.acquire(blocking=False):  # its holder is about to add something
+                        try:
+                            self._write_all(outgoing.flush() if gathers else outgoing.send(Heartbeat(), flush=True))
+                        finally:
+                            self._encoding.release()
                     flushed, pending = time.monotonic(), False
                     continue
-                pending = not self._is_due(record, flushed)
+                pending = self._gather is not None and not (self._mailbox.empty and self._time_left(flushed) <= 0)
                 self._write_all(outgoing.send(record, flush=not pending))
                 now = time.monotonic()
                 if not pending:
@@ -151,12 +175,6 @@ class Outbox:
     def _time_left(self, flushed: float) -> float:
         return flushed + (self._gather or 0.0) - time.monotonic()
 
-    def _is_due(self, record: Record, flushed: float) -> bool:
-        """Return whether to flush after a record."""
-        if self._gather is not None:
-            return self._mailbox.empty and self._time_left(flushed) <= 0
-        return isinstance(record, (TreeEnd, Heartbeat, Cancel)) or (isinstance(record, Job) and not record.tree)
-
     def _write_all(self, pieces: Iterable[bytes]) -> None:
         for data in pieces:
             if self._mailbox.error is not None:
@@ -169,8 +187,11 @@ class Outbox:
 class Outgoing(Protocol):
     """The outgoing direction of a dialect: records to pieces of bytes to write."""
 
-    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
-        """Return the pieces for `record`; without `flush` they may be kept for later."""
+    def prepare(self, record: Record) -> Iterable[Record | bytes]:
+        """Return what the mailbox gets for `record`: the record, or content that is ready for `send`."""
+
+    def send(self, record: Record | bytes, *, flush: bool) -> Iterable[bytes]:
+        """Return the pieces for what `prepare` returned; without `flush` they may be kept for later."""
 
     def flush(self) -> Iterable[bytes]:
         """Return the pieces that were kept."""
@@ -186,13 +207,25 @@ class Outgoing(Protocol):
 
 
 class _Native:
-    """The native dialect, which gathers records in frames."""
+    """The native dialect, which gathers records in frames: those of a job until it is complete."""
 
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+    def __init__(self, direction: Direction) -> None:
+        self._sender = Sender(direction)
+        self._is_job = direction is Direction.JOB
 
-    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:
-        """Return the frames that are full, or all with `flush`."""
+    def prepare(self, record: Record) -> Iterable[Record | bytes]:
+        """Return the record; of a job the content that is full, or all that is pending when the job is complete."""
+        if not self._is_job:
+            return (record,)
+        contents = self._sender.collect(record)
+        if isinstance(record, (TreeEnd, Heartbeat, Cancel)) or (isinstance(record, Job) and not record.tree):
+            contents += self._sender.take_pending()
+        return contents
+
+    def send(self, record: Record | bytes, *, flush: bool) -> Iterable[bytes]:
+        """Return the frame of content, or of records the frames that are full, or all with `flush`."""
+        if isinstance(record, bytes):
+            return (self._sender.frame(record),)
         return (self._sender.send(record, flush=flush),)
 
     def flush(self) -> Iterable[bytes]:
@@ -216,9 +249,13 @@ class _Runner:
     def __init__(self, sender: RunnerSender) -> None:
         self._sender = sender
 
-    def send(self, record: Record, *, flush: bool) -> Iterable[bytes]:  # noqa: ARG002 - nothing is held back
+    def prepare(self, record: Record) -> Iterable[Record | bytes]:
+        """Return the record."""
+        return (record,)
+
+    def send(self, record: Record | bytes, *, flush: bool) -> Iterable[bytes]:  # noqa: ARG002 - nothing is held back
         """Return the line, or the archive of a whole tree."""
-        return self._sender.send(record)
+        return self._sender.send(cast("Record", record))
 
     def flush(self) -> Iterable[bytes]:
         """Return nothing: no pieces are kept."""
@@ -240,7 +277,7 @@ class _Runner:
 def outgoing_in(dialect: Dialect, direction: Direction) -> Outgoing:
     """Create the outgoing end of one direction."""
     if dialect is Dialect.PLAYSTREAM:
-        return _Native(Sender(direction))
+        return _Native(direction)
     from playstream.pipeline.runner_dialect.sender import RunnerSender  # noqa: PLC0415 - zipfile costs 10 ms of a start
 
     return _Runner(RunnerSender(direction))

@@ -58,7 +58,7 @@ def transmit(
         raise ConfigurationError("hold: ansible-runner's protocol cannot cancel a job; stop the worker instead")
     link = _JobLink(
         Outbox(
-            mailbox := Mailbox(),
+            mailbox := Mailbox[Record | bytes](),
             connection.writer,
             Direction.JOB,
             keepalive_seconds=keepalive_seconds if native else 0.0,
@@ -144,7 +144,7 @@ class _JobLink:
         look: called every LOOK_SECONDS while something waits.
     """
 
-    def __init__(self, outbox: Outbox, mailbox: Mailbox, look: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, mailbox: Mailbox[Record | bytes], look: Callable[[], None]) -> None:
         self._outbox = outbox
         self._mailbox = mailbox
         self._look = look
@@ -159,7 +159,7 @@ class _JobLink:
         Raises:
             PlaystreamError: the reader has exited, or reads nothing, or the record cannot be sent in the dialect.
         """
-        self._mailbox.put_when_room(record, self._check)
+        self._outbox.send(record, self._check)
 
     def end(self) -> None:
         """Send the end of the stream, and wait until everything is written.

@@ -13,7 +13,7 @@ from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.removal import discard, remove_tree
 from playstream.pipeline.job.fact_cache import simplify_fact_cache
-from playstream.pipeline.protocol import Job, Status, StatusName
+from playstream.pipeline.protocol import Job, Record, Status, StatusName
 from playstream.pipeline.tree.directories import passes_link_in
 from playstream.pipeline.tree.pack import pack
 from playstream.worker.command import Command
@@ -58,7 +58,7 @@ class Execution:
         self,
         job: Job,
         spool: Spool,
-        mailbox: Mailbox,
+        mailbox: Mailbox[Record],
         cancellation: Cancellation,
         *,
         link: JobConnection | None = None,
@@ -146,7 +146,7 @@ class Execution:
 
 
 def put_status(
-    mailbox: Mailbox,
+    mailbox: Mailbox[Record],
     status: StatusName,
     *,
     rc: int | None = None,

@@ -14,7 +14,7 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.outbox import Outbox
-from playstream.pipeline.protocol import Failure, Job, StatusName
+from playstream.pipeline.protocol import Failure, Job, Record, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
@@ -80,7 +80,7 @@ class Worker:
         self._output = output = connection.writer
         self._options = options
         self._cancellation = cancellation
-        self._mailbox = Mailbox(cancellation.wake)
+        self._mailbox = Mailbox[Record](cancellation.wake)
         self._outbox = Outbox(
             self._mailbox,
             output,

@@ -16,7 +16,7 @@ from typing import Any
 from playstream.pipeline.errors import JobError, PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
-from playstream.pipeline.protocol import Job, StatusName
+from playstream.pipeline.protocol import Job, Record, StatusName
 from playstream.worker.console import CommandOutput, Console, Transcript
 from playstream.worker.events import EventSource
 from playstream.worker.guard import Guard
@@ -93,7 +93,7 @@ class Supervisor:
         console: Console,
         events: EventSource,
         artifact_dir: Path,
-        mailbox: Mailbox,
+        mailbox: Mailbox[Record],
         cancellation: Cancellation,
         link: JobConnection | None,
         max_seconds: float | None,

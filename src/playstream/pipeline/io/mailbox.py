@@ -1,4 +1,4 @@
-"""A queue of records from a producing to a consuming thread."""
+"""A queue of records, or of their encoded content, from a producing to a consuming thread."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Final, Literal
+from typing import Final, Generic, Literal, TypeVar
 
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
-from playstream.pipeline.protocol import Event, FileData, Record
+from playstream.pipeline.protocol import Event, FileData
 
 _HIGH_WATER = 8 << 20
 """Bytes of waiting records above which the mailbox is full."""
 _RECORD_COST = 500
 """Bytes that count for a record in addition to its payload; measured for an Event on CPython 3.11."""
+
+_Item = TypeVar("_Item")
 
 
 class NoRecord(Enum):
@@ -30,7 +32,7 @@ EMPTY: Final = NoRecord.EMPTY
 CLOSED: Final = NoRecord.CLOSED
 
 
-class Mailbox:
+class Mailbox(Generic[_Item]):
     """A queue of records between two threads; the producer waits only if it chooses to.
 
     Args:
@@ -39,7 +41,7 @@ class Mailbox:
 
     def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
         self._wake = wake
-        self._records: deque[Record] = deque()
+        self._records: deque[_Item] = deque()
         self._size = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -56,7 +58,7 @@ class Mailbox:
         """True while nothing is waiting."""
         return not self._records
 
-    def put(self, *records: Record) -> None:
+    def put(self, *records: _Item) -> None:
         """Add records and wake the consumer once; never wait."""
         with self._changed:
             if self.error is None:
@@ -64,7 +66,7 @@ class Mailbox:
                 self._size += sum(map(_cost, records))
                 self._changed.notify_all()
 
-    def put_when_room(self, record: Record, look: Callable[[], None] = lambda: None) -> None:
+    def put_when_room(self, record: _Item, look: Callable[[], None] = lambda: None) -> None:
         """Add a record, waiting while the mailbox is full.
 
         Args:
@@ -98,7 +100,7 @@ class Mailbox:
             self._changed.notify_all()
         self._wake()
 
-    def take(self, seconds: float | None = None) -> Record | Literal[NoRecord.EMPTY, NoRecord.CLOSED]:
+    def take(self, seconds: float | None = None) -> _Item | Literal[NoRecord.EMPTY, NoRecord.CLOSED]:
         """Return the next record; EMPTY if none arrives within `seconds`; CLOSED at the end."""
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._changed:
@@ -119,7 +121,9 @@ class Mailbox:
         return record
 
 
-def _cost(record: Record) -> int:
+def _cost(record: object) -> int:
+    if isinstance(record, bytes):
+        return len(record)
     if isinstance(record, Event):
         return _RECORD_COST + len(record.json)
     if isinstance(record, FileData):

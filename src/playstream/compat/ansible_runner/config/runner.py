@@ -30,7 +30,7 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.job.checks import check_options
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.job.options import JobOptions, SharedOptions
-from playstream.pipeline.protocol import Job
+from playstream.pipeline.protocol import Job, Record
 from playstream.pipeline.tree.directories import absolute_path, make_private
 from playstream.worker.execution import Execution
 
@@ -299,7 +299,7 @@ class RunnerConfig(_RunnerConfig):
         self.expect_passwords = compile_prompts(self.prepared_run.job.passwords)
         self.suppress_ansible_output = bool(self.settings.get("suppress_ansible_output", self.quiet))
 
-    def make_execution(self, mailbox: Mailbox, cancellation: Cancellation) -> Execution:
+    def make_execution(self, mailbox: Mailbox[Record], cancellation: Cancellation) -> Execution:
         """Return the execution of the job, with the changes made since `prepare()`; see playstream.RunnerConfig."""
         prepared = self.prepared_run
         return prepared.make_execution(
