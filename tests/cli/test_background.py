@@ -71,7 +71,7 @@ def test_a_run_in_the_foreground_is_known_too(fakes: Stages, hanging: Path) -> N
     wait_until(lambda: fakes.call("is-alive", hanging, "-i", "x").returncode == 0)
     stop_all(fakes, hanging, "x")
     _, stderr = process.communicate(timeout=LIMIT_SECONDS)
-    assert (process.returncode, stderr) == (254, b"playstream run: canceled: canceled by SIGTERM\n")
+    assert (process.returncode, stderr) == (254, b"playstream run: canceled by SIGTERM\n")
 
 
 def test_a_killed_run_is_not_alive_and_its_number_is_not_signalled(fakes: Stages, hanging: Path) -> None:

@@ -142,8 +142,7 @@ def test_a_command_that_is_canceled_says_so(fakes: Stages, hanging: Path, words:
 
 
 def _canceled(command: str) -> tuple[int, str]:
-    why = "canceled by SIGTERM"
-    return CANCELED_EXIT_STATUS, f"playstream {command}: {'canceled: ' if command != 'transmit' else ''}{why}\n"
+    return CANCELED_EXIT_STATUS, f"playstream {command}: canceled by SIGTERM\n"
 
 
 @pytest.mark.parametrize("when", ["before the job", "while it runs"])

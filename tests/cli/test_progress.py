@@ -124,7 +124,7 @@ def test_ctrl_c_on_the_terminal(fakes: Stages, hanging: Path) -> None:
     )
     child.expect_exact("waiting")
     child.sendintr()
-    child.expect_exact("playstream run: canceled: canceled by SIGINT")
+    child.expect_exact("playstream run: canceled by SIGINT")
     child.read()
     child.close()
     assert child.exitstatus == 254

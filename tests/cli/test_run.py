@@ -151,7 +151,7 @@ def test_a_signal_cancels_the_run(fakes: Stages, hanging: Path, number: signal.S
     process.send_signal(number)
     _, stderr = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 254
-    assert stderr.decode() == f"playstream run: canceled: canceled by {number.name}\n"
+    assert stderr.decode() == f"playstream run: canceled by {number.name}\n"
     assert (hanging / "artifacts" / "x" / "status").read_text() == "canceled"
     assert artifacts_of(hanging) == ["x"]
     assert marked_processes(fakes.temporary) == []

@@ -35,7 +35,7 @@ from tests.interface.programs import play
             {"playbook": None, "module": "ping", "start_at_task": "a"},
             "start_at_task applies to a playbook or role, but this job runs a module: omit it",
         ),
-        ({"tags": [1]}, r"tags: expected a string or a list of \(a string\), got list"),
+        ({"tags": [1]}, "tags: expected a string or a list of strings, got a list with an item of type int"),
         ({"extravars": 5}, "extravars: expected a dict or a string or a path or a list of .*, got int"),
         ({"playbook": "x" * 300}, "playbook 'x{300}' was not found"),
         ({"inventory": "x" * 300}, "inventory 'x{300}' was not found"),

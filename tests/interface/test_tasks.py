@@ -37,7 +37,7 @@ def test_one_task_and_facts_by_default() -> None:
     ("options", "expected"),
     [
         ({"tasks": [], "inventory": "a,"}, "tasks: expected at least one task"),
-        ({"tasks": [1]}, "tasks: expected a dict or a list of"),
+        ({"tasks": [1]}, "tasks: expected a dict or a list of dicts, got a list with an item of type int"),
         ({"tasks": {"ping": {}}, "playbook": []}, "expected one of playbook and tasks, got both"),
         ({"tasks": {"ping": {}}, "module": "ping"}, "expected one of playbook .*, got playbook and module"),
         ({"module": "ping", "gather_facts": False}, "gather_facts: can only be used with tasks"),

@@ -100,6 +100,15 @@ def test_a_role(site: Run) -> None:
     assert "role" not in site.one("playbook_on_task_start", task="change")["event_data"]
 
 
+def test_an_action_that_is_a_template_causes_no_warning(ansible: Ansible) -> None:
+    run = ansible.playbook("templated.yml")
+    assert run.status == 0
+    assert "resolved_action" not in run.terminal
+    data = [event["event_data"] for event in run.named("playbook_on_task_start")]
+    assert [fields["resolved_action"] for fields in data] == [None, "ansible.builtin.debug"]
+    assert data[0]["task_action"].startswith("{{")
+
+
 def test_results(site: Run, version: tuple[int, int]) -> None:
     ok = site.one("runner_on_ok", task="change", host="h1")["event_data"]
     assert (ok["res"]["stdout"], ok["res"]["rc"], ok["event_loop"]) == ("changed", 0, None)

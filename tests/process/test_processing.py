@@ -281,7 +281,7 @@ def test_a_signal_ends_it_and_keeps_what_came(stages: Stages, tmp_path: Path, nu
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
     assert (process.returncode, stdout) == (254, b"line 1\n")
-    assert stderr.decode() == f"playstream process: canceled: canceled by {number.name}\n"
+    assert stderr.decode() == f"playstream process: canceled by {number.name}\n"
     assert files(tmp_path / "artifacts")["status"] == b"canceled"
 
 

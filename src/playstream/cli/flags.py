@@ -76,7 +76,12 @@ RAW: Group = (
         "as in \\x1b[2J",
     ),
 )
-IDENT: Group = (flag("-i", "--ident", help="name of the run (default: a new UUID)"),)
+IDENT: Group = (
+    flag("-i", "--ident", help="name of the run, and not an inventory: see --inventory (default: a new UUID)"),
+)
+RECEIVED_IDENT: Group = (
+    flag("-i", "--ident", help="write the artifacts to artifacts/IDENT (default: directly to artifacts/)"),
+)
 VERBOSITY: Group = (
     flag("-v", dest="verbosity", action="count", default=0, help="make Ansible more verbose; may be repeated"),
 )
@@ -256,7 +261,7 @@ COMMAND_FLAGS: dict[str, Groups] = {
     ),
     "worker cleanup": (("what to remove", CLEANUP), LOGGING),
     "process": (
-        ("results", (*IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE)),
+        ("results", (*RECEIVED_IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE)),
         ("connection", LIVENESS),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),

@@ -8,7 +8,7 @@ from pathlib import Path
 from playstream.cli.active_runs import find, note_directories
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
-from playstream.cli.stop import LIKE_START, SHOWN
+from playstream.cli.stop import LIKE_START, SHOWN, explain_none
 
 _NOT_FOUND_EXIT_STATUS = 1
 
@@ -29,9 +29,8 @@ def run(flags: argparse.Namespace) -> int:
     """Find the run; return the exit status."""
     found = find(note_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
-        which = "run" if flags.ident is None else f"run {flags.ident!r}"
         if not flags.quiet:
-            print_message("is-alive", f"no active {which} in {flags.private_data_dir}")
+            print_message("is-alive", explain_none(flags.private_data_dir, flags.ident))
         return _NOT_FOUND_EXIT_STATUS
     if not flags.quiet:
         names = ", ".join(f"{item.ident} (process {item.pid or 'unknown'})" for item in found)

@@ -192,15 +192,22 @@ STANDALONE: Group = (
     flag("--artifact-dir", metavar="DIR", help="keep the artifacts in DIR/IDENT (default: keep nothing)"),
     flag("--ident", help="name of the run (default: a new UUID)"),
 )
-_JOB: Groups = (
-    (EXCLUSIVE, WHAT),
-    ("module", MODULE),
-    ("role", ROLE),
-    ("run", (*IDENT, *VERBOSITY)),
-    ("Ansible options", ANSIBLE),
-    ("paths", PLACES),
-    ("events", EVENTS),
-)
+STOPPED_IDENT: Group = (flag("-i", "--ident", help="name of the run to stop (default: the only active run)"),)
+SOUGHT_IDENT: Group = (flag("-i", "--ident", help="name of the run to look for (default: any run)"),)
+
+
+def _job(ident: Group) -> Groups:
+    return (
+        (EXCLUSIVE, WHAT),
+        ("module", MODULE),
+        ("role", ROLE),
+        ("run", (*ident, *VERBOSITY)),
+        ("Ansible options", ANSIBLE),
+        ("paths", PLACES),
+        ("events", EVENTS),
+    )
+
+
 _ISOLATED = ("isolation", (*CONTAINER, *ISOLATION))
 _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for item in ISOLATION)))
 """Of subcommands that have no such flags in ansible-runner, except those of containers."""
@@ -213,12 +220,12 @@ _STANDALONE: Groups = (
 )
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
-    "run": (*_JOB, _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING_ALL, LOGGING),
-    "start": (*_JOB, _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING, LOGGING),
-    "stop": (*_JOB, _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
-    "is-alive": (*_JOB, _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
+    "run": (*_job(IDENT), _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING_ALL, LOGGING),
+    "start": (*_job(IDENT), _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING, LOGGING),
+    "stop": (*_job(STOPPED_IDENT), _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
+    "is-alive": (*_job(SOUGHT_IDENT), _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
     "transmit": (
-        *_JOB,
+        *_job(IDENT),
         _ISOLATED_ELSEWHERE,
         ("sending", SENDING),
         LINK,

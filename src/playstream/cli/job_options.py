@@ -49,6 +49,7 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         raise ConfigurationError(
             "expected something to run, got nothing: pass one of -p/--playbook, -m/--module and -r/--role"
         )
+    _warn_of_inventory(flags)
     kind = next(iter(what), "command from the file args")
     _check_belonging(flags, kind)
     options = {name: getattr(flags, name) for name in _AS_THEY_ARE if getattr(flags, name)}
@@ -94,6 +95,24 @@ def find_what(flags: argparse.Namespace) -> dict[str, str]:
             f"{' and '.join(_WHAT[name] for name in found)}. Unset the others, or pass -p, -m or -r"
         )
     return found
+
+
+def _warn_of_inventory(flags: argparse.Namespace) -> None:
+    """Warn about a run's name that was probably meant as an inventory, which is what -i means to Ansible."""
+    ident = flags.ident
+    if not ident or flags.quiet or not ("," in ident or _is_inventory(ident, flags.private_data_dir)):
+        return
+    print_message(
+        flags.name,
+        f"warning: -i {ident!r} is the name of the run and not an inventory. To choose hosts, pass --inventory {ident}",
+    )
+
+
+def _is_inventory(name: str, directory: Path) -> bool:
+    """Return whether this is the path of an inventory: of a file, or of any entry of the directory of inventories."""
+    if os.path.isfile(name) or os.path.isfile(directory / name) or os.path.exists(directory / "inventory" / name):
+        return True
+    return Path(name).name == "inventory" and (os.path.isdir(name) or os.path.isdir(directory / name))
 
 
 def _check_belonging(flags: argparse.Namespace, kind: str) -> None:

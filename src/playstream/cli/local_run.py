@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.cli.active_runs import noted
 from playstream.cli.logs import show_warnings
-from playstream.cli.output import PlainOutput, make_progress, print_message, shows_colours, waits_for_reader
+from playstream.cli.output import PlainOutput, make_progress, print_outcome, shows_colours, waits_for_reader
 from playstream.cli.signals import cancel_on_signals
 from playstream.interface.runner import make_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
@@ -73,8 +73,7 @@ def run_here(
 
 
 def _explain(flags: argparse.Namespace, runner: Runner) -> None:
-    if runner.explanation:
-        print_message(flags.name, f"{runner.status}: {runner.explanation}")
+    print_outcome(flags.name, runner.status, runner.explanation)
 
 
 def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManager[object]:

@@ -6,6 +6,7 @@ that output cannot be written, such as a full disk, is an error.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT = "-"
 """Name of standard output in flags that take a file."""
 _STDOUT, _STDERR = 1, 2
+_READABLY = "playstream.readably"
+"""Name of the handler of characters that an encoding lacks, for codecs."""
 _FORCING = ("ANSIBLE_FORCE_COLOR", "FORCE_COLOR")
 _NO = {"", "0", "false", "no", "off", "n", "f"}
 
@@ -42,6 +45,18 @@ def print_message(command: str, message: object) -> None:
         print(f"playstream {command}: {make_message(str(message))}", file=sys.stderr)
     except OSError:
         pass  # the exit status reports it too
+
+
+def print_outcome(command: str, status: str, explanation: str | None) -> None:
+    """Print why a run ended as it did, if there is an explanation.
+
+    Args:
+        command: the subcommand.
+        status: the run's last status.
+        explanation: one sentence; it may begin with the status.
+    """
+    if explanation:
+        print_message(command, explanation if explanation.startswith(status) else f"{status}: {explanation}")
 
 
 def shows_colours(stream: TextIO) -> bool:
@@ -150,6 +165,17 @@ class StandardStream(io.RawIOBase):
         return True
 
 
+def _write_readably(error: UnicodeError) -> tuple[str, int]:
+    """Handle characters that an encoding lacks: an ellipsis becomes three dots, others become escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].replace("…", "...")
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+codecs.register_error(_READABLY, _write_readably)
+
+
 def open_stream(fd: int, like: TextIO | None = None) -> TextIO:
     """Return a text stream on standard output or error.
 
@@ -161,7 +187,8 @@ def open_stream(fd: int, like: TextIO | None = None) -> TextIO:
     if like is None:
         return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=fd == _STDERR)
     by_line = getattr(like, "line_buffering", False) or getattr(like, "write_through", False)
-    return io.TextIOWrapper(io.BufferedWriter(raw), like.encoding, like.errors, line_buffering=by_line)
+    errors = _READABLY if like.errors in {"strict", "backslashreplace"} else like.errors
+    return io.TextIOWrapper(io.BufferedWriter(raw), like.encoding, errors, line_buffering=by_line)
 
 
 def waits_for_reader(stream: TextIO | None) -> bool:

@@ -8,6 +8,8 @@ import os
 from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
 from playstream.cli.standalone import standalone_options
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.job.lookup import is_closed
 from playstream.pipeline.tree.directories import absolute_path
 
 
@@ -25,6 +27,10 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Run the playbook; return the exit status."""
     directory, name = os.path.split(absolute_path(os.path.expanduser(flags.playbook)))
+    if not os.path.isdir(directory) and not is_closed(directory):
+        raise ConfigurationError(
+            f"playbook {flags.playbook!r} was not found in {directory!r}, which is not a directory"
+        )
     options = standalone_options(flags)
     options |= {"playbook": name, "project_dir": directory}
     return run_here(flags, options)

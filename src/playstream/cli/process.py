@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playstream.cli.keepalive import liveness_seconds
-from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message
+from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message, print_outcome
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
 from playstream.cli.stored import named_store
 from playstream.interface.display import Display, write_standard_output
 from playstream.interface.plugins import find_plugins
 from playstream.interface.terminal_text import choose_form
+from playstream.pipeline.dialect import UNREAD_LINE
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.io.stdio import claim_input, connect
 from playstream.pipeline.job.ident import check_ident
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from playstream.cli.summary import SummaryObserver
     from playstream.interface.store_observer import StoreObserver
     from playstream.pipeline.io.cancellation import Cancellation
+
+_WRONG_DIALECT = (
+    "This is what ansible-runner's worker says of a stream in playstream's own protocol, which it does not know: add "
+    "--dialect runner to playstream transmit"
+)
 
 
 def set_up(parser: Parser) -> None:
@@ -95,8 +101,8 @@ def run(flags: argparse.Namespace) -> int:
             store_error = store_observer.save(
                 flags.ident, result.status.value, result.rc, result.explanation, result.artifact_dir
             )
-        if result.explanation:
-            print_message("process", f"{result.status.value}: {result.explanation}")
+        hint = f" {_WRONG_DIALECT}" if result.explanation and UNREAD_LINE in result.explanation else ""
+        print_outcome("process", result.status.value, f"{result.explanation or ''}{hint}")
         if summary is not None:
             try:
                 summary.write(flags.summary, result, flags.ident)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def run(flags: argparse.Namespace) -> int:
     """Signal the run and wait for it to end; return the exit status."""
     found = find(note_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
     if not found:
-        print_message("stop", f"no active run{_named(flags.ident)} in {flags.private_data_dir}")
+        print_message("stop", explain_none(flags.private_data_dir, flags.ident))
         return _NOT_FOUND_EXIT_STATUS
     if len(found) > 1:
         idents = ", ".join(item.ident for item in found)
@@ -54,5 +55,10 @@ def run(flags: argparse.Namespace) -> int:
     return 0
 
 
-def _named(ident: str | None) -> str:
-    return "" if ident is None else f" {ident!r}"
+def explain_none(directory: Path, ident: str | None) -> str:
+    """Return a message that says that no run was found in a private data directory, or that there is no directory."""
+    if not os.path.lexists(directory):
+        return f"the private data directory {str(directory)!r} does not exist"
+    if not os.path.isdir(directory):
+        return f"{str(directory)!r} is not a directory: expected the private data directory of a run"
+    return f"no active run{'' if ident is None else f' {ident!r}'} in {directory}"

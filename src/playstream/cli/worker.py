@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from functools import partial
 from pathlib import Path
 
 from playstream.cli.flags import flags_of
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.cli.main import set_up as set_up_subcommand
-from playstream.cli.output import print_message
+from playstream.cli.output import print_message, print_outcome
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
+from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.liveness import check_seconds
 from playstream.pipeline.io.stdio import (
     claim_input,
@@ -34,7 +36,9 @@ def set_up(parser: Parser) -> None:
     parser.forward(flags_of("worker cleanup"))
     cleanup = ("cleanup", "remove directories left by jobs, and container images", set_up_subcommand("worker cleanup"))
     parser.add_commands([cleanup], required=False)
-    parser.set_defaults(for_cleanup=parser.forwarded, usage_error=parser.error, worker_options={})
+    parser.set_defaults(
+        for_cleanup=parser.forwarded, usage_error=parser.error, worker_options={}, allows_terminal=False
+    )
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -44,6 +48,8 @@ def run(flags: argparse.Namespace) -> int:
         flags.usage_error(f"{name} is a flag of worker cleanup: add the word cleanup, or omit the flag")
     if flags.worker_info:
         return _print_worker_info()
+    if not flags.allows_terminal:
+        _refuse_terminal()
     directory = Path(absolute_path(flags.private_data_dir)) if flags.private_data_dir else None
     options = WorkerOptions(
         directory,
@@ -69,9 +75,24 @@ def run(flags: argparse.Namespace) -> int:
         ) as connection,
     ):
         served = work(connection, options=options, cancellation=cancellation)
-        if served.explanation:
-            warn(f"{served.status.value}: {served.explanation}")
+        print_outcome("worker", served.status.value, served.explanation)
     return served.exit_status
+
+
+def _refuse_terminal() -> None:
+    """Check that neither end is a terminal, which would change the bytes of a stream.
+
+    On another host the message is part of what `process` receives. It shows the first bytes only, so `-t` comes early.
+
+    Raises:
+        ConfigurationError: one is.
+    """
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+        if stream is not None and stream.isatty():
+            raise ConfigurationError(
+                f"standard {name} is a terminal, which changes streams. Call ssh, docker or podman without -t. On this "
+                "host use pipes: playstream transmit … | playstream worker | playstream process …"
+            )
 
 
 def _print_worker_info() -> int:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from playstream.pipeline.dialect import Dialect
+from playstream.pipeline.dialect import UNREAD_LINE, Dialect
 from playstream.pipeline.errors import PlaystreamError, ProtocolError, UnsafePath
 
 _NO_TREE = "Failed to extract private data directory on worker."
-_NO_LINE = "Failed to JSON parse a line from transmit stream."
-"""ansible-runner's messages, which controllers search for."""
+"""ansible-runner's message, which controllers search for."""
 
 
 def _explain(error: PlaystreamError) -> str | None:
     if isinstance(error, UnsafePath) or (isinstance(error, ProtocolError) and "archive" in str(error)):
         return _NO_TREE
-    return _NO_LINE if isinstance(error, ProtocolError) else None
+    return UNREAD_LINE if isinstance(error, ProtocolError) else None
 
 
 WORKER_OPTIONS: dict[str, Any] = {"dialect": Dialect.RUNNER, "explain": _explain}

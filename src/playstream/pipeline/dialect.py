@@ -18,6 +18,10 @@ _RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipf
 """ansible-runner's first line, in either direction, after what a login may have printed."""
 ENCRYPTED_START = re.compile(rb"age-encryption\.org/v[0-9]+\n|-----BEGIN AGE ENCRYPTED FILE-----\r?\n")
 """The first line of a stream that age has encrypted, as bytes or as text; see pipeline/io/age.py."""
+UNREAD_LINE = "Failed to JSON parse a line from transmit stream."
+"""The message of ansible-runner's worker when it cannot read a job, which controllers search for."""
+_SHOWN_BY_TERMINAL = re.compile(rb"\xf5\^@playstream|age-encryption\.org/v[0-9]+\r\n->")
+"""The beginning of a stream that a terminal has echoed: NUL as two characters, and line ends as CR LF."""
 _OVERLAP = 64
 """Bytes before the last search that may hold the start of a beginning."""
 
@@ -48,14 +52,20 @@ class FirstBytes:
             data: bytes as they were received; empty at the end of the file.
 
         Raises:
-            RemoteProtocolError: the stream is encrypted.
+            RemoteProtocolError: the stream is encrypted, or a terminal has changed it.
         """
         start = max(0, len(self._held) - _OVERLAP)
         self._held += data
         native = self._held.find(MAGIC_START, start)
         runner = _RUNNER_START.search(self._held, start)
+        echoed = _SHOWN_BY_TERMINAL.search(self._held, start)
         encrypted = ENCRYPTED_START.search(self._held, start)
         plain = [position for position in (native, -1 if runner is None else runner.start()) if position >= 0]
+        if echoed is not None and all(echoed.start() < position for position in plain):
+            raise RemoteProtocolError(
+                "a terminal on the way has changed the stream, or sends the job back: call ssh, docker or podman "
+                "without -t"
+            )
         if encrypted is not None and all(encrypted.start() < position for position in plain):
             raise RemoteProtocolError(
                 "the stream is encrypted with age and this stage has no key: pass the file with the secret key "

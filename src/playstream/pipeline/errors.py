@@ -10,6 +10,7 @@ A message says what was expected, what came, the likely cause, and what to do ne
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 CANCELED_EXIT_STATUS = 254
@@ -20,6 +21,20 @@ USAGE_EXIT_STATUS = 2
 
 MAX_MESSAGE = 8192
 """Maximum length of a message, which has to fit into a record though it may quote the input."""
+
+
+_REMEDIES = {
+    errno.EACCES: "Check its owner and mode, and those of its parent directories",
+    errno.EPERM: "Check its owner and mode, and those of its parent directories",
+    errno.EROFS: "Its file system is read-only: make it writable",
+    errno.ENOSPC: "Free space there",
+    errno.EDQUOT: "Free space there, or raise the quota",
+    errno.EFBIG: "Allow larger files (ulimit -f)",
+    errno.EMFILE: "Allow more open files (ulimit -n)",
+    errno.ENFILE: "Allow more open files (sysctl fs.file-max)",
+}
+_LIMITS = frozenset({errno.EMFILE, errno.ENFILE})
+"""Errors that are not about a certain file."""
 
 
 class PlaystreamError(Exception):
@@ -134,6 +149,11 @@ def shorten(message: str) -> str:
     return message if left_out <= 0 else f"{message[:half]} … ({left_out} characters) … {message[-half:]}"
 
 
+def remedy(error: OSError) -> str:
+    """Return what to do about a file that cannot be read or written, as a sentence without its full stop."""
+    return _REMEDIES.get(error.errno or 0, "Check the file system and its disk")
+
+
 def as_error(caught: PlaystreamError | OSError, host: str = "this host") -> PlaystreamError:
     """Convert what ended a job or a command to a PlaystreamError; an OSError becomes a JobError.
 
@@ -143,8 +163,12 @@ def as_error(caught: PlaystreamError | OSError, host: str = "this host") -> Play
     """
     if isinstance(caught, PlaystreamError):
         return caught
-    where = f"{caught.filename}: " if caught.filename else ""
-    return JobError(f"{host}: a required system call failed: {where}{caught.strerror or caught}")
+    reason = caught.strerror or caught
+    if caught.filename is None:
+        hint = f". {remedy(caught)}" if caught.errno in _LIMITS else ""
+        return JobError(f"{host}: a system call failed: {reason}{hint}")
+    name = caught.filename.decode(errors="replace") if isinstance(caught.filename, bytes) else caught.filename
+    return JobError(f"{host}: {name!r} cannot be used: {reason}. {remedy(caught)}")
 
 
 def error_classes() -> list[type[PlaystreamError]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError
+from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, remedy
 from playstream.pipeline.io.json_text import dump_json
 from playstream.pipeline.io.locks import try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
@@ -98,7 +98,7 @@ class ArtifactDir:
         return self._files is None and self._holds_earlier
 
     def _trouble(self, error: OSError) -> JobError:
-        what, next_step = error.strerror, "Free space there, or check its owner and mode"
+        what, next_step = error.strerror, remedy(error)
         if isinstance(error, (FileExistsError, NotADirectoryError)):
             what = "it, or a parent of it, is a file, a broken link, or something else that is not a directory"
             next_step = "Move that away, or choose another directory with --artifact-dir or -i"

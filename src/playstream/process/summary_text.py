@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import JobError, remedy
 from playstream.pipeline.io.json_text import dump_json
 from playstream.process.summary import LISTS, Summary
 
@@ -80,7 +80,7 @@ class SummaryText:
         except OSError as error:
             raise JobError(
                 f"the results of the run cannot be buffered in {tempfile.gettempdir()!r} for the summary: "
-                f"{error.strerror}. Free space there, or set TMPDIR; the artifacts are complete"
+                f"{error.strerror}. {remedy(error)}, or set TMPDIR; the artifacts are complete"
             ) from None
 
     def _tasks_text(self) -> Iterator[str]:

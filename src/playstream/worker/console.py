@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from playstream.pipeline.errors import remedy
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 
 READ_SIZE: Final = 1 << 16
@@ -63,7 +64,7 @@ class Transcript:
             try:
                 view = view[os.write(self._fd, view) :]
             except OSError as error:
-                self.error = f"{self._path} cannot be written: {error.strerror}. Free space on the worker's host"
+                self.error = f"{self._path} cannot be written: {error.strerror}. {remedy(error)} on the worker's host"
 
     def close(self) -> None:
         """Close the file."""

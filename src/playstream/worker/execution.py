@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playstream.pipeline.errors import JobError, UnsafePath, shorten
+from playstream.pipeline.errors import JobError, UnsafePath, remedy, shorten
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.removal import discard, remove_tree
@@ -97,7 +97,7 @@ class Execution:
         except OSError as error:
             raise outcome.error or JobError(
                 f"the results of the job cannot be written to {str(launch.paths.artifact_dir)!r}: {error.strerror}. "
-                "Free space there, or set TMPDIR to another directory"
+                f"{remedy(error)}, or set TMPDIR to another directory"
             ) from None
         facts = fact_cache_dir(self._job, launch.paths)
         if not passes_link_in(launch.paths.artifact_dir, facts):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from playstream.pipeline.errors import JobError, UnsafePath
+from playstream.pipeline.errors import JobError, UnsafePath, remedy
 from playstream.pipeline.io.removal import discard
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.protocol import Job
@@ -160,10 +160,16 @@ def _copy_project(job: Job, project: Path, spool: Spool) -> Path | None:
         if copied is not None:
             discard(copied)
         raise JobError(
-            f"the project cannot be copied to directory_isolation_base_path {base!r}: {_reason(error)}. Free space "
-            "there, or choose another directory"
+            f"the project cannot be copied to directory_isolation_base_path {base!r}: {_reason(error)}. "
+            f"{_remedy(error)}, or choose another directory"
         ) from None
     return copied
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        return remedy(error)
+    return "Check that the project can be read, and that there is space for a copy"
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import JobError, remedy
 from playstream.pipeline.protocol import Job
 from playstream.worker.paths import Paths
 
@@ -31,7 +31,7 @@ def write_private(path: Path, text: str) -> Path:
             file.write(text)
     except OSError as error:
         raise JobError(
-            f"{str(path)!r} cannot be written: {error.strerror}. Free space there, or set TMPDIR to another directory"
+            f"{str(path)!r} cannot be written: {error.strerror}. {remedy(error)}, or set TMPDIR to another directory"
         ) from None
     return path
 

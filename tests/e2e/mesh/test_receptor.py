@@ -102,7 +102,7 @@ def test_cancel_ends_the_job_and_its_stream(
         mesh.controller.call("work", "cancel", unit)
         # receptor leaves the results of a canceled unit open: the stream's own end is what ends this.
         _, stderr = processing.communicate(timeout=LIMIT_SECONDS)
-    assert (processing.returncode, stderr) == (254, b"playstream process: canceled: canceled by SIGINT\n")
+    assert (processing.returncode, stderr) == (254, b"playstream process: canceled by SIGINT\n")
     artifacts = demo / "artifacts"
     assert (artifacts / "status").read_text() == "canceled"
     assert b"Wait until told to end" in (artifacts / "stdout").read_bytes()

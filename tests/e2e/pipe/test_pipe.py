@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import stat
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.conftest import MakeDir
 from tests.e2e.pipe.sshd import BANNER, NoisySshd
@@ -66,6 +70,22 @@ def test_over_ssh_with_a_noisy_login(stages: Stages, rich_dir: Path, sshd: Noisy
     assert BANNER in run.stderr
     assert "not part of the stream" in run.stderr
     assert stages.leftovers() == []
+
+
+@pytest.mark.parametrize("dialect", ["playstream", "runner"])
+@pytest.mark.parametrize("size", [0, 1 << 20], ids=["small", "large"])
+def test_a_terminal_on_the_way_is_named(
+    stages: Stages, rich_dir: Path, sshd: NoisySshd, dialect: str, size: int
+) -> None:
+    """Quickly: no stage waits until the other side counts as lost. A large job holds every control character."""
+    (rich_dir / "project" / "blob").write_bytes(random.Random(1).randbytes(size))
+    words = ("-p", "site.yml", "--dialect", dialect, "--liveness-seconds", "0")
+    program, *options = sshd.command
+    prefix = (program, "-tt", *options, "exec")
+    run = stages.run(rich_dir, *words, process=("--liveness-seconds", "0"), worker_prefix=prefix)
+    assert run.exit_statuses[2] in {75, 76}, run.stderr
+    assert re.search(r"playstream process: error: .* without -t\b", run.stderr), run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_the_ident_names_the_directory_and_the_events(stages: Stages, rich_dir: Path) -> None:

@@ -57,6 +57,12 @@ def test_the_worker_leaves_nothing(run_of: RunOf, combination: Combination) -> N
         assert list((run.artifacts.parents[2] / "tmp").glob("playstream-*")) == []
 
 
+def test_a_native_stream_into_their_worker_names_the_flag(run_of: RunOf) -> None:
+    run = run_of(Combination(OURS, THEIRS, OURS, "playstream"))
+    assert "add --dialect runner to playstream transmit" in run.stderr
+    assert run.exit_statuses[2] not in {0, FAILED}
+
+
 def test_the_measure_is_what_it_should_be(run_of: RunOf) -> None:
     events = run_of(MEASURE).events
     assert [event["counter"] for event in events] == list(range(1, len(events) + 1))

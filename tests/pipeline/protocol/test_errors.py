@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import runpy
 from pathlib import Path
 
@@ -60,3 +62,23 @@ def test_the_page_has_each_class_with_its_status_and_meaning() -> None:
         rows = [line for line in lines if line.startswith(f"| {cls.exit_status} | `{cls.__name__}` |")]
         assert len(rows) == 1
         assert meaning in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.EACCES, "Check its owner and mode"),
+        (errno.EROFS, "read-only"),
+        (errno.ENOSPC, "Free space"),
+        (errno.EFBIG, "ulimit -f"),
+        (errno.EMFILE, "ulimit -n"),
+        (errno.EIO, "Check the file system"),
+    ],
+)
+@pytest.mark.parametrize("name", ["/x/file", b"/x/file", None])
+def test_an_error_of_the_system_names_its_own_remedy(number: int, expected: str, name: str | bytes | None) -> None:
+    caught = OSError(number, os.strerror(number), name)
+    assert expected in errors.remedy(caught)
+    told = str(errors.as_error(caught))
+    assert os.strerror(number) in told
+    assert (f"'/x/file' cannot be used: {os.strerror(number)}. {errors.remedy(caught)}" in told) is bool(name)

@@ -178,7 +178,8 @@ def test_events_are_counted_without_gaps(counters: list[int]) -> None:
 def test_stages_in_the_wrong_order_are_told_so(direction: Direction, record: Record, hint: str) -> None:
     message = take(RawStream().records(record).data, direction).message
     assert hint in message
-    assert "expected " in message
+    assert message.startswith("expected ")
+    assert message.index(hint) < message.index("is not valid in state")
 
 
 def test_every_kind_of_record_has_a_sample() -> None:

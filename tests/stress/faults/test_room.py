@@ -89,14 +89,14 @@ def test_the_results_of_a_worker_that_there_is_no_room_for(stages: Stages, tmp_p
     worker = stages.start("worker", prefix=("prlimit", "--fsize=4"))
     _, stderr = worker.communicate(job)
     assert worker.returncode == JobError.exit_status, stderr
-    assert b"/stdout cannot be written: File too large. Free space" in stderr
+    assert b"/stdout cannot be written: File too large. Allow larger files (ulimit -f)" in stderr
     assert stages.leftovers() == []
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("run",), b"/run/extravars-1' cannot be written: File too large. Free space there"),
+        (("run",), b"/run/extravars-1' cannot be written: File too large. Allow larger files"),
         (("transmit", "--dialect", "runner"), b"cannot be created in "),
     ],
     ids=["run", "transmit"],

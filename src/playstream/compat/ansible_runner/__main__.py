@@ -62,6 +62,7 @@ def main(sys_args: Sequence[str] | None = None) -> int:
     _check_directory(flags)
     if flags.name == "worker":
         flags.worker_options = WORKER_OPTIONS
+        flags.allows_terminal = True
     if flags.name == "start":
         flags.run = partial(start_in_background, program=_STARTED)
     with _recorded(flags):

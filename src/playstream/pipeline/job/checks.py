@@ -88,7 +88,13 @@ def _suggest(name: str, hints: Mapping[str, Any]) -> str:
 
 def _shown(value: Any, hint: Any) -> str:
     """Return a value's type for a message. The value, which may be secret, is shown only for a choice of words."""
-    is_choice = isinstance(value, str) and any(get_origin(item) is Literal for item in (hint, *get_args(hint)))
+    hints = (hint, *get_args(hint))
+    if isinstance(value, (list, tuple)):
+        items = [get_args(item)[0] for item in hints if get_origin(item) is Sequence]
+        wrong = [item for item in value if not any(_fits(item, kind) for kind in items)]
+        if items and wrong:
+            return f"a list with an item of type {type(wrong[0]).__name__}"
+    is_choice = isinstance(value, str) and any(get_origin(item) is Literal for item in hints)
     return repr(value) if is_choice or isinstance(value, bool) else type(value).__name__
 
 
@@ -122,29 +128,31 @@ def _fits_generic(value: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
     return callable(value) if origin.__name__ == "Callable" else isinstance(value, origin)
 
 
-def _describe(hint: Any) -> str:
-    """Describe a type in words."""
+def _describe(hint: Any, *, many: bool = False) -> str:
+    """Describe a type in words; `many` for the plural."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return f"a {arguments[1]}"
+        return f"{arguments[1]}s" if many else f"a {arguments[1]}"
     if origin in (Union, types.UnionType):
-        return " or ".join(_describe(item) for item in arguments if item is not type(None))
+        return " or ".join(_describe(item, many=many) for item in arguments if item is not type(None))
     if origin is Literal:
         return " or ".join(repr(item) for item in arguments)
     if origin is Sequence:
-        return f"a list of ({_describe(arguments[0])})"
+        return f"{'lists' if many else 'a list'} of {_describe(arguments[0], many=True)}"
     words = {
-        bool: "true or false",
-        int: "an integer",
-        float: "a number",
-        str: "a string",
-        Mapping: "a dict",
-        os.PathLike: "a path",
-        IO: "a file object",
-        UUID: "a UUID",
+        bool: ("true or false", "booleans"),
+        int: ("an integer", "integers"),
+        float: ("a number", "numbers"),
+        str: ("a string", "strings"),
+        Mapping: ("a dict", "dicts"),
+        os.PathLike: ("a path", "paths"),
+        IO: ("a file object", "file objects"),
+        UUID: ("a UUID", "UUIDs"),
     }
     known = words.get(origin or hint)
     if known is not None:
-        return known
+        return known[many]
     is_class = isinstance(hint, type) and not getattr(hint, "_is_protocol", False)
-    return f"an object of {hint.__name__}" if is_class else "a function"
+    if is_class:
+        return f"{'objects' if many else 'an object'} of {hint.__name__}"
+    return "functions" if many else "a function"

@@ -44,7 +44,7 @@ class Lookup:
         delivery: how the directory gets to where the job runs.
 
     Raises:
-        ConfigurationError: `project_dir` would not reach the worker.
+        ConfigurationError: `project_dir` is not a directory, or would not reach the worker.
     """
 
     def __init__(self, private_data_dir: Path | None, project_dir: str | None, delivery: Delivery) -> None:
@@ -57,6 +57,8 @@ class Lookup:
         self._has_project = private_data_dir is not None or bool(project_dir) or not self._look
         self.project_dir = self.relative("project_dir", project_dir) if project_dir else "project"
         """Relative to the private data directory, or absolute."""
+        if project_dir and self._look and self._strict:
+            self._check_project(project_dir)
 
     def relative(self, name: str, path: str) -> str:
         """Return `path` relative to the private data directory; absolute if the job runs in place and it is outside.
@@ -75,6 +77,17 @@ class Lookup:
         raise ConfigurationError(
             f"{name} {path!r} is outside the private data directory {str(self._directory)!r}, so it would not reach "
             "the worker. Move it into the directory"
+        )
+
+    def _check_project(self, named: str) -> None:
+        project = self.base / self.project_dir
+        if is_closed(project):
+            raise closed_error("the project directory", project)
+        if os.path.isdir(project):
+            return
+        wrong = "is not a directory" if os.path.exists(project) else "does not exist"
+        raise ConfigurationError(
+            f"the project directory {named!r} {wrong}: expected an absolute path, or one relative to {str(self.base)!r}"
         )
 
     def playbook(self, playbook: str | None) -> str | None:
@@ -189,10 +202,12 @@ def is_closed(path: str | os.PathLike[str]) -> bool:
 
 
 def closed_error(what: str, path: Path) -> ConfigurationError:
-    """Return the error for a path that this user cannot read, or cannot look up."""
+    """Return the error for a path that this user cannot read, or cannot look up; it names the directory at fault."""
+    parents = (parent for parent in reversed(path.parents) if not os.access(parent, os.X_OK))
+    cause = next(parents, None)
     return ConfigurationError(
-        f"{what} {str(path)!r} cannot be read by this user: check its owner and mode, and those of its parent "
-        "directories"
+        f"{what} {str(path)!r} cannot be read by this user: check "
+        + ("its owner and mode" if cause is None else f"the owner and mode of {str(cause)!r}")
     )
 
 
@@ -205,7 +220,10 @@ def _below(directory: Path, path: str) -> str | None:
 def _list_playbooks(project: Path) -> str:
     if not os.path.isdir(project):
         return ", which does not exist: playbooks belong in project/ of the private data directory"
-    names = sorted(item.name for item in project.iterdir() if item.suffix in {".yml", ".yaml"})
+    try:
+        names = sorted(item.name for item in project.iterdir() if item.suffix in {".yml", ".yaml"})
+    except OSError as error:
+        return f", which cannot be listed by this user ({error.strerror}): check its owner and mode"
     return f"; available: {', '.join(names[:10])}" if names else ", which contains no playbooks"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import frames
 from playstream.pipeline.protocol.compression import Decompressor
+
+_ECHOED = re.compile(rb"\^[@-_].*\^[@-_]", re.DOTALL)
+"""Two control characters as a terminal echoes them, such as ^Z and ^@."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,5 +161,11 @@ class FrameReader:
         """Describe the data received instead of a stream, for messages; None if a stream has begun."""
         if self._token is frames.MARKER or self._buffer.startswith(frames.MAGIC_START, self._position):
             return None
-        noise = self._noise_start + bytes(self._buffer[self._position :][: frames.SHOWN])
-        return f"{self.received} bytes of other output{self._beginning(noise)}"
+        return f"{self.received} bytes of other output{self._beginning(self._foreign())}"
+
+    def seems_echoed(self) -> bool:
+        """Return whether the data received instead of a stream has control characters as a terminal shows them."""
+        return _ECHOED.search(self._foreign()) is not None
+
+    def _foreign(self) -> bytes:
+        return self._noise_start + bytes(self._buffer[self._position :][: frames.SHOWN])

@@ -74,8 +74,10 @@ instead; Log and Heartbeat may come in every state but CLOSED and change nothing
 _ALWAYS = frozenset((Log, Heartbeat))
 
 _HINTS: dict[tuple[Direction, type], str] = {
-    (Direction.RESULT, Job): "This is the output of `playstream transmit`; run `playstream worker` in between",
-    (Direction.JOB, Status): "This is the output of `playstream worker`; pipe it into `playstream process`",
+    (Direction.RESULT, Job): "expected results, got a job: this is the output of `playstream transmit`; "
+    "run `playstream worker` in between",
+    (Direction.JOB, Status): "expected a job, got results: this is the output of `playstream worker`; pipe it into "
+    "`playstream process`",
 }
 
 
@@ -129,4 +131,4 @@ class Order:
             f"expected {', '.join(allowed) or 'nothing'}"
         )
         hint = _HINTS.get((self.direction, type(record)))
-        return f"{text}. {hint}" if hint else text
+        return f"{hint} ({text})" if hint else text

@@ -134,9 +134,14 @@ class Receiver:
         if self.frames.received == 0:
             return (
                 "the stream is empty: expected the output of the previous stage, got nothing. That stage probably "
-                "failed to start; see its messages"
+                "failed to start; see its messages. If it runs over ssh, docker or podman, call these without -t"
             )
         foreign = self.frames.explain_foreign()
+        if foreign is not None and self.frames.seems_echoed():
+            return (
+                f"received no playstream stream, only {foreign}. A terminal on the way probably sends the job back: "
+                "call ssh, docker or podman without -t"
+            )
         if foreign is not None:
             return (
                 f"received no playstream stream, only {foreign}. The command that should write the stream probably "

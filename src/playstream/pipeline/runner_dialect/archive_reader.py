@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-from playstream.pipeline.errors import JobError, RemoteProtocolError
+from playstream.pipeline.errors import JobError, RemoteProtocolError, remedy
 from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
 from playstream.pipeline.protocol import FileData, FileEntry, FileType, Heartbeat, TreeEnd
 from playstream.pipeline.runner_dialect.sorted_rows import SortedRows
@@ -256,8 +256,8 @@ def _missing_parents(path: bytes, open_directories: list[bytes]) -> Iterator[byt
 
 def _no_room(error: OSError) -> JobError:
     return JobError(
-        f"the archive in the stream cannot be stored in {tempfile.gettempdir()!r}: {error.strerror}. Free space there "
-        "or set TMPDIR"
+        f"the archive in the stream cannot be stored in {tempfile.gettempdir()!r}: {error.strerror}. "
+        f"{remedy(error)}, or set TMPDIR"
     )
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO
 
-from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.errors import ConfigurationError, JobError, remedy
 from playstream.pipeline.protocol import FileData, FileEntry, FileType, TreeEnd
 from playstream.pipeline.tree.paths import printable
 
@@ -315,5 +315,5 @@ def _local_time(seconds: int) -> tuple[int, int, int, int, int, int]:
 def _no_room(error: OSError) -> JobError:
     return JobError(
         f"the archive for ansible-runner's protocol cannot be created in {tempfile.gettempdir()!r}: {error.strerror}. "
-        "Free space there, set TMPDIR, or use the native dialect, which needs no archive"
+        f"{remedy(error)}, set TMPDIR, or use the native dialect, which needs no archive"
     )

@@ -208,7 +208,7 @@ class RunnerRecords:
         kwargs = values.get("kwargs")
         if "status" in values or "event" in values:
             raise RemoteProtocolError(
-                "expected a job, got results. This is the output of a worker; pipe it into `playstream process`"
+                "expected a job, got results: this is the output of a worker; pipe it into `playstream process`"
             )
         if isinstance(kwargs, dict):
             self._kwargs = kwargs
@@ -217,7 +217,8 @@ class RunnerRecords:
         values = line.values
         if "kwargs" in values:
             raise RemoteProtocolError(
-                "expected results, got a job. This is the output of transmit; run `playstream worker` in between"
+                "expected results, got a job: this is the output of transmit; run `playstream worker` in between. "
+                "If it does run, a terminal on the way sends the job back: call ssh, docker or podman without -t"
             )
         if "status" in values:
             self._take_status(values)

@@ -36,6 +36,13 @@ _HINTS = {
     "playstream's: ?options=-c%20statement_timeout%3D600s at the end of the URL",
 }
 """Messages by SQLSTATE."""
+_FILE_HINTS = {
+    "disk is full": "Free space there",
+    "readonly": "Check the owner and mode of the file and of its directory",
+    "unable to open": "Check the owner and mode of the file and of its directory",
+    "not a database": "Choose another file for the store",
+}
+"""Messages by a part of SQLite's own."""
 
 # Both log errors that they raise anyway. Without a handler, logging would write them to standard error.
 for _name in ("sqlalchemy", "psycopg"):
@@ -203,7 +210,7 @@ class Store:
         elif "locked" in said:
             hint = f"Another process has been writing to it for {self._patience.lock:g} s. Check what it is doing"
         else:
-            hint = "Check the mode and the free space of the file and its directory, and that it is a store"
+            hint = next((hint for word, hint in _FILE_HINTS.items() if word in said), "Check the file and its disk")
         raise StoreError(f"the store {self.shown} cannot be used: {said}. {hint}") from None
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from playstream.pipeline.errors import StoreError
+from playstream.pipeline.errors import StoreError, remedy
 
 IN_MEMORY = 8 << 20
 """Number of characters of rows' texts that are kept in memory."""
@@ -71,7 +71,7 @@ class RowBuffer:
         except OSError as error:
             raise StoreError(
                 f"the run's results cannot be buffered in {tempfile.gettempdir()!r} for the store: {error.strerror}. "
-                "Free space there, or set TMPDIR; nothing was written to the store"
+                f"{remedy(error)}, or set TMPDIR; nothing was written to the store"
             ) from None
         yield from self._rows
 

@@ -49,6 +49,18 @@ def _forget_environment(res: dict[str, Any]) -> None:
                 _forget_environment(item)
 
 
+def _resolved_action(task: Any) -> str | None:
+    """Return the full name of a task's action; None if it is a template that Ansible has not evaluated yet.
+
+    Newer versions of Ansible print a warning if a callback asks for it then.
+    """
+    known = getattr(task, "_resolved_action", None)
+    if known is None and "{{" in str(task.action):
+        return None
+    name: str | None = known or getattr(task, "resolved_action", task.action)
+    return name
+
+
 def guarded(method: Callable[..., None]) -> Callable[..., None]:
     """Guard a method that is not called for each host. Methods that are include this code, to save page faults."""
 
@@ -108,7 +120,7 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         context = self._tasks.get(key)
         if context is None or context.fields["task"] != name:
             about = {"task": name, "task_uuid": key, "task_action": task.action}
-            about["resolved_action"] = getattr(task, "resolved_action", task.action)
+            about["resolved_action"] = _resolved_action(task)
             about["task_args"] = ""
             if hasattr(task, "get_path"):
                 about["task_path"] = task.get_path()
