@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _SIOCOUTQ = 0x5411
+CAPACITY = 1 << 20
+"""Bytes that a pipe may hold, which any user may ask for (/proc/sys/fs/pipe-max-size)."""
 
 
 class Kind(StrEnum):
@@ -64,13 +66,15 @@ class Fault:
         """The end that a stage reads: a socket of a pair, so that it goes both ways.
 
         Args:
-            data: what is sent into the link; before a stall no more than the link holds.
+            data: what is sent into the link; before a stall at most CAPACITY bytes.
         """
+        if self.kind is Kind.STALL:
+            with _stalled(b"".join(self.apply(data))) as stalled:
+                yield stalled
+            return
         ours, theirs = socket.socketpair()
         feeder = threading.Thread(target=self._feed, args=(theirs, self.apply(data)))
         feeder.start()
-        if self.kind is Kind.STALL:  # what comes before it is there before anybody counts silence
-            feeder.join()
         try:
             yield ours.fileno()
         finally:
@@ -87,10 +91,24 @@ class Fault:
                     os.sched_yield()
             if self.kind is Kind.ONE_WAY:
                 end.shutdown(socket.SHUT_WR)
-            elif self.kind is not Kind.STALL:
+            else:
                 end.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the reader has had enough
+
+
+@contextmanager
+def _stalled(data: bytes) -> Iterator[int]:
+    """The reading end of a pipe that holds `data`, and stays open. It is all there before anybody counts silence."""
+    reading, writing = os.pipe()
+    try:
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, CAPACITY)
+        os.set_blocking(writing, False)
+        assert os.write(writing, data) == len(data) if data else True
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _unread(end: socket.socket) -> bool:

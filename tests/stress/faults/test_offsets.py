@@ -40,3 +40,9 @@ def test_a_fault_at_many_bytes(
             check(session, fault, tmp_path)
         except Exception as error:
             raise AssertionError(f"{session}: {fault}") from error
+
+
+def test_a_stall_late_in_a_large_session(tmp_path: Path) -> None:
+    """More comes before it than a socket holds."""
+    session = results(Dialect.RUNNER, 400, 400, 100_000)
+    check_results(session, Fault(Kind.STALL, len(session.data) - 10), tmp_path)
