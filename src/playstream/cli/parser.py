@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from signal import SIG_UNBLOCK, SIGINT, pthread_sigmask
 from typing import Any
 
@@ -104,7 +104,7 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Extend the base class: suggest a subcommand for one that does not exist."""
-        if value not in self.commands and isinstance(action, argparse._SubParsersAction):
+        if value not in self.commands and isinstance(action.choices, Mapping):  # only those of subcommands are one
             known = ", ".join(self.commands)
             raise argparse.ArgumentError(
                 action, f"invalid choice: {value!r}{_did_you_mean(value, self.commands)} (choose from {known})"
