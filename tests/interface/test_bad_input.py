@@ -212,3 +212,25 @@ def test_names_that_there_are_not() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nope'"):
         _ = playstream.interface.nope  # type: ignore[attr-defined]
     assert set(playstream.__all__) <= set(dir(playstream))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "private_data_dir",
+        "playbook",
+        "inventory",
+        "project_dir",
+        "roles_path",
+        "role",
+        "extravars",
+        "artifact_dir",
+        "ident",
+    ],
+)
+def test_a_nul_in_a_path_or_name(name: str, demo: Path) -> None:
+    what = {} if name == "role" else {"playbook": "site.yml"}
+    options: Any = {"private_data_dir": demo, **what, name: "a\0b"}
+    with pytest.raises(playstream.ConfigurationError, match=r"a\\x00b|contains a NUL"):
+        playstream.run(quiet=True, **options)
+    assert not (demo / "artifacts").exists()

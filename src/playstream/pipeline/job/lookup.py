@@ -196,7 +196,7 @@ def is_closed(path: str | os.PathLike[str]) -> bool:
         os.stat(path)
     except PermissionError:
         return True
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL, so no such path exists
         return False
     return False
 

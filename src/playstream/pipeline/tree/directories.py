@@ -91,8 +91,10 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
     """Return an absolute path, as os.path.abspath does.
 
     Raises:
-        ConfigurationError: it is relative to a current directory that cannot be found.
+        ConfigurationError: it contains a NUL, or is relative to a current directory that cannot be found.
     """
+    if "\0" in os.fspath(path):
+        raise ConfigurationError(f"{os.fspath(path)!r} is not a path: it contains a NUL")
     return os.path.normpath(os.path.join("" if os.path.isabs(path) else current_directory(), path))
 
 
