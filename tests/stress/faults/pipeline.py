@@ -121,7 +121,7 @@ class Pipeline:
         ended = self.processes["process"].returncode
         assert (ended == 0) == (status == "successful"), (status, ended)
         if status in {"error", "canceled"}:
-            assert f"playstream process: {status}: " in self.text("process"), self.text("process")
+            assert f"playstream process: {status}" in self.text("process"), self.text("process")
 
     def check_nothing_left(self) -> None:
         """No spool is left, or the next worker removes it.
