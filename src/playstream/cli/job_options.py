@@ -207,7 +207,6 @@ def split_assignments(source: str, text: str) -> list[tuple[str, str]]:
 
 
 def _literal(text: str) -> Any:
-
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -24,6 +24,7 @@ from playstream.cli.flags import (
     list_commands,
     takes_value,
 )
+from playstream.pipeline.errors import did_you_mean
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -100,14 +101,14 @@ class Parser(argparse.ArgumentParser):
         knowing = [command for command in list_commands() if any(name in item.names for item in flags_of(command))]
         if knowing:
             return f" ({name} is a flag of {', '.join(knowing)})"
-        return _did_you_mean(name, self._option_string_actions) if name.startswith("--") else ""
+        return did_you_mean(name, self._option_string_actions) if name.startswith("--") else ""
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Extend the base class: suggest a subcommand for one that does not exist."""
         if value not in self.commands and isinstance(action.choices, Mapping):  # only those of subcommands are one
             known = ", ".join(self.commands)
             raise argparse.ArgumentError(
-                action, f"invalid choice: {value!r}{_did_you_mean(value, self.commands)} (choose from {known})"
+                action, f"invalid choice: {value!r}{did_you_mean(value, self.commands)} (choose from {known})"
             )
         super()._check_value(action, value)
 
@@ -232,10 +233,3 @@ def join_dashed_values(words: Iterable[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415 - most command lines have no mistakes
-
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.cli.parser import Parser
 from playstream.cli.stored import find_store
-from playstream.cli.tables import Column, absolute, print_record, print_table, relative, terminal_width
+from playstream.cli.tables import ELLIPSIS, Column, absolute, print_record, print_table, relative, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _LISTED = 8
 """How many names a message lists."""
-_ELLIPSIS = "…"
 _RUN = [Column(name) for name in ("IDENT", "STATUS", "RC", "STARTED", "ENDED", "PLAYBOOK", "EXPLANATION")]
 _HOSTS = (
     Column("HOST", least=12),
@@ -134,7 +133,7 @@ def _find(store: Store, ident: str) -> RunDetail:
     found = show_run(store, ident)
     if found is not None:
         return found
-    beginning = ident.removesuffix(_ELLIPSIS)  # as a table on a terminal shows it
+    beginning = ident.removesuffix(ELLIPSIS)  # as a table on a terminal shows it
     names = find_idents(store, beginning, limit=_LISTED + 1) if beginning else []
     if len(names) > 1:
         more = " and others" if len(names) > _LISTED else ""

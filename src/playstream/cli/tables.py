@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 BATCH_ROWS = 1000
 BATCH_CHARACTERS = 2**20
 GAP = 2
-_ELLIPSIS = "…"
+ELLIPSIS = "…"
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _SHORT_UUID = 8
 _LABEL_WIDTH = 13
@@ -120,7 +120,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        return text.replace(_ELLIPSIS, "~").encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
+        return text.replace(ELLIPSIS, "~").encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
     return text
 
 
@@ -244,8 +244,8 @@ def cut(text: str, width: int, *, keep_end: bool = False) -> str:
     if cells(text) <= width:
         return text
     if keep_end:
-        return _ELLIPSIS + _head(text[::-1], width - 1)[::-1]
-    return _head(text, width - 1) + _ELLIPSIS
+        return ELLIPSIS + _head(text[::-1], width - 1)[::-1]
+    return _head(text, width - 1) + ELLIPSIS
 
 
 def _head(text: str, width: int) -> str:

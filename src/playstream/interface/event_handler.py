@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, ClassVar, TypeVar
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, did_you_mean
 
 EVENT_NAMES = (
     "playbook_on_start",
@@ -243,8 +242,7 @@ def _advice(name: str) -> str:
         )
     if known != name and known in (*EVENT_NAMES, *_OWN_NAMES):
         return f"is called {known!r} here"
-    close = difflib.get_close_matches(known, (*EVENT_NAMES, *_OWN_NAMES), n=1)
-    guess = f"; did you mean {close[0]!r}?" if close else "; docs/event-schema.json lists the events."
+    guess = did_you_mean(known, (*EVENT_NAMES, *_OWN_NAMES)) or "; docs/event-schema.json lists the events."
     return (
         f"is not the name of an event{guess} Start the name of a method for other purposes with an underscore, or "
         "decorate the method with @EventHandler.ordinary"

@@ -11,6 +11,7 @@ A message says what was expected, what came, the likely cause, and what to do ne
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from typing import ClassVar
 
 CANCELED_EXIT_STATUS = 254
@@ -152,6 +153,14 @@ def shorten(message: str) -> str:
 def remedy(error: OSError) -> str:
     """Return what to do about a file that cannot be read or written, as a sentence without its full stop."""
     return _REMEDIES.get(error.errno or 0, "Check the file system and its disk")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message that suggests the word in `known` that is most like `word`; empty if none is."""
+    import difflib  # noqa: PLC0415 - most runs have no mistakes
+
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def as_error(caught: PlaystreamError | OSError, host: str = "this host") -> PlaystreamError:

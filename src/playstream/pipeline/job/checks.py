@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from functools import cache
 from typing import IO, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, did_you_mean
 
 
 def check_options(given: Mapping[str, Any], kind: type, function: str) -> dict[str, Any]:
@@ -82,8 +81,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _suggest(name: str, hints: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, hints, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ". docs/python.md lists them"
+    return did_you_mean(name, hints) or ". docs/python.md lists them"
 
 
 def _shown(value: Any, hint: Any) -> str:
