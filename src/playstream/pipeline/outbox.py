@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import PlaystreamError, SilentPeer, as_error
+from playstream.pipeline.errors import LinkError, PlaystreamError, SilentPeer, as_error
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
@@ -105,21 +105,23 @@ class Outbox:
         """Set the run's name, if the dialect sends it."""
         self.start(self._dialect).name(ident)
 
-    def close(self) -> None:
-        """Write the waiting records and the end of the stream; wait until that is done or has failed."""
+    def close(self, look: Callable[[], None] = lambda: None) -> None:
+        """Write the waiting records and the end of the stream; wait until that is done or has failed.
+
+        Args:
+            look: called every LOOK_SECONDS while waiting; may raise.
+        """
         self._mailbox.close()
         self.start(self._dialect)
-        while self.busy:
-            self.wait()
+        while self._thread is not None and self._thread.is_alive() and self._mailbox.error is None:
+            self._thread.join(LOOK_SECONDS)
+            look()
             self.check()
 
-    @property
-    def busy(self) -> bool:
-        """True while something may still be written."""
-        return self._thread is not None and self._thread.is_alive() and self._mailbox.error is None
-
-    def wait(self) -> None:
-        """Wait for LOOK_SECONDS, or until all is written or writing has failed."""
+    def drop(self) -> None:
+        """Drop what was not written yet, without waiting for a blocked write."""
+        self._mailbox.fail(LinkError("the stream was broken off"))
+        self._mailbox.close()
         if self._thread is not None:
             self._thread.join(LOOK_SECONDS)
 

@@ -167,10 +167,7 @@ class _JobLink:
         Raises:
             PlaystreamError: as for `send`.
         """
-        self._mailbox.close()
-        while self._outbox.busy:
-            self._outbox.wait()
-            self._check()
+        self._outbox.close(self._look)
         if self._mailbox.error is not None:
             raise self._mailbox.error
 
@@ -202,9 +199,7 @@ class _JobLink:
 
     def close(self) -> None:
         """Drop what was not written yet, without waiting for a blocked write."""
-        self._mailbox.fail(LinkError("the stream was broken off"))
-        self._mailbox.close()
-        self._outbox.wait()
+        self._outbox.drop()
 
     def _check(self) -> None:
         self._look()
