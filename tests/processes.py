@@ -16,6 +16,20 @@ MODES_BIND: tuple[str, ...] = (
 """Words before a command that is to run as a user whom modes bind: not the root that the tests may run as."""
 MOUNTS_ALONE: tuple[str, ...] = ("unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]))
 """Words before a command that is to mount file systems which nobody else sees."""
+BECOMES_NOBODY = """
+import importlib, os, pkgutil
+import playstream
+
+if os.geteuid() == 0:
+    for module in pkgutil.walk_packages(playstream.__path__, "playstream."):
+        if module.name.split(".")[1] not in {"__main__", "compat", "plugin"}:
+            importlib.import_module(module.name)
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+"""
+"""The part of a Python program after which it is no longer root. It loads all of playstream before, because root's
+checkout may lie where nobody else can read it."""
 
 
 def heed_interrupts() -> None:

@@ -13,17 +13,13 @@ import pytest
 from playstream.pipeline.protocol import FileEntry, Job
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir
+from tests.processes import BECOMES_NOBODY
 from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_records
 
-AS_SOMEBODY_ELSE = """
-import os, sys
-from playstream.cli.main import main, make_parser
-import playstream.cli.signals, playstream.cli.keepalive, playstream.pipeline.io.encryption
-import playstream.transmit.sending, playstream.pipeline.job.job_fields
-make_parser()
-# Everything is loaded: somebody else may not be able to read this Python. Root may read everything, so it is not asked.
-if os.geteuid() == 0:
-    os.setresuid(65534, 65534, 65534)
+AS_SOMEBODY_ELSE = f"""{BECOMES_NOBODY}
+import sys
+from playstream.cli.main import main
+
 sys.exit(main(["transmit", sys.argv[1], "-p", "site.yml"]))
 """
 

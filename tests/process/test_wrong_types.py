@@ -19,6 +19,7 @@ from playstream.pipeline.job.ident import KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_
 from playstream.pipeline.protocol import Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.artifacts import ArtifactDir
+from tests.processes import BECOMES_NOBODY
 from tests.stress.hostile.place import call_process, open_place
 from tests.stress.hostile.streams import (
     ROOT,
@@ -116,17 +117,13 @@ def test_a_run_replaces_whatever_is_in_its_place(make: Callable[[Path], Any]) ->
         assert {name for name in answer.kept if (place.target / name).is_dir()} == {"fact_cache", "job_events", "x"}
 
 
-AS_A_USER = """
-import os, sys
+AS_A_USER = f"""{BECOMES_NOBODY}
+import sys
 from pathlib import Path
-import playstream.pipeline.job.fact_cache, playstream.pipeline.io.removal
 from playstream.pipeline.io.stdio import Connection
 from playstream.process.receiving import process
 from playstream.process import Observer
-if os.geteuid() == 0:
-    os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
+
 for mode in (0, 0o100, 0o400, 0o555):
     target = Path(sys.argv[1], str(mode))
     for name in sys.argv[2:]:

@@ -12,15 +12,12 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.io.removal import remove_tree
+from tests.processes import BECOMES_NOBODY
 
-PROGRAM = """
+PROGRAM = f"""{BECOMES_NOBODY}
 import resource, sys
 from playstream.pipeline.io.removal import remove_tree
-import os
-if os.geteuid() == 0:
-    os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
+
 root = sys.argv[1]
 exec(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))

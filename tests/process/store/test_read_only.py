@@ -15,25 +15,24 @@ import pytest
 
 from playstream.process.store import StoreError, iter_results, list_runs, open_store
 from tests.process.store.events import deployment, many_results, save
-from tests.processes import MOUNTS_ALONE
+from tests.processes import BECOMES_NOBODY, MOUNTS_ALONE
 
-PROGRAM = """
+PROGRAM = f"""
+BECOMES_NOBODY = {BECOMES_NOBODY!r}
 import os, sys
 from playstream.cli.main import main
 
 path, own = sys.argv[1:3]
 main(["show", "nightly", "--store", own, "--json"])  # so that all is loaded which only another user may read, maybe
 print()
-if os.geteuid() == 0 and sys.argv[3] == "user":
-    os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
+if sys.argv[3] == "user":
+    exec(BECOMES_NOBODY)
 codes = [
     main(["runs", "--store", path]),
     main(["show", "nightly", "--store", path, "--json"]),
     main(["process", os.path.dirname(own), "--store", path]),
 ]
-sys.stderr.write(f"{codes}\\n")
+sys.stderr.write(f"{{codes}}\\n")
 """
 WRITE_REFUSED = ("readonly database", "unable to open database file")
 

@@ -27,6 +27,8 @@ def read_text(path: Path, directory: Path) -> str | None:
     Raises:
         ConfigurationError: it is of another type, too large, not UTF-8, or cannot be read.
     """
+    if "\0" in str(path):
+        return None  # there is no such file, and Python has a bare ValueError for it
     try:
         data = _read(path, directory)
         text = data.decode("utf-8")
@@ -36,8 +38,6 @@ def read_text(path: Path, directory: Path) -> str | None:
         raise ConfigurationError(
             f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x} at position {error.start}"
         ) from None
-    except ValueError:
-        return None  # a NUL in the path: there is no such file
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
