@@ -39,7 +39,25 @@ _PLACES = {
     "playstream.interface.runner": ("Runner",),
     "playstream.interface.run_code": ("RunCode",),
     "playstream.interface.running": ("init_runner", "run", "run_async"),
-    "playstream.pipeline.errors": ("CallbackError", "ConfigurationError", "PlaystreamError"),
+    "playstream.pipeline.errors": (
+        "CallbackError",
+        "ConfigurationError",
+        "ExecutableNotFound",
+        "IncompleteStream",
+        "JobError",
+        "LimitExceeded",
+        "LinkError",
+        "LocalProtocolError",
+        "OutputError",
+        "PlaystreamError",
+        "ProtocolError",
+        "RemoteProtocolError",
+        "SilentPeer",
+        "StoreError",
+        "UnsafePath",
+        "WorkerError",
+    ),
+    "playstream.process.task_results": ("ItemResult", "TaskResult", "TaskResults"),
 }
 
 

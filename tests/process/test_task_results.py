@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -15,6 +17,9 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 import playstream
+from playstream.process.event_data import CENSORED
+from playstream.process.store.result_json import encode_res
+from playstream.process.summary import summarize
 from playstream.process.task_results import ItemResult, TaskResult, TaskResults, make_result
 
 SECRET = "opensesame7"  # noqa: S105 - the word that no_log must hide
@@ -187,14 +192,58 @@ def test_no_log_stays_hidden(results: TaskResults) -> None:
     item = one(results, "Secret loop").items[0]
     assert item.item is None
     assert "censored" in item.res
-    assert SECRET not in repr(list(results))
+    assert SECRET not in repr([asdict(result) for result in results])
+
+
+def private_keys(value: object) -> set[str]:
+    """Ansible's private keys at any depth."""
+    if isinstance(value, Mapping):
+        return {key for key in value if key.startswith("_ansible_")}.union(*map(private_keys, value.values()))
+    return set().union(*map(private_keys, value)) if isinstance(value, (list, tuple)) else set()
+
+
+def test_ansibles_private_keys_are_in_the_events_only(results: TaskResults) -> None:
+    events = real_events()
+    assert "_ansible_no_log" in private_keys([event["event_data"].get("res") for event in events])
+    assert any(
+        private_keys(event["event_data"]["res"].get("results")) for event in events if "res" in event["event_data"]
+    )
+    assert private_keys([asdict(result) for result in results]) == set()
+    assert private_keys(summarize(events, ident="1", status="failed", rc=4)) == set()
+    stored = [encode_res(event["event_data"].get("res"))[0] for event in events]
+    assert not any("_ansible_" in text for text in stored if text is not None)
+
+
+def test_what_the_module_returned_under_such_names_below_is_kept() -> None:
+    res = {"_ansible_parsed": True, "a": {"_ansible_x": 1}, "results": [{"_ansible_x": 1, "b": 2}, 3]}
+    result = make_result({"event": "runner_on_ok", "event_data": {"host": "node1", "res": res}})
+    assert result is not None
+    assert result.res == {"a": {"_ansible_x": 1}, "results": [{"b": 2}, 3]}
+
+
+@pytest.mark.parametrize("mark", [True, "yes", 1])
+def test_what_is_marked_as_hidden_is_hidden(mark: object) -> None:
+    """Ansible and the callback plugin hide it; a worker that is not trusted may not."""
+    res = {"_ansible_no_log": mark, "stdout": SECRET, "changed": True}
+    data = {"host": "node1", "task_uuid": "t", "res": {"results": [res, {"item": 2}], "changed": True}}
+    results = TaskResults(
+        [
+            {"event": "runner_on_ok", "event_data": {"host": "node1", "res": res}},
+            {"event": "runner_item_on_ok", "event_data": {**data, "res": res}},
+            {"event": "runner_on_ok", "event_data": data},
+        ]
+    )
+    hidden, loop = results
+    assert (hidden.res, hidden.changed) == ({"censored": CENSORED}, False)
+    assert loop.res == {"results": [{"censored": CENSORED}, {"item": 2}], "changed": True}
+    assert (loop.items[0].item, loop.items[0].res) == (None, {"censored": CENSORED})
 
 
 def test_incrementally(results: TaskResults) -> None:
     again = TaskResults()
     added = [result for event in real_events() if (result := again.add(event)) is not None]
     assert added == list(again) == list(results)
-    assert repr(again) == f"<TaskResults: {len(results)} of 3 hosts>"
+    assert repr(again) == f"<TaskResults: {len(results)} results of 3 hosts>"
 
 
 def test_results_are_hashable_and_fixed(results: TaskResults) -> None:

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any, TextIO, assert_type
 
 import playstream
-from playstream import CallbackError, ConfigurationError, EventStream, PlaystreamError, Runner, RunnerConfig
+from playstream import (
+    CallbackError,
+    ConfigurationError,
+    EventStream,
+    ItemResult,
+    PlaystreamError,
+    RunCode,
+    Runner,
+    RunnerConfig,
+    TaskResult,
+    TaskResults,
+)
 
 
 def keep(event: dict[str, Any]) -> bool:
@@ -48,6 +59,11 @@ def sync(directory: Path) -> None:
     assert_type(runner.host_events("x"), Iterator[dict[str, Any]])
     assert_type(runner.get_fact_cache("x"), dict[str, Any])
     assert_type(runner.config, RunnerConfig)
+    assert_type(runner.run_code, RunCode)
+    assert_type(RunCode.FAILED_HOSTS in runner.run_code, bool)
+    assert_type(runner.results, TaskResults)
+    assert_type(runner.results.by_host["x"], list[TaskResult])
+    assert_type(next(iter(runner.results)).items, tuple[ItemResult, ...])
     assert_type(runner.config.env, dict[str, str])
     assert_type(playstream.run_async(module="ping", inventory=["a,"]), tuple[threading.Thread, Runner])
     assert_type(playstream.run_command("ls", ["-l"]), tuple[str, str, int | None])
@@ -57,7 +73,7 @@ def sync(directory: Path) -> None:
     assert_type(playstream.get_ansible_config("dump"), tuple[str, str])
     try:
         playstream.run(playbook="x", extravars={"a": [1]}, envvars={"A": 1}, roles_path=[directory], tags=["a"])
-    except (ConfigurationError, CallbackError, PlaystreamError) as error:
+    except (ConfigurationError, CallbackError, playstream.JobError, playstream.StoreError, PlaystreamError) as error:
         print(error.exit_status)
 
 

@@ -30,7 +30,23 @@ if TYPE_CHECKING:
     from playstream.interface.running import run_async as run_async
     from playstream.pipeline.errors import CallbackError as CallbackError
     from playstream.pipeline.errors import ConfigurationError as ConfigurationError
+    from playstream.pipeline.errors import ExecutableNotFound as ExecutableNotFound
+    from playstream.pipeline.errors import IncompleteStream as IncompleteStream
+    from playstream.pipeline.errors import JobError as JobError
+    from playstream.pipeline.errors import LimitExceeded as LimitExceeded
+    from playstream.pipeline.errors import LinkError as LinkError
+    from playstream.pipeline.errors import LocalProtocolError as LocalProtocolError
+    from playstream.pipeline.errors import OutputError as OutputError
     from playstream.pipeline.errors import PlaystreamError as PlaystreamError
+    from playstream.pipeline.errors import ProtocolError as ProtocolError
+    from playstream.pipeline.errors import RemoteProtocolError as RemoteProtocolError
+    from playstream.pipeline.errors import SilentPeer as SilentPeer
+    from playstream.pipeline.errors import StoreError as StoreError
+    from playstream.pipeline.errors import UnsafePath as UnsafePath
+    from playstream.pipeline.errors import WorkerError as WorkerError
+    from playstream.process.task_results import ItemResult as ItemResult
+    from playstream.process.task_results import TaskResult as TaskResult
+    from playstream.process.task_results import TaskResults as TaskResults
 else:
 
     def __getattr__(name: str) -> Any:

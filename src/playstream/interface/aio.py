@@ -44,6 +44,9 @@ class EventStream:
         self._run: _Run | None = None
         self._queue: _Queue = asyncio.Queue(_AHEAD)
 
+    def __repr__(self) -> str:
+        return f"<EventStream: {'not started' if self.runner is None else repr(self.runner)}>"
+
     def __aiter__(self) -> AsyncGenerator[dict[str, Any], None]:
         """Return the only iterator.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from playstream.interface.config import RunnerConfig
+from playstream.interface.describing import quote
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.job.isolation import read_isolation
@@ -54,6 +55,10 @@ class CommandConfig(RunnerConfig):
         self._words = [executable_cmd, *cmdline_args]
         self._mounts = find_mounts(cmdline_args, self._caller_cwd)
         self._descriptors = descriptors
+
+    def describe(self) -> str:
+        """Return the name of the program, without its arguments, which may be secrets."""
+        return f"command {quote(self._words[0])}" if getattr(self, "_words", None) else ""
 
     @property
     def outputs(self) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from playstream.interface.describing import describe_job, quote
 from playstream.interface.options import RunOptions
 from playstream.interface.prepared_run import PreparedRun
 from playstream.pipeline.errors import ConfigurationError
@@ -77,6 +78,16 @@ class RunnerConfig:
         self._temporary: PrivateDirectory | None = None
         self._prepared_run: PreparedRun | None = None
         check_ident(self.ident or "x")
+
+    def __repr__(self) -> str:
+        """Say what is run and where. The repr contains no arguments, variables or passwords."""
+        where = f"in {quote(self.private_data_dir)}" if getattr(self, "private_data_dir", None) else ""
+        what = " ".join(filter(None, (self.describe(), where)))
+        return f"<{type(self).__name__} {quote(getattr(self, 'ident', ''))}{what and f': {what}'}>"
+
+    def describe(self) -> str:
+        """Return what is run, such as `playbook 'site.yml'`; '' if that is unknown."""
+        return describe_job(getattr(self, "options", {}))
 
     @property
     def artifact_base(self) -> Path | None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class EventLog:
             self.ended = True
             self._changed.notify_all()
 
-    def read(self, artifact_dir: Path) -> Iterator[dict[str, Any]]:
+    def read(self, artifact_dir: Path) -> Generator[dict[str, Any], None, None]:
         """Yield every event; during the run, yield each as soon as it is available.
 
         Before the run begins, yield the events of an earlier run in the same directory.
@@ -73,6 +73,32 @@ class EventLog:
 
     def _may_wait(self) -> bool:
         return not self.ended and threading.get_ident() != self._writer
+
+
+class Events(Iterator[dict[str, Any]]):
+    """Reads the events of a run, each once, and says how far it has come.
+
+    Args:
+        events: the events.
+        run: returns the name of the run.
+    """
+
+    def __init__(self, events: Generator[dict[str, Any], None, None], run: Callable[[], str]) -> None:
+        self._events = events
+        self._run = run
+        self._read = 0
+
+    def __next__(self) -> dict[str, Any]:
+        event = next(self._events)
+        self._read += 1
+        return event
+
+    def __repr__(self) -> str:
+        return f"<Events of run {self._run()}: {self._read} read>"
+
+    def close(self) -> None:
+        """Stop reading, like a generator."""
+        self._events.close()
 
 
 def _read_event(path: Path) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.event_log import EventLog
+from playstream.interface.describing import quote
+from playstream.interface.event_log import EventLog, Events
 from playstream.pipeline.errors import ConfigurationError, JobError, UnsafePath
 from playstream.pipeline.io.json_text import is_json
 from playstream.pipeline.job.fact_cache import read_facts, write_facts
@@ -112,6 +113,9 @@ class Results:
             >>> for event in runner.events:  # doctest: +SKIP
             ...     print(event["event"])
         """
+        return Events(self._read_events(), lambda: quote(self.config.ident))
+
+    def _read_events(self) -> Generator[dict[str, Any], None, None]:
         # The generator references this object, which keeps the artifacts of a run from memory.
         yield from self._log.read(self.artifact_path)
 

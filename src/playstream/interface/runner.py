@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from playstream.interface.config import RunnerConfig
+from playstream.interface.describing import make_html, quote
 from playstream.interface.event_handler import expand_handler
 from playstream.interface.handlers import Handlers, as_result, take_handlers
 from playstream.interface.local import local_records
@@ -16,12 +17,13 @@ from playstream.interface.options import RunOptions
 from playstream.interface.results import Results
 from playstream.interface.run_code import RunCode
 from playstream.interface.watched_run import INTERRUPTED_REASON, WatchedRun
-from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError, JobError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.protocol import Status, StatusName
-from playstream.process.summary import summarize
+from playstream.process.event_data import STATS
+from playstream.process.summary import Summary, summarize
 
 if TYPE_CHECKING:
     from playstream.interface.options import (
@@ -128,6 +130,32 @@ class Runner(Results):
         self._under_way = threading.Event()
         self._done = threading.Event()
 
+    def __repr__(self) -> str:
+        """Say what was run and how it ended. The repr contains no arguments, variables or passwords."""
+        what = f" ({job})" if (job := self.config.describe()) else ""
+        rc = "" if self.rc is None else f", rc {self.rc}"
+        return f"<{type(self).__name__} {quote(self.config.ident)}{what}: {self.status}{rc}>"
+
+    def _repr_html_(self) -> str:
+        """Return the status, the counts of the hosts and the explanation as a table, which notebooks show."""
+        title = f"{type(self).__name__} {quote(self.config.ident)}"
+        rows = {"runs": self.config.describe() or None, "status": self.status, "rc": self.rc}
+        return make_html(title, [*rows.items(), ("explanation", self.explanation)], self._host_counts())
+
+    def _host_counts(self) -> dict[str, dict[str, int]] | None:
+        """Return the counts of each host; None during the run, or if its events are gone."""
+        if not self._done.is_set():
+            return None
+        counts = Summary(keep=lambda *_: None)
+        stats = self.stats
+        try:
+            for event in self.events if stats is None else [{"event": STATS, "event_data": stats}]:
+                counts.add(event)
+        except JobError:
+            return None
+        summary: dict[str, dict[str, int]] = counts.as_dict(ident="", status=self.status, rc=self.rc)["summary"]
+        return summary
+
     @property
     def errored(self) -> bool:
         """True if the job could not be run or watched to its end."""
@@ -144,14 +172,14 @@ class Runner(Results):
         return self.status == StatusName.TIMEOUT.value
 
     @property
-    def run_code(self) -> RunCode | None:
-        """The meaning of `rc` as flags. None while the run is active.
+    def run_code(self) -> RunCode:
+        """The meaning of `rc` as flags: UNKNOWN_ERROR before the end of the run, and if `rc` is unknown.
 
         Example:
             >>> runner.run_code  # doctest: +SKIP
             <RunCode.FAILED_HOSTS|UNREACHABLE_HOSTS: 6>
         """
-        return RunCode.of(self.rc) if self._done.is_set() else None
+        return RunCode.of(self.rc if self._done.is_set() else None)
 
     def summary(self) -> dict[str, Any]:
         """Return the outcome of the run by host and by task, from the kept events, as JSON data.

@@ -45,6 +45,11 @@ STATS_TABLES: Mapping[str, str] = {
 }
 """The counts of a host, and the names of their tables in Ansible's statistics."""
 
+CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
+"""What Ansible shows instead of a result that `no_log` hides."""
+_PRIVATE = "_ansible_"
+"""The beginning of the keys of a result that Ansible keeps for itself."""
+
 
 def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an event's `event_data`; empty if it is not a mapping."""
@@ -54,6 +59,30 @@ def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
 def res_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the result in an event's data; empty if it is not a mapping."""
     return mapping_of(data, "res")
+
+
+def public_res(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the result in an event's data as Ansible shows it.
+
+    Ansible's private keys (`_ansible_no_log` …) are removed from it and from the items of a loop in it. What they mark
+    as hidden by `no_log` is replaced by `censored`, because a worker may have sent it.
+    """
+    res = _public(res_of(data))
+    items = res.get("results")
+    if isinstance(items, list):
+        res["results"] = [_public(item) if isinstance(item, dict) else item for item in items]
+    return res
+
+
+def _public(res: Mapping[str, Any]) -> dict[str, Any]:
+    if res.get("_ansible_no_log"):
+        return {"censored": CENSORED}
+    return {key: value for key, value in res.items() if not is_private(key)}
+
+
+def is_private(key: object) -> bool:
+    """Return whether a key of a result is one that Ansible keeps for itself."""
+    return isinstance(key, str) and key.startswith(_PRIVATE)
 
 
 def mapping_of(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:

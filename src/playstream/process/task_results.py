@@ -20,12 +20,15 @@ from playstream.process.event_data import (
     data_of,
     is_changed,
     is_ignored,
-    res_of,
+    public_res,
     text_of,
 )
 
+_MAX_NAME = 60
+"""Maximum number of characters of a name in the representation of a result."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ItemResult:
     """The result of one item of a loop.
 
@@ -33,7 +36,7 @@ class ItemResult:
         item: the item; None when `no_log` hides it.
         status: `ok`, `failed` or `skipped`.
         changed: True if it changed something.
-        res: what the module returned.
+        res: what the module returned, without Ansible's private keys.
     """
 
     item: Any = field(hash=False)
@@ -41,8 +44,12 @@ class ItemResult:
     changed: bool
     res: Mapping[str, Any] = field(hash=False)
 
+    def __repr__(self) -> str:
+        """Say what it is, without what the module returned."""
+        return f"<ItemResult: {_outcome_text(self.status, changed=self.changed)}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class TaskResult:
     """The result of a task on a host.
 
@@ -60,8 +67,8 @@ class TaskResult:
         start: when it started on this host; None when unknown.
         end: when it ended; None when unknown.
         duration: seconds between the two; None when unknown.
-        res: what the module returned; empty for a task that was skipped, and with `omit_event_data`. What `no_log`
-            hides is replaced by `censored`.
+        res: what the module returned, without Ansible's private keys (`_ansible_no_log` …); empty for a task that was
+            skipped, and with `omit_event_data`. What `no_log` hides is replaced by `censored`.
         truncated: True if `res` was too long for an event, and only a few of its fields are left.
         items: the results of a loop's items.
         task_uuid: Ansible's name of the task, the same for all hosts; '' when unknown.
@@ -83,6 +90,11 @@ class TaskResult:
     truncated: bool
     items: tuple[ItemResult, ...] = field(hash=False)
     task_uuid: str
+
+    def __repr__(self) -> str:
+        """Say what it is, without what the module returned."""
+        outcome = _outcome_text(self.status, changed=self.changed, ignored=self.ignored)
+        return f"<TaskResult: {_short(self.task)!r} on {_short(self.host)!r}: {outcome}>"
 
 
 class TaskResults:
@@ -127,7 +139,7 @@ class TaskResults:
             return None  # events are empty with omit_event_data
         key = (host, text_of(data, "task_uuid"))
         if name in ITEM_ENDS:
-            self._items.setdefault(key, []).append(_item_of(ITEM_ENDS[name], res_of(data)))
+            self._items.setdefault(key, []).append(_item_of(ITEM_ENDS[name], public_res(data)))
             return None
         result = make_result(event, items=tuple(self._items.pop(key, ())))
         if result is None:
@@ -163,7 +175,7 @@ class TaskResults:
         return len(self._all)
 
     def __repr__(self) -> str:
-        return f"<TaskResults: {len(self._all)} of {len(self._by_host)} hosts>"
+        return f"<TaskResults: {_counted(len(self._all), 'result')} of {_counted(len(self._by_host), 'host')}>"
 
 
 def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ()) -> TaskResult | None:
@@ -183,7 +195,7 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
     if status is None or not host:
         return None
     # Many results have the same names. Keeping each in memory once halves the memory of a result.
-    res = {_once(key): value for key, value in res_of(data).items()}
+    res = {_once(key): value for key, value in public_res(data).items()}
     return TaskResult(
         host=_once(host),
         task=_once(text_of(data, "task")),
@@ -202,6 +214,18 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
         items=items,
         task_uuid=_once(text_of(data, "task_uuid")),
     )
+
+
+def _outcome_text(status: str, *, changed: bool, ignored: bool = False) -> str:
+    return ", ".join(filter(None, (status, "changed" if changed else "", "ignored" if ignored else "")))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _once(text: str) -> str:

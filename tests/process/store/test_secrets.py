@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import playstream
+from playstream.process.event_data import CENSORED
 from playstream.process.store import Store, iter_results, list_runs, open_store
-from playstream.process.store.result_json import CENSORED, encode_res
+from playstream.process.store.result_json import encode_res
 from tests.process.store.events import Script, save
 
 SECRET = "xyzzy-plugh-4711"  # noqa: S105 - what must not be found

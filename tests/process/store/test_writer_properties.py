@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from playstream.process.event_data import CENSORED
 from playstream.process.store import RunWriter, Store, iter_results, open_store, show_run
 from playstream.process.store.collector import Collector
-from playstream.process.store.result_json import CENSORED, encode_res
+from playstream.process.store.result_json import encode_res
 from tests.process.store.postgresql import Postgresql
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "event-schema.json").read_text(encoding="utf-8"))

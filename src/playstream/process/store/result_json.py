@@ -1,4 +1,4 @@
-"""A result as JSON text: limited in size, valid in every database, and without what no_log hides."""
+"""A result as JSON text: limited in size, valid in every database, without private keys and what no_log hides."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import math
 from typing import Any
 
+from playstream.process.event_data import CENSORED, is_private
 from playstream.process.store.values import as_text
 
 MAX_RES = 65_536
 """Maximum number of characters of a result's JSON."""
-CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
 _MAX_LEVELS = 40
 _SHORT = 1000
 _KEPT_WHEN_CUT = ("changed", "failed", "skipped", "unreachable", "rc", "msg", "exception")
@@ -24,7 +24,7 @@ def _as_word(value: object) -> str:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_word).encode
-_SUSPICIOUS = ("_ansible_no_log", '"censored"', "\\u0000")
+_SUSPICIOUS = ('"_ansible_', '"censored"', "\\u0000")
 
 
 def encode_res(res: object, limit: int = MAX_RES) -> tuple[str | None, bool]:
@@ -67,7 +67,10 @@ def _try_encode(value: object) -> str | None:
 
 
 def _clean(value: object, depth: int) -> Any:
-    """Return a copy that can be stored: without what no_log hides, NUL, lone surrogates, NaN and Infinity."""
+    """Return a copy that can be stored.
+
+    It has no private keys, nothing that no_log hides, and no NUL, lone surrogates, NaN and Infinity.
+    """
     if isinstance(value, str):
         return as_text(value, max(len(value), 1))
     if isinstance(value, float):
@@ -88,7 +91,7 @@ def _clean(value: object, depth: int) -> Any:
 
 
 def _is_key(key: object) -> bool:
-    return isinstance(key, _PLAIN) and key != "_ansible_no_log"
+    return isinstance(key, _PLAIN) and not is_private(key)
 
 
 def _is_deep(value: object, shown: str) -> bool:
