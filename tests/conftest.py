@@ -11,10 +11,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.processes import heed_interrupts
+from tests.processes import heed_signals
 from tests.stages import Stages
 
-heed_interrupts()
+heed_signals()
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=60)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20000)

@@ -32,13 +32,16 @@ if os.geteuid() == 0:
 checkout may lie where nobody else can read it."""
 
 
-def heed_interrupts() -> None:
-    """Take SIGINT again where a shell that started this program in the background lets it pass over it.
+def heed_signals() -> None:
+    """Let the programs that the tests start take SIGINT and SIGHUP, which they are sent and would inherit as ignored.
 
-    All that it starts would do the same, and Ctrl-C is what some tests are about.
+    A shell ignores SIGINT for what it starts in the background, and nohup SIGHUP. This program itself still survives
+    a hangup under nohup.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 
 
 def marked_processes(spools: Path) -> list[int]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.processes import heed_interrupts
+from tests.processes import heed_signals
 from tests.stress.faults import cancel, containers, entries, floods, full_jobs, guards, large, moments, resources
 from tests.stress.faults.report import Report
 
@@ -48,7 +48,7 @@ def main() -> int:
     flags = parser.parse_args()
     if unknown := set(flags.parts) - set(_PARTS):
         parser.error(f"expected parts of {', '.join(_PARTS)}, got {', '.join(sorted(unknown))}")
-    heed_interrupts()
+    heed_signals()
     report = Report(flags.seed)
     for name in flags.parts or _PARTS:
         _PARTS[name](flags, report)
