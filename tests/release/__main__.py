@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.matrix.debian import ROOT, Unprepared
-from tests.release import changelog, covered, dependencies, distributions, environments
+from tests.release import changelog, covered, dependencies, distributions, environments, readme
 
 Part = Callable[[], list[str]]
 """One thing to check; it returns what is wrong."""
@@ -47,6 +47,7 @@ def main() -> int:
             "changelog": lambda: changelog.problems(wheel.name.split("-")[1]),
             "the demo, from the sdist": lambda: environments.demo_problems(sdist, place / "sdist"),
             "the demo, from the wheel": lambda: environments.demo_problems(wheel, place / "wheel"),
+            "README.md, after installation": lambda: readme.problems_after_installing(wheel, place / "readme"),
             "lowest dependencies": lambda: _tests(
                 dependencies.lowest(place / "lowest", wheel), options.tests, shlex.split(options.extras)
             ),

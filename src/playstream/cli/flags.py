@@ -114,7 +114,7 @@ STORE: Group = (
         "--store",
         own=True,
         metavar="URL",
-        help="write the run to this store when it ends: sqlite:///FILE or "
+        help="write the run to this store when it ends: FILE, which is sqlite:///FILE, or "
         "postgresql://USER@HOST/DATABASE (or set PLAYSTREAM_STORE)",
     ),
 )
@@ -123,7 +123,8 @@ STORED: Group = (
         "--store",
         own=True,
         metavar="URL",
-        help="store to read: sqlite:///FILE or postgresql://USER@HOST/DATABASE (or set PLAYSTREAM_STORE)",
+        help="store to read: FILE, which is sqlite:///FILE, or postgresql://USER@HOST/DATABASE (or set "
+        "PLAYSTREAM_STORE)",
     ),
     flag("--json", action="store_true", help="print JSON instead of a table"),
     flag(
