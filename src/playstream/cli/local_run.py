@@ -16,6 +16,7 @@ from playstream.cli.output import PlainOutput, make_progress, print_outcome, sho
 from playstream.cli.signals import cancel_on_signals
 from playstream.interface.runner import make_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
+from playstream.worker.user_terminal import find_user_terminal
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
@@ -50,15 +51,18 @@ def run_here(
         if data["status"] == "starting":
             report(runner_config.ident)
 
-    cancellation = cancel_on_signals()
+    terminal = find_user_terminal()
+    cancellation = cancel_on_signals(terminal)
     show_warnings(flags)
     progress = None if flags.quiet or flags.json or flags.debug or flags.raw_output else make_progress()
     options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": note_status}
     if flags.quiet:
         options |= {"quiet": True, "suppress_ansible_output": True}
+    if progress is not None and terminal is not None:
+        terminal.before_write = progress.remove_line
     if progress is not None:
         options["event_handler"] = progress.event
-    runner = make_runner(options, cancellation)
+    runner = make_runner(options, cancellation, terminal)
     with noted(places, runner.config.ident):
         try:
             # `settle` reports output and logs that cannot be written, after all other messages.

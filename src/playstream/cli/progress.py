@@ -9,7 +9,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, Any, TextIO, cast
 
@@ -63,15 +63,8 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self._began = time.monotonic()
-        self._live = Live(
-            get_renderable=self._line,
-            console=self._console,
-            refresh_per_second=_REFRESHES_PER_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=sys.stderr.isatty(),
-        )
-        self._live.start()
-        sys.stdout = _Above(self._console, self._stream)
+        sys.stdout = _Above(self._console, self._stream, self.show_line)
+        self.show_line()
         return self
 
     def __exit__(
@@ -81,6 +74,26 @@ class Progress:
         self._task = ""
         if self._live is not None:
             self._live.stop()
+
+    def show_line(self) -> None:
+        """Show the line, unless it is there."""
+        if self._live is not None:
+            return
+        self._live = Live(
+            get_renderable=self._line,
+            console=self._console,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=sys.stderr.isatty(),
+        )
+        self._live.start()
+
+    def remove_line(self) -> None:
+        """Remove the line, so that the user can type there, until the next output."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.transient = True
+            live.stop()
 
     def event(self, event: dict[str, Any]) -> bool:
         """Count an event; return True, to keep every event."""
@@ -130,15 +143,17 @@ class _Console(Console):
 class _Above(io.TextIOBase):
     """A text stream whose lines appear above the live line, with colours but without other control sequences."""
 
-    def __init__(self, console: Console, stream: TextIO) -> None:
+    def __init__(self, console: Console, stream: TextIO, show_line: Callable[[], None]) -> None:
         self._console = console
         self._stream = stream
+        self._show_line = show_line
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # the base's is an attribute that cannot be set
         return self._stream.encoding
 
     def write(self, text: str) -> int:
+        self._show_line()
         # The text may come from a program's own print(), so it is escaped here. The console ends the line.
         self._console.print(Text.from_ansi(make_safe(text.removesuffix("\n"))), soft_wrap=True)
         return len(text)

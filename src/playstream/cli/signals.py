@@ -5,21 +5,30 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from playstream.cli.output import StandardStream
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation
+
+if TYPE_CHECKING:
+    from playstream.worker.user_terminal import UserTerminal
 
 _ONE_SIGNAL_SECONDS = 0.2
 """Signals within this time count as one: timeout(1) signals both the program and its group, and a hangup comes from the
 kernel and from the shell."""
 
 
-def cancel_on_signals() -> Cancellation:
+def cancel_on_signals(terminal: UserTerminal | None = None) -> Cancellation:
     """Return a cancellation that SIGINT, SIGTERM and SIGHUP request; under nohup, SIGHUP is ignored.
 
     After a signal, the command waits at most DELIVERY_SECONDS for readers of standard output and error. A second signal
     kills this process: the guard then ends the job, and the artifacts written so far are kept.
+
+    Args:
+        terminal: the user's terminal, which is restored while this process is stopped (SIGTSTP), and whose changes of
+            size are noted (SIGWINCH); None for none.
     """
     cancellation = Cancellation()
     first: float | None = None
@@ -38,4 +47,24 @@ def cancel_on_signals() -> Cancellation:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, request)
+    if terminal is not None:
+        _look_after(terminal, cancellation.wake)
     return cancellation
+
+
+def _look_after(terminal: UserTerminal, wake: Callable[[], None]) -> None:
+    def resize(_number: int, _frame: FrameType | None) -> None:
+        terminal.resized = True
+        wake()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        terminal.restore()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        # Continued by SIGCONT.
+        signal.signal(number, stop)
+        resize(number, frame)
+
+    signal.signal(signal.SIGWINCH, resize)
+    if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTSTP, stop)

@@ -25,6 +25,7 @@ from playstream.pipeline.protocol import Job, Record
 from playstream.pipeline.tree.directories import absolute_path, current_directory
 from playstream.worker.execution import Execution
 from playstream.worker.spool import PrivateDirectory
+from playstream.worker.user_terminal import UserTerminal
 
 
 class RunnerConfig:
@@ -73,6 +74,8 @@ class RunnerConfig:
         self.suppress_output_file = bool(self.options.get("suppress_output_file", False))
         self.text_stays_text = False
         """With `json_mode`, keep and show lines that do not belong to an event unchanged."""
+        self.user_terminal: UserTerminal | None = None
+        """The user's terminal, whose keys go to the job and whose size the job's has; set it before `prepare()`."""
         self.follow_links = False
         """If `stdout` or `stderr` in the artifact directory is a link, keep the link and write to its target."""
         self._temporary: PrivateDirectory | None = None
@@ -229,7 +232,12 @@ class RunnerConfig:
         if self.private_data_dir is None and self._given_artifact_base is None:
             self._make_temporary()  # now, before more threads are started
         self._prepared_run = PreparedRun(
-            job, self._directory, on_terminal=on_terminal, caller=caller, artifacts=self._temporary
+            job,
+            self._directory,
+            on_terminal=on_terminal,
+            caller=caller,
+            user=self.user_terminal,
+            artifacts=self._temporary,
         )
         command = self._prepared_run.command
         self.command, self.env, self.cwd = list(command.argv), dict(command.env), str(command.cwd)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from playstream.interface.terminal_text import choose_form, make_safe
+from playstream.interface.terminal_text import choose_form, make_plain, make_safe
 from playstream.pipeline.errors import LinkError, OutputError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 from playstream.pipeline.io.stdio import piece_size, wait_for
@@ -89,11 +89,18 @@ class Display:
     Args:
         write: called with text; it raises LinkError, OSError or ValueError if the reader exits. None shows nothing.
         form: converts the text; by default terminal control sequences are escaped.
+        is_shown: whether a line is a prompt that the user has already seen.
     """
 
-    def __init__(self, write: Callable[[str], object] | None, form: Callable[[str], str] = make_safe) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], object] | None,
+        form: Callable[[str], str] = make_safe,
+        is_shown: Callable[[str], bool] | None = None,
+    ) -> None:
         self._write = write
         self._form = form
+        self._is_shown = is_shown
         self.error: OutputError | None = None
         """Why no more output is shown. None if the reader has exited, which is not an error."""
         self._lines: list[str] = []
@@ -105,6 +112,12 @@ class Display:
         Lines are collected for one write, up to a limit: data read at once may be gigabytes after decompression, and a
         job may print without a pause.
         """
+        if self._is_shown is not None:
+            lines = text.split("\n")
+            kept = [line for line in lines if not self._is_shown(make_plain(line))]
+            if not kept:
+                return
+            text = "\n".join(kept)
         if self._write is not None:
             self._lines.append(text)
             self._held += len(text)
@@ -146,4 +159,6 @@ def make_display(config: RunnerConfig, look: Callable[[], None]) -> Display:
     """
     form = choose_form(raw=config.raw_output, json=config.json_mode, mixed=config.text_stays_text)
     write = partial(write_standard_output, look=look)
-    return Display(None if config.suppress_ansible_output else write, form)
+    user = config.user_terminal
+    is_shown = None if user is None or config.json_mode else user.take_prompt
+    return Display(None if config.suppress_ansible_output else write, form, is_shown)

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.watched_run import INTERRUPTED_REASON, STREAM_ERRORS, Drive, Poll, RecordSource
@@ -16,8 +17,9 @@ from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.protocol import Failure, Record, Status
 from playstream.process import Processor
 from playstream.worker.execution import Execution
+from playstream.worker.user_terminal import ToShow
 
-MakeExecution = Callable[[Mailbox[Record], Cancellation], Execution]
+MakeExecution = Callable[[Mailbox[Any], Cancellation], Execution]
 
 
 def local_records(config: RunnerConfig) -> RecordSource:
@@ -47,7 +49,7 @@ class LocalRun:
     """
 
     def __init__(self, make_execution: MakeExecution, cancellation: Cancellation) -> None:
-        self._mailbox = Mailbox[Record](cancellation.wake)
+        self._mailbox = Mailbox[Record | ToShow](cancellation.wake)
         self._execution = make_execution(self._mailbox, cancellation)
         self._cancellation = cancellation
         self._left = DeliveryTime(cancellation)
@@ -87,7 +89,10 @@ class LocalRun:
         record = self._mailbox.take(LOOK_SECONDS)
         if record is CLOSED:
             return False
-        if record is not EMPTY:
+        if isinstance(record, ToShow):
+            processor.flush()
+            record.write()
+        elif record is not EMPTY:
             with self._left.taking():
                 self._take(record, processor)
                 if self._mailbox.empty:

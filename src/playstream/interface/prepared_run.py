@@ -21,6 +21,7 @@ from playstream.worker.environment import fact_cache_dir
 from playstream.worker.execution import Execution
 from playstream.worker.launch import prepare
 from playstream.worker.spool import PrivateDirectory, Spool, remove_leftovers
+from playstream.worker.user_terminal import UserTerminal
 
 
 class PreparedRun:
@@ -33,6 +34,7 @@ class PreparedRun:
         private_data_dir: the directory of the job, only read; None for a job from memory.
         on_terminal: whether the command will run on a terminal; otherwise it uses pipes.
         caller: whether the command is the caller's own, which runs in the caller's directory with the caller's keys.
+        user: the user's terminal, whose keys go to the command; None for none.
         artifacts: a directory for the artifacts, which is also removed if this process dies.
 
     Raises:
@@ -48,16 +50,19 @@ class PreparedRun:
         *,
         on_terminal: bool = True,
         caller: bool = False,
+        user: UserTerminal | None = None,
         artifacts: PrivateDirectory | None = None,
     ) -> None:
         self.job = job
+        self._user = user
         remove_leftovers()
         self._spool = Spool(private_data_dir, in_place=True)
         self._finalizers = [weakref.finalize(self, self._spool.remove)]
         if artifacts is not None:
             self._spool.guard.own(artifacts.root)
         try:
-            self._launch = prepare(job, self._spool, tty=on_terminal, caller=caller)
+            typed = user is not None and user.takes_keys
+            self._launch = prepare(job, self._spool, tty=on_terminal, typed=typed, caller=caller)
         except BaseException:
             self.remove()
             raise
@@ -124,6 +129,7 @@ class PreparedRun:
             cancellation,
             launch=replace(self._launch, command=command),
             console=console,
+            user=self._user,
         )
 
     def remove(self) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         FinishedCallback,
         StatusHandler,
     )
+    from playstream.worker.user_terminal import UserTerminal
 
 _ACTIVE = (StatusName.STARTING.value, StatusName.RUNNING.value)
 
@@ -49,12 +50,15 @@ class Work(Protocol):
         """
 
 
-def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = None) -> Runner:
+def make_runner(
+    options: Mapping[str, Any], cancellation: Cancellation | None = None, user_terminal: UserTerminal | None = None
+) -> Runner:
     """Prepare a run, as `init_runner` does.
 
     Args:
         options: as for run().
         cancellation: requests the end of the job; None for only the runner's own.
+        user_terminal: the terminal whose keys go to the job, and whose size the job's has; None for none.
     """
     if options.get("streamer"):
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
@@ -69,6 +73,7 @@ def make_runner(options: Mapping[str, Any], cancellation: Cancellation | None = 
     # The other options are for logging or for single stages, and do not apply to a run on this host.
     config = RunnerConfig(given.get("private_data_dir"), **job_options)
     set_up_logging(given)
+    config.user_terminal = user_terminal
     config.prepare()
     return Runner(config, cancellation=cancellation, **handlers)
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from playstream.pipeline.errors import JobError, UnsafePath, remedy, shorten
 from playstream.pipeline.io.cancellation import Cancellation
@@ -26,6 +27,7 @@ from playstream.worker.spool import Spool
 from playstream.worker.ssh_agent import KeyPipe
 from playstream.worker.supervise import JobConnection, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
+from playstream.worker.user_terminal import ToShow, UserTerminal
 
 _SHELL_ERRORS = {
     126: "exit status 126: the program that runs the job, or its interpreter, is probably not executable in the "
@@ -46,11 +48,12 @@ class Execution:
     Args:
         job: the job.
         spool: its spool.
-        mailbox: takes the records: statuses and events, then the artifacts.
+        mailbox: takes the records: statuses and events, then the artifacts. With `user` also ToShow.
         cancellation: requests the end of the job.
         link: the connection that the job came over, which is watched too; None if there is none.
         launch: the prepared job, perhaps with changes of the caller; None to prepare it here.
         console: the console of the command; its own terminal if None. Closed at the end.
+        user: the user's terminal, for the command's own terminal; None for none.
         max_seconds: this side's limit on how long the job runs; None for none.
     """
 
@@ -58,12 +61,13 @@ class Execution:
         self,
         job: Job,
         spool: Spool,
-        mailbox: Mailbox[Record],
+        mailbox: Mailbox[Any],
         cancellation: Cancellation,
         *,
         link: JobConnection | None = None,
         launch: Launch | None = None,
         console: Console | None = None,
+        user: UserTerminal | None = None,
         max_seconds: float | None = None,
     ) -> None:
         self._job = job
@@ -73,6 +77,7 @@ class Execution:
         self._link = link
         self._launch = launch
         self._console = console
+        self._user = user
         self._max_seconds = max_seconds
 
     def run(self) -> Outcome:
@@ -111,7 +116,7 @@ class Execution:
     def _supervise(self, launch: Launch) -> Outcome:
         put_status(self._mailbox, StatusName.STARTING, command=launch.command)
         with ExitStack() as closing:
-            console = self._console or Terminal(self._job.passwords)
+            console = self._console or self._make_terminal(launch)
             closing.callback(console.close)
             events = EventSource(
                 launch.paths,
@@ -143,6 +148,15 @@ class Execution:
             closing.callback(supervisor.close)
             put_status(self._mailbox, StatusName.RUNNING)
             return supervisor.run()
+
+    def _make_terminal(self, launch: Launch) -> Terminal:
+        nested = launch.sandbox is not None and launch.sandbox.nests_terminal
+        terminal = Terminal(self._job.passwords, self._user, nested=nested)
+        if self._user is not None and terminal.keyboard is not None:
+            self._user.guard_with(self._spool.guard.keep_terminal)
+            # After earlier output, which waits to be shown too.
+            terminal.keyboard.show = lambda write: self._mailbox.put(ToShow(write))
+        return terminal
 
 
 def put_status(

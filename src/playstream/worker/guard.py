@@ -22,6 +22,7 @@ from playstream.pipeline.io.interpreter import find_python
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.worker.child import Child, run_briefly
 from playstream.worker.environment import SPOOL_VARIABLE
+from playstream.worker.user_terminal import plain_modes
 
 if TYPE_CHECKING:
     from playstream.worker.console import Console
@@ -101,6 +102,22 @@ class Guard:
     def hold(self, lock: int) -> None:
         """Let the guard hold the lock of an open file or directory until it exits."""
         self._tell("hold", (lock,))
+
+    def keep_terminal(self, fd: int, saved: Sequence[Any] | None, current: Sequence[Any] | None) -> None:
+        """Let the guard restore the modes of the user's terminal if this process dies.
+
+        Args:
+            fd: the terminal.
+            saved: the modes to restore; None for not to restore any.
+            current: the modes that this process sets. The guard does nothing if they are changed by then, because a
+                shell already uses the terminal.
+        """
+        if not self.is_ours:
+            return
+        if saved is None or current is None:
+            self._tell("terminal", modes=None)
+        else:
+            self._tell("terminal", (fd,), modes=[plain_modes(saved), plain_modes(current)])
 
     def start(self, launch: Launch, console: Console, started: Callable[[], object] = lambda: None) -> None:
         """Start a job.

@@ -16,6 +16,8 @@ some of them with descriptors (SCM_RIGHTS, unix(7)):
                descriptor of the directory, which is emptied and kept.
     disown     `path`: do not remove it any more
     hold       has the descriptor of a lock, which is held until this process ends
+    terminal   `modes`: null, or two lists of modes of the user's terminal; the line then has its descriptor. When the
+               worker dies, the first are restored if the second are in force.
     start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. With `stderr` the line has a
                descriptor that becomes standard error; without a terminal, also the command's standard input, output
                and error.
@@ -96,6 +98,8 @@ class _Guard:
         """Received descriptors that wait for the line that they belong to."""
         self._owned: dict[str, int | None] = {}
         """Directories to remove when the worker dies, or to empty if they have a descriptor."""
+        self._terminal: tuple[int, list[Any]] | None = None
+        """The user's terminal, with its saved and its current modes."""
         self._job: dict[str, Any] | None = None
         """The started job, until it is settled."""
         self._child = 0
@@ -114,6 +118,8 @@ class _Guard:
             if order["do"] == "leave":
                 return
             self._handle(order)
+        if self._terminal is not None:
+            _restore_modes(*self._terminal)
         if self._job is not None:
             self._end_descendants(self._job["grace"])
             self._clean_up(self._job)
@@ -128,6 +134,8 @@ class _Guard:
             del self._owned[order["path"]]
         elif what == "hold":
             self._given.pop(0)  # it stays open
+        elif what == "terminal":
+            self._keep_terminal(order["modes"])
         elif what == "start":
             self._start(order)
         elif self._job is not None:
@@ -140,6 +148,11 @@ class _Guard:
                 self._clean_up(self._job)
                 self._job = None
                 self._tell({"settled": True})
+
+    def _keep_terminal(self, modes: list[Any] | None) -> None:
+        if self._terminal is not None:
+            os.close(self._terminal[0])
+        self._terminal = None if modes is None else (self._given.pop(0), modes)
 
     def _start(self, order: dict[str, Any]) -> None:
         self._job = order
@@ -260,6 +273,21 @@ def _remove(directory: str, fd: int | None) -> None:
             sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
         except OSError:
             pass  # standard error has no reader; continue with the rest
+
+
+def _restore_modes(fd: int, modes: list[Any]) -> None:
+    """Restore the modes of a terminal, unless a shell has changed them already."""
+    import termios  # noqa: PLC0415 - only if the worker has died while a job was asking its user
+
+    saved, current = modes
+    try:
+        now = termios.tcgetattr(fd)
+        now[-1] = [item if isinstance(item, int) else item[0] for item in now[-1]]
+        if now == current:
+            saved[-1] = [bytes([item]) for item in saved[-1]]
+            termios.tcsetattr(fd, termios.TCSAFLUSH, saved)
+    except termios.error:
+        pass  # it has hung up
 
 
 def _load_removal() -> ModuleType:

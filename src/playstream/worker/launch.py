@@ -39,13 +39,14 @@ class Launch:
     """The sandbox that the command runs in; None without isolation."""
 
 
-def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -> Launch:
+def prepare(job: Job, spool: Spool, *, tty: bool = True, typed: bool = False, caller: bool = False) -> Launch:
     """Write what the job needs into its spool and make its command.
 
     Args:
         job: the job.
         spool: its spool.
         tty: True if it will run on a terminal, False if with pipes.
+        typed: True if a user can type on the terminal.
         caller: True for the caller's own command, which runs in the caller's directory with the caller's keys.
 
     Raises:
@@ -66,7 +67,8 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
         in_place=spool.in_place,
     )
     try:
-        sandbox = _make_sandbox(job, paths, tty=tty, caller=caller)
+        # Answers that are known are never echoed.
+        sandbox = _make_sandbox(job, paths, tty=tty, echo=typed and not job.passwords, caller=caller)
         command = _make_command(job, paths, sandbox, checked=spool.in_place)
     except BaseException:
         if copied is not None:
@@ -82,9 +84,11 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, caller: bool = False) -
     )
 
 
-def _make_sandbox(job: Job, paths: Paths, *, tty: bool, caller: bool) -> Sandbox | None:
+def _make_sandbox(job: Job, paths: Paths, *, tty: bool, echo: bool, caller: bool) -> Sandbox | None:
     isolation = read_isolation("settings", job.settings)
-    return None if isolation is None else make_sandbox(isolation, paths, job.ident, tty=tty, caller=caller)
+    if isolation is None:
+        return None
+    return make_sandbox(isolation, paths, job.ident, tty=tty, echo=echo, caller=caller)
 
 
 def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None, *, checked: bool) -> Command:

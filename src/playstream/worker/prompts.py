@@ -114,6 +114,12 @@ class Tail:
         """Forget the output, after the prompt at its end was answered."""
         self._data = b""
 
+    @property
+    def unfinished(self) -> str:
+        """The last line of the output, if it has no end and is not empty."""
+        text = self._data.decode("utf-8", "replace").rpartition("\n")[2]
+        return text if _CONTROL.sub(b"", text.encode()).strip() else ""
+
     def prompt(self, *, raw: bool) -> Prompt | None:
         """Return what looks like a prompt at the end of the output; None if nothing does.
 

@@ -136,6 +136,7 @@ class Supervisor:
                 self._watch_output(source, partial(self._read, source), wanted and not source.ended)
             # The plugin's hello is always read, because it waits for the answer.
             self._watch_output(self._events, self._read_events, wanted or not self._events.plugin_loaded)
+            self._watch_keyboard()
             self._poller.wait(self._time_left())
             self._pace.end_round(may_rest=self._events.plugin_loaded)
             self._check()
@@ -148,6 +149,16 @@ class Supervisor:
             self._poller.watch(source, read)
         elif not wanted and self._poller.watches(source):
             self._poller.unwatch(source)
+
+    def _watch_keyboard(self) -> None:
+        """Read the user's keys while the job asks for them."""
+        keyboard = None if self._terminal is None else self._terminal.keyboard
+        if keyboard is None or keyboard.asking == self._poller.watches(keyboard):
+            return
+        if keyboard.asking:
+            self._poller.watch(keyboard, keyboard.read)
+        else:
+            self._poller.unwatch(keyboard)
 
     def _read(self, source: CommandOutput) -> bool:
         """Read the available output. Return False if there was none."""

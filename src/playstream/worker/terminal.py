@@ -20,6 +20,7 @@ import pexpect.fdpexpect
 
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.worker.console import READ_SIZE, CommandOutput
+from playstream.worker.keyboard import Keyboard
 from playstream.worker.prompts import (
     MAX_REPEATS,
     WINDOW,
@@ -30,6 +31,7 @@ from playstream.worker.prompts import (
     quote_controls,
 )
 from playstream.worker.terminal_readers import may_be_read
+from playstream.worker.user_terminal import LOCAL, Attributes, UserTerminal
 
 _ROWS, _COLUMNS = 24, 80
 _MIN_PAUSE = 1.0
@@ -60,17 +62,25 @@ class Terminal:
 
     Args:
         passwords: names, or regular expressions of prompts, with the answers.
+        user: the terminal of the user, whose keys and size this one gets; None for none.
+        nested: whether the command gives the job a terminal of its own, as a container engine does.
     """
 
     name = "stdout"
     descriptors: tuple[int, int, int] | None = None
     ended = False
 
-    def __init__(self, passwords: Mapping[str, str]) -> None:
+    def __init__(self, passwords: Mapping[str, str], user: UserTerminal | None = None, *, nested: bool = False) -> None:
         self._master, self._slave = map(own_descriptor, os.openpty())
         self.tty: str | None = os.ttyname(self._slave)
-        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-        self._stop_echo()
+        self.keyboard = None if user is None else Keyboard(user, self, nested=nested)
+        """Passes on the user's keys; None if nobody can type."""
+        self._echoes = user is not None and user.takes_keys
+        """Whether input is echoed, except answers that are typed here."""
+        self.resize(*((user and user.take_size()) or (_ROWS, _COLUMNS)))
+        if not self._echoes:
+            self._stop_echo()
+        self._echo_stopped = False
         os.set_blocking(self._master, False)
         self._keyboard = pexpect.fdpexpect.fdspawn(self._master)
         self._replies = list_replies(passwords)
@@ -83,7 +93,8 @@ class Terminal:
         self._last_prompt = b""
         self._repeats = 0
         self._refused: str | None = None
-        self._quiet_since = self._looked_at = time.monotonic()
+        self.quiet_since = self._looked_at = time.monotonic()
+        """When the last output was read, on the monotonic clock."""
 
     @property
     def outputs(self) -> tuple[CommandOutput, ...]:
@@ -104,10 +115,14 @@ class Terminal:
         except OSError:
             # There is no output, or (EIO) no process has the terminal open any more.
             return b""
-        self._quiet_since = time.monotonic()
+        self.quiet_since = time.monotonic()
         self._tail.add(data)
+        if self._echo_stopped and b"\n" in data:
+            self._echo_again()
         if self._replies:
             self._answer(data)
+        if self.keyboard is not None:
+            self.keyboard.note_output(data)
         return data
 
     def _answer(self, data: bytes) -> None:
@@ -121,7 +136,7 @@ class Terminal:
             if start == end:
                 return  # an empty match is not a prompt
             in_last_line = b"\n" not in self._unmatched[start:]
-            if in_last_line and not self._is_read():
+            if in_last_line and not self.is_read():
                 # Until then it may be the beginning of a line that continues in the next read.
                 self._ask_again_at = time.monotonic() + _KEY_STEP
                 return
@@ -139,9 +154,41 @@ class Terminal:
                 # for keys. Or it is not a prompt, and no process waits for an answer.
                 self._typing = typing
 
-    def _is_read(self) -> bool:
+    def is_read(self) -> bool:
         """Return whether a process waits for input, as far as the kernel reports it."""
         return may_be_read(os.ttyname(self._slave))
+
+    @property
+    def modes(self) -> Attributes:
+        """The modes of the terminal."""
+        return termios.tcgetattr(self._slave)
+
+    @property
+    def unfinished(self) -> str:
+        """The last line of the output, if it has no end; empty after its prompt was answered here."""
+        return self._tail.unfinished
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether the output ends like that of Ansible's pause module."""
+        prompt = self._tail.prompt(raw=self._raw)
+        return prompt is not None and prompt.pause
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer that is known is about to be typed."""
+        return self._typing is not None or self._ask_again_at is not None
+
+    def send(self, keys: bytes) -> None:
+        """Type keys of the user."""
+        try:
+            self._keyboard.send(keys)
+        except OSError:
+            pass  # the buffer is full of unread input, so no process waits for this either
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Set the size; the kernel notifies the job (SIGWINCH)."""
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _type(self, typing: _Typing, *, keys: bool = False) -> None:
         """Type an answer and Enter; `keys` if the program reads single keys without the terminal's line editing."""
@@ -158,15 +205,31 @@ class Terminal:
     def _stop_echo(self) -> None:
         """Keep answers out of the output. Ansible's pause module switches echoing on."""
         attributes = termios.tcgetattr(self._slave)
-        attributes[3] &= ~termios.ECHO
+        self._echo_stopped = self._echoes and bool(attributes[LOCAL] & termios.ECHO)
+        attributes[LOCAL] &= ~termios.ECHO
+        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
+
+    def _echo_again(self) -> None:
+        """Switch echoing on when an answer has been read, for what the user types."""
+        if struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0\0\0\0"))[0]:
+            return
+        self._echo_stopped = False
+        attributes = termios.tcgetattr(self._slave)
+        attributes[LOCAL] |= termios.ECHO
         termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
 
     @property
     def _raw(self) -> bool:
-        return not termios.tcgetattr(self._slave)[3] & termios.ICANON
+        return not termios.tcgetattr(self._slave)[LOCAL] & termios.ICANON
 
     def due(self, patience: float | None) -> float | None:
         """Return when to call `attend`, on the monotonic clock; None for never. The arguments are the same."""
+        own = self._due(patience)
+        if self.keyboard is None:
+            return own
+        return self.keyboard.due if own is None else min(own, self.keyboard.due)
+
+    def _due(self, patience: float | None) -> float | None:
         if self._refused is not None:
             return 0.0
         if self._typing is not None:
@@ -175,44 +238,48 @@ class Terminal:
             return self._ask_again_at
         if patience is None:
             return None
-        return max(self._quiet_since + patience, self._looked_at + max(patience, _MIN_PAUSE))
+        return max(self.quiet_since + patience, self._looked_at + max(patience, _MIN_PAUSE))
 
     def attend(self, patience: float | None) -> str | None:
-        """Do what is due: type an answer, or check for an unanswered prompt.
+        """Do what is due: type an answer, pass the keyboard on, or check for an unanswered prompt.
 
         Args:
-            patience: seconds that a prompt may wait for an answer; None for no limit.
+            patience: seconds that a prompt may wait for an answer; None for no limit. A user who can type has no limit.
 
         Returns:
             Why the job cannot continue; None if it can.
         """
         if self._refused is not None:
             return explain_refused(self._refused)
+        if self.keyboard is not None:
+            self.keyboard.attend()
+            if self.keyboard.attached:
+                patience = None
         now = time.monotonic()
-        due = self.due(patience)
+        due = self._due(patience)
         if due is None or now < due:
             return None
         if self._typing is not None:
             self._attend_typing(self._typing, now)
         elif self._ask_again_at is not None:
             self._find_prompts()
-        if patience is None or self._typing is not None or now < self._quiet_since + patience:
+        if patience is None or self._typing is not None or now < self.quiet_since + patience:
             return None
         self._looked_at = now
         prompt = self._tail.prompt(raw=self._raw)
-        if prompt is None or now < self._quiet_since + patience + prompt.patience or self._has_output():
+        if prompt is None or now < self.quiet_since + patience + prompt.patience or self._has_output():
             return None
-        if not (prompt.pause or self._is_read()):
+        if not (prompt.pause or self.is_read()):
             return None
         return explain_unanswered(prompt, patience)
 
     def _attend_typing(self, typing: _Typing, now: float) -> None:
         raw = self._raw
         late = now >= typing.give_up_at
-        if (raw and typing.raw) or (late and self._quiet_since <= typing.give_up_at and self._is_read()):
+        if (raw and typing.raw) or (late and self.quiet_since <= typing.give_up_at and self.is_read()):
             self._typing = None
             self._type(typing, keys=raw)
-        elif late and self._quiet_since > typing.asked_at:
+        elif late and self.quiet_since > typing.asked_at:
             self._typing = None  # no process waits, because the output continued, or it waits for something else
         else:
             typing.raw = raw
@@ -226,5 +293,7 @@ class Terminal:
 
     def close(self) -> None:
         """Close the terminal; processes that still run on it get SIGHUP from the kernel."""
+        if self.keyboard is not None:
+            self.keyboard.close()
         close_owned(self._slave)
         close_owned(self._master)

@@ -38,6 +38,7 @@ class Bubblewrap:
     """
 
     inherits_env = True
+    nests_terminal = False
     cleanup: tuple[tuple[str, ...], ...] = ()
     """Empty, because every process inside ends with bwrap, and all directories are in the spool."""
     started = True

@@ -53,13 +53,22 @@ class Container:
     inherits_env = False
 
     def __init__(
-        self, isolation: Isolation, executable: str, paths: Paths, ident: str, *, tty: bool, caller: bool = False
+        self,
+        isolation: Isolation,
+        executable: str,
+        paths: Paths,
+        ident: str,
+        *,
+        tty: bool,
+        echo: bool = False,
+        caller: bool = False,
     ) -> None:
         self._isolation = isolation
         self._executable = executable
         self._paths = paths
         self._ident = ident
         self._tty = tty
+        self._echo = echo
         self._podman = isolation.engine == "podman"
         self.name = f"playstream_{re.sub('[^A-Za-z0-9_-]', '_', ident)[:64]}_{secrets.token_hex(4)}"
         """Unlike ansible-runner's, not only the ident, so that two runs with the same ident do not conflict."""
@@ -75,6 +84,11 @@ class Container:
             self._login = write_login(isolation.engine, isolation.auth, paths.spool / "registry")
         mounts.copy_plugins(paths.run_dir)
         (paths.run_dir / mounts.HOME_INSIDE.name).mkdir()
+
+    @property
+    def nests_terminal(self) -> bool:
+        """True if the engine makes a terminal in the container."""
+        return self._tty
 
     @property
     def cleanup(self) -> tuple[tuple[str, ...], ...]:
@@ -128,7 +142,7 @@ class Container:
         # The output is read here: a copy in the engine's log would leave secrets on its disk.
         words += ["--stop-timeout=0", "--log-driver=none"]
         words += [*self._isolation.options, self._isolation.image]
-        start = [*([_STOP_ECHO] if self._tty else []), shell_handover(handover.prefix), _START]
+        start = [*([_STOP_ECHO] if self._tty and not self._echo else []), shell_handover(handover.prefix), _START]
         words += ["/bin/sh", "-c", "; ".join(start), "sh", *handover.renamed, "--", *command.argv]
         return Command(tuple(words), job, Path.cwd(), handover)
 

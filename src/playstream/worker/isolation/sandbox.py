@@ -23,6 +23,10 @@ class Sandbox(Protocol):
         """True if the job inherits this host's environment, False if it only gets the given variables."""
 
     @property
+    def nests_terminal(self) -> bool:
+        """True if the job gets a terminal of its own, behind the one that the command is started on."""
+
+    @property
     def cleanup(self) -> tuple[tuple[str, ...], ...]:
         """Commands to run, in the environment of the enclosed command, when the job was ended or its worker has died.
 
@@ -57,7 +61,9 @@ class Sandbox(Protocol):
         """
 
 
-def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = True, caller: bool = False) -> Sandbox:
+def make_sandbox(
+    isolation: Isolation, paths: Paths, ident: str, *, tty: bool = True, echo: bool = False, caller: bool = False
+) -> Sandbox:
     """Create the sandbox for one job.
 
     Args:
@@ -65,6 +71,7 @@ def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = 
         paths: the job's paths on this host; all exist.
         ident: the job's.
         tty: True if the job's standard streams are a terminal, False if they are pipes.
+        echo: True if a terminal inside echoes what is typed.
         caller: True for `run_command`: in a container the command can use the caller's ~/.ssh and ssh-agent, as with
             ansible-runner.
 
@@ -83,7 +90,7 @@ def make_sandbox(isolation: Isolation, paths: Paths, ident: str, *, tty: bool = 
         )
     executable = os.path.abspath(executable)
     if isolation.containerized:
-        return Container(isolation, executable, paths, ident, tty=tty, caller=caller)
+        return Container(isolation, executable, paths, ident, tty=tty, echo=echo, caller=caller)
     return Bubblewrap(isolation, executable, paths)
 
 
