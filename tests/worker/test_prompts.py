@@ -63,10 +63,10 @@ def assert_unanswered(run: Run, prompt: str, advice: str) -> None:
 @pytest.mark.parametrize(
     ("option", "prompt", "advice"),
     [
-        ("--ask-pass", "SSH password: ", "passwords={'ssh': …}"),
-        ("--ask-become-pass", "BECOME password: ", "passwords={'become': …}"),
-        ("--ask-vault-pass", "Vault password: ", "passwords={'vault': …}"),
-        ("--vault-id dev@prompt", "Vault password (dev): ", "passwords={'vault:dev': …}"),
+        ("--ask-pass", "SSH password: ", "the name 'ssh', or let --ask-pass (-k)"),
+        ("--ask-become-pass", "BECOME password: ", "the name 'become', or let --ask-become-pass (-K)"),
+        ("--ask-vault-pass", "Vault password: ", "the name 'vault', or let --ask-vault-pass ask"),
+        ("--vault-id dev@prompt", "Vault password (dev): ", "the name 'vault:dev', or let --ask-vault-pass=dev"),
     ],
 )
 def test_prompts_of_ansible_name_the_password(

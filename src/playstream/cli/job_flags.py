@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+
 from playstream.cli.flags import (
     ENCRYPTION,
     EXCLUSIVE,
@@ -25,6 +28,19 @@ def _flag_of(option: AnsibleOption, short: str = "") -> Flag:
     names = (short, option.flag) if short else (option.flag,)
     value = {"type": int} if option.is_number else {}
     return flag(*names, own=not option.runner_flag, metavar=option.metavar, help=option.help, **value)
+
+
+def _vault_id(text: str) -> str:
+    """Return the ID of a vault given to `--ask-vault-pass`.
+
+    Raises:
+        ArgumentTypeError: it is the path of a file or directory, which was probably meant as another argument.
+    """
+    if "/" in text or os.path.lexists(text):
+        raise argparse.ArgumentTypeError(
+            f"expected the ID of a vault or nothing, got the path {text!r}: write --ask-vault-pass after it"
+        )
+    return text
 
 
 WHAT: Group = (
@@ -188,6 +204,22 @@ LIKE_ANSIBLE_MODULE: Group = (
 LIKE_ANSIBLE_PLAYBOOK: Group = tuple(
     _flag_of(option, option.short) for option in ANSIBLE_OPTIONS if not option.for_module
 )
+ASKING: Group = (
+    flag("-k", "--ask-pass", own=True, action="store_true", help="ask for the password of ssh, on the terminal"),
+    flag("-K", "--ask-become-pass", own=True, action="store_true", help="ask for the password for become"),
+    flag(
+        "-J",
+        "--ask-vault-pass",
+        own=True,
+        metavar="ID",
+        action="append",
+        nargs="?",
+        const="",
+        default=[],
+        type=_vault_id,
+        help="ask for the password of the vault ID, or of the default vault; may be repeated",
+    ),
+)
 STANDALONE: Group = (
     flag("--artifact-dir", metavar="DIR", help="keep the artifacts in DIR/IDENT (default: keep nothing)"),
     flag("--ident", help="name of the run (default: a new UUID)"),
@@ -213,6 +245,7 @@ _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for i
 """Of subcommands that have no such flags in ansible-runner, except those of containers."""
 _STANDALONE: Groups = (
     ("Ansible options", (*LIKE_ANSIBLE, *VERBOSITY)),
+    ("passwords", ASKING),
     ("results", (*STANDALONE, *EVENTS)),
     _ISOLATED,
     SHOWING_ALL,
@@ -220,12 +253,13 @@ _STANDALONE: Groups = (
 )
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
-    "run": (*_job(IDENT), _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING_ALL, LOGGING),
+    "run": (*_job(IDENT), ("passwords", ASKING), _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING_ALL, LOGGING),
     "start": (*_job(IDENT), _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING, LOGGING),
     "stop": (*_job(STOPPED_IDENT), _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
     "is-alive": (*_job(SOUGHT_IDENT), _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
     "transmit": (
         *_job(IDENT),
+        ("passwords", ASKING),
         _ISOLATED_ELSEWHERE,
         ("sending", SENDING),
         LINK,

@@ -64,6 +64,7 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         "roles_path": [_find_roles(flags, path) for item in _roles_path(flags) for path in item.split(":") if path]
         or None,
         **isolation_options(flags),
+        "passwords": asked_passwords(flags),
     }
     return {name: value for name, value in options.items() if value is not None}
 
@@ -77,6 +78,19 @@ def ansible_options(flags: argparse.Namespace) -> dict[str, Any]:
 def isolation_options(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the options given by the flags for containers and bwrap."""
     return {name: getattr(flags, name) for name in _ISOLATION if getattr(flags, name)}
+
+
+def asked_passwords(flags: argparse.Namespace) -> dict[str, str] | None:
+    """Ask for the passwords that the flags request; return None if they request none.
+
+    Raises:
+        ConfigurationError: nobody can be asked.
+    """
+    if not any(getattr(flags, name, None) for name in ("ask_pass", "ask_become_pass", "ask_vault_pass")):
+        return None
+    from playstream.cli.ask import ask_for_passwords  # noqa: PLC0415 - most commands ask nothing
+
+    return ask_for_passwords(flags)
 
 
 def find_what(flags: argparse.Namespace) -> dict[str, str]:

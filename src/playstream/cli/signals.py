@@ -53,18 +53,28 @@ def cancel_on_signals(terminal: UserTerminal | None = None) -> Cancellation:
 
 
 def _look_after(terminal: UserTerminal, wake: Callable[[], None]) -> None:
-    def resize(_number: int, _frame: FrameType | None) -> None:
+    def note_size() -> None:
         terminal.resized = True
         wake()
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGWINCH, lambda _number, _frame: note_size())
+    restore_while_stopped(terminal, note_size)
+
+
+def restore_while_stopped(terminal: UserTerminal, continued: Callable[[], None] = lambda: None) -> None:
+    """Restore the terminal while SIGTSTP (Ctrl-Z) stops this process.
+
+    Args:
+        terminal: the user's terminal.
+        continued: called when this process was continued.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
         terminal.restore()
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-        # Continued by SIGCONT.
+        os.kill(os.getpid(), number)  # returns when this process was continued
         signal.signal(number, stop)
-        resize(number, frame)
+        continued()
 
-    signal.signal(signal.SIGWINCH, resize)
     if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
         signal.signal(signal.SIGTSTP, stop)

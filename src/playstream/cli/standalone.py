@@ -8,7 +8,7 @@ import shlex
 from typing import Any
 
 from playstream.cli.extra_vars import read_extra_vars
-from playstream.cli.job_options import ansible_options, isolation_options
+from playstream.cli.job_options import ansible_options, asked_passwords, isolation_options
 from playstream.cli.output import print_message
 
 _WITH_VALUE = {"user": "--user", "connection": "--connection", "become_user": "--become-user"}
@@ -44,5 +44,6 @@ def standalone_options(flags: argparse.Namespace) -> dict[str, Any]:
         "only_failed_event_data": flags.only_failed_event_data,
         "binary": os.environ.get("RUNNER_BINARY") or None,
         **isolation_options(flags),
+        "passwords": asked_passwords(flags),
     }
     return {name: value for name, value in options.items() if value is not None}

@@ -178,13 +178,17 @@ def _advise(prompt: Prompt) -> str:
             "ssh does not know the host's key. Add it to known_hosts where the worker runs, or disable the check with "
             "the environment variable ANSIBLE_HOST_KEY_CHECKING=False"
         )
-    answer = "pass an answer in passwords={…}, with a regular expression that matches the prompt as the key"
+    answer = (
+        "add an answer to passwords (env/passwords), under a regular expression that matches the prompt, or run it "
+        "in the foreground of a terminal to type it"
+    )
     if prompt.pause:
         return f"{answer}, or set the seconds of the pause"
     return answer
 
 
 def _name(what: str, name: str) -> str:
-    return (
-        f"pass the {what} in passwords={{{name!r}: …}}, or with a regular expression that matches the prompt as the key"
-    )
+    flags = {"ssh": "--ask-pass (-k)", "become": "--ask-become-pass (-K)", "vault": "--ask-vault-pass"}
+    flag = flags.get(name) or (f"--ask-vault-pass={name.partition(':')[2]}" if name.startswith("vault:") else None)
+    asks = "" if flag is None else f", or let {flag} ask for it before the run"
+    return f"add the {what} to passwords (env/passwords), under the name {name!r}{asks}"
