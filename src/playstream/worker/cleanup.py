@@ -16,7 +16,7 @@ from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, J
 from playstream.pipeline.io.removal import remove_tree
 from playstream.pipeline.tree.directories import absolute_path, passes_link_in
 from playstream.worker.directories import is_free, is_locked_below, is_system_directory
-from playstream.worker.guard import kill_marked
+from playstream.worker.killing import kill_marked
 from playstream.worker.spool import is_spool_name
 
 DEFAULT_GRACE_MINUTES = 60

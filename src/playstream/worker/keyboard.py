@@ -111,6 +111,9 @@ class Keyboard:
             return
         line, end, _ = data.partition(b"\n")
         if end:
+            if self._nested and self._open:
+                # What was typed, if its echo arrived together with the end of the line.
+                self._show(self._shown + line.decode("utf-8", "replace").rstrip("\r"))
             self._end_line(erased=_ERASE in line)
         if end and (self._nested or not self._takes_keys):
             self._leave()
@@ -131,7 +134,7 @@ class Keyboard:
             self.asking = self._asked = True
             self._typed = False
             self.show(partial(self._write, "", ""))  # what is in the place of the answer is removed
-            self._show_rest()
+            self._show(self._job.unfinished)
             self._set_modes()
         elif now >= self._job.quiet_since + _QUIET_SECONDS:
             self._step = min(_MAX_STEP_SECONDS, 2 * self._step)
@@ -156,12 +159,11 @@ class Keyboard:
             self._leave()
             return
         if self._takes_keys or not self._typed:
-            self._show_rest()
+            self._show(self._job.unfinished)
         self._set_modes()
 
-    def _show_rest(self) -> None:
+    def _show(self, text: str) -> None:
         """Show what was added to the last line; it arrives as output only when it is complete."""
-        text = self._job.unfinished
         if text == self._shown:
             return
         rest = text.removeprefix(self._shown) if text.startswith(self._shown) else f"\r\x1b[K{text}"

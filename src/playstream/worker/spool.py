@@ -21,7 +21,8 @@ from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
 from playstream.worker.directories import is_free, is_system_directory, make_new_directory, take_directory
-from playstream.worker.guard import Guard, kill_marked
+from playstream.worker.guard import Guard
+from playstream.worker.killing import kill_marked
 
 _PREFIX = "playstream-spool-"
 _EARLIER = ".earlier-"

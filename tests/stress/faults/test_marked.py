@@ -17,7 +17,8 @@ import pytest
 
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
-from playstream.worker.guard import Guard, kill_marked
+from playstream.worker.guard import Guard
+from playstream.worker.killing import kill_marked
 from playstream.worker.launch import Launch
 from playstream.worker.paths import Paths
 from playstream.worker.spool import remove_leftovers

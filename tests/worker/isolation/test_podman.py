@@ -14,9 +14,9 @@ import pytest
 
 from playstream.pipeline.job.isolation import Isolation, RegistryAuth
 from playstream.worker.command import Command
-from playstream.worker.guard import kill_marked
 from playstream.worker.isolation.containers import Container
 from playstream.worker.isolation.sandbox import make_sandbox
+from playstream.worker.killing import kill_marked
 from tests.processes import children, marked_processes, wait_until
 from tests.worker.isolation.conftest import list_containers, podman
 from tests.worker.isolation.image import IMAGE

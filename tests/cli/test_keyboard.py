@@ -1,0 +1,296 @@
+"""Keys that a user types go to a job that asks for them, and the terminal is afterwards as it was."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from playstream.pipeline.protocol import Job
+from playstream.pipeline.protocol.order import Direction
+from tests.cli.typist import SHELL_PROMPT, Typist, start_shell
+from tests.conftest import MakeDir
+from tests.stages import PLAYSTREAM, Stages, read_records
+
+QUESTIONS = """\
+- hosts: all
+  gather_facts: false
+  vars_prompt:
+    - {name: who, prompt: Your name, private: false}
+    - {name: word, prompt: Your word}
+  tasks:
+    - name: answers
+      ansible.builtin.debug:
+        msg: "{{ who }} has {{ word | length }}"
+    - name: value
+      ansible.builtin.pause: {prompt: A value}
+      register: value
+    - ansible.builtin.debug:
+        msg: "value {{ value.user_input }}."
+"""
+PAUSE = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: wait
+      ansible.builtin.pause: {prompt: Wait here}
+    - ansible.builtin.debug:
+        msg: went on
+"""
+ASKS = f"""#!{sys.executable} -ISu
+import getpass, os, signal, sys, time
+print("starting")
+print("got", len(getpass.getpass("Secret: ")), flush=True)
+print("name is", input("Name: "), flush=True)
+"""
+"""What stands in for Ansible where only the terminal matters."""
+SHOWS_SIZE = f"""#!{sys.executable} -ISu
+import os, signal, sys
+signal.signal(signal.SIGWINCH, lambda *_: None)
+print("size", *os.get_terminal_size(0))
+signal.sigwait({{signal.SIGWINCH}})
+print("size", *os.get_terminal_size(0))
+"""
+
+
+@pytest.fixture
+def directory(private_data_dir: MakeDir) -> Path:
+    made = private_data_dir({"site.yml": QUESTIONS, "pause.yml": PAUSE})
+    (made / "inventory").mkdir(exist_ok=True)
+    (made / "env").mkdir(exist_ok=True)
+    (made / "inventory" / "hosts").write_text("node1 ansible_connection=local\n")
+    return made
+
+
+@pytest.fixture
+def begin(stages: Stages) -> Iterator[Callable[..., Typist]]:
+    begun: list[Typist] = []
+
+    def begin_one(*words: str | Path) -> Typist:
+        begun.append(Typist([*PLAYSTREAM, *words], {**stages.env, "TERM": "xterm-256color"}))
+        return begun[-1]
+
+    yield begin_one
+    for typist in begun:
+        typist.close()
+
+
+def program(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "ansible-playbook"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def test_questions_are_answered(begin: Callable[..., Typist], directory: Path) -> None:
+    user = begin("run", directory, "-p", "site.yml", "-i", "asked")
+    user.wait_for("Your name: ")
+    user.type("Ada\n")
+    user.wait_for("Your word: ")
+    user.wait_for_hidden()
+    user.type("xyzzy-plugh\n")
+    user.wait_for("A value:")
+    user.wait_for_keys()
+    user.type("4x\x7f2\r")
+    assert user.end() == 0
+    shown = "\n".join(user.lines)
+    assert "Ada has 11" in shown
+    assert "value 42." in shown
+    assert "xyzzy" not in shown
+    assert [shown.count(text) for text in ("Your name: Ada", "Your word:", "A value:")] == [1, 1, 1]
+    user.wait_for_restored()
+    kept = (directory / "artifacts" / "asked" / "stdout").read_text()
+    assert "Your name: Ada" in kept
+    assert "xyzzy" not in kept
+
+
+@pytest.mark.parametrize(("key", "status", "expected"), [("c", 0, "went on"), ("a", 2, "user requested abort!")])
+def test_ctrl_c_in_a_pause_is_ansibles(
+    begin: Callable[..., Typist], directory: Path, key: str, status: int, expected: str
+) -> None:
+    user = begin("run", directory, "-p", "pause.yml")
+    user.wait_for("Wait here:")
+    user.wait_for_keys()
+    user.type("\x03")
+    user.wait_for("Press 'C' to continue the play or 'A' to abort")
+    user.wait_for_keys()
+    user.type(key)
+    assert user.end() == status
+    assert expected in "\n".join(user.lines)
+
+
+def test_a_playbook_without_a_directory(begin: Callable[..., Typist], directory: Path) -> None:
+    user = begin("playbook", directory / "project" / "pause.yml", "-i", "node1,", "-c", "local")
+    user.wait_for("Wait here:")
+    user.wait_for_keys()
+    user.type("\r")
+    assert user.end() == 0
+
+
+def test_the_size_is_the_users(begin: Callable[..., Typist], directory: Path, tmp_path: Path) -> None:
+    user = begin("run", directory, "-p", "pause.yml", "--binary", program(tmp_path, SHOWS_SIZE))
+    user.wait_for("size 120 40")
+    user.child.setwinsize(30, 100)
+    user.wait_for("size 100 30")
+    assert user.end() == 0
+
+
+def test_without_a_keyboard_nothing_is_waited_for(stages: Stages, directory: Path, tmp_path: Path) -> None:
+    (directory / "env" / "settings").write_text("pexpect_timeout: 1\n")
+    words = [*PLAYSTREAM, "run", str(directory), "-p", "pause.yml", "--binary", str(program(tmp_path, ASKS))]
+    user = Typist(["sh", "-c", '"$@" </dev/null', "sh", *words], stages.env)
+    assert user.end() == 254
+    assert "'Secret: ' was not answered within 1 seconds" in " ".join(user.lines)
+    user.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL])
+def test_the_terminal_is_restored(
+    begin: Callable[..., Typist], directory: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    user = begin("run", directory, "-p", "pause.yml", "--binary", program(tmp_path, ASKS))
+    user.wait_for("Secret: ")
+    user.wait_for_hidden()
+    user.child.kill(number)
+    user.wait_for_restored()
+    canceled = number in {signal.SIGINT, signal.SIGTERM}
+    assert user.end() == (254 if canceled else 128 + number)
+
+
+def test_ctrl_c_cancels(begin: Callable[..., Typist], directory: Path, tmp_path: Path) -> None:
+    user = begin("run", directory, "-p", "pause.yml", "--binary", program(tmp_path, ASKS))
+    user.wait_for("Secret: ")
+    user.wait_for_hidden()
+    user.type("\x03")
+    assert user.end() == 254
+    assert user.lines[-1] == "playstream run: canceled by SIGINT"
+    user.wait_for_restored()
+
+
+class TestWithAShell:
+    """Job control: the shell moves the command between foreground and background."""
+
+    @pytest.fixture
+    def words(self, directory: Path, tmp_path: Path) -> str:
+        (directory / "env" / "settings").write_text("pexpect_timeout: 1\n")
+        asks = program(tmp_path, ASKS)
+        return " ".join([*PLAYSTREAM, "run", str(directory), "-p", "pause.yml", "-i", "x", "--binary", str(asks)])
+
+    @pytest.fixture
+    def shell(self, stages: Stages, tmp_path: Path) -> Iterator[Typist]:
+        shell = start_shell({**stages.env, "TERM": "xterm-256color"}, tmp_path)
+        yield shell
+        shell.close()
+
+    def test_what_nobody_read_is_not_run(self, shell: Typist, words: str, tmp_path: Path) -> None:
+        shell.type(f"{words}; echo ended $?\n")
+        shell.wait_for("Secret: ")
+        shell.wait_for_hidden()
+        shell.type("pass\n")
+        shell.wait_for("Name: ")
+        shell.wait_until(lambda: shell.has(termios.ECHO), "the name is shown")
+        shell.type("Ada\ntouch secret-was-run\n")
+        shell.wait_for("ended 0")
+        shell.wait_for(SHELL_PROMPT)
+        shell.type("echo done\n")
+        shell.wait_for("done\r\n")
+        assert not (tmp_path / "secret-was-run").exists()
+        assert "name is Ada" in "\n".join(shell.lines)
+
+    def test_stopped_and_continued(self, shell: Typist, words: str) -> None:
+        shell.type(f"{words}\n")
+        shell.wait_for("Secret: ")
+        shell.wait_for_hidden()
+        shell.type("\x1a")
+        shell.wait_for("Stopped")
+        shell.wait_for(SHELL_PROMPT)
+        shell.type("fg\n")
+        shell.wait_for_hidden()
+        shell.type("pass\n")
+        shell.wait_for("got 4")
+        shell.wait_for("Name: ")
+        shell.type("Ada\n")
+        shell.wait_for("name is Ada")
+        shell.wait_for(SHELL_PROMPT)
+
+    def test_in_the_background_it_is_not_stopped(self, shell: Typist, words: str, directory: Path) -> None:
+        shell.type(f"{words} --quiet &\n")
+        shell.wait_for("was not answered within 1 seconds")
+        shell.type("jobs -l; wait; echo state\n")
+        shell.wait_for("state\r\n")
+        assert not any("Stopped" in line for line in shell.lines)
+        assert (directory / "artifacts" / "x" / "status").read_text() == "timeout"
+
+    def test_moved_to_the_foreground_it_asks(self, shell: Typist, words: str, directory: Path) -> None:
+        (directory / "env" / "settings").write_text("pexpect_timeout: 0\n")
+        shell.type(f"{words} &\n")
+        shell.wait_for("starting")
+        shell.type("fg\n")
+        shell.wait_for("Secret: ")
+        shell.wait_for_hidden()
+        shell.type("pass\n")
+        shell.wait_for("got 4")
+        shell.wait_for("Name: ")
+        shell.type("Ada\n")
+        shell.wait_for("name is Ada")
+
+
+def test_passwords_are_asked_for_before_a_job_is_sent(stages: Stages, directory: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "stream"
+    words = ["transmit", str(directory), "-p", "pause.yml", "-k", "-K", "-J", "--ask-vault-pass=prod"]
+    command = " ".join([*PLAYSTREAM, *words]) + f" </dev/null >{stream}"
+    user = Typist(["sh", "-c", command], stages.env)
+    for prompt, answer in (
+        ("SSH password: ", "one"),
+        ("BECOME password: ", "two"),
+        ("Vault password: ", "three"),
+        ("Vault password (prod): ", "four"),
+    ):
+        user.wait_for(prompt)
+        user.wait_for_hidden()
+        user.type(answer + "\n")
+    assert user.end() == 0
+    user.wait_for_restored()
+    assert not any(answer in "\n".join(user.lines) for answer in ("one", "two", "three", "four"))
+    job = next(record for record in read_records(stream.read_bytes(), Direction.JOB) if isinstance(record, Job))
+    assert job.passwords == {"ssh": "one", "become": "two", "vault": "three", "vault:prod": "four"}
+    user.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_terminal_is_restored_while_passwords_are_asked_for(
+    begin: Callable[..., Typist], directory: Path, number: signal.Signals
+) -> None:
+    user = begin("run", directory, "-p", "pause.yml", "-K")
+    user.wait_for("BECOME password: ")
+    user.wait_for_hidden()
+    user.child.kill(number)
+    user.wait_for_restored()
+    assert user.end() in {130, 128 + number}
+    assert not (directory / "artifacts").exists()
+
+
+def test_the_end_of_input_is_no_password(begin: Callable[..., Typist], directory: Path) -> None:
+    user = begin("run", directory, "-p", "pause.yml", "-K")
+    user.wait_for("BECOME password: ")
+    user.wait_for_hidden()
+    user.type("\x04")
+    assert user.end() == 1
+    assert "--ask-become-pass: expected a password, got the end of input" in "\n".join(user.lines)
+
+
+def test_nobody_can_be_asked_without_a_terminal(stages: Stages, directory: Path) -> None:
+    process = stages.start("run", directory, "-p", "pause.yml", "-k", start_new_session=True)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"--ask-pass asks on the terminal, and this process has none. Put the password into env/passwords" in errors
+
+
+def test_a_path_is_no_vault_id(stages: Stages, directory: Path) -> None:
+    done = stages.call("playbook", "--ask-vault-pass", directory / "project" / "pause.yml")
+    assert done.returncode == 2
+    assert b"write --ask-vault-pass after it" in done.stderr
