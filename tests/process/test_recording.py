@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
 from playstream.pipeline.protocol import NEED_DATA, Event, Record, Status, StatusName
-from playstream.process.recording import RecordingReceiver, is_recording
+from playstream.process.receiving import is_recording
+from playstream.process.recording import RecordingReceiver
 from playstream.worker.paths import PLUGIN_DIR
 from tests.stages import Stages, read_events
 

@@ -43,7 +43,9 @@ class SummaryObserver(ForwardingObserver):
         Raises:
             JobError: the file cannot be written, or the results could not be stored.
         """
-        pieces = self._summary.pieces(ident=ident or self._ident, status=result.status.value, rc=result.rc)
+        pieces = self._summary.pieces(
+            ident=ident or self._ident, status=result.status.value, rc=result.rc, explanation=result.explanation
+        )
         if target == STANDARD_OUTPUT:
             sys.stdout.writelines(map(make_safe_json, pieces))
             sys.stdout.write("\n")

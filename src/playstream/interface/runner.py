@@ -98,7 +98,8 @@ class Runner(Results):
             five mean that the artifacts are complete.
         rc: Ansible's return code; 128 + N if it was killed by signal N, 254 if the job was canceled or timed out, None
             while it is unknown.
-        explanation: a message: why the job was canceled, which limit expired, what went wrong.
+        explanation: a message: which hosts failed at which task and why, why the job was canceled, which limit expired,
+            what went wrong; None if there is nothing to explain.
         exit_status: the exit status of a command that shows this run; see docs/errors.md. 0 means that `status` is
             successful and `rc` is 0. None while the run is active.
 
@@ -190,8 +191,9 @@ class Runner(Results):
         """Return the outcome of the run by host and by task, from the kept events, as JSON data.
 
         Returns:
-            `ident`, `status`, `rc`, `summary` (counts by host), `task_summary` (results by host, each with task,
-            action, path, duration in seconds and res), `custom_stats`, `changed_facts`. docs/results.md shows one.
+            `ident`, `status`, `rc`, `explanation`, `summary` (counts by host), `task_summary` (results by host, each
+            with task, action, path, duration in seconds and res), `custom_stats`, `changed_facts`. docs/results.md
+            shows one.
 
         Raises:
             JobError: the file of an event was removed or damaged.
@@ -200,7 +202,9 @@ class Runner(Results):
             >>> runner.summary()["summary"]["node1"]["failures"]  # doctest: +SKIP
             0
         """
-        return summarize(self.events, ident=self.config.ident, status=self.status, rc=self.rc)
+        return summarize(
+            self.events, ident=self.config.ident, status=self.status, rc=self.rc, explanation=self.explanation
+        )
 
     def cancel(self, reason: str = "canceled by the caller") -> None:
         """Cancel the job, from any thread. There is no effect if the job has ended.

@@ -5,6 +5,7 @@ The events come from a worker that is not trusted: a field of the wrong type cou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,6 +16,9 @@ NO_HOSTS_MATCHED = "playbook_on_no_hosts_matched"
 STATS = "playbook_on_stats"
 ERROR = "error"
 """A message of Ansible itself."""
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""A change of colour in Ansible's output."""
 
 TaskStatus = Literal["ok", "failed", "skipped", "unreachable"]
 """How a task ended on a host."""
@@ -132,3 +136,8 @@ def counts_of(status: TaskStatus, data: Mapping[str, Any]) -> tuple[str, ...]:
         return (status,)
     changed = ("changed",) if is_changed(res_of(data)) else ()
     return ("ok", *changed, *(("ignored",) if status == "failed" else ()))
+
+
+def one_line(text: str) -> str:
+    """Return a text without colours and line ends, its words separated by single spaces."""
+    return " ".join(COLOUR.sub("", text).split())

@@ -10,7 +10,6 @@ from typing import Any
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.io.json_text import fit_json, is_json
 from playstream.pipeline.protocol import Event
-from playstream.process.event_data import ERROR, NO_HOSTS_MATCHED, PLAY_START
 
 _is_uuid = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}").fullmatch
 """A uuid; Ansible appends `_2` and so on for a task that runs again."""
@@ -22,15 +21,6 @@ _GAPS_SHOWN = 8
 _SHOWN_FIELDS = ("stdout", "start_line", "end_line")
 _HALVES = (b"\\ud", b"\\uD")
 """The beginning of half a surrogate pair in JSON; the other half may follow."""
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_UNREADABLE = re.compile(r"Unable to parse (.{1,300}?) as an inventory source")
-_NO_HOSTS = re.compile(r"No hosts matched, nothing to do|provided hosts list is empty")
-_NO_TASK = 'No matching task "', '" found'
-"""The text before and after the name in Ansible's message."""
-_MAX_NAME = 300
-"""Maximum number of characters of a task's name that are shown."""
-_MAX_TEXT = 1 << 16
-"""Maximum number of characters of Ansible's output before its first play that are searched."""
 
 
 class _NotFinite(ValueError):
@@ -176,64 +166,3 @@ class MissingEvents:
             f"{self.count} {events} of the run {are} missing: {gaps}{' and more' if self._more else ''}. Lines of the "
             "stream were probably lost in transit; results, statistics and output may be incomplete"
         )
-
-
-class Reach:
-    """Follows the events of a run to find out whether it reached a host.
-
-    Ansible reports success for an unreadable inventory, for no hosts, and if the task to start at does not exist.
-    """
-
-    def __init__(self) -> None:
-        self._plays = 0
-        self._without_hosts = 0
-        self._text = ""
-        self._missing_task: str | None = None
-        self.reached = False
-        """True after the first event of a host; no more events are needed."""
-
-    def event(self, event: dict[str, Any]) -> None:
-        """Take the next event; not needed once `reached`."""
-        name = event.get("event")
-        if not isinstance(name, str):
-            return
-        if name.startswith("runner_"):
-            self.reached = True
-        elif name == PLAY_START:
-            self._plays += 1
-        elif name == NO_HOSTS_MATCHED:
-            self._without_hosts += 1
-        elif name == ERROR:
-            before, after = _NO_TASK
-            _, found, rest = _plain(event["stdout"][:_MAX_TEXT]).partition(before)
-            if found:
-                self._missing_task = rest.partition(after)[0]
-        if not self._plays and len(self._text) < _MAX_TEXT:
-            self._text += event["stdout"][:_MAX_TEXT] + "\n"
-
-    def explain(self, *, successful: bool) -> str | None:
-        """Return a message for the user about a run that has ended; None if there is none."""
-        text = _plain(self._text)
-        said = [f"Ansible could not read the inventory {name}" for name in dict.fromkeys(_UNREADABLE.findall(text))]
-        if successful and not self.reached:
-            if self._plays and self._without_hosts >= self._plays:
-                said.append("no play matched a host, so nothing was done")
-            elif not self._plays and _NO_HOSTS.search(text):
-                said.append("no host matched, so nothing was done")
-            elif self._missing_task is not None:
-                task = self._missing_task
-                shown = task if len(task) <= _MAX_NAME else f"{task[:_MAX_NAME]}…"
-                # If no host matches, Ansible does not search for the task.
-                return "; ".join([*said, f"no task to start at is named {shown!r}, so nothing was done"]) + _CHECK_TASK
-        return "; ".join(said) + ". Check the inventory, hosts and limit" if said else None
-
-
-_CHECK_TASK = (
-    ". Check the name: Ansible compares it with the names of all tasks, except those in files that are included while "
-    "the playbook runs (include_tasks, include_role)"
-)
-
-
-def _plain(text: str) -> str:
-    """Return Ansible's text without colours and without the line ends that it put between words."""
-    return " ".join(_COLOUR.sub("", text).split())

@@ -18,12 +18,13 @@ from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import NEED_DATA, Incoming, Receiver
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Output, Processor, Result
-from playstream.process.recording import RecordingReceiver, is_recording
 
 STOP_SECONDS = 2.2
 """How long `process` continues to read after a request to stop. In a shell's pipeline the worker gets the same signal
 and reports the end of the job within 2 seconds. Otherwise the worker ends the job when its reader exits, within 2 more
 seconds: 5 seconds in total. After the worker's report, its artifacts may be delivered for DELIVERY_SECONDS."""
+_RECORDING_START = b'{"uuid":'
+"""The beginning of each line of a recording; see RecordingReceiver."""
 
 
 def process(
@@ -188,6 +189,13 @@ def _patience(stop_at: float | None, silence_left: float | None, *, looking: boo
     return math.ceil(min(waits) * 1000) if waits else None
 
 
+def is_recording(head: bytes) -> bool | None:
+    """Return whether a stream that begins with `head` is a recording; None if more data is needed."""
+    if len(head) < len(_RECORDING_START) and _RECORDING_START.startswith(head):
+        return None
+    return head.startswith(_RECORDING_START)
+
+
 class _Input:
     """The input of a descriptor, detected by its first bytes: a worker's stream in either dialect, or a recording."""
 
@@ -248,6 +256,8 @@ class _Input:
             if recording is None and data:
                 return b""
             if recording:
+                from playstream.process.recording import RecordingReceiver  # noqa: PLC0415 - most streams are none
+
                 self._incoming = RecordingReceiver(max_record=self._limits.max_record_bytes)
                 return self._head
             self._first, data = FirstBytes(), self._head

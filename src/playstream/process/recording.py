@@ -16,17 +16,8 @@ from playstream.pipeline.protocol import NEED_DATA, Event, Record, Status, Statu
 from playstream.pipeline.protocol.record_reader import NeedData
 from playstream.process.event_data import STATS
 
-_START = b'{"uuid":'
-"""The beginning of each line of the plugin."""
 _CODES = {"failures": 2, "dark": 4}
 """Ansible's return codes (ansible/executor/task_queue_manager.py), which are combined bitwise."""
-
-
-def is_recording(head: bytes) -> bool | None:
-    """Return whether a stream that begins with `head` is a recording; None if more data is needed."""
-    if len(head) < len(_START) and _START.startswith(head):
-        return None
-    return head.startswith(_START)
 
 
 class RecordingReceiver:

@@ -30,12 +30,12 @@ from playstream.pipeline.verdict import CANCELED_OR_TIMED_OUT, exit_status, expl
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import (
     MissingEvents,
-    Reach,
     displayed_text,
     event_file_name,
     is_text_alone,
     parse_event,
 )
+from playstream.process.explanation import Explainer
 
 _ENDED_BY_ITSELF = frozenset({StatusName.SUCCESSFUL, StatusName.FAILED})
 
@@ -173,7 +173,7 @@ class Processor:
         self._failure: Failure | None = None
         self._missing = MissingEvents()
         self._owner = os.getpid()
-        self._reach = Reach()
+        self._explainer = Explainer()
 
     @property
     def missing_events(self) -> int:
@@ -213,8 +213,7 @@ class Processor:
         event, own_json = parse_event(record)
         self._artifacts.begin()
         self._missing.note(record.counter)
-        if not self._reach.reached:
-            self._reach.event(event)
+        self._explainer.event(event)
         text = displayed_text(event)
         output = self._output
         as_json = output is Output.JSON or (output is Output.MIXED and not is_text_alone(event))
@@ -265,7 +264,7 @@ class Processor:
         record = judge(record)
         if record.explanation is None and record.status in _ENDED_BY_ITSELF:
             successful = record.status is StatusName.SUCCESSFUL
-            record = replace(record, explanation=self._reach.explain(successful=successful))
+            record = replace(record, explanation=self._explainer.explain(successful=successful, rc=record.rc))
         self.status = record.status
         self.explanation = record.explanation
         self.rc = record.rc

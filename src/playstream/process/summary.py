@@ -24,7 +24,9 @@ _NO_SETTERS = ("debug", "setup", "gather_facts")
 """Actions whose `ansible_facts` do not count as set: Ansible ignores those of debug, and the others gather facts."""
 
 
-def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
+def summarize(
+    events: Iterable[Mapping[str, Any]], *, ident: str, status: str, rc: int | None, explanation: str | None = None
+) -> dict[str, Any]:
     """Return the summary of a run.
 
     Args:
@@ -32,6 +34,7 @@ def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, r
         ident: name of the run.
         status: how it ended.
         rc: Ansible's return code; None if it is not known.
+        explanation: why it ended so; None if there is nothing to explain.
 
     Returns:
         The summary, as `Summary.as_dict` returns it.
@@ -45,7 +48,7 @@ def summarize(events: Iterable[Mapping[str, Any]], *, ident: str, status: str, r
     summary = Summary()
     for event in events:
         summary.add(event)
-    return summary.as_dict(ident=ident, status=status, rc=rc)
+    return summary.as_dict(ident=ident, status=status, rc=rc, explanation=explanation)
 
 
 class Summary:
@@ -103,18 +106,19 @@ class Summary:
             lists = self._tasks[host] = {name: [] for name in LISTS}
         lists[name].append(entry)
 
-    def as_dict(self, *, ident: str, status: str, rc: int | None) -> dict[str, Any]:
+    def as_dict(self, *, ident: str, status: str, rc: int | None, explanation: str | None = None) -> dict[str, Any]:
         """Return the summary of the events so far.
 
         Args:
             ident: name of the run.
             status: how it ended.
             rc: Ansible's return code; None if it is not known.
+            explanation: why it ended so; None if there is nothing to explain.
 
         Returns:
             A dict that JSON can represent. Other values are replaced as by `fit_json`: NaN and Infinity become None.
 
-            - `ident`, `status`, `rc`;
+            - `ident`, `status`, `rc`, `explanation`;
             - `summary`: by host, the counts `ok`, `changed`, `failures`, `unreachable`, `skipped`, `rescued` and
             `ignored` of Ansible's statistics. If these are missing, for example because Ansible was killed, the events
             are counted; rescued failures are then among the `failures`; - `task_summary`: by host, the lists `ok`,
@@ -131,6 +135,7 @@ class Summary:
             "ident": ident,
             "status": status,
             "rc": rc,
+            "explanation": explanation,
             "summary": summary,
             "task_summary": {
                 host: {name: list(entries) for name, entries in lists.items()} for host, lists in self._tasks.items()

@@ -54,13 +54,14 @@ class SummaryText:
         places[name].extend((self._end, len(text)))
         self._end += len(text)
 
-    def pieces(self, *, ident: str, status: str, rc: int | None) -> Iterator[str]:
+    def pieces(self, *, ident: str, status: str, rc: int | None, explanation: str | None = None) -> Iterator[str]:
         """Yield the JSON text of `Summary.as_dict`, in ASCII, indented by two spaces.
 
         Args:
             ident: name of the run.
             status: how it ended.
             rc: Ansible's return code; None if it is not known.
+            explanation: why it ended so; None if there is nothing to explain.
 
         Raises:
             JobError: when iterating; the results could not be stored.
@@ -68,7 +69,7 @@ class SummaryText:
         try:
             if self._failure is not None:
                 raise self._failure
-            parts: dict[str, Any] = self._summary.as_dict(ident=ident, status=status, rc=rc)
+            parts: dict[str, Any] = self._summary.as_dict(ident=ident, status=status, rc=rc, explanation=explanation)
             yield from _block(
                 "{}",
                 0,

@@ -24,7 +24,8 @@ from playstream.pipeline.runner_dialect.lines import LineReader
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.process import Observer, Processor
 from playstream.process.events import parse_event
-from playstream.process.recording import RecordingReceiver, is_recording
+from playstream.process.receiving import is_recording
+from playstream.process.recording import RecordingReceiver
 from tests.pipeline.protocol.strategies import CHUNK_SIZES, mutations
 from tests.pipeline.runner_dialect import wire
 from tests.pipeline.tree.conftest import open_arena
