@@ -16,6 +16,7 @@ from playstream.cli.output import PlainOutput, make_progress, print_outcome, sho
 from playstream.cli.signals import cancel_on_signals
 from playstream.interface.runner import make_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
+from playstream.pipeline.protocol import StatusName
 from playstream.worker.user_terminal import find_user_terminal
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def run_here(
 
     def note_status(data: dict[str, Any], *, runner_config: Any) -> None:
         _log_status(data)
+        if progress is not None and not StatusName(data["status"]).terminal:
+            progress.begin()
         if data["status"] == "starting":
             report(runner_config.ident)
 

@@ -14,6 +14,7 @@ import select
 import stat
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from playstream.pipeline.errors import OutputError
@@ -73,7 +74,8 @@ def make_progress() -> Progress | None:
         from playstream.cli.progress import Progress, can_move  # noqa: PLC0415 - the library is an extra
     except ImportError:
         return None
-    return Progress(sys.stdout) if can_move() else None
+    error = _raw(sys.stderr)
+    return Progress(sys.stdout, error if error is not None and error.isatty() else None) if can_move() else None
 
 
 class PlainOutput(io.TextIOBase):
@@ -132,9 +134,14 @@ class StandardStream(io.RawIOBase):
         """True if all further output is dropped."""
         self.error: OSError | None = None
         """The reason. None if the reader has exited, which is not an error."""
+        self.writer: Callable[[memoryview], int] = self.write_now
+        """Writes data and returns how many bytes of it."""
 
     def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
+        return self.writer(memoryview(data).cast("B"))
+
+    def write_now(self, view: memoryview) -> int:
+        """Write data, or a part of it; return the number of bytes."""
         while not self.dropping:
             # Waiting in poll allows signals and the deadline to be noticed.
             if wait_for(self._fd, select.POLLOUT, LOOK_SECONDS):
@@ -193,7 +200,13 @@ def open_stream(fd: int, like: TextIO | None = None) -> TextIO:
 
 def waits_for_reader(stream: TextIO | None) -> bool:
     """Return whether a text stream writes to a StandardStream, whose errors `settle` reports."""
-    return isinstance(getattr(getattr(stream, "buffer", None), "raw", None), StandardStream)
+    return _raw(stream) is not None
+
+
+def _raw(stream: TextIO | None) -> StandardStream | None:
+    """Return the StandardStream that a text stream writes to; None if it writes to something else."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, StandardStream) else None
 
 
 def use_waiting_streams() -> None:
@@ -233,8 +246,8 @@ def _flush(stream: TextIO | None) -> str | None:
     if stream is None:
         return None
     stream.flush()
-    raw = getattr(getattr(stream, "buffer", None), "raw", None)
-    if not isinstance(raw, StandardStream) or raw.error is None:
+    raw = _raw(stream)
+    if raw is None or raw.error is None:
         return None
     name = "output" if raw.fileno() == _STDOUT else "error"
     return (

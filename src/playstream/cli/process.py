@@ -22,7 +22,7 @@ from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.io.stdio import claim_input, connect
 from playstream.pipeline.job.ident import check_ident
 from playstream.pipeline.limits import limits_of
-from playstream.pipeline.protocol import LogLevel
+from playstream.pipeline.protocol import LogLevel, Status
 from playstream.pipeline.tree.directories import absolute_path
 from playstream.process import Observer, Output
 from playstream.process.receiving import process
@@ -70,6 +70,10 @@ def run(flags: argparse.Namespace) -> int:
         idle = staticmethod(output.flush)
         if progress is not None:
             event = staticmethod(progress.event)
+
+            def status(self, status: Status) -> None:
+                if progress is not None and not status.status.terminal:
+                    progress.begin()
 
         def log(self, level: LogLevel, message: str) -> None:
             if flags.debug or flags.logfile:

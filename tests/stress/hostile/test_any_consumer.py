@@ -20,6 +20,7 @@ from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.json_text import MAX_LEVELS
 from playstream.pipeline.protocol import Event
 from playstream.pipeline.protocol.order import Direction
+from playstream.process.explanation import Explainer
 from playstream.process.store.collector import Collector
 from playstream.process.summary import summarize
 from playstream.process.task_results import TaskResults
@@ -108,11 +109,14 @@ def test_any_event_for_any_consumer(events: list[dict[str, Any]]) -> None:
     strict(json.dumps(summary, indent=2))
     results = TaskResults(given_)
     assert len(results) == sum(len(found) for found in results.by_host.values())
-    collector, progress, handler = Collector(), Progress(io.StringIO()), _Handler()
-    for event in given_:
-        collector.take(event)
-        assert progress.event(event)
-        assert handler(event)
+    collector, handler, explainer = Collector(), _Handler(), Explainer()
+    with Progress(io.StringIO(), None) as progress:
+        for event in given_:
+            collector.take(event)
+            explainer.event(event)
+            assert progress.event(event)
+            assert handler(event)
+    explainer.explain(successful=False, rc=2)
     for row in collector.results:
         strict(json.dumps(row))
     collector.results.close()
