@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages, read_events
 
 
 def artifacts_of(directory: Path) -> list[str]:
-    return sorted(path.name for path in (directory / "artifacts").iterdir())
+    return sorted(path.name for path in (directory / "artifacts").iterdir() if path.name != "latest")
 
 
 def test_in_a_pipe_a_run_shows_plain_lines(stages: Stages, directory: Path) -> None:
@@ -36,7 +37,8 @@ def test_in_a_pipe_a_run_shows_plain_lines(stages: Stages, directory: Path) -> N
 def test_quiet_and_logfile_before_the_subcommand(stages: Stages, directory: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     done = stages.call("-q", "--logfile", log, "run", directory, "-p", "site.yml", "--cmdline", "-e broken=1")
-    assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"playstream run: failed: node1 failed at task 'break': broken\n"
     assert ": failed" in log.read_text()
 
 
@@ -261,3 +263,21 @@ def test_runs_beside_each_other(fakes: Stages, hanging: Path) -> None:
     first.terminate()
     first.communicate(timeout=LIMIT_SECONDS)
     assert (hanging / "artifacts" / "x" / "status").read_text() == "canceled"
+
+
+def test_the_last_line_names_the_artifacts(fakes: Stages, directory: Path, tmp_path: Path) -> None:
+    """Without an ident: with one, the user knows; `-q` and `-j` ask for nothing but what they name."""
+    (directory / "project" / "quiet.yml").write_text("[]\n")
+    words = ("run", directory, "-p", "quiet.yml")
+    inside: list[str | Path] = ["--artifact-dir", directory / "else where"]
+    for more, here in (([], directory.parent), (inside, directory.parent), (inside, directory / "project")):
+        said = fakes.call(*words, *more, cwd=here).stderr.decode().splitlines()
+        place = shlex.split(said[-1].removeprefix("playstream run: artifacts: "))[0]
+        assert Path(place).is_absolute() is (here != directory.parent)
+        assert (here / place / "status").read_text() == "successful"
+    for flags in (["-q"], ["-j"], ["-i", "x"]):
+        assert b"artifacts" not in fakes.call(*words, *flags).stderr
+    file = directory / "project" / "quiet.yml"
+    assert b"artifacts" not in fakes.call("playbook", file).stderr
+    kept = fakes.call("playbook", file, "--artifact-dir", tmp_path / "kept", cwd=tmp_path).stderr.decode()
+    assert kept.startswith("playstream playbook: artifacts: kept/")

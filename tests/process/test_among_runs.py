@@ -79,9 +79,11 @@ def test_what_is_anothers_stays(artifacts: Path, dialect: str, path: str) -> Non
     assert b".incoming" not in after
 
 
-@pytest.mark.parametrize("path", [".running/@nightly", ".incoming", ".incoming/x", ".made-without-ident", ".x"])
+@pytest.mark.parametrize(
+    "path", [".running/@nightly", ".incoming", ".incoming/x", ".made-without-ident", ".x", "latest", "latest/x"]
+)
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_names_with_a_dot_in_front_are_refused(artifacts: Path, dialect: str, path: str) -> None:
+def test_names_of_our_own_files_are_refused(artifacts: Path, dialect: str, path: str) -> None:
     with noted(note_directories(artifacts.parent, None), "nightly"):
         result = rebuild(artifacts, tree(dialect, path))
         assert result.exit_status == UNSAFE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout, suppress
@@ -12,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.cli.active_runs import noted
 from playstream.cli.logs import show_warnings
-from playstream.cli.output import PlainOutput, make_progress, print_outcome, shows_colours, waits_for_reader
+from playstream.cli.output import (
+    PlainOutput,
+    make_progress,
+    print_message,
+    print_outcome,
+    shows_colours,
+    waits_for_reader,
+)
 from playstream.cli.signals import cancel_on_signals
 from playstream.interface.runner import make_runner
 from playstream.pipeline.errors import JobError, OutputError, StoreError
 from playstream.pipeline.protocol import StatusName
+from playstream.pipeline.tree.directories import current_directory
 from playstream.worker.user_terminal import find_user_terminal
 
 if TYPE_CHECKING:
@@ -66,6 +75,7 @@ def run_here(
     if progress is not None:
         options["event_handler"] = progress.event
     runner = make_runner(options, cancellation, terminal)
+    runner.config.link_latest = not flags.as_ansible_runner
     with noted(places, runner.config.ident):
         try:
             # `settle` reports output and logs that cannot be written, after all other messages.
@@ -76,11 +86,25 @@ def run_here(
             _explain(flags, runner)  # first report how the run itself ended
             raise
     _explain(flags, runner)
+    if not (flags.quiet or flags.json or flags.as_ansible_runner) and options.get("ident") is None:
+        _name_artifacts(flags, options, runner)
     return _exit_status(runner)
 
 
 def _explain(flags: argparse.Namespace, runner: Runner) -> None:
     print_outcome(flags.name, runner.status, runner.explanation)
+
+
+def _name_artifacts(flags: argparse.Namespace, options: dict[str, Any], runner: Runner) -> None:
+    """Print where the artifacts are, unless they are removed with the run."""
+    if "private_data_dir" in options or "artifact_dir" in options:
+        print_message(flags.name, f"artifacts: {shlex.quote(_shortest(runner.artifact_path))}")
+
+
+def _shortest(path: Path) -> str:
+    """Return a path as it is seen from the current directory, if it is in there."""
+    here = current_directory()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManager[object]:

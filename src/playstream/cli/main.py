@@ -54,6 +54,7 @@ def make_parser(*, as_ansible_runner: bool = False) -> Parser:
         "playstream transmit demo -p site.yml | ssh host playstream worker | playstream process demo",
     )
     parser.as_ansible_runner = as_ansible_runner
+    parser.set_defaults(as_ansible_runner=as_ansible_runner)
     parser.add_version()
     names = [name for name in COMMANDS if name != HELP or not as_ansible_runner]
     parser.add_commands(((name, COMMANDS[name], set_up(name)) for name in names), required=True)
@@ -66,7 +67,7 @@ def parse(words: Sequence[str], *, as_ansible_runner: bool = False) -> argparse.
     Args:
         words: the arguments, without the program's name.
         as_ansible_runner: whether to accept what ansible-runner accepts: paths and names may be empty in flags that it
-            has too, and there are no `-V` and no `help`.
+            has too, and there are no `-V` and no `help`. The command does nothing that ansible-runner does not.
 
     Raises:
         SystemExit: the arguments are invalid, or ask for help or the version, which has been printed.

@@ -95,6 +95,7 @@ def run(flags: argparse.Namespace) -> int:
                 artifact_dir,
                 summary or store_observer or viewer,
                 among_runs=flags.ident is None,
+                link_latest=flags.ident is not None and not flags.as_ansible_runner,
                 cancellation=cancellation,
                 output=Output.JSON if flags.json else Output.TEXT,
                 write_behind=True,

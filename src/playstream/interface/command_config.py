@@ -37,6 +37,7 @@ class CommandConfig(RunnerConfig):
         given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         super().__init__(private_data_dir, **{"project_dir": self._caller_cwd, "host_cwd": self._caller_cwd, **given})
         self.text_stays_text = True  # the caller wants the command's own output
+        self.link_latest = False
         self._words: list[str] = []
         self._mounts: list[str] = []
         self._descriptors: Descriptors | None = None

@@ -78,6 +78,8 @@ class RunnerConfig:
         """The user's terminal, whose keys go to the job and whose size the job's has; set it before `prepare()`."""
         self.follow_links = False
         """If `stdout` or `stderr` in the artifact directory is a link, keep the link and write to its target."""
+        self.link_latest = True
+        """Whether to make `latest` a link to the newest run, in the directory that contains those of runs."""
         self._temporary: PrivateDirectory | None = None
         self._prepared_run: PreparedRun | None = None
         check_ident(self.ident or "x")
@@ -98,6 +100,11 @@ class RunnerConfig:
         if self._own_artifact_dir is not None:
             return Path(self._own_artifact_dir).parent
         return self._artifact_base if self.ident else None
+
+    @property
+    def links_latest(self) -> bool:
+        """Whether this run makes a link to itself: not if its directory was set, or contains those of other runs."""
+        return self.link_latest and bool(self.ident) and self._own_artifact_dir is None
 
     @property
     def _artifact_base(self) -> Path:

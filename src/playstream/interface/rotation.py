@@ -18,8 +18,9 @@ _logger = logging.getLogger("playstream")
 def rotate(base: Path | None, keep: int) -> list[Path]:
     """Remove the oldest artifact directories below `base`, by their time of change.
 
-    Links such as `latest`, files, other directories, and active runs are kept. Directories that another run removes
-    meanwhile are ignored, and those that cannot be read or removed are logged as a warning.
+    Links, files, other directories, and active runs are kept. Directories that another run removes
+    meanwhile are ignored, and those that cannot be read or removed are logged as a warning. If `latest` is a link to a
+    removed run, it becomes one to the newest that is left.
 
     Args:
         base: directory of artifact directories; None for none.
@@ -31,7 +32,12 @@ def rotate(base: Path | None, keep: int) -> list[Path]:
     if base is None or keep < 1:
         return []
     runs = sorted(_list_runs(base), key=lambda run: run[0], reverse=True)
-    return [path for _, path in runs[keep:] if _remove(path)]
+    removed = [path for _, path in runs[keep:] if _remove(path)]
+    if removed:
+        from playstream.process.latest import relink_latest  # noqa: PLC0415 - loads ctypes
+
+        relink_latest(base, [path.name for _, path in runs[:keep]])
+    return removed
 
 
 def _list_runs(base: Path) -> list[tuple[int, Path]]:

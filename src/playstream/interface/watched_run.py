@@ -132,6 +132,7 @@ class WatchedRun:
             keep_stdout=not config.suppress_output_file,
             follow_links=config.follow_links,
             at_once=self._source.at_once,
+            link_latest=config.links_latest,
             limits=self._source.limits,
         )
 

@@ -49,6 +49,7 @@ class ArtifactDir:
         follow_links: if `stdout` and `stderr` are links, write to their targets.
         write_behind: see EventFiles.
         at_once: call `begin` immediately.
+        link_latest: `begin` makes `latest`, beside the directory, a link to it.
         limits: limits of the worker's tree.
 
     Raises:
@@ -66,11 +67,13 @@ class ArtifactDir:
         follow_links: bool = False,
         write_behind: bool = False,
         at_once: bool = False,
+        link_latest: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.path = path
         self._keep_stdout = keep_stdout
         self._write_behind = write_behind
+        self._link_latest = link_latest
         self._not_taken = {EVENT_FILES, "command", *(["stdout"] if own_stdout else [])}
         """Names in the worker's tree that are ignored."""
         self._links = {name for name in OUTPUTS if follow_links and (path / name).is_symlink()}
@@ -130,6 +133,10 @@ class ArtifactDir:
                     self._tree.place(self._not_taken)
             except OSError as error:
                 raise self._trouble(error) from None
+            if self._link_latest:
+                from playstream.process.latest import link_latest  # noqa: PLC0415 - not for runs without an ident
+
+                link_latest(self.path)
         return self._files
 
     def _open(self) -> _Files:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from playstream.pipeline.errors import UnsafePath
-from playstream.pipeline.job.ident import KNOWN_NAMES, MADE_LIST
+from playstream.pipeline.job.ident import KNOWN_NAMES, LATEST, MADE_LIST
 from playstream.pipeline.tree.directories import mode_of, put, remove
 from playstream.pipeline.tree.paths import split_path
 
@@ -113,6 +113,8 @@ class MadeNames:
         """
         if name.startswith("."):
             return "and names that begin with a dot are reserved for playstream's own files"
+        if name == LATEST:
+            return "which is reserved for the link to the newest run"
         if _mark(self._directory, name) is not None and name not in self:
             return _IS_THERE
         return None

@@ -33,6 +33,7 @@ def process(
     observer: Observer,
     *,
     among_runs: bool = False,
+    link_latest: bool = False,
     cancellation: Cancellation | None = None,
     output: Output = Output.TEXT,
     keep_stdout: bool = True,
@@ -47,6 +48,7 @@ def process(
         artifact_dir: the directory for the artifacts; created if it is missing.
         observer: receives events, statuses and output.
         among_runs: the directory is shared: it may contain those of other runs.
+        link_latest: make `latest`, beside the directory, a link to it.
         cancellation: requests to stop reading.
         output: what to show, and to keep as `stdout`.
         keep_stdout: False for no artifact `stdout`.
@@ -65,6 +67,7 @@ def process(
         artifact_dir,
         observer,
         among_runs=among_runs,
+        link_latest=link_latest,
         output=output,
         keep_stdout=keep_stdout,
         write_behind=write_behind,

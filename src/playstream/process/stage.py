@@ -136,6 +136,7 @@ class Processor:
         follow_links: see ArtifactDir.
         write_behind: another process may write the events' files; all of them exist when `finish` returns.
         at_once: replace the artifacts of an earlier run now.
+        link_latest: see ArtifactDir.
         limits: limits of the worker's tree.
 
     Raises:
@@ -153,6 +154,7 @@ class Processor:
         follow_links: bool = False,
         write_behind: bool = False,
         at_once: bool = False,
+        link_latest: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._artifacts = ArtifactDir(
@@ -163,6 +165,7 @@ class Processor:
             follow_links=follow_links,
             write_behind=write_behind,
             at_once=at_once,
+            link_latest=link_latest,
             limits=limits,
         )
         self._observer = observer

@@ -145,6 +145,7 @@ class Processor(Runner):
             options["private_data_dir"] = tempfile.mkdtemp()
         given = check_options(select_options(options, RunOptions), RunOptions, "run")
         config = make_process_config(given)
+        config.link_latest = False
         handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
         source = stream_records(given, among_runs=not config.ident)
         super().__init__(config, work=WatchedRun(source, handlers))

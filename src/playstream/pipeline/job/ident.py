@@ -16,7 +16,9 @@ MADE_LIST = ".made-without-ident"
 """The file in a directory of artifacts that lists what streams without an ident created besides the known names."""
 MAX_BYTES = 200
 """Maximum length of a run's name. A file's name may have 255 bytes, and some names contain more than the run's."""
-RESERVED = KNOWN_NAMES | {"last", "latest", "last-failed"}
+LATEST = "latest"
+"""The link to the artifacts of the newest run."""
+RESERVED = KNOWN_NAMES | {LATEST, "last", "last-failed"}
 """Names that a run must not have: those of artifacts, and of links to runs that users and programs create."""
 
 

@@ -167,6 +167,7 @@ class RunnerConfig(_RunnerConfig):
         super().__init__(private_data_dir, **{**convert_options({**kwargs, **named}), "env_files_win": True})
         self.text_stays_text = True
         self.follow_links = True
+        self.link_latest = False
         self.loader = ArtifactLoader(self.private_data_dir or "")
         self.expect_passwords: dict[Any, Any] = {}
         """Compiled expressions of prompts and their answers; after `prepare()` including those of the passwords."""
