@@ -13,7 +13,7 @@ import pytest
 
 import playstream
 from playstream.compat import ansible_runner
-from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.errors import ConfigurationError, IsolationError
 from tests.stages import SAY_STARTED
 
 ENGINE = """\
@@ -67,24 +67,60 @@ def test_a_run(demo: Path, settings: dict[str, Any]) -> None:
     ran = playstream.run(private_data_dir=demo, playbook="site.yml", quiet=True, **settings)
     assert (ran.status, ran.rc) == ("error", None)
     assert "exited with status 0 without starting the job in the container" in (ran.explanation or "")
-    assert ran.exit_status == 71
+    assert ran.exit_status == IsolationError.exit_status == 83
     with ran.stdout as output:
         assert output.read() == "Usage: podman run\n"
 
 
+@pytest.mark.parametrize("engine", ["podman", "docker"])
 @pytest.mark.parametrize(
     ("status", "does", "told"),
     [
-        (125, ":", "podman exited with status 125 without starting the job in the container"),
-        (127, SAY_STARTED, "exit status 127: the program that runs the job was probably not found"),
+        (
+            125,
+            ":",
+            "{} exited with status 125 without starting the job in the container or sandbox: the engine itself failed",
+        ),
+        (126, ":", "{} exited with status 126 without starting the job in the container or sandbox: the image has no"),
+        (2, ":", "{} exited with status 2 without starting the job in the container or sandbox: its /bin/sh could not"),
+        (125, SAY_STARTED, "{} failed with exit status 125 after it had started the job"),
+        (126, SAY_STARTED, "exit status 126 in the container or sandbox: the program that runs the job, or its inter"),
+        (127, SAY_STARTED, "exit status 127 in the container or sandbox: the program that runs the job was probably"),
     ],
 )
-def test_an_engine_that_fails(demo: Path, settings: dict[str, Any], status: int, does: str, told: str) -> None:
-    """An exit status that is not Ansible's says nothing to who knows those of Ansible."""
-    Path(settings["process_isolation_executable"]).write_text(f"{ENGINE.replace('exit 0', does)}\nexit {status}\n")
+def test_an_engine_that_fails(
+    demo: Path, settings: dict[str, Any], engine: str, status: int, does: str, told: str
+) -> None:
+    """An exit status that is not Ansible's is not taken for one."""
+    program = Path(settings["process_isolation_executable"]).with_name(engine)
+    program.write_text(f"{ENGINE.replace('exit 0', does)}\nexit {status}\n")
+    program.chmod(0o755)
+    settings["process_isolation_executable"] = str(program)
     ran = playstream.run(private_data_dir=demo, playbook="site.yml", quiet=True, **settings)
-    assert (ran.status, ran.rc, ran.exit_status) == ("failed", status, status)
-    assert told in (ran.explanation or "")
+    assert (ran.status, ran.rc, ran.exit_status) == ("error", None, IsolationError.exit_status)
+    assert (ran.explanation or "").startswith(told.format(program))
+    results = io.BytesIO()
+    with pytest.raises(IsolationError, match=re.escape(told.format(program))):
+        playstream.run(streamer="worker", _input=io.BytesIO(transmit(demo, settings, "native")), _output=results)
+    rebuilt = playstream.run(
+        streamer="process", private_data_dir=demo, ident="1", quiet=True, _input=io.BytesIO(results.getvalue())
+    )
+    assert (rebuilt.status, rebuilt.rc, rebuilt.exit_status) == ("error", None, IsolationError.exit_status)
+
+
+@pytest.mark.parametrize("status", [1, 125, 126, 127])
+def test_the_exit_status_of_a_command(settings: dict[str, Any], status: int) -> None:
+    """A command of the caller may end with any, so only an engine that has not started it is told apart."""
+    program = Path(settings["process_isolation_executable"])
+    program.write_text(f"{ENGINE.replace('exit 0', SAY_STARTED)}\nexit {status}\n")
+    runner = playstream.run_command_async("ansible", ["--version"], quiet=True, **settings)[1]
+    assert runner.wait(60)
+    assert (runner.status, runner.rc) == ("failed", status)
+    assert (runner.explanation or "").endswith("this is the exit status of the command itself") is (status != 1)
+    program.write_text(f"{ENGINE.replace('exit 0', ':')}\nexit {status}\n")
+    runner = playstream.run_command_async("ansible", ["--version"], quiet=True, **settings)[1]
+    assert runner.wait(60)
+    assert (runner.status, runner.rc) == ("error", None)
 
 
 def test_a_command(settings: dict[str, Any]) -> None:
@@ -96,7 +132,7 @@ def test_a_command(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize("dialect", ["native", "runner"])
 def test_a_pipe(dialect: str, demo: Path, settings: dict[str, Any]) -> None:
     job = transmit(demo, settings, dialect)
-    assert_refused(demo, job, JobError, "without starting the job")
+    assert_refused(demo, job, IsolationError, "without starting the job")
 
 
 def _as_argument(demo: Path, settings: dict[str, Any]) -> None:

@@ -125,6 +125,12 @@ class ExecutableNotFound(JobError):
     exit_status = 127
 
 
+class IsolationError(JobError):
+    """The container engine, or bwrap, failed, or could not start the job: the exit status is not Ansible's."""
+
+    exit_status = 83
+
+
 class WorkerError(PlaystreamError):
     """The worker failed and reported it with a Failure record, or what it reports about the run contradicts itself."""
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.errors import JobError, UnsafePath, remedy, shorten
+from playstream.pipeline.errors import IsolationError, JobError, UnsafePath, remedy, shorten
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.removal import discard, remove_tree
@@ -21,6 +21,7 @@ from playstream.worker.command import Command
 from playstream.worker.console import Console
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.events import EventSource
+from playstream.worker.isolation.sandbox import ENGINE_FAILED
 from playstream.worker.known_secrets import find_secrets
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
@@ -29,13 +30,12 @@ from playstream.worker.supervise import JobConnection, Outcome, Supervisor
 from playstream.worker.terminal import Terminal
 from playstream.worker.user_terminal import ToShow, UserTerminal
 
-_SHELL_ERRORS = {
-    126: "exit status 126: the program that runs the job, or its interpreter, is probably not executable in the "
-    "container or sandbox. See the output",
-    127: "exit status 127: the program that runs the job was probably not found in the container or sandbox: the image "
-    "contains no Ansible, or PATH does not include it. See the output",
+_NOT_INVOKED = {
+    126: "the program that runs the job, or its interpreter, is probably not executable there",
+    127: "the program that runs the job was probably not found there: the image contains no Ansible, or PATH does not "
+    "include it",
 }
-"""Exit statuses of the program that starts the job in a sandbox, which Ansible does not use."""
+"""Exit statuses of the shell or the program that starts the job inside. Ansible uses none of them."""
 _CRASHED = 250
 """Ansible's exit status after an unexpected exception."""
 _MAX_TMPDIR = 107 - len("/pymp-12345678/listener-12345678")
@@ -94,7 +94,7 @@ class Execution:
             if self._spool.is_ours:
                 for directory in launch.remove:
                     discard(directory)
-        outcome = _explain_crash(_check_started(outcome, launch), launch)
+        outcome = _explain_crash(_check_started(outcome, launch, own_command=bool(self._job.command)), launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _check_place(launch.paths.artifact_dir)
         try:
@@ -176,20 +176,34 @@ def put_status(
     mailbox.put(record)
 
 
-def _check_started(outcome: Outcome, launch: Launch) -> Outcome:
-    """Check that the engine has started the job: it may exit without doing so, even with status 0."""
+def _check_started(outcome: Outcome, launch: Launch, *, own_command: bool) -> Outcome:
+    """Tell the exit status of the engine from that of the job.
+
+    The engine may exit without starting the job, even with status 0.
+
+    Args:
+        outcome: how the job ended.
+        launch: the prepared job.
+        own_command: whether the job is a command line of the caller, which may end with any status.
+    """
     ended = outcome.status in {StatusName.SUCCESSFUL, StatusName.FAILED}
     if not ended or launch.sandbox is None:
         return outcome
-    if launch.sandbox.started:
-        return replace(outcome, explanation=_SHELL_ERRORS[outcome.rc]) if outcome.rc in _SHELL_ERRORS else outcome
-    trouble = (
-        f"{launch.command.argv[0]} exited with status {outcome.rc} without starting the job in the container, or its "
-        "/bin/sh could not write to the run directory. Check the output, the image's entrypoint and container_options"
-    )
-    if outcome.status is StatusName.FAILED:
-        return replace(outcome, explanation=trouble)
-    return Outcome(StatusName.ERROR, None, trouble, JobError(trouble))
+    engine, started = launch.command.argv[0], launch.sandbox.started
+    trouble = f"exit status {outcome.rc} in the container or sandbox: {_NOT_INVOKED.get(outcome.rc or 0, '')}"
+    if not started:
+        why = launch.sandbox.explain_exit(outcome.rc)
+        trouble = (
+            f"{engine} exited with status {outcome.rc} without starting the job in the container or sandbox: {why}"
+        )
+    elif outcome.rc == ENGINE_FAILED:
+        trouble = f"{engine} failed with exit status {outcome.rc} after it had started the job"
+    elif outcome.rc not in _NOT_INVOKED:
+        return outcome
+    if own_command and started:
+        return replace(outcome, explanation=f"{trouble}, or this is the exit status of the command itself")
+    trouble = f"{trouble}. See the output"
+    return Outcome(StatusName.ERROR, None, trouble, IsolationError(trouble))
 
 
 def _explain_crash(outcome: Outcome, launch: Launch) -> Outcome:

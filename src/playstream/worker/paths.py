@@ -53,6 +53,11 @@ class Paths:
         return self.run_dir / "cp"
 
     @property
+    def started(self) -> Path:
+        """The file that exists once the job was started in its container or sandbox."""
+        return self.run_dir / "started"
+
+    @property
     def cwd(self) -> Path:
         """The directory in which Ansible is started."""
         return self.project if self.project.is_dir() else self.private_data_dir

@@ -41,8 +41,6 @@ class Bubblewrap:
     nests_terminal = False
     cleanup: tuple[tuple[str, ...], ...] = ()
     """Empty, because every process inside ends with bwrap, and all directories are in the spool."""
-    started = True
-    """Always True: the return code shows it, because bwrap gets no arguments but playstream's."""
 
     def __init__(self, isolation: Isolation, executable: str, paths: Paths) -> None:
         self._isolation = isolation
@@ -50,6 +48,15 @@ class Bubblewrap:
         self._paths = paths
         self._room = paths.spool / "sandbox"
         self._made = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether bwrap has started the command: it exits with 1 if it cannot, as Ansible may."""
+        return self._paths.started.exists()
+
+    def explain_exit(self, status: int | None) -> str:  # noqa: ARG002 - bwrap has one for everything
+        """Return why bwrap has probably exited; see `Sandbox.explain_exit`."""
+        return "it failed itself, for example because the kernel does not allow user namespaces"
 
     def seen(self, path: Path) -> Path:
         """Return the path without links, because the links of the host do not exist inside."""
@@ -86,8 +93,20 @@ class Bubblewrap:
             words += [bind.option, bind.source, bind.place]
         own = {name: value for name, value in os.environ.items() if name in command.env}
         handover = plan_handover(command.env, own, through_shell=False)
-        words += ["--chdir", os.path.realpath(command.cwd), *_give_variables(handover), program, *command.argv[1:]]
+        words += ["--chdir", os.path.realpath(command.cwd), *self._give_variables(handover), program, *command.argv[1:]]
         return Command(tuple(words), command.env, command.cwd, handover)
+
+    def _give_variables(self, handover: Handover) -> list[str]:
+        """Return the program that restores the names of the job's variables."""
+        directory, name = os.path.split(find_python())
+        words = [os.path.join(os.path.realpath(directory), name), "-I", "-S", "-c", PYTHON_HANDOVER]
+        return [
+            *words,
+            str(self.seen(self._paths.started)),
+            handover.prefix,
+            str(len(handover.renamed)),
+            *handover.renamed,
+        ]
 
     def _private_places(self, command: Command) -> list[_Bind]:
         """Return private empty directories in the spool: for temporary files, and a home instead of the user's."""
@@ -125,13 +144,6 @@ class Bubblewrap:
             path.touch()
         path.chmod(stat.S_IMODE(mode))
         return path
-
-
-def _give_variables(handover: Handover) -> list[str]:
-    """Return the program that restores the names of the job's variables."""
-    directory, name = os.path.split(find_python())
-    python = os.path.join(os.path.realpath(directory), name)
-    return [python, "-I", "-S", "-c", PYTHON_HANDOVER, handover.prefix, str(len(handover.renamed)), *handover.renamed]
 
 
 def _same(path: Path) -> tuple[str, str]:

@@ -21,11 +21,16 @@ from playstream.worker.paths import PLUGINS, Paths
 SPOOL_LABEL = "playstream.spool"
 IDENT_LABEL = "playstream.ident"
 
+_EXITS = {
+    125: "the engine itself failed, for example because it has no such image or option",
+    126: "the image has no /bin/sh that can be run",
+    127: "the image has no /bin/sh",
+}
+"""Exit statuses of podman and docker that are not those of the command."""
 # An image's user may have no home, or one of another user: with `--user 1234` the home is the working directory in
 # podman, and / in docker. Ansible and ssh then cannot store their files. A container's terminal also echoes, whatever
 # is set on the one outside, so the answer to a prompt would become part of the output.
-_STARTED = mounts.RUN_DIR_INSIDE / "started"
-_START = f'test -w "$HOME" || export HOME={mounts.HOME_INSIDE}; command : 2>/dev/null >{_STARTED}; exec "$@"'
+_START = f'test -w "$HOME" || export HOME={mounts.HOME_INSIDE}; command : 2>/dev/null >{{}}; exec "$@"'
 _STOP_ECHO = "stty -echo 2>/dev/null"
 # Programs that look up ~user instead of HOME (Ansible's local connection, ssh) find the same directory in the line that
 # podman adds to /etc/passwd for a user that the image does not know.
@@ -142,14 +147,26 @@ class Container:
         # The output is read here: a copy in the engine's log would leave secrets on its disk.
         words += ["--stop-timeout=0", "--log-driver=none"]
         words += [*self._isolation.options, self._isolation.image]
-        start = [*([_STOP_ECHO] if self._tty and not self._echo else []), shell_handover(handover.prefix), _START]
+        start = [
+            *([_STOP_ECHO] if self._tty and not self._echo else []),
+            shell_handover(handover.prefix),
+            _START.format(self.seen(self._paths.started)),
+        ]
         words += ["/bin/sh", "-c", "; ".join(start), "sh", *handover.renamed, "--", *command.argv]
         return Command(tuple(words), job, Path.cwd(), handover)
 
     @property
     def started(self) -> bool:
         """Whether the engine has started the command, and not something else."""
-        return (self._paths.run_dir / _STARTED.name).exists()
+        return self._paths.started.exists()
+
+    def explain_exit(self, status: int | None) -> str:
+        """Return why the engine has probably exited with a status; see `Sandbox.explain_exit`."""
+        return _EXITS.get(
+            status or 0,
+            "its /bin/sh could not write to the run directory, or the image's entrypoint ran something else. Check it, "
+            "and container_options",
+        )
 
     def _default_env(self) -> dict[str, str]:
         # As in ansible-runner: extended attributes fail with fuse-overlayfs, and Ansible needs this to fall back.

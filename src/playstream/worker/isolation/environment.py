@@ -146,8 +146,8 @@ def shell_handover(prefix: str) -> str:
 
 PYTHON_HANDOVER = """\
 import binascii, os, sys
-prefix, count = sys.argv[1], int(sys.argv[2])
-names, words = sys.argv[3 : 3 + count], sys.argv[3 + count :]
+started, prefix, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+names, words = sys.argv[4 : 4 + count], sys.argv[4 + count :]
 # As the process got it: Python adds to its own where the locale is C.
 with open("/proc/self/environ", "rb") as file:
     env = dict(line.split(b"=", 1) for line in file.read().split(b"\\0") if b"=" in line)
@@ -160,9 +160,12 @@ for item in filter(None, binascii.a2b_base64(env.pop(f"{prefix}MORE".encode(), b
     env.pop(name, None)
     if equals:
         env[name] = value
+os.close(os.open(started, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 try:
     os.execve(words[0], words, env)
 except OSError as error:
-    sys.exit(f"{words[0]} cannot be started: {error.strerror}")
+    print(f"{words[0]} cannot be started: {error.strerror}", file=sys.stderr)
+    sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
 """
-"""The same as a Python program. Its arguments are the prefix, the number of names, the names, and the command."""
+"""The same as a Python program, which also creates a file to show that it has run. Its arguments are the path of this
+file, the prefix, the number of names, the names, and the command."""

@@ -14,6 +14,9 @@ from playstream.worker.isolation.bubblewrap import Bubblewrap
 from playstream.worker.isolation.containers import Container
 from playstream.worker.paths import Paths
 
+ENGINE_FAILED = 125
+"""Exit status of podman and docker for a failure of their own, which Ansible does not use."""
+
 
 class Sandbox(Protocol):
     """Something that a job runs in."""
@@ -50,6 +53,9 @@ class Sandbox(Protocol):
     @property
     def started(self) -> bool:
         """False if the job has ended without the command being started inside."""
+
+    def explain_exit(self, status: int | None) -> str:
+        """Return why the engine has probably exited with a status without starting the command."""
 
     def share(self) -> None:
         """Open the files in the run and artifact directories to the job's user, whoever that is.
