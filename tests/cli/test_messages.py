@@ -135,7 +135,7 @@ def test_a_worker_of_ansible_runner_that_cannot_read_the_job(stages: Stages, tmp
         ("-i here.ini", True),
         ("-i nightly", False),
         ("-i artifacts", False),
-        ("--inventory hosts", False),
+        ("-i nightly --inventory hosts", False),
         ("-q -i localhost,", False),
     ],
 )
