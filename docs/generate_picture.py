@@ -24,6 +24,8 @@ PICTURE = ROOT / "docs" / "run.svg"
 COMMAND = "playstream run demo -p site.yml -i first"
 _COLUMNS, _LINES = 110, 48
 _PROMPT = "$ "
+_AT_LINE_START = r"(?:(?<=\n)|(?<=\x1b\[2K))"
+"""After a line end, or after the progress line has been cleared."""
 _LIMIT_SECONDS = 100
 _RICH_NAMES = {"brown": "yellow"}
 """Colours that pyte and rich call by different names."""
@@ -51,7 +53,7 @@ def record(directory: Path) -> pyte.Screen:
     shell.expect_exact(_PROMPT)
     terminal.feed(_PROMPT)
     shell.sendline(COMMAND)
-    shell.expect(r"(?<=\n)" + re.escape(_PROMPT))
+    shell.expect(_AT_LINE_START + re.escape(_PROMPT))
     terminal.feed(shell.before or "")
     shell.close()
     return screen
