@@ -167,7 +167,7 @@ def test_ctrl_c_cancels(begin: Callable[..., Typist], directory: Path, tmp_path:
     user.wait_for_hidden()
     user.type("\x03")
     assert user.end() == 254
-    assert user.lines[-1] == "playstream run: canceled by SIGINT"
+    assert "playstream run: canceled by SIGINT" in user.lines
     user.wait_for_restored()
 
 
