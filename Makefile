@@ -21,6 +21,13 @@ EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
+# What `make demo` needs. The other targets need more: what checks, tests and measures.
+$(VENV)/runs: pyproject.toml
+	@echo "installing playstream and Ansible into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ansible,ui]'
+	@touch $@
+
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ansible,dev]'
@@ -34,8 +41,9 @@ packages:
 		apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $$missing >/dev/null; \
 	fi
 
-demo: $(VENV)/installed  ## Run the pipeline on examples/demo and show its result
-	@export PATH="$(CURDIR)/$(BIN):$$PATH"; set -x; \
+demo: $(VENV)/runs  ## Run the pipeline on examples/demo and show its result
+	@echo 'playstream transmit $(DEMO) -p site.yml | playstream worker | \'; echo '    playstream process $(DEMO)'
+	@export PATH="$(CURDIR)/$(BIN):$$PATH"; \
 	playstream transmit $(DEMO) -p site.yml | playstream worker | playstream process $(DEMO)
 	@echo "status: $$(cat $(DEMO)/artifacts/status), rc: $$(cat $(DEMO)/artifacts/rc), events: $$(ls $(DEMO)/artifacts/job_events | wc -l), artifacts in $(DEMO)/artifacts"
 

@@ -156,7 +156,7 @@ def test_a_flag_has_a_value_everywhere_or_nowhere() -> None:
         (("--nonsense", "run", "DIR"), "unrecognized arguments: --nonsense"),
         (("run", "DIR", "-p", "a", "-m", "b"), "not allowed with argument"),
         (("-p", "a", "run", "DIR", "-m", "b"), "not allowed with argument"),
-        (("run", "DIR", "--forks", "x"), "invalid int value"),
+        (("run", "DIR", "--forks", "x"), "expected an integer, got 'x'"),
         (("nonsense",), "invalid choice: 'nonsense' (choose from run, start,"),
         (("worker", "nonsense"), "invalid choice: 'nonsense' (choose from cleanup)"),
         (("proces", "DIR"), "invalid choice: 'proces'; did you mean 'process'?"),

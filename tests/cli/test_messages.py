@@ -168,3 +168,64 @@ def test_a_path_of_an_inventory_as_the_name_of_a_run(stages: Stages, directory: 
 def test_the_help_of_run_tells_a_name_from_an_inventory(stages: Stages) -> None:
     shown = " ".join(stages.call("run", "--help").stdout.decode().split())
     assert "name of the run, and not an inventory: see --inventory" in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("run DIR -p site.yml --forks 0", "--forks: expected an integer of 1 or more"),
+        ("run DIR -p site.yml -vvvvvvvv", "-v: expected 0 to 7, got 8"),
+        ('run DIR -p site.yml --cmdline "\'a"', "--cmdline: "),
+        ("run DIR -r nope", "Move it there, or set --roles-path to its directory"),
+        ("run DIR -m ping --container-image x --container-option=-d", "--container-option: '-d' cannot be used"),
+        ("run DIR -m ping --container-image x --container-option=a", "Set the image with --container-image; write"),
+        (
+            "run DIR -m ping --container-image x --container-volume-mount a",
+            "--container-volume-mount: expected HOST_PATH",
+        ),
+        (
+            "run DIR -m ping --process-isolation-path /x",
+            "--process-isolation-path only applies to an isolated job, and",
+        ),
+        ("run DIR -m ping --process-isolation-path /x", "Enable it with --process-isolation or --container-image, or"),
+        ("adhoc all -m ping --process-isolation", "or set --process-isolation-executable to bwrap"),
+        (
+            "transmit DIR -m ping --process-isolation-executable x --process-isolation",
+            "--process-isolation-executable: e",
+        ),
+        (
+            "run DIR -m ping --directory-isolation-base-path DIR/project",
+            "--directory-isolation-base-path 'DIR/project' is",
+        ),
+        ("run DIR -m ping --logfile DIR/nope/log", "--logfile: 'DIR/nope/log' cannot be written"),
+        ("transmit DIR -m ping --hold --dialect runner", "--hold: ansible-runner's protocol cannot cancel"),
+        ("transmit DIR -m ping --encrypt-to x", "--encrypt-to: expected age1"),
+        ("transmit DIR -m ping --hold --encrypt-to x", "--hold: cannot be combined with --encrypt-to: age holds"),
+        ("process DIR --identity nope", "--identity: nope cannot be read: No such file or directory"),
+        ("process DIR --max-tree-bytes 0", "--max-tree-bytes: expected an integer of 1 or more"),
+        ("worker --max-record-bytes 0", "--max-record-bytes: expected an integer of 1 or more"),
+        ("worker --max-job-seconds x", "--max-job-seconds: expected a number, got 'x'"),
+    ],
+)
+def test_a_flag_is_called_by_its_name(stages: Stages, directory: Path, line: str, expected: str) -> None:
+    done = stages.call(*shlex.split(line.replace("DIR", str(directory))))
+    assert done.returncode in {1, 2, 71}
+    said = done.stderr.decode()
+    assert expected.replace("DIR", str(directory)) in said
+    assert "settings:" not in said
+
+
+def test_a_key_of_a_file_is_called_by_its_name(stages: Stages, directory: Path) -> None:
+    (directory / "env").mkdir()
+    (directory / "env" / "settings").write_text("process_isolation: true\nprocess_isolation_executable: nope\n")
+    said = stages.call("run", directory, "-m", "ping").stderr.decode()
+    assert "env/settings: process_isolation_executable: expected podman, docker or bwrap, or the path" in said
+
+
+def test_an_unanswered_prompt_names_what_a_command_line_can_do(stages: Stages, directory: Path) -> None:
+    (directory / "env").mkdir()
+    (directory / "env" / "settings").write_text("pexpect_timeout: 1\n")
+    done = stages.call("run", directory, "-m", "ping", "--cmdline", "--ask-become-pass")
+    assert done.returncode == 254
+    assert b"add the password to passwords (env/passwords), under the name 'become'" in done.stderr
+    assert b"passwords=" not in done.stderr

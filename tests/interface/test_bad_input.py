@@ -44,7 +44,7 @@ from tests.interface.programs import play
         ({"extravars": "nope.yml"}, r"extravars: '.*nope\.yml' cannot be read: No such file"),
         ({"extravars": {"a": object()}}, "extravars: a: expected a string, a number, .*an object of the type object"),
         ({"envvars": {"A": None}}, "envvars: A: expected a string or a number"),
-        ({"passwords": {"(": "hunter2"}}, r"passwords: '\(' is not a regular expression"),
+        ({"passwords": {"(": "hunter2"}}, r"passwords: '\(' is not a valid regular expression"),
         ({"passwords": {"^x": None}}, r"passwords: the answer to '\^x': expected a string"),
         ({"settings": {"job_timeout": "soon"}}, "settings: job_timeout: expected a number of seconds"),
         ({"settings": {"suppress_output_file": "no"}}, "settings: suppress_output_file: expected true or false"),
@@ -156,7 +156,7 @@ def test_empty_paths_in_compat(temporary: Path, demo: Path) -> None:
     [
         ("envvars", "a: b\nc: [d\n", "env/envvars, line 3, column 1: not valid YAML"),
         ("extravars", '{"a": 1,\n "b" 2}\n', "env/extravars, line 2"),
-        ("passwords", "'[': hunter2\n", r"env/passwords: '\[' is not a regular expression"),
+        ("passwords", "'[': hunter2\n", r"env/passwords: '\[' is not a valid regular expression"),
         ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected a number of seconds"),
         ("settings", "- a\n", "env/settings: expected a mapping of names to values, got a list"),
         ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),

@@ -82,7 +82,7 @@ def test_the_command_line(demo: Path, podman: str, temporary: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "process_isolation_ro_paths only applies to an isolated job" in done.stderr
+    assert "--process-isolation-ro-paths only applies to an isolated job" in done.stderr
 
 
 def test_both_dialects_say_it_to_the_worker(demo: Path) -> None:

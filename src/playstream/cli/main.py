@@ -13,7 +13,7 @@ from playstream.cli.entry import InterruptsWait
 from playstream.cli.flags import GENERIC, flags_of, list_commands
 from playstream.cli.output import StandardStream, open_missing_streams, print_message
 from playstream.cli.parser import Parser, join_dashed_values
-from playstream.pipeline.errors import PlaystreamError, as_error
+from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, as_error
 
 HELP = "help"
 COMMANDS = {
@@ -112,9 +112,17 @@ def perform(arguments: argparse.Namespace) -> int:
         return int(arguments.run(arguments))
     except (PlaystreamError, OSError) as caught:
         error = as_error(caught)
-        print_message(arguments.name, error)
+        print_message(arguments.name, _message_of(error, arguments))
         return error.exit_status
     except KeyboardInterrupt:
         StandardStream.until = time.monotonic()  # do not wait for a reader that takes no output
         print_message(arguments.name, "interrupted")
         return INTERRUPTED_EXIT_STATUS
+
+
+def _message_of(error: PlaystreamError, arguments: argparse.Namespace) -> str:
+    if isinstance(error, (ConfigurationError, JobError)):
+        from playstream.cli.flag_names import name_flags  # noqa: PLC0415 - loaded only if needed
+
+        return name_flags(str(error), arguments)
+    return str(error)

@@ -40,10 +40,11 @@ def print_message(command: str, message: object) -> None:
         command: the subcommand.
         message: the message. It may contain text from another host; terminal control sequences are escaped.
     """
-    from playstream.interface.terminal_text import make_message  # noqa: PLC0415 - most commands print no messages
+    from playstream.cli.wrapping import wrap_message  # noqa: PLC0415 - most commands print no messages
+    from playstream.interface.terminal_text import make_message  # noqa: PLC0415
 
     try:
-        print(f"playstream {command}: {make_message(str(message))}", file=sys.stderr)
+        print(wrap_message(f"playstream {command}: {make_message(str(message))}", sys.stderr), file=sys.stderr)
     except OSError:
         pass  # the exit status reports it too
 
@@ -233,9 +234,10 @@ def settle(status: int) -> int:
 
         unwritten += unwritten_logs()
     for problem in unwritten:
+        from playstream.cli.wrapping import wrap_message  # noqa: PLC0415
         from playstream.interface.terminal_text import make_message  # noqa: PLC0415
 
-        print(f"playstream: {make_message(problem)}", file=sys.stderr)
+        print(wrap_message(f"playstream: {make_message(problem)}", sys.stderr), file=sys.stderr)
     if unwritten:
         _flush(sys.stderr)
     return status or (OutputError.exit_status if unwritten else 0)

@@ -26,6 +26,9 @@ from playstream.cli.flags import (
 )
 from playstream.pipeline.errors import did_you_mean
 
+_NUMBERS: Mapping[object, str] = {int: "an integer", float: "a number"}
+"""Types of values, and their descriptions for errors."""
+
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """Return a formatter as wide as the terminal.
@@ -122,7 +125,7 @@ class Parser(argparse.ArgumentParser):
         return [item for item in known if not isinstance(item[0], _Forward)] or known or found
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        """Extend the base class: refuse an empty path or name."""
+        """Extend the base class: refuse an empty path or name, and call numbers by their common names."""
         expected = NAMING.get(kind_of(action))
         name = action.option_strings[-1] if action.option_strings else ""
         if expected is not None and not arg_string and (not self.as_ansible_runner or is_own(self.command or "", name)):
@@ -130,11 +133,24 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(
                 action, f"expected {expected}, got an empty string. A variable is probably not set{optional}"
             )
-        return super()._get_value(action, arg_string)
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            wanted = _NUMBERS.get(action.type)
+            if wanted is None:
+                raise
+            raise argparse.ArgumentError(action, f"expected {wanted}, got {arg_string!r}") from None
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Extend the base class: unblock SIGINT first, because all modules are loaded and the reader may be slow."""
+        """Extend the base class: unblock SIGINT first, because all modules are loaded and the reader may be slow.
+
+        Errors are wrapped to the width of a terminal; help and usage are already.
+        """
         pthread_sigmask(SIG_UNBLOCK, {SIGINT})
+        if message and file is not None:
+            from playstream.cli.wrapping import wrap_message  # noqa: PLC0415 - most commands print no messages
+
+            message = wrap_message(message, file)
         super()._print_message(message, file)
 
     def add_flags(self, command: str, *, shown: Container[str] | None = None) -> None:

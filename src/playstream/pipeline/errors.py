@@ -27,6 +27,9 @@ MAX_MESSAGE = 8192
 _REMEDIES = {
     errno.EACCES: "Check its owner and mode, and those of its parent directories",
     errno.EPERM: "Check its owner and mode, and those of its parent directories",
+    errno.ENOENT: "Check its path, and that its directory exists",
+    errno.ENOTDIR: "Check its path: a part of it is not a directory",
+    errno.ENAMETOOLONG: "Choose a shorter name",
     errno.EROFS: "Its file system is read-only: make it writable",
     errno.ENOSPC: "Free space there",
     errno.EDQUOT: "Free space there, or raise the quota",

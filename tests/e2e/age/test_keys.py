@@ -58,7 +58,7 @@ def test_an_identity_may_come_through_a_pipe(keys: dict[str, Key]) -> None:
     ],
 )
 def test_what_is_no_recipient(text: str, expected: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"encrypt to: .*{expected}") as caught:
+    with pytest.raises(ConfigurationError, match=f"encrypt_to: .*{expected}") as caught:
         read_recipients([text], pytest.fail)
     assert "nonsense" not in str(caught.value)
 

@@ -47,7 +47,7 @@ def directory(private_data_dir: MakeDir) -> Path:
         ({"module": "ping", "ident": "a/b"}, "is not a valid directory name"),
         ({"module": "ping", "ident": ".."}, "is not a valid directory name"),
         ({"module": "ping", "cmdline": "--diff 'x"}, "cmdline: .* cannot be split into words: No closing quotation"),
-        ({"module": "ping", "passwords": {"(": "x"}}, "passwords: '\\(' is not a regular expression"),
+        ({"module": "ping", "passwords": {"(": "x"}}, "passwords: '\\(' is not a valid regular expression"),
         ({"module": "ping", "envvars": {"A=B": "x"}}, "envvars: 'A=B' is not a valid name"),
         (
             {"module": "ping", "extravars": [{"a": {"b": [1, object()]}}]},
@@ -74,7 +74,7 @@ def test_wrong_arguments(directory: Path, arguments: dict[str, Any], expected: s
         ("envvars", "a: &x {b: *x}\n", "env/envvars: expected at most 200 levels"),
         ("envvars", "1: a\n", "env/envvars: 1: expected a string as a name, got 1"),
         ("extravars", '{"a": 1,\n "b" 2}\n', "env/extravars, line 2"),
-        ("passwords", "'[': secret-word\n", "env/passwords: '\\[' is not a regular expression"),
+        ("passwords", "'[': secret-word\n", "env/passwords: '\\[' is not a valid regular expression"),
         ("passwords", "'^x': [secret-word]\n", "env/passwords: the answer to '\\^x': expected a string"),
         ("settings", "idle_timeout: -1\n", "env/settings: idle_timeout: expected a number of seconds"),
         ("cmdline", "--limit 'a", "env/cmdline: .* No closing quotation"),

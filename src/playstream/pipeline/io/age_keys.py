@@ -63,7 +63,7 @@ def read_recipients(given: Iterable[str], warn: Callable[[str], object]) -> list
         if text.startswith("@"):
             found += _recipients_of_file(text[1:], warn)
         else:
-            found.append(_recipient(text.strip(), "encrypt to"))
+            found.append(_recipient(text.strip(), "encrypt_to"))
     return found
 
 
@@ -105,15 +105,15 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _recipients_of_file(file: str, warn: Callable[[str], object]) -> list[Recipient]:
     found: list[Recipient] = []
-    for number, line in _lines(_read(file, "encrypt to")):
-        place = f"encrypt to: {file}, line {number}"
+    for number, line in _lines(_read(file, "encrypt_to")):
+        place = f"encrypt_to: {file}, line {number}"
         kind = line.split(None, 1)[0]
         if kind.startswith(_OTHER_SSH_TYPES) and kind not in _SSH_TYPES:
-            warn(f"{place}: skipped, because age cannot encrypt to an ssh key of type {kind}")
+            warn(f"{file}, line {number}: skipped, because age cannot encrypt to an ssh key of type {kind}")
         else:
             found.append(_recipient(line, place))
     if not found:
-        raise ConfigurationError(f"encrypt to: {file} contains no public key that age can encrypt to")
+        raise ConfigurationError(f"encrypt_to: {file} contains no public key that age can encrypt to")
     return found
 
 

@@ -19,7 +19,7 @@ Warn = Callable[[str], object]
 """A function that is called with a message for the user."""
 
 NOT_LIVE = (
-    "encrypt to: results arrive in chunks of 64 KiB and at the end, not as they are produced, because age only "
+    "encrypted results arrive in chunks of 64 KiB and at the end, not as they are produced, because age only "
     "encrypts whole chunks. Heartbeats are delayed too, so the connection may be closed as idle"
 )
 """The warning for encrypted results that are not written to a file."""
@@ -53,7 +53,7 @@ def check_hold(options: Mapping[str, Any]) -> None:
     """
     if encryption_of(options, "encrypt_to") and options.get("hold"):
         raise ConfigurationError(
-            "hold: cannot be combined with encryption (encrypt to): age holds the last bytes back until the end, so "
+            "hold: cannot be combined with encrypt_to: age holds the last bytes back until the end, so "
             "the job would not arrive while transmit waits. Stop the worker to cancel such a job"
         )
 

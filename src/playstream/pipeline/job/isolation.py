@@ -123,9 +123,8 @@ def read_isolation(source: str, settings: Mapping[str, Any]) -> Isolation | None
     given = [name for name in _NEEDS_ISOLATION if settings.get(name) and settings[name] != _DEFAULTS.get(name)]
     if said is None and not isolation.image and given:
         raise ConfigurationError(
-            f"{source}: {given[0]} only applies to an isolated job, and isolation is not enabled. Set "
-            "process_isolation to true, or set container_image; set process_isolation to false to run the job on its "
-            "host anyway"
+            f"{source}: {given[0]} only applies to an isolated job, and isolation is not enabled. Enable it "
+            f"with process_isolation or container_image, or omit {given[0]}"
         )
     wanted = bool(isolation.image) if said is None else said
     return _check_use(source, isolation) if wanted else None

@@ -71,7 +71,7 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
             re.compile(pattern.encode(), re.MULTILINE)  # the output of a terminal is bytes
         except (re.error, ValueError, OverflowError, RecursionError) as error:
             raise ConfigurationError(
-                f"{source}: {pattern[:200]!r} is not a regular expression of bytes: {error}"
+                f"{source}: {pattern[:200]!r} is not a valid regular expression: {error}"
             ) from None
         if isinstance(answer, (dict, list, bool)) or answer is None:
             raise ConfigurationError(

@@ -165,20 +165,20 @@ def _make_writable(fd: int) -> None:
 def _duplicate(path: bytes) -> RemoteProtocolError:
     return RemoteProtocolError(
         f"the tree's entry {printable(path)} already exists: the stream contains it twice, the directory was not "
-        "empty, or this file system does not distinguish names that differ in case or Unicode form.  Unpack into an "
-        "empty directory on a case-sensitive file system."
+        "empty, or this file system does not distinguish names that differ in case or Unicode form. Unpack into an "
+        "empty directory on a case-sensitive file system"
     )
 
 
 def _conflict(path: bytes, expected: str, found: str) -> UnsafePath:
     return UnsafePath(
         f"the tree's entry {printable(path)} requires {expected}, but {found} is there. Directories are never replaced "
-        "and links never followed: remove what is there, or unpack into an empty directory."
+        "and links never followed: remove what is there, or unpack into an empty directory"
     )
 
 
 def _lost(path: bytes, source: list[bytes]) -> RemoteProtocolError:
     return RemoteProtocolError(
         f"the tree's entry {printable(path)} is a hard link to {printable(b'/'.join(source))}, which is no longer a "
-        "regular file: a later entry of the stream replaced it."
+        "regular file: a later entry of the stream replaced it"
     )

@@ -93,7 +93,7 @@ def _file_rules(file: Path) -> Iterator[_Rule]:
             return
         content = file.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"cannot read {file}: {error.strerror}. Make it readable or remove it.") from error
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}. Make it readable or remove it") from error
     lines = content.removeprefix(_BYTE_ORDER_MARK).split(b"\n")
     yield from _rules(_decoded(file, lines), lambda number, text: f"{file}, line {number}: {text!r}")
 
@@ -104,7 +104,7 @@ def _decoded(file: Path, lines: Sequence[bytes]) -> Iterator[tuple[int, str]]:
             yield number, line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise ConfigurationError(
-                f"{file}, line {number}: expected UTF-8, found {line[:80]!r}. Save the file as UTF-8."
+                f"{file}, line {number}: expected UTF-8, found {line[:80]!r}. Save the file as UTF-8"
             ) from error
 
 
@@ -117,7 +117,7 @@ def _rules(patterns: Iterator[tuple[int, str]], place: Callable[[int, str], str]
             yield _rule(pattern, place(number, text))
         except (ValueError, re.error) as error:
             raise ConfigurationError(
-                f"{place(number, text)} is not a valid pattern ({error}). Patterns have the syntax of gitignore(5)."
+                f"{place(number, text)} is not a valid pattern ({error}). Patterns have the syntax of gitignore(5)"
             ) from error
 
 

@@ -246,7 +246,7 @@ class _Packer:
             )
         raise ConfigurationError(
             f"{printable(path)} in {self._root} has a path that is too long or too deep: at most {MAX_DEPTH} "
-            f"components and {MAX_PATH} bytes can be sent. Exclude it with --exclude or a line in .playstreamignore."
+            f"components and {MAX_PATH} bytes can be sent. Exclude it with --exclude or a line in .playstreamignore"
         )
 
 

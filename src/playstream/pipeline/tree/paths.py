@@ -104,5 +104,5 @@ def target_stays(path: bytes, target: bytes) -> bool:
 def _refusal(path: bytes, reason: str) -> str:
     return (
         f"the tree contains the entry {printable(path)}, which is rejected: {reason}. playstream never sends such an "
-        "entry: do not trust the sender, or find out what altered the stream."
+        "entry: do not trust the sender, or find out what altered the stream"
     )

@@ -22,7 +22,7 @@ def open_root(root: Path) -> int:
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the directory {root}: {error.strerror}. "
-            f"Name an existing directory that user id {os.geteuid()} can read."
+            f"Name an existing directory that user id {os.geteuid()} can read"
         ) from error
 
 
@@ -30,7 +30,7 @@ def unreadable(root: Path, path: bytes, reason: str) -> ConfigurationError:
     """Return the error for an entry below `root` that cannot be read."""
     return ConfigurationError(
         f"cannot read {printable(path)} in {root}: {reason}. Make it readable for user id {os.geteuid()}, or exclude "
-        "it with --exclude or a line in .playstreamignore."
+        "it with --exclude or a line in .playstreamignore"
     )
 
 

@@ -317,7 +317,7 @@ class Descent:
         if all(directory.prefix != prefix for directory in self.stack):
             raise RemoteProtocolError(
                 f"the tree's entry {printable(path)} is out of order: expected the entries of a directory right after "
-                "the directory. The sender is faulty, or the stream was altered."
+                "the directory. The sender is faulty, or the stream was altered"
             )
         while self.stack[-1].prefix != prefix:
             self._leave()
