@@ -44,6 +44,7 @@ _PLACES = {
         "ConfigurationError",
         "ExecutableNotFound",
         "IncompleteStream",
+        "IsolationError",
         "JobError",
         "LimitExceeded",
         "LinkError",

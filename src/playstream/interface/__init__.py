@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.errors import ConfigurationError as ConfigurationError
     from playstream.pipeline.errors import ExecutableNotFound as ExecutableNotFound
     from playstream.pipeline.errors import IncompleteStream as IncompleteStream
+    from playstream.pipeline.errors import IsolationError as IsolationError
     from playstream.pipeline.errors import JobError as JobError
     from playstream.pipeline.errors import LimitExceeded as LimitExceeded
     from playstream.pipeline.errors import LinkError as LinkError
