@@ -179,7 +179,7 @@ def test_rotation(demo: Path, tmp_path: Path) -> None:
     for number in range(4):
         playstream.run(binary=script, ident=number, **options)
         os.utime(artifacts / str(number), (1000 + number, 1000 + number))
-    (artifacts / "latest").symlink_to("3")
+    assert os.readlink(artifacts / "latest") == "3"
     (artifacts / "notes.txt").write_text("mine")
     (artifacts / "other").mkdir()
     thread, living = playstream.run_async(binary=fake(tmp_path, "echo 1; sleep 60", "slow"), ident="living", **options)

@@ -33,7 +33,8 @@ def runner(module_tmp: Path) -> playstream.Runner:
 
 def test_status_and_rc(runner: playstream.Runner) -> None:
     assert (runner.status, runner.rc) == ("failed", 2)
-    assert (runner.errored, runner.canceled, runner.timed_out, runner.explanation) == (False, False, False, None)
+    assert (runner.errored, runner.canceled, runner.timed_out) == (False, False, False)
+    assert runner.explanation == "node2 failed at task 'Last': the end"
 
 
 def test_stats(runner: playstream.Runner) -> None:
