@@ -26,7 +26,7 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Run the module; return the exit status."""
     module = flags.module or os.environ.get("RUNNER_MODULE") or "command"
-    if module == "command" and not flags.module_args:
+    if module == "command" and not flags.module_args and not flags.list_hosts:
         raise ConfigurationError("expected a module (-m NAME) or a command (-a 'COMMAND'), got neither")
     options = standalone_options(flags)
     options |= {"host_pattern": flags.host_pattern, "module": module, "project_dir": current_directory()}

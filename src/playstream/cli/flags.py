@@ -28,6 +28,7 @@ NAMING = {
     "DIR": "a directory",
     "FILE": "a file",
     "HOSTS": "hosts",
+    "ID@FILE": "a vault ID and a file",
     "IDENT": "a run's name",
     "IMAGE": "an image",
     "MOUNT": "HOST_PATH:CONTAINER_PATH",
@@ -45,6 +46,30 @@ MAY_BE_EMPTY = frozenset(
 """Metavars of values that may be empty, or whose empty value is refused elsewhere."""
 DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
 """Flags whose value may look like a flag, as in `--cmdline --check`: the next word is always the value."""
+
+TAKEN = {"-b": ("--binary", "--become")}
+"""Short flags of Ansible that are another flag in ansible-runner and here, and the long names of that one and of
+Ansible's."""
+OTHER_NAMES = {
+    "-b": "--become",
+    "--inventory-file": "--inventory",
+    "--key-file": "--private-key",
+    "--module-name": "--module",
+    "--vault-pass-file": "--vault-password-file",
+    "--verbose": "-v",
+}
+"""Flags of Ansible that have another name here."""
+PASSED_ON = frozenset(
+    (
+        *("-B", "-M", "-P", "-T", "-o"),
+        *("--background", "--poll", "--one-line", "--tree", "--playbook-dir", "--module-path"),
+        *("--become-method", "--become-pass-file", "--become-password-file"),
+        *("--conn-pass-file", "--connection-password-file"),
+        *("--scp-extra-args", "--sftp-extra-args", "--ssh-common-args", "--ssh-extra-args"),
+        *("--flush-cache", "--force-handlers", "--step", "--task-timeout", "--timeout"),
+    )
+)
+"""Ansible's other flags, which can be passed in `--cmdline`."""
 
 EXCLUSIVE = "what to run"
 """Title of the group from which at most one flag can be given."""

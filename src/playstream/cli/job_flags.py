@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 from playstream.cli.flags import (
     ENCRYPTION,
@@ -15,6 +16,7 @@ from playstream.cli.flags import (
     SHOWING,
     SHOWING_ALL,
     STORE,
+    SUMMARY,
     VERBOSITY,
     Flag,
     Group,
@@ -24,10 +26,12 @@ from playstream.cli.flags import (
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
 
 
-def _flag_of(option: AnsibleOption, short: str = "") -> Flag:
-    names = (short, option.flag) if short else (option.flag,)
-    value = {"type": int} if option.is_number else {}
-    return flag(*names, own=not option.runner_flag, metavar=option.metavar, help=option.help, **value)
+def _flag_of(option: AnsibleOption) -> Flag:
+    names = (option.short, option.flag) if option.short else (option.flag,)
+    words: dict[str, Any] = {"action": "store_true"} if option.is_switch else {"metavar": option.metavar}
+    if option.is_number:
+        words["type"] = int
+    return flag(*names, own=not option.runner_flag, help=option.help, **words)
 
 
 def _vault_id(text: str) -> str:
@@ -80,10 +84,41 @@ PLACES: Group = (
         help="accepted for compatibility with ansible-runner; has no effect, because nothing is ever written to env/",
     ),
 )
+EXTRA_VARS: Group = (
+    flag(
+        "-e",
+        "--extra-vars",
+        own=True,
+        dest="extravars",
+        metavar="VARS",
+        action="append",
+        help="variables: 'name=value name=value', YAML, JSON or @FILE; may be repeated",
+    ),
+)
+SECRET_FILES: Group = (
+    flag("--private-key", own=True, metavar="FILE", help="file with a private key for ssh, which only this run uses"),
+    flag(
+        "--vault-password-file",
+        own=True,
+        metavar="FILE",
+        action="append",
+        help="file with the password of a vault, or program that prints it; read here, before the run",
+    ),
+    flag(
+        "--vault-id",
+        own=True,
+        metavar="ID@FILE",
+        action="append",
+        help="the same for the vault ID; may be repeated",
+    ),
+)
+CMDLINE: Group = (flag("--cmdline", metavar="WORDS", help="additional arguments for Ansible's command line"),)
 ANSIBLE: Group = (
+    *EXTRA_VARS,
     *(_flag_of(option) for option in ANSIBLE_OPTIONS),
     flag("--hosts", metavar="HOSTS", help="hosts to run a module or a role on (default: all)"),
-    flag("--cmdline", metavar="WORDS", help="additional arguments for Ansible's command line"),
+    *SECRET_FILES,
+    *CMDLINE,
 )
 MODULE: Group = (flag("-a", "--args", dest="module_args", metavar="ARGS", help="arguments of the module"),)
 ROLE: Group = (
@@ -180,30 +215,16 @@ LIKE_ANSIBLE: Group = (
         action="append",
         help="inventory, or a list of hosts with a comma (default: Ansible's own); may be repeated",
     ),
-    flag(
-        "-e",
-        "--extra-vars",
-        dest="extravars",
-        metavar="VARS",
-        action="append",
-        help="variables: 'name=value name=value', YAML, JSON or @FILE; may be repeated",
-    ),
-    *(_flag_of(option, option.short) for option in ANSIBLE_OPTIONS if option.for_module),
-    flag("-u", "--user", metavar="NAME", help="connect as this user"),
-    flag("-c", "--connection", metavar="NAME", help="connection plugin to use, such as ssh or local"),
-    flag("--become", action="store_true", help="run tasks as another user"),
-    flag("--become-user", metavar="NAME", help="user to run tasks as (default: root)"),
-    flag("-C", "--check", action="store_true", help="make no changes; report what would change"),
-    flag("-D", "--diff", action="store_true", help="show changes to files"),
-    flag("--cmdline", metavar="WORDS", help="additional arguments for Ansible's command line"),
+    *EXTRA_VARS,
+    *(_flag_of(option) for option in ANSIBLE_OPTIONS if option.for_module),
+    *SECRET_FILES,
+    *CMDLINE,
 )
 LIKE_ANSIBLE_MODULE: Group = (
     flag("-m", "--module", metavar="NAME", help="module to run (default: command; or set RUNNER_MODULE)"),
     *MODULE,
 )
-LIKE_ANSIBLE_PLAYBOOK: Group = tuple(
-    _flag_of(option, option.short) for option in ANSIBLE_OPTIONS if not option.for_module
-)
+LIKE_ANSIBLE_PLAYBOOK: Group = tuple(_flag_of(option) for option in ANSIBLE_OPTIONS if not option.for_module)
 ASKING: Group = (
     flag("-k", "--ask-pass", own=True, action="store_true", help="ask for the password of ssh, on the terminal"),
     flag("-K", "--ask-become-pass", own=True, action="store_true", help="ask for the password for become"),
@@ -243,20 +264,21 @@ def _job(ident: Group) -> Groups:
 _ISOLATED = ("isolation", (*CONTAINER, *ISOLATION))
 _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for item in ISOLATION)))
 """Of subcommands that have no such flags in ansible-runner, except those of containers."""
+_KEPT = ("results", (*RESULTS, *SUMMARY, *STORE))
 _STANDALONE: Groups = (
     ("Ansible options", (*LIKE_ANSIBLE, *VERBOSITY)),
     ("passwords", ASKING),
-    ("results", (*STANDALONE, *EVENTS)),
+    ("results", (*STANDALONE, *SUMMARY, *EVENTS)),
     _ISOLATED,
     SHOWING_ALL,
     LOGGING,
 )
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
-    "run": (*_job(IDENT), ("passwords", ASKING), _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING_ALL, LOGGING),
-    "start": (*_job(IDENT), _ISOLATED, ("results", (*RESULTS, *STORE)), SHOWING, LOGGING),
-    "stop": (*_job(STOPPED_IDENT), _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
-    "is-alive": (*_job(SOUGHT_IDENT), _ISOLATED_ELSEWHERE, ("results", RESULTS), SHOWING, LOGGING),
+    "run": (*_job(IDENT), ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING_ALL, LOGGING),
+    "start": (*_job(IDENT), _ISOLATED, _KEPT, SHOWING, LOGGING),
+    "stop": (*_job(STOPPED_IDENT), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
+    "is-alive": (*_job(SOUGHT_IDENT), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "transmit": (
         *_job(IDENT),
         ("passwords", ASKING),

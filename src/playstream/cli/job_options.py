@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from playstream.cli.extra_vars import read_extra_vars
 from playstream.cli.output import print_message
+from playstream.cli.secret_files import read_private_key, read_vault_passwords
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.inputs import parse_mapping
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS
@@ -63,8 +65,8 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         "project_dir": _from_here(flags, flags.project_dir) if flags.project_dir else None,
         "roles_path": [_find_roles(flags, path) for item in _roles_path(flags) for path in item.split(":") if path]
         or None,
+        **private_options(flags),
         **isolation_options(flags),
-        "passwords": asked_passwords(flags),
     }
     return {name: value for name, value in options.items() if value is not None}
 
@@ -72,25 +74,50 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
 def ansible_options(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the options given by the flags that Ansible has too; a subcommand may have some of them only."""
     given = {option.name: getattr(flags, option.name, None) for option in ANSIBLE_OPTIONS}
-    return {name: value for name, value in given.items() if value not in {None, ""}}
+    return {name: value for name, value in given.items() if value not in (None, "") and value is not False}
+
+
+def private_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the options given by the flags with values that are sent privately: extra variables, passwords, a key.
+
+    Raises:
+        ConfigurationError: a value is invalid, or a file cannot be read.
+    """
+
+    def warn(line: str) -> None:
+        if not flags.quiet:
+            print_message(flags.name, line)
+
+    return {
+        "extravars": read_extra_vars(flags.extravars or (), warn) or None,
+        "ssh_key": None if flags.private_key is None else read_private_key(flags.private_key),
+        "passwords": _passwords(flags) or None,
+    }
+
+
+def _passwords(flags: argparse.Namespace) -> dict[str, str]:
+    """Return the passwords in the files that the flags name, and those that they ask for.
+
+    Raises:
+        ConfigurationError: a file cannot be used, or nobody can be asked.
+    """
+    found = read_vault_passwords(flags.vault_password_file or (), flags.vault_id or ())
+    for vault_id in getattr(flags, "ask_vault_pass", ()):
+        if (f"vault:{vault_id}" if vault_id else "vault") in found:
+            raise ConfigurationError(
+                f"--ask-vault-pass {vault_id}".rstrip()
+                + ": a file with this password is named too. Omit one of the two"
+            )
+    if not any(getattr(flags, name, None) for name in ("ask_pass", "ask_become_pass", "ask_vault_pass")):
+        return found
+    from playstream.cli.ask import ask_for_passwords  # noqa: PLC0415 - most commands ask nothing
+
+    return {**found, **ask_for_passwords(flags)}
 
 
 def isolation_options(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the options given by the flags for containers and bwrap."""
     return {name: getattr(flags, name) for name in _ISOLATION if getattr(flags, name)}
-
-
-def asked_passwords(flags: argparse.Namespace) -> dict[str, str] | None:
-    """Ask for the passwords that the flags request; return None if they request none.
-
-    Raises:
-        ConfigurationError: nobody can be asked.
-    """
-    if not any(getattr(flags, name, None) for name in ("ask_pass", "ask_become_pass", "ask_vault_pass")):
-        return None
-    from playstream.cli.ask import ask_for_passwords  # noqa: PLC0415 - most commands ask nothing
-
-    return ask_for_passwords(flags)
 
 
 def find_what(flags: argparse.Namespace) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from playstream.cli.active_runs import noted
 from playstream.cli.logs import show_warnings
 from playstream.cli.output import (
+    STANDARD_OUTPUT,
     PlainOutput,
     make_progress,
     print_message,
@@ -66,9 +67,10 @@ def run_here(
     terminal = find_user_terminal()
     cancellation = cancel_on_signals(terminal)
     show_warnings(flags)
-    progress = None if flags.quiet or flags.json or flags.debug or flags.raw_output else make_progress()
+    hidden = flags.quiet or flags.summary == STANDARD_OUTPUT
+    progress = None if hidden or flags.json or flags.debug or flags.raw_output else make_progress()
     options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": note_status}
-    if flags.quiet:
+    if hidden:
         options |= {"quiet": True, "suppress_ansible_output": True}
     if progress is not None and terminal is not None:
         terminal.before_write = progress.remove_line
@@ -86,6 +88,10 @@ def run_here(
             _explain(flags, runner)  # first report how the run itself ended
             raise
     _explain(flags, runner)
+    if flags.summary:
+        from playstream.cli.summary import write_summary  # noqa: PLC0415 - seldom asked for
+
+        write_summary(flags.summary, runner)
     if not (flags.quiet or flags.json or flags.as_ansible_runner) and options.get("ident") is None:
         _name_artifacts(flags, options, runner)
     return _exit_status(runner)

@@ -9,7 +9,7 @@ import argparse
 import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from signal import SIG_UNBLOCK, SIGINT, pthread_sigmask
-from typing import Any
+from typing import Any, NoReturn
 
 from playstream._version import __version__
 from playstream.cli.flags import (
@@ -17,6 +17,9 @@ from playstream.cli.flags import (
     EXCLUSIVE,
     GENERIC,
     NAMING,
+    OTHER_NAMES,
+    PASSED_ON,
+    TAKEN,
     Flag,
     flags_of,
     groups_of,
@@ -42,6 +45,10 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.HelpFormatter(prog, width=width - 2)
 
 
+_SHIFTED = ("are required:", "invalid choice:")
+"""Parts of messages about arguments that a flag may have taken as its value."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser of the program's or a subcommand's arguments.
 
@@ -61,6 +68,10 @@ class Parser(argparse.ArgumentParser):
         """Adds the arguments of the subcommand; called when it is selected."""
         self.as_ansible_runner = False
         """Whether to accept what ansible-runner accepts; see `main.parse`."""
+        self._words: list[str] = []
+        """The arguments, with those before this subcommand's name."""
+        self.several = ""
+        """The argument of which there may be several, which argparse does not accept with flags between them."""
         self.commands: list[str] = []
         """Names of the subcommands of this parser."""
 
@@ -71,11 +82,14 @@ class Parser(argparse.ArgumentParser):
         if self.setup is not None:
             self.setup(self)
             self.setup = None
-        words = [*self.received, *args]
+        words = self._words = [*self.received, *args]
         self._refuse_unknown_flags(words)
         found, unknown = super().parse_known_args(words, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._hint(unknown[0])}")
+            hint = self._hint(unknown[0])
+            if self.several and not unknown[0].startswith("-"):
+                hint = f"; pass all of {self.several} … together, without flags between them"
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         if self.command is not None and "words" not in found:
             found.words = words
         return found, unknown
@@ -101,10 +115,24 @@ class Parser(argparse.ArgumentParser):
         name = word.partition("=")[0]
         if not name.startswith("-"):
             return ""
+        ours = OTHER_NAMES.get(name)
+        if ours in self._option_string_actions:
+            return f"; what Ansible calls {name} is {ours} here"
         knowing = [command for command in list_commands() if any(name in item.names for item in flags_of(command))]
         if knowing:
             return f" ({name} is a flag of {', '.join(knowing)})"
-        return did_you_mean(name, self._option_string_actions) if name.startswith("--") else ""
+        guess = did_you_mean(name, self._option_string_actions) if name.startswith("--") else ""
+        if name in PASSED_ON and "--cmdline" in self._option_string_actions:
+            return f" ({name} is an option of Ansible: pass it in --cmdline '{name} …')"
+        return guess
+
+    def error(self, message: str) -> NoReturn:
+        """Extend the base class: explain a short flag that is another one in Ansible, if it may be the mistake."""
+        for name, (ours, theirs) in TAKEN.items():
+            guilty = name in message or (name in self._words and any(sign in message for sign in _SHIFTED))
+            if guilty and ours in self._option_string_actions:
+                message += f". {name} is short for {ours}, as in ansible-runner; Ansible's {name} is {theirs} here"
+        super().error(message)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Extend the base class: suggest a subcommand for one that does not exist."""

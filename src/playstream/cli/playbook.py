@@ -9,28 +9,44 @@ from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
 from playstream.cli.standalone import standalone_options
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job.lookup import is_closed
+from playstream.pipeline.job.lookup import COLLECTION_NAME, is_closed
 from playstream.pipeline.tree.directories import absolute_path
 
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
-    parser.usage = "%(prog)s FILE [FLAGS]"
+    parser.usage = "%(prog)s FILE [FILE …] [FLAGS]"
     parser.description = (
-        "Run a playbook file in its own directory, with the ansible.cfg and roles found there. The exit status is "
-        "Ansible's, or 254 if the job was canceled."
+        "Run a playbook file in its own directory, with the ansible.cfg and roles found there. Several files are run "
+        "one after another, in the directory of the first one, until one fails. The exit status is Ansible's, or 254 "
+        "if the job was canceled."
     )
-    parser.add_argument("playbook", metavar="FILE", help="playbook file, or NAMESPACE.NAME.PLAYBOOK from a collection")
+    parser.add_argument(
+        "playbook",
+        metavar="FILE",
+        nargs="+",
+        help="playbook file, or NAMESPACE.NAME.PLAYBOOK from a collection; several must not have flags between them",
+    )
+    parser.several = "FILE"
     parser.add_flags("playbook")
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Run the playbook; return the exit status."""
-    directory, name = os.path.split(absolute_path(os.path.expanduser(flags.playbook)))
-    if not os.path.isdir(directory) and not is_closed(directory):
-        raise ConfigurationError(
-            f"playbook {flags.playbook!r} was not found in {directory!r}, which is not a directory"
-        )
+    """Run the playbooks; return the exit status."""
+    paths = [absolute_path(os.path.expanduser(given)) for given in flags.playbook]
+    for given, path in zip(flags.playbook, paths, strict=True):
+        directory = os.path.dirname(path)
+        if not os.path.isdir(directory) and not is_closed(directory):
+            raise ConfigurationError(f"playbook {given!r} was not found in {directory!r}, which is not a directory")
+    directory = os.path.dirname(paths[0])
     options = standalone_options(flags)
-    options |= {"playbook": name, "project_dir": directory}
+    names = [_name_in(directory, given, path) for given, path in zip(flags.playbook, paths, strict=True)]
+    options |= {"playbook": names, "project_dir": directory}
     return run_here(flags, options)
+
+
+def _name_in(directory: str, given: str, path: str) -> str:
+    """Return the path of a playbook relative to a directory; the name of one from a collection unchanged."""
+    if COLLECTION_NAME.fullmatch(given) and not os.path.exists(path):
+        return given
+    return os.path.relpath(path, directory)

@@ -11,6 +11,7 @@ from playstream.cli.active_runs import note_directories
 from playstream.cli.flags import REPORT
 from playstream.cli.job_options import job_options
 from playstream.cli.local_run import run_here
+from playstream.cli.output import STANDARD_OUTPUT
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
 from playstream.pipeline.errors import ConfigurationError
@@ -53,6 +54,8 @@ def run(flags: argparse.Namespace) -> int:
             os.dup2(null, sys.stderr.fileno())
             os.close(null)
 
+    if report_to is not None and flags.summary == STANDARD_OUTPUT:
+        raise ConfigurationError("--summary -: start shows no output. Name a file")
     if flags.rotate_artifacts is not None and flags.rotate_artifacts < 0:
         raise ConfigurationError(f"--rotate-artifacts: expected 0 or more, got {flags.rotate_artifacts}")
     options = job_options(flags)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playstream.cli.output import STANDARD_OUTPUT
 from playstream.interface.terminal_text import make_safe_json
@@ -13,6 +14,42 @@ from playstream.pipeline.errors import JobError
 from playstream.process import ForwardingObserver, Observer, Result
 from playstream.process.event_data import text_of
 from playstream.process.summary_text import SummaryText
+
+if TYPE_CHECKING:
+    from playstream.interface.runner import Runner
+
+
+def write_summary(target: str, runner: Runner) -> None:
+    """Write the summary of a run on this host that has ended.
+
+    Args:
+        target: a file, created for this user only; `-` for standard output.
+        runner: the run.
+
+    Raises:
+        JobError: the file cannot be written, or an event's file was removed or damaged.
+    """
+    with SummaryText() as summary:
+        for event in runner.events:
+            summary.add(event)
+        pieces = summary.pieces(
+            ident=runner.config.ident, status=runner.status, rc=runner.rc, explanation=runner.explanation
+        )
+        _write(target, pieces)
+
+
+def _write(target: str, pieces: Iterable[str]) -> None:
+    if target == STANDARD_OUTPUT:
+        sys.stdout.writelines(map(make_safe_json, pieces))
+        sys.stdout.write("\n")
+        return
+    try:
+        fd = os.open(Path(target).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.writelines(pieces)
+            file.write("\n")
+    except OSError as error:
+        raise JobError(f"the summary cannot be written to {target!r}: {error.strerror}") from None
 
 
 class SummaryObserver(ForwardingObserver):
@@ -46,17 +83,7 @@ class SummaryObserver(ForwardingObserver):
         pieces = self._summary.pieces(
             ident=ident or self._ident, status=result.status.value, rc=result.rc, explanation=result.explanation
         )
-        if target == STANDARD_OUTPUT:
-            sys.stdout.writelines(map(make_safe_json, pieces))
-            sys.stdout.write("\n")
-            return
-        try:
-            fd = os.open(Path(target).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.writelines(pieces)
-                file.write("\n")
-        except OSError as error:
-            raise JobError(f"the summary cannot be written to {target!r}: {error.strerror}") from None
+        _write(target, pieces)
 
     def close(self) -> None:
         """Discard the results."""

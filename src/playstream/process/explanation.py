@@ -6,7 +6,7 @@ The events come from a worker that is not trusted: a field of the wrong type cou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ _UNREADABLE = re.compile(r"Unable to parse (.{1,300}?) as an inventory source")
 _NO_HOSTS = re.compile(r"No hosts matched, nothing to do|provided hosts list is empty")
 _NO_TASK = 'No matching task "', '" found'
 """The text before and after the name in Ansible's message."""
+_RUNNING_NOTHING = ("--list-", "--syntax")
+"""Beginnings of the options with which Ansible runs nothing; it accepts abbreviations."""
 _CHECK_INVENTORY = ". Check the inventory, hosts and limit"
 _CHECK_TASK = (
     ". Check the name: Ansible compares it with the names of all tasks, except those in files that are included while "
@@ -71,6 +73,7 @@ class Explainer:
         self._error = ""
         """The text of the last error message during the plays."""
         self._missing_task: str | None = None
+        self._runs_tasks = True
         self._reached = False
         """True after the first event of a host."""
         self._failures: dict[str, _Failure] = {}
@@ -81,6 +84,10 @@ class Explainer:
         """Whether failures of more hosts were not kept."""
         self._failed: int | None = None
         """The number of hosts that failed according to Ansible's statistics; None before they arrive."""
+
+    def command(self, words: Sequence[str]) -> None:
+        """Take the command: with some options Ansible lists or checks something, and runs nothing."""
+        self._runs_tasks = not any(word.startswith(_RUNNING_NOTHING) for word in words)
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Take the next event."""
@@ -161,7 +168,7 @@ class Explainer:
             why = self._explain_failure(rc)
             if why is not None:
                 return "; ".join([why, *said])
-        elif not self._reached:
+        elif not self._reached and self._runs_tasks:
             if self._plays and self._without_hosts >= self._plays:
                 said.append("no play matched a host, so nothing was done")
             elif not self._plays and _NO_HOSTS.search(text):

@@ -264,6 +264,7 @@ class Processor:
             words = redact_words(record.command)
             record = replace(record, command=words)
             self._artifacts.write_command(words, record.cwd or "", record.env or {})
+            self._explainer.command(words)
         record = judge(record)
         if record.explanation is None and record.status in _ENDED_BY_ITSELF:
             successful = record.status is StatusName.SUCCESSFUL

@@ -107,7 +107,7 @@ def check_sent(job: Job, directory: Path, ignore: Ignore) -> None:
 def _named(job: Job, directory: Path) -> Iterator[tuple[str, Path]]:
     """Yield the things that the job names, and their paths."""
     project = directory / job.project_dir
-    named = [("playbook", project / job.playbook)] if job.playbook else []
+    named = [("playbook", project / path) for path in (job.playbook, *job.more_playbooks) if path]
     named += [("inventory", directory / item) for item in job.inventory or () if "," not in item]
     named += [("roles_path", directory / path) for path in job.roles_path]
     start = project if os.path.isdir(project) else directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
@@ -38,18 +39,20 @@ def make_command_line(job: Job, paths: Paths, seen: Seen, *, checked: bool = Fal
     elif job.role or job.plays:
         words.append(str(seen(write_playbook(job, paths, seen))))
     else:
-        words.append(job.playbook or "" if checked else _check_playbook(job, paths))
+        playbooks = (job.playbook or "", *job.more_playbooks)
+        if not checked:
+            _check_playbooks(playbooks, job, paths)
+        words += playbooks
     return words
 
 
-def _check_playbook(job: Job, paths: Paths) -> str:
-    playbook = job.playbook or ""
-    if not (paths.cwd / playbook).exists() and not job.tree and playbook.count(".") < 2:
-        raise JobError(
-            f"playbook {playbook!r} is not in {str(paths.project)!r} on the worker, and no tree was sent. Transmit "
-            "without --only-transmit-kwargs, or pass the worker the --private-data-dir that contains it"
-        )
-    return playbook
+def _check_playbooks(playbooks: Sequence[str], job: Job, paths: Paths) -> None:
+    for playbook in playbooks:
+        if not (paths.cwd / playbook).exists() and not job.tree and playbook.count(".") < 2:
+            raise JobError(
+                f"playbook {playbook!r} is not in {str(paths.project)!r} on the worker, and no tree was sent. Transmit "
+                "without --only-transmit-kwargs, or pass the worker the --private-data-dir that contains it"
+            )
 
 
 def _options(job: Job, paths: Paths, seen: Seen) -> list[str]:

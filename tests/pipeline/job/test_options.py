@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from playstream.cli.flags import OTHER_NAMES, PASSED_ON, flags_of
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption, JobOptions
 from playstream.pipeline.protocol import Job
 from tests.stages import LIMIT_SECONDS
@@ -22,7 +23,8 @@ def flags() -> dict[str, set[str]]:
     for program in ("ansible", "ansible-playbook"):
         path = Path(sys.executable).parent / program
         shown = subprocess.run([path, "--help"], capture_output=True, text=True, check=True, timeout=LIMIT_SECONDS)
-        found[program] = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", shown.stdout))
+        lines = re.findall(r"^  (-.*?)(?:  |$)", shown.stdout, re.MULTILINE)
+        found[program] = {name for line in lines for name in re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", line)}
     return found
 
 
@@ -31,7 +33,9 @@ def test_a_row_agrees_with_the_rest(option: AnsibleOption, flags: dict[str, set[
     hint = str(JobOptions.__annotations__[option.name])
     assert ("int" in hint, "Sequence" in hint) == (option.is_number, option.is_list)
     (field,) = [item for item in fields(Job) if item.name == option.name]
-    assert (field.type, field.default) == ("int | None" if option.is_number else "str | None", None)
+    assert ("'bool'" in hint) is option.is_switch
+    kind = "bool" if option.is_switch else "int | None" if option.is_number else "str | None"
+    assert (field.type, field.default) == (kind, False if option.is_switch else None)
     assert {option.flag, option.short or option.flag} <= flags["ansible-playbook"]
     assert (option.flag in flags["ansible"]) is option.for_module
 
@@ -39,3 +43,17 @@ def test_a_row_agrees_with_the_rest(option: AnsibleOption, flags: dict[str, set[
 def test_a_value_that_begins_with_a_dash() -> None:
     limit = next(option for option in ANSIBLE_OPTIONS if option.name == "limit")
     assert (limit.words("-x"), limit.words("x -y"), limit.words(None)) == (["--limit=-x"], ["--limit", "x -y"], [])
+
+
+def test_a_switch_is_a_word_or_none() -> None:
+    check = next(option for option in ANSIBLE_OPTIONS if option.name == "check")
+    assert (check.words(True), check.words(False), check.words(None)) == (["--check"], [], [])
+
+
+def test_all_other_flags_of_ansible_are_known(flags: dict[str, set[str]]) -> None:
+    """A hint tells their names here, or that they can be passed on."""
+    ours = {name for command in ("adhoc", "playbook") for item in flags_of(command) for name in item.names}
+    keyboards = {"-k", "-K", "-J", "--ask-pass", "--ask-become-pass", "--ask-vault-pass", "--ask-vault-password"}
+    known = ours | set(OTHER_NAMES) | PASSED_ON | keyboards | {"-h", "--help", "--version"}
+    assert flags["ansible"] | flags["ansible-playbook"] <= known
+    assert not PASSED_ON & ours

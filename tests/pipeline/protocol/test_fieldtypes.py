@@ -93,8 +93,8 @@ def test_an_unknown_field_is_ignored(cls: type[Any]) -> None:
 
 def test_an_unknown_argument_of_a_job_is_an_error_that_names_it() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
-        decode(Job, '{"ident":"a","strategy":"free","become":true}')
-    assert "arguments that this side does not know: become, strategy." in str(caught.value)
+        decode(Job, '{"ident":"a","strategy":"free","become_method":"su"}')
+    assert "arguments that this side does not know: become_method, strategy." in str(caught.value)
     assert "update playstream here, or omit the arguments" in str(caught.value)
 
 

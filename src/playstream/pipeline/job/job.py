@@ -59,20 +59,23 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
     if directory is not None:
         files = inputs.read_env_files(directory)
         command = command or inputs.read_command_file(directory)
-    playbook, plays = find_playbook(options)
+    playbooks, plays = find_playbook(options)
     hosts = find_hosts(options)
     given = convert_fields(options)
-    _check_what(playbook or plays, given.get("module"), given.get("role"), command)
+    _check_what(playbooks or plays, given.get("module"), given.get("role"), command)
     _check_module_options(given)
     project = options.get("project_dir")
     lookup = Lookup(directory, None if project is None else os.fspath(project), delivery)
-    what = {"module": None, "role": None} if command else {"playbook": lookup.playbook(playbook), "plays": plays}
+    what: dict[str, Any] = {"module": None, "role": None}
+    if not command:
+        first, *more = map(lookup.playbook, playbooks or (None,))
+        what = {"playbook": first, "more_playbooks": tuple(filter(None, more)), "plays": plays}
     inventory, contents = lookup.inventory(list_inventory(options))
     job = Job(
         ident=str(options.get("ident", "")) or str(uuid.uuid4()),
         tree=delivery is Delivery.TREE,
         command=command,
-        hosts=None if playbook else hosts or "all",
+        hosts=None if playbooks else hosts or "all",
         project_dir=lookup.project_dir,
         inventory=inventory,
         inventory_contents=contents,
@@ -95,6 +98,8 @@ def check_job(job: Job) -> Job:
         ConfigurationError: a directory name is not valid, or a value has the wrong type or cannot be passed to Ansible.
     """
     _check_what(job.playbook or job.plays, job.module, job.role, job.command)
+    if job.more_playbooks and not job.playbook:
+        raise ConfigurationError("more_playbooks: expected a playbook that they follow, got none")
     inputs.check_envvars("envvars", job.envvars)
     check_passwords("passwords", job.passwords)
     inputs.check_ssh_key("ssh_key", job.ssh_key)
@@ -172,7 +177,7 @@ def _check_directory(directory: Path) -> None:
 def _check_module_options(given: Mapping[str, Any]) -> None:
     """Refuse options that Ansible does not have for a module. Those that ansible-runner accepts have no effect."""
     for option in ANSIBLE_OPTIONS:
-        if given.get("module") and option.name in given and not (option.for_module or option.runner_keyword):
+        if given.get("module") and given.get(option.name) and not (option.for_module or option.runner_keyword):
             raise ConfigurationError(
                 f"{option.name} applies to a playbook or role, but this job runs a module: omit it"
             )

@@ -53,8 +53,8 @@ _CONVERT: dict[str, Callable[[str, Any], Any]] = {
 """The functions that convert single options; each takes the option's name, for errors, and its value."""
 
 
-def find_playbook(options: Mapping[str, Any]) -> tuple[str | None, tuple[dict[str, Any], ...]]:
-    """Return the path of the playbook, and the plays of one that is not a file. One of the two is empty.
+def find_playbook(options: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
+    """Return the paths of the playbooks, and the plays of one that is not a file. One of the two is empty.
 
     Raises:
         ConfigurationError: two options conflict, or there is no play.
@@ -63,17 +63,20 @@ def find_playbook(options: Mapping[str, Any]) -> tuple[str | None, tuple[dict[st
     if "tasks" in options:
         if playbook is not None:
             raise ConfigurationError("expected one of playbook and tasks, got both")
-        return None, (check_json("playbook", _play_of_tasks(options)),)
+        return (), (check_json("playbook", _play_of_tasks(options)),)
     if "gather_facts" in options:
         raise ConfigurationError("gather_facts: can only be used with tasks; set it in the play instead")
-    if playbook is None:
-        return None, ()
-    if isinstance(playbook, (str, os.PathLike)):
-        return os.fspath(playbook) or None, ()
-    plays = [playbook] if isinstance(playbook, Mapping) else list(playbook)
-    if not plays:
+    if playbook is None or playbook == "":
+        return (), ()
+    items: list[Any] = [playbook] if isinstance(playbook, (str, os.PathLike, Mapping)) else list(playbook)
+    if not items:
         raise ConfigurationError("playbook: expected at least one play, got an empty list")
-    return None, tuple(check_json("playbook", play) for play in plays)
+    of_plays = sum(isinstance(item, Mapping) for item in items)
+    if not of_plays:
+        return tuple(map(os.fspath, items)), ()
+    if of_plays < len(items):
+        raise ConfigurationError("playbook: expected a list of paths or a list of plays, got both in one list")
+    return (), tuple(check_json("playbook", play) for play in items)
 
 
 def _play_of_tasks(options: Mapping[str, Any]) -> dict[str, Any]:

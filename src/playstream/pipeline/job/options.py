@@ -81,8 +81,8 @@ class SharedOptions(TypedDict, total=False):
 class JobOptions(SharedOptions, total=False):
     """What to run, exactly one of `playbook`, `tasks`, `module` and `role`, and how."""
 
-    playbook: StrPath | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-    """Path relative to the project, a play, or a list of plays."""
+    playbook: StrPath | Mapping[str, Any] | Sequence[StrPath | Mapping[str, Any]] | None
+    """Path relative to the project or a list of paths, a play, or a list of plays."""
     tasks: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
     """A task or a list of tasks, as in a playbook, to run on `hosts` instead of a playbook."""
     gather_facts: bool | None
@@ -110,6 +110,26 @@ class JobOptions(SharedOptions, total=False):
     start_at_task: Name | None
     """Name of the first task to run, or a pattern that it matches."""
     forks: int | None
+    user: Name | None
+    """User to connect to the hosts as."""
+    connection: Name | None
+    """Connection plugin, such as `ssh` or `local`."""
+    become: bool
+    """Run tasks as another user."""
+    become_user: Name | None
+    """The user to run tasks as; root when None."""
+    check: bool
+    """Make no changes; report what would change."""
+    diff: bool
+    """Show changes to files."""
+    syntax_check: bool
+    """Only check the syntax of the playbook. This and the three options that follow run nothing."""
+    list_hosts: bool
+    """Only list the hosts."""
+    list_tasks: bool
+    """Only list the tasks."""
+    list_tags: bool
+    """Only list the tags."""
     verbosity: int | None
     """Number of -v, 0 to 7."""
     cmdline: str | None
@@ -133,7 +153,7 @@ SETTING_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class AnsibleOption:
-    """An option that Ansible's command line has too, with one value.
+    """An option that Ansible's command line has too, with one value or none.
 
     Everything about it follows from its row: the field of the Job, Ansible's arguments, what ansible-runner's protocol
     sends, and the flag of the command line.
@@ -142,9 +162,10 @@ class AnsibleOption:
     name: str
     """The name of the keyword, of the field of the Job and, with dashes, of the flag."""
     metavar: str
+    """The kind of its value; empty for a switch, which has none."""
     help: str
     short: str = ""
-    """Ansible's short flag, which `adhoc` and `playbook` have too."""
+    """Ansible's short flag, unless ansible-runner's command line has another flag of this name."""
     is_number: bool = False
     is_list: bool = False
     """Whether a list may be given, which is joined by commas for Ansible. An empty list is the same as None."""
@@ -160,12 +181,24 @@ class AnsibleOption:
         """The flag, which is Ansible's own."""
         return "--" + self.name.replace("_", "-")
 
-    def words(self, value: str | int | None) -> list[str]:
-        """Return the arguments for Ansible's command line; empty for None."""
+    @property
+    def is_switch(self) -> bool:
+        """Whether it has no value."""
+        return not self.metavar
+
+    def words(self, value: str | int | bool | None) -> list[str]:
+        """Return the arguments for Ansible's command line; empty for None and False."""
+        if self.is_switch:
+            return [self.flag] if value else []
         if value is None:
             return []
         text = str(value)
         return [f"{self.flag}={text}"] if text.startswith("-") else [self.flag, text]
+
+
+def _own(name: str, metavar: str, help_: str, short: str = "", *, for_module: bool = True) -> AnsibleOption:
+    """Return an option that ansible-runner does not have."""
+    return AnsibleOption(name, metavar, help_, short, for_module=for_module, runner_keyword=False, runner_flag=False)
 
 
 ANSIBLE_OPTIONS = (
@@ -174,13 +207,16 @@ ANSIBLE_OPTIONS = (
         "tags", "TAGS", "run only tasks with these tags", "-t", is_list=True, for_module=False, runner_flag=False
     ),
     AnsibleOption("skip_tags", "TAGS", "skip tasks with these tags", is_list=True, for_module=False, runner_flag=False),
-    AnsibleOption(
-        "start_at_task",
-        "NAME",
-        "start at the first task with this name, which may be a pattern",
-        for_module=False,
-        runner_keyword=False,
-        runner_flag=False,
-    ),
+    _own("start_at_task", "NAME", "start at the first task with this name, which may be a pattern", for_module=False),
     AnsibleOption("forks", "N", "number of hosts to work on in parallel", "-f", is_number=True),
+    _own("user", "NAME", "connect as this user", "-u"),
+    _own("connection", "NAME", "connection plugin to use, such as ssh or local", "-c"),
+    _own("become", "", "run tasks as another user"),
+    _own("become_user", "NAME", "user to run tasks as (default: root)"),
+    _own("check", "", "make no changes; report what would change", "-C"),
+    _own("diff", "", "show changes to files", "-D"),
+    _own("syntax_check", "", "check the syntax of the playbook, and run nothing", for_module=False),
+    _own("list_hosts", "", "list the hosts, and run nothing"),
+    _own("list_tasks", "", "list the tasks, and run nothing", for_module=False),
+    _own("list_tags", "", "list the tags, and run nothing", for_module=False),
 )

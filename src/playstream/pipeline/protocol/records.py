@@ -59,6 +59,8 @@ class Job:
     """True if the private data directory follows as a tree."""
     playbook: str | None = None
     """Relative to `project_dir`."""
+    more_playbooks: tuple[str, ...] = ()
+    """Playbooks to run after it."""
     plays: tuple[Mapping[str, Any], ...] = ()
     """A playbook that is not a file."""
     command: tuple[str, ...] = ()
@@ -83,6 +85,16 @@ class Job:
     skip_tags: str | None = None
     start_at_task: str | None = None
     forks: int | None = None
+    user: str | None = None
+    connection: str | None = None
+    become: bool = False
+    become_user: str | None = None
+    check: bool = False
+    diff: bool = False
+    syntax_check: bool = False
+    list_hosts: bool = False
+    list_tasks: bool = False
+    list_tags: bool = False
     verbosity: int = 0
     cmdline: tuple[str, ...] = ()
     """More arguments for Ansible's command line."""

@@ -122,6 +122,11 @@ def write_kwargs(job: Job) -> dict[str, Any]:
             "the file args: ansible-runner's protocol can only carry a whole command line in the tree, and no tree is "
             "sent"
         )
+    if job.more_playbooks:
+        raise ConfigurationError(
+            f"playbook: expected one, got {1 + len(job.more_playbooks)}: ansible-runner's protocol carries a single "
+            "playbook. Write one that imports them (import_playbook), or use the native dialect"
+        )
     added = list(added_files(job))
     files = [path for path in added if path.startswith(f"{_FILES}/{_EXTRAVARS}-")]
     inventory, words = _inventory(job, [path for path in added if path not in files])
