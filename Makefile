@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales
+DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # What runs beside ansible-runner from PyPI and receptor: its names, its command lines, its protocol, its mesh.

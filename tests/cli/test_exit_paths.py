@@ -79,7 +79,13 @@ def test_every_way_to_end_is_known() -> None:
     folder = Path(playstream.cli.__file__).parent
     found = {path.stem: ways for path in sorted(folder.glob("*.py")) if (ways := _ways(path))}
     assert found == KNOWN
-    assert {name.replace("-", "_") for name in COMMANDS} - set(found) == {"runs", "show", "plugin_path", "help"}
+    assert {name.replace("-", "_") for name in COMMANDS} - set(found) == {
+        "runs",
+        "show",
+        "plugin_path",
+        "help",
+        "completion",
+    }
 
 
 FAILED_SILENTLY = native([STARTING, Status(StatusName.ERROR, NOW)], Direction.RESULT)

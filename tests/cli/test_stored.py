@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,3 +122,17 @@ def test_a_control_character_in_a_url_is_refused(
         assert b"control character U+0000" in done.stderr
         assert b"secret-word" not in done.stderr
     assert not (tmp_path / "artifacts").exists()
+
+
+@pytest.mark.parametrize("command", ["runs", "show"])
+def test_the_help_needs_no_database(command: str) -> None:
+    """Without the extra there was a traceback; what needs it is an error that names it."""
+    program = "import sys; sys.modules['sqlalchemy'] = None\nfrom playstream.cli.main import main\nsys.exit(main())"
+    words = [sys.executable, "-c", program, command]
+    shown = subprocess.run([*words, "--help"], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith(f"usage: playstream {command}")
+    given = [*(["x"] if command == "show" else []), "--store", "sqlite:///nowhere.db"]
+    done = subprocess.run([*words, *given], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a store requires SQLAlchemy" in done.stderr
+    assert "Traceback" not in done.stderr

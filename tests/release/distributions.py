@@ -7,16 +7,18 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from packaging.metadata import Metadata
 from packaging.version import Version
 
+from playstream.cli.documents import SCRIPTS
+from playstream.cli.flags import list_commands
 from tests.matrix.debian import ROOT, do
 
 DIST = ROOT / "dist"
-_BESIDE_THE_PACKAGE = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg"}
+_BESIDE_THE_PACKAGE = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py"}
 """What else an sdist holds: what names the project and its licence, and how it is built."""
 _LABELS = {"changelog", "documentation", "download", "funding", "homepage", "issues", "releasenotes", "source"}
 """The labels of project URLs that package indexes know, as they are compared: in lower case, without spaces."""
@@ -54,11 +56,19 @@ def check(sdist: Path, wheel: Path) -> list[str]:
         names = archive.namelist()
         info = f"{'-'.join(wheel.name.split('-')[:2])}.dist-info/"
         of_wheel = archive.read(f"{info}METADATA")
-    package = [name.removeprefix("src/") for name in listed]
+    package = [name.removeprefix("src/") for name in listed] + list(made_files(wheel.name))
     problems += differences(wheel.name, package, [name for name in names if not name.startswith(info)])
     if of_sdist != of_wheel:
         problems.append("the metadata of the sdist and of the wheel differ")
     return problems + metadata_problems(of_wheel) + _problems_that_tools_find(sdist, wheel)
+
+
+def made_files(wheel_name: str) -> Iterator[str]:
+    """Yield the files of a wheel that are made when it is built: completion scripts and man pages."""
+    yield from (f"playstream/cli/completions/{name}" for name in SCRIPTS.values())
+    pages = "-".join(wheel_name.split("-")[:2]) + ".data/data/share/man/man1"
+    for command in ("", *list_commands()):
+        yield f"{pages}/{'-'.join(['playstream', *command.split()])}.1"
 
 
 def differences(where: str, expected: Iterable[str], held: Iterable[str]) -> list[str]:

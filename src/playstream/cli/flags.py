@@ -296,6 +296,7 @@ COMMAND_FLAGS: dict[str, Groups] = {
     ),
     "plugin-path": (LOGGING,),
     "help": (LOGGING,),
+    "completion": (LOGGING,),
     "runs": (("which runs to list", WHICH), ("store", STORED), LOGGING),
     "show": (("store", STORED), LOGGING),
 }

@@ -29,6 +29,7 @@ COMMANDS = {
     "runs": "list the runs in a store",
     "show": "show one run in a store",
     "plugin-path": "print the directory of the callback plugin, for use without playstream",
+    "completion": "print the script with which a shell completes words of the command line",
     HELP: "show the help of a command",
 }
 

@@ -74,14 +74,33 @@ class Parser(argparse.ArgumentParser):
         """The argument of which there may be several, which argparse does not accept with flags between them."""
         self.commands: list[str] = []
         """Names of the subcommands of this parser."""
+        self.subparsers: dict[str, Parser] = {}
+        """Their parsers."""
+        self.choice: Any = None
+        """The argument that names a subcommand, if there are any."""
+        self.about = ""
+        """What the subcommand does, in one line."""
+        self.positionals: list[argparse.Action] = []
+        """Arguments that are not flags."""
+
+    def set_up(self) -> None:
+        """Add the arguments of the subcommand, unless they were added before."""
+        if self.setup is not None:
+            setup, self.setup = self.setup, None
+            setup(self)
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """Extend the base class: remember arguments that are not flags."""
+        action = super().add_argument(*names, **options)
+        if not action.option_strings:
+            self.positionals.append(action)
+        return action
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Extend the base class: refuse unknown arguments."""
         if args is None:
             return super().parse_known_args(args, namespace)
-        if self.setup is not None:
-            self.setup(self)
-            self.setup = None
+        self.set_up()
         words = self._words = [*self.received, *args]
         self._refuse_unknown_flags(words)
         found, unknown = super().parse_known_args(words, namespace)
@@ -215,10 +234,11 @@ class Parser(argparse.ArgumentParser):
             commands: name, help text and set-up function of each.
             required: whether one of them must be given.
         """
-        actions = self.add_subparsers(metavar="COMMAND", required=required, prog=self.prog, parser_class=Parser)
+        self.choice = self.add_subparsers(metavar="COMMAND", required=required, prog=self.prog, parser_class=Parser)
         for name, line, setup in commands:
             self.commands.append(name)
-            parser = actions.add_parser(name, help=line)
+            parser = self.subparsers[name] = self.choice.add_parser(name, help=line)
+            parser.about = line
             parser.command = f"{self.command} {name}" if self.command else name
             parser.received = self.forwarded
             parser.as_ansible_runner = self.as_ansible_runner

@@ -10,7 +10,7 @@ from playstream.cli.stored import find_store
 from playstream.cli.tables import Column, absolute, print_table, relative, shorten_idents, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.io.json_text import dump_json
-from playstream.process.store import as_json, iter_runs, open_store, parse_since
+from playstream.process import store as stores  # each name is loaded when it is used
 
 COLUMNS = (
     Column("STARTED"),
@@ -39,12 +39,14 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """List the runs; return the exit status."""
-    since = None if flags.since is None else parse_since(flags.since)
-    with open_store(find_store(flags.store), writable=False) as store:
-        found = iter_runs(store, host=flags.host, task=flags.task, status=flags.status, since=since, limit=flags.limit)
+    since = None if flags.since is None else stores.parse_since(flags.since)
+    with stores.open_store(find_store(flags.store), writable=False) as store:
+        found = stores.iter_runs(
+            store, host=flags.host, task=flags.task, status=flags.status, since=since, limit=flags.limit
+        )
         if flags.json:
             for item in found:
-                print(make_safe_json(dump_json(as_json(item))))
+                print(make_safe_json(dump_json(stores.as_json(item))))
             return 0
         width, now = terminal_width(wide=flags.wide), datetime.now(UTC)
         print_table(

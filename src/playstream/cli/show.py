@@ -16,7 +16,7 @@ from playstream.cli.tables import ELLIPSIS, Column, absolute, print_record, prin
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
-from playstream.process.store import as_json, find_idents, iter_results, open_store, show_run
+from playstream.process import store as stores  # each name is loaded when it is used
 
 if TYPE_CHECKING:
     from playstream.process.store import Store
@@ -75,10 +75,10 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Show the run; return the exit status."""
-    with open_store(find_store(flags.store), writable=False) as store:
+    with stores.open_store(find_store(flags.store), writable=False) as store:
         found = _find(store, flags.ident)
         if flags.json:
-            _write_json(as_json(found), map(as_json, iter_results(store, found.run.id)))
+            _write_json(stores.as_json(found), map(stores.as_json, stores.iter_results(store, found.run.id)))
             return 0
         width = terminal_width(wide=flags.wide)
         _print_run(found.run, width)
@@ -130,18 +130,18 @@ def _find(store: Store, ident: str) -> RunDetail:
         ConfigurationError: there is none, or several names start with it.
         StoreError: the store cannot be read.
     """
-    found = show_run(store, ident)
+    found = stores.show_run(store, ident)
     if found is not None:
         return found
     beginning = ident.removesuffix(ELLIPSIS)  # as a table on a terminal shows it
-    names = find_idents(store, beginning, limit=_LISTED + 1) if beginning else []
+    names = stores.find_idents(store, beginning, limit=_LISTED + 1) if beginning else []
     if len(names) > 1:
         more = " and others" if len(names) > _LISTED else ""
         raise ConfigurationError(
             f"the store has several runs whose names start with {beginning!r}: {', '.join(names[:_LISTED])}{more}. "
             "Pass more of the name"
         )
-    found = show_run(store, names[0]) if names else None
+    found = stores.show_run(store, names[0]) if names else None
     if found is None:
         raise ConfigurationError(f"the store has no run {ident!r}: use playstream runs to list its runs")
     return found
@@ -160,7 +160,7 @@ def _print_run(run: StoredRun, width: int | None) -> None:
 
 def _print_failures(store: Store, run: StoredRun, width: int | None) -> None:
     """Print the message of each failure while they are read; nothing if there are none."""
-    failures = iter_results(store, run.id, outcomes=("failed", "unreachable"))
+    failures = stores.iter_results(store, run.id, outcomes=("failed", "unreachable"))
     first = next(failures, None)
     if first is None:
         return
