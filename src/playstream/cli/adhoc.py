@@ -8,6 +8,7 @@ import os
 from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
 from playstream.cli.standalone import standalone_options
+from playstream.cli.suggestions import suggest_module
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.tree.directories import current_directory
 
@@ -20,6 +21,7 @@ def set_up(parser: Parser) -> None:
         "the job was canceled."
     )
     parser.add_argument("host_pattern", metavar="HOSTS", help="host pattern, such as all or the name of a group")
+    parser.suggest = suggest_module
     parser.add_flags("adhoc")
 
 

@@ -9,6 +9,7 @@ from playstream.cli.active_runs import find, note_directories
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.stop import LIKE_START, SHOWN, explain_none
+from playstream.cli.suggestions import suggest_ident
 
 _NOT_FOUND_EXIT_STATUS = 1
 
@@ -22,6 +23,7 @@ def set_up(parser: Parser) -> None:
     )
     parser.epilog = LIKE_START
     parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="private data directory of the run")
+    parser.suggest = suggest_ident
     parser.add_flags("is-alive", shown=SHOWN)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from playstream.cli.extra_vars import read_extra_vars
 from playstream.cli.output import print_message
 from playstream.cli.secret_files import read_private_key, read_vault_passwords
+from playstream.cli.suggestions import check_directory
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.inputs import parse_mapping
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS
@@ -46,6 +47,7 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigurationError: there is nothing to run, flags contradict each other, or a value is invalid.
     """
+    check_directory(flags.name, flags.private_data_dir)
     what = find_what(flags)
     if not what and not os.path.exists(flags.private_data_dir / "args"):
         raise ConfigurationError(

@@ -70,8 +70,8 @@ class Parser(argparse.ArgumentParser):
         """Whether to accept what ansible-runner accepts; see `main.parse`."""
         self._words: list[str] = []
         """The arguments, with those before this subcommand's name."""
-        self.several = ""
-        """The argument of which there may be several, which argparse does not accept with flags between them."""
+        self.suggest: Callable[[Sequence[str], argparse.Namespace], str] | None = None
+        """Returns a hint for words that are not understood, from what was understood."""
         self.commands: list[str] = []
         """Names of the subcommands of this parser."""
         self.subparsers: dict[str, Parser] = {}
@@ -105,9 +105,8 @@ class Parser(argparse.ArgumentParser):
         self._refuse_unknown_flags(words)
         found, unknown = super().parse_known_args(words, namespace)
         if unknown:
-            hint = self._hint(unknown[0])
-            if self.several and not unknown[0].startswith("-"):
-                hint = f"; pass all of {self.several} … together, without flags between them"
+            is_word = self.suggest is not None and not unknown[0].startswith("-")
+            hint = self.suggest(unknown, found) if is_word and self.suggest else self._hint(unknown[0])
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         if self.command is not None and "words" not in found:
             found.words = words

@@ -8,6 +8,7 @@ import os
 from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
 from playstream.cli.standalone import standalone_options
+from playstream.cli.suggestions import suggest_together
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.lookup import COLLECTION_NAME, is_closed
 from playstream.pipeline.tree.directories import absolute_path
@@ -27,7 +28,7 @@ def set_up(parser: Parser) -> None:
         nargs="+",
         help="playbook file, or NAMESPACE.NAME.PLAYBOOK from a collection; several must not have flags between them",
     )
-    parser.several = "FILE"
+    parser.suggest = suggest_together
     parser.add_flags("playbook")
 
 

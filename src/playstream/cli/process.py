@@ -14,6 +14,7 @@ from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message,
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
 from playstream.cli.stored import named_store
+from playstream.cli.suggestions import check_directory, suggest_ident
 from playstream.interface.display import Display, write_standard_output
 from playstream.interface.plugins import find_plugins
 from playstream.interface.terminal_text import choose_form
@@ -50,6 +51,7 @@ def set_up(parser: Parser) -> None:
         type=Path,
         help="write the artifacts to DIR/artifacts, or to DIR/artifacts/IDENT with -i",
     )
+    parser.suggest = suggest_ident
     parser.add_flags("process")
 
 
@@ -57,6 +59,7 @@ def run(flags: argparse.Namespace) -> int:
     """Rebuild the run; return the exit status."""
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal: pipe the output of playstream worker into this command")
+    check_directory("process", flags.private_data_dir)
     artifact_dir = Path(absolute_path(flags.artifact_dir or flags.private_data_dir / "artifacts"))
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)

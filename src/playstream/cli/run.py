@@ -14,6 +14,7 @@ from playstream.cli.local_run import run_here
 from playstream.cli.output import STANDARD_OUTPUT
 from playstream.cli.parser import Parser
 from playstream.cli.stored import named_store
+from playstream.cli.suggestions import suggest_what
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.tree.directories import absolute_path, make_private
 
@@ -33,6 +34,7 @@ def set_up(parser: Parser) -> None:
         type=Path,
         help="directory with project/, inventory/ and env/; only artifacts/ is written",
     )
+    parser.suggest = suggest_what
     parser.add_flags("run")
     for definition in REPORT:
         parser.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
+from playstream.cli.suggestions import suggest_what
 from playstream.pipeline.errors import JobError
 
 
@@ -29,6 +30,7 @@ def set_up(parser: Parser) -> None:
         type=Path,
         help="directory with project/, inventory/ and env/; only artifacts/ is written",
     )
+    parser.suggest = suggest_what
     parser.add_flags("start")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from playstream.cli.active_runs import find, note_directories
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
+from playstream.cli.suggestions import suggest_ident
 from playstream.pipeline.errors import ConfigurationError, JobError
 
 SHOWN = frozenset({"--ident", "--artifact-dir", "--quiet", "--debug", "--logfile"})
@@ -30,6 +31,7 @@ def set_up(parser: Parser) -> None:
     )
     parser.epilog = LIKE_START
     parser.add_argument("private_data_dir", metavar="DIR", type=Path, help="private data directory of the run")
+    parser.suggest = suggest_ident
     parser.add_flags("stop", shown=SHOWN)
 
 
@@ -60,5 +62,8 @@ def explain_none(directory: Path, ident: str | None) -> str:
     if not os.path.lexists(directory):
         return f"the private data directory {str(directory)!r} does not exist"
     if not os.path.isdir(directory):
-        return f"{str(directory)!r} is not a directory: expected the private data directory of a run"
+        return (
+            f"{str(directory)!r} is not a directory: expected the private data directory of a run. Runs of playstream "
+            "playbook have none and cannot be found: stop them with Ctrl-C or SIGTERM"
+        )
     return f"no active run{'' if ident is None else f' {ident!r}'} in {directory}"

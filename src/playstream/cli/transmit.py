@@ -10,9 +10,11 @@ from pathlib import Path
 
 from playstream.cli.job_options import job_options, roles_path_in
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
+from playstream.cli.logs import show_warnings
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
+from playstream.cli.suggestions import suggest_what
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.encryption import check_hold
@@ -37,6 +39,7 @@ def set_up(parser: Parser) -> None:
     parser.add_argument(
         "private_data_dir", metavar="DIR", type=Path, help="directory with project/, inventory/ and env/"
     )
+    parser.suggest = suggest_what
     parser.add_flags("transmit", shown=_AllBut(_OF_PROCESS))
 
 
@@ -58,6 +61,7 @@ def run(flags: argparse.Namespace) -> int:
             "worker: playstream transmit … | ssh host playstream worker | playstream process …"
         )
     check_hold(vars(flags))
+    show_warnings(flags)
     cancellation = cancel_on_signals() if flags.hold else None
     options = job_options(flags)
     if "roles_path" not in options:

@@ -164,11 +164,17 @@ def remedy(error: OSError) -> str:
     return _REMEDIES.get(error.errno or 0, "Check the file system and its disk")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of a message that suggests the word in `known` that is most like `word`; empty if none is."""
+def did_you_mean(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return the end of a message that suggests the word in `known` that is most like `word`; empty if none is.
+
+    Args:
+        word: the word that is not known.
+        known: the words that are.
+        likeness: how much two words must have in common, from 0 to 1, as for difflib.
+    """
     import difflib  # noqa: PLC0415 - most runs have no mistakes
 
-    close = difflib.get_close_matches(word, known, n=1)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=likeness)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

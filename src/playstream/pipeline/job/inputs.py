@@ -31,6 +31,8 @@ VAULT_HEAD = "$ANSIBLE_VAULT;"
 _TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
 _SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
 _NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
+SETTINGS = (*_TIME_LIMITS, *_SWITCHES, *_NAMES, *sorted(ISOLATION_KEYS))
+"""The names of the settings that playstream reads."""
 _MAX_SECONDS = 10**10
 """The largest time limit: 300 years."""
 _MAX_KEY = 1 << 15

@@ -28,6 +28,7 @@ from playstream.pipeline.job.job_fields import (
     list_roles_path,
 )
 from playstream.pipeline.job.lookup import Delivery, Lookup, closed_error, is_closed
+from playstream.pipeline.job.near_misses import warn_of_near_misses
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS
 from playstream.pipeline.job.passwords import check_passwords
 from playstream.pipeline.job.roles import check_role
@@ -36,7 +37,9 @@ from playstream.pipeline.protocol import Job
 _T = TypeVar("_T")
 
 
-def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequence[str] = ()) -> Job:
+def make_job(
+    options: Mapping[str, Any], delivery: Delivery, *, command: Sequence[str] = (), from_elsewhere: bool = False
+) -> Job:
     """Make a Job from a caller's options and the private data directory.
 
     Args:
@@ -45,6 +48,7 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
             that needs none.
         delivery: how the directory gets to where the job runs.
         command: a whole command line.
+        from_elsewhere: whether another host has sent the options, where warnings about them belong.
 
     Raises:
         ConfigurationError: the job cannot run as requested; the message names the argument, or the file and line.
@@ -59,6 +63,8 @@ def make_job(options: Mapping[str, Any], delivery: Delivery, *, command: Sequenc
     if directory is not None:
         files = inputs.read_env_files(directory)
         command = command or inputs.read_command_file(directory)
+    if not from_elsewhere:
+        warn_of_near_misses(directory, options, files.settings, files.passwords)
     playbooks, plays = find_playbook(options)
     hosts = find_hosts(options)
     given = convert_fields(options)

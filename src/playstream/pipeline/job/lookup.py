@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, did_you_mean
 from playstream.pipeline.job.plain import copy_plain
 from playstream.pipeline.tree.directories import absolute_path, current_directory
 
@@ -122,7 +122,7 @@ class Lookup:
             raise closed_error("playbook", path)
         if not os.path.exists(path):
             raise ConfigurationError(
-                f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project)}"
+                f"playbook {playbook!r} was not found in {str(project)!r}{_list_playbooks(project, playbook)}"
             )
         if not os.path.isfile(path):
             raise ConfigurationError(f"playbook {playbook!r} in {str(project)!r} is not a file")
@@ -217,14 +217,25 @@ def _below(directory: Path, path: str) -> str | None:
     return None if relative.split(os.sep)[0] == os.pardir else relative
 
 
-def _list_playbooks(project: Path) -> str:
+def find_in_project(project: Path, playbook: str) -> str | None:
+    """Return the end of a path that is a file of the project, as `a.yml` of `demo/project/a.yml`; None if none is."""
+    parts = Path(playbook).parts
+    ends = (os.path.join(*parts[start:]) for start in range(1, len(parts)))
+    return next((end for end in ends if os.path.isfile(project / end)), None)
+
+
+def _list_playbooks(project: Path, playbook: str) -> str:
     if not os.path.isdir(project):
         return ", which does not exist: playbooks belong in project/ of the private data directory"
     try:
         names = sorted(item.name for item in project.iterdir() if item.suffix in {".yml", ".yaml"})
     except OSError as error:
         return f", which cannot be listed by this user ({error.strerror}): check its owner and mode"
-    return f"; available: {', '.join(names[:10])}" if names else ", which contains no playbooks"
+    inside = find_in_project(project, playbook) or next((name for name in names if Path(name).stem == playbook), None)
+    guess = f"; did you mean {inside!r}?" if inside else did_you_mean(playbook, names)
+    if not names:
+        return guess or ", which contains no playbooks"
+    return f"; available: {', '.join(names[:10])}{guess}"
 
 
 def _is_address(text: str) -> bool:

@@ -19,9 +19,11 @@ _ALIASES = {
     "ssh_key_passphrase": "ssh_key",
 }
 """The meaning of the names. `conn_pass` and `become_pass` are the names in Ansible's own code."""
+NAMES = tuple(_ALIASES)
+"""The names of passwords, apart from `vault:ID`."""
 MAX_ANSWER = 4095
 """Maximum length of an answer in bytes: a terminal of the kernel keeps no more of a line (termios(3))."""
-_VAULT_ID = re.compile(r"vault:([A-Za-z0-9_.-]+)")
+VAULT_NAME = re.compile(r"vault:([A-Za-z0-9_.-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
     vaults: dict[str, str] = {}
     prompts: dict[str, str] = {}
     for name, answer in passwords.items():
-        vault = _VAULT_ID.fullmatch(name)
+        vault = VAULT_NAME.fullmatch(name)
         if vault:
             vaults[vault[1]] = answer
         elif _ALIASES.get(name) == "vault":

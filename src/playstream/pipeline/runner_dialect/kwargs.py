@@ -56,7 +56,7 @@ def read_kwargs(kwargs: Mapping[str, Any], directory: Path) -> Job:
     if options.get("module") and not options.get("binary"):
         options["project_dir"] = directory  # where ansible-runner starts a module, whatever its project is
     options["env_files_win"] = True
-    return make_job(options, Delivery.IN_PLACE)
+    return make_job(options, Delivery.IN_PLACE, from_elsewhere=True)
 
 
 def _given(kwargs: Mapping[str, Any]) -> dict[str, Any]:
