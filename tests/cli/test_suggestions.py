@@ -16,7 +16,7 @@ JOBS = ("run", "start", "transmit")
 @pytest.fixture
 def place(tmp_path: Path, private_data_dir: MakeDir) -> Path:
     """A directory with the private data directory `demo`."""
-    demo = private_data_dir({"hello.yml": "[]\n", "site.yaml": "[]\n"})
+    demo = private_data_dir({"hello.yml": "- {hosts: all, gather_facts: false}\n", "site.yaml": "[]\n"})
     (demo / "project" / "sub").mkdir()
     (demo / "project" / "sub" / "deep.yml").write_text("[]\n")
     return tmp_path
@@ -119,5 +119,5 @@ def test_near_misses_in_env_are_told_once(stages: Stages, place: Path, command: 
         (line,) = [line for line in shown.splitlines() if f"{word}'" in line]
         assert line.startswith(f"playstream {command}: warning: ")
         assert line.endswith(f"did you mean {guess!r}?")
-    assert len(shown.splitlines()) == 3
-    assert stages.call(command, "demo", "-p", "hello.yml", "-q", cwd=place).stderr == b""
+    assert shown.count("warning: ") == 3
+    assert b"warning" not in stages.call(command, "demo", "-p", "hello.yml", "-q", cwd=place).stderr

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from playstream.cli.active_runs import find, note_directories
 from playstream.cli.output import print_message
-from playstream.cli.parser import Parser
+from playstream.cli.parser import Parser, suggest_ident
 from playstream.cli.stop import LIKE_START, SHOWN, explain_none
-from playstream.cli.suggestions import suggest_ident
 
 _NOT_FOUND_EXIT_STATUS = 1
 

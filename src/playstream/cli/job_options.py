@@ -12,8 +12,8 @@ from typing import Any
 
 from playstream.cli.extra_vars import read_extra_vars
 from playstream.cli.output import print_message
+from playstream.cli.parser import check_directory
 from playstream.cli.secret_files import read_private_key, read_vault_passwords
-from playstream.cli.suggestions import check_directory
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.inputs import parse_mapping
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from pathlib import Path
 from signal import SIG_UNBLOCK, SIGINT, pthread_sigmask
 from typing import Any, NoReturn
 
@@ -27,7 +28,7 @@ from playstream.cli.flags import (
     list_commands,
     takes_value,
 )
-from playstream.pipeline.errors import did_you_mean
+from playstream.pipeline.errors import ConfigurationError, did_you_mean
 
 _NUMBERS: Mapping[object, str] = {int: "an integer", float: "a number"}
 """Types of values, and their descriptions for errors."""
@@ -45,6 +46,8 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.HelpFormatter(prog, width=width - 2)
 
 
+PLAYBOOKS = (".yml", ".yaml")
+"""Ends of the names of playbooks."""
 _SHIFTED = ("are required:", "invalid choice:")
 """Parts of messages about arguments that a flag may have taken as its value."""
 
@@ -280,6 +283,34 @@ class _Forward(argparse.Action):
             self.const.append(f"{name}={values}")
         else:
             self.const.extend([name + values] if values else [name, values])
+
+
+def suggest_ident(words: Sequence[str], found: argparse.Namespace) -> str:
+    """Return a hint for words after DIR of a command that takes the name of a run.
+
+    Args:
+        words: the words that are not understood.
+        found: what was understood.
+    """
+    return "" if found.ident else f"; did you mean -i {words[0]}?"
+
+
+def check_directory(command: str, directory: Path) -> None:
+    """Refuse a playbook in place of a private data directory.
+
+    Raises:
+        ConfigurationError: it is a file, or has the name of a playbook and does not exist.
+    """
+    if os.path.isfile(directory):
+        what = "is a file"
+    elif directory.suffix in PLAYBOOKS and not os.path.exists(directory):
+        what = "does not exist"
+    else:
+        return
+    raise ConfigurationError(
+        f"{str(directory)!r} {what}, and {command} expects a private data directory. To run a playbook without one: "
+        f"playstream playbook {directory}"
+    )
 
 
 def kind_of(action: argparse.Action) -> str:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from playstream.cli.keepalive import liveness_seconds
 from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message, print_outcome
-from playstream.cli.parser import Parser
+from playstream.cli.parser import Parser, check_directory, suggest_ident
 from playstream.cli.signals import cancel_on_signals
 from playstream.cli.stored import named_store
-from playstream.cli.suggestions import check_directory, suggest_ident
 from playstream.interface.display import Display, write_standard_output
 from playstream.interface.plugins import find_plugins
 from playstream.interface.terminal_text import choose_form

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from playstream.cli.active_runs import find, note_directories
 from playstream.cli.output import print_message
-from playstream.cli.parser import Parser
-from playstream.cli.suggestions import suggest_ident
+from playstream.cli.parser import Parser, suggest_ident
 from playstream.pipeline.errors import ConfigurationError, JobError
 
 SHOWN = frozenset({"--ident", "--artifact-dir", "--quiet", "--debug", "--logfile"})
