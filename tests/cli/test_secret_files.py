@@ -227,3 +227,12 @@ def test_nothing_has_run(stages: Stages, site: Path, command: str) -> None:
     assert (done.returncode, done.stdout) == (1, b"")
     assert len(done.stderr.splitlines()) == 1
     assert not (site / "artifacts").exists()
+
+
+@pytest.mark.parametrize("words", [("--ask-vault-pass", "--vault-password-file=F"), ("-J", "dev", "--vault-id=dev@F")])
+def test_one_vault_is_not_both_asked_for_and_read(
+    stages: Stages, site: Path, files: Path, words: tuple[str, ...]
+) -> None:
+    done = stages.call("run", site, "-p", "one.yml", *(word.replace("F", f"{files}/password") for word in words))
+    assert done.returncode == 1
+    assert b"a file with this password is named too. Omit one of the two" in done.stderr
