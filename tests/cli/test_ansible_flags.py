@@ -113,12 +113,12 @@ def test_what_only_lists_elsewhere(stages: Stages, site: Path, dialect: str) -> 
 @pytest.mark.parametrize("flag", ["--list-hosts", "--syntax-check", "--cmdline=--list-hosts", "--cmdline=--syntax"])
 def test_what_only_lists_does_not_say_that_no_host_matched(stages: Stages, site: Path, flag: str) -> None:
     """Ansible itself warns about an empty inventory. Without the flag, the sentence is there."""
-    playbook = site / "project" / "say.yml"
-    done = stages.call("playbook", playbook, "-i", "node1,", "-l", "node2", flag)
-    assert b"no host" not in done.stderr
+    (site / "project" / "nobody.yml").write_text(SAY.replace("all", "nobody"))
+    done = stages.call("playbook", site / "project" / "nobody.yml", "-i", "node1,", flag)
+    assert (done.returncode, done.stderr) == (0, b"")
     (site / "inventory" / "hosts").write_text("")
-    for words in (("run", site, "-p", "say.yml"), ("run", site, "-m", "ping")):
-        if words[2] == "-p" or "hosts" in flag:
+    for words in (("run", site, "-i", "7", "-p", "say.yml"), ("run", site, "-i", "7", "-m", "ping")):
+        if words[4] == "-p" or "hosts" in flag:
             done = stages.call(*words, flag)
             assert (done.returncode, done.stderr) == (0, b"")
         done = stages.call(*words)

@@ -73,7 +73,10 @@ def files(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["password", "program"])
 def test_run_and_playbook(stages: Stages, site: Path, files: Path, tmp_path: Path, name: str) -> None:
     secrets = {"password": FIRST}
-    for words in (("run", site, "-p", "one.yml"), ("playbook", site / "project" / "one.yml", "-i", site / "inventory")):
+    for words in (
+        ("run", site, "-p", "one.yml", "-i", "7"),
+        ("playbook", site / "project" / "one.yml", "-i", site / "inventory"),
+    ):
         with Watch(secrets, [site, stages.temporary], stages.temporary) as watch:
             done = stages.call(*words, "--vault-password-file", files / name)
         assert (done.returncode, done.stderr) == (0, b"")
@@ -142,7 +145,7 @@ def test_a_private_key(short: Stages, site: Path, sshd: Sshd, tmp_path: Path, co
     secrets = {"key": sshd.user_key.read_text().splitlines()[2][:40]}
     options = SSH_OPTIONS.format(directory=tmp_path)
     words = ("-m", "raw", "-a", "echo reached", "--cmdline", f"--ssh-common-args='{options}'")
-    target = {"run": (site,), "adhoc": ("all", "-i", site / "inventory")}[command]
+    target = {"run": (site, "-i", "7"), "adhoc": ("all", "-i", site / "inventory")}[command]
     without = short.call(command, *target, *words)
     assert without.returncode == 4, without.stdout
     with Watch(secrets, [site, short.temporary], short.temporary) as watch:
