@@ -145,7 +145,11 @@ def test_a_private_key(short: Stages, site: Path, sshd: Sshd, tmp_path: Path, co
     secrets = {"key": sshd.user_key.read_text().splitlines()[2][:40]}
     options = SSH_OPTIONS.format(directory=tmp_path)
     words = ("-m", "raw", "-a", "echo reached", "--cmdline", f"--ssh-common-args='{options}'")
-    target = {"run": (site, "-i", "7"), "adhoc": ("all", "-i", site / "inventory")}[command]
+    targets: dict[str, tuple[str | Path, ...]] = {
+        "run": (site, "-i", "7"),
+        "adhoc": ("all", "-i", site / "inventory"),
+    }
+    target = targets[command]
     without = short.call(command, *target, *words)
     assert without.returncode == 4, without.stdout
     with Watch(secrets, [site, short.temporary], short.temporary) as watch:
