@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # What runs beside ansible-runner from PyPI and receptor: its names, its command lines, its protocol, its mesh.
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
-STRESS_TESTS := tests/stress tests/e2e/secrets
+STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
 FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py

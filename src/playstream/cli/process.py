@@ -40,6 +40,7 @@ _WRONG_DIALECT = (
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
+    parser.usage = "%(prog)s DIR [-i IDENT] [FLAGS]"
     parser.description = (
         "Show the run read from standard input and write its artifacts. The exit status is Ansible's, or 254 if the "
         "job was canceled or timed out."

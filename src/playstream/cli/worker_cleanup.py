@@ -15,6 +15,7 @@ from playstream.worker.cleanup import prune_images, remove_directories, remove_i
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
+    parser.usage = "%(prog)s [FLAGS]"
     parser.description = (
         "Remove directories left by jobs, and container images. A directory in use by a job is kept. The last line of "
         "output is (changed: True) or (changed: False)."

@@ -134,7 +134,8 @@ class Receiver:
         if self.frames.received == 0:
             return (
                 "the stream is empty: expected the output of the previous stage, got nothing. That stage probably "
-                "failed to start; see its messages. If it runs over ssh, docker or podman, call these without -t"
+                "failed to start; see its messages. If it runs over ssh, docker or podman, give the whole path of "
+                "playstream there, and call these without -t"
             )
         foreign = self.frames.explain_foreign()
         if foreign is not None and self.frames.seems_echoed():
