@@ -64,3 +64,24 @@ class Sshd:
         """Stop the server."""
         self._server.terminate()
         self._server.wait(20)
+
+
+def with_terminals(directory: Path) -> tuple[str, ...]:
+    """Return words before sshd with which it can give a client a terminal.
+
+    It gives the terminal to the group tty, if there is one, which a user outside of that group cannot. On most machines
+    every terminal is of that group from its beginning; where /dev/pts is mounted without `gid=5`, none is.
+    """
+    names = Path("/etc/group").read_text().splitlines(keepends=True)
+    tty = next((int(name.split(":")[2]) for name in names if name.startswith("tty:")), None)
+    master, terminal = os.openpty()
+    needless = os.geteuid() == 0 or tty is None or tty in (os.fstat(terminal).st_gid, *os.getgroups())
+    os.close(master)
+    os.close(terminal)
+    if needless:
+        return ()
+    if shutil.which("bwrap") is None:
+        pytest.fail("bwrap is missing; apt-get install bubblewrap")
+    without = directory / "group"
+    without.write_text("".join(name for name in names if not name.startswith("tty:")))
+    return ("bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--ro-bind", str(without), "/etc/group")

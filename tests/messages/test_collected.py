@@ -47,7 +47,7 @@ def test_the_collection_has_what_is_known() -> None:
     assert "make Ansible more verbose; may be repeated" in by_kind["help -v"]
     assert any("did not respond" in text for text in by_kind["text"])
     assert any(text.startswith("cannot remove old artifacts in %s") for text in by_kind["log"])
-    assert set(by_kind) >= ERRORS - {"PlaystreamError", "ProtocolError", "OutputError", "WorkerError", "CallbackError"}
+    assert set(by_kind) >= {"ArgumentError", "JobError", "RemoteProtocolError", "StoreError", "UnsafePath"}
     assert len(MESSAGES) > 350
     assert len(OF_COMMANDS) > 100
     assert len(OF_BOTH) > 400

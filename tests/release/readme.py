@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.matrix.debian import ROOT, do
-from tests.sshd import Sshd
+from tests.sshd import Sshd, with_terminals
 
 INSTALLED = "/opt/playstream"
 """The directory of the installation on the page. It is replaced by another one here, as the page allows."""
@@ -65,7 +65,7 @@ def _section(heading: str) -> str:
 def a_host(directory: Path) -> Iterator[Path]:
     """Start an sshd that `ssh host` reaches; yield the directory of that `ssh`."""
     directory.mkdir()
-    server = Sshd(directory, "PasswordAuthentication no\n")
+    server = Sshd(directory, "PasswordAuthentication no\n", before=with_terminals(directory))
     try:
         text = (directory / "host_key.pub").read_text()
         (directory / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {text}")

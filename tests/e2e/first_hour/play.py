@@ -97,6 +97,7 @@ _PLAIN = (
     (r"process \d+", "process NUMBER"),
     (r"playstream \d+\.\d+\.\d+", "playstream VERSION"),
     (r"events: \d+", "events: N"),
+    (r"(?m)^.*: playstream: (?:command )?not found$", "SHELL: playstream: not found"),
 )
 """What differs between two runs, and what is shown instead."""
 
