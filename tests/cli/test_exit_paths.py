@@ -136,7 +136,9 @@ def test_a_command_line_that_cannot_be_understood(stages: Stages) -> None:
         assert done.stderr.decode().splitlines()[-1].startswith("playstream"), name
 
 
-@pytest.mark.parametrize("words", [("run", "HANG", "-p", "hang.yml"), ("transmit", "HANG", "-p", "hang.yml", "--hold")])
+@pytest.mark.parametrize(
+    "words", [("run", "HANG", "-p", "hang.yml", "-i", "x"), ("transmit", "HANG", "-p", "hang.yml", "--hold")]
+)
 def test_a_command_that_is_canceled_says_so(fakes: Stages, hanging: Path, words: Sequence[str]) -> None:
     process = fakes.start(*(str(hanging) if word == "HANG" else word for word in words))
     assert process.stdout is not None
