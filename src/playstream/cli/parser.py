@@ -148,11 +148,16 @@ class Parser(argparse.ArgumentParser):
         return guess
 
     def error(self, message: str) -> NoReturn:
-        """Extend the base class: explain a short flag that is another one in Ansible, if it may be the mistake."""
+        """Extend the base class: explain a short flag that is another one in Ansible, if it may be the mistake.
+
+        Also say how to list the commands, if there is none.
+        """
         for name, (ours, theirs) in TAKEN.items():
             guilty = name in message or (name in self._words and any(sign in message for sign in _SHIFTED))
             if guilty and ours in self._option_string_actions:
                 message += f". {name} is short for {ours}, as in ansible-runner; Ansible's {name} is {theirs} here"
+        if message.endswith("required: COMMAND"):
+            message = f"expected a command: {self.prog} --help lists them"
         super().error(message)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -315,5 +315,5 @@ def _local_time(seconds: int) -> tuple[int, int, int, int, int, int]:
 def _no_room(error: OSError) -> JobError:
     return JobError(
         f"the archive for ansible-runner's protocol cannot be created in {tempfile.gettempdir()!r}: {error.strerror}. "
-        f"{remedy(error)}, set TMPDIR, or use the native dialect, which needs no archive"
+        f"{remedy(error)}, set TMPDIR, or use playstream's own protocol, which needs no archive"
     )

@@ -105,7 +105,7 @@ def added_files(job: Job) -> dict[str, str]:
         raise ConfigurationError(
             "extravars: a value is encrypted by ansible-vault, or cannot be represented in JSON (a name that is not a "
             "string, a date, …). ansible-runner's protocol can only carry such variables in the tree, and no tree is "
-            "sent. Omit --only-transmit-kwargs, or use the native dialect"
+            "sent. Omit --only-transmit-kwargs, or use playstream's own protocol"
         )
     texts = [*job.extravars_texts, *([json.dumps(job.extravars)] if job.extravars else [])]
     return files | {f"{_FILES}/{_EXTRAVARS}-{number}": text for number, text in enumerate(texts, 1)}
@@ -125,7 +125,7 @@ def write_kwargs(job: Job) -> dict[str, Any]:
     if job.more_playbooks:
         raise ConfigurationError(
             f"playbook: expected one, got {1 + len(job.more_playbooks)}: ansible-runner's protocol carries a single "
-            "playbook. Write one that imports them (import_playbook), or use the native dialect"
+            "playbook. Write one that imports them (import_playbook), or use playstream's own protocol"
         )
     added = list(added_files(job))
     files = [path for path in added if path.startswith(f"{_FILES}/{_EXTRAVARS}-")]
