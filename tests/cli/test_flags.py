@@ -324,8 +324,9 @@ def test_an_empty_path_or_name_is_refused(command: str, capsys: pytest.CaptureFi
     for action in actions_of(command):
         kind = kind_of(action)
         assert (kind in NAMING) is not (kind in MAY_BE_EMPTY), f"{action.dest}: say what an empty {kind} is"
-        needed = [item.dest for item in actions_of(command) if not item.option_strings and item.dest != action.dest]
-        words = [*command.split(), *needed, *action.option_strings[:1], ""]
+        places = [item for item in actions_of(command) if not item.option_strings]
+        named = ["" if item.dest == action.dest else item.dest for item in places]
+        words = [*command.split(), *named, *([action.option_strings[0], ""] if action.option_strings else [])]
         if kind in NAMING:
             with pytest.raises(SystemExit) as caught:
                 parse(words)

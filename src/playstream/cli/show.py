@@ -1,22 +1,27 @@
-"""`playstream show`: show one run in a store."""
+"""`playstream show`: show one run in a store, or one whose artifacts are in a directory."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from playstream.cli.parser import Parser
-from playstream.cli.stored import find_store
+from playstream.cli.stored import find_artifacts, find_store
 from playstream.cli.tables import ELLIPSIS, Column, absolute, print_record, print_table, relative, terminal_width
 from playstream.interface.terminal_text import make_safe_json
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, remedy
 from playstream.pipeline.io.json_text import dump_json
+from playstream.pipeline.protocol import StatusName
 from playstream.process import store as stores  # each name is loaded when it is used
+from playstream.process.explanation import Explainer
+from playstream.process.kept_runs import find_runs, read_events, read_run
 
 if TYPE_CHECKING:
     from playstream.process.store import Store
@@ -62,21 +67,36 @@ _FAILURES = (
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
-    parser.usage = "%(prog)s IDENT --store URL [FLAGS]"
+    parser.usage = "%(prog)s [DIR] IDENT [--store URL] [FLAGS]"
     parser.description = (
-        "Show one run in a store: its outcome, hosts, tasks and failures. If several runs have this name, show the "
-        "latest. On a terminal the tables fit its width."
+        "Show one run whose artifacts are in a directory, or one in a store: its outcome, hosts, tasks and failures. "
+        "If several runs in a store have this name, show the latest. On a terminal the tables fit its width."
     )
     parser.add_argument(
-        "ident", metavar="IDENT", type=str, help="name of the run, or its beginning if no other name starts so"
+        "private_data_dir",
+        metavar="DIR",
+        type=Path,
+        nargs="?",
+        help="the artifacts are in DIR/artifacts, or in DIR itself if there is no such directory",
+    )
+    parser.add_argument(
+        "ident",
+        metavar="IDENT",
+        type=str,
+        help="name of the run, or its beginning if no other name starts so; with DIR also latest",
     )
     parser.add_flags("show")
 
 
 def run(flags: argparse.Namespace) -> int:
     """Show the run; return the exit status."""
-    with stores.open_store(find_store(flags.store), writable=False) as store:
-        found = _find(store, flags.ident)
+    if flags.private_data_dir is not None:
+        ident, path = _find_kept(find_artifacts(flags.private_data_dir, flags.store), flags.ident)
+        opened: AbstractContextManager[Store] = _stored(ident, path)
+    else:
+        ident, opened = flags.ident, stores.open_store(find_store(flags.store), writable=False)
+    with opened as store:
+        found = _find(store, ident)
         if flags.json:
             _write_json(stores.as_json(found), map(stores.as_json, stores.iter_results(store, found.run.id)))
             return 0
@@ -123,6 +143,49 @@ def run(flags: argparse.Namespace) -> int:
     return 0
 
 
+def _find_kept(base: Path, ident: str) -> tuple[str, Path]:
+    """Return the run of a directory with this name, or with the only name that starts with it, and its artifacts.
+
+    Raises:
+        ConfigurationError: there is none, or several names start with it, or the directory cannot be read.
+    """
+    beginning = ident.removesuffix(ELLIPSIS)
+    try:
+        runs = find_runs(base, beginning) if beginning else {}
+    except OSError as error:
+        raise ConfigurationError(f"{str(base)!r} cannot be read: {error.strerror}. {remedy(error)}") from None
+    if len(runs) > 1:
+        raise _several(f"{str(base)!r} has", beginning, sorted(runs))
+    if not runs:
+        raise ConfigurationError(f"{str(base)!r} has no run {ident!r}: use playstream runs to list its runs")
+    return next(iter(runs.items()))
+
+
+@contextmanager
+def _stored(ident: str, path: Path) -> Iterator[Store]:
+    """Return a context with a store that contains only the run whose artifacts are in a directory."""
+    explainer = Explainer()
+    run = read_run(path, ident)
+    with TemporaryDirectory(prefix="playstream-show-") as place, stores.open_store(f"{place}/run.db") as store:
+        with stores.RunWriter(store) as writer:
+            for event in read_events(path):
+                explainer.event(event)
+                writer.take(event)
+            successful = run.status == StatusName.SUCCESSFUL
+            ended_by_itself = successful or run.status == StatusName.FAILED
+            explanation = explainer.explain(successful=successful, rc=run.rc) if ended_by_itself else None
+            writer.save(ident or "-", run.status or "", run.rc, explanation, started=run.started, ended=run.ended)
+        yield store
+
+
+def _several(where: str, beginning: str, names: list[str]) -> ConfigurationError:
+    more = " and others" if len(names) > _LISTED else ""
+    return ConfigurationError(
+        f"{where} several runs whose names start with {beginning!r}: {', '.join(names[:_LISTED])}{more}. "
+        "Pass more of the name"
+    )
+
+
 def _find(store: Store, ident: str) -> RunDetail:
     """Return the latest run with this name, or with the only name that starts with it.
 
@@ -136,11 +199,7 @@ def _find(store: Store, ident: str) -> RunDetail:
     beginning = ident.removesuffix(ELLIPSIS)  # as a table on a terminal shows it
     names = stores.find_idents(store, beginning, limit=_LISTED + 1) if beginning else []
     if len(names) > 1:
-        more = " and others" if len(names) > _LISTED else ""
-        raise ConfigurationError(
-            f"the store has several runs whose names start with {beginning!r}: {', '.join(names[:_LISTED])}{more}. "
-            "Pass more of the name"
-        )
+        raise _several("the store has", beginning, names)
     found = stores.show_run(store, names[0]) if names else None
     if found is None:
         raise ConfigurationError(f"the store has no run {ident!r}: use playstream runs to list its runs")

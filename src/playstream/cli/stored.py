@@ -1,8 +1,9 @@
-"""Shared by the commands that use a store: its URL."""
+"""Shared by the commands that list and show runs: the URL of a store, or the directory of the artifacts."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
 
@@ -20,5 +21,30 @@ def find_store(url: str | None) -> str:
     """
     found = named_store(url)
     if found is None:
-        raise ConfigurationError("expected --store URL or PLAYSTREAM_STORE, such as sqlite:///runs.db, got neither")
+        raise ConfigurationError(
+            "expected --store URL or PLAYSTREAM_STORE, such as sqlite:///runs.db, or a directory with artifacts, got "
+            "neither"
+        )
     return found
+
+
+def find_artifacts(directory: Path, url: str | None) -> Path:
+    """Return the directory with the artifacts of runs.
+
+    Args:
+        directory: a private data directory, or the directory of its artifacts itself (`--artifact-dir`).
+        url: the flag of a store, which must not be given too.
+
+    Raises:
+        ConfigurationError: there is no such directory, or a store is given too.
+    """
+    if url is not None:
+        raise ConfigurationError(f"expected either a directory or --store, got both: {str(directory)!r} and a store")
+    if directory.is_file():
+        raise ConfigurationError(f"{str(directory)!r} is a file: for a store, pass --store {directory}")
+    if not directory.is_dir():
+        raise ConfigurationError(
+            f"there is no directory {str(directory)!r}: expected a private data directory, with artifacts/ in it"
+        )
+    below = directory / "artifacts"
+    return below if below.is_dir() else directory
