@@ -224,6 +224,10 @@ def find_in_project(project: Path, playbook: str) -> str | None:
     return next((end for end in ends if os.path.isfile(project / end)), None)
 
 
+_LIKENESS = 0.75
+"""How much a name must have in common with that of a playbook to be taken for it: all have `.yml` in common."""
+
+
 def _list_playbooks(project: Path, playbook: str) -> str:
     if not os.path.isdir(project):
         return ", which does not exist: playbooks belong in project/ of the private data directory"
@@ -232,7 +236,7 @@ def _list_playbooks(project: Path, playbook: str) -> str:
     except OSError as error:
         return f", which cannot be listed by this user ({error.strerror}): check its owner and mode"
     inside = find_in_project(project, playbook) or next((name for name in names if Path(name).stem == playbook), None)
-    guess = f"; did you mean {inside!r}?" if inside else did_you_mean(playbook, names)
+    guess = f"; did you mean {inside!r}?" if inside else did_you_mean(playbook, names, likeness=_LIKENESS)
     if not names:
         return guess or ", which contains no playbooks"
     return f"; available: {', '.join(names[:10])}{guess}"
