@@ -43,7 +43,7 @@ def make_completion(shell: str) -> str:
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # that is how shtab is told
             elif kind in _FILES and not _IN_THE_PROJECT & set(action.option_strings):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
-    return str(shtab.complete(parser, shell=shell)) + "\n"
+    return str(shtab.complete(parser, shell)) + "\n"
 
 
 def make_man_pages() -> dict[str, str]:
