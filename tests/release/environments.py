@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from playstream.cli.documents import SCRIPTS
 from tests.matrix.debian import ROOT, do
 
 UV = [sys.executable, "-m", "uv"]
@@ -65,4 +67,18 @@ def demo_problems(distribution: Path, folder: Path) -> list[str]:
         return [f"{distribution.name}: the demo ended with {done.returncode}:\n{done.stdout}"]
     if not any((artifacts / "job_events").iterdir()):
         return [f"{distribution.name}: the demo left no events"]
-    return []
+    return _document_problems(distribution, plain.parents[1], env)
+
+
+def _document_problems(distribution: Path, prefix: Path, env: Mapping[str, str]) -> list[str]:
+    """Return which completion scripts and man pages an installation lacks."""
+    problems = []
+    for shell in SCRIPTS:
+        words = [str(prefix / "bin" / "playstream"), "completion", shell]
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS)
+        if done.returncode or "start-at-task" not in done.stdout:
+            problems.append(f"{distribution.name}: completion {shell} ended with {done.returncode}: {done.stderr}")
+    for page in ("playstream.1", "playstream-run.1", "playstream-worker-cleanup.1"):
+        if not (prefix / "share" / "man" / "man1" / page).is_file():
+            problems.append(f"{distribution.name}: there is no man page {page}")
+    return problems

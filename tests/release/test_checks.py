@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ Description-Content-Type: text/markdown
 
 def test_right_metadata() -> None:
     assert distributions.metadata_problems(METADATA.encode()) == []
+
+
+def test_a_build_requires_what_the_parsers_import() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    required, project = set(settings["build-system"]["requires"]), settings["project"]
+    assert set(project["dependencies"]) <= required
+    tools = {item for item in required - set(project["dependencies"]) if not item.startswith("setuptools")}
+    assert tools <= set(project["optional-dependencies"]["dev"]), "a checkout makes the same documents"
 
 
 @pytest.mark.parametrize(
