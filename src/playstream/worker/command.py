@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ExecutableNotFound
-from playstream.pipeline.io.interpreter import find_python
+from playstream.pipeline.io.interpreter import find_python, pip_install
 from playstream.pipeline.job.redaction import redact, redact_words
 from playstream.worker.isolation.environment import Handover
 
@@ -91,7 +91,7 @@ def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
     found = shutil.which(name, path=env.get("PATH", os.defpath)) or shutil.which(name, path=beside)
     if found is None:
         advice = (
-            ". Install ansible-core where the worker runs, for example with pip install 'playstream[ansible]'"
+            f". Install ansible-core where the worker runs, for example with {pip_install('ansible')}"
             if name.startswith("ansible")
             else ". Install it there, or check the spelling"
         )

@@ -108,7 +108,7 @@ def test_without_the_library_it_is_said_what_to_install(directory: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", program, directory], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "pip install 'playstream[age]'" in done.stderr
+    assert f"{sys.executable} -m pip install 'playstream[age]'" in done.stderr
 
 
 def test_the_library_is_loaded_only_where_it_is_needed(directory: Path) -> None:

@@ -194,8 +194,8 @@ def test_a_store_s_words_hold_no_password(postgresql: Postgresql) -> None:
 @pytest.mark.parametrize(
     ("missing", "url", "said"),
     [
-        ("sqlalchemy", "sqlite:///x.db", "pip install 'playstream[store]'"),
-        ("psycopg", "postgresql://me:hunter2@db/runs", "pip install 'playstream[postgresql]'"),
+        ("sqlalchemy", "sqlite:///x.db", f"{sys.executable} -m pip install 'playstream[store]'"),
+        ("psycopg", "postgresql://me:hunter2@db/runs", f"{sys.executable} -m pip install 'playstream[postgresql]'"),
     ],
 )
 def test_a_missing_package_is_named_with_what_brings_it(missing: str, url: str, said: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.interpreter import pip_install
 
 if TYPE_CHECKING:
     import pyrage
@@ -39,8 +40,7 @@ def import_pyrage() -> ModuleType:
         import pyrage  # noqa: PLC0415 - an extra, and 2 MB
     except ImportError as error:
         raise ConfigurationError(
-            f"encryption requires the library pyrage, which cannot be imported ({error}): run pip install "
-            "'playstream[age]'"
+            f"encryption requires the library pyrage, which cannot be imported ({error}): run {pip_install('age')}"
         ) from None
     return pyrage
 

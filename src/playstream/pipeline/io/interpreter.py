@@ -21,6 +21,15 @@ def find_python() -> str:
     return _find_other()
 
 
+def pip_install(extra: str) -> str:
+    """Return the command that installs an extra for this Python, which may not be that of the `pip` on the PATH."""
+    try:
+        python = find_python()
+    except JobError:
+        python = "python"
+    return f"{python} -m pip install 'playstream[{extra}]'"
+
+
 def _is_python(path: str) -> bool:
     """Return whether a path names a Python interpreter. It is not run to find out: that could do anything."""
     return bool(path) and os.path.basename(path).startswith(_NAMES) and os.access(path, os.X_OK)

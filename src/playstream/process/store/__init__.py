@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream import lazy_attributes
 from playstream.pipeline.errors import ConfigurationError, StoreError
+from playstream.pipeline.io.interpreter import pip_install
 
 if TYPE_CHECKING:
     from playstream.process.store.address import hide_password as hide_password
@@ -53,7 +54,7 @@ def __getattr__(name: str) -> Any:
         if (error.name or "").partition(".")[0] != "sqlalchemy":
             raise
         raise ConfigurationError(
-            "a store requires SQLAlchemy 2.0 or later, which is not installed: run pip install 'playstream[store]'"
+            f"a store requires SQLAlchemy 2.0 or later, which is not installed: run {pip_install('store')}"
         ) from None
 
 

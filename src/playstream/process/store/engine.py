@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError
 from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.interpreter import pip_install
 from playstream.process.store.address import Address, read_address
 from playstream.process.store.migrate import prepare, require_current, write_version
 from playstream.process.store.session import Patience, Session, current_session
@@ -279,8 +280,8 @@ def _make_postgresql(address: Address, patience: Patience) -> Engine:
         return create_engine(address.url, connect_args=options, poolclass=NullPool)
     except ImportError:
         raise ConfigurationError(
-            "a store in PostgreSQL requires psycopg 3.1 or later with libpq, which is not installed: run pip install "
-            "'playstream[postgresql]'"
+            "a store in PostgreSQL requires psycopg 3.1 or later with libpq, which is not installed: run "
+            f"{pip_install('postgresql')}"
         ) from None
 
 
