@@ -69,6 +69,7 @@ SCENES: dict[str, tuple[str, ...]] = {
         "playstream run demo -p hello.yml -i monday --store runs.db -q",
         "playstream run demo -p hello.yml -i tuesday --store runs.db -q --cmdline '-e word=luck'",
         "ls demo/artifacts/tuesday",
+        "playstream runs demo",
         "playstream runs --store runs.db",
         "playstream show tue --store runs.db",
         PROGRAM,
@@ -87,10 +88,11 @@ _STAMPS = ("runs", "installed")
 _PLAIN = (
     (r"\d:\d\d:\d\d(?= )", "0:00:00"),
     (r"(?m)^(\d+ (?:s|min) ago|just now) +", "just now  "),
-    (r"STARTED {2,}IDENT", "STARTED   IDENT"),
+    (r"STARTED +(?=DUR|IDENT)", "STARTED   "),
     (r"\b\d+ (?:s|min) ago", "just now"),
     (r"(?ms)^\[ERROR\]: Task failed.*?(?=^fatal: )", ""),  # by some versions of ansible-core
-    (r"\b\d+(?:\.\d+)? s\b", "0 s"),
+    (r"\b\d+(?:\.\d+)? s\b +", "0 s       "),
+    (r"(?<=  )[0-9a-f]{8}(?=  )", "1234abcd"),
     (r"runs \S+ with Python [\d.]+", "runs DISTRIBUTION with Python VERSION"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
     (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{5,8}[^\s)]*", "TIME"),
