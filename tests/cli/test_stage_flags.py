@@ -78,7 +78,7 @@ def test_a_job_travels_with_all_its_flags(
 def test_an_option_that_takes_the_job_away_is_refused(stages: Stages, directory: Path, command: str, word: str) -> None:
     done = stages.call(command, directory, "-p", "site.yml", "--container-image", "ee", "--container-option", word)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert f"container_options: {word!r} cannot be used: " in done.stderr.decode()
+    assert f"--container-option: {word!r} cannot be used: " in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
     assert not (directory / "artifacts").exists()
 

@@ -30,7 +30,7 @@ def demo(private_data_dir: MakeDir) -> Path:
         (("-p", "link.yml"), "linked.yml", "playbook 'project/link.yml' would not reach the worker: excluded by {}"),
         (("-p", "site.yml", "--inventory", "inventory/hosts"), "hosts", "inventory 'inventory/hosts' would not reach"),
         (("-r", "greet", "--hosts", "all"), "roles/", "role 'roles/greet' would not reach the worker: excluded by {}"),
-        (("-p", "site.yml", "--roles-path", "more"), "more", "roles_path 'more' would not reach the worker"),
+        (("-p", "site.yml", "--roles-path", "more"), "more", "--roles-path 'more' would not reach the worker"),
         (
             ("-p", "site.yml", "--cmdline", "--diff -e @linked.yml"),
             "linked.yml",
