@@ -207,6 +207,8 @@ def test_a_flag_of_ansible_with_another_name(stages: Stages, site: Path, line: s
 def test_a_binary_that_is_given_is_not_explained(stages: Stages, site: Path) -> None:
     done = stages.call("run", site, "-p", "say.yml", "-b", "ansible-playbook", "--forks", "x")
     assert b"--become" not in done.stderr
+    done = stages.call("run", site, "-p", "say.yml", "--become-user", "")
+    assert b"is short for" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "playbook", "adhoc"])

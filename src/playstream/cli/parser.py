@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from signal import SIG_UNBLOCK, SIGINT, pthread_sigmask
@@ -153,7 +154,9 @@ class Parser(argparse.ArgumentParser):
         Also say how to list the commands, if there is none.
         """
         for name, (ours, theirs) in TAKEN.items():
-            guilty = name in message or (name in self._words and any(sign in message for sign in _SHIFTED))
+            guilty = re.search(rf"(?<![\w-]){name}(?![\w-])", message) or (
+                name in self._words and any(sign in message for sign in _SHIFTED)
+            )
             if guilty and ours in self._option_string_actions:
                 message += f". {name} is short for {ours}, as in ansible-runner; Ansible's {name} is {theirs} here"
         if message.endswith("required: COMMAND"):
