@@ -15,9 +15,12 @@ from playstream.pipeline.protocol.order import Direction
 
 LIMIT_SECONDS = 100
 PLAYSTREAM = [sys.executable, "-m", "playstream"]
-SAY_STARTED = 'for word; do case "$word" in *:/runner/.playstream:*) : > "${word%%:*}/started";; esac; done'
-"""What a shell script does that stands in for a container engine, to say in playstream's directory, as what an engine
-starts would, that the job was started."""
+SAY_STARTED = (
+    'for word; do case "$word" in *:/runner/.playstream:*) : > "${word%%:*}/started";; /*/started) : > "$word";; '
+    "esac; done"
+)
+"""What a shell script does that stands in for a container engine or bwrap, to say in playstream's directory, as what
+they start would, that the job was started."""
 
 
 @dataclass(frozen=True)
