@@ -33,15 +33,16 @@ checkout may lie where nobody else can read it."""
 
 
 def heed_signals() -> None:
-    """Let the programs that the tests start take SIGINT and SIGHUP, which they are sent and would inherit as ignored.
+    """Let the programs that the tests start take signals that they are sent, and would inherit as ignored.
 
-    A shell ignores SIGINT for what it starts in the background, and nohup SIGHUP. This program itself still survives
-    a hangup under nohup.
+    A shell ignores SIGINT and SIGQUIT for what it starts in the background, and nohup SIGHUP. This program itself still
+    survives the last two.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
 
 
 def marked_processes(spools: Path) -> list[int]:

@@ -14,7 +14,7 @@ from hypothesis import given
 from playstream.process.summary import Summary, summarize
 from tests.process.test_task_results import EVENTS, SECRET, real_events
 
-KEYS = ["ident", "status", "rc", "summary", "task_summary", "custom_stats", "changed_facts"]
+KEYS = ["ident", "status", "rc", "explanation", "summary", "task_summary", "custom_stats", "changed_facts"]
 COUNTS = ["ok", "changed", "failures", "unreachable", "skipped", "rescued", "ignored"]
 
 
@@ -154,6 +154,7 @@ def test_an_empty_run() -> None:
         "ident": "x",
         "status": "canceled",
         "rc": None,
+        "explanation": None,
         "summary": {},
         "task_summary": {},
         "custom_stats": {},

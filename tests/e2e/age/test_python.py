@@ -81,7 +81,7 @@ def test_errors_are_raised(directory: Path, keys: dict[str, Key], caplog: pytest
         )
     with pytest.raises(ConfigurationError, match="encrypt_to: expected at least one"):
         playstream.run(streamer="transmit", private_data_dir=directory, playbook="site.yml", encrypt_to=[])
-    with pytest.raises(ConfigurationError, match="cannot be combined with encryption"):
+    with pytest.raises(ConfigurationError, match="hold: cannot be combined with encrypt_to"):
         playstream.run(
             streamer="transmit",
             private_data_dir=directory,
