@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, and those of the examples.
+E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe tests/worker/isolation
 # What runs beside ansible-runner from PyPI and receptor: its names, its command lines, its protocol, its mesh.
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
@@ -16,7 +18,7 @@ FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 
-.PHONY: help demo test test-compat test-stress test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -65,7 +67,11 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
-	$(PYTEST) $(addprefix --ignore=,$(COMPAT_TESTS) $(STRESS_TESTS))
+	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS))
+
+test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh and sockets, encrypted, in containers, the examples
+	$(BIN)/python -m compileall -q src
+	$(PYTEST) $(E2E_TESTS)
 
 test-compat: $(VENV)/installed packages  ## The same as ansible-runner, beside it: names, command lines, protocol
 	$(BIN)/python -m compileall -q src
