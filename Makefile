@@ -9,7 +9,7 @@ DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman uidmap runc
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, and those of the examples.
-E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe tests/worker/isolation
+E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe tests/worker/isolation tests/release/test_readme.py
 # What runs beside ansible-runner from PyPI and receptor: its names, its command lines, its protocol, its mesh.
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
