@@ -20,7 +20,7 @@ from tests.processes import wait_until
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        ([], 2, "required"),
+        ([], 2, "expected a command"),
         (["run"], 2, "required: DIR"),
         (["run", "DIR", "-r", "x", "-p", "y"], 2, "not allowed with"),
         (["run", "DIR"], 1, "expected something to run"),
