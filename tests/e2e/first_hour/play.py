@@ -87,9 +87,9 @@ _STAMPS = ("runs", "installed")
 """The files by which make knows that the virtual environment is made."""
 _PLAIN = (
     (r"\d:\d\d:\d\d(?= )", "0:00:00"),
-    (r"(?m)^(\d+ (?:s|min) ago|just now) +", "just now  "),
+    (r"(?m)^(?:\d+ (?:s|min) ago|now) +", "just now  "),
     (r"STARTED +(?=DUR|IDENT)", "STARTED   "),
-    (r"\b\d+ (?:s|min) ago", "just now"),
+    (r"\b\d+ (?:s|min) ago|(?<=STARTED      )now|(?<=ENDED        )now", "just now"),
     (r"(?ms)^\[ERROR\]: Task failed.*?(?=^fatal: )", ""),  # by some versions of ansible-core
     (r"\b\d+(?:\.\d+)? s\b +", "0 s       "),
     (r"(?<=  )[0-9a-f]{8}(?=  )", "1234abcd"),
