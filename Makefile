@@ -21,7 +21,7 @@ EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 .PHONY: help demo test test-e2e test-compat test-stress test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # What `make demo` needs. The other targets need more: what checks, tests and measures.
 $(VENV)/runs: pyproject.toml
