@@ -18,6 +18,7 @@ from playstream.process import Output
 
 if TYPE_CHECKING:
     from playstream.interface.config import RunnerConfig
+    from playstream.worker.user_terminal import UserTerminal
 
 _MOST_HELD = 1 << 20
 
@@ -89,18 +90,18 @@ class Display:
     Args:
         write: called with text; it raises LinkError, OSError or ValueError if the reader exits. None shows nothing.
         form: converts the text; by default terminal control sequences are escaped.
-        is_shown: whether a line is a prompt that the user has already seen.
+        user: the user's terminal, on which prompts were shown that are left out here; None for none.
     """
 
     def __init__(
         self,
         write: Callable[[str], object] | None,
         form: Callable[[str], str] = make_safe,
-        is_shown: Callable[[str], bool] | None = None,
+        user: UserTerminal | None = None,
     ) -> None:
         self._write = write
         self._form = form
-        self._is_shown = is_shown
+        self._user = user
         self.error: OutputError | None = None
         """Why no more output is shown. None if the reader has exited, which is not an error."""
         self._lines: list[str] = []
@@ -112,9 +113,9 @@ class Display:
         Lines are collected for one write, up to a limit: data read at once may be gigabytes after decompression, and a
         job may print without a pause.
         """
-        if self._is_shown is not None:
+        if self._user is not None and self._user.expects_prompts:
             lines = text.split("\n")
-            kept = [line for line in lines if not self._is_shown(make_plain(line))]
+            kept = [line for line in lines if not self._user.take_prompt(make_plain(line))]
             if not kept:
                 return
             text = "\n".join(kept)
@@ -159,6 +160,5 @@ def make_display(config: RunnerConfig, look: Callable[[], None]) -> Display:
     """
     form = choose_form(raw=config.raw_output, json=config.json_mode, mixed=config.text_stays_text)
     write = partial(write_standard_output, look=look)
-    user = config.user_terminal
-    is_shown = None if user is None or config.json_mode else user.take_prompt
-    return Display(None if config.suppress_ansible_output else write, form, is_shown)
+    user = None if config.json_mode else config.user_terminal
+    return Display(None if config.suppress_ansible_output else write, form, user)

@@ -160,6 +160,11 @@ class UserTerminal:
         if self._screen and text.strip():
             self._shown.append(text.strip())
 
+    @property
+    def expects_prompts(self) -> bool:
+        """Whether prompts were shown that have not arrived as output."""
+        return bool(self._shown)
+
     def take_prompt(self, line: str) -> bool:
         """Return whether a line of output is a prompt that was shown, perhaps with its answer; once for each."""
         for prompt in self._shown:
