@@ -82,7 +82,7 @@ class Terminal:
             self._stop_echo()
         self._echo_stopped = False
         os.set_blocking(self._master, False)
-        self._keyboard = pexpect.fdpexpect.fdspawn(self._master)
+        self._pexpect = pexpect.fdpexpect.fdspawn(self._master)
         self._replies = list_replies(passwords)
         self._prompts = pexpect.expect.searcher_re([reply.prompt for reply in self._replies])
         self._unmatched = b""
@@ -182,7 +182,7 @@ class Terminal:
     def send(self, keys: bytes) -> None:
         """Type keys of the user."""
         try:
-            self._keyboard.send(keys)
+            self._pexpect.send(keys)
         except OSError:
             pass  # the buffer is full of unread input, so no process waits for this either
 
@@ -198,29 +198,30 @@ class Terminal:
             return
         self._stop_echo()
         try:
-            self._keyboard.sendline(typing.answer if keys else quote_controls(typing.answer))
+            self._pexpect.sendline(typing.answer if keys else quote_controls(typing.answer))
         except OSError:
             pass  # the buffer is full of unread input, so no process waits for this either
 
     def _stop_echo(self) -> None:
         """Keep answers out of the output. Ansible's pause module switches echoing on."""
-        attributes = termios.tcgetattr(self._slave)
-        self._echo_stopped = self._echoes and bool(attributes[LOCAL] & termios.ECHO)
-        attributes[LOCAL] &= ~termios.ECHO
-        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
+        self._echo_stopped = self._echoes and bool(self.modes[LOCAL] & termios.ECHO)
+        self._set_echo(on=False)
 
     def _echo_again(self) -> None:
         """Switch echoing on when an answer has been read, for what the user types."""
         if struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0\0\0\0"))[0]:
             return
         self._echo_stopped = False
-        attributes = termios.tcgetattr(self._slave)
-        attributes[LOCAL] |= termios.ECHO
-        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
+        self._set_echo(on=True)
+
+    def _set_echo(self, *, on: bool) -> None:
+        modes = self.modes
+        modes[LOCAL] = modes[LOCAL] | termios.ECHO if on else modes[LOCAL] & ~termios.ECHO
+        termios.tcsetattr(self._slave, termios.TCSANOW, modes)
 
     @property
     def _raw(self) -> bool:
-        return not termios.tcgetattr(self._slave)[LOCAL] & termios.ICANON
+        return not self.modes[LOCAL] & termios.ICANON
 
     def due(self, patience: float | None) -> float | None:
         """Return when to call `attend`, on the monotonic clock; None for never. The arguments are the same."""
