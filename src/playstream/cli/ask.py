@@ -12,12 +12,13 @@ from playstream.cli.signals import restore_while_stopped
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 from playstream.pipeline.io.stdio import wait_for
+from playstream.pipeline.job.passwords import name_vault
 from playstream.worker.guard import Guard
 from playstream.worker.user_terminal import UserTerminal, open_user_terminal, take_lines
 
 
 def ask_for_passwords(flags: argparse.Namespace) -> dict[str, str]:
-    """Ask for the passwords that `--ask-pass`, `--ask-become-pass` and `--ask-vault-pass` request.
+    """Ask for the passwords that `--ask-pass`, `--ask-become-pass` and `--ask-vault-pass` request, at least one.
 
     Standard input and output are not used, because they may be pipes.
 
@@ -28,8 +29,6 @@ def ask_for_passwords(flags: argparse.Namespace) -> dict[str, str]:
         ConfigurationError: there is no terminal, this process is in its background, or nothing was typed.
     """
     wanted = _list_wanted(flags)
-    if not wanted:
-        return {}
     terminal = open_user_terminal(keys=True, screen=False)
     if terminal is None:
         raise ConfigurationError(
@@ -54,9 +53,9 @@ def _list_wanted(flags: argparse.Namespace) -> list[tuple[str, str, str]]:
         wanted.append(("--ask-pass", "ssh", "SSH password: "))
     if flags.ask_become_pass:
         wanted.append(("--ask-become-pass", "become", "BECOME password: "))
-    for given in dict.fromkeys(flags.ask_vault_pass):
-        named = ("vault:" + given, f"Vault password ({given}): ") if given else ("vault", "Vault password: ")
-        wanted.append(("--ask-vault-pass", *named))
+    for vault_id in dict.fromkeys(flags.ask_vault_pass):
+        prompt = f"Vault password ({vault_id}): " if vault_id else "Vault password: "
+        wanted.append(("--ask-vault-pass", name_vault(vault_id), prompt))
     return wanted
 
 

@@ -17,6 +17,7 @@ from playstream.cli.secret_files import read_private_key, read_vault_passwords
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.inputs import parse_mapping
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS
+from playstream.pipeline.job.passwords import name_vault
 from playstream.pipeline.tree.directories import absolute_path
 
 _AS_THEY_ARE = ("hosts", "cmdline", "omit_event_data", "only_failed_event_data")
@@ -105,7 +106,7 @@ def _passwords(flags: argparse.Namespace) -> dict[str, str]:
     """
     found = read_vault_passwords(flags.vault_password_file or (), flags.vault_id or ())
     for vault_id in getattr(flags, "ask_vault_pass", ()):
-        if (f"vault:{vault_id}" if vault_id else "vault") in found:
+        if name_vault(vault_id) in found:
             raise ConfigurationError(
                 f"--ask-vault-pass {vault_id}".rstrip()
                 + ": a file with this password is named too. Omit one of the two"

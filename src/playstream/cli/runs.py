@@ -12,10 +12,10 @@ from typing import Any
 
 from playstream.cli.active_runs import find, note_directories
 from playstream.cli.parser import Parser
-from playstream.cli.stored import find_artifacts, find_store
+from playstream.cli.stored import find_artifacts, find_store, reading
 from playstream.cli.tables import Column, absolute, print_table, relative, shorten_idents, terminal_width
 from playstream.interface.terminal_text import make_safe_json
-from playstream.pipeline.errors import ConfigurationError, remedy
+from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
 from playstream.process import store as stores  # each name is loaded when it is used
 from playstream.process.kept_runs import KeptRun, list_runs
@@ -78,10 +78,8 @@ def _kept_runs(flags: argparse.Namespace, since: datetime | None) -> Iterator[Ke
             raise ConfigurationError(f"--{name} is for a store: expected --store URL, got a directory")
     base = find_artifacts(flags.private_data_dir, flags.store)
     active = {run.ident for run in find([*note_directories(flags.private_data_dir, None), base])}
-    try:
+    with reading(base):
         runs = list_runs(base)
-    except OSError as error:
-        raise ConfigurationError(f"{str(base)!r} cannot be read: {error.strerror}. {remedy(error)}") from None
     known = (replace(run, status="running") if run.status is None and run.ident in active else run for run in runs)
     wanted = (
         run

@@ -7,7 +7,6 @@ in memory and over pipes, so that it also works in a container and on another ho
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +14,11 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.small_files import read_text
 from playstream.pipeline.job.inputs import VAULT_HEAD
-from playstream.pipeline.job.passwords import MAX_ANSWER
+from playstream.pipeline.job.passwords import MAX_ANSWER, VAULT_NAME, name_vault
 from playstream.pipeline.tree.directories import absolute_path
 
 _DEFAULT_ID = "default"
 """Ansible's name of the vault without an ID."""
-_ID = re.compile(r"[A-Za-z0-9_.-]+")
 _UNKNOWN_ID_STATUS = 2
 """Exit status of a client program that does not know the vault ID."""
 
@@ -58,11 +56,11 @@ def read_vault_passwords(files: Sequence[str], ids: Sequence[str]) -> dict[str, 
     found: dict[str, str] = {}
     for flag, vault_id, path in named:
         source = f"{flag} {path!r}"
-        if not _ID.fullmatch(vault_id):
+        if not VAULT_NAME.fullmatch(f"vault:{vault_id}"):
             raise ConfigurationError(
                 f"{source}: expected a vault ID of letters, digits, dots, dashes and underscores, got {vault_id!r}"
             )
-        name = "vault" if vault_id == _DEFAULT_ID else f"vault:{vault_id}"
+        name = name_vault("" if vault_id == _DEFAULT_ID else vault_id)
         if name in found:
             raise ConfigurationError(
                 f"{source}: expected one password for each vault ID, got two for {vault_id!r}. Pass --vault-id "

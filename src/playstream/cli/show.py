@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from playstream.cli.parser import Parser
-from playstream.cli.stored import find_artifacts, find_store
+from playstream.cli.stored import find_artifacts, find_store, reading
 from playstream.cli.tables import ELLIPSIS, Column, absolute, print_record, print_table, relative, terminal_width
 from playstream.interface.terminal_text import make_safe_json
-from playstream.pipeline.errors import ConfigurationError, remedy
+from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
 from playstream.pipeline.protocol import StatusName
 from playstream.process import store as stores  # each name is loaded when it is used
@@ -150,10 +150,8 @@ def _find_kept(base: Path, ident: str) -> tuple[str, Path]:
         ConfigurationError: there is none, or several names start with it, or the directory cannot be read.
     """
     beginning = ident.removesuffix(ELLIPSIS)
-    try:
+    with reading(base):
         runs = find_runs(base, beginning) if beginning else {}
-    except OSError as error:
-        raise ConfigurationError(f"{str(base)!r} cannot be read: {error.strerror}. {remedy(error)}") from None
     if len(runs) > 1:
         raise _several(f"{str(base)!r} has", beginning, sorted(runs))
     if not runs:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, remedy
 
 
 def named_store(url: str | None) -> str | None:
@@ -26,6 +28,15 @@ def find_store(url: str | None) -> str:
             "neither"
         )
     return found
+
+
+@contextmanager
+def reading(directory: Path) -> Iterator[None]:
+    """Return a context in which a directory is read; an OSError in it becomes a ConfigurationError."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{str(directory)!r} cannot be read: {error.strerror}. {remedy(error)}") from None
 
 
 def find_artifacts(directory: Path, url: str | None) -> Path:

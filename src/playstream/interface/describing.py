@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from playstream.interface.terminal_text import make_plain
+from playstream.pipeline.errors import counted
 from playstream.process.event_data import STATS_TABLES
 
 _MAX_TEXT = 60
@@ -34,19 +35,15 @@ def describe_job(options: Mapping[str, Any]) -> str:
     if (role := options.get("role")) is not None:
         return f"role {quote(role)}"
     if (tasks := options.get("tasks")) is not None:
-        return _counted(_length(tasks), "task")
+        return counted(_length(tasks), "task")
     playbook = options.get("playbook")
     if isinstance(playbook, (Mapping, list, tuple)):
-        return _counted(_length(playbook), "play")
+        return counted(_length(playbook), "play")
     return "" if playbook is None else f"playbook {quote(playbook)}"
 
 
 def _length(items: object) -> int:
     return len(items) if isinstance(items, (list, tuple)) else 1
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def make_html(
@@ -74,7 +71,7 @@ def _make_table(hosts: Mapping[str, Mapping[str, int]]) -> str:
         for name in names[:_MAX_ROWS]
     )
     rest = len(names) - _MAX_ROWS
-    more = f"<p>and {_counted(rest, 'more host')}</p>" if rest > 0 else ""
+    more = f"<p>and {counted(rest, 'more host')}</p>" if rest > 0 else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
 

@@ -152,15 +152,14 @@ class Runner(Results):
         """Return the counts of each host; None during the run, or if its events are gone."""
         if not self._done.is_set():
             return None
-        counts = Summary(keep=lambda *_: None)
+        summary = Summary(keep=lambda *_: None)
         stats = self.stats
         try:
             for event in self.events if stats is None else [{"event": STATS, "event_data": stats}]:
-                counts.add(event)
+                summary.add(event)
         except JobError:
             return None
-        summary: dict[str, dict[str, int]] = counts.as_dict(ident="", status=self.status, rc=self.rc)["summary"]
-        return summary
+        return summary.counts
 
     @property
     def errored(self) -> bool:

@@ -164,6 +164,11 @@ def remedy(error: OSError) -> str:
     return _REMEDIES.get(error.errno or 0, "Check the file system and its disk")
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number with a word, which gets an s unless the number is 1."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def did_you_mean(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
     """Return the end of a message that suggests the word in `known` that is most like `word`; empty if none is.
 

@@ -248,8 +248,7 @@ def _hosts_in(events: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]] | N
         return None
     summary = Summary()
     summary.add(stats)
-    found: dict[str, dict[str, int]] = summary.as_dict(ident="", status="", rc=None)["summary"]
-    return found
+    return summary.counts
 
 
 def _total(hosts: dict[str, dict[str, int]]) -> Counts:

@@ -106,6 +106,13 @@ class Summary:
             lists = self._tasks[host] = {name: [] for name in LISTS}
         lists[name].append(entry)
 
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """By host, the counts that `as_dict` returns as `summary`."""
+        if self._stats is not None:
+            return _stats_counts(self._stats, self._seen)
+        return {host: dict(counts) for host, counts in self._seen.items()}
+
     def as_dict(self, *, ident: str, status: str, rc: int | None, explanation: str | None = None) -> dict[str, Any]:
         """Return the summary of the events so far.
 
@@ -126,17 +133,13 @@ class Summary:
             result, and `ignored`, whether `ignore_errors` ignored a failure; - `custom_stats`: what `set_stats` set for
             the whole run; - `changed_facts`: by host, the facts that tasks set, with their last values.
         """
-        summary = {host: dict(counts) for host, counts in self._seen.items()}
-        custom: Mapping[str, Any] = self._custom
-        if self._stats is not None:
-            summary = _stats_counts(self._stats, self._seen)
-            custom = mapping_of(self._stats, "artifact_data")
+        custom = self._custom if self._stats is None else mapping_of(self._stats, "artifact_data")
         return {
             "ident": ident,
             "status": status,
             "rc": rc,
             "explanation": explanation,
-            "summary": summary,
+            "summary": self.counts,
             "task_summary": {
                 host: {name: list(entries) for name, entries in lists.items()} for host, lists in self._tasks.items()
             },

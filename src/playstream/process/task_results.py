@@ -13,6 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from playstream.pipeline.errors import counted
 from playstream.process.event_data import (
     ITEM_ENDS,
     TASK_ENDS,
@@ -175,7 +176,7 @@ class TaskResults:
         return len(self._all)
 
     def __repr__(self) -> str:
-        return f"<TaskResults: {_counted(len(self._all), 'result')} of {_counted(len(self._by_host), 'host')}>"
+        return f"<TaskResults: {counted(len(self._all), 'result')} of {counted(len(self._by_host), 'host')}>"
 
 
 def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ()) -> TaskResult | None:
@@ -222,10 +223,6 @@ def _outcome_text(status: str, *, changed: bool, ignored: bool = False) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _once(text: str) -> str:

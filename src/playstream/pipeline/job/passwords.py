@@ -40,6 +40,11 @@ class Passwords:
     """Regular expression of a prompt to its answer."""
 
 
+def name_vault(vault_id: str) -> str:
+    """Return the name of the password of a vault; the empty ID is that of the default vault."""
+    return f"vault:{vault_id}" if vault_id else "vault"
+
+
 def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
     """Separate the named passwords from the regular expressions."""
     named: dict[str, str] = {}
