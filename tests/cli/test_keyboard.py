@@ -12,26 +12,10 @@ import pytest
 
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
-from tests.cli.typist import SHELL_PROMPT, Typist, start_shell
+from tests.cli.typist import QUESTIONS, SHELL_PROMPT, Typist, check_answers, start_shell
 from tests.conftest import MakeDir
 from tests.stages import PLAYSTREAM, Stages, read_records
 
-QUESTIONS = """\
-- hosts: all
-  gather_facts: false
-  vars_prompt:
-    - {name: who, prompt: Your name, private: false}
-    - {name: word, prompt: Your word}
-  tasks:
-    - name: answers
-      ansible.builtin.debug:
-        msg: "{{ who }} has {{ word | length }}"
-    - name: value
-      ansible.builtin.pause: {prompt: A value}
-      register: value
-    - ansible.builtin.debug:
-        msg: "value {{ value.user_input }}."
-"""
 PAUSE = """\
 - hosts: all
   gather_facts: false
@@ -96,13 +80,7 @@ def test_questions_are_answered(begin: Callable[..., Typist], directory: Path) -
     user.wait_for("A value:")
     user.wait_for_keys()
     user.type("4x\x7f2\r")
-    assert user.end() == 0
-    shown = "\n".join(user.lines)
-    assert "Ada has 11" in shown
-    assert "value 42." in shown
-    assert "xyzzy" not in shown
-    assert [shown.count(text) for text in ("Your name: Ada", "Your word:", "A value:")] == [1, 1, 1]
-    user.wait_for_restored()
+    check_answers(user)
     kept = (directory / "artifacts" / "asked" / "stdout").read_text()
     assert "Your name: Ada" in kept
     assert "xyzzy" not in kept
@@ -186,6 +164,14 @@ class TestWithAShell:
         yield shell
         shell.close()
 
+    def answer(self, shell: Typist) -> None:
+        """Answer the questions of ASKS, the first of which is shown."""
+        shell.type("pass\n")
+        shell.wait_for("got 4")
+        shell.wait_for("Name: ")
+        shell.type("Ada\n")
+        shell.wait_for("name is Ada")
+
     def test_what_nobody_read_is_not_run(self, shell: Typist, words: str, directory: Path, tmp_path: Path) -> None:
         shell.type(f"{words}; echo ended $?\n")
         shell.wait_for("Secret: ")
@@ -211,11 +197,7 @@ class TestWithAShell:
         shell.wait_for(SHELL_PROMPT)
         shell.type("fg\n")
         shell.wait_for_hidden()
-        shell.type("pass\n")
-        shell.wait_for("got 4")
-        shell.wait_for("Name: ")
-        shell.type("Ada\n")
-        shell.wait_for("name is Ada")
+        self.answer(shell)
         shell.wait_for(SHELL_PROMPT)
 
     def test_in_the_background_it_is_not_stopped(self, shell: Typist, words: str, directory: Path) -> None:
@@ -233,11 +215,7 @@ class TestWithAShell:
         shell.type("fg\n")
         shell.wait_for("Secret: ")
         shell.wait_for_hidden()
-        shell.type("pass\n")
-        shell.wait_for("got 4")
-        shell.wait_for("Name: ")
-        shell.type("Ada\n")
-        shell.wait_for("name is Ada")
+        self.answer(shell)
 
 
 def test_passwords_are_asked_for_before_a_job_is_sent(stages: Stages, directory: Path, tmp_path: Path) -> None:

@@ -16,6 +16,23 @@ import pyte
 LIMIT_SECONDS = 60
 ROWS, COLUMNS = 40, 120
 SHELL_PROMPT = "READY> "
+QUESTIONS = """\
+- hosts: localhost
+  gather_facts: false
+  vars_prompt:
+    - {name: who, prompt: Your name, private: false}
+    - {name: word, prompt: Your word}
+  tasks:
+    - name: answers
+      ansible.builtin.debug:
+        msg: "{{ who }} has {{ word | length }}"
+    - name: value
+      ansible.builtin.pause: {prompt: A value}
+      register: value
+    - ansible.builtin.debug:
+        msg: "value {{ value.user_input }}."
+"""
+"""A playbook that asks for a name, a hidden word and a value."""
 
 
 class Typist:
@@ -105,3 +122,14 @@ def start_shell(env: Mapping[str, str], cwd: Path) -> Typist:
     shell.type(f"cd {cwd}; bind 'set enable-bracketed-paste off'\n")
     shell.wait_for(SHELL_PROMPT)
     return shell
+
+
+def check_answers(user: Typist) -> None:
+    """Check the end of QUESTIONS, answered with Ada, xyzzy-plugh and 42."""
+    assert user.end() == 0
+    shown = "\n".join(user.lines)
+    assert "Ada has 11" in shown
+    assert "value 42." in shown
+    assert "xyzzy" not in shown
+    assert [shown.count(text) for text in ("Your name: Ada", "Your word:", "A value:")] == [1, 1, 1]
+    user.wait_for_restored()

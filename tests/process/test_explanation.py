@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,18 +15,8 @@ import playstream
 from playstream.process.explanation import Explainer
 from playstream.process.reasons import MAX_REASON
 from tests.interface.programs import fake, play
+from tests.process.failing_hosts import HOSTS, SECRET
 
-SECRET = "opensesame7"  # noqa: S105 - the word that no_log must hide
-HOSTS: dict[str, Any] = {
-    "all": {
-        "hosts": {
-            "node1": {},
-            "node2": {},
-            "far": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
-        },
-        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
-    }
-}
 FAIL = {"name": "Break", "fail": {"msg": "it broke"}}
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 
 from playstream.process.summary import Summary, summarize
-from tests.process.test_task_results import EVENTS, SECRET, real_events
+from tests.process.failing_hosts import SECRET
+from tests.process.test_task_results import EVENTS, real_events
 
 KEYS = ["ident", "status", "rc", "explanation", "summary", "task_summary", "custom_stats", "changed_facts"]
 COUNTS = ["ok", "changed", "failures", "unreachable", "skipped", "rescued", "ignored"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,18 +20,8 @@ from playstream.process.event_data import CENSORED
 from playstream.process.store.result_json import encode_res
 from playstream.process.summary import summarize
 from playstream.process.task_results import ItemResult, TaskResult, TaskResults, make_result
+from tests.process.failing_hosts import HOSTS, SECRET
 
-SECRET = "opensesame7"  # noqa: S105 - the word that no_log must hide
-HOSTS: dict[str, Any] = {
-    "all": {
-        "hosts": {
-            "node1": {},
-            "node2": {},
-            "far": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
-        },
-        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
-    }
-}
 TASKS: list[dict[str, Any]] = [
     {"name": "Reach", "raw": "true"},
     {"name": "Change", "raw": "echo hi"},
