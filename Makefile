@@ -8,8 +8,11 @@ BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
-# Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, and those of the examples.
-E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe tests/worker/isolation tests/release/test_readme.py
+# Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, and those of
+# the examples and documents.
+E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe tests/worker/isolation \
+	tests/release/test_readme.py tests/interface/test_first_documents.py tests/worker/test_ssh_key.py \
+	tests/cli/test_keyboard.py tests/cli/test_terminal.py tests/cli/test_written_output.py
 # What runs beside ansible-runner from PyPI and receptor: its names, its command lines, its protocol, its mesh.
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
@@ -69,7 +72,7 @@ pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
 	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS))
 
-test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh and sockets, encrypted, in containers, the examples
+test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh, encrypted, in containers, on a terminal, the examples
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(E2E_TESTS)
 
