@@ -26,6 +26,7 @@ from playstream.pipeline.protocol import (
     FileEntry,
     FileType,
     Heartbeat,
+    Hello,
     Job,
     Log,
     LogLevel,
@@ -95,6 +96,15 @@ RESULT: list[Record] = [
     FileData(b"ok\n"),
     TreeEnd(2, 3),
 ]
+HELLO = Hello(
+    1,
+    "0.2.0",
+    records=("Cancel", "Newer"),
+    features=("newer",),
+    limits={"max_tree_bytes": 2**36, "max_job_seconds": 0.5},
+    python="3.13.5",
+    ansible_core="2.21.0rc1",
+)
 FAILURE: list[Record] = [Failure("ExecutableNotFound", "ansible-playbook is not on this host's PATH")]
 
 
@@ -162,6 +172,11 @@ VECTORS: dict[str, tuple[str, Direction, Callable[[], bytes]]] = {
         lambda: b"".join(pieces(Direction.RESULT, RESULT)),
     ),
     "result-batched": ("the same in two frames", Direction.RESULT, lambda: batched(Direction.RESULT, RESULT)),
+    "result-hello": (
+        "minor version 1: the results begin with Hello",
+        Direction.RESULT,
+        lambda: b"".join(pieces(Direction.RESULT, [HELLO, *RESULT])),
+    ),
     "result-failure": ("the worker failed", Direction.RESULT, lambda: b"".join(pieces(Direction.RESULT, FAILURE))),
     "result-large-record": (
         "an event of 2.5 MiB, which spans frames",

@@ -18,6 +18,7 @@ from playstream.pipeline.protocol import Failure, Job, Record, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
+from playstream.worker.hello import make_hello
 from playstream.worker.intake import Intake, detect_dialect
 from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, remove_leftovers
@@ -120,7 +121,7 @@ class Worker:
         except (PlaystreamError, OSError):
             dialect = detect_dialect(self._input, self._output, self._stops)
             if dialect is not None:
-                self._outbox.start(dialect)
+                self._answer(dialect)
             raise
 
     def _serve(self, spool: Spool) -> WorkResult:
@@ -130,7 +131,7 @@ class Worker:
                 self._input,
                 spool.private_data_dir,
                 self._mailbox.put,
-                self._outbox.start,
+                self._answer,
                 liveness_seconds=self._options.liveness_seconds,
                 limits=self._options.limits,
                 stop=self._stops,
@@ -147,6 +148,12 @@ class Worker:
                 intake.close()
         finally:
             spool.remove()
+
+    def _answer(self, dialect: Dialect) -> None:
+        """Begin to send, in the dialect of the other side."""
+        if dialect is Dialect.PLAYSTREAM:
+            self._mailbox.put(make_hello(self._options.limits, self._options.max_job_seconds))
+        self._outbox.start(dialect)
 
     def _receive(self, intake: Intake) -> Job | None:
         """Receive the whole job. Return None if it was canceled before that."""

@@ -18,6 +18,7 @@ from playstream.pipeline.protocol import (
     FileEntry,
     FileType,
     Heartbeat,
+    Hello,
     Job,
     Log,
     LogLevel,
@@ -87,7 +88,7 @@ ENTRIES = st.builds(
     target=st.binary(max_size=30),
 )
 RECORDS: dict[type[Any], SearchStrategy[Any]] = {
-    **{cls: _json_records(cls) for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End)},
+    **{cls: _json_records(cls) for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End, Hello)},
     FileEntry: ENTRIES,
     FileData: st.binary(max_size=600).map(FileData),
     Event: st.builds(Event, st.integers(0, 2**64 - 1), st.binary(max_size=300)),

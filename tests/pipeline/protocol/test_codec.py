@@ -18,6 +18,7 @@ from playstream.pipeline.protocol import (
     FileEntry,
     FileType,
     Heartbeat,
+    Hello,
     Job,
     Log,
     LogLevel,
@@ -42,7 +43,7 @@ def test_every_record_survives(record: Record) -> None:
     kind, flags, size = codec.RECORD.unpack_from(data)
     assert size == len(data) - codec.RECORD.size
     assert codec.decode(kind, flags, data[codec.RECORD.size :]) == record
-    ignorable = type(record) in {Log, Heartbeat}
+    ignorable = type(record) in {Log, Heartbeat, Hello}
     assert flags == (codec.IGNORABLE if ignorable else 0)
 
 
@@ -118,7 +119,7 @@ def test_what_no_receiver_would_take_is_not_sent(record: Record) -> None:
         codec.encode(record)
 
 
-@pytest.mark.parametrize("kind", [0, 12, 100, 255])
+@pytest.mark.parametrize("kind", [0, 13, 100, 255])
 def test_an_unknown_critical_record_asks_for_an_update(kind: int) -> None:
     for flags in (0, 0xFE):
         message = take(RawStream().content(record_bytes(kind, b"{}", flags=flags)).data, Direction.JOB).message
@@ -133,9 +134,10 @@ def test_reserved_flags_of_a_known_record_are_ignored() -> None:
 
 def test_kinds_are_never_renumbered() -> None:
     numbers = {Job: 1, Status: 2, Event: 3, FileEntry: 4, FileData: 5, TreeEnd: 6, Log: 7, Heartbeat: 8, Cancel: 9}
-    numbers |= {Failure: 10, End: 11}
+    numbers |= {Failure: 10, End: 11, Hello: 12}
     assert set(numbers) == set(RECORDS)
     assert sorted(numbers.values()) == sorted(codec.Kind)
     samples: list[Record] = [Job("a"), Status(StatusName.RUNNING, ""), Event(1, b""), ENTRY, FileData(b"")]
     samples += [TreeEnd(1, 0), Log(LogLevel.INFO, ""), Heartbeat(), Cancel(""), Failure("", ""), End(0, 0, bytes(32))]
+    samples.append(Hello(1, "0.1.0"))
     assert {type(record): codec.encode(record)[0] for record in samples} == numbers

@@ -14,6 +14,7 @@ from playstream.pipeline.protocol import (
     End,
     Failure,
     Heartbeat,
+    Hello,
     Job,
     Log,
     LogLevel,
@@ -32,6 +33,7 @@ KINDS: dict[type[Any], codec.Kind] = {
     Cancel: codec.Kind.CANCEL,
     Failure: codec.Kind.FAILURE,
     End: codec.Kind.END,
+    Hello: codec.Kind.HELLO,
 }
 MINIMAL: dict[type[Any], dict[str, Any]] = {
     Job: {"ident": "a"},
@@ -42,6 +44,7 @@ MINIMAL: dict[type[Any], dict[str, Any]] = {
     Cancel: {"reason": ""},
     Failure: {"error": "", "message": ""},
     End: {"records": 0, "events": 0, "digest": "00" * 32},
+    Hello: {"minor": 1, "version": ""},
 }
 WRONG: dict[str, list[Any]] = {
     "str": [1, None, True, [], {}],

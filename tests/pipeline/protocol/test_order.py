@@ -16,6 +16,7 @@ from playstream.pipeline.protocol import (
     FileEntry,
     FileType,
     Heartbeat,
+    Hello,
     Job,
     Log,
     LogLevel,
@@ -38,6 +39,7 @@ SAMPLES: dict[type, list[Record]] = {
     Log: [Log(LogLevel.INFO, "")],
     Heartbeat: [Heartbeat()],
     Cancel: [Cancel("")],
+    Hello: [Hello(1, "")],
     Failure: [Failure("LinkError", "")],
 }
 """Each kind but End, which a Sender makes itself, in each variety that the table tells apart."""

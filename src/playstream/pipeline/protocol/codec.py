@@ -24,6 +24,7 @@ from playstream.pipeline.protocol.records import (
     FileEntry,
     FileType,
     Heartbeat,
+    Hello,
     Job,
     Log,
     Record,
@@ -46,6 +47,7 @@ class Kind(IntEnum):
     CANCEL = 9
     FAILURE = 10
     END = 11
+    HELLO = 12
 
 
 IGNORABLE = 0x01
@@ -70,9 +72,10 @@ _JSON_KINDS: dict[Kind, type] = {
     Kind.CANCEL: Cancel,
     Kind.FAILURE: Failure,
     Kind.END: End,
+    Kind.HELLO: Hello,
 }
 _KIND_OF: dict[type, Kind] = {cls: kind for kind, cls in _JSON_KINDS.items()}
-_IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT}
+_IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT, Kind.HELLO}
 _MESSAGE_KINDS = frozenset(_JSON_KINDS) - {Kind.JOB}
 _MAX_SIZE = (1 << 32) - 1
 """The largest number in the size field of a record's header."""

@@ -16,6 +16,7 @@ from playstream.pipeline.protocol.records import (
     FileData,
     FileEntry,
     Heartbeat,
+    Hello,
     Job,
     Log,
     Record,
@@ -60,7 +61,7 @@ TABLE: dict[Direction, dict[State, dict[type, State]]] = {
         State.CLOSED: {},
     },
     Direction.RESULT: {
-        State.START: {Status: State.RUNNING, Failure: State.FINISHED},
+        State.START: {Hello: State.START, Status: State.RUNNING, Failure: State.FINISHED},
         State.RUNNING: {Status: State.RUNNING, Event: State.RUNNING, Failure: State.FINISHED},
         State.FINISHED: {**_TREE_RECORDS, Failure: State.FINISHED, End: State.CLOSED},
         State.TREE: {**_TREE_RECORDS, TreeEnd: State.COMPLETE, Failure: State.FINISHED},

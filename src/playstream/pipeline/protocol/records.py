@@ -230,4 +230,26 @@ class End:
     """SHA-256 of the payloads of all frames before this record's."""
 
 
-Record: TypeAlias = Job | Status | Event | FileEntry | FileData | TreeEnd | Log | Heartbeat | Cancel | Failure | End
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the worker is and knows. It is the first record of the results, since minor version 1."""
+
+    minor: int
+    """Its minor version of the protocol."""
+    version: str
+    """Its version of playstream."""
+    records: tuple[str, ...] = ()
+    """Names of the records of the job direction that it knows."""
+    features: tuple[str, ...] = ()
+    """Names of what else it can do."""
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """Its limits of the job's stream: `max_tree_bytes` and others, by their names in the Python interface."""
+    python: str = ""
+    """Its version of Python."""
+    ansible_core: str | None = None
+    """The version of the ansible-core that it finds; None if it finds none, or cannot tell."""
+
+
+Record: TypeAlias = (
+    Job | Status | Event | FileEntry | FileData | TreeEnd | Log | Heartbeat | Cancel | Failure | End | Hello
+)

@@ -1,0 +1,92 @@
+"""What a worker tells the other side about itself, before it has a job."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from playstream._version import __version__
+from playstream.pipeline.limits import Limits
+from playstream.pipeline.protocol import Cancel, Hello
+from playstream.pipeline.protocol.frames import MINOR
+
+_KNOWN = (Cancel,)
+"""Records that may arrive after the job. The job itself is not in question."""
+_MAX_LINE = 512
+"""Bytes of a program that are read to find its interpreter; the kernel reads 256."""
+_INTERPRETER = re.compile(rb"#!\s*(\S+)(?:\s+(\S+))?")
+_DISTRIBUTION = re.compile(r"ansible_core-([\w.!+-]+?)\.(?:dist|egg)-info\Z")
+
+
+def make_hello(limits: Limits, max_job_seconds: float | None) -> Hello:
+    """Return the first record of the results.
+
+    Args:
+        limits: the limits of the job's stream.
+        max_job_seconds: time after which a job is stopped; None for no limit.
+    """
+    numbers: dict[str, float] = asdict(limits)
+    if max_job_seconds is not None:
+        numbers["max_job_seconds"] = max_job_seconds
+    return Hello(
+        MINOR,
+        __version__,
+        records=tuple(kind.__name__ for kind in _KNOWN),
+        limits=numbers,
+        python=".".join(map(str, sys.version_info[:3])),
+        ansible_core=find_ansible_core(),
+    )
+
+
+def find_ansible_core(program: str = "ansible-playbook") -> str | None:
+    """Return the version of the ansible-core that a program on the PATH belongs to; None if that is not clear.
+
+    Ansible is not run to find out, which takes half a second: the version is in the name of a directory beside the
+    packages of its interpreter.
+
+    Args:
+        program: the name of the program.
+    """
+    path = shutil.which(program)
+    if path is None:
+        return None
+    try:
+        with Path(path).open("rb") as file:
+            line = _INTERPRETER.match(file.read(_MAX_LINE))
+    except OSError:
+        return None
+    for directory in () if line is None else _package_directories(line):
+        try:
+            names = os.listdir(directory)
+        except OSError:
+            continue
+        found = [match[1] for name in names if (match := _DISTRIBUTION.match(name))]
+        if found:
+            return found[0]
+    return None
+
+
+def _package_directories(line: re.Match[bytes]) -> Iterator[Path]:
+    """Yield the directories in which an interpreter looks for packages, as far as its path shows them."""
+    interpreter = os.fsdecode(line[1])
+    if os.path.basename(interpreter) == "env" and line[2]:
+        interpreter = shutil.which(os.fsdecode(line[2])) or ""
+    if not interpreter:
+        return
+    prefix = Path(interpreter).parent.parent
+    real = Path(os.path.realpath(interpreter))
+    version = re.match(r"python(\d+\.\d+)", real.name)
+    names = [f"python{version[1]}"] if version else []
+    roots = [prefix, Path(os.path.expanduser("~/.local"))] if prefix == Path("/usr") else [prefix]
+    for root in roots:
+        for name in names:
+            yield root / "lib" / name / "site-packages"
+    if prefix == Path("/usr"):
+        for name in names:
+            yield Path("/usr/local/lib") / name / "dist-packages"
+        yield Path("/usr/lib/python3/dist-packages")
