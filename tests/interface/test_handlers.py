@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import playstream
+from playstream.interface.execution_drive import ExecutionDrive
 from playstream.interface.handlers import CancelPoll
-from playstream.interface.local import LocalRun
 from playstream.pipeline.errors import CallbackError, ConfigurationError
 from playstream.process import Processor
 from tests.interface.programs import INVENTORY, debug, fake, leftovers, play
@@ -317,14 +317,14 @@ def test_what_breaks_the_run_itself_is_its_status(
 ) -> None:
     """Programs poll the status until the run has ended."""
 
-    def broken(self: LocalRun, processor: Processor, poll: CancelPoll) -> None:
+    def broken(self: ExecutionDrive, processor: Processor, poll: CancelPoll) -> None:
         run(self, processor, poll)
         processor.finish()
         runner.status = "running"
         raise error("broken")
 
-    run = LocalRun.run
-    monkeypatch.setattr(LocalRun, "run", broken)
+    run = ExecutionDrive.run
+    monkeypatch.setattr(ExecutionDrive, "run", broken)
     runner = playstream.init_runner(binary=fake(tmp_path, "echo one"), playbook=PLAYS, quiet=True)
     with pytest.raises(error):
         runner.run()

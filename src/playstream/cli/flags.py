@@ -31,6 +31,7 @@ NAMING = {
     "ID@FILE": "a vault ID and a file",
     "IDENT": "a run's name",
     "IMAGE": "an image",
+    "LINK": "a link",
     "MOUNT": "HOST_PATH:CONTAINER_PATH",
     "NAME": "a name",
     "PATH": "a path",

@@ -7,10 +7,14 @@ import os
 from typing import Any
 
 from playstream.cli.flags import (
+    DECRYPTION,
     ENCRYPTION,
     EXCLUSIVE,
     IDENT,
+    KEEPALIVE,
+    LIMITS,
     LINK,
+    LIVENESS,
     LOGGING,
     RESULTS,
     SHOWING,
@@ -175,13 +179,7 @@ ISOLATION: Group = (
     ),
     flag("--directory-isolation-base-path", metavar="DIR", help="run in a private copy of the project made below DIR"),
 )
-SENDING: Group = (
-    flag(
-        "--hold",
-        own=True,
-        action="store_true",
-        help="keep running until the worker ends; SIGINT, SIGTERM and SIGHUP then cancel the job",
-    ),
+EXCLUDE: Group = (
     flag(
         "--exclude",
         own=True,
@@ -191,6 +189,30 @@ SENDING: Group = (
         help="do not send files that match PATTERN "
         "(gitignore syntax), in addition to DIR/.playstreamignore; may be repeated",
     ),
+)
+ON: Group = (
+    flag(
+        "--on",
+        own=True,
+        metavar="LINK",
+        help="run the job on another host: ssh://[USER@]HOST[:PORT], or exec:COMMAND for a command that connects to a "
+        "worker (or set PLAYSTREAM_ON; default: this host)",
+    ),
+    *EXCLUDE,
+    *KEEPALIVE,
+    *LIVENESS,
+    *ENCRYPTION,
+    *DECRYPTION,
+    *LIMITS,
+)
+SENDING: Group = (
+    flag(
+        "--hold",
+        own=True,
+        action="store_true",
+        help="keep running until the worker ends; SIGINT, SIGTERM and SIGHUP then cancel the job",
+    ),
+    *EXCLUDE,
     flag(
         "--dialect",
         own=True,
@@ -275,8 +297,8 @@ _STANDALONE: Groups = (
 )
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
-    "run": (*_job(IDENT), ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING_ALL, LOGGING),
-    "start": (*_job(IDENT), _ISOLATED, _KEPT, SHOWING, LOGGING),
+    "run": (*_job(IDENT), ("another host", ON), ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING_ALL, LOGGING),
+    "start": (*_job(IDENT), ("another host", ON), _ISOLATED, _KEPT, SHOWING, LOGGING),
     "stop": (*_job(STOPPED_IDENT), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "is-alive": (*_job(SOUGHT_IDENT), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "transmit": (

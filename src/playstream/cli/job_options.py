@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.cli.extra_vars import read_extra_vars
+from playstream.cli.link_options import link_url
 from playstream.cli.output import print_message
 from playstream.cli.parser import check_directory
 from playstream.cli.secret_files import read_private_key, read_vault_passwords
@@ -123,6 +124,11 @@ def isolation_options(flags: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(flags, name) for name in _ISOLATION if getattr(flags, name)}
 
 
+def is_sent(flags: argparse.Namespace) -> bool:
+    """Return whether the job is sent to a worker, which has only what is in its private data directory."""
+    return flags.name == "transmit" or link_url(flags) is not None
+
+
 def find_what(flags: argparse.Namespace) -> dict[str, str]:
     """Return the playbook, module or role, from the flags or else from the environment.
 
@@ -191,8 +197,8 @@ def _find_inventory(flags: argparse.Namespace, item: str) -> str:
 
 
 def _roles_path(flags: argparse.Namespace) -> Sequence[str]:
-    """Return --roles-path, or else ANSIBLE_ROLES_PATH, except for `transmit`, which does not send all of the latter."""
-    if flags.roles_path or flags.name == "transmit":
+    """Return --roles-path, or else ANSIBLE_ROLES_PATH, unless the job is sent, which not all of the latter are."""
+    if flags.roles_path or is_sent(flags):
         return flags.roles_path or ()
     return [os.environ.get("ANSIBLE_ROLES_PATH", "")]
 
@@ -206,9 +212,10 @@ def _find_roles(flags: argparse.Namespace, path: str) -> str:
 def _from_here(flags: argparse.Namespace, path: str, *places: Path) -> str:
     """Return `path` as an absolute path if it exists relative to the current directory, otherwise unchanged.
 
-    For `transmit`, paths in the private data directory or in one of `places` take precedence, because these are sent.
+    If the job is sent, paths in the private data directory or in one of `places` take precedence, because these are
+    sent.
     """
-    if flags.name == "transmit" and any(os.path.exists(place / path) for place in (flags.private_data_dir, *places)):
+    if is_sent(flags) and any(os.path.exists(place / path) for place in (flags.private_data_dir, *places)):
         return path
     return absolute_path(path) if os.path.exists(path) else path
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from playstream.cli.active_runs import note_directories
 from playstream.cli.flags import REPORT
 from playstream.cli.job_options import job_options
+from playstream.cli.link_options import link_options
 from playstream.cli.local_run import run_here
 from playstream.cli.output import STANDARD_OUTPUT
 from playstream.cli.parser import Parser
@@ -60,7 +61,7 @@ def run(flags: argparse.Namespace) -> int:
         raise ConfigurationError("--summary -: start shows no output. Name a file")
     if flags.rotate_artifacts is not None and flags.rotate_artifacts < 0:
         raise ConfigurationError(f"--rotate-artifacts: expected 0 or more, got {flags.rotate_artifacts}")
-    options = job_options(flags)
+    options = job_options(flags) | link_options(flags)
     if "module" in options or "role" in options:
         # A module or role does not need any file of the directory.
         make_private(Path(absolute_path(flags.private_data_dir)))

@@ -248,7 +248,11 @@ class RunnerConfig:
         )
         command = self._prepared_run.command
         self.command, self.env, self.cwd = list(command.argv), dict(command.env), str(command.cwd)
-        self.settings = dict(job.settings)
+        self.take_settings(job.settings)
+
+    def take_settings(self, settings: Mapping[str, Any]) -> None:
+        """Set `settings` to those of the job, which include the ones in `env/settings`, and what follows from them."""
+        self.settings = dict(settings)
         self.suppress_ansible_output = self.quiet or bool(self.settings.get("suppress_ansible_output"))
         self.suppress_output_file = bool(self.settings.get("suppress_output_file", False))
 

@@ -1,25 +1,16 @@
-"""A run on this host: the worker's part runs in a new thread and sends records to the process stage in the caller's."""
+"""A run on this host: Ansible runs under the supervision of this process."""
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from playstream.interface.config import RunnerConfig
-from playstream.interface.watched_run import INTERRUPTED_REASON, STREAM_ERRORS, Drive, Poll, RecordSource
-from playstream.pipeline.errors import JobError, PlaystreamError, as_error
-from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation, DeliveryTime
-from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
-from playstream.pipeline.protocol import Failure, Record, Status
-from playstream.process import Processor
-from playstream.worker.execution import Execution
-from playstream.worker.user_terminal import ToShow
-
-MakeExecution = Callable[[Mailbox[Any], Cancellation], Execution]
+from playstream.interface.execution_drive import Execution, ExecutionDrive
+from playstream.interface.watched_run import Drive, RecordSource
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.mailbox import Mailbox
 
 
 def local_records(config: RunnerConfig) -> RecordSource:
@@ -29,118 +20,16 @@ def local_records(config: RunnerConfig) -> RecordSource:
         config: what to run; prepared if necessary.
     """
 
+    def make_execution(mailbox: Mailbox[Any], cancellation: Cancellation) -> Execution:
+        execution = config.make_execution(mailbox, cancellation)
+        return lambda: execution.run().error
+
     @contextmanager
     def open_source(cancellation: Cancellation) -> Iterator[Drive]:
         try:
             config.make_ready()
-            yield LocalRun(config.make_execution, cancellation).run
+            yield ExecutionDrive(make_execution, cancellation).run
         finally:
             config.release()
 
     return RecordSource(open_source)
-
-
-class LocalRun:
-    """Drives one execution to its end.
-
-    Args:
-        make_execution: creates the worker's part.
-        cancellation: a request to cancel the job.
-    """
-
-    def __init__(self, make_execution: MakeExecution, cancellation: Cancellation) -> None:
-        self._mailbox = Mailbox[Record | ToShow](cancellation.wake)
-        self._execution = make_execution(self._mailbox, cancellation)
-        self._cancellation = cancellation
-        self._left = DeliveryTime(cancellation)
-        self._owner = os.getpid()
-        self._crash: BaseException | None = None
-        self._error: BaseException | None = None
-        self._late = 0
-        """Number of records that arrived after the time for their delivery."""
-
-    def run(self, processor: Processor, poll: Poll) -> BaseException | None:
-        """Run to the end, even if there are errors.
-
-        Args:
-            processor: receives the records, in this thread.
-            poll: called between records; may raise.
-
-        Returns:
-            The first exception of the caller's functions or of the processor, or None. The job was stopped because of
-            it, and earlier results are kept. In a process forked by one of the functions, the exception is raised.
-        """
-        thread = threading.Thread(target=self._execute, name="playstream-execution", daemon=True)
-        thread.start()
-        while True:
-            try:
-                while self._step(processor, poll):
-                    pass
-                thread.join()
-                break
-            except BaseException as error:  # KeyboardInterrupt may be raised between any two instructions
-                if os.getpid() != self._owner:
-                    raise  # a child forked by a handler: the run belongs to its parent
-                self._fail(error)
-        return self._error or self._crash
-
-    def _step(self, processor: Processor, poll: Poll) -> bool:
-        """Process one record; return False if there will be no more."""
-        record = self._mailbox.take(LOOK_SECONDS)
-        if record is CLOSED:
-            return False
-        if isinstance(record, ToShow):
-            processor.flush()
-            record.write()
-        elif record is not EMPTY:
-            with self._left.taking():
-                self._take(record, processor)
-                if self._mailbox.empty:
-                    processor.flush()
-        poll()
-        return True
-
-    def _take(self, record: Record, processor: Processor) -> None:
-        """Pass a record to the processor.
-
-        After a request to cancel and the time for delivery, only pass records about the end of the job.
-        """
-        if not self._left.over:
-            processor.receive(record)
-            return
-        self._late += 1
-        if self._late == 1:
-            logging.getLogger("playstream").warning(
-                "%s, but the handlers or the reader of the output did not take all results within %g seconds: the rest "
-                "is dropped",
-                self._cancellation.reason,
-                DELIVERY_SECONDS,
-            )
-        if isinstance(record, (Status, Failure)):
-            processor.receive(record)
-        if processor.status.terminal:
-            self._mailbox.fail(JobError("the results are no longer being read"))
-
-    def _fail(self, error: BaseException) -> None:
-        """Stop the job. Further results are kept, unless keeping them is what failed."""
-        if self._error is None:
-            self._error = error
-            self._cancellation.request(
-                INTERRUPTED_REASON if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-            )
-        elif not isinstance(error, STREAM_ERRORS):
-            self._mailbox.fail(JobError(f"the results cannot be kept: {error}"))
-
-    def _execute(self) -> None:
-        """Run the worker's part, in its thread."""
-        try:
-            outcome = self._execution.run()
-            if outcome.error is not None:
-                self._mailbox.put(Failure(type(outcome.error).__name__, str(outcome.error)))
-        except (PlaystreamError, OSError) as caught:
-            error = as_error(caught)
-            self._mailbox.put(Failure(type(error).__name__, str(error)))
-        except BaseException as error:  # noqa: BLE001 - a defect, which is raised in the caller's thread
-            self._crash = error
-        finally:
-            self._mailbox.close()

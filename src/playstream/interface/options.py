@@ -53,6 +53,10 @@ class HandlerOptions(TypedDict, total=False):
 class RunOptions(JobOptions, HandlerOptions, total=False):
     """Options of run()."""
 
+    on: Name | None
+    """URL of a link to another host to run the job on: `ssh://host`, `exec:COMMAND`. This host when None."""
+    exclude: Sequence[str] | None
+    """With `on`, or in the transmit stage: patterns, in gitignore syntax, of files that are not sent."""
     streamer: Literal["transmit", "worker", "process"] | None
     """Run only this stage."""
     _input: IO[bytes] | None

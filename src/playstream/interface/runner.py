@@ -64,6 +64,15 @@ def make_runner(
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
 
         return init_stage(options)
+    on, options = options.get("on"), {name: value for name, value in options.items() if name != "on"}
+    if on is not None:
+        from playstream.links import find_link  # noqa: PLC0415 - as above
+
+        link = find_link(on)
+        if link is not None:
+            from playstream.interface.remote import make_remote_runner  # noqa: PLC0415
+
+            return make_remote_runner(options, link, cancellation)
     job_options = select_options(options, JobOptions)  # RunnerConfig checks them
     others = {name: value for name, value in options.items() if name not in job_options}
     refuse_empty(others, RunOptions)

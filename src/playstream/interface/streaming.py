@@ -89,6 +89,7 @@ class TransmitWork:
             transmit(
                 self._options,
                 connection,
+                exclude=self._options.get("exclude", ()),
                 only_arguments=bool(self._options.get("only_transmit_kwargs")),
                 dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),

@@ -104,6 +104,30 @@ class SilentPeer(LinkError):
     exit_status = 80
 
 
+class UnreachableHost(LinkError):
+    """A link cannot be opened: the host has no address, no route leads there, or it refuses the connection."""
+
+    exit_status = 84
+
+
+class HostKeyRejected(LinkError):
+    """The host's key, or its certificate, is unknown, has changed, or belongs to another name."""
+
+    exit_status = 85
+
+
+class AuthenticationFailed(LinkError):
+    """The host does not accept this user."""
+
+    exit_status = 86
+
+
+class WorkerNotFound(LinkError):
+    """The host was reached, but it did not start a worker: playstream was not found or cannot be executed there."""
+
+    exit_status = 87
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 

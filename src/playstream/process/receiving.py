@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Protocol
 
 from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
@@ -15,7 +16,7 @@ from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, 
 from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
 from playstream.pipeline.io.stdio import Connection, InputLayer, read_some
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
-from playstream.pipeline.protocol import NEED_DATA, Incoming, Receiver
+from playstream.pipeline.protocol import NEED_DATA, Incoming, Noise, Receiver, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Output, Processor, Result
 
@@ -82,8 +83,22 @@ def process(
         return processor.finish(interrupted=cancellation.reason)
 
 
+class RecordTaker(Protocol):
+    """Takes the records of a run, such as a Processor."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a terminal status was taken."""
+
+    def receive(self, record: Record | Noise) -> None:
+        """Take one record."""
+
+    def flush(self) -> None:
+        """Do what can wait until there is nothing more to receive at the moment."""
+
+
 def feed(
-    processor: Processor,
+    taker: RecordTaker,
     connection: Connection,
     cancellation: Cancellation,
     look: Callable[[], None] | None = None,
@@ -91,10 +106,10 @@ def feed(
     liveness_seconds: float,
     limits: Limits,
 ) -> None:
-    """Pass every record to the processor, until End or a request to stop.
+    """Pass every record on, until End or a request to stop.
 
     Args:
-        processor: takes the records.
+        taker: takes the records.
         connection: its reader receives the stream.
         cancellation: requests to stop reading.
         look: called every LOOK_SECONDS.
@@ -116,7 +131,7 @@ def feed(
     with closing(_Input(reader, limits)) as source:
 
         def reported() -> bool:
-            return processor.status.terminal or source.keeps_status
+            return taker.has_ended or source.keeps_status
 
         stop = _Stop(deadline, reported, look)
         while not source.closed:
@@ -124,13 +139,13 @@ def feed(
             if look is not None:
                 look()
             if stop.passed or deadline.has_passed(reported=reported()):
-                source.release_status(processor)
+                source.release_status(taker)
                 return
             if any(fd == news for fd, _ in ready):
                 try:
-                    source.feed(processor, stop)
+                    source.feed(taker, stop)
                 finally:
-                    processor.flush()
+                    taker.flush()
                 liveness.mark_alive(expected=source.has_heartbeats)
             else:
                 liveness.check(news)
@@ -225,19 +240,19 @@ class _Input:
         """Whether a terminal status has arrived and waits for the artifacts."""
         return self._incoming is not None and self._incoming.keeps_status
 
-    def release_status(self, processor: Processor) -> None:
-        """Pass the waiting status to the processor, without waiting longer for the artifacts."""
+    def release_status(self, taker: RecordTaker) -> None:
+        """Pass the waiting status on, without waiting longer for the artifacts."""
         if self._incoming is not None and self._incoming.keeps_status:
             self._incoming.release_status()
-            _give(self._incoming, processor)
+            _give(self._incoming, taker)
 
     def close(self) -> None:
         """Drop incomplete data."""
         if self._incoming is not None:
             self._incoming.close()
 
-    def feed(self, processor: Processor, stop: Callable[[], bool]) -> None:
-        """Read once and pass complete records to the processor, until `stop` returns True."""
+    def feed(self, taker: RecordTaker, stop: Callable[[], bool]) -> None:
+        """Read once and pass complete records on, until `stop` returns True."""
         data = read_some(self._fd)
         at_end = not data
         if self._incoming is None:
@@ -246,10 +261,10 @@ class _Input:
         if incoming is None:
             return
         incoming.receive_data(data)
-        _give(incoming, processor, stop)
+        _give(incoming, taker, stop)
         if at_end:
             incoming.receive_eof()
-            _give(incoming, processor, stop)
+            _give(incoming, taker, stop)
 
     def _choose(self, data: bytes) -> bytes:
         """Choose the incoming end, and return all data so far once it is known."""
@@ -286,9 +301,9 @@ def _incoming_in(dialect: Dialect, limits: Limits) -> Incoming:
     )
 
 
-def _give(incoming: Incoming, processor: Processor, stop: Callable[[], bool] = lambda: False) -> None:
-    """Pass each complete record to the processor, until `stop` returns True."""
-    next_record, take = incoming.next_record, processor.receive
+def _give(incoming: Incoming, taker: RecordTaker, stop: Callable[[], bool] = lambda: False) -> None:
+    """Pass each complete record on, until `stop` returns True."""
+    next_record, take = incoming.next_record, taker.receive
     while (record := next_record()) is not NEED_DATA:
         take(record)
         if stop():

@@ -179,6 +179,11 @@ class Processor:
         self._explainer = Explainer()
 
     @property
+    def has_ended(self) -> bool:
+        """Whether a terminal status was received."""
+        return self.status.terminal
+
+    @property
     def missing_events(self) -> int:
         """Number of missing events, according to their numbers."""
         return self._missing.count

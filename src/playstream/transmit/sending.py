@@ -51,8 +51,31 @@ def transmit(
         JobError: there is no room for the archive of ansible-runner's protocol.
         LinkError: the reader has exited, or reads nothing.
     """
+    send(
+        Transmitter(options, exclude=exclude, only_arguments=only_arguments),
+        connection,
+        dialect=dialect,
+        keepalive_seconds=keepalive_seconds,
+        liveness_seconds=liveness_seconds,
+        cancellation=cancellation,
+        hold=hold,
+        look=look,
+    )
+
+
+def send(
+    transmitter: Transmitter,
+    connection: Connection,
+    *,
+    dialect: Dialect = Dialect.PLAYSTREAM,
+    keepalive_seconds: float = DEFAULT_KEEPALIVE_SECONDS,
+    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
+    cancellation: Cancellation | None = None,
+    hold: bool = False,
+    look: Callable[[], None] | None = None,
+) -> None:
+    """Write a job that has been checked, and its tree. The arguments and exceptions are those of `transmit`."""
     watch = _Watch(cancellation, look)
-    transmitter = Transmitter(options, exclude=exclude, only_arguments=only_arguments)
     native = dialect is Dialect.PLAYSTREAM
     if hold and not native:
         raise ConfigurationError("hold: ansible-runner's protocol cannot cancel a job; stop the worker instead")

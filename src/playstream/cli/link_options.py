@@ -1,0 +1,53 @@
+"""Convert the flags of a run on another host to keyword arguments of `playstream.run`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
+from playstream.pipeline.errors import ConfigurationError
+
+_VARIABLE = "PLAYSTREAM_ON"
+_LOCAL = "local:"
+_OF_LINKS = (
+    "exclude",
+    "keepalive_seconds",
+    "liveness_seconds",
+    "encrypt_to",
+    "identity",
+    "max_tree_bytes",
+    "max_tree_entries",
+    "max_record_bytes",
+)
+"""Options of the connection, which a run on this host does not have."""
+
+
+def link_url(flags: argparse.Namespace) -> str | None:
+    """Return the URL of the link, from the flag or the environment; None for this host."""
+    if not hasattr(flags, "on"):
+        return None
+    url = flags.on or os.environ.get(_VARIABLE) or _LOCAL
+    return None if url == _LOCAL else str(url)
+
+
+def link_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the options given by the flags of the link and of its connection.
+
+    Raises:
+        ConfigurationError: a flag of the connection is given without a link, or its value is invalid.
+    """
+    url = link_url(flags)
+    given = {name: value for name in _OF_LINKS if (value := getattr(flags, name)) not in (None, [])}
+    if url is None:
+        if given:
+            name = "--" + next(iter(given)).replace("_", "-")
+            raise ConfigurationError(f"{name} concerns the connection to another host: pass --on LINK too, or omit it")
+        return {}
+    return {
+        **given,
+        "on": url,
+        "keepalive_seconds": keepalive_seconds(flags),
+        "liveness_seconds": liveness_seconds(flags),
+    }

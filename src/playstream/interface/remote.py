@@ -1,0 +1,85 @@
+"""A run on another host: the stages transmit and process in this program, and a worker at the end of a link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from playstream.interface.config import RunnerConfig
+from playstream.interface.event_handler import expand_handler
+from playstream.interface.execution_drive import Execution, ExecutionDrive
+from playstream.interface.handlers import Handlers, take_handlers
+from playstream.interface.logs import set_up_logging
+from playstream.interface.options import RunOptions
+from playstream.interface.runner import Runner
+from playstream.interface.watched_run import Drive, RecordSource, WatchedRun
+from playstream.links.exchange import Exchange
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
+from playstream.pipeline.job.options import JobOptions
+from playstream.pipeline.limits import limits_of
+from playstream.transmit import Transmitter
+
+if TYPE_CHECKING:
+    from playstream.links import Link
+
+_OF_STAGES = ("streamer", "_input", "_output", "hold", "max_job_seconds")
+"""Options of single stages that make no sense for a run over a link."""
+
+
+def make_remote_runner(options: Mapping[str, Any], link: Link, cancellation: Cancellation | None = None) -> Runner:
+    """Prepare a run over a link.
+
+    Args:
+        options: as for run(), without `on`.
+        link: the way to the worker.
+        cancellation: requests the end of the job; None for only the runner's own.
+
+    Raises:
+        ConfigurationError: an option is invalid, or the job cannot run as requested. Nothing was sent.
+    """
+    refuse_empty(options, RunOptions)
+    given = check_options(options, RunOptions, "run")
+    for name in _OF_STAGES:
+        if given.get(name):
+            raise ConfigurationError(f"{name}: cannot be combined with on: it applies to a single stage")
+    if given.get("dialect", "playstream") != "playstream":
+        raise ConfigurationError("dialect: cannot be combined with on: a link uses playstream's own protocol")
+    expand_handler(given)
+    handlers = take_handlers(given)
+    set_up_logging(given)
+    config = RunnerConfig(given.get("private_data_dir"), **select_options(given, JobOptions))
+    transmitter = Transmitter(
+        {**given, **config.job_options},
+        exclude=given.get("exclude", ()),
+        only_arguments=bool(given.get("only_transmit_kwargs")),
+    )
+    config.take_settings(transmitter.job.settings)
+    store = handlers.pop("store", None)
+    work = WatchedRun(remote_records(transmitter, link, given), Handlers(**handlers), store)
+    return Runner(config, cancellation=cancellation, work=work)
+
+
+def remote_records(transmitter: Transmitter, link: Link, options: Mapping[str, Any]) -> RecordSource:
+    """Return the source of the records of a run over a link.
+
+    Args:
+        transmitter: the job and its tree.
+        link: the way to the worker.
+        options: options of run(), checked.
+
+    Raises:
+        ConfigurationError: a limit is invalid.
+    """
+
+    def make_execution(mailbox: Mailbox[Any], cancellation: Cancellation) -> Execution:
+        return Exchange(transmitter, link, options, mailbox, cancellation).run
+
+    @contextmanager
+    def open_source(cancellation: Cancellation) -> Iterator[Drive]:
+        yield ExecutionDrive(make_execution, cancellation).run
+
+    return RecordSource(open_source, limits_of(options), at_once=False, completes_config=True)

@@ -1,0 +1,174 @@
+"""A job over a link: it is sent in one thread, and its results are received in another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any
+
+from playstream._version import __version__
+from playstream.links.link import Link, OpenLink
+from playstream.pipeline.errors import LinkError, PlaystreamError, SilentPeer
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
+from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.io.stdio import Connection, connect
+from playstream.pipeline.limits import limits_of
+from playstream.pipeline.protocol import Failure, Hello, Noise, Record, Status
+from playstream.process.receiving import feed
+from playstream.transmit import Transmitter
+from playstream.transmit.sending import send
+
+_logger = logging.getLogger("playstream")
+
+
+class Exchange:
+    """Sends one job over a link and puts its results into a mailbox.
+
+    Args:
+        transmitter: the job and its tree.
+        link: the way to the worker.
+        options: options of run(), checked: intervals, limits and encryption of the connection.
+        mailbox: takes the records of the results, and noise between them.
+        cancellation: a request to cancel the job.
+    """
+
+    def __init__(
+        self,
+        transmitter: Transmitter,
+        link: Link,
+        options: Mapping[str, Any],
+        mailbox: Mailbox[Any],
+        cancellation: Cancellation,
+    ) -> None:
+        self._transmitter = transmitter
+        self._link = link
+        self._options = options
+        self._cancellation = cancellation
+        self._taker = _Taker(link.name, mailbox)
+        self._liveness_seconds = seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS)
+        self._send_error: PlaystreamError | None = None
+        """Why the job could not be sent."""
+        self._defect: BaseException | None = None
+
+    def run(self) -> PlaystreamError | None:
+        """Run the job to its end.
+
+        Returns:
+            Why the job could not be sent or its results received, to report after the records; None if all went well.
+
+        Raises:
+            LinkError: the link cannot be opened.
+            ConfigurationError: a key for the encryption is not valid.
+        """
+        opened = self._link.open()
+        try:
+            with ExitStack() as layers:
+                # An encrypting layer that is closed after the other side has ended cannot write its rest.
+                layers.enter_context(suppress(LinkError))
+                connection = layers.enter_context(
+                    connect(
+                        self._options,
+                        _logger.warning,
+                        reader=opened.reader,
+                        writer=opened.writer,
+                        cancellation=self._cancellation,
+                        liveness_seconds=self._liveness_seconds,
+                    )
+                )
+                return self._exchange(connection, opened)
+        finally:
+            opened.end()
+            opened.close()
+
+    def _exchange(self, connection: Connection, opened: OpenLink) -> PlaystreamError | None:
+        sender = threading.Thread(
+            target=self._send, args=(connection, opened), name="playstream-link-sender", daemon=True
+        )
+        sender.start()
+        error: PlaystreamError | None = None
+        try:
+            feed(
+                self._taker,
+                connection,
+                self._cancellation,
+                liveness_seconds=self._liveness_seconds,
+                limits=limits_of(self._options),
+            )
+        except PlaystreamError as caught:
+            error = caught
+        finally:
+            opened.end()
+            sender.join()
+        if self._defect is not None:
+            raise self._defect
+        if self._send_error is not None and not self._is_consequence(self._send_error):
+            return self._send_error
+        return None if error is None else opened.explain(error)
+
+    def _send(self, connection: Connection, opened: OpenLink) -> None:
+        """Send the job, and then wait for the end of the link or a request to cancel the job."""
+        try:
+            send(
+                self._transmitter,
+                connection,
+                keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
+                liveness_seconds=self._liveness_seconds,
+                cancellation=self._cancellation,
+                hold=True,
+            )
+        except PlaystreamError as error:
+            self._send_error = error
+            if isinstance(error, SilentPeer):
+                opened.end()
+        except BaseException as defect:  # noqa: BLE001 - raised in the other thread
+            self._defect = defect
+            opened.end()
+
+    @staticmethod
+    def _is_consequence(error: PlaystreamError) -> bool:
+        """Return whether an error of sending only says that the other side has ended, which has its own reason."""
+        return isinstance(error, LinkError) and not isinstance(error, SilentPeer)
+
+
+class _Taker:
+    """Takes the records of the results and puts them into a mailbox.
+
+    Args:
+        name: the name of the link.
+        mailbox: takes the records.
+    """
+
+    def __init__(self, name: str, mailbox: Mailbox[Any]) -> None:
+        self._name = name
+        self._mailbox = mailbox
+        self._hello: Hello | None = None
+        self.has_ended = False
+        """Whether a terminal status has arrived."""
+
+    def receive(self, record: Record | Noise) -> None:
+        """Take one record; wait while too many are waiting.
+
+        Raises:
+            PlaystreamError: nobody takes them any more.
+        """
+        if isinstance(record, Hello):
+            self._hello = record
+            _logger.debug("%s: %s", self._name, record)
+            return
+        if isinstance(record, Status):
+            self.has_ended = record.status.terminal
+        elif isinstance(record, Failure):
+            record = replace(record, message=f"{self._name}: {record.message}{self._versions()}")
+        self._mailbox.put_when_room(record)
+
+    def flush(self) -> None:
+        """Do nothing: a record that is in the mailbox is taken at once."""
+
+    def _versions(self) -> str:
+        """Return the versions for a message, if those of the two sides differ."""
+        there = None if self._hello is None else self._hello.version
+        return "" if there in {None, __version__} else f" (playstream {there} there, {__version__} here)"

@@ -1,0 +1,149 @@
+"""Choosing a link by its URL."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from playstream.links.link import Link
+from playstream.links.program import ProgramLink
+from playstream.links.ssh import DEFAULT_COMMAND, SshAddress, SshLink
+from playstream.pipeline.errors import ConfigurationError, did_you_mean
+
+LOCAL = "local:"
+_FORMS = "local:, exec:COMMAND, ssh://[USER@]HOST[:PORT]"
+
+
+def find_link(url: str) -> Link | None:
+    """Return the link that a URL names; None for `local:`, this host.
+
+    Args:
+        url: `local:`, `exec:COMMAND`, or `ssh://[USER@]HOST[:PORT][?command=COMMAND]`.
+
+    Raises:
+        ConfigurationError: the URL is not valid, or a program that the link needs is not on the PATH.
+    """
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
+        raise ConfigurationError(f"link {url!r}: expected no control characters")
+    scheme, colon, rest = url.partition(":")
+    if not colon or scheme.lower() not in _KINDS:
+        raise ConfigurationError(_explain_scheme(url, scheme if colon else ""))
+    return _KINDS[scheme.lower()](url, rest)
+
+
+def _explain_scheme(url: str, scheme: str) -> str:
+    shown = _without_password(url)
+    if not scheme or "." in scheme or "@" in scheme:
+        return f"link {shown!r}: expected a URL, one of {_FORMS}. For a host: ssh://{shown}"
+    return f"link {shown!r}: expected one of {_FORMS}{did_you_mean(scheme, _KINDS)}"
+
+
+def _without_password(url: str) -> str:
+    """Return a URL for messages: what is before an @ may contain a password."""
+    before, at, after = url.rpartition("@")
+    scheme, slashes, user = before.rpartition("//")
+    return f"{scheme}{slashes}{user.partition(':')[0]}@{after}" if at else url
+
+
+def _find_local(url: str, rest: str) -> None:
+    if rest:
+        raise ConfigurationError(f"link {url!r}: expected {LOCAL} alone, which is this host")
+
+
+def _find_exec(_url: str, rest: str) -> Link:
+    example = "exec:podman exec -i box playstream worker"
+    try:
+        words = shlex.split(rest)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"link exec: the command cannot be split into words: {error}. Example: {example}"
+        ) from None
+    if not words:
+        raise ConfigurationError(f"link exec: expected a command that starts a worker, got none. Example: {example}")
+    return ProgramLink(f"exec:{words[0]}", _on_path("exec", words))
+
+
+def _find_ssh(url: str, _rest: str) -> Link:
+    address = parse_ssh(url)
+    _on_path("ssh", ["ssh"])
+    return SshLink(address)
+
+
+def parse_ssh(url: str) -> SshAddress:
+    """Return the parts of `ssh://[USER@]HOST[:PORT][?command=COMMAND]`.
+
+    Raises:
+        ConfigurationError: the URL has another form, or a part that ssh would read as an option.
+    """
+    shown = _without_password(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"link {shown!r}: {error}") from None
+    if parts.password is not None:
+        raise ConfigurationError(
+            f"link {shown!r}: expected no password in the URL, which others can read. Use a key, or let ssh ask for it"
+        )
+    if parts.path not in {"", "/"} or parts.fragment:
+        raise ConfigurationError(f"link {shown!r}: expected nothing after the host but ?command=COMMAND")
+    user = None if parts.username is None else _name("user", shown, unquote(parts.username))
+    host = _name("host", shown, unquote(parts.hostname or "")) if parts.hostname else ""
+    if not host:
+        raise ConfigurationError(f"link {shown!r}: expected ssh://[USER@]HOST[:PORT], got no host")
+    if port == 0:
+        raise ConfigurationError(f"link {shown!r}: expected a port from 1 to 65535, got 0")
+    return SshAddress(_host_as_written(parts, host), user, port, _command(shown, parts.query))
+
+
+def _host_as_written(parts: SplitResult, host: str) -> str:
+    """Return the host as it was written: urlsplit makes it lower case, and ssh's configuration may not be."""
+    place = parts.netloc.rpartition("@")[2]
+    start = place.lower().find(host.lower())
+    return place[start : start + len(host)] if start >= 0 else host
+
+
+def _name(what: str, shown: str, text: str) -> str:
+    if text.startswith("-") or not text.isprintable() or any(character.isspace() for character in text):
+        raise ConfigurationError(
+            f"link {shown!r}: expected a {what} without spaces and control characters that does not begin with a dash"
+        )
+    return text
+
+
+def _command(shown: str, query: str) -> tuple[str, ...]:
+    """Return the words of `?command=`, which is without the subcommand `worker`."""
+    if not query:
+        return DEFAULT_COMMAND
+    given = parse_qsl(query, keep_blank_values=True)
+    unknown = [name for name, _value in given if name != "command"]
+    if unknown or len(given) != 1:
+        wrong = f"got {unknown[0]!r}{did_you_mean(unknown[0], ['command'])}" if unknown else f"got {len(given)} of them"
+        raise ConfigurationError(f"link {shown!r}: expected one parameter after ?, command=COMMAND; {wrong}")
+    try:
+        words = shlex.split(given[0][1])
+    except ValueError as error:
+        raise ConfigurationError(f"link {shown!r}: command= cannot be split into words: {error}") from None
+    if not words or not all(word.isprintable() for word in words) or words[0].startswith("-"):
+        raise ConfigurationError(
+            f"link {shown!r}: command= expects how to start playstream on the host, such as /opt/ps/bin/playstream"
+        )
+    return tuple(words)
+
+
+def _on_path(kind: str, words: list[str]) -> list[str]:
+    """Check that the program of a link exists.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    if shutil.which(words[0]) is None:
+        hint = "install OpenSSH's client" if kind == "ssh" else "check its name, or install it"
+        raise ConfigurationError(f"link {kind}: the program {words[0]!r} was not found on this host's PATH: {hint}")
+    return words
+
+
+_KINDS: dict[str, Callable[[str, str], Link | None]] = {"local": _find_local, "exec": _find_exec, "ssh": _find_ssh}
+"""Makes the link of a scheme from the whole URL and from what follows the colon."""
