@@ -77,7 +77,8 @@ def children(pid: int | None = None) -> list[int]:
         OSError: that one has ended.
     """
     pid = pid or os.getpid()
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(word) for thread in threads for word in (thread / "children").read_text().split()]
 
 
 def guards_of(pid: int | None = None) -> list[int]:

@@ -60,6 +60,11 @@ class Sshd:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    @property
+    def pid(self) -> int:
+        """The process that listens."""
+        return self._server.pid
+
     def close(self) -> None:
         """Stop the server."""
         self._server.terminate()

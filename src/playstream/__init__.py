@@ -40,9 +40,11 @@ _PLACES = {
     "playstream.interface.run_code": ("RunCode",),
     "playstream.interface.running": ("init_runner", "run", "run_async"),
     "playstream.pipeline.errors": (
+        "AuthenticationFailed",
         "CallbackError",
         "ConfigurationError",
         "ExecutableNotFound",
+        "HostKeyRejected",
         "IncompleteStream",
         "IsolationError",
         "JobError",
@@ -55,8 +57,10 @@ _PLACES = {
         "RemoteProtocolError",
         "SilentPeer",
         "StoreError",
+        "UnreachableHost",
         "UnsafePath",
         "WorkerError",
+        "WorkerNotFound",
     ),
     "playstream.process.task_results": ("ItemResult", "TaskResult", "TaskResults"),
 }

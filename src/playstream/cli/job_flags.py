@@ -289,6 +289,7 @@ _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for i
 _KEPT = ("results", (*RESULTS, *SUMMARY, *STORE))
 _STANDALONE: Groups = (
     ("Ansible options", (*LIKE_ANSIBLE, *VERBOSITY)),
+    ("another host", ON),
     ("passwords", ASKING),
     ("results", (*STANDALONE, *SUMMARY, *EVENTS)),
     _ISOLATED,

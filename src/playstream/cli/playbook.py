@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from playstream.cli.link_options import link_options
 from playstream.cli.local_run import run_here
 from playstream.cli.parser import Parser
 from playstream.cli.standalone import standalone_options
@@ -20,7 +21,7 @@ def set_up(parser: Parser) -> None:
     parser.description = (
         "Run a playbook file in its own directory, with the ansible.cfg and roles found there. Several files are run "
         "one after another, in the directory of the first one, until one fails. The exit status is Ansible's, or 254 "
-        "if the job was canceled."
+        "if the job was canceled. With --on, the directory of the first file is sent."
     )
     parser.add_argument(
         "playbook",
@@ -42,7 +43,7 @@ def run(flags: argparse.Namespace) -> int:
     directory = os.path.dirname(paths[0])
     options = standalone_options(flags)
     names = [_name_in(directory, given, path) for given, path in zip(flags.playbook, paths, strict=True)]
-    options |= {"playbook": names, "project_dir": directory}
+    options |= {"playbook": names, "project_dir": directory, **link_options(flags)}
     return run_here(flags, options)
 
 

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from playstream.interface.running import init_runner as init_runner
     from playstream.interface.running import run as run
     from playstream.interface.running import run_async as run_async
+    from playstream.pipeline.errors import AuthenticationFailed as AuthenticationFailed
     from playstream.pipeline.errors import CallbackError as CallbackError
     from playstream.pipeline.errors import ConfigurationError as ConfigurationError
     from playstream.pipeline.errors import ExecutableNotFound as ExecutableNotFound
+    from playstream.pipeline.errors import HostKeyRejected as HostKeyRejected
     from playstream.pipeline.errors import IncompleteStream as IncompleteStream
     from playstream.pipeline.errors import IsolationError as IsolationError
     from playstream.pipeline.errors import JobError as JobError
@@ -43,8 +45,10 @@ if TYPE_CHECKING:
     from playstream.pipeline.errors import RemoteProtocolError as RemoteProtocolError
     from playstream.pipeline.errors import SilentPeer as SilentPeer
     from playstream.pipeline.errors import StoreError as StoreError
+    from playstream.pipeline.errors import UnreachableHost as UnreachableHost
     from playstream.pipeline.errors import UnsafePath as UnsafePath
     from playstream.pipeline.errors import WorkerError as WorkerError
+    from playstream.pipeline.errors import WorkerNotFound as WorkerNotFound
     from playstream.process.task_results import ItemResult as ItemResult
     from playstream.process.task_results import TaskResult as TaskResult
     from playstream.process.task_results import TaskResults as TaskResults

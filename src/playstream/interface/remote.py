@@ -17,6 +17,7 @@ from playstream.interface.watched_run import Drive, RecordSource, WatchedRun
 from playstream.links.exchange import Exchange
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.liveness import seconds_of
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.options import JobOptions
@@ -26,7 +27,7 @@ from playstream.transmit import Transmitter
 if TYPE_CHECKING:
     from playstream.links import Link
 
-_OF_STAGES = ("streamer", "_input", "_output", "hold", "max_job_seconds")
+_OF_STAGES = ("_input", "_output", "hold", "max_job_seconds")
 """Options of single stages that make no sense for a run over a link."""
 
 
@@ -51,6 +52,8 @@ def make_remote_runner(options: Mapping[str, Any], link: Link, cancellation: Can
     expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
+    for name in ("keepalive_seconds", "liveness_seconds"):
+        seconds_of(given, name, 0.0)
     config = RunnerConfig(given.get("private_data_dir"), **select_options(given, JobOptions))
     transmitter = Transmitter(
         {**given, **config.job_options},

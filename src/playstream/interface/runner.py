@@ -60,11 +60,15 @@ def make_runner(
         cancellation: requests the end of the job; None for only the runner's own.
         user_terminal: the terminal whose keys go to the job, and whose size the job's has; None for none.
     """
+    on = check_options({"on": options.get("on")}, RunOptions, "run").get("on")
+    refuse_empty({"on": on}, RunOptions)
     if options.get("streamer"):
+        if on is not None:
+            raise ConfigurationError("on: cannot be combined with streamer, which runs a single stage here")
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
 
         return init_stage(options)
-    on, options = options.get("on"), {name: value for name, value in options.items() if name != "on"}
+    options = {name: value for name, value in options.items() if name != "on"}
     if on is not None:
         from playstream.links import find_link  # noqa: PLC0415 - as above
 

@@ -107,7 +107,7 @@ class Exchange:
             raise self._defect
         if self._send_error is not None and not self._is_consequence(self._send_error):
             return self._send_error
-        return None if error is None else opened.explain(error)
+        return None if error is None else opened.explain(error, answered=self._taker.answered)
 
     def _send(self, connection: Connection, opened: OpenLink) -> None:
         """Send the job, and then wait for the end of the link or a request to cancel the job."""
@@ -146,6 +146,8 @@ class _Taker:
         self._name = name
         self._mailbox = mailbox
         self._hello: Hello | None = None
+        self.answered = False
+        """Whether anything of a stream has arrived."""
         self.has_ended = False
         """Whether a terminal status has arrived."""
 
@@ -155,6 +157,7 @@ class _Taker:
         Raises:
             PlaystreamError: nobody takes them any more.
         """
+        self.answered = self.answered or not isinstance(record, Noise)
         if isinstance(record, Hello):
             self._hello = record
             _logger.debug("%s: %s", self._name, record)

@@ -21,11 +21,12 @@ class OpenLink(Protocol):
         After that nobody reads what is written, so that a thread that writes to the link or waits for it returns.
         """
 
-    def explain(self, error: PlaystreamError) -> PlaystreamError:
+    def explain(self, error: PlaystreamError, *, answered: bool) -> PlaystreamError:
         """Return why the link ended, after `end`; the error itself if it says all that is known.
 
         Args:
             error: what the end of the stream, or its content, looks like on this side.
+            answered: whether the worker has sent anything.
         """
 
     def close(self) -> None:

@@ -33,12 +33,21 @@ class Ended:
         name: the name of the link.
         code: its exit status, or the negative number of the signal that ended it; None if this side ended it.
         messages: the last lines of its standard error.
+        answered: whether the worker has sent anything.
     """
 
-    def __init__(self, name: str, code: int | None, messages: Sequence[str]) -> None:
+    def __init__(self, name: str, code: int | None, messages: Sequence[str], *, answered: bool) -> None:
         self.name = name
         self.code = code
         self.messages = messages
+        self.answered = answered
+
+    @property
+    def how(self) -> str:
+        """How it ended, for messages."""
+        if self.code is None:
+            return "did not end by itself"
+        return f"ended with exit status {self.code}" if self.code >= 0 else f"was ended by signal {-self.code}"
 
     @property
     def last_message(self) -> str:
@@ -120,10 +129,10 @@ class _OpenProgram:
             break
         self._listener.join(_LOG_SECONDS)
 
-    def explain(self, error: PlaystreamError) -> PlaystreamError:
+    def explain(self, error: PlaystreamError, *, answered: bool) -> PlaystreamError:
         """Return why the link ended; see OpenLink."""
         code = None if self._ended_here else self._process.returncode
-        return self._explain(Ended(self._name, code, tuple(self._messages)), error)
+        return self._explain(Ended(self._name, code, tuple(self._messages), answered=answered), error)
 
     def close(self) -> None:
         """Close the pipes."""
@@ -147,12 +156,17 @@ def _keyboard_signals_blocked() -> Iterator[None]:
 
 def explain_program(ended: Ended, error: PlaystreamError) -> PlaystreamError:
     """Explain the end of any program."""
-    if not isinstance(error, IncompleteStream) or ended.code is None:
+    if not isinstance(error, IncompleteStream):
         return error
+    if ended.answered:
+        return type(error)(f"link {ended.name}: the program {ended.how}{ended.last_message}. {error}")
+    start = f"link {ended.name}: no worker answered, and the program {ended.how}{ended.last_message}"
     if ended.code in {126, 127}:
         return WorkerNotFound(
-            f"link {ended.name}: the program ended with exit status {ended.code}, which means that it, or the worker "
-            f"that it should start, was not found or cannot be executed{ended.last_message}"
+            f"{start}. This exit status means that a program was not found or cannot be executed; at the other end "
+            "that is probably playstream: give its whole path"
         )
-    how = f"exit status {ended.code}" if ended.code >= 0 else f"signal {-ended.code}"
-    return type(error)(f"link {ended.name}: the program ended with {how}{ended.last_message}. {error}")
+    foreign = f". This side {foreign}" if (foreign := str(error)).startswith("received") else ""
+    return type(error)(
+        f"{start}{foreign}. The command should start playstream worker, and connect its standard input and output"
+    )

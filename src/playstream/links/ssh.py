@@ -104,15 +104,20 @@ def explain_ssh(address: SshAddress, ended: Ended, error: PlaystreamError) -> Pl
         for pattern, make in _REASONS:
             if re.search(pattern, text):
                 return make(address, ended)
-        return type(error)(f"{address.name}: ssh ended with exit status {_SSH_FAILED}{ended.last_message}. {error}")
+        return type(error)(f"{address.name}: ssh {ended.how}{ended.last_message}. {error}")
     if ended.code == 127 and _MISSING in text:
         searched = text.partition(_MISSING)[2].splitlines()[0]
         return WorkerNotFound(
             f"{address.name}: {address.command[0]!r} was not found there. The PATH of a command over ssh is "
             f"{searched}. Give its whole path, {address.name}?command=/path/to/playstream, or install playstream there"
         )
-    if ended.code == 126:
+    if ended.code in {126, 127} and not ended.answered:
         return WorkerNotFound(f"{address.name}: {address.command[0]!r} cannot be executed there{ended.last_message}")
+    if not ended.answered and (foreign := str(error)).startswith("received"):
+        return type(error)(
+            f"{address.name}: the host printed text but started no worker{ended.last_message}. A start-up file of the "
+            f"shell there, such as ~/.bashrc, or a forced command probably ended first. This side {foreign}"
+        )
     return explain_program(ended, error)
 
 

@@ -87,12 +87,12 @@ def parse_ssh(url: str) -> SshAddress:
         raise ConfigurationError(
             f"link {shown!r}: expected no password in the URL, which others can read. Use a key, or let ssh ask for it"
         )
+    if not parts.hostname:
+        raise ConfigurationError(f"link {shown!r}: expected ssh://[USER@]HOST[:PORT], got no host")
     if parts.path not in {"", "/"} or parts.fragment:
         raise ConfigurationError(f"link {shown!r}: expected nothing after the host but ?command=COMMAND")
     user = None if parts.username is None else _name("user", shown, unquote(parts.username))
-    host = _name("host", shown, unquote(parts.hostname or "")) if parts.hostname else ""
-    if not host:
-        raise ConfigurationError(f"link {shown!r}: expected ssh://[USER@]HOST[:PORT], got no host")
+    host = _name("host", shown, unquote(parts.hostname))
     if port == 0:
         raise ConfigurationError(f"link {shown!r}: expected a port from 1 to 65535, got 0")
     return SshAddress(_host_as_written(parts, host), user, port, _command(shown, parts.query))
@@ -126,7 +126,7 @@ def _command(shown: str, query: str) -> tuple[str, ...]:
         words = shlex.split(given[0][1])
     except ValueError as error:
         raise ConfigurationError(f"link {shown!r}: command= cannot be split into words: {error}") from None
-    if not words or not all(word.isprintable() for word in words) or words[0].startswith("-"):
+    if not words or not given[0][1].isprintable() or words[0].startswith("-"):
         raise ConfigurationError(
             f"link {shown!r}: command= expects how to start playstream on the host, such as /opt/ps/bin/playstream"
         )

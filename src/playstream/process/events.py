@@ -76,7 +76,7 @@ def _read(record: Event) -> tuple[dict[str, Any], bool]:
         raise _not_json(record, f"no value at character {error.value}") from None
     if type(event) is not dict or end != len(text):
         raise RemoteProtocolError(f"event {record.counter}: expected one object, got {record.json[:_SHOWN]!r}")
-    if is_fit and any(half in record.json for half in _HALVES):
+    if is_fit and b"\\u" in record.json and any(half in record.json for half in _HALVES):
         is_fit = is_json(event)
     return event, is_fit
 

@@ -16,13 +16,15 @@ from playstream.pipeline.protocol import Failure, Job, Record
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.pack import pack
 from playstream.pipeline.tree.readable import check_readable
+from playstream.transmit.project import job_below, project_options, records_below
 
 
 class Transmitter:
     """One job on its way to a worker.
 
     Args:
-        options: what to run, as for `make_job`. Without `private_data_dir` there is no tree to send.
+        options: what to run, as for `make_job`. Without `private_data_dir` the tree is that of `project_dir`, and
+            without both there is none to send.
         exclude: patterns in gitignore syntax of files that are not sent, in addition to `.playstreamignore` and
             `artifacts/`.
         only_arguments: send no tree; the worker has its own private data directory.
@@ -38,17 +40,24 @@ class Transmitter:
         exclude: Sequence[str] = (),
         only_arguments: bool = False,
     ) -> None:
+        self._is_project = not only_arguments and "private_data_dir" not in options and "project_dir" in options
+        if self._is_project:
+            options = project_options(options)
         given = None if only_arguments else options.get("private_data_dir")
-        self.job = make_job(options, Delivery.ARGUMENTS if given is None else Delivery.TREE)
+        delivery = Delivery.ARGUMENTS if given is None else Delivery.TREE
+        self.job = make_job(options, delivery, has_env=not self._is_project)
         self._tree: tuple[Path, Ignore] | None = None
         if given is not None:
             directory = Path(given)
             # The files in env/ that playstream reads are sent in the job, never as files on the worker's disk.
-            own = [f"/env/{name}" for name in ENV_FILES] if (directory / "env").exists() else []
+            has_env = not self._is_project and (directory / "env").exists()
+            own = [f"/env/{name}" for name in ENV_FILES] if has_env else []
             ignore = Ignore.for_directory(directory, [*exclude, *own])
             check_readable(directory, ignore)
             check_sent(self.job, directory, ignore)
             self._tree = directory, ignore
+        if self._is_project:
+            self.job = job_below(self.job)
 
     def records(self) -> Iterator[Record]:
         """Yield the job, then its tree.
@@ -60,8 +69,9 @@ class Transmitter:
         if self._tree is None:
             return
         directory, ignore = self._tree
+        packed = pack(directory, ignore=ignore)
         try:
-            yield from pack(directory, ignore=ignore)
+            yield from records_below(packed) if self._is_project else packed
         except PlaystreamError as error:
             yield Failure(type(error).__name__, str(error))
             raise

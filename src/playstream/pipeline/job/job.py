@@ -38,7 +38,12 @@ _T = TypeVar("_T")
 
 
 def make_job(
-    options: Mapping[str, Any], delivery: Delivery, *, command: Sequence[str] = (), from_elsewhere: bool = False
+    options: Mapping[str, Any],
+    delivery: Delivery,
+    *,
+    command: Sequence[str] = (),
+    from_elsewhere: bool = False,
+    has_env: bool = True,
 ) -> Job:
     """Make a Job from a caller's options and the private data directory.
 
@@ -49,6 +54,7 @@ def make_job(
         delivery: how the directory gets to where the job runs.
         command: a whole command line.
         from_elsewhere: whether another host has sent the options, where warnings about them belong.
+        has_env: whether the directory has files of playstream: those of `env/`, and `args`.
 
     Raises:
         ConfigurationError: the job cannot run as requested; the message names the argument, or the file and line.
@@ -60,7 +66,7 @@ def make_job(
     texts, extravars = split_extravars("extravars", read_extravars(options.get("extravars", ()), directory or "."))
     files = inputs.EnvFiles()
     command = tuple(command)
-    if directory is not None:
+    if directory is not None and has_env:
         files = inputs.read_env_files(directory)
         command = command or inputs.read_command_file(directory)
     if not from_elsewhere:
