@@ -17,11 +17,13 @@ E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe te
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
 STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
+# Jobs on other hosts by one command: over ssh and other programs, and what is at the other end.
+LINKS_TESTS := tests/links
 FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 
-.PHONY: help demo test test-e2e test-compat test-stress test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -70,7 +72,7 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
-	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS))
+	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS))
 
 test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh, encrypted, in containers, on a terminal, the examples
 	$(BIN)/python -m compileall -q src
@@ -83,6 +85,10 @@ test-compat: $(VENV)/installed packages  ## The same as ansible-runner, beside i
 test-stress: $(VENV)/installed packages  ## Hostile input, faults, load, and where secrets are left
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(STRESS_TESTS)
+
+test-links: $(VENV)/installed packages  ## Jobs on other hosts: every link, and how each can fail
+	$(BIN)/python -m compileall -q src
+	$(PYTEST) $(LINKS_TESTS)
 
 test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
 	$(BIN)/python -m compileall -q src
