@@ -31,6 +31,8 @@ from playstream.pipeline.protocol import (
     Log,
     LogLevel,
     Noise,
+    Ping,
+    Pong,
     Receiver,
     Record,
     Sender,
@@ -164,6 +166,20 @@ VECTORS: dict[str, tuple[str, Direction, Callable[[], bytes]]] = {
         "a job, and later its cancellation",
         Direction.JOB,
         lambda: b"".join(pieces(Direction.JOB, [Job("demo"), Heartbeat(), Cancel("SIGINT")])),
+    ),
+    "job-ping": (
+        "minor version 1: pings before and after a job",
+        Direction.JOB,
+        lambda: b"".join(
+            pieces(
+                Direction.JOB, [Ping(1), Ping(2**64 - 1, bytes(300)), Job("demo"), Ping(3, b"\xff"), Cancel("SIGINT")]
+            )
+        ),
+    ),
+    "result-pong": (
+        "minor version 1: a Hello and answers to pings",
+        Direction.RESULT,
+        lambda: b"".join(pieces(Direction.RESULT, [HELLO, Pong(1), RUNNING, Pong(3), DONE])),
     ),
     "job-failure": ("transmit failed", Direction.JOB, lambda: b"".join(pieces(Direction.JOB, FAILURE))),
     "result": (

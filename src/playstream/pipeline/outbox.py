@@ -16,7 +16,7 @@ from playstream.pipeline.errors import LinkError, PlaystreamError, SilentPeer, a
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
-from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Record, Sender, TreeEnd
+from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Ping, Record, Sender, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class _Native:
         if not self._is_job:
             return (record,)
         contents = self._sender.collect(record)
-        if isinstance(record, (TreeEnd, Heartbeat, Cancel)) or (isinstance(record, Job) and not record.tree):
+        if isinstance(record, (TreeEnd, Heartbeat, Cancel, Ping)) or (isinstance(record, Job) and not record.tree):
             contents += self._sender.take_pending()
         return contents
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from playstream._version import __version__
 from playstream.pipeline.limits import Limits
-from playstream.pipeline.protocol import Cancel, Hello
+from playstream.pipeline.protocol import Cancel, Hello, Ping
 from playstream.pipeline.protocol.frames import MINOR
 
-_KNOWN = (Cancel,)
-"""Records that may arrive after the job. The job itself is not in question."""
+_KNOWN = (Cancel, Ping)
+"""Records of the job direction that a sender uses only if they are known."""
 _MAX_LINE = 512
 """Bytes of a program that are read to find its interpreter; the kernel reads 256."""
 _INTERPRETER = re.compile(rb"#!\s*(\S+)(?:\s+(\S+))?")

@@ -30,6 +30,8 @@ from playstream.pipeline.protocol import (
     Log,
     LogLevel,
     Noise,
+    Ping,
+    Pong,
     Receiver,
     Record,
     TreeEnd,
@@ -80,7 +82,7 @@ class Intake:
     Args:
         fd: the link.
         target: the directory to unpack the tree into.
-        emit: takes Log records for the other side.
+        emit: takes Log and Pong records for the other side.
         heard: called with the dialect of the other side, in another thread.
         liveness_seconds: silence after which the other side counts as lost; 0 for never.
         limits: limits of the stream.
@@ -202,6 +204,8 @@ class Intake:
             self.cancel_reason = record.reason
         elif isinstance(record, Failure):
             raise WorkerError(f"transmit failed, so there is no job to run: {record.message}")
+        elif isinstance(record, Ping):
+            self._emit(Pong(record.number))
         elif isinstance(record, Log):
             self._emit(record)
 

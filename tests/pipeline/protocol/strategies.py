@@ -22,13 +22,15 @@ from playstream.pipeline.protocol import (
     Job,
     Log,
     LogLevel,
+    Ping,
+    Pong,
     Record,
     Status,
     StatusName,
     TreeEnd,
     frames,
 )
-from playstream.pipeline.protocol.order import TABLE, Direction, Order
+from playstream.pipeline.protocol.order import ALWAYS, TABLE, Direction, Order
 from tests.pipeline.protocol.wire import record_bytes
 
 # Low surrogates stand for the undecodable bytes of a file name. High ones are left out: JSON joins a high and a low
@@ -88,9 +90,10 @@ ENTRIES = st.builds(
     target=st.binary(max_size=30),
 )
 RECORDS: dict[type[Any], SearchStrategy[Any]] = {
-    **{cls: _json_records(cls) for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End, Hello)},
+    **{cls: _json_records(cls) for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End, Hello, Pong)},
     FileEntry: ENTRIES,
     FileData: st.binary(max_size=600).map(FileData),
+    Ping: st.builds(Ping, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
     Event: st.builds(Event, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
 }
 
@@ -104,7 +107,7 @@ def streams(draw: DrawFn, direction: Direction, max_size: int = 12) -> list[Reco
     while len(records) < wanted or End not in TABLE[direction][order.state]:
         allowed = [cls for cls in TABLE[direction][order.state] if cls is not End]
         if len(records) < wanted:
-            allowed += [Log, Heartbeat]
+            allowed += sorted(ALWAYS[direction], key=str)
         else:
             allowed = [cls for cls in allowed if TABLE[direction][order.state][cls] is not order.state]
         if not allowed:

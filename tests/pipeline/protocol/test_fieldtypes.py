@@ -18,6 +18,7 @@ from playstream.pipeline.protocol import (
     Job,
     Log,
     LogLevel,
+    Pong,
     Status,
     StatusName,
     TreeEnd,
@@ -34,6 +35,7 @@ KINDS: dict[type[Any], codec.Kind] = {
     Failure: codec.Kind.FAILURE,
     End: codec.Kind.END,
     Hello: codec.Kind.HELLO,
+    Pong: codec.Kind.PONG,
 }
 MINIMAL: dict[type[Any], dict[str, Any]] = {
     Job: {"ident": "a"},
@@ -45,6 +47,7 @@ MINIMAL: dict[type[Any], dict[str, Any]] = {
     Failure: {"error": "", "message": ""},
     End: {"records": 0, "events": 0, "digest": "00" * 32},
     Hello: {"minor": 1, "version": ""},
+    Pong: {"number": 1},
 }
 WRONG: dict[str, list[Any]] = {
     "str": [1, None, True, [], {}],

@@ -20,13 +20,15 @@ from playstream.pipeline.protocol import (
     Job,
     Log,
     LogLevel,
+    Ping,
+    Pong,
     Record,
     Sender,
     Status,
     StatusName,
     TreeEnd,
 )
-from playstream.pipeline.protocol.order import TABLE, Direction, Order, State
+from playstream.pipeline.protocol.order import ALWAYS, TABLE, Direction, Order, State
 from tests.pipeline.protocol.wire import RawStream, take
 
 SAMPLES: dict[type, list[Record]] = {
@@ -40,6 +42,8 @@ SAMPLES: dict[type, list[Record]] = {
     Heartbeat: [Heartbeat()],
     Cancel: [Cancel("")],
     Hello: [Hello(1, "")],
+    Ping: [Ping(1), Ping(1, b"x")],
+    Pong: [Pong(1)],
     Failure: [Failure("LinkError", "")],
 }
 """Each kind but End, which a Sender makes itself, in each variety that the table tells apart."""
@@ -56,7 +60,7 @@ STEPS = [
 
 def next_state(direction: Direction, state: State, record: Record) -> State | None:
     """What the table says, with the two rules that it leaves to its text."""
-    if isinstance(record, (Log, Heartbeat)):
+    if type(record) in ALWAYS[direction]:
         return state
     following = TABLE[direction][state].get(type(record))
     if following is not None and isinstance(record, Job) and record.tree:
@@ -186,5 +190,6 @@ def test_stages_in_the_wrong_order_are_told_so(direction: Direction, record: Rec
 
 def test_every_kind_of_record_has_a_sample() -> None:
     named = {cls for states in TABLE.values() for allowed in states.values() for cls in allowed}
-    assert named | {Log, Heartbeat} == {*SAMPLES, End}
+    named |= ALWAYS[Direction.JOB] | ALWAYS[Direction.RESULT]
+    assert named == {*SAMPLES, End}
     assert Order(Direction.JOB, receiving=True).state is State.START

@@ -20,12 +20,13 @@ from playstream.pipeline.protocol import (
     FileType,
     Job,
     LogLevel,
+    Ping,
     StatusName,
     codec,
     compression,
     frames,
 )
-from playstream.pipeline.protocol.order import TABLE, Direction, Order, State
+from playstream.pipeline.protocol.order import ALWAYS, TABLE, Direction, Order, State
 from playstream.pipeline.protocol.record_reader import MAX_IDLE
 from tests.pipeline.protocol import page
 from tests.pipeline.protocol.strategies import RECORDS
@@ -46,7 +47,7 @@ TYPES = {
     "LogLevel": "level",
 }
 NUMBERS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i64": "q"}
-BINARY: tuple[type[Any], ...] = (Event, FileEntry, FileData)
+BINARY: tuple[type[Any], ...] = (Event, FileEntry, FileData, Ping)
 NUMBER_OF = {cls: codec.Kind[re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()] for cls in RECORDS}
 
 
@@ -90,7 +91,8 @@ def test_kinds() -> None:
     expected = []
     for cls in sorted(RECORDS, key=NUMBER_OF.__getitem__):
         ignorable = NUMBER_OF[cls] in codec._IGNORABLE_KINDS
-        places = [name.value for name in Direction if any(cls in allowed for allowed in TABLE[name].values())]
+        tables = {name: (*TABLE[name].values(), ALWAYS[name]) for name in Direction}
+        places = [name.value for name in Direction if any(cls in allowed for allowed in tables[name])]
         where = "both" if len(places) != 1 else places[0]
         encoding = "binary" if cls in BINARY else "JSON"
         expected.append([str(int(NUMBER_OF[cls])), cls.__name__, encoding, "yes" if ignorable else "no", where])

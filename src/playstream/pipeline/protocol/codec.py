@@ -27,6 +27,8 @@ from playstream.pipeline.protocol.records import (
     Hello,
     Job,
     Log,
+    Ping,
+    Pong,
     Record,
     Status,
     TreeEnd,
@@ -48,6 +50,8 @@ class Kind(IntEnum):
     FAILURE = 10
     END = 11
     HELLO = 12
+    PING = 13
+    PONG = 14
 
 
 IGNORABLE = 0x01
@@ -55,6 +59,7 @@ IGNORABLE = 0x01
 
 RECORD = struct.Struct("<BBI")
 _EVENT = struct.Struct("<Q")
+_PING = struct.Struct("<Q")
 _ENTRY = struct.Struct("<BHqQIHH")
 
 MAX_RECORD = DEFAULT_LIMITS.max_record_bytes
@@ -73,9 +78,10 @@ _JSON_KINDS: dict[Kind, type] = {
     Kind.FAILURE: Failure,
     Kind.END: End,
     Kind.HELLO: Hello,
+    Kind.PONG: Pong,
 }
 _KIND_OF: dict[type, Kind] = {cls: kind for kind, cls in _JSON_KINDS.items()}
-_IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT, Kind.HELLO}
+_IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT, Kind.HELLO, Kind.PING, Kind.PONG}
 _MESSAGE_KINDS = frozenset(_JSON_KINDS) - {Kind.JOB}
 _MAX_SIZE = (1 << 32) - 1
 """The largest number in the size field of a record's header."""
@@ -95,6 +101,8 @@ def encode(record: Record) -> bytes:
         return _encode_entry(record)
     if type(record) is Event:
         return _encode_event(record)
+    if type(record) is Ping:
+        return _encode_ping(record)
     kind = _KIND_OF[type(record)]
     payload = fieldtypes.encode_fields(record)
     return _header(kind, len(payload)) + payload
@@ -113,6 +121,14 @@ def _encode_event(event: Event) -> bytes:
     except struct.error as error:
         raise LocalProtocolError(f"an event with counter {event.counter} cannot be sent: {error}") from None
     return _header(Kind.EVENT, _EVENT.size + len(event.json)) + counter + event.json
+
+
+def _encode_ping(ping: Ping) -> bytes:
+    try:
+        number = _PING.pack(ping.number)
+    except struct.error as error:
+        raise LocalProtocolError(f"{ping!r} cannot be sent: {error}") from None
+    return _header(Kind.PING, _PING.size + len(ping.padding)) + number + ping.padding
 
 
 def _encode_entry(entry: FileEntry) -> bytes:
@@ -135,6 +151,8 @@ def _encode_entry(entry: FileEntry) -> bytes:
 def _limit(kind: int, max_record: int) -> int:
     if kind == Kind.FILE_DATA:
         return MAX_CONTENT
+    if kind == Kind.PING:
+        return _PING.size + MAX_CONTENT
     return min(max_record, MAX_MESSAGE) if kind in _MESSAGE_KINDS else max_record
 
 
@@ -146,7 +164,7 @@ def size_limits(max_record: int) -> dict[int, int]:
 def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
     """Return the error for a record whose header announces too many bytes."""
     what = f"a record of kind {kind} announces {size} bytes"
-    if kind in _MESSAGE_KINDS or kind == Kind.FILE_DATA:
+    if kind in _MESSAGE_KINDS or kind in {Kind.FILE_DATA, Kind.PING}:
         return RemoteProtocolError(f"{what}: at most {limit} are accepted. The sender is broken or hostile")
     return exceeded(what, limit, "max_record_bytes")
 
@@ -183,6 +201,12 @@ def _decode_event(payload: bytes) -> Event:
     return decode_event(payload, 0, len(payload))
 
 
+def _decode_ping(payload: bytes) -> Ping:
+    if len(payload) < _PING.size:
+        raise RemoteProtocolError(f"a ping of {len(payload)} bytes is too short to hold its number")
+    return Ping(_PING.unpack_from(payload)[0], payload[_PING.size :])
+
+
 def _decode_entry(payload: bytes) -> FileEntry:
     if len(payload) < _ENTRY.size:
         raise RemoteProtocolError(f"a file entry of {len(payload)} bytes is too short for its fixed fields")
@@ -200,5 +224,6 @@ _DECODERS: dict[int, Callable[[bytes], Record]] = {
     Kind.FILE_DATA: FileData,
     Kind.FILE_ENTRY: _decode_entry,
     Kind.EVENT: _decode_event,
+    Kind.PING: _decode_ping,
     **{kind: partial(fieldtypes.decode_fields, cls) for kind, cls in _JSON_KINDS.items()},
 }

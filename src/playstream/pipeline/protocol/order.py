@@ -19,6 +19,8 @@ from playstream.pipeline.protocol.records import (
     Hello,
     Job,
     Log,
+    Ping,
+    Pong,
     Record,
     Status,
     TreeEnd,
@@ -70,9 +72,12 @@ TABLE: dict[Direction, dict[State, dict[type, State]]] = {
     },
 }
 """(direction, state, record) to the next state. A Job with a tree leads to TREE and a terminal Status to FINISHED
-instead; Log and Heartbeat may come in every state but CLOSED and change nothing."""
+instead; the records of ALWAYS may come in every state but CLOSED and change nothing."""
 
-_ALWAYS = frozenset((Log, Heartbeat))
+ALWAYS: dict[Direction, frozenset[type]] = {
+    Direction.JOB: frozenset((Log, Heartbeat, Ping)),
+    Direction.RESULT: frozenset((Log, Heartbeat, Pong)),
+}
 
 _HINTS: dict[tuple[Direction, type], str] = {
     (Direction.RESULT, Job): "expected results, got a job: this is the output of `playstream transmit`; "
@@ -105,7 +110,7 @@ class Order:
         kind = type(record)
         state = self._next.get(kind)
         if state is None:
-            if self.state is State.CLOSED or kind not in _ALWAYS:
+            if self.state is State.CLOSED or kind not in ALWAYS[self.direction]:
                 raise self._error(self._explain(record))
             return
         if isinstance(record, Event):

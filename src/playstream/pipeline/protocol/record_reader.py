@@ -10,7 +10,7 @@ from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import codec
 from playstream.pipeline.protocol.frame_reader import Frame
 from playstream.pipeline.protocol.order import Direction, Order, State
-from playstream.pipeline.protocol.records import End, FileData, FileEntry, Log, Record
+from playstream.pipeline.protocol.records import End, FileData, FileEntry, Log, Ping, Record
 
 
 class NeedData(Enum):
@@ -155,7 +155,9 @@ class RecordReader:
 
 
 def _has_content(record: Record | None) -> bool:
-    """Return whether a record other than an event has content: a file, its data, or a message."""
+    """Return whether a record other than an event has content: a file, its data, a message, or padding."""
     if isinstance(record, FileData):
         return bool(record.data)
+    if isinstance(record, Ping):
+        return bool(record.padding)
     return isinstance(record, FileEntry) or (isinstance(record, Log) and bool(record.message))

@@ -250,6 +250,39 @@ class Hello:
     """The version of the ansible-core that it finds; None if it finds none, or cannot tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A question that the worker answers with a Pong at once, to measure the connection. Since minor version 1."""
+
+    number: int
+    """Comes back in the answer."""
+    padding: bytes = b""
+    """Bytes to send, at most as many as in a FileData."""
+
+    def __repr__(self) -> str:
+        return f"Ping({self.number}, {len(self.padding)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a Ping."""
+
+    number: int
+
+
 Record: TypeAlias = (
-    Job | Status | Event | FileEntry | FileData | TreeEnd | Log | Heartbeat | Cancel | Failure | End | Hello
+    Job
+    | Status
+    | Event
+    | FileEntry
+    | FileData
+    | TreeEnd
+    | Log
+    | Heartbeat
+    | Cancel
+    | Failure
+    | End
+    | Hello
+    | Ping
+    | Pong
 )
