@@ -133,7 +133,7 @@ def test_a_worker_that_reads_rubbish_says_so_on_both_streams(
     assert done.returncode == exit_status
     assert len(done.stderr.splitlines()) == 1
     assert expected in done.stderr.decode()
-    failure, _end = read_records(done.stdout)
+    _hello, failure, _end = read_records(done.stdout)
     assert expected in repr(failure)
     assert stages.leftovers() == []
 

@@ -121,6 +121,7 @@ OF_A_JOB = (
     "binary",
     "hosts",
     "host_pattern",
+    "on",
 )
 
 

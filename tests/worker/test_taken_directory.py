@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.errors import USAGE_EXIT_STATUS, ConfigurationError
-from playstream.pipeline.protocol import End, Failure
+from playstream.pipeline.protocol import End, Failure, Hello
 from playstream.worker.directories import is_system_directory
 from playstream.worker.spool import Spool
 from tests.processes import wait_until
@@ -126,7 +126,8 @@ def test_a_worker_that_is_refused_says_so_in_the_dialect_it_is_spoken_to(
     assert (second.returncode, len(stderr.splitlines())) == (1, 1)
     assert refusal in stderr.decode()
     if dialect == "native":
-        failure, end = read_records(stdout)
+        hello, failure, end = read_records(stdout)
+        assert isinstance(hello, Hello)
         assert isinstance(failure, Failure)
         assert isinstance(end, End)
         assert refusal in failure.message
@@ -145,7 +146,7 @@ def test_a_worker_that_is_refused_and_hears_no_dialect(stages: Stages, tmp_path:
     (tmp_path / "x").write_text("a file")
     done = stages.call("worker", "--private-data-dir", tmp_path / "x", "--delete", stdin=stream)
     assert done.returncode != 0
-    assert [type(record) for record in read_records(done.stdout)] == [Failure, End]
+    assert [type(record) for record in read_records(done.stdout)] == [Hello, Failure, End]
 
 
 def test_of_jobs_that_begin_at_once_one_has_the_directory(tmp_path: Path) -> None:

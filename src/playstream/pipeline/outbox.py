@@ -43,6 +43,7 @@ class Outbox:
         liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
         cancellation: after a request, pending records may still be sent for DELIVERY_SECONDS; None for no limit.
         dialect: the dialect to use if that of the other side is unknown.
+        greeting: makes the first record, which is sent at once; not in ansible-runner's dialect. None for none.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Outbox:
         liveness_seconds: float,
         cancellation: Cancellation | None,
         dialect: Dialect = Dialect.PLAYSTREAM,
+        greeting: Callable[[], Record] | None = None,
     ) -> None:
+        self._greeting = greeting
         self._mailbox = mailbox
         self._direction = direction
         self._dialect = dialect
@@ -78,6 +81,8 @@ class Outbox:
                 self._outgoing = outgoing_in(dialect, self._direction)
                 # The preamble is sent at once, so that a worker answers while the tree is packed.
                 first = list(self._outgoing.flush()) if self._direction is Direction.JOB else []
+                if self._greeting is not None and dialect is Dialect.PLAYSTREAM:
+                    first += self._outgoing.send(self._greeting(), flush=True)
                 self._thread = threading.Thread(
                     target=self._run, args=(self._outgoing, first), name="playstream-outbox", daemon=True
                 )

@@ -90,6 +90,7 @@ class Worker:
             liveness_seconds=options.liveness_seconds,
             cancellation=cancellation,
             dialect=options.dialect,
+            greeting=lambda: make_hello(options.limits, options.max_job_seconds),
         )
 
     def run(self) -> WorkResult:
@@ -121,7 +122,7 @@ class Worker:
         except (PlaystreamError, OSError):
             dialect = detect_dialect(self._input, self._output, self._stops)
             if dialect is not None:
-                self._answer(dialect)
+                self._outbox.start(dialect)
             raise
 
     def _serve(self, spool: Spool) -> WorkResult:
@@ -131,7 +132,7 @@ class Worker:
                 self._input,
                 spool.private_data_dir,
                 self._mailbox.put,
-                self._answer,
+                self._outbox.start,
                 liveness_seconds=self._options.liveness_seconds,
                 limits=self._options.limits,
                 stop=self._stops,
@@ -148,12 +149,6 @@ class Worker:
                 intake.close()
         finally:
             spool.remove()
-
-    def _answer(self, dialect: Dialect) -> None:
-        """Begin to send, in the dialect of the other side."""
-        if dialect is Dialect.PLAYSTREAM:
-            self._mailbox.put(make_hello(self._options.limits, self._options.max_job_seconds))
-        self._outbox.start(dialect)
 
     def _receive(self, intake: Intake) -> Job | None:
         """Receive the whole job. Return None if it was canceled before that."""
