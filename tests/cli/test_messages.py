@@ -200,7 +200,6 @@ def test_the_help_of_run_tells_a_name_from_an_inventory(stages: Stages) -> None:
         ("run DIR -m ping --logfile DIR/nope/log", "--logfile: 'DIR/nope/log' cannot be written"),
         ("transmit DIR -m ping --hold --dialect runner", "--hold: ansible-runner's protocol cannot cancel"),
         ("transmit DIR -m ping --encrypt-to x", "--encrypt-to: expected age1"),
-        ("transmit DIR -m ping --hold --encrypt-to x", "--hold: cannot be combined with --encrypt-to: age holds"),
         ("process DIR --identity nope", "--identity: nope cannot be read: No such file or directory"),
         ("process DIR --max-tree-bytes 0", "--max-tree-bytes: expected an integer of 1 or more"),
         ("worker --max-record-bytes 0", "--max-record-bytes: expected an integer of 1 or more"),

@@ -299,7 +299,7 @@ def test_a_transmission_that_nobody_takes(
     large: dict[str, Any], pipe: Pipe, recipient: str, options: dict[str, Any]
 ) -> None:
     options = {name: recipient if value is ... else value for name, value in options.items()}
-    with pytest.raises(SilentPeer, match=r"canceled by the cancel callback, and the (worker|next stage) did not read"):
+    with pytest.raises(SilentPeer, match=r"canceled by the cancel callback, and the worker did not read"):
         run(streamer="transmit", **large, **options, _output=pipe, cancel_callback=pipe.is_stuck)
 
 
@@ -325,7 +325,7 @@ def test_results_that_nobody_takes(
     job = io.BytesIO()
     run(streamer="transmit", **endless, _output=job)
     options = {"encrypt_to": recipient} if encrypt else {}
-    with pytest.raises(SilentPeer, match=r"canceled by the cancel callback, and the (process|next) stage did not read"):
+    with pytest.raises(SilentPeer, match=r"canceled by the cancel callback, and the process stage did not read"):
         run_worker(job.getvalue(), _output=pipe, cancel_callback=pipe.is_stuck, **options)
     assert marked_processes(tmp_path) == []
 

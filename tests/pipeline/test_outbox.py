@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable, Iterator
 
 import pytest
 
+from playstream.pipeline import outbox as outbox_module
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import LinkError
 from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.io.stdio import OutputLayer
 from playstream.pipeline.outbox import Outbox
-from playstream.pipeline.protocol import FileData, FileEntry, FileType, Job, Noise, Record, TreeEnd
+from playstream.pipeline.protocol import (
+    Event,
+    FileData,
+    FileEntry,
+    FileType,
+    Job,
+    Noise,
+    Record,
+    Status,
+    StatusName,
+    TreeEnd,
+)
 from playstream.pipeline.protocol.order import Direction
+from tests.processes import wait_until
 from tests.stages import read_records
+
+NOW = "2026-11-21T10:00:00+00:00"
 
 TREE: list[Record] = [
     Job("1", tree=True, playbook="site.yml"),
@@ -24,7 +41,7 @@ TREE: list[Record] = [
 ]
 
 
-def send(begin_after: int, monkeypatch: pytest.MonkeyPatch) -> bytes:
+def send(begin_after: int, monkeypatch: pytest.MonkeyPatch, layer: OutputLayer | None = None) -> bytes:
     """Return what is written for TREE if the outbox's thread begins after so many records."""
     reading, writing = os.pipe()
     received: list[bytes] = []
@@ -32,7 +49,9 @@ def send(begin_after: int, monkeypatch: pytest.MonkeyPatch) -> bytes:
     reader.start()
     threads: list[threading.Thread] = []
     mailbox = Mailbox[Record | bytes]()
-    outbox = Outbox(mailbox, writing, Direction.JOB, keepalive_seconds=0, liveness_seconds=0, cancellation=None)
+    outbox = Outbox(
+        mailbox, writing, Direction.JOB, keepalive_seconds=0, liveness_seconds=0, cancellation=None, layer=layer
+    )
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", lambda thread: threads.append(thread))  # noqa: PLW0108 - bound
         outbox.start(Dialect.PLAYSTREAM)
@@ -40,6 +59,8 @@ def send(begin_after: int, monkeypatch: pytest.MonkeyPatch) -> bytes:
         if number == begin_after:
             threads[0].start()
         outbox.send(record, lambda: None)
+    if begin_after == len(TREE):
+        threads[0].start()
     outbox.close()
     assert mailbox.error is None
     os.close(writing)
@@ -54,6 +75,65 @@ def test_a_thread_that_begins_late(monkeypatch: pytest.MonkeyPatch) -> None:
     assert records[: len(TREE)] == TREE
     assert send(len(TREE) - 1, monkeypatch) == at_once
     assert send(7, monkeypatch) == at_once
+    assert send(len(TREE), monkeypatch) == at_once
+
+
+class _Layer:
+    """A layer that keeps what is not flushed, and shows the flushes."""
+
+    def __init__(self, gather_seconds: float) -> None:
+        self.gather_seconds = gather_seconds
+        self.flushes: list[bytes] = []
+        self._kept = b""
+
+    def wrap(self, data: Iterable[bytes], *, flush: bool, last: bool = False) -> Iterator[bytes]:
+        self._kept += b"".join(data)
+        if self._kept and (flush or last):
+            self.flushes.append(self._kept)
+            yield self._kept
+            self._kept = b""
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize(("gather_seconds", "expected"), [(0.0, 3), (3600.0, 1)])
+def test_a_layer_whose_flushes_cost_much_gets_fewer(
+    monkeypatch: pytest.MonkeyPatch, dialect: Dialect, gather_seconds: float, expected: int
+) -> None:
+    monkeypatch.setattr(outbox_module, "GATHER_SECONDS", 0.0)
+    mailbox = Mailbox[Record]()
+    reading, writing = os.pipe()
+    layer = _Layer(gather_seconds)
+    outbox = Outbox(
+        mailbox,
+        writing,
+        Direction.RESULT,
+        keepalive_seconds=0,
+        liveness_seconds=0,
+        cancellation=None,
+        layer=layer,
+    )
+    outbox.start(dialect)
+    records: list[Record] = [Status(StatusName.STARTING, NOW), Status(StatusName.RUNNING, NOW), Event(1, b"{}")]
+    for number, record in enumerate(records, 1):
+        mailbox.put(record)
+        wait_until(lambda: mailbox.empty and (expected == 1 or len(layer.flushes) >= number))  # noqa: B023
+    mailbox.put(Status(StatusName.SUCCESSFUL, NOW, rc=0))
+    outbox.close()
+    os.close(writing)
+    sent = b"".join(iter(lambda: os.read(reading, 1 << 16), b""))
+    os.close(reading)
+    assert mailbox.error is None
+    assert sent == b"".join(layer.flushes)
+    assert len(layer.flushes) == 1 if expected == 1 else len(layer.flushes) >= expected
+
+
+def test_a_layer_gets_at_once_what_has_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link was slower than the packing: the flushes are fewer."""
+    layer = _Layer(0.0)
+    sent = send(len(TREE), monkeypatch, layer)
+    assert len(layer.flushes) == 3, "the preamble, which is sent at once; what has gathered; the end"
+    assert sent == b"".join(layer.flushes)
+    assert read_records(sent, Direction.JOB)[: len(TREE)] == TREE
 
 
 def test_an_error_of_the_system_reaches_the_stage() -> None:

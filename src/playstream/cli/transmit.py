@@ -17,7 +17,6 @@ from playstream.cli.signals import cancel_on_signals
 from playstream.cli.suggestions import suggest_what
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
-from playstream.pipeline.io.encryption import check_hold
 from playstream.pipeline.io.stdio import claim_output, connect
 from playstream.transmit.sending import transmit
 
@@ -60,16 +59,14 @@ def run(flags: argparse.Namespace) -> int:
             "standard output is a terminal, and the stream is not text. Redirect it to a file, or pipe it into a "
             "worker: playstream transmit … | ssh host playstream worker | playstream process …"
         )
-    check_hold(vars(flags))
     show_warnings(flags)
     cancellation = cancel_on_signals() if flags.hold else None
     options = job_options(flags)
     if "roles_path" not in options:
         # On this host Ansible would read it from the environment, which is not sent.
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
-    patience = liveness_seconds(flags)
     warn = partial(print_message, "transmit")
-    with connect(vars(flags), warn, writer=claim_output(), liveness_seconds=patience) as connection:
+    with connect(vars(flags), warn, writer=claim_output()) as connection:
         transmit(
             options,
             connection,
@@ -77,7 +74,7 @@ def run(flags: argparse.Namespace) -> int:
             only_arguments=flags.only_transmit_kwargs,
             dialect=Dialect(flags.dialect),
             keepalive_seconds=keepalive_seconds(flags),
-            liveness_seconds=patience,
+            liveness_seconds=liveness_seconds(flags),
             cancellation=cancellation,
             hold=flags.hold,
         )

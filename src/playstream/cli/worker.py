@@ -59,15 +59,7 @@ def run(flags: argparse.Namespace) -> int:
     output, cancellation = claim_output(), cancel_on_signals()
     with (
         silence_beside(output),
-        connect(
-            vars(flags),
-            warn,
-            reader=claim_input(),
-            writer=output,
-            results=True,
-            cancellation=cancellation,
-            liveness_seconds=options.liveness_seconds,
-        ) as connection,
+        connect(vars(flags), warn, reader=claim_input(), writer=output) as connection,
     ):
         served = work(connection, options=options, cancellation=cancellation)
         print_outcome("worker", served.status.value, served.explanation)

@@ -18,7 +18,6 @@ from playstream.interface.watched_run import Drive, Poll, RecordSource, WatchedR
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.io.encryption import check_hold
 from playstream.pipeline.io.files import reading, writing
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
 from playstream.pipeline.io.stdio import Connection, claim_input, claim_output, connect, fill_standard_streams
@@ -84,7 +83,6 @@ class TransmitWork:
             LinkError: the reader has exited, or reads nothing.
             CallbackError: the cancel callback raised an exception.
         """
-        check_hold(self._options)
         with _connection(self._options, cancellation, writes=True) as connection:
             transmit(
                 self._options,
@@ -238,17 +236,7 @@ def _connection(
             writer = ends.enter_context(
                 writing(options["_output"], cancellation) if "_output" in options else _closing(claim_output())
             )
-        yield ends.enter_context(
-            connect(
-                options,
-                _LOGGER.warning,
-                reader=reader,
-                writer=writer,
-                results=reads,
-                cancellation=cancellation,
-                liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
-            )
-        )
+        yield ends.enter_context(connect(options, _LOGGER.warning, reader=reader, writer=writer))
 
 
 @contextmanager

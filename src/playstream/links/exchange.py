@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -66,19 +65,7 @@ class Exchange:
         """
         opened = self._link.open()
         try:
-            with ExitStack() as layers:
-                # An encrypting layer that is closed after the other side has ended cannot write its rest.
-                layers.enter_context(suppress(LinkError))
-                connection = layers.enter_context(
-                    connect(
-                        self._options,
-                        _logger.warning,
-                        reader=opened.reader,
-                        writer=opened.writer,
-                        cancellation=self._cancellation,
-                        liveness_seconds=self._liveness_seconds,
-                    )
-                )
+            with connect(self._options, _logger.warning, reader=opened.reader, writer=opened.writer) as connection:
                 return self._exchange(connection, opened)
         finally:
             opened.end()

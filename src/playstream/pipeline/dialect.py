@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 _RUNNER_START = re.compile(rb'(?:^|\n)[ \t]*\{[ \t]*"(?:kwargs|status|event|zipfile|eof)"[ \t]*:')
 """ansible-runner's first line, in either direction, after what a login may have printed."""
-ENCRYPTED_START = re.compile(rb"age-encryption\.org/v[0-9]+\n|-----BEGIN AGE ENCRYPTED FILE-----\r?\n")
-"""The first line of a stream that age has encrypted, as bytes or as text; see pipeline/io/age.py."""
+LIVE_START = b"\xf5\x00ps-age"
+"""The beginning of an encrypted stream in its live form; see pipeline/io/age_batches.py."""
+ENCRYPTED_START = re.compile(
+    re.escape(LIVE_START) + rb"|age-encryption\.org/v[0-9]+\n|-----BEGIN AGE ENCRYPTED FILE-----\r?\n"
+)
+"""The beginning of an encrypted stream: that of the live form, or the first line of an age file, as bytes or text."""
 UNREAD_LINE = "Failed to JSON parse a line from transmit stream."
 """The message of ansible-runner's worker when it cannot read a job, which controllers search for."""
-_SHOWN_BY_TERMINAL = re.compile(rb"\xf5\^@playstream|age-encryption\.org/v[0-9]+\r\n->")
+_SHOWN_BY_TERMINAL = re.compile(rb"\xf5\^@(?:playstream|ps-age)|age-encryption\.org/v[0-9]+\r\n->")
 """The beginning of a stream that a terminal has echoed: NUL as two characters, and line ends as CR LF."""
 _OVERLAP = 64
 """Bytes before the last search that may hold the start of a beginning."""
@@ -67,9 +71,10 @@ class FirstBytes:
                 "without -t"
             )
         if encrypted is not None and all(encrypted.start() < position for position in plain):
+            by_age = "" if encrypted[0] == LIVE_START else ", or decrypt the stream with age before this stage"
             raise RemoteProtocolError(
                 "the stream is encrypted with age and this stage has no key: pass the file with the secret key "
-                "(--identity FILE), or decrypt the stream with age before this stage"
+                f"(--identity FILE){by_age}"
             )
         if runner is not None and (native < 0 or runner.start() < native):
             return Dialect.RUNNER, bytes(self._held)

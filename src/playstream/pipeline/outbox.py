@@ -16,6 +16,7 @@ from playstream.pipeline.errors import LinkError, PlaystreamError, SilentPeer, a
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
+from playstream.pipeline.io.stdio import OutputLayer
 from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Ping, Record, Sender, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 
@@ -44,6 +45,7 @@ class Outbox:
         cancellation: after a request, pending records may still be sent for DELIVERY_SECONDS; None for no limit.
         dialect: the dialect to use if that of the other side is unknown.
         greeting: makes the first record, which is sent at once; not in ansible-runner's dialect. None for none.
+        layer: what the bytes pass before they are written, such as encryption; None for nothing.
     """
 
     def __init__(
@@ -57,15 +59,18 @@ class Outbox:
         cancellation: Cancellation | None,
         dialect: Dialect = Dialect.PLAYSTREAM,
         greeting: Callable[[], Record] | None = None,
+        layer: OutputLayer | None = None,
     ) -> None:
         self._greeting = greeting
         self._mailbox = mailbox
+        self._layer = layer
         self._direction = direction
         self._dialect = dialect
         side = "the worker" if direction is Direction.JOB else "the process stage"
         self._writer = WatchedWriter(output_fd, side, liveness_seconds, cancellation)
         self._keepalive = keepalive_seconds or None
-        self._gather = GATHER_SECONDS if direction is Direction.RESULT else None
+        worthwhile = GATHER_SECONDS if layer is None else max(GATHER_SECONDS, layer.gather_seconds)
+        self._gather = worthwhile if direction is Direction.RESULT else None
         self._outgoing: Outgoing | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -166,14 +171,15 @@ class Outbox:
                     flushed, pending = time.monotonic(), False
                     continue
                 pending = self._gather is not None and not (self._mailbox.empty and self._time_left(flushed) <= 0)
-                self._write_all(outgoing.send(record, flush=not pending))
+                # If more is waiting, the link is slower than this side: a layer may then do more at once.
+                self._write_all(outgoing.send(record, flush=not pending), flush=not pending and self._mailbox.empty)
                 now = time.monotonic()
                 if not pending:
                     flushed = now
                 if self._keepalive is not None and now > self._written + self._keepalive:
                     # Records arrive but nothing is sent, because an archive is only sent when it is complete.
                     self._write_all(outgoing.send(Heartbeat(), flush=True))
-            self._write_all(outgoing.end())
+            self._write_all(outgoing.end(), last=True)
         except (PlaystreamError, OSError) as error:
             self._mailbox.fail(as_error(error))
         finally:
@@ -182,8 +188,8 @@ class Outbox:
     def _time_left(self, flushed: float) -> float:
         return flushed + (self._gather or 0.0) - time.monotonic()
 
-    def _write_all(self, pieces: Iterable[bytes]) -> None:
-        for data in pieces:
+    def _write_all(self, pieces: Iterable[bytes], *, flush: bool = True, last: bool = False) -> None:
+        for data in pieces if self._layer is None else self._layer.wrap(pieces, flush=flush, last=last):
             if self._mailbox.error is not None:
                 raise self._mailbox.error  # the thread that gave up may close the link
             if data:

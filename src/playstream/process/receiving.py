@@ -121,8 +121,7 @@ def feed(
             written.
     """
     reader = connection.reader
-    # A layer may delay heartbeats: encryption does until it has 64 KiB.
-    liveness = Liveness("the worker", liveness_seconds if isinstance(reader, int) else 0.0)
+    liveness = Liveness("the worker", liveness_seconds, reader)
     news = reader if isinstance(reader, int) else reader.fileno()
     deadline = _Deadline(cancellation)
     poll = select.poll()  # importing selectors takes 0.6 ms
@@ -148,7 +147,7 @@ def feed(
                     taker.flush()
                 liveness.mark_alive(expected=source.has_heartbeats)
             else:
-                liveness.check(news)
+                liveness.check()
 
 
 class _Deadline:

@@ -87,6 +87,7 @@ def send(
             keepalive_seconds=keepalive_seconds if native else 0.0,
             liveness_seconds=liveness_seconds,
             cancellation=cancellation if native else None,
+            layer=connection.output_layer,
         ),
         mailbox,
         watch.look if native else watch.check,

@@ -112,9 +112,8 @@ class Intake:
         self._native = Receiver(Direction.JOB, max_record=limits.max_record_bytes)
         self._runner: RunnerReceiver | None = None
         self._unpacker = Unpacker(target, trusted=True, replace=replace, limits=limits)
-        # A layer may delay heartbeats: encryption does until it has 64 KiB.
-        expected = liveness_seconds if isinstance(fd, int) else 0.0
-        self._reader = ReadAhead(fd, PieceReader(self._choose, fallback), Liveness("the transmit stage", expected))
+        liveness = Liveness("the transmit stage", liveness_seconds, fd)
+        self._reader = ReadAhead(fd, PieceReader(self._choose, fallback), liveness)
         self.job: Job | None = None
         """The job; complete when `ready` is True."""
         self.ready = False

@@ -91,6 +91,7 @@ class Worker:
             cancellation=cancellation,
             dialect=options.dialect,
             greeting=lambda: make_hello(options.limits, options.max_job_seconds),
+            layer=connection.output_layer,
         )
 
     def run(self) -> WorkResult:

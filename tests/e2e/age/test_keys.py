@@ -11,7 +11,9 @@ import pyrage
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.age_batches import RSA_CONTENT, BatchReader, BatchWriter
 from playstream.pipeline.io.age_keys import read_identities, read_recipients
+from playstream.pipeline.outbox import GATHER_SECONDS
 from tests.e2e.age.conftest import Key
 
 
@@ -99,6 +101,28 @@ def test_what_is_no_identity(tmp_path: Path, content: bytes, expected: str) -> N
 def test_ssh_keys_that_are_of_no_use(keys: dict[str, Key], name: str) -> None:
     with pytest.raises(ConfigurationError, match="Expected an ssh-ed25519 or ssh-rsa key without a passphrase"):
         read_identities([keys[name].identity])
+
+
+def test_a_key_that_costs_much_gets_fewer_batches(keys: dict[str, Key]) -> None:
+    """Decrypting a batch for an RSA key takes longer than the time between two flushes of events."""
+
+    def gather_seconds(*names: str) -> float:
+        return BatchWriter(read_recipients([keys[name].recipient for name in names], pytest.fail)).gather_seconds
+
+    assert gather_seconds("age", "ed25519") < GATHER_SECONDS
+    assert gather_seconds("age", "rsa") == gather_seconds("rsa") > GATHER_SECONDS
+    assert gather_seconds(*["age"] * 100) > GATHER_SECONDS
+
+
+def test_a_batch_of_the_largest_size_is_taken(keys: dict[str, Key]) -> None:
+    """Whatever its header."""
+    recipients = read_recipients([keys["rsa"].recipient] * 90 + [keys["age"].recipient], pytest.fail)
+    content = os.urandom(RSA_CONTENT + 1)
+    batches = list(BatchWriter(recipients).wrap([content], flush=True, last=True))
+    assert len(batches) == 2
+    reader = BatchReader(read_identities([keys["age"].identity]))
+    reader.receive_data(b"".join(batches))
+    assert (reader.next() or b"") + (reader.next() or b"") == content
 
 
 def test_without_the_library_it_is_said_what_to_install(directory: Path) -> None:

@@ -25,7 +25,8 @@ from tests.processes import Repeating, children, wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_records
 from tests.stress.faults.met import look
 
-_NOT_LIVE = "results arrive in chunks of 64 KiB"
+LIVE = b"\xf5\x00ps-age\r\n\x1a\n\x01"
+FILE = b"age-encryption.org/v1\n"
 
 
 def age(*words: str | Path, stdin: bytes) -> bytes:
@@ -41,12 +42,11 @@ def test_both_streams_are_encrypted(
     key = keys[name]
     (tmp_path / "recipients").write_text(f"# the worker\n{key.recipient}\n")
     job = stages.transmit(directory, "-p", "site.yml", "--dialect", dialect, "--encrypt-to", f"@{tmp_path}/recipients")
-    assert job.startswith(b"age-encryption.org/v1\n")
+    assert job.startswith(LIVE)
     assert b"site.yml" not in job
     served = stages.call("worker", "--identity", key.identity, "--encrypt-to", keys["other"].recipient, stdin=job)
-    assert served.returncode == 0, served.stderr.decode()
-    assert served.stdout.startswith(b"age-encryption.org/v1\n")
-    assert _NOT_LIVE in served.stderr.decode()
+    assert (served.returncode, served.stderr) == (0, b"")
+    assert served.stdout.startswith(LIVE)
     shown = stages.call("process", directory, "--identity", keys["other"].identity, stdin=served.stdout)
     assert (shown.returncode, shown.stderr) == (0, b"")
     assert b"Hello from node1" in shown.stdout
@@ -76,35 +76,34 @@ def test_stages_joined_by_pipes(stages: Stages, directory: Path, keys: dict[str,
     assert "Hello from node1" in run.stdout
 
 
-def test_a_capture_of_results_needs_no_warning(
+def capture(stages: Stages, path: Path, *words: str | Path, stdin: bytes = b"") -> bytes:
+    """What a stage writes to a regular file."""
+    with path.open("wb") as file:
+        stage = stages.start(*words, stdout=file)
+        _, stderr = stage.communicate(stdin, timeout=LIMIT_SECONDS)
+    assert (stage.returncode, stderr) == (0, b"")
+    return path.read_bytes()
+
+
+def test_age_itself_decrypts_and_encrypts(
     stages: Stages, directory: Path, keys: dict[str, Key], tmp_path: Path
 ) -> None:
-    with (tmp_path / "run.age").open("wb") as capture:
-        worker = stages.start("worker", "--encrypt-to", keys["age"].recipient, stdout=capture)
-        _, stderr = worker.communicate(stages.transmit(directory, "-p", "site.yml"))
-    assert (worker.returncode, stderr) == (0, b"")
-    assert (
-        stages.call(
-            "process", directory, "--identity", keys["age"].identity, stdin=(tmp_path / "run.age").read_bytes()
-        ).returncode
-        == 0
-    )
-
-
-def test_age_itself_decrypts_and_encrypts(stages: Stages, directory: Path, keys: dict[str, Key]) -> None:
     key = keys["age"]
-    job = stages.transmit(
-        directory, "-p", "site.yml", "--encrypt-to", key.recipient, "--encrypt-to", keys["ed25519"].recipient
-    )
+    recipients = ("--encrypt-to", key.recipient, "--encrypt-to", keys["ed25519"].recipient)
+    job = capture(stages, tmp_path / "job.age", "transmit", directory, "-p", "site.yml", *recipients)
+    assert job.startswith(FILE)
     plain = age("-d", "-i", keys["ed25519"].identity, stdin=job)
     assert stages.call("worker", stdin=plain).returncode == 0
     for armor in ((), ("-a",)):
         again = b"Last login: today\n" + age(*armor, "-r", key.recipient, stdin=plain)
-        served = stages.call("worker", "--identity", key.identity, "--encrypt-to", key.recipient, stdin=again)
+        served = stages.call("worker", "--identity", key.identity, stdin=again)
         assert served.returncode == 0, served.stderr.decode()
         assert b"skipped 18 bytes of other output before the encrypted stream: b'Last login: today" in served.stderr
-    results = age("-d", "-i", key.identity, stdin=served.stdout)
-    assert stages.call("process", directory, stdin=results).returncode == 0
+    words = ("--identity", key.identity, "--encrypt-to", key.recipient)
+    results = capture(stages, tmp_path / "run.age", "worker", *words, stdin=job)
+    assert results.startswith(FILE)
+    assert stages.call("process", directory, stdin=age("-d", "-i", key.identity, stdin=results)).returncode == 0
+    assert stages.call("process", directory, "--identity", key.identity, stdin=results).returncode == 0
 
 
 def refuse(stages: Stages, directory: Path, stream: bytes, *words: str | Path) -> tuple[int, str]:
@@ -121,18 +120,25 @@ def refuse(stages: Stages, directory: Path, stream: bytes, *words: str | Path) -
 
 
 def test_what_does_not_fit_together_is_told_to_both_sides(
-    stages: Stages, directory: Path, keys: dict[str, Key]
+    stages: Stages, directory: Path, keys: dict[str, Key], tmp_path: Path
 ) -> None:
     plain = stages.transmit(directory, "-p", "site.yml")
-    job = stages.transmit(directory, "-p", "site.yml", "--encrypt-to", keys["age"].recipient)
+    recipient = ("--encrypt-to", keys["age"].recipient)
+    job = stages.transmit(directory, "-p", "site.yml", *recipient)
+    file = capture(stages, tmp_path / "job.age", "transmit", directory, "-p", "site.yml", *recipient)
     ours = ("--identity", keys["age"].identity)
     for stream, words, status, text in (
         (job, ("--identity", keys["other"].identity), RemoteProtocolError, "none of the keys"),
         (plain, ours, RemoteProtocolError, "expected an encrypted stream, got an unencrypted one"),
         (job, (), RemoteProtocolError, "--identity FILE"),
         (b"Welcome!\n" + job, (), RemoteProtocolError, "--identity FILE"),
-        (job[:-10], ours, IncompleteStream, "ended early"),
-        (job[:100], ours, IncompleteStream, "ended within its header"),
+        (job[:-10], ours, IncompleteStream, "ended within batch"),
+        (job[:100], ours, IncompleteStream, "ended within batch 0"),
+        (b"\xf5^@" + job[2:], ours, RemoteProtocolError, "a terminal on the way has changed the stream"),
+        (file, ("--identity", keys["other"].identity), RemoteProtocolError, "none of the keys"),
+        (file, (), RemoteProtocolError, "or decrypt the stream with age before this stage"),
+        (file[:-10], ours, IncompleteStream, "ended early"),
+        (file[:100], ours, IncompleteStream, "ended within its header"),
         (b"", ours, IncompleteStream, "the stream is empty"),
     ):
         exit_status, stderr = refuse(stages, directory, stream, *words)
@@ -147,7 +153,7 @@ def test_results_that_do_not_fit(stages: Stages, directory: Path, keys: dict[str
         (results, ("--identity", keys["other"].identity), RemoteProtocolError, "none of the keys"),
         (plain, ("--identity", key.identity), RemoteProtocolError, "got an unencrypted one"),
         (results, (), RemoteProtocolError, "--identity FILE"),
-        (results[:-10], ("--identity", key.identity), IncompleteStream, "ended early"),
+        (results[:-10], ("--identity", key.identity), IncompleteStream, "ended within batch"),
     ):
         done = stages.call("process", directory, *words, stdin=stream)
         assert (done.returncode, text in done.stderr.decode()) == (status.exit_status, True), done.stderr.decode()
@@ -158,7 +164,6 @@ def test_results_that_do_not_fit(stages: Stages, directory: Path, keys: dict[str
     "words",
     [
         ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "somebody"),
-        ("transmit", "DIR", "-p", "site.yml", "--encrypt-to", "KEY", "--hold"),
         ("transmit", "DIR", "-p", "missing.yml", "--encrypt-to", "KEY"),
         ("worker", "--identity", "/nowhere"),
         ("worker", "--encrypt-to", "somebody"),
@@ -224,11 +229,12 @@ def test_a_reader_that_takes_nothing(
 ) -> None:
     """It is noticed after as long as without encryption."""
     words = ("transmit", directory, "-p", "site.yml") if stage == "transmit" else ("worker",)
+    reader = "worker" if stage == "transmit" else "process stage"
     started = stages.start(
         *words, "--encrypt-to", keys["age"].recipient, "--liveness-seconds", "0.2", stdin=job, stdout=full
     )
     _, stderr = started.communicate(timeout=LIMIT_SECONDS)
-    assert (started.returncode, b"the next stage has read nothing for 1 seconds" in stderr) == (
+    assert (started.returncode, f"the {reader} has read nothing for 1 seconds" in stderr.decode()) == (
         SilentPeer.exit_status,
         True,
     ), stderr
@@ -258,7 +264,7 @@ def test_signals_while_the_other_side_hangs(
         assert twice.wait(LIMIT_SECONDS) == -signal.SIGTERM
     _, stderr = once.communicate(timeout=LIMIT_SECONDS)
     assert once.returncode == SilentPeer.exit_status, stderr
-    assert b"canceled by SIGTERM, and the next stage did not read the remaining output within 5 seconds" in stderr
+    assert b"canceled by SIGTERM, and the process stage did not read the remaining output within 5 seconds" in stderr
     assert hanging.wait(LIMIT_SECONDS) == CANCELED_EXIT_STATUS
     for process in (*workers, hanging):
         process.communicate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import fcntl
+import math
 import os
 import termios
 import threading
@@ -39,19 +40,19 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_what_waits_in_the_link_is_no_silence(pipe: tuple[int, int]) -> None:
     """A process that was stopped finds the limit passed and what has come meanwhile at once."""
-    liveness = Liveness("the worker", AT_ONCE)
+    liveness = Liveness("the worker", AT_ONCE, pipe[0])
     os.write(pipe[1], b"x")
-    liveness.check(pipe[0])
+    liveness.check()
     os.read(pipe[0], 1)
     with pytest.raises(SilentPeer):
-        liveness.check(pipe[0])
+        liveness.check()
 
 
 def test_what_the_thread_has_not_read_yet_is_no_silence(pipe: tuple[int, int]) -> None:
     def choose(_dialect: Dialect) -> FrameReader:
         raise AssertionError("nothing is read here")
 
-    reader = _Late(pipe[0], PieceReader(choose), Liveness("the transmit stage", AT_ONCE))
+    reader = _Late(pipe[0], PieceReader(choose), Liveness("the transmit stage", AT_ONCE, pipe[0]))
     try:
         reader._thread.join()
         os.write(pipe[1], b"x")
@@ -61,6 +62,53 @@ def test_what_the_thread_has_not_read_yet_is_no_silence(pipe: tuple[int, int]) -
             reader.check()
     finally:
         reader.close()
+
+
+class _Layer:
+    """A layer whose data comes when a test says so."""
+
+    def __init__(self) -> None:
+        self.heard_at: float | None = 0.0
+        self.data = False
+
+    def fileno(self) -> int:
+        raise AssertionError("the layer itself knows what waits")
+
+    def read(self) -> bytes:
+        raise AssertionError("nothing is read here")
+
+    def has_data(self) -> bool:
+        return self.data
+
+
+def test_what_a_layer_cannot_pass_on_yet_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow link a large batch takes longer than the limit."""
+    now = 0.0
+    monkeypatch.setattr("playstream.pipeline.io.liveness.time.monotonic", lambda: now)
+    layer = _Layer()
+    liveness = Liveness("the worker", 10, layer)
+    liveness.mark_alive()
+    now = layer.heard_at = 9.0
+    assert liveness.time_left == 10
+    now = 20.0
+    layer.data = True
+    liveness.check()
+    layer.data = False
+    with pytest.raises(SilentPeer, match="the worker has been silent for 10 seconds"):
+        liveness.check()
+    layer.heard_at = None
+    liveness.check()
+    assert liveness.time_left is None
+
+
+def test_what_a_layer_takes_from_the_link_meanwhile_is_no_silence() -> None:
+    class Taking(_Layer):
+        def has_data(self) -> bool:
+            """Return False, because the layer's thread has just taken it."""
+            self.heard_at = math.inf
+            return False
+
+    Liveness("the worker", AT_ONCE, Taking()).check()
 
 
 PIECE = 1 << 16

@@ -12,6 +12,7 @@ from pathlib import Path
 from playstream.pipeline.dialect import Dialect
 from playstream.worker import WorkResult
 from tests.stress.faults import departures
+from tests.stress.faults.encrypted import encrypted_job, encrypted_results
 from tests.stress.faults.link import Fault, Kind
 from tests.stress.faults.receiving import check_job, check_results, stalls_unnoticed
 from tests.stress.faults.report import Report
@@ -19,12 +20,14 @@ from tests.stress.faults.sessions import Session, job, results
 
 
 def measure(flags: argparse.Namespace, report: Report) -> None:
-    """Put every fault everywhere, `--offsets` into each of four large sessions; let a reader go at as many at most."""
+    """Put every fault everywhere, `--offsets` into each of eight large sessions; let a reader go at as many at most."""
     _let_readers_depart(flags.offsets, report)
     _put_everywhere(report)
     sessions = [
         *((results(dialect, 400, 400, 100_000), check_results) for dialect in Dialect),
         *((job(dialect, 300_000), check_job) for dialect in Dialect),
+        *((encrypted_results(dialect, 400, 400, 100_000), check_results) for dialect in Dialect),
+        *((encrypted_job(dialect, 300_000), check_job) for dialect in Dialect),
     ]
     for session, check in sessions:
         chance = random.Random(f"{flags.seed} {session}")
@@ -37,7 +40,12 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
 
 def _put_everywhere(report: Report) -> None:
     """Put every fault at every byte of the small sessions."""
-    for make, check in ((results, check_results), (job, check_job)):
+    for make, check in (
+        (results, check_results),
+        (job, check_job),
+        (encrypted_results, check_results),
+        (encrypted_job, check_job),
+    ):
         for dialect in Dialect:
             session = make(dialect)
             faults = (Fault(kind, offset) for kind in Kind for offset in range(len(session.data) + 1))

@@ -60,7 +60,7 @@ def check_results(session: Session, fault: Fault, directory: Path) -> None:
     artifacts = directory / "artifacts"
     shutil.rmtree(artifacts, ignore_errors=True)
     watcher = _Watcher()
-    with fault.link(session.data) as link:
+    with fault.link(session.data) as fd, session.opened(fd) as link:
         result = process(Connection(link), artifacts, watcher, liveness_seconds=_limit(session, fault))
     kept = _kept(artifacts)
     whole = session.events_before(fault.offset)
@@ -71,7 +71,7 @@ def check_results(session: Session, fault: Fault, directory: Path) -> None:
     if fault.kind is Kind.DRIBBLE or fault.offset == len(session.data):
         assert (result.status, result.rc, result.exit_status) == (StatusName.SUCCESSFUL, 0, 0), result.explanation
     if result.status is StatusName.SUCCESSFUL:
-        if session.dialect is Dialect.PLAYSTREAM:
+        if session.notices_everything:
             assert kept == session.events_before(len(session.data)), "an event is missing or is another"
             assert (artifacts / "stdout").read_bytes() == session.files["stdout"]
         return
@@ -94,11 +94,11 @@ def check_job(session: Session, fault: Fault, directory: Path) -> None:
     target = directory / "unpacked"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    with fault.link(session.data) as link:
+    with fault.link(session.data) as fd, session.opened(fd) as link:
         ready, error = _take(link, target, SILENCE_SECONDS if fault.kind is Kind.STALL else _NEVER)
     if fault.kind is Kind.DRIBBLE or fault.offset == len(session.data):
         assert ready, error
-    if ready and session.dialect is Dialect.PLAYSTREAM:
+    if ready and session.notices_everything:
         found = {str(path.relative_to(target)): path.read_bytes() for path in target.rglob("*") if path.is_file()}
         assert found == session.files
     if error is not None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from playstream.pipeline.dialect import Dialect
+from playstream.pipeline.io.stdio import InputLayer
 from playstream.pipeline.protocol import (
     NEED_DATA,
     Event,
@@ -47,6 +50,16 @@ class Session:
 
     def __str__(self) -> str:
         return f"{self.dialect.value}-{self.direction.value}-{len(self.data)}"
+
+    @property
+    def notices_everything(self) -> bool:
+        """Whether any damage to an event is noticed: ansible-runner's dialect has no checksums."""
+        return self.dialect is Dialect.PLAYSTREAM
+
+    @contextmanager
+    def opened(self, link: int) -> Iterator[int | InputLayer]:
+        """What a stage reads of a link that carries the session."""
+        yield link
 
     def events_before(self, offset: int) -> list[dict[str, Any]]:
         """The events that are whole before an offset."""

@@ -1,6 +1,6 @@
 """A small session with every fault at a fifth of its bytes: the right end, the cause named, all kept, nothing hangs.
 
-`make faults` has every byte.
+An encrypted one, which is longer, has them at fewer. `make faults` has every byte of both.
 """
 
 from __future__ import annotations
@@ -11,28 +11,36 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.dialect import Dialect
+from tests.stress.faults.encrypted import encrypted_job, encrypted_results
 from tests.stress.faults.link import Fault, Kind
 from tests.stress.faults.receiving import check_job, check_results, stalls_unnoticed
 from tests.stress.faults.sessions import Session, job, results
 
 STEP = 5
-CASES = [(results, check_results), (job, check_job)]
+ENCRYPTED_STEP = 31
+CASES = [
+    (results, check_results, STEP),
+    (job, check_job, STEP),
+    (encrypted_results, check_results, ENCRYPTED_STEP),
+    (encrypted_job, check_job, ENCRYPTED_STEP),
+]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("dialect", list(Dialect))
-@pytest.mark.parametrize(("make", "check"), CASES, ids=["results", "job"])
+@pytest.mark.parametrize(("make", "check", "step"), CASES, ids=["results", "job", "encrypted-results", "encrypted-job"])
 def test_a_fault_at_many_bytes(
     make: Callable[[Dialect], Session],
     check: Callable[[Session, Fault, Path], None],
+    step: int,
     dialect: Dialect,
     kind: Kind,
     tmp_path: Path,
 ) -> None:
     session = make(dialect)
     # Each kind begins at another byte, so that together they meet all of them; the end is met by each.
-    first = list(Kind).index(kind) % STEP
-    for offset in (*range(first, len(session.data), STEP), len(session.data)):
+    first = list(Kind).index(kind) % step
+    for offset in (*range(first, len(session.data), step), len(session.data)):
         fault = Fault(kind, offset)
         if stalls_unnoticed(session, fault):
             continue  # docs/runner-dialect.md: where no keepalive has come, silence means nothing

@@ -1,8 +1,9 @@
 """Encryption as a layer of a link, in age's format (age-encryption.org/v1): bytes in, bytes out.
 
-For each direction a thread copies between the link and a pipe. The stage uses the other end of the pipe instead of the
-link. The format consists of authenticated pieces of 64 KiB, and only the last may be shorter: written data waits until
-a piece is full.
+A thread copies between the link and a pipe. The stage uses the other end of the pipe instead of the link. An encrypted
+stream is read in both of its forms, told apart by the first bytes: the live form (age_batches.py), and one age file.
+Only the latter is written here, to a regular file: age encrypts chunks of 64 KiB, of which only the last may be
+shorter, so written data waits until a chunk is full.
 """
 
 from __future__ import annotations
@@ -15,51 +16,43 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
+from playstream.pipeline.errors import LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
+from playstream.pipeline.io.age_batches import MARKER, BatchReader
+from playstream.pipeline.io.age_errors import explain_content, explain_header
 from playstream.pipeline.io.age_header import EncryptedStart
 from playstream.pipeline.io.age_keys import import_pyrage
-from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.owned import close_owned, own_descriptor
-from playstream.pipeline.io.stdio import enlarge_pipe, read_some, write_all
+from playstream.pipeline.io.stdio import enlarge_pipe, has_input, read_some, write_all
 
 if TYPE_CHECKING:
     from playstream.pipeline.io.age_keys import Identity, Recipient
-    from playstream.pipeline.io.cancellation import Cancellation
 
 _GATHERED = 1 << 18
-"""Bytes per write to the link. The library passes 8 KiB at a time."""
+"""Bytes per write. The library passes 8 KiB at a time."""
 _LOOK_SECONDS = 0.1
 _STUCK_SECONDS = 5.0
-"""How long one write may take after the other side was found to be silent."""
-_READER = "the next stage"
-_NO_KEY = "No matching keys found"
-_CUT_HEADERS = frozenset({"Incomplete header", "failed to fill whole buffer"})
+"""How long one write may take after the stage has found that the file takes nothing."""
 
 
 @contextmanager
-def encrypting(
-    fd: int, recipients: Sequence[Recipient], cancellation: Cancellation | None = None, liveness_seconds: float = 0.0
-) -> Iterator[int]:
-    """Yield a descriptor. What is written to it is encrypted and written to `fd`; if nothing is, `fd` gets nothing.
+def encrypting(fd: int, recipients: Sequence[Recipient]) -> Iterator[int]:
+    """Yield a descriptor. What is written to it becomes one age file in `fd`; if nothing is, `fd` gets nothing.
 
     Args:
-        fd: the link; not closed.
+        fd: the file; not closed.
         recipients: who can decrypt it; at least one.
-        cancellation: after a request, pending data may still be written for DELIVERY_SECONDS.
-        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
-        LinkError: the reader has exited or reads nothing, or the file cannot be written.
+        LinkError: the file cannot be written.
     """
     reading_end, writing_end = map(own_descriptor, os.pipe())
     enlarge_pipe(writing_end)
-    writer = WatchedWriter(fd, _READER, liveness_seconds, cancellation)
-    pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end, writer=writer)
+    pump = _Pump(reading_end, fd, lambda ends: _encrypt(ends, recipients), close=reading_end)
     try:
         yield writing_end
     except BaseException as error:
-        # If the reader takes nothing, a thread of the stage may still be writing to this descriptor, so its number
-        # stays in use until that thread has ended.
+        # If the file takes nothing, a thread of the stage may still be writing to this descriptor, so its number stays
+        # in use until that thread has ended.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, writing_end, inheritable=False)
         os.close(null)
@@ -69,7 +62,7 @@ def encrypting(
             raise pump.error from None  # the cause; the stage has only seen a closed pipe
         raise
     close_owned(writing_end)
-    pump.join(writer.check)
+    pump.join()
     if pump.error is not None:
         raise pump.error
 
@@ -87,7 +80,7 @@ def decrypting(fd: int, identities: Sequence[Identity], warn: Callable[[str], ob
     enlarge_pipe(writing_end)
     pump = _Pump(fd, writing_end, lambda ends: _decrypt(ends, identities, warn), close=writing_end)
     try:
-        yield Decrypted(reading_end, pump)
+        yield Decrypted(fd, reading_end, pump)
     finally:
         close_owned(reading_end)
         pump.join()
@@ -96,13 +89,23 @@ def decrypting(fd: int, identities: Sequence[Identity], warn: Callable[[str], ob
 class Decrypted:
     """The decrypted stream of an encrypted link."""
 
-    def __init__(self, fd: int, pump: _Pump) -> None:
+    def __init__(self, link: int, fd: int, pump: _Pump) -> None:
+        self._link = link
         self._fd = fd
         self._pump = pump
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when `read` has data."""
         return self._fd
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the link last had data; None for one age file, whose sender's heartbeats wait until a chunk is full."""
+        return self._pump.heard_at
+
+    def has_data(self) -> bool:
+        """Return whether data waits: in the link, for its decryption, or after it."""
+        return self._pump.busy or has_input(self._link) or has_input(self._fd)
 
     def read(self) -> bytes:
         """Wait for data and return it; empty at the end of the stream.
@@ -126,19 +129,10 @@ class _Pump:
         target: the descriptor to write to.
         work: copies the data.
         close: which of the two to close at the end.
-        writer: writes to the target and checks that its reader reads; None to wait without a limit.
     """
 
-    def __init__(
-        self,
-        source: int,
-        target: int,
-        work: Callable[[_Ends], None],
-        *,
-        close: int,
-        writer: WatchedWriter | None = None,
-    ) -> None:
-        self._ends = _Ends(source, target, writer)
+    def __init__(self, source: int, target: int, work: Callable[[_Ends], None], *, close: int) -> None:
+        self._ends = _Ends(source, target)
         self._work = work
         self._close = close
         self.error: PlaystreamError | None = None
@@ -146,14 +140,22 @@ class _Pump:
         self._thread = threading.Thread(target=self._run, name="playstream-age", daemon=True)
         self._thread.start()
 
-    def join(self, look: Callable[[], None] = lambda: None) -> None:
-        """Wait for the end of the thread; `look` is called repeatedly meanwhile and may raise."""
-        while self._thread.is_alive():
-            self._thread.join(_LOOK_SECONDS)
-            look()
+    @property
+    def heard_at(self) -> float | None:
+        """When the source last had data; None if that means nothing."""
+        return self._ends.heard_at
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is not waiting for the source."""
+        return not self._ends.idle
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join()
 
     def join_unless_stuck(self) -> bool:
-        """Wait for the end of the thread. Return False if the reader of the target takes nothing."""
+        """Wait for the end of the thread. Return False if the target takes nothing."""
         while self._thread.is_alive():
             self._thread.join(_LOOK_SECONDS)
             since = self._ends.writing_since
@@ -163,8 +165,10 @@ class _Pump:
 
     def _run(self) -> None:
         try:
-            self._work(self._ends)
-            self._ends.flush()
+            try:
+                self._work(self._ends)
+            finally:
+                self._ends.flush()  # what came before an error is authentic
         except PlaystreamError as error:
             self.error = error
         except BaseException as error:  # noqa: BLE001 - the stage has to report whatever the library raises
@@ -181,17 +185,19 @@ class _Ends:
     Args:
         source: where to read.
         target: where to write.
-        writer: writes to the target; None to wait without a limit.
     """
 
-    def __init__(self, source: int, target: int, writer: WatchedWriter | None) -> None:
+    def __init__(self, source: int, target: int) -> None:
         self._source = source
         self._target = target
-        self._writer = writer
         self._read = memoryview(b"")
         self._written: list[bytes] = []
         self._waiting = 0
         """Bytes in `_written`."""
+        self.heard_at: float | None = time.monotonic()
+        """When the source last had data, on the monotonic clock; None if that means nothing."""
+        self.idle = False
+        """True while waiting for the source."""
         self.at_end = False
         """True at the end of the source."""
         self.writing_since: float | None = None
@@ -211,7 +217,13 @@ class _Ends:
         self.flush()
         if self.at_end:
             return b""
-        if any(fd == self._target for fd, _events in self._poll.poll()):
+        self.idle = True
+        ready = self._poll.poll()
+        # Both before the data leaves the link: another thread may look at all three.
+        self.idle = False
+        if self.heard_at is not None:
+            self.heard_at = time.monotonic()
+        if any(fd == self._target for fd, _events in ready):
             raise LinkError("the next stage has exited: it finished, or was killed, before this stage was done")
         data = read_some(self._source)
         self.at_end = not data
@@ -225,14 +237,11 @@ class _Ends:
         """Write the waiting data.
 
         Raises:
-            LinkError: the reader has exited or reads nothing, or the file cannot be written.
+            LinkError: the reader has exited, or the file cannot be written.
         """
         written, self._written, self._waiting = b"".join(self._written), [], 0
         self.writing_since = time.monotonic()
-        if self._writer is None:
-            write_all(self._target, written)
-        else:
-            self._writer.write(written, self._writer.check)
+        write_all(self._target, written)
         self.writing_since = None
 
     def read(self, size: int) -> bytes:
@@ -260,6 +269,33 @@ class _Ends:
             raise
 
 
+class _Plain:
+    """Takes the content of one age file from the library.
+
+    A batch of a live stream is an age file too. Alone it is no stream, whatever it contains.
+
+    Args:
+        ends: where the content is written.
+    """
+
+    def __init__(self, ends: _Ends) -> None:
+        self._ends = ends
+        self._begun = False
+
+    def write(self, data: bytes) -> int:
+        """Write all of `data`; called by the library."""
+        if not self._begun and data.startswith(MARKER):
+            self._ends.error = RemoteProtocolError(
+                "expected a whole encrypted stream, got a batch of one: the bytes before it were lost or altered in "
+                "transit"
+            )
+        self._begun = True
+        return self._ends.write(data)
+
+    def flush(self) -> None:
+        """Do nothing; called by the library."""
+
+
 def _encrypt(ends: _Ends, recipients: Sequence[Recipient]) -> None:
     data = ends.take()
     if data:
@@ -276,40 +312,30 @@ def _decrypt(ends: _Ends, identities: Sequence[Identity], warn: Callable[[str], 
             return  # there was no data at all, which the stage reports
     if start.skipped:
         warn(f"skipped {start.skipped} bytes of other output before the encrypted stream: {start.shown!r}")
-    ends.put_back(start.data)
+    if start.is_live:
+        _decrypt_batches(ends, start.data, identities)
+    else:
+        ends.heard_at = None
+        ends.put_back(start.data)
+        _decrypt_file(ends, identities)
+
+
+def _decrypt_batches(ends: _Ends, data: bytes, identities: Sequence[Identity]) -> None:
+    batches = BatchReader(identities)
+    while data:
+        batches.receive_data(data)
+        while (content := batches.next()) is not None:
+            ends.write(content)
+            ends.flush()
+        data = ends.take()
+    batches.receive_eof()
+
+
+def _decrypt_file(ends: _Ends, identities: Sequence[Identity]) -> None:
     pyrage = import_pyrage()
     try:
-        pyrage.decrypt_io(ends, ends, identities)
+        pyrage.decrypt_io(ends, _Plain(ends), identities)
     except pyrage.DecryptError as error:
-        raise ends.error or _explain_header(str(error)) from None
+        raise ends.error or explain_header(str(error)) from None
     except OSError as error:
-        raise ends.error or _explain_content(str(error), at_end=ends.at_end) from None
-
-
-def _explain_header(reason: str) -> PlaystreamError:
-    if reason == _NO_KEY:
-        return RemoteProtocolError(
-            "the stream is encrypted, but none of the keys in the identity files can decrypt it: expected the secret "
-            "key of a recipient given with --encrypt-to. Pass the file with that key (--identity), or encrypt to the "
-            "public key of this one (age-keygen -y FILE). Streams encrypted with a passphrase are not supported"
-        )
-    if reason in _CUT_HEADERS:
-        return IncompleteStream(
-            "the encrypted stream ended within its header: the sender was killed, or the connection was lost"
-        )
-    return RemoteProtocolError(
-        f"the header of the encrypted stream cannot be read: {' '.join(reason.split())}. It was altered in transit, or "
-        "the sender uses a version of age that is not supported"
-    )
-
-
-def _explain_content(reason: str, *, at_end: bool) -> PlaystreamError:
-    if at_end:
-        return IncompleteStream(
-            f"the encrypted stream ended early ({reason}): the sender was killed, the connection was lost, or the last "
-            "64 KiB were altered in transit. Everything before that is authentic"
-        )
-    return RemoteProtocolError(
-        f"the encrypted stream was altered in transit ({reason}): a chunk of 64 KiB is not as the sender wrote it. "
-        "Everything before that is authentic"
-    )
+        raise ends.error or explain_content(str(error), at_end=ends.at_end) from None

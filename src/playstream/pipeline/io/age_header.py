@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playstream.pipeline.dialect import ENCRYPTED_START, FirstBytes
+from playstream.pipeline.dialect import ENCRYPTED_START, LIVE_START, FirstBytes
 from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError
 from playstream.pipeline.protocol.frames import MAX_NOISE, SHOWN
 
@@ -24,6 +24,11 @@ class EncryptedStart:
     def found(self) -> bool:
         """True when the stream has begun."""
         return self._start is not None
+
+    @property
+    def is_live(self) -> bool:
+        """True if the stream that has begun is in the live form, False if it is one age file."""
+        return self._start is not None and self._start[0] == LIVE_START
 
     @property
     def data(self) -> bytes:

@@ -9,20 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS
 
 if TYPE_CHECKING:
-    from playstream.pipeline.io.cancellation import Cancellation
-    from playstream.pipeline.io.stdio import InputLayer
+    from playstream.pipeline.io.stdio import InputLayer, OutputLayer
 
 Warn = Callable[[str], object]
 """A function that is called with a message for the user."""
-
-NOT_LIVE = (
-    "encrypted results arrive in chunks of 64 KiB and at the end, not as they are produced, because age only "
-    "encrypts whole chunks. Heartbeats are delayed too, so the connection may be closed as idle"
-)
-"""The warning for encrypted results that are not written to a file."""
 
 
 def encryption_of(options: Mapping[str, Any], name: str) -> list[str]:
@@ -42,57 +34,37 @@ def encryption_of(options: Mapping[str, Any], name: str) -> list[str]:
     return values
 
 
-def check_hold(options: Mapping[str, Any]) -> None:
-    """Check that encryption and `hold` are not combined.
-
-    Args:
-        options: keyword arguments; only `encrypt_to` and `hold` are read.
-
-    Raises:
-        ConfigurationError: both are given. The end of the job would wait until a piece is full.
-    """
-    if encryption_of(options, "encrypt_to") and options.get("hold"):
-        raise ConfigurationError(
-            "hold: cannot be combined with encrypt_to: age holds the last bytes back until the end, so "
-            "the job would not arrive while transmit waits. Stop the worker to cancel such a job"
-        )
-
-
 @contextmanager
-def encrypted(
-    fd: int,
-    recipients: Sequence[str],
-    warn: Warn,
-    *,
-    results: bool = False,
-    cancellation: Cancellation | None = None,
-    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
-) -> Iterator[int]:
-    """Yield the descriptor that a stage writes to.
+def encrypted(fd: int, recipients: Sequence[str], warn: Warn) -> Iterator[tuple[int, OutputLayer | None]]:
+    """Yield the descriptor that a stage writes to, and the layer that its bytes pass first, if there is one.
+
+    A regular file becomes one age file, which age itself can decrypt: nobody waits for its end. Anything else gets the
+    live form.
 
     Args:
         fd: the link; not closed.
         recipients: as in `--encrypt-to`; none for a plain stream.
         warn: called with messages for the user.
-        results: whether results may be read while the job runs.
-        cancellation: after a request, pending data may still be written for DELIVERY_SECONDS.
-        liveness_seconds: the reader counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
 
     Raises:
-        ConfigurationError: a recipient is not valid, or pyrage is missing.
-        LinkError: the reader has exited, or reads nothing.
+        ConfigurationError: a recipient is not valid, there are too many, or pyrage is missing.
+        LinkError: the file cannot be written.
     """
     if not recipients:
-        yield fd
+        yield fd, None
         return
-    from playstream.pipeline.io.age import encrypting  # noqa: PLC0415 - seldom asked for
-    from playstream.pipeline.io.age_keys import read_recipients  # noqa: PLC0415
+    from playstream.pipeline.io.age_keys import read_recipients  # noqa: PLC0415 - seldom asked for
 
     keys = read_recipients(recipients, warn)
-    if results and not stat.S_ISREG(os.fstat(fd).st_mode):
-        warn(NOT_LIVE)
-    with encrypting(fd, keys, cancellation, liveness_seconds) as writing_end:
-        yield writing_end
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        from playstream.pipeline.io.age import encrypting  # noqa: PLC0415
+
+        with encrypting(fd, keys) as writing_end:
+            yield writing_end, None
+    else:
+        from playstream.pipeline.io.age_batches import BatchWriter  # noqa: PLC0415
+
+        yield fd, BatchWriter(keys)
 
 
 @contextmanager

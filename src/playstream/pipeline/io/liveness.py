@@ -10,7 +10,7 @@ from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError, SilentPeer
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation, DeliveryTime
-from playstream.pipeline.io.stdio import wait_for, write_all
+from playstream.pipeline.io.stdio import InputLayer, has_input, wait_for, write_all
 
 DEFAULT_KEEPALIVE_SECONDS = 15.0
 """Silence after which a heartbeat is sent: less than the 30 to 60 seconds after which common load balancers and NAT
@@ -55,11 +55,13 @@ class Liveness:
     Args:
         side: the other side, for messages.
         seconds: the limit; 0 for none.
+        link: where its data comes from: a descriptor, or a layer on one.
     """
 
-    def __init__(self, side: str, seconds: float) -> None:
+    def __init__(self, side: str, seconds: float, link: int | InputLayer) -> None:
         self._side = side
         self._seconds = seconds
+        self._link = link
         self._limit = seconds * PATIENCE
         self._heard = time.monotonic()
 
@@ -75,29 +77,32 @@ class Liveness:
     @property
     def time_left(self) -> float | None:
         """Seconds until the limit, 0 when it has passed; None for no limit."""
-        return max(0.0, self._heard + self._limit - time.monotonic()) if self._limit else None
+        heard = self._heard
+        if not isinstance(self._link, int):
+            # Data may arrive for a long time before the layer can pass it on.
+            arrived = self._link.heard_at
+            if arrived is None:
+                return None
+            heard = max(heard, arrived)
+        return max(0.0, heard + self._limit - time.monotonic()) if self._limit else None
 
-    def is_over(self, link: int) -> bool:
+    def is_over(self) -> bool:
         """Return whether the limit has passed and nothing waits in the link.
 
         A process that was stopped or not scheduled may find both at once: the limit has passed, and data has arrived.
         """
         if self.time_left != 0.0:
             return False
-        poll = select.poll()
-        poll.register(link, select.POLLIN)
-        return not poll.poll(0)
+        waits = has_input(self._link) if isinstance(self._link, int) else self._link.has_data()
+        return not waits and self.time_left == 0.0  # a layer may just have taken it
 
-    def check(self, link: int) -> None:
+    def check(self) -> None:
         """Check whether the other side has been silent for too long.
-
-        Args:
-            link: the descriptor that its data is read from.
 
         Raises:
             SilentPeer: it has.
         """
-        if self.is_over(link):
+        if self.is_over():
             raise SilentPeer(
                 f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is down, or the "
                 "connection is lost. Everything received before is kept. --liveness-seconds sets the limit "

@@ -89,10 +89,9 @@ class ReadAhead:
         Raises:
             SilentPeer: it has.
         """
-        link = self._fd if isinstance(self._fd, int) else self._fd.fileno()
         # The order matters: what the thread takes from the link after the first check is seen by the other two.
-        if self._liveness.is_over(link) and self._listening and self._pieces.empty():
-            self._liveness.check(link)
+        if self._liveness.is_over() and self._listening and self._pieces.empty():
+            self._liveness.check()
 
     def _run(self) -> None:
         try:

@@ -11,12 +11,12 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from playstream.pipeline.errors import LinkError
-from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.cancellation import LOOK_SECONDS
 
 READ_SIZE = 1 << 18
 """Bytes asked for with one read."""
@@ -46,6 +46,24 @@ class InputLayer(Protocol):
     def read(self) -> bytes:
         """Wait for data and return it; empty at the end of the stream."""
 
+    @property
+    def heard_at(self) -> float | None:
+        """When the link last had data, on the monotonic clock; None while its silence means nothing."""
+
+    def has_data(self) -> bool:
+        """Return whether data waits, in the link or in the layer."""
+
+
+class OutputLayer(Protocol):
+    """A layer on a link, such as encryption, that changes what is written."""
+
+    @property
+    def gather_seconds(self) -> float:
+        """Minimum time between two flushes of results that is worth what a flush costs."""
+
+    def wrap(self, data: Iterable[bytes], *, flush: bool, last: bool = False) -> Iterator[bytes]:
+        """Yield the bytes to write for `data`; without `flush` some may be kept. `last` ends the stream."""
+
 
 class Connection:
     """What a stage reads and writes; either may be absent.
@@ -53,13 +71,20 @@ class Connection:
     Args:
         reader: where to read the other side's bytes: a descriptor, or a layer such as decryption; None for nowhere.
         writer: the descriptor to write this side's bytes to; None for nowhere.
+        output_layer: what they pass first; None for nothing.
     """
 
-    __slots__ = ("_reader", "_writer")
+    __slots__ = ("_reader", "_writer", "output_layer")
 
-    def __init__(self, reader: int | InputLayer | None = None, writer: int | None = None) -> None:
+    def __init__(
+        self,
+        reader: int | InputLayer | None = None,
+        writer: int | None = None,
+        output_layer: OutputLayer | None = None,
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self.output_layer = output_layer
 
     @property
     def reader(self) -> int | InputLayer:
@@ -83,9 +108,6 @@ def connect(
     *,
     reader: int | None = None,
     writer: int | None = None,
-    results: bool = False,
-    cancellation: Cancellation | None = None,
-    liveness_seconds: float = 0.0,
 ) -> Iterator[Connection]:
     """Connect a stage to its descriptors, with the requested encryption.
 
@@ -94,14 +116,10 @@ def connect(
         warn: called with messages for the user; from another thread too.
         reader: where the other side's bytes come from; not closed.
         writer: where this side's bytes go; not closed.
-        results: whether results may be read while the job runs.
-        cancellation: after a request, pending data may still be written for DELIVERY_SECONDS.
-        liveness_seconds: the reader of encrypted data counts as lost when it takes nothing for PATIENCE times as long;
-            0 for never.
 
     Raises:
         ConfigurationError: a key or a recipient is not valid, or pyrage is missing.
-        LinkError: the reader of the encrypted stream has exited, or reads nothing.
+        LinkError: an encrypted file cannot be written.
     """
     if options.get("identity") is None and options.get("encrypt_to") is None:
         yield Connection(reader, writer)
@@ -111,18 +129,10 @@ def connect(
     identities, recipients = encryption_of(options, "identity"), encryption_of(options, "encrypt_to")
     with ExitStack() as layers:
         source = None if reader is None else layers.enter_context(decrypted(reader, identities, warn))
+        layer = None
         if writer is not None:
-            writer = layers.enter_context(
-                encrypted(
-                    writer,
-                    recipients,
-                    warn,
-                    results=results,
-                    cancellation=cancellation,
-                    liveness_seconds=liveness_seconds,
-                )
-            )
-        yield Connection(source, writer)
+            writer, layer = layers.enter_context(encrypted(writer, recipients, warn))
+        yield Connection(source, writer, layer)
 
 
 def fill_standard_streams() -> None:
@@ -313,3 +323,8 @@ def wait_for(fd: int, what: int, seconds: float | None = None) -> bool:
     poll = select.poll()
     poll.register(fd, what)
     return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def has_input(fd: int) -> bool:
+    """Return whether a descriptor has data, or is at its end."""
+    return wait_for(fd, select.POLLIN, 0)
