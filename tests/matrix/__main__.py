@@ -112,11 +112,13 @@ def _prepare(core: str, python: Python, packages: Sequence[str]) -> str:
     build = project["build-system"]["requires"]
     ansible = f"ansible-core=={core}.*" + (f",>={core}.0rc1" if core in CANDIDATES else "")
     wanted = [ansible, *TOOLS, *project["project"]["dependencies"]]
-    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(wheels)]
-    do(
-        [*fetch, "--only-binary", ":all:", "--python-version", version, *wanted, *build],
-        f"pip cannot fetch ansible-core {core} and what the project needs; is the package index reachable?",
-    )
+    here = [sys.executable, "-m", "pip"]
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    trouble = f"pip cannot fetch ansible-core {core} and what the project needs; is the package index reachable?"
+    fetch = [*here, "download", *quiet, "--dest", str(wheels), "--only-binary", ":all:", "--python-version", version]
+    do([*fetch, *wanted], trouble)
+    # What the project is built with is pure Python, and some of it has no wheel.
+    do([*here, "wheel", *quiet, "--no-deps", "--wheel-dir", str(wheels), *build], trouble)
     own = str(venv / "bin" / "python")
     if not venv.is_dir():
         do(python.command(python.path, "-m", "venv", str(venv)), f"cannot make {venv}")
