@@ -21,7 +21,7 @@ from tests.matrix.debian import RELEASES, ROOT, Debian, Unprepared, do, inside, 
 
 VENVS = ROOT / ".cache" / "matrix"
 TESTS = ("tests/plugin", "tests/e2e/events", "tests/worker", "tests/e2e/pipe")
-TOOLS = ("pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "jsonschema>=4.18")
+TOOLS = ("pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "jsonschema>=4.18", "pyte>=0.8")
 OURS = (3, 11)  # the oldest Python that playstream itself runs on
 
 # ansible-core: the oldest and the newest Python that its controller supports.
