@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
 from playstream.cli.flags import (
@@ -263,6 +264,16 @@ ASKING: Group = (
         help="ask for the password of the vault ID, or of the default vault; may be repeated",
     ),
 )
+CHECKED_JOB: Group = (
+    flag(
+        "--job",
+        own=True,
+        metavar="DIR",
+        type=Path,
+        help="private data directory of a job: check what it needs too",
+    ),
+    flag("--json", own=True, action="store_true", help="print one JSON object for each link"),
+)
 STANDALONE: Group = (
     flag("--artifact-dir", metavar="DIR", help="keep the artifacts in DIR/IDENT (default: keep nothing)"),
     flag("--ident", help="name of the run (default: a new UUID)"),
@@ -314,5 +325,11 @@ JOB_COMMAND_FLAGS: dict[str, Groups] = {
         LOGGING,
     ),
     "adhoc": (("module", LIKE_ANSIBLE_MODULE), *_STANDALONE),
+    "check": (
+        ("what to check", CHECKED_JOB),
+        LINK,
+        ("encryption", (*ENCRYPTION, *DECRYPTION)),
+        LOGGING,
+    ),
     "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_STANDALONE),
 }

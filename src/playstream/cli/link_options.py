@@ -45,9 +45,14 @@ def link_options(flags: argparse.Namespace) -> dict[str, Any]:
             name = "--" + next(iter(given)).replace("_", "-")
             raise ConfigurationError(f"{name} concerns the connection to another host: pass --on LINK too, or omit it")
         return {}
-    return {
-        **given,
-        "on": url,
-        "keepalive_seconds": keepalive_seconds(flags),
-        "liveness_seconds": liveness_seconds(flags),
-    }
+    return {"on": url, **connection_options(flags)}
+
+
+def connection_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the options given by the flags of a connection; a subcommand may have some of them only.
+
+    Raises:
+        ConfigurationError: a value is invalid.
+    """
+    given = {name: value for name in _OF_LINKS if (value := getattr(flags, name, None)) not in (None, [])}
+    return {**given, "keepalive_seconds": keepalive_seconds(flags), "liveness_seconds": liveness_seconds(flags)}

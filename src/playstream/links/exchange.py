@@ -6,44 +6,53 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from playstream._version import __version__
 from playstream.links.link import Link, OpenLink
 from playstream.pipeline.errors import LinkError, PlaystreamError, SilentPeer
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
-from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.stdio import Connection, connect
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import Failure, Hello, Noise, Record, Status
 from playstream.process.receiving import feed
-from playstream.transmit import Transmitter
-from playstream.transmit.sending import send
+from playstream.transmit.sending import JobSource, send
 
 _logger = logging.getLogger("playstream")
+
+
+class RecordSink(Protocol):
+    """Takes records, such as a Mailbox."""
+
+    def put_when_room(self, record: Any) -> None:
+        """Take one record; wait while too many are waiting.
+
+        Raises:
+            PlaystreamError: nobody takes them any more.
+        """
 
 
 class Exchange:
     """Sends one job over a link and puts its results into a mailbox.
 
     Args:
-        transmitter: the job and its tree.
+        source: the job and its tree, such as a Transmitter.
         link: the way to the worker.
         options: options of run(), checked: intervals, limits and encryption of the connection.
-        mailbox: takes the records of the results, and noise between them.
+        mailbox: takes the records of the results, Hello included, and noise between them.
         cancellation: a request to cancel the job.
     """
 
     def __init__(
         self,
-        transmitter: Transmitter,
+        source: JobSource,
         link: Link,
         options: Mapping[str, Any],
-        mailbox: Mailbox[Any],
+        mailbox: RecordSink,
         cancellation: Cancellation,
     ) -> None:
-        self._transmitter = transmitter
+        self._source = source
         self._link = link
         self._options = options
         self._cancellation = cancellation
@@ -52,6 +61,8 @@ class Exchange:
         self._send_error: PlaystreamError | None = None
         """Why the job could not be sent."""
         self._defect: BaseException | None = None
+        self.ended = threading.Event()
+        """Set when no more results will arrive."""
 
     def run(self) -> PlaystreamError | None:
         """Run the job to its end.
@@ -88,6 +99,7 @@ class Exchange:
         except PlaystreamError as caught:
             error = caught
         finally:
+            self.ended.set()
             opened.end()
             sender.join()
         if self._defect is not None:
@@ -100,7 +112,7 @@ class Exchange:
         """Send the job, and then wait for the end of the link or a request to cancel the job."""
         try:
             send(
-                self._transmitter,
+                self._source,
                 connection,
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
                 liveness_seconds=self._liveness_seconds,
@@ -129,7 +141,7 @@ class _Taker:
         mailbox: takes the records.
     """
 
-    def __init__(self, name: str, mailbox: Mailbox[Any]) -> None:
+    def __init__(self, name: str, mailbox: RecordSink) -> None:
         self._name = name
         self._mailbox = mailbox
         self._hello: Hello | None = None
@@ -148,8 +160,7 @@ class _Taker:
         if isinstance(record, Hello):
             self._hello = record
             _logger.debug("%s: %s", self._name, record)
-            return
-        if isinstance(record, Status):
+        elif isinstance(record, Status):
             self.has_ended = record.status.terminal
         elif isinstance(record, Failure):
             record = replace(record, message=f"{self._name}: {record.message}{self._versions()}")

@@ -17,7 +17,7 @@ from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.io.stdio import OutputLayer
-from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Ping, Record, Sender, TreeEnd
+from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Ping, Pong, Record, Sender, TreeEnd
 from playstream.pipeline.protocol.order import Direction
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ class Outbox:
                             self._encoding.release()
                     flushed, pending = time.monotonic(), False
                     continue
-                pending = self._gather is not None and not (self._mailbox.empty and self._time_left(flushed) <= 0)
+                waits = self._gather is not None and type(record) is not Pong
+                pending = waits and not (self._mailbox.empty and self._time_left(flushed) <= 0)
                 # If more is waiting, the link is slower than this side: a layer may then do more at once.
                 self._write_all(outgoing.send(record, flush=not pending), flush=not pending and self._mailbox.empty)
                 now = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError, SilentPeer
@@ -63,8 +63,15 @@ def transmit(
     )
 
 
+class JobSource(Protocol):
+    """The source of the records of a job, such as a Transmitter."""
+
+    def records(self) -> Iterator[Record]:
+        """Yield the job, then its tree."""
+
+
 def send(
-    transmitter: Transmitter,
+    transmitter: JobSource,
     connection: Connection,
     *,
     dialect: Dialect = Dialect.PLAYSTREAM,
@@ -230,7 +237,7 @@ class _JobLink:
         self._outbox.check()
 
 
-def _transmit(transmitter: Transmitter, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
+def _transmit(transmitter: JobSource, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
     try:
         for record in watch.records(transmitter.records()):
             link.send(record)
@@ -245,7 +252,7 @@ def _transmit(transmitter: Transmitter, link: _JobLink, watch: _Watch, output_fd
         link.hold(output_fd, watch.cancellation)
 
 
-def _transmit_to_runner(transmitter: Transmitter, link: _JobLink, watch: _Watch) -> None:
+def _transmit_to_runner(transmitter: JobSource, link: _JobLink, watch: _Watch) -> None:
     """Write the stream. A request to stop cuts it off, because ansible-runner's protocol cannot express it."""
     try:
         for record in transmitter.records():

@@ -11,9 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from playstream._version import __version__
+from playstream.pipeline.errors import JobError
 from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import Cancel, Hello, Ping
 from playstream.pipeline.protocol.frames import MINOR
+from playstream.worker.command import find_executable
 
 _KNOWN = (Cancel, Ping)
 """Records of the job direction that a sender uses only if they are known."""
@@ -44,7 +46,7 @@ def make_hello(limits: Limits, max_job_seconds: float | None) -> Hello:
 
 
 def find_ansible_core(program: str = "ansible-playbook") -> str | None:
-    """Return the version of the ansible-core that a program on the PATH belongs to; None if that is not clear.
+    """Return the version of the ansible-core that a job would use; None if that is not clear.
 
     Ansible is not run to find out, which takes half a second: the version is in the name of a directory beside the
     packages of its interpreter.
@@ -52,13 +54,11 @@ def find_ansible_core(program: str = "ansible-playbook") -> str | None:
     Args:
         program: the name of the program.
     """
-    path = shutil.which(program)
-    if path is None:
-        return None
     try:
+        path = find_executable(program, os.environ, Path())
         with Path(path).open("rb") as file:
             line = _INTERPRETER.match(file.read(_MAX_LINE))
-    except OSError:
+    except (JobError, OSError):
         return None
     for directory in () if line is None else _package_directories(line):
         try:
