@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS
@@ -177,6 +178,20 @@ def test_what_is_excluded_is_not_sent(stages: Stages, directory: Path) -> None:
     )
     done = stages.call("run", directory, "-p", "look.yml", "--exclude", "*.bin", "--on", WORKER)
     assert "exists: False" in text_of(done)
+
+
+def test_both_directions_encrypted(stages: Stages, directory: Path, tmp_path: Path) -> None:
+    ours, theirs = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    for name, identity in (("ours", ours), ("theirs", theirs)):
+        (tmp_path / name).write_text(f"{identity}\n")
+        (tmp_path / name).chmod(0o600)
+    link = f"{WORKER} --identity {tmp_path}/theirs --encrypt-to {ours.to_public()}"
+    words = ("--on", link, "--encrypt-to", str(theirs.to_public()), "--identity", str(tmp_path / "ours"))
+    done = stages.call("run", directory, "-p", "site.yml", *words)
+    assert done.returncode == 0, text_of(done)
+    plain = stages.call("run", directory, "-p", "site.yml", "--on", link, "--identity", tmp_path / "ours")
+    assert plain.returncode != 0
+    assert "encrypt" in text_of(plain)
 
 
 def test_ansible_is_missing_there(stages: Stages, directory: Path) -> None:

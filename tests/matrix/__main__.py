@@ -20,8 +20,22 @@ from dataclasses import dataclass
 from tests.matrix.debian import RELEASES, ROOT, Debian, Unprepared, do, inside, prepare, reason_against
 
 VENVS = ROOT / ".cache" / "matrix"
-TESTS = ("tests/plugin", "tests/e2e/events", "tests/worker", "tests/e2e/pipe")
-TOOLS = ("pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "jsonschema>=4.18", "pyte>=0.8")
+OF_THE_WORKER = ("prompts", "answers", "answers_on_a_terminal", "passwords", "ssh_key", "masks", "fact_cache")
+"""The tests of the worker whose results depend on Ansible: what it asks, reads, prints and keeps."""
+TESTS = (
+    "tests/plugin",
+    "tests/e2e/events",
+    "tests/e2e/pipe",
+    *(f"tests/worker/test_{name}.py" for name in OF_THE_WORKER),
+)
+TOOLS = (
+    "pytest>=8.0",
+    "pytest-timeout>=2.3",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "jsonschema>=4.18",
+    "pyte>=0.8",
+)
 OURS = (3, 11)  # the oldest Python that playstream itself runs on
 
 # ansible-core: the oldest and the newest Python that its controller supports.
@@ -136,7 +150,8 @@ def _run(core: str, packages: Sequence[str], places: Sequence[str]) -> Outcome:
     except Unprepared as exc:
         print(exc, file=sys.stderr)
         return Outcome(core, "not prepared, see above", True, time.monotonic() - start)
-    command = python.command(own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *places)
+    spread = ("--numprocesses", "auto", "--dist", "loadfile")
+    command = python.command(own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *spread, *places)
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     exact = do(python.command(own, "-c", "import ansible.release as r; print(r.__version__)"), "it is gone").strip()
     where = "" if python.debian is None else f", in Debian {python.debian.number}"

@@ -26,7 +26,7 @@ def test_the_commands_in_a_checkout(tmp_path: Path) -> None:
     done = readme.run_all(tmp_path, installed, readme.script("Trying it"))
     assert done.returncode == 0, done.stdout
     assert re.search(r"^successful 0 \{.*'ok': \{", done.stdout, re.MULTILINE)
-    assert done.stdout.count("PLAY RECAP") == 6, done.stdout
+    assert done.stdout.count("PLAY RECAP") == 7, done.stdout
     artifacts = tmp_path / "examples" / "demo" / "artifacts"
     for place in (artifacts, artifacts / "again"):
         assert (place / "status").read_text() == "successful"

@@ -1,0 +1,51 @@
+"""docs/links.md: its commands and its Python work as they are written, on a host that is reached by ssh."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from playstream.links import find_link
+from tests.matrix.debian import ROOT
+from tests.release import readme
+
+TEXT = (ROOT / "docs" / "links.md").read_text(encoding="utf-8")
+
+
+def blocks() -> tuple[list[str], list[str]]:
+    """Return the commands of the page, and its links alone."""
+    lines = re.findall(r"^    (\S.*)", TEXT, re.MULTILINE)
+    commands = [line for line in lines if line.startswith(("playstream ", "export "))]
+    links = [line for line in lines if line.startswith("exec:")]
+    shown = [line for line in lines if line not in (*commands, *links)]
+    assert [line.split()[:2] for line in shown] == [["LINK", "OK"], ["ssh://host", "yes"]]
+    return commands, links
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    installed = tmp_path / "opt"
+    installed.symlink_to(sys.prefix)
+    python = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    commands = [*blocks()[0], *(f"python - <<'END'\n{block}END" for block in python)]
+    place = tmp_path / "place"
+    place.mkdir()
+    shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
+    with readme.a_host(tmp_path / "host") as ssh:
+        path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
+        done = readme.run("\n".join(commands), cwd=place, installed=installed, path=path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PLAY RECAP") == 3, done.stdout
+    assert "successful 0" in done.stdout
+    assert "started nightly" in done.stdout
+    assert re.search(r"^ssh://host +yes ", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_links() -> None:
+    """They can be understood; the programs need not be here."""
+    links = blocks()[1]
+    assert len(links) == 3
+    for link in links:
+        program = link.removeprefix("exec:").split()[0]
+        assert find_link(link.replace(program, "sh", 1)) is not None
