@@ -59,6 +59,7 @@ _PLACES = {
         "StoreError",
         "UnreachableHost",
         "UnsafePath",
+        "WorkerBusy",
         "WorkerError",
         "WorkerNotFound",
     ),

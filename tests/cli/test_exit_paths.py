@@ -46,7 +46,7 @@ KNOWN = {
     },
     "stop": {"_NOT_FOUND_EXIT_STATUS"},
     "transmit": {"CANCELED_EXIT_STATUS"},
-    "worker": {"served.exit_status", "_print_worker_info()"},
+    "worker": {"served.exit_status", "_print_worker_info()", "run_listener(flags)", "_serve_one(flags)"},
     "worker_cleanup": {"0 if complete else JobError.exit_status"},
 }
 """What the commands' functions return, by module; a case below ends in each."""
@@ -106,6 +106,7 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "worker, nothing": (("worker",), b"", 75),
     "worker, another stream": (("worker",), b"hello\n", 75),
     "worker, results": (("worker",), FAILED_SILENTLY, 76),
+    "worker, a listener on nothing": (("worker", "--listen", "tcp://host:1"), b"", 1),
     "worker cleanup, a bad number": (("worker", "cleanup", "--grace-period", "-1"), b"", 1),
     "process, nothing": (("process", "DIR"), b"", 75),
     "process, an error that is not explained": (("process", "DIR"), FAILED_SILENTLY, 72),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,14 @@ import pytest
 from tests.cli.conftest import FAKES, GREET, SITE
 from tests.conftest import MakeDir
 from tests.links.hosts import Host
+from tests.links.listening import Listener
 from tests.stages import Stages
 
 WORKER = f"exec:{sys.executable} -m playstream worker"
 """A link to a worker that is a process of this host."""
+
+
+Listen = Callable[..., Listener]
 
 
 @pytest.fixture
@@ -58,3 +62,18 @@ def host(tmp_path: Path, stages: Stages) -> Iterator[Host]:
     stages.path_before.append(programs)
     yield server
     server.close()
+
+
+@pytest.fixture
+def listen(tmp_path: Path, stages: Stages) -> Iterator[Listen]:
+    """Starts listening workers; the default address is a Unix socket of the test."""
+    started: list[Listener] = []
+
+    def start(*flags: str | Path, address: str | None = None, env: dict[str, str] | None = None) -> Listener:
+        place = address or f"unix:{tmp_path}/worker.sock"
+        started.append(Listener(stages, tmp_path / f"listener-{len(started)}.log", place, *flags, env=env))
+        return started[-1]
+
+    yield start
+    for listener in started:
+        listener.close()

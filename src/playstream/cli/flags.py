@@ -29,6 +29,7 @@ NAMING = {
     "FILE": "a file",
     "HOSTS": "hosts",
     "ID@FILE": "a vault ID and a file",
+    "ADDRESS": "an address",
     "IDENT": "a run's name",
     "IMAGE": "an image",
     "LINK": "a link",
@@ -38,6 +39,7 @@ NAMING = {
     "PROGRAM": "a program",
     "RECIPIENT": "a public key or @FILE",
     "URL": "a URL",
+    "USER": "a user",
 }
 """Metavars of paths and names, and their descriptions for errors. An empty value is an error: it probably comes from a
 variable that is not set, and would mean the current directory, or all hosts."""
@@ -252,6 +254,66 @@ SERVING: Group = (
         help="show this host's processors, memory and playstream version, and exit",
     ),
 )
+LISTENING: Group = (
+    flag(
+        "--listen",
+        own=True,
+        metavar="ADDRESS",
+        help="serve many jobs, one for each connection: unix:/PATH or tls://HOST:PORT. Whoever may connect can run any "
+        "command as this user",
+    ),
+    flag(
+        "--allow-user",
+        own=True,
+        metavar="USER",
+        action="append",
+        help="unix: a user who may connect, besides this one and root; may be repeated",
+    ),
+    flag(
+        "--allow",
+        own=True,
+        metavar="NAME",
+        action="append",
+        help="tls: the name in the certificate of a client that may connect; may be repeated",
+    ),
+    flag("--tls-cert", own=True, metavar="FILE", help="certificate of this worker, in PEM format"),
+    flag("--tls-key", own=True, metavar="FILE", help="its private key (default: in the file of --tls-cert)"),
+    flag("--tls-ca", own=True, metavar="FILE", help="certificates of the CAs of the clients"),
+    flag(
+        "--slots", own=True, type=int, metavar="N", help="jobs that run at the same time (default: one per processor)"
+    ),
+    flag("--queue", own=True, type=int, metavar="N", help="jobs that wait for a slot; more are refused (default: 16)"),
+    flag(
+        "--arrival-seconds",
+        own=True,
+        type=float,
+        metavar="N",
+        help="close a connection that has not sent its job record after N seconds; 0 waits forever (default: 60)",
+    ),
+    flag(
+        "--drain-seconds",
+        own=True,
+        type=float,
+        metavar="N",
+        help="after SIGTERM, let active jobs run for N seconds before they are canceled (default: 0)",
+    ),
+    flag(
+        "--log-format",
+        own=True,
+        metavar="WORD",
+        choices=("text", "json"),
+        help="form of the log on standard error: text or json (default: text)",
+    ),
+    flag(
+        "--print-unit",
+        own=True,
+        metavar="WORD",
+        choices=("service", "socket"),
+        help="print a systemd unit for these flags, service or socket, and exit",
+    ),
+)
+START: Group = (flag("--start-on", type=int, metavar="FD"),)
+"""Internal flag: a listening worker passes it to the worker of a job that waits for a slot."""
 CLEANUP: Group = (
     flag("--file-pattern", metavar="GLOB", help="remove directories whose paths match GLOB, except those in use"),
     flag(
@@ -281,6 +343,7 @@ LINK = ("connection", (*KEEPALIVE, *LIVENESS))
 COMMAND_FLAGS: dict[str, Groups] = {
     "worker": (
         ("serving", SERVING),
+        ("listening", LISTENING),
         LINK,
         ("encryption", (*ENCRYPTION, *DECRYPTION)),
         ("limits", (*LIMITS, *MAX_JOB)),

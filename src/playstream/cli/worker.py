@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from playstream.cli.flags import flags_of
+from playstream.cli.flags import LISTENING, START, flags_of
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.output import print_message, print_outcome
@@ -25,9 +25,14 @@ from playstream.worker.serving import work
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
-    parser.description = "Run the job read from standard input and write its results as a stream to standard output."
+    parser.description = (
+        "Run the job read from standard input and write its results as a stream to standard output, or with --listen "
+        "serve the jobs of many connections."
+    )
     parser.usage = "%(prog)s [FLAGS]\n       %(prog)s cleanup [FLAGS]"
     parser.add_flags("worker")
+    for definition in START:
+        parser.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS)
     parser.forward(flags_of("worker cleanup"))
     cleanup = ("cleanup", "remove directories left by jobs, and container images", set_up_subcommand("worker cleanup"))
     parser.add_commands([cleanup], required=False)
@@ -43,6 +48,15 @@ def run(flags: argparse.Namespace) -> int:
         flags.usage_error(f"{name} is a flag of worker cleanup: add the word cleanup, or omit the flag")
     if flags.worker_info:
         return _print_worker_info()
+    if is_listening(flags):
+        from playstream.cli.listen import run_listener  # noqa: PLC0415 - loaded only if needed
+
+        return run_listener(flags)
+    return _serve_one(flags)
+
+
+def _serve_one(flags: argparse.Namespace) -> int:
+    """Run the job of standard input; return the exit status."""
     if not flags.allows_terminal:
         _refuse_terminal()
     directory = Path(absolute_path(flags.private_data_dir)) if flags.private_data_dir else None
@@ -53,6 +67,7 @@ def run(flags: argparse.Namespace) -> int:
         liveness_seconds(flags),
         limits_of(vars(flags)),
         None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),
+        start_on=flags.start_on,
         **flags.worker_options,
     )
     warn = partial(print_message, "worker")
@@ -64,6 +79,21 @@ def run(flags: argparse.Namespace) -> int:
         served = work(connection, options=options, cancellation=cancellation)
         print_outcome("worker", served.status.value, served.explanation)
     return served.exit_status
+
+
+def is_listening(flags: argparse.Namespace) -> bool:
+    """Return whether the worker listens.
+
+    Raises:
+        ConfigurationError: it does not, and a flag of listening workers is given.
+    """
+    if flags.listen is not None:
+        return True
+    for definition in LISTENING:
+        name = definition.names[0]
+        if getattr(flags, name.removeprefix("--").replace("-", "_")) is not None:
+            raise ConfigurationError(f"{name} concerns a listening worker: pass --listen ADDRESS too, or omit it")
+    return False
 
 
 def _refuse_terminal() -> None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.errors import StoreError as StoreError
     from playstream.pipeline.errors import UnreachableHost as UnreachableHost
     from playstream.pipeline.errors import UnsafePath as UnsafePath
+    from playstream.pipeline.errors import WorkerBusy as WorkerBusy
     from playstream.pipeline.errors import WorkerError as WorkerError
     from playstream.pipeline.errors import WorkerNotFound as WorkerNotFound
     from playstream.process.task_results import ItemResult as ItemResult

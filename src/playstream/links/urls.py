@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from collections.abc import Callable
@@ -10,17 +11,20 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from playstream.links.link import Link
 from playstream.links.program import ProgramLink
 from playstream.links.ssh import DEFAULT_COMMAND, SshAddress, SshLink
+from playstream.links.unix import UnixLink
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
+from playstream.pipeline.io.addresses import parse_tls, parse_unix
 
 LOCAL = "local:"
-_FORMS = "local:, exec:COMMAND, ssh://[USER@]HOST[:PORT]"
+_FORMS = "exec:COMMAND, ssh://[USER@]HOST[:PORT], unix:/PATH, tls://HOST:PORT or local:"
 
 
 def find_link(url: str) -> Link | None:
     """Return the link that a URL names; None for `local:`, this host.
 
     Args:
-        url: `local:`, `exec:COMMAND`, or `ssh://[USER@]HOST[:PORT][?command=COMMAND]`.
+        url: `local:`, `exec:COMMAND`, `ssh://[USER@]HOST[:PORT][?command=COMMAND]`, `unix:/PATH`, or
+            `tls://HOST:PORT[?cert=FILE&key=FILE&ca=FILE]`.
 
     Raises:
         ConfigurationError: the URL is not valid, or a program that the link needs is not on the PATH.
@@ -69,6 +73,19 @@ def _find_ssh(url: str, _rest: str) -> Link:
     address = parse_ssh(url)
     _on_path("ssh", ["ssh"])
     return SshLink(address)
+
+
+def _find_unix(url: str, _rest: str) -> Link:
+    return UnixLink(parse_unix(url))
+
+
+def _find_tls(url: str, _rest: str) -> Link:
+    from playstream.links.tls import TlsLink, tls_files  # noqa: PLC0415 - ssl is not needed by the others
+
+    address = parse_tls(url)
+    if not address.host or not address.port:
+        raise ConfigurationError(f"link {url.partition('?')[0]!r}: expected tls://HOST:PORT")
+    return TlsLink(address, tls_files(address, os.environ))
 
 
 def parse_ssh(url: str) -> SshAddress:
@@ -145,5 +162,11 @@ def _on_path(kind: str, words: list[str]) -> list[str]:
     return words
 
 
-_KINDS: dict[str, Callable[[str, str], Link | None]] = {"local": _find_local, "exec": _find_exec, "ssh": _find_ssh}
+_KINDS: dict[str, Callable[[str, str], Link | None]] = {
+    "local": _find_local,
+    "exec": _find_exec,
+    "ssh": _find_ssh,
+    "unix": _find_unix,
+    "tls": _find_tls,
+}
 """Makes the link of a scheme from the whole URL and from what follows the colon."""

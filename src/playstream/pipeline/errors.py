@@ -128,6 +128,12 @@ class WorkerNotFound(LinkError):
     exit_status = 87
 
 
+class WorkerBusy(LinkError):
+    """The worker cannot take another job: its slots and its queue are full, or it is shutting down."""
+
+    exit_status = 88
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 

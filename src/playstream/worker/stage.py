@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.stdio import Connection
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.outbox import Outbox
-from playstream.pipeline.protocol import Failure, Job, Record, StatusName
+from playstream.pipeline.protocol import Failure, Job, Log, LogLevel, Record, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
@@ -41,6 +42,8 @@ class WorkerOptions:
     """Limits of the job's stream."""
     max_job_seconds: float | None = None
     """Time after which a job is stopped, whatever its own limits; None for no limit."""
+    start_on: int | None = None
+    """A descriptor that is readable when the job may start, until which it waits; None to start it at once."""
     dialect: Dialect = Dialect.PLAYSTREAM
     """The dialect of the results if the dialect of the job is unknown."""
     explain: Callable[[PlaystreamError], str | None] = lambda _error: None
@@ -152,16 +155,22 @@ class Worker:
             spool.remove()
 
     def _receive(self, intake: Intake) -> Job | None:
-        """Receive the whole job. Return None if it was canceled before that."""
+        """Receive the whole job, and wait until it may start. Return None if it was canceled before that."""
         poller = Poller()
+        turn = _Turn(self._options.start_on, poller)
         poller.watch(intake, intake.read)
         poller.watch(self._cancellation, self._cancellation.acknowledge)
         poller.watch_hangup(self._output, lambda: self._cancellation.request(READER_GONE), self._outbox.probe)
-        while not intake.ready:
+        while not (intake.ready and turn.has_come):
+            if intake.ready and not turn.announced:
+                turn.announced = True
+                self._mailbox.put(Log(LogLevel.INFO, "the job waits for a free slot of the worker"))
             try:
                 poller.wait(_sooner(intake.time_left, self._look_seconds))
                 intake.check()
                 self._stops()
+                if not turn.has_come and intake.cancel_reason is not None:
+                    self._cancellation.request(intake.cancel_reason)
             except PlaystreamError:
                 if self._cancellation.reason is None:
                     raise
@@ -198,6 +207,34 @@ class Worker:
         if outcome.error is not None:
             raise outcome.error
         return WorkResult(outcome.status, exit_status(outcome.status, outcome.rc), outcome.explanation)
+
+
+class _Turn:
+    """Waits until the job may start.
+
+    Args:
+        fd: readable when it may; None if it may at once.
+        poller: waits for it.
+    """
+
+    def __init__(self, fd: int | None, poller: Poller) -> None:
+        self._fd = -1 if fd is None else fd
+        self._poller = poller
+        self.has_come = fd is None
+        self.announced = False
+        """Whether the other side was told that the job waits."""
+        if fd is not None:
+            os.set_inheritable(fd, False)
+            poller.watch(self, self._note)
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for."""
+        return self._fd
+
+    def _note(self) -> None:
+        """Note that the job may start. At the end of the file, whoever would have said so has ended."""
+        self._poller.unwatch(self)
+        self.has_come = bool(os.read(self._fd, 1))
 
 
 def _sooner(first: float | None, second: float | None) -> float | None:
