@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,9 +70,9 @@ def listen(tmp_path: Path, stages: Stages) -> Iterator[Listen]:
     """Starts listening workers; the default address is a Unix socket of the test."""
     started: list[Listener] = []
 
-    def start(*flags: str | Path, address: str | None = None, env: dict[str, str] | None = None) -> Listener:
+    def start(*flags: str | Path, address: str | None = None, **options: Any) -> Listener:
         place = address or f"unix:{tmp_path}/worker.sock"
-        started.append(Listener(stages, tmp_path / f"listener-{len(started)}.log", place, *flags, env=env))
+        started.append(Listener(stages, tmp_path / f"listener-{len(started)}.log", place, *flags, **options))
         return started[-1]
 
     yield start

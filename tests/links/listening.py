@@ -25,13 +25,22 @@ class Listener:
         address: what it listens on.
         flags: further flags.
         env: variables in addition to those of the stages.
+        open_files: its hard limit of open files.
     """
 
     def __init__(
-        self, stages: Stages, log: Path, address: str, *flags: str | Path, env: Mapping[str, str] | None = None
+        self,
+        stages: Stages,
+        log: Path,
+        address: str,
+        *flags: str | Path,
+        env: Mapping[str, str] | None = None,
+        open_files: int | None = None,
     ) -> None:
         self.log = log
         words = ("env", *(f"{name}={value}" for name, value in (env or {}).items()))
+        if open_files is not None:
+            words = ("prlimit", f"--nofile={open_files}:{open_files}", *words)
         with log.open("wb") as stderr:
             self.process = stages.start(
                 *("worker", "--listen", address, "--log-format", "json", *flags),

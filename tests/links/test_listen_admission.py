@@ -70,11 +70,12 @@ def test_no_beginning_of_a_job_is_complete(name: str) -> None:
 def test_a_job_of_several_frames_is_complete_with_its_last() -> None:
     data = stream(LARGE)
     admission = Admission(LIMIT)
-    admission.receive_data(data[:-1])
-    assert not admission.complete
-    assert admission.size >= len(data) - 1
-    admission.receive_data(data[-1:])
-    assert admission.complete
+    states = []
+    for piece in (data[:-1], data[-1:]):
+        admission.receive_data(piece)
+        states.append(admission.complete)
+    assert states == [False, True]
+    assert admission.size >= len(data)
     assert admission.ident == "large"
 
 
