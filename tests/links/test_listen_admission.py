@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 
+import pyrage
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import LimitExceeded, PlaystreamError, RemoteProtocolError, WorkerError
+from playstream.pipeline.io.age_batches import BatchWriter
 from playstream.pipeline.protocol import Cancel, Failure, FileEntry, Heartbeat, Job, Log, LogLevel, Record, Sender
 from playstream.pipeline.protocol.frames import encode_frame, encode_preamble
 from playstream.pipeline.protocol.order import Direction
@@ -162,15 +164,32 @@ def only(record: Record) -> bytes:
 
 def test_an_encrypted_job_ends_with_its_header() -> None:
     head = b"age-encryption.org/v1\n-> X25519 abc\ndef\n--- mac\n"
+    keys = (pyrage.x25519.Identity.generate(),)
     for size in range(len(head)):
-        admission = Admission(LIMIT, encrypted=True)
+        admission = Admission(LIMIT, keys)
         admission.receive_data(head[:size])
         assert not admission.complete
-    admission = Admission(LIMIT, encrypted=True)
+    admission = Admission(LIMIT, keys)
     admission.receive_data(head + b"payload")
     assert admission.complete
     assert admission.ident is None
     with pytest.raises(RemoteProtocolError, match="expected an encrypted job"):
-        Admission(LIMIT, encrypted=True).receive_data(stream(JOB))
+        Admission(LIMIT, keys).receive_data(stream(JOB))
     with pytest.raises(RemoteProtocolError, match="header of age"):
-        Admission(LIMIT, encrypted=True).receive_data(head[:30] + b"x" * (1 << 17))
+        Admission(LIMIT, keys).receive_data(head[:30] + b"x" * (1 << 17))
+
+
+@given(cuts=st.lists(st.integers(0, 1 << 20), max_size=20))
+def test_an_encrypted_job_in_batches(cuts: list[int]) -> None:
+    """The end of the job is seen in what they contain."""
+    key = pyrage.x25519.Identity.generate()
+    writer = BatchWriter([key.to_public()])
+    data = b"".join(writer.wrap([GOOD["alone"]], flush=True))
+    admission = Admission(LIMIT, (key,))
+    for piece in pieces(data, cuts):
+        assert not admission.complete
+        admission.receive_data(piece)
+    assert admission.complete
+    assert admission.ident == "night-1"
+    assert admission.take() == data
+    assert admission.size == 0

@@ -94,15 +94,20 @@ def test_an_encrypted_job(stages: Stages, directory: Path, listen: Listen, tmp_p
     key.write_text(f"{identity}\n")
     key.chmod(0o600)
     listener = listen("--identity", key)
-    job = stages.transmit(directory, "-p", "site.yml", "--encrypt-to", str(identity.to_public()))
+    public = str(identity.to_public())
+    words = ("run", directory, "-p", "site.yml", "--on", listener.address)
+    done = stages.call(*words, "-i", "live", "--encrypt-to", public)
+    assert done.returncode == 0, done.stderr.decode()
+    file = pyrage.encrypt(stages.transmit(directory, "-p", "site.yml"), [identity.to_public()])
     with connect(listener.address.removeprefix("unix:")) as sock:
-        sock.sendall(job)
+        sock.sendall(file)
         sock.shutdown(socket.SHUT_WR)
-        results = read_all(sock)
-    assert stages.call("process", directory, "-i", "x", stdin=results).returncode == 0
-    plain = stages.call("run", directory, "-p", "site.yml", "-i", "y", "--on", listener.address)
+        assert stages.call("process", directory, "-i", "x", stdin=read_all(sock)).returncode == 0
+    plain = stages.call(*words, "-i", "y")
     assert b"expected an encrypted job" in plain.stderr
-    assert len(listener.events("started")) == 1
+    wrong = stages.call(*words, "-i", "z", "--encrypt-to", str(pyrage.x25519.Identity.generate().to_public()))
+    assert wrong.returncode == 76
+    assert [event.get("job") for event in listener.wait_for("started", 2)] == ["live", None]
 
 
 def test_a_client_that_goes_away_ends_its_job(fakes: Stages, hanging: Path, listen: Listen) -> None:

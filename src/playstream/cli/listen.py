@@ -26,6 +26,9 @@ from playstream.worker.listen.units import print_unit
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
+
+    from playstream.pipeline.io.age_keys import Identity
 
 _QUEUE = 16
 _ARRIVAL_SECONDS = 60.0
@@ -107,11 +110,10 @@ def _check_flags(flags: argparse.Namespace, address: UnixAddress | TlsAddress) -
         for name, what in (("tls_cert", "the certificate of this worker"), ("tls_ca", "the CAs of the clients")):
             if not getattr(flags, name):
                 raise ConfigurationError(f"--listen {address.name}: expected {_flag(name)} FILE, {what}")
-    _check_keys(flags)
 
 
-def _check_keys(flags: argparse.Namespace) -> None:
-    """Check the keys that each worker will read, before there is one.
+def _read_keys(flags: argparse.Namespace) -> Sequence[Identity]:
+    """Return the keys of the workers, and check for whom they encrypt, before there is one.
 
     Raises:
         ConfigurationError: a key or a recipient is not valid, or pyrage is missing.
@@ -120,10 +122,10 @@ def _check_keys(flags: argparse.Namespace) -> None:
     if identities or recipients:
         from playstream.pipeline.io.age_keys import read_identities, read_recipients  # noqa: PLC0415 - an extra
 
-        if identities:
-            read_identities(identities)
         if recipients:
             read_recipients(recipients, lambda _warning: None)
+        return read_identities(identities) if identities else ()
+    return ()
 
 
 def _options(flags: argparse.Namespace) -> ListenOptions:
@@ -145,7 +147,7 @@ def _options(flags: argparse.Namespace) -> ListenOptions:
         arrival_seconds=_ARRIVAL_SECONDS if flags.arrival_seconds is None else flags.arrival_seconds,
         liveness_seconds=liveness_seconds(flags),
         limits=limits_of(vars(flags)),
-        encrypted=bool(flags.identity),
+        identities=_read_keys(flags),
         worker_flags=[*_worker_words(flags), "--keepalive-seconds", f"{keepalive_seconds(flags):g}"],
         max_connections=min(room, _MAX_CONNECTIONS),
         open_files=before,

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from playstream.pipeline.dialect import Dialect
+from playstream.pipeline.dialect import LIVE_START, Dialect
 from playstream.pipeline.errors import RemoteProtocolError, WorkerError
 from playstream.pipeline.limits import exceeded
 from playstream.pipeline.protocol import codec, frames
 from playstream.pipeline.protocol.compression import Decompressor
 
+if TYPE_CHECKING:
+    from playstream.pipeline.io.age_batches import BatchReader
+    from playstream.pipeline.io.age_keys import Identity
+
 _AGE_STARTS = (b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----")
+"""The beginning of one age file, as bytes and as text. What it contains cannot be read before its end."""
 _AGE_END = re.compile(rb"\n---[^\n]*\n")
 """The end of age's header; in the text form everything is in one part."""
 _MAX_AGE_HEADER = 1 << 16
@@ -38,13 +45,16 @@ class Admission:
 
     Args:
         max_record: maximum size of the job, in bytes.
-        encrypted: whether the workers have a key, so that jobs have to be encrypted. The end of such a job cannot be
-            seen; the end of its header is waited for.
+        identities: the keys of the workers, if jobs have to be encrypted. The end of a job that is one age file cannot
+            be seen; the end of its header is waited for.
     """
 
-    def __init__(self, max_record: int, *, encrypted: bool = False) -> None:
+    def __init__(self, max_record: int, identities: Sequence[Identity] = ()) -> None:
         self._max_record = max_record
-        self._encrypted = encrypted
+        self._identities = identities
+        self._batches: BatchReader | None = None
+        self._inner: Admission | None = None
+        """Takes what the batches of an encrypted stream contain."""
         self._held = bytearray()
         self._frames: _FirstFrames | None = None
         self._searched = 0
@@ -58,13 +68,14 @@ class Admission:
     @property
     def size(self) -> int:
         """How many bytes are held in memory."""
-        return len(self._held) + (0 if self._frames is None else self._frames.size)
+        inner = 0 if self._inner is None else self._inner.size
+        return len(self._held) + inner + (0 if self._frames is None else self._frames.size)
 
     def take(self) -> bytes:
         """Return all bytes so far, for a worker, and forget them."""
         data = bytes(self._held)
         self._held = bytearray()
-        self._frames = None
+        self._frames = self._batches = self._inner = None
         return data
 
     def receive_data(self, data: bytes) -> None:
@@ -78,7 +89,9 @@ class Admission:
         self._held += data
         if len(self._held) > self._max_record + _JOB_AND_MORE:
             raise exceeded("the stream up to the end of its job", self._max_record, "max_record_bytes")
-        if self._encrypted:
+        if self._batches is not None:
+            self._read_batches(data)
+        elif self._identities:
             self._look_for_age()
         elif self.dialect is None:
             self._detect()
@@ -96,11 +109,26 @@ class Admission:
                 if not self.complete and len(self._held) > _MAX_AGE_HEADER:
                     raise RemoteProtocolError(f"the header of age has more than {_MAX_AGE_HEADER} bytes")
                 return
-            if mark.startswith(start):
-                return
+        if start.startswith(LIVE_START):
+            from playstream.pipeline.io.age_batches import BatchReader  # noqa: PLC0415 - an extra
+
+            self._batches = BatchReader(self._identities)
+            self._inner = Admission(self._max_record)
+            self._read_batches(bytes(self._held))
+            return
+        if any(mark.startswith(start) for mark in (*_AGE_STARTS, LIVE_START)):
+            return
         raise RemoteProtocolError(
             "expected an encrypted job: this worker has a key. Encrypt the job (--encrypt-to), or omit --identity there"
         )
+
+    def _read_batches(self, data: bytes) -> None:
+        if self._batches is None or self._inner is None or self.complete:
+            return
+        self._batches.receive_data(data)
+        while not self._inner.complete and (content := self._batches.next()) is not None:
+            self._inner.receive_data(content)
+        self.complete, self.ident = self._inner.complete, self._inner.ident
 
     def _detect(self) -> None:
         start = bytes(self._held[:_MAX_START])
@@ -109,7 +137,7 @@ class Admission:
             self._frames = _FirstFrames(self._max_record)
         elif _RUNNER_START.match(start):
             self.dialect = Dialect.RUNNER
-        elif any(start.startswith(mark) for mark in _AGE_STARTS):
+        elif any(start.startswith(mark) for mark in (*_AGE_STARTS, LIVE_START)):
             raise RemoteProtocolError("the job is encrypted and this worker has no key: start it with --identity FILE")
         elif not _may_become_one(start):
             raise RemoteProtocolError(
@@ -138,7 +166,7 @@ class Admission:
 
 def _may_become_one(start: bytes) -> bool:
     """Return whether more bytes can make this the beginning of a stream."""
-    if any(mark.startswith(start) for mark in (frames.MAGIC_START, *_AGE_STARTS)):
+    if any(mark.startswith(start) for mark in (frames.MAGIC_START, LIVE_START, *_AGE_STARTS)):
         return True
     squeezed = start.replace(b" ", b"").replace(b"\t", b"")
     return len(start) < _MAX_START and start.startswith(b"{") and b'{"kwargs":'.startswith(squeezed)

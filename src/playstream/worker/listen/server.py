@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import JobError, PlaystreamError, WorkerBusy, counted
@@ -26,6 +27,9 @@ from playstream.worker.listen.event_log import EventLog
 from playstream.worker.listen.served import Served, WorkerProcess
 from playstream.worker.listen.waiting import Leaving, Waiting
 from playstream.worker.listen.watch import Party, Watch
+
+if TYPE_CHECKING:
+    from playstream.pipeline.io.age_keys import Identity
 
 _ACCEPTED = 64
 """Connections that are accepted at once."""
@@ -49,8 +53,8 @@ class ListenOptions:
     """Time for a connection to send its job; 0 for no limit."""
     liveness_seconds: float
     limits: Limits
-    encrypted: bool
-    """Whether the workers have a key, and jobs are encrypted."""
+    identities: Sequence[Identity]
+    """The keys of the workers, if jobs are encrypted."""
     worker_flags: Sequence[str]
     max_connections: int
     """Connections that are not served, at most."""
@@ -167,7 +171,7 @@ class Server:
             return
         now = time.monotonic()
         seconds = self._options.arrival_seconds
-        admission = Admission(self._options.limits.max_record_bytes, encrypted=self._options.encrypted)
+        admission = Admission(self._options.limits.max_record_bytes, self._options.identities)
         party = Waiting(channel, self._entrance, admission, now, now + seconds if seconds else float("inf"))
         self.watch.add(party)
         self._advance(party)
