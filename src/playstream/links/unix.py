@@ -13,6 +13,7 @@ from playstream.pipeline.errors import (
     IncompleteStream,
     LinkError,
     PlaystreamError,
+    SilentPeer,
     UnreachableHost,
 )
 from playstream.pipeline.io.addresses import UnixAddress
@@ -103,14 +104,15 @@ def explain_end(name: str, error: PlaystreamError, *, answered: bool) -> Playstr
         error: what it looks like on this side.
         answered: whether the worker has sent anything.
     """
-    if not isinstance(error, IncompleteStream):
+    if not isinstance(error, (IncompleteStream, LinkError)) or isinstance(error, SilentPeer):
         return error
+    # A connection that was reset, because the other side has not read everything, is as incomplete as one that ended.
     if answered:
-        return type(error)(
+        return IncompleteStream(
             f"{name}: the connection was lost: the worker was killed, or its listener was. Everything received before "
             f"is kept. {error}"
         )
-    return type(error)(
+    return IncompleteStream(
         f"{name}: the connection was closed before a worker answered: see the log of the listening worker, or "
         "something else listens there"
     )
