@@ -29,7 +29,7 @@ class Sshd:
     """A server that runs until `close`; this user logs in with the key `user_key`.
 
     Args:
-        directory: for its files.
+        directory: for its files; made if it is missing.
         config: further lines of its configuration.
         passphrase: of the key.
         before: words to start it with.
@@ -39,6 +39,7 @@ class Sshd:
         program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
         if program is None or shutil.which("ssh") is None:
             pytest.fail("sshd or ssh is missing; apt-get install openssh-server openssh-client")
+        directory.mkdir(exist_ok=True)
         self.directory = directory
         self.user_key = directory / "user_key"
         for path, phrase in ((directory / "host_key", ""), (self.user_key, passphrase)):

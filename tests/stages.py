@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +68,13 @@ def read_records(stream: bytes, direction: Direction = Direction.RESULT) -> list
         records.append(record)
     receiver.receive_eof()
     return records
+
+
+@contextmanager
+def stages_for_sockets() -> Iterator[Stages]:
+    """Stages whose temporary files have names short enough for sockets of ssh; pytest's directories have not."""
+    with tempfile.TemporaryDirectory(prefix="ps", dir="/tmp") as temporary:
+        yield Stages(Path(temporary))
 
 
 class Stages:

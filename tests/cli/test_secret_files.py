@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from getpass import getuser
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
 from tests.e2e.secrets.watch import Watch, find_in_files
 from tests.sshd import Sshd
-from tests.stages import Stages, read_records
+from tests.stages import Stages, read_records, stages_for_sockets
 
 FIRST = "vault-4711-password"
 SECOND = "other-4712-password"
@@ -124,18 +124,14 @@ def test_flags_take_precedence_over_env(stages: Stages, site: Path, files: Path,
 
 @pytest.fixture
 def short() -> Iterator[Stages]:
-    """Stages whose temporary files have names short enough for ssh's sockets."""
-    with tempfile.TemporaryDirectory(prefix="ps", dir="/tmp") as temporary:
-        yield Stages(Path(temporary))
+    with stages_for_sockets() as stages:
+        yield stages
 
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    directory = tmp_path / "sshd"
-    directory.mkdir()
-    server = Sshd(directory, "")
-    yield server
-    server.close()
+    with closing(Sshd(tmp_path / "sshd", "")) as server:
+        yield server
 
 
 @pytest.mark.parametrize("command", ["run", "adhoc"])

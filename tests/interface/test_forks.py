@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -231,11 +232,15 @@ def test_a_job_of_a_host_that_has_forked_is_canceled(demo: Path, tmp_path: Path,
 
 
 def test_the_worker_is_watched_without_handles_of_processes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    (handle,) = guard.Worker(os.getppid()).handles
-    os.close(handle)
-    monkeypatch.delattr(os, "pidfd_open")
-    worker = guard.Worker(os.getppid())
-    assert worker.handles == []
-    assert not worker.has_died()
-    monkeypatch.setattr(os, "getppid", lambda: 1)
-    assert worker.has_died()
+    """The parent of this process may be in another namespace, or process 1, so another one stands in for it."""
+    with subprocess.Popen(["sleep", "60"]) as parent:
+        monkeypatch.setattr(os, "getppid", lambda: parent.pid)
+        (handle,) = guard.Worker(parent.pid).handles
+        os.close(handle)
+        monkeypatch.delattr(os, "pidfd_open")
+        worker = guard.Worker(parent.pid)
+        assert worker.handles == []
+        assert not worker.has_died()
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        assert worker.has_died()
+        parent.kill()

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.matrix.debian import ROOT, do
@@ -65,8 +65,7 @@ def _section(heading: str) -> str:
 def a_host(directory: Path) -> Iterator[Path]:
     """Start an sshd that `ssh host` reaches; yield the directory of that `ssh`."""
     directory.mkdir()
-    server = Sshd(directory, "PasswordAuthentication no\n", before=with_terminals(directory))
-    try:
+    with closing(Sshd(directory, "PasswordAuthentication no\n", before=with_terminals(directory))) as server:
         text = (directory / "host_key.pub").read_text()
         (directory / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {text}")
         names = {"directory": directory, "port": server.port, "user": getpass.getuser(), "ssh": shutil.which("ssh")}
@@ -75,8 +74,6 @@ def a_host(directory: Path) -> Iterator[Path]:
         (directory / "bin" / "ssh").write_text(_SSH.format(**names))
         (directory / "bin" / "ssh").chmod(0o755)
         yield directory / "bin"
-    finally:
-        server.close()
 
 
 def run(text: str, *, cwd: Path, installed: Path, path: str) -> subprocess.CompletedProcess[str]:

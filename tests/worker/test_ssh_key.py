@@ -6,8 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from getpass import getuser
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +19,7 @@ from playstream.worker.ssh_agent import KeyPipe, name_key, wrap_in_agent
 from tests.conftest import MakeDir
 from tests.e2e.pipe.sshd import NoisySshd
 from tests.processes import Repeating, guards_of, wait_until
-from tests.stages import LIMIT_SECONDS, Run, Stages
+from tests.stages import LIMIT_SECONDS, Run, Stages, stages_for_sockets
 
 HOSTS = """\
 [all:vars]
@@ -46,18 +46,14 @@ ENVVARS = "ANSIBLE_HOST_KEY_CHECKING: 'False'\nANSIBLE_SSH_RETRIES: '0'\nHOME: {
 
 @pytest.fixture
 def stages() -> Iterator[Stages]:
-    """Stages whose temporary files have names short enough for sockets; pytest's directories have not."""
-    with tempfile.TemporaryDirectory(prefix="ps", dir="/tmp") as temporary:
-        yield Stages(Path(temporary))
+    with stages_for_sockets() as stages:
+        yield stages
 
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[NoisySshd]:
-    directory = tmp_path / "sshd"
-    directory.mkdir()
-    server = NoisySshd(directory, tmp_path)
-    yield server
-    server.close()
+    with closing(NoisySshd(tmp_path / "sshd", tmp_path)) as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,5 @@ def rich_dir(private_data_dir: MakeDir) -> Path:
 @pytest.fixture
 def sshd(tmp_path: Path, stages: Stages) -> Iterator[NoisySshd]:
     """A running server, stopped afterwards."""
-    directory = tmp_path / "sshd"
-    directory.mkdir(mode=0o755)
-    server = NoisySshd(directory, stages.temporary)
-    yield server
-    server.close()
+    with closing(NoisySshd(tmp_path / "sshd", stages.temporary)) as server:
+        yield server

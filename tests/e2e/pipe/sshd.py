@@ -32,6 +32,7 @@ class NoisySshd(Sshd):
     """
 
     def __init__(self, directory: Path, temporary: Path) -> None:
+        directory.mkdir(exist_ok=True)
         login = directory / "login"
         login.write_text(_LOGIN.format(banner=BANNER, bin=Path(sys.executable).parent, temporary=temporary))
         login.chmod(0o755)

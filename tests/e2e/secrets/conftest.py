@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from tests.e2e.secrets.job import SecretJob, make_job
 from tests.e2e.secrets.markers import make_markers
 from tests.e2e.secrets.rules import Places, not_allowed
 from tests.e2e.secrets.watch import Watch, find_in_files
-from tests.stages import Stages
+from tests.stages import Stages, stages_for_sockets
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ def home(tmp_path: Path) -> Path:
 def stages(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stages]:
     """Stages with a home of their own, and temporary files whose names are short enough for sockets."""
     monkeypatch.setenv("HOME", str(home))
-    with tempfile.TemporaryDirectory(prefix="ps", dir="/tmp") as temporary:
-        yield Stages(Path(temporary))
+    with stages_for_sockets() as stages:
+        yield stages
 
 
 @pytest.fixture
