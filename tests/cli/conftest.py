@@ -1,13 +1,15 @@
-"""Private data directories for runs on this host, and a fake Ansible that hangs on request."""
+"""Private data directories for runs on this host, a fake Ansible that hangs on request, and users at terminals."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.typist import Typist
 from tests.conftest import MakeDir
-from tests.stages import Stages
+from tests.stages import PLAYSTREAM, Stages
 
 FAKES = Path(__file__).parent.parent / "worker" / "fakes"
 SITE = """\
@@ -53,3 +55,17 @@ def fakes(stages: Stages) -> Stages:
 def hanging(private_data_dir: MakeDir, fakes: Stages) -> Path:
     """A private data directory whose playbook hang.yml never ends."""
     return private_data_dir({"hang.yml": "[]\n"}, name="hanging")
+
+
+@pytest.fixture
+def begin(stages: Stages) -> Iterator[Callable[..., Typist]]:
+    """Starts commands, each on a terminal of its own."""
+    begun: list[Typist] = []
+
+    def begin_one(*words: str | Path) -> Typist:
+        begun.append(Typist([*PLAYSTREAM, *words], {**stages.env, "TERM": "xterm-256color"}))
+        return begun[-1]
+
+    yield begin_one
+    for typist in begun:
+        typist.close()

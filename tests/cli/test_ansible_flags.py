@@ -10,7 +10,8 @@ import pytest
 
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
-from tests.stages import Stages, read_events, read_records
+from tests.processes import MODES_BIND
+from tests.stages import LIMIT_SECONDS, Stages, read_events, read_records
 
 ALL = "-l node1 -f 3 -u somebody -c local --become --become-user root -C -D"
 WORDS = ["--limit", "node1", "--forks", "3", "--user", "somebody", "--connection", "local", "--become"]
@@ -234,9 +235,37 @@ def test_a_summary_of_what_failed_and_one_that_cannot_be_written(stages: Stages,
     done = stages.call("run", site, "-p", "site.yml", "-e", "broken=1", "--summary", "-")
     assert done.returncode == 2
     assert json.loads(done.stdout)["summary"]["node1"]["failures"] == 1
-    done = stages.call("run", site, "-p", "say.yml", "--summary", tmp_path / "nope" / "summary.json")
+    done = stages.call("run", site, "-p", "say.yml", "--summary", "/dev/full")
     assert done.returncode == 71
-    assert b"the summary cannot be written to" in done.stderr
+    assert b"the summary cannot be written to '/dev/full': No space left on device" in done.stderr
+    inside = site / "artifacts" / "x" / "summary.json"
+    assert stages.call("run", site, "-p", "say.yml", "-i", "x", "--summary", inside).returncode == 0
+    assert json.loads(inside.read_text())["ident"] == "x"
+
+
+@pytest.mark.parametrize("command", ["run", "start", "playbook", "process"])
+def test_a_summary_that_cannot_be_written_is_told_before_the_run(
+    stages: Stages, site: Path, tmp_path: Path, command: str
+) -> None:
+    words: dict[str, list[str | Path]] = {
+        "run": [site, "-p", "say.yml"],
+        "start": [site, "-p", "say.yml"],
+        "playbook": [site / "project" / "say.yml", "-i", "node1,"],
+        "process": [site],
+    }
+    (tmp_path / "closed").mkdir(0o500)
+    (tmp_path / "read-only").touch(0o400)
+    for name, expected in (
+        ("nope/summary.json", f"its directory '{tmp_path}/nope' does not exist"),
+        ("closed", "Is a directory. Name a file"),
+        ("closed/summary.json", "Permission denied. Check its owner and mode"),
+        ("read-only", "Permission denied. Check its owner and mode"),
+    ):
+        run = stages.start(command, *words[command], "--summary", tmp_path / name, prefix=MODES_BIND)
+        stdout, stderr = run.communicate(b"", timeout=LIMIT_SECONDS)
+        assert (run.returncode, stdout) == (1, b"")
+        assert f"--summary: '{tmp_path}/{name}' cannot be written: {expected}" in stderr.decode()
+    assert not (site / "artifacts").exists()
 
 
 def test_a_summary_of_a_run_in_the_background(stages: Stages, site: Path) -> None:

@@ -66,6 +66,25 @@ def test_several_runs_have_to_be_told_apart(fakes: Stages, hanging: Path) -> Non
     stop_all(fakes, hanging, "a", "b")
 
 
+def test_a_run_is_also_called_latest_or_by_the_beginning_of_its_uuid(fakes: Stages, hanging: Path) -> None:
+    uuids = ("1b2c3d4e-0000-4000-8000-000000000001", "1b2c3d4e-0000-4000-8000-000000000002", "beef")
+    for ident in uuids:
+        assert fakes.call("start", hanging, "-p", "hang.yml", "-i", ident).returncode == 0
+    assert words_of(fakes.call("is-alive", hanging, "-i", "latest"))[1].startswith("alive: beef (process ")
+    assert words_of(fakes.call("stop", hanging, "-i", "1b2c3d4e")) == (
+        1,
+        f"playstream stop: several active runs have names that start with '1b2c3d4e': {uuids[0]}, {uuids[1]}",
+    )
+    assert words_of(fakes.call("stop", hanging, "-i", "bee"))[0] == 1, "only a UUID has a beginning"
+    assert words_of(fakes.call("stop", hanging, "-i", uuids[0])) == (0, f"stopped {uuids[0]}")
+    assert words_of(fakes.call("stop", hanging, "-i", "1b2c3d4e")) == (0, f"stopped {uuids[1]}")
+    assert words_of(fakes.call("stop", hanging, "-i", "latest")) == (0, "stopped beef")
+    assert words_of(fakes.call("stop", hanging, "-i", "latest")) == (
+        1,
+        f"playstream stop: no active run 'beef' in {hanging}",
+    )
+
+
 def test_a_run_in_the_foreground_is_known_too(fakes: Stages, hanging: Path) -> None:
     process = fakes.start("run", hanging, "-p", "hang.yml", "-i", "x")
     wait_until(lambda: fakes.call("is-alive", hanging, "-i", "x").returncode == 0)

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.protocol import Job
-from playstream.pipeline.protocol.order import Direction
 from tests.cli.typist import QUESTIONS, SHELL_PROMPT, Typist, check_answers, start_shell
 from tests.conftest import MakeDir
-from tests.stages import PLAYSTREAM, Stages, read_records
+from tests.stages import PLAYSTREAM, Stages
 
 PAUSE = """\
 - hosts: all
@@ -48,19 +46,6 @@ def directory(private_data_dir: MakeDir) -> Path:
     (made / "env").mkdir(exist_ok=True)
     (made / "inventory" / "hosts").write_text("node1 ansible_connection=local\n")
     return made
-
-
-@pytest.fixture
-def begin(stages: Stages) -> Iterator[Callable[..., Typist]]:
-    begun: list[Typist] = []
-
-    def begin_one(*words: str | Path) -> Typist:
-        begun.append(Typist([*PLAYSTREAM, *words], {**stages.env, "TERM": "xterm-256color"}))
-        return begun[-1]
-
-    yield begin_one
-    for typist in begun:
-        typist.close()
 
 
 def program(tmp_path: Path, text: str) -> Path:
@@ -216,60 +201,3 @@ class TestWithAShell:
         shell.wait_for("Secret: ")
         shell.wait_for_hidden()
         self.answer(shell)
-
-
-def test_passwords_are_asked_for_before_a_job_is_sent(stages: Stages, directory: Path, tmp_path: Path) -> None:
-    stream = tmp_path / "stream"
-    words = ["transmit", str(directory), "-p", "pause.yml", "-k", "-K", "-J", "--ask-vault-pass=prod"]
-    command = " ".join([*PLAYSTREAM, *words]) + f" </dev/null >{stream}"
-    user = Typist(["sh", "-c", command], stages.env)
-    for prompt, answer in (
-        ("SSH password: ", "one"),
-        ("BECOME password: ", "two"),
-        ("Vault password: ", "three"),
-        ("Vault password (prod): ", "four"),
-    ):
-        user.wait_for(prompt)
-        user.wait_for_hidden()
-        user.type(answer + "\n")
-    assert user.end() == 0
-    user.wait_for_restored()
-    assert not any(answer in "\n".join(user.lines) for answer in ("one", "two", "three", "four"))
-    job = next(record for record in read_records(stream.read_bytes(), Direction.JOB) if isinstance(record, Job))
-    assert job.passwords == {"ssh": "one", "become": "two", "vault": "three", "vault:prod": "four"}
-    user.close()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_terminal_is_restored_while_passwords_are_asked_for(
-    begin: Callable[..., Typist], directory: Path, number: signal.Signals
-) -> None:
-    user = begin("run", directory, "-p", "pause.yml", "-K")
-    user.wait_for("BECOME password: ")
-    user.wait_for_hidden()
-    user.child.kill(number)
-    user.wait_for_restored()
-    assert user.end() in {130, 128 + number}
-    assert not (directory / "artifacts").exists()
-
-
-def test_the_end_of_input_is_no_password(begin: Callable[..., Typist], directory: Path) -> None:
-    user = begin("run", directory, "-p", "pause.yml", "-K")
-    user.wait_for("BECOME password: ")
-    user.wait_for_hidden()
-    user.type("\x04")
-    assert user.end() == 1
-    assert "--ask-become-pass: expected a password, got the end of input" in "\n".join(user.lines)
-
-
-def test_nobody_can_be_asked_without_a_terminal(stages: Stages, directory: Path) -> None:
-    process = stages.start("run", directory, "-p", "pause.yml", "-k", start_new_session=True)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert b"--ask-pass asks on the terminal, and this process has none. Put the password into env/passwords" in errors
-
-
-def test_a_path_is_no_vault_id(stages: Stages, directory: Path) -> None:
-    done = stages.call("playbook", "--ask-vault-pass", directory / "project" / "pause.yml")
-    assert done.returncode == 2
-    assert b"write --ask-vault-pass after it" in done.stderr

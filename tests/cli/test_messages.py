@@ -72,12 +72,14 @@ def test_a_project_that_this_user_cannot_read(
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("mode", [0o500, 0])
 @pytest.mark.parametrize("line", ["run DIR -m ping -i x", "process DIR -i x"])
-def test_a_permission_is_not_said_to_be_a_lack_of_space(stages: Stages, directory: Path, line: str) -> None:
-    (directory / "artifacts").mkdir(0o500)
+def test_a_permission_is_not_said_to_be_a_lack_of_space(stages: Stages, directory: Path, line: str, mode: int) -> None:
+    (directory / "artifacts").mkdir(mode)
     running = stages.start(*line.replace("DIR", str(directory)).split(), prefix=MODES_BIND)
     _, stderr = running.communicate(b"", timeout=LIMIT_SECONDS)
     said = stderr.decode()
+    (directory / "artifacts").chmod(0o700)
     assert running.returncode == 71, said
     assert f"cannot be written to '{directory}/artifacts/x': Permission denied. Check its owner and mode" in said
     assert "Free space" not in said
@@ -226,5 +228,7 @@ def test_an_unanswered_prompt_names_what_a_command_line_can_do(stages: Stages, d
     (directory / "env" / "settings").write_text("pexpect_timeout: 1\n")
     done = stages.call("run", directory, "-m", "ping", "--cmdline", "--ask-become-pass")
     assert done.returncode == 254
-    assert b"add the password to passwords (env/passwords), under the name 'become'" in done.stderr
+    assert (
+        b"add the password to env/passwords, under the name 'become', or let --ask-become-pass (-K) ask" in done.stderr
+    )
     assert b"passwords=" not in done.stderr

@@ -129,6 +129,9 @@ def test_bad_input_is_one_clear_error(
         ("..", (), "the private data directory '{}'"),
         ("project", (), "playbook '{}/project/site.yml'"),
         ("inventory", ("--inventory", "hosts"), "inventory '{}/inventory/hosts'"),
+        ("inventory", (), "inventory '{}/inventory'"),
+        ("inventory", ("--inventory", "inventory"), "inventory '{}/inventory'"),
+        ("inventory/hosts", ("--inventory", "hosts"), "inventory '{}/inventory/hosts'"),
     ],
 )
 def test_what_is_closed_to_the_user_is_not_said_to_be_missing(

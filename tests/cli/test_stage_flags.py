@@ -108,6 +108,19 @@ def test_the_environment_says_how_often_to_send_a_heartbeat(
     assert expected in stages.call("worker").stderr.decode()
 
 
+@pytest.mark.parametrize("command", ["worker", "process"])
+def test_a_limit_may_be_longer_than_the_system_can_wait(stages: Stages, tmp_path: Path, command: str) -> None:
+    words = [command] if command == "worker" else [command, str(tmp_path)]
+    for value, expected in (
+        ("3e6", "the stream is empty"),
+        ("10000000000", "the stream is empty"),
+        ("1e11", "--liveness-seconds: expected at most 10000000000 seconds; 0 means no limit"),
+        ("inf", "--liveness-seconds: expected at most 10000000000 seconds; 0 means no limit"),
+        ("nan", "--liveness-seconds: expected a number of seconds, 0 or more, got nan"),
+    ):
+        assert expected in stages.call(*words, "--liveness-seconds", value).stderr.decode()
+
+
 def test_worker_info_is_one_flow_mapping(stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     done = stages.call("worker", "--worker-info")

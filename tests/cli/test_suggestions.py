@@ -100,6 +100,22 @@ def test_a_playbook_as_the_directory(stages: Stages, place: Path, command: str, 
     assert shown.endswith(f"To run a playbook without one: playstream playbook {path}")
 
 
+def test_a_directory_as_a_playbook(stages: Stages, place: Path) -> None:
+    for line in ("playbook demo", "playbook demo/project/hello.yml demo"):
+        assert said(stages, place, line, 1) == (
+            "playstream playbook: 'demo' is a directory, and playbook expects a file. To run a playbook of a private "
+            "data directory: playstream run demo -p FILE"
+        )
+
+
+def test_a_playbook_in_another_directory_than_the_first(stages: Stages, place: Path) -> None:
+    shown = said(stages, place, "playbook demo/project/hello.yml demo/project/sub/depe.yml", 1)
+    assert shown == (
+        f"playstream playbook: playbook 'depe.yml' was not found in '{place}/demo/project/sub'; available: deep.yml; "
+        "did you mean 'deep.yml'?"
+    )
+
+
 @pytest.mark.parametrize("command", ["stop", "is-alive"])
 def test_a_playbook_as_the_directory_of_a_run(stages: Stages, place: Path, command: str) -> None:
     assert "Runs of playstream playbook have none" in said(stages, place, f"{command} demo/project/hello.yml", 1)

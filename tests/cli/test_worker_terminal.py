@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyrage import x25519
 
+from playstream.pipeline.dialect import LIVE_START, FirstBytes
 from playstream.pipeline.protocol.frames import MAGIC_START, SHOWN
 from tests.stages import LIMIT_SECONDS, Stages
 
@@ -57,15 +59,34 @@ def test_the_worker_of_ansible_runner_reads_a_terminal(stages: Stages) -> None:
     assert b"terminal" not in stderr
 
 
-@pytest.mark.parametrize("dialect", ["playstream", "runner"])
-def test_a_stream_that_a_terminal_sends_back(stages: Stages, tmp_path: Path, dialect: str) -> None:
+@pytest.mark.parametrize(
+    ("dialect", "keys", "length"),
+    [
+        # These preambles go on with Control-Z, at which a terminal drops what it has not echoed yet.
+        ("playstream", (), len(MAGIC_START)),
+        ("runner", (), 1000),
+        ("playstream", ("--encrypt-to",), len(LIVE_START)),
+        ("runner", ("--encrypt-to",), len(LIVE_START)),
+        ("playstream", ("--encrypt-to", "--identity"), len(LIVE_START)),
+    ],
+)
+def test_a_stream_that_a_terminal_sends_back(
+    stages: Stages, tmp_path: Path, dialect: str, keys: tuple[str, ...], length: int
+) -> None:
     """`process` does not wait for more when it gets the job instead of results: the worker may hang."""
-    job = stages.transmit(tmp_path, "-m", "ping", "--dialect", dialect)
+    key = x25519.Identity.generate()
+    (tmp_path / "key").write_text(str(key))
+    values = {"--encrypt-to": str(key.to_public()), "--identity": str(tmp_path / "key")}
+    encrypted = [word for name in keys[:1] for word in (name, values[name])]
+    job = stages.transmit(tmp_path, "-m", "ping", "--dialect", dialect, *encrypted)
     master, terminal = os.openpty()
-    # The native preamble goes on with Control-Z, at which a terminal drops what it has not echoed yet.
-    os.write(master, job[: len(MAGIC_START)] if dialect == "playstream" else job[:1000])
-    echoed = os.read(master, 1 << 16)
-    process = stages.start("process", tmp_path / "demo")
+    os.write(master, job[:length])
+    expected = job[:length].replace(b"\n", b"\r\n").replace(b"\0", b"^@")
+    echoed = b""
+    while len(echoed) < len(expected):
+        echoed += os.read(master, 1 << 16)
+    assert echoed == expected
+    process = stages.start("process", tmp_path / "demo", *(word for name in keys[1:] for word in (name, values[name])))
     assert process.stdin is not None
     process.stdin.write(echoed)
     process.stdin.flush()
@@ -75,3 +96,41 @@ def test_a_stream_that_a_terminal_sends_back(stages: Stages, tmp_path: Path, dia
     process.communicate()
     os.close(terminal)
     os.close(master)
+
+
+@pytest.mark.parametrize("words", [(), ("--identity",)])
+@pytest.mark.parametrize(
+    "echoed",
+    [
+        b"^C \x9c^Xq\x08 \x08",
+        b"^\\\xab^N^Ep\x92O\xae^X+l\x99(^]\x8c\xe7\xcd\xdd^_",
+        b"^Z\xb0w\x9ch*** Welcome ***\r\nplaystream worker: standard input is a terminal, which changes\r\n",
+        b"*** Welcome ***\r\nplaystream worker: standard output is a\r\n    terminal, which",
+    ],
+    ids=["two", "many", "refusal", "wrapped"],
+)
+def test_a_stream_of_which_a_terminal_sends_back_a_part(
+    stages: Stages, tmp_path: Path, words: tuple[str, ...], echoed: bytes
+) -> None:
+    """It drops what it has not shown yet when ^C or ^Z arrives; an encrypted job has any bytes."""
+    (tmp_path / "key").write_text(str(x25519.Identity.generate()))
+    process = stages.start("process", tmp_path, *(word for name in words for word in (name, tmp_path / "key")))
+    assert process.stdin is not None
+    process.stdin.write(echoed)
+    process.stdin.flush()
+    assert process.wait(20) == 76
+    _, stderr = process.communicate()
+    assert stderr.decode().startswith("playstream process: error: a terminal on the way has changed the stream")
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [
+        b"Stop with ^C or ^Z\r\n",
+        "^C f\N{LATIN SMALL LETTER U WITH DIAERESIS}r ^Z".encode("latin-1"),
+        "^A^B caf\N{LATIN SMALL LETTER E WITH ACUTE}".encode(),
+        b"\x80\x9c",
+    ],
+)
+def test_a_banner_is_not_taken_for_an_echo(banner: bytes) -> None:
+    assert FirstBytes().receive_data(banner) is None

@@ -69,7 +69,13 @@ def test_time_limits(temporary: Path, tmp_path: Path, options: dict[str, Any], l
 
 
 def test_no_time_limit(tmp_path: Path) -> None:
-    for options in ({"timeout": 0}, {"settings": {"job_timeout": 0, "idle_timeout": None}}):
+    """Nor does one of centuries end a run: poll(2) waits for at most 24 days."""
+    centuries = dict.fromkeys(("job_timeout", "idle_timeout", "pexpect_timeout"), 10**10)
+    for options in (
+        {"timeout": 0},
+        {"settings": {"job_timeout": 0, "idle_timeout": None}},
+        {"settings": centuries, "cancel_callback": None},
+    ):
         runner = playstream.run(binary=fake(tmp_path, "sleep 0.2"), playbook=PLAYS, quiet=True, **options)
         assert runner.status == "successful"
 

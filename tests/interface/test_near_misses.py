@@ -59,7 +59,6 @@ def test_settings_of_plugins(caplog: pytest.LogCaptureFixture, name: str) -> Non
         ("vault-dev", "vault:dev"),
         ("vault_password", "vault"),
         ("valut:dev", "vault:ID"),
-        ("vault:a b", "vault:ID"),
         ("ssh_keys", "ssh_key"),
     ],
 )

@@ -165,6 +165,7 @@ def test_the_command(stages: Stages, tmp_path: Path) -> None:
     for flags, expected in (
         (["--status", "failed"], 1),
         (["--limit", "1"], 1),
+        (["--limit", str(10**20)], 2),
         (["--since", "2026-11-20T10:00:20Z"], 1),
     ):
         assert len(stages.call("runs", base, *flags, "--json").stdout.splitlines()) == expected
@@ -187,6 +188,9 @@ def test_an_active_run(stages: Stages, tmp_path: Path) -> None:
         ([".", "--store", "x"], "expected either a directory or --store, got both"),
         ([".", "--host", "a"], "--host is for a store"),
         ([".", "--task", "a"], "--task is for a store"),
+        ([".", "--status", "sucessful"], "'sucessful' is not a valid status: expected one of "),
+        ([".", "--limit", "-1"], "--limit: expected 0 or more, got -1"),
+        (["--store", "x.db", "--limit", "-1"], "--limit: expected 0 or more, got -1"),
     ],
 )
 def test_refusals(stages: Stages, tmp_path: Path, words: list[str], expected: str) -> None:
@@ -209,6 +213,11 @@ def test_show(stages: Stages, tmp_path: Path) -> None:
     assert [result["res"] for result in whole["results"]] == [{"msg": "no"}]
     assert [host["name"] for host in whole["hosts"]] == ["a", "b"]
     assert stages.call("show", base, "nightly-2").returncode == 0
+    only = stages.call("show", base)
+    assert only.stderr.decode() == (
+        f"playstream show: expected DIR and the name of a run, got only the directory {str(base)!r}: add latest, or a "
+        f"name that playstream runs {base} lists\n"
+    )
     for ident, expected in (
         ("night", "several runs whose names start with 'night': nightly-1, nightly-2"),
         ("x", "no"),

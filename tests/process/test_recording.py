@@ -174,6 +174,6 @@ def test_the_summary_of_a_run(stages: Stages, tmp_path: Path) -> None:
     assert (kept.returncode, kept.stdout) == (0, b"")
     assert {**summary, "ident": "x"} == json.loads((tmp_path / "file").read_text())
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
-    refused = stages.call("process", tmp_path, "-q", "--summary", "/nonexistent/x", stdin=recorded)
+    refused = stages.call("process", tmp_path, "-q", "--summary", "/dev/full", stdin=recorded)
     assert refused.returncode == 71
-    assert b"the summary cannot be written to '/nonexistent/x'" in refused.stderr
+    assert b"the summary cannot be written to '/dev/full'" in refused.stderr

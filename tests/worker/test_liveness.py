@@ -43,7 +43,9 @@ def test_process_and_a_silent_worker(stages: Stages, tmp_path: Path, keepalive: 
 def test_process_and_a_worker_that_never_speaks(stages: Stages, tmp_path: Path) -> None:
     stage = process(stages, tmp_path, "--liveness-seconds", "0.1")
     assert stage.wait(LIMIT_SECONDS) == SilentPeer.exit_status
-    assert b"silent for 0.5 seconds" in stage.communicate()[1]
+    stderr = stage.communicate()[1]
+    assert b"silent for 0.5 seconds" in stderr
+    assert b"or a terminal on the way has stopped: call ssh, docker and podman without -t" in stderr
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -18,11 +19,15 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.io.locks import is_at, try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.job.ident import LATEST, UUID
 from playstream.pipeline.tree.directories import absolute_path, make_private
+from playstream.process.latest import read_latest
 
 _PLACE = ".running"
 _MARK = "@"
 """Prefix of the run's name, which may be empty or the name of an artifact."""
+_UUID_BEGINNING = re.compile(r"[0-9a-f]{4}")
+"""At least so much of a UUID is taken for it."""
 _PATIENCE_SECONDS = 1.0
 """How long a process that only reads the file may hold its lock."""
 
@@ -213,6 +218,32 @@ def find(places: Sequence[Path], ident: str | None = None) -> list[ActiveRun]:
             "another user. Run this command as that user, or as root"
         )
     return found
+
+
+def resolve(places: Sequence[Path], ident: str | None) -> str | None:
+    """Return the name of the run that a user means: that of the link `latest`, or of a UUID by its beginning.
+
+    A beginning is only taken for that of an active run's generated name, because it may be the name of another run that
+    has ended.
+
+    Args:
+        places: as returned by `note_directories`.
+        ident: the given name; None is returned unchanged.
+
+    Raises:
+        ConfigurationError: the names of several active runs begin so.
+        JobError: as from `find`.
+    """
+    if ident is None:
+        return None
+    if ident == LATEST:
+        return next(filter(None, map(read_latest, places)), ident)
+    if not _UUID_BEGINNING.match(ident) or find(places, ident):
+        return ident
+    meant = [run.ident for run in find(places) if UUID.fullmatch(run.ident) and run.ident.startswith(ident)]
+    if len(meant) > 1:
+        raise ConfigurationError(f"several active runs have names that start with {ident!r}: {', '.join(meant)}")
+    return meant[0] if meant else ident
 
 
 def _read(path: Path) -> ActiveRun | None:

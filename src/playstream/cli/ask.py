@@ -8,6 +8,7 @@ import signal
 from contextlib import closing
 from functools import partial
 
+from playstream.cli.answers import advise_without_terminal
 from playstream.cli.signals import restore_while_stopped
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
@@ -31,9 +32,9 @@ def ask_for_passwords(flags: argparse.Namespace) -> dict[str, str]:
     wanted = _list_wanted(flags)
     terminal = open_user_terminal(keys=True, screen=False)
     if terminal is None:
+        flag, name, _ = wanted[0]
         raise ConfigurationError(
-            f"{wanted[0][0]} asks on the terminal, and this process has none. Put the password into env/passwords "
-            f"under the name {wanted[0][1]!r} instead"
+            f"{flag} asks on the terminal, and this process has none. {advise_without_terminal(flags.name, name)}"
         )
     with closing(terminal), closing(Guard()) as guard:
         before = signal.getsignal(signal.SIGTSTP)
@@ -41,6 +42,9 @@ def ask_for_passwords(flags: argparse.Namespace) -> dict[str, str]:
         terminal.guard_with(guard.keep_terminal)
         try:
             return {name: _ask(terminal, flag, prompt) for flag, name, prompt in wanted}
+        except KeyboardInterrupt:
+            terminal.write("\n")
+            raise
         finally:
             terminal.restore()
             signal.signal(signal.SIGTSTP, before)
@@ -55,7 +59,7 @@ def _list_wanted(flags: argparse.Namespace) -> list[tuple[str, str, str]]:
         wanted.append(("--ask-become-pass", "become", "BECOME password: "))
     for vault_id in dict.fromkeys(flags.ask_vault_pass):
         prompt = f"Vault password ({vault_id}): " if vault_id else "Vault password: "
-        wanted.append(("--ask-vault-pass", name_vault(vault_id), prompt))
+        wanted.append(("--ask-vault-pass", name_vault(vault_id or ""), prompt))
     return wanted
 
 

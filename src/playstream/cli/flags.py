@@ -239,8 +239,9 @@ MAX_JOB: Group = (
         "--max-job-seconds", own=True, type=float, metavar="N", help="stop any job after N seconds (default: no limit)"
     ),
 )
-REPORT: Group = (flag("--report-to", type=int, metavar="FD"),)
-"""Internal flag: `start` passes it to `run`, to report that the job was checked and started."""
+REPORT: Group = (flag("--report-to", type=int, metavar="FD"), flag("--answers-from", type=int, metavar="FD"))
+"""Internal flags: `start` passes them to `run`, to report that the job was checked and started, and to pass on the
+passwords that it has asked for."""
 SERVING: Group = (
     flag(
         "--private-data-dir",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from playstream.cli.active_runs import find, note_directories
+from playstream.cli.active_runs import find, note_directories, resolve
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser, suggest_ident
 from playstream.cli.stop import LIKE_START, SHOWN, explain_none
@@ -28,10 +28,12 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Find the run; return the exit status."""
-    found = find(note_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    places = note_directories(flags.private_data_dir, flags.artifact_dir)
+    ident = resolve(places, flags.ident)
+    found = find(places, ident)
     if not found:
         if not flags.quiet:
-            print_message("is-alive", explain_none(flags.private_data_dir, flags.ident))
+            print_message("is-alive", explain_none(flags.private_data_dir, ident))
         return _NOT_FOUND_EXIT_STATUS
     if not flags.quiet:
         names = ", ".join(f"{item.ident} (process {item.pid or 'unknown'})" for item in found)

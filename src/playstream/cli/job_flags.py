@@ -29,6 +29,7 @@ from playstream.cli.flags import (
     flag,
 )
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
+from playstream.pipeline.job.passwords import VAULT_ID, is_vault_id
 
 
 def _flag_of(option: AnsibleOption) -> Flag:
@@ -43,12 +44,15 @@ def _vault_id(text: str) -> str:
     """Return the ID of a vault given to `--ask-vault-pass`.
 
     Raises:
-        ArgumentTypeError: it is the path of a file or directory, which was probably meant as another argument.
+        ArgumentTypeError: it is not valid, or is the path of a file or directory, which was probably meant as another
+            argument.
     """
     if "/" in text or os.path.lexists(text):
         raise argparse.ArgumentTypeError(
             f"expected the ID of a vault or nothing, got the path {text!r}: write --ask-vault-pass after it"
         )
+    if not is_vault_id(text):
+        raise argparse.ArgumentTypeError(f"expected {VAULT_ID}, got {text!r}")
     return text
 
 
@@ -258,7 +262,6 @@ ASKING: Group = (
         metavar="ID",
         action="append",
         nargs="?",
-        const="",
         default=[],
         type=_vault_id,
         help="ask for the password of the vault ID, or of the default vault; may be repeated",
@@ -278,8 +281,16 @@ STANDALONE: Group = (
     flag("--artifact-dir", metavar="DIR", help="keep the artifacts in DIR/IDENT (default: keep nothing)"),
     flag("--ident", help="name of the run (default: a new UUID)"),
 )
-STOPPED_IDENT: Group = (flag("-i", "--ident", help="name of the run to stop (default: the only active run)"),)
-SOUGHT_IDENT: Group = (flag("-i", "--ident", help="name of the run to look for (default: any run)"),)
+STOPPED_IDENT: Group = (
+    flag(
+        "-i",
+        "--ident",
+        help="name of the run to stop, the beginning of a UUID, or latest (default: the only active run)",
+    ),
+)
+SOUGHT_IDENT: Group = (
+    flag("-i", "--ident", help="name of the run to look for, the beginning of a UUID, or latest (default: any run)"),
+)
 
 
 def _job(ident: Group) -> Groups:
@@ -310,9 +321,9 @@ _STANDALONE: Groups = (
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
     "run": (*_job(IDENT), ("another host", ON), ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING_ALL, LOGGING),
-    "start": (*_job(IDENT), ("another host", ON), _ISOLATED, _KEPT, SHOWING, LOGGING),
-    "stop": (*_job(STOPPED_IDENT), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
-    "is-alive": (*_job(SOUGHT_IDENT), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
+    "start": (*_job(IDENT), ("another host", ON), ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING, LOGGING),
+    "stop": (*_job(STOPPED_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
+    "is-alive": (*_job(SOUGHT_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "transmit": (
         *_job(IDENT),
         ("passwords", ASKING),

@@ -17,6 +17,7 @@ from playstream.cli.parser import check_directory
 from playstream.cli.secret_files import read_private_key, read_vault_passwords
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.inputs import parse_mapping
+from playstream.pipeline.job.lookup import Delivery, Lookup
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS
 from playstream.pipeline.job.passwords import name_vault
 from playstream.pipeline.tree.directories import absolute_path
@@ -51,6 +52,8 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
     """
     check_directory(flags.name, flags.private_data_dir)
     what = find_what(flags)
+    if asks(flags):
+        check_before_asking(flags)
     if not what and not os.path.exists(flags.private_data_dir / "args"):
         raise ConfigurationError(
             "expected something to run, got nothing: pass one of -p/--playbook, -m/--module and -r/--role"
@@ -106,17 +109,37 @@ def _passwords(flags: argparse.Namespace) -> dict[str, str]:
         ConfigurationError: a file cannot be used, or nobody can be asked.
     """
     found = read_vault_passwords(flags.vault_password_file or (), flags.vault_id or ())
-    for vault_id in getattr(flags, "ask_vault_pass", ()):
-        if name_vault(vault_id) in found:
+    for vault_id in getattr(flags, "ask_vault_pass", ()):  # None is the default vault
+        if name_vault(vault_id or "") in found:
             raise ConfigurationError(
-                f"--ask-vault-pass {vault_id}".rstrip()
+                f"--ask-vault-pass {vault_id or ''}".rstrip()
                 + ": a file with this password is named too. Omit one of the two"
             )
-    if not any(getattr(flags, name, None) for name in ("ask_pass", "ask_become_pass", "ask_vault_pass")):
+    if not asks(flags):
         return found
+    if hasattr(flags, "answers"):  # `start` has asked
+        return {**found, **flags.answers}
     from playstream.cli.ask import ask_for_passwords  # noqa: PLC0415 - most commands ask nothing
 
     return {**found, **ask_for_passwords(flags)}
+
+
+def asks(flags: argparse.Namespace) -> bool:
+    """Return whether the flags ask for passwords."""
+    return any(getattr(flags, name, None) for name in ("ask_pass", "ask_become_pass", "ask_vault_pass"))
+
+
+def check_before_asking(flags: argparse.Namespace) -> None:
+    """Check that there is a directory, and in it the playbook to run, so that nobody types a password in vain.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    check_directory(flags.name, flags.private_data_dir)
+    playbook = find_what(flags).get("playbook")
+    if playbook is not None and not getattr(flags, "only_transmit_kwargs", False):
+        project = _from_here(flags, flags.project_dir) if flags.project_dir else None
+        Lookup(flags.private_data_dir, project, Delivery.IN_PLACE).playbook(playbook)
 
 
 def isolation_options(flags: argparse.Namespace) -> dict[str, Any]:

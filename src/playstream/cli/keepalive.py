@@ -6,7 +6,8 @@ import argparse
 import os
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, check_seconds
+from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
+from playstream.pipeline.limits import check_seconds
 
 _KEEPALIVE_VARIABLE = "ANSIBLE_RUNNER_KEEPALIVE_SECONDS"
 

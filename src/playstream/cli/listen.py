@@ -12,9 +12,8 @@ from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.addresses import TlsAddress, UnixAddress, parse_tls, parse_unix
 from playstream.pipeline.io.encryption import encryption_of
-from playstream.pipeline.io.liveness import check_seconds
 from playstream.pipeline.io.tls import TlsFiles
-from playstream.pipeline.limits import limits_of
+from playstream.pipeline.limits import check_seconds, limits_of
 from playstream.worker.hello import make_hello
 from playstream.worker.listen.entrance import Entrance, TlsEntrance, UnixEntrance, find_users
 from playstream.worker.listen.event_log import TEXT, EventLog

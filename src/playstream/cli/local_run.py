@@ -64,6 +64,10 @@ def run_here(
         if data["status"] == "starting":
             report(runner_config.ident)
 
+    if flags.summary:
+        from playstream.cli.summary import check_target, write_summary  # noqa: PLC0415 - seldom asked for
+
+        check_target(flags)
     terminal = find_user_terminal()
     cancellation = cancel_on_signals(terminal)
     show_warnings(flags)
@@ -89,8 +93,6 @@ def run_here(
             raise
     _explain(flags, runner)
     if flags.summary:
-        from playstream.cli.summary import write_summary  # noqa: PLC0415 - seldom asked for
-
         write_summary(flags.summary, runner)
     if not (flags.quiet or flags.json or flags.as_ansible_runner) and options.get("ident") is None:
         _name_artifacts(flags, options, runner)

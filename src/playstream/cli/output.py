@@ -58,6 +58,9 @@ def print_outcome(command: str, status: str, explanation: str | None) -> None:
         explanation: one sentence; it may begin with the status.
     """
     if explanation:
+        from playstream.cli.answers import name_answers  # noqa: PLC0415 - most runs need none
+
+        explanation = name_answers(command, explanation)
         print_message(command, explanation if explanation.startswith(status) else f"{status}: {explanation}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 
 from playstream.cli.link_options import link_options
 from playstream.cli.local_run import run_here
@@ -11,7 +12,7 @@ from playstream.cli.parser import Parser
 from playstream.cli.standalone import standalone_options
 from playstream.cli.suggestions import suggest_together
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job.lookup import COLLECTION_NAME, is_closed
+from playstream.pipeline.job.lookup import COLLECTION_NAME, Delivery, Lookup, is_closed
 from playstream.pipeline.tree.directories import absolute_path
 
 
@@ -36,11 +37,17 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Run the playbooks; return the exit status."""
     paths = [absolute_path(os.path.expanduser(given)) for given in flags.playbook]
-    for given, path in zip(flags.playbook, paths, strict=True):
-        directory = os.path.dirname(path)
-        if not os.path.isdir(directory) and not is_closed(directory):
-            raise ConfigurationError(f"playbook {given!r} was not found in {directory!r}, which is not a directory")
     directory = os.path.dirname(paths[0])
+    for given, path in zip(flags.playbook, paths, strict=True):
+        place = os.path.dirname(path)
+        if not os.path.isdir(place) and not is_closed(place):
+            raise ConfigurationError(f"playbook {given!r} was not found in {place!r}, which is not a directory")
+        if os.path.isdir(path):
+            raise ConfigurationError(
+                f"{given!r} is a directory, and playbook expects a file. To run a playbook of a private data "
+                f"directory: playstream run {shlex.quote(given)} -p FILE"
+            )
+        Lookup(None, place, Delivery.IN_PLACE).playbook(os.path.basename(path))
     options = standalone_options(flags)
     names = [_name_in(directory, given, path) for given, path in zip(flags.playbook, paths, strict=True)]
     options |= {"playbook": names, "project_dir": directory, **link_options(flags)}

@@ -89,7 +89,7 @@ def run(flags: argparse.Namespace) -> int:
     store_error = None
     with (
         _open_store_observer(named_store(flags.store), viewer, cancellation) as store_observer,
-        _open_summary(flags.summary, store_observer or viewer) as summary,
+        _open_summary(flags, store_observer or viewer) as summary,
     ):
         warn = partial(print_message, "process")
         with progress or nullcontext(), connect(vars(flags), warn, reader=claim_input()) as connection:
@@ -134,12 +134,17 @@ def _open_store_observer(
     return closing(StoreObserver(url, inner, cancellation))
 
 
-def _open_summary(target: str | None, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:
-    """Return a context that collects the run for its summary; None in it without a target."""
-    if not target:
-        return nullcontext()
-    from playstream.cli.summary import SummaryObserver  # noqa: PLC0415 - seldom asked for
+def _open_summary(flags: argparse.Namespace, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:
+    """Return a context that collects the run for its summary; None in it if none is wanted.
 
+    Raises:
+        ConfigurationError: the summary cannot be written.
+    """
+    if not flags.summary:
+        return nullcontext()
+    from playstream.cli.summary import SummaryObserver, check_target  # noqa: PLC0415 - seldom asked for
+
+    check_target(flags)
     return closing(SummaryObserver(inner))
 
 

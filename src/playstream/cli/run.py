@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from playstream.cli.active_runs import note_directories
+from playstream.cli.answers import read_answers
 from playstream.cli.flags import REPORT
 from playstream.cli.job_options import job_options
 from playstream.cli.link_options import link_options
@@ -47,6 +48,7 @@ def run(flags: argparse.Namespace) -> int:
     if report_to is not None:
         flags.name = "start"
         os.set_inheritable(report_to, False)  # `start` waits until it is closed, and the guard would keep it open
+        flags.answers = read_answers(flags.answers_from)
 
     def report(ident: str) -> None:
         """Report to `start` that the run has started, and release it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
 from playstream.process import store as stores  # each name is loaded when it is used
 from playstream.process.kept_runs import KeptRun, list_runs
+from playstream.process.store.words import STATUSES, check_word
 
 COLUMNS = (
     Column("STARTED"),
@@ -56,6 +58,8 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """List the runs; return the exit status."""
     since = None if flags.since is None else stores.parse_since(flags.since)
+    if flags.limit is not None and flags.limit < 0:
+        raise ConfigurationError(f"--limit: expected 0 or more, got {flags.limit}")
     if flags.private_data_dir is not None:
         _print(flags, KEPT_COLUMNS, _kept_runs(flags, since))
         return 0
@@ -71,11 +75,13 @@ def _kept_runs(flags: argparse.Namespace, since: datetime | None) -> Iterator[Ke
     """Return the runs of a directory that the flags select.
 
     Raises:
-        ConfigurationError: there is no such directory, or a flag is for a store.
+        ConfigurationError: there is no such directory, a flag is for a store, or there is no such status.
     """
     for name in ("host", "task"):
         if getattr(flags, name) is not None:
             raise ConfigurationError(f"--{name} is for a store: expected --store URL, got a directory")
+    if flags.status is not None:
+        check_word("status", flags.status, STATUSES)
     base = find_artifacts(flags.private_data_dir, flags.store)
     active = {run.ident for run in find([*note_directories(flags.private_data_dir, None), base])}
     with reading(base):
@@ -86,7 +92,7 @@ def _kept_runs(flags: argparse.Namespace, since: datetime | None) -> Iterator[Ke
         for run in known
         if flags.status in {None, run.status} and (since is None or (run.started is not None and run.started >= since))
     )
-    return islice(wanted, flags.limit)
+    return islice(wanted, None if flags.limit is None else min(flags.limit, sys.maxsize))
 
 
 def _print(flags: argparse.Namespace, columns: Sequence[Column], found: Iterable[Any]) -> None:

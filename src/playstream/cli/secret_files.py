@@ -14,7 +14,7 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.small_files import read_text
 from playstream.pipeline.job.inputs import VAULT_HEAD
-from playstream.pipeline.job.passwords import MAX_ANSWER, VAULT_NAME, name_vault
+from playstream.pipeline.job.passwords import MAX_ANSWER, VAULT_ID, is_vault_id, name_vault
 from playstream.pipeline.tree.directories import absolute_path
 
 _DEFAULT_ID = "default"
@@ -56,10 +56,10 @@ def read_vault_passwords(files: Sequence[str], ids: Sequence[str]) -> dict[str, 
     found: dict[str, str] = {}
     for flag, vault_id, path in named:
         source = f"{flag} {path!r}"
-        if not VAULT_NAME.fullmatch(f"vault:{vault_id}"):
-            raise ConfigurationError(
-                f"{source}: expected a vault ID of letters, digits, dots, dashes and underscores, got {vault_id!r}"
-            )
+        if not path:
+            raise ConfigurationError(f"{flag} {vault_id + '@'!r}: expected ID@FILE, got no file")
+        if not is_vault_id(vault_id):
+            raise ConfigurationError(f"{source}: expected {VAULT_ID}, got {vault_id!r}")
         name = name_vault("" if vault_id == _DEFAULT_ID else vault_id)
         if name in found:
             raise ConfigurationError(

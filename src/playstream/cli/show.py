@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from playstream.cli.parser import Parser
-from playstream.cli.stored import find_artifacts, find_store, reading
+from playstream.cli.stored import find_artifacts, find_store, named_store, reading
 from playstream.cli.tables import ELLIPSIS, Column, absolute, print_record, print_table, relative, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import ConfigurationError
@@ -94,6 +96,7 @@ def run(flags: argparse.Namespace) -> int:
         ident, path = _find_kept(find_artifacts(flags.private_data_dir, flags.store), flags.ident)
         opened: AbstractContextManager[Store] = _stored(ident, path)
     else:
+        _refuse_directory(flags.ident, flags.store)
         ident, opened = flags.ident, stores.open_store(find_store(flags.store), writable=False)
     with opened as store:
         found = _find(store, ident)
@@ -141,6 +144,19 @@ def run(flags: argparse.Namespace) -> int:
         )
         _print_failures(store, found.run, width)
     return 0
+
+
+def _refuse_directory(ident: str, store: str | None) -> None:
+    """Refuse a directory in place of the name of a run, if no store is named.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    if named_store(store) is None and os.path.isdir(ident):
+        raise ConfigurationError(
+            f"expected DIR and the name of a run, got only the directory {ident!r}: add latest, or a name that "
+            f"playstream runs {shlex.quote(ident)} lists"
+        )
 
 
 def _find_kept(base: Path, ident: str) -> tuple[str, Path]:

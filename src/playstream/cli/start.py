@@ -7,9 +7,11 @@ import fcntl
 import os
 import selectors
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from playstream.cli.answers import write_answers
+from playstream.cli.job_options import asks, check_before_asking
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.suggestions import suggest_what
@@ -49,25 +51,34 @@ def start_in_background(flags: argparse.Namespace, program: Sequence[str]) -> in
     Returns:
         The exit status.
     """
+    answers: Mapping[str, str] = {}
+    if asks(flags):
+        from playstream.cli.ask import ask_for_passwords  # noqa: PLC0415 - most commands ask nothing
+
+        check_before_asking(flags)
+        answers = ask_for_passwords(flags)
     ready, tell = os.pipe()
     complaints, their_stderr = os.pipe()
+    their_answers, answering = os.pipe()
     # Use descriptors above those of the new process, so that none is overwritten before it is copied.
-    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (tell, their_stderr)]
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (tell, their_stderr, their_answers)]
     pid = os.posix_spawn(
         sys.executable,
         # -P: do not import playstream from the current directory.
-        [sys.executable, "-P", *program, "run", "--report-to", "3", *flags.words],
+        [sys.executable, "-P", *program, "run", "--report-to", "3", "--answers-from", "4", *flags.words],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
             (os.POSIX_SPAWN_DUP2, moved[1], 2),
             (os.POSIX_SPAWN_DUP2, moved[0], 3),
+            (os.POSIX_SPAWN_DUP2, moved[2], 4),
         ],
         setsid=True,
     )
-    for fd in (tell, their_stderr, *moved):
+    for fd in (tell, their_stderr, their_answers, *moved):
         os.close(fd)
+    write_answers(answering, answers)
     report, complained = (data.decode(errors="replace") for data in _read_reports(ready, complaints))
     sys.stderr.write(complained)
     if not report:

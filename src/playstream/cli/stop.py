@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from playstream.cli.active_runs import find, note_directories
+from playstream.cli.active_runs import find, note_directories, resolve
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser, suggest_ident
 from playstream.pipeline.errors import ConfigurationError, JobError
@@ -36,9 +36,11 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Signal the run and wait for it to end; return the exit status."""
-    found = find(note_directories(flags.private_data_dir, flags.artifact_dir), flags.ident)
+    places = note_directories(flags.private_data_dir, flags.artifact_dir)
+    ident = resolve(places, flags.ident)
+    found = find(places, ident)
     if not found:
-        print_message("stop", explain_none(flags.private_data_dir, flags.ident))
+        print_message("stop", explain_none(flags.private_data_dir, ident))
         return _NOT_FOUND_EXIT_STATUS
     if len(found) > 1:
         idents = ", ".join(item.ident for item in found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -10,13 +12,44 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.cli.output import STANDARD_OUTPUT
 from playstream.interface.terminal_text import make_safe_json
-from playstream.pipeline.errors import JobError
+from playstream.pipeline.errors import ConfigurationError, JobError, remedy
+from playstream.pipeline.tree.directories import absolute_path
 from playstream.process import ForwardingObserver, Observer, Result
 from playstream.process.event_data import text_of
 from playstream.process.summary_text import SummaryText
 
 if TYPE_CHECKING:
     from playstream.interface.runner import Runner
+
+
+def check_target(flags: argparse.Namespace) -> None:
+    """Check before a run that the summary can be written to the file that `--summary` names.
+
+    Args:
+        flags: with `summary`, and the directory of the artifacts, where the run may create that of the file.
+
+    Raises:
+        ConfigurationError: it cannot; the message says why.
+    """
+    target = flags.summary
+    if target == STANDARD_OUTPUT:
+        return
+    path = os.path.expanduser(target)
+    place = path if os.path.exists(path) else os.path.dirname(path) or os.curdir
+    if os.path.isdir(path):
+        reason = f"{os.strerror(errno.EISDIR)}. Name a file"
+    elif not os.path.exists(place):
+        artifacts = flags.artifact_dir or (
+            Path(flags.private_data_dir, "artifacts") if hasattr(flags, "private_data_dir") else None
+        )
+        if artifacts is not None and Path(absolute_path(place)).is_relative_to(absolute_path(artifacts)):
+            return
+        reason = f"its directory {place!r} does not exist"
+    elif not os.access(place, os.W_OK):
+        reason = f"{os.strerror(errno.EACCES)}. {remedy(OSError(errno.EACCES, ''))}"
+    else:
+        return
+    raise ConfigurationError(f"--summary: {target!r} cannot be written: {reason}")
 
 
 def write_summary(target: str, runner: Runner) -> None:
@@ -44,7 +77,7 @@ def _write(target: str, pieces: Iterable[str]) -> None:
         sys.stdout.write("\n")
         return
     try:
-        fd = os.open(Path(target).expanduser(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = os.open(os.path.expanduser(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.writelines(pieces)
             file.write("\n")

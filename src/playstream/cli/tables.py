@@ -8,7 +8,6 @@ important columns are left out. Wide characters, such as those of Chinese, take 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,11 +15,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
+from playstream.pipeline.job.ident import UUID
+
 BATCH_ROWS = 1000
 BATCH_CHARACTERS = 2**20
 GAP = 2
 ELLIPSIS = "…"
-_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _SHORT_UUID = 8
 _LABEL_WIDTH = 13
 _DEFAULT_WIDTH = 80
@@ -200,7 +200,7 @@ def shorten_idents(idents: Sequence[str]) -> list[str]:
     for one, other in pairwise(different):  # of all names, a neighbour has the most in common
         apart = _common(one, other) + 1
         needed[one], needed[other] = max(needed[one], apart), max(needed[other], apart)
-    return [ident[: needed[ident]] if _UUID.fullmatch(ident) else ident for ident in idents]
+    return [ident[: needed[ident]] if UUID.fullmatch(ident) else ident for ident in idents]
 
 
 def _common(one: str, other: str) -> int:

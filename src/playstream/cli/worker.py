@@ -15,9 +15,8 @@ from playstream.cli.output import print_message, print_outcome
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.io.liveness import check_seconds
 from playstream.pipeline.io.stdio import claim_input, claim_output, connect, silence_beside
-from playstream.pipeline.limits import limits_of
+from playstream.pipeline.limits import check_seconds, limits_of
 from playstream.pipeline.tree.directories import absolute_path
 from playstream.worker import WorkerOptions
 from playstream.worker.serving import work

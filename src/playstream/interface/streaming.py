@@ -13,6 +13,7 @@ from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
 from playstream.interface.handlers import CancelPoll, Handlers, take_handlers
 from playstream.interface.options import CancelCallback, RunOptions
+from playstream.interface.parameter_names import name_parameters, naming_parameters
 from playstream.interface.runner import Runner
 from playstream.interface.watched_run import Drive, Poll, RecordSource, WatchedRun
 from playstream.pipeline.dialect import Dialect
@@ -130,9 +131,8 @@ class ServingWork:
                 cancellation=cancellation,
                 poll=_make_poll(self._cancel_callback, cancellation),
             )
-        runner.note_end(
-            result.status, rc=result.exit_status, explanation=result.explanation, exit_status=result.exit_status
-        )
+        explanation = None if result.explanation is None else name_parameters(result.explanation)
+        runner.note_end(result.status, rc=result.exit_status, explanation=explanation, exit_status=result.exit_status)
 
 
 def make_worker_options(options: Mapping[str, Any]) -> WorkerOptions:
@@ -226,9 +226,9 @@ def _connection(
 ) -> Iterator[Connection]:
     """Open the connection of a stage: the given files, or else the standard streams.
 
-    The standard streams are claimed, so that nothing else reads or writes them.
+    The standard streams are claimed, so that nothing else reads or writes them. Errors in the context name parameters.
     """
-    with ExitStack() as ends:
+    with naming_parameters(), ExitStack() as ends:
         reader = writer = None
         if reads:
             reader = ends.enter_context(reading(options["_input"]) if "_input" in options else _closing(claim_input()))

@@ -26,7 +26,15 @@ UNREAD_LINE = "Failed to JSON parse a line from transmit stream."
 """The message of ansible-runner's worker when it cannot read a job, which controllers search for."""
 _SHOWN_BY_TERMINAL = re.compile(rb"\xf5\^@(?:playstream|ps-age)|age-encryption\.org/v[0-9]+\r\n->")
 """The beginning of a stream that a terminal has echoed: NUL as two characters, and line ends as CR LF."""
-_OVERLAP = 64
+_REFUSAL = re.compile(rb"playstream worker: standard (?:in|out)put is a\s+terminal")
+"""What a worker says on a terminal, in lines of its width; see cli/worker.py."""
+_ECHO = re.compile(rb"\^[@-_?]|\x08 \x08")
+"""A control character as a terminal shows it, such as ^\\, or the removal of one."""
+_NO_TEXT = re.compile("[\udc80-\udc9f]")
+"""A byte that is part of no UTF-8 text, and in no text in an encoding of ISO 8859 either."""
+_LOOKED_AT = 1024
+"""Bytes at the beginning that are looked at for the middle of a stream, as echoed."""
+_OVERLAP = 128
 """Bytes before the last search that may hold the start of a beginning."""
 
 
@@ -65,7 +73,10 @@ class FirstBytes:
         echoed = _SHOWN_BY_TERMINAL.search(self._held, start)
         encrypted = ENCRYPTED_START.search(self._held, start)
         plain = [position for position in (native, -1 if runner is None else runner.start()) if position >= 0]
-        if echoed is not None and all(echoed.start() < position for position in plain):
+        is_echo = echoed is not None and all(echoed.start() < position for position in plain)
+        # A terminal drops what it has not shown when ^C, ^Z or ^\\ arrive, so the rest may begin anywhere.
+        is_echo = is_echo or (not plain and encrypted is None and _is_middle(self._held[:_LOOKED_AT]))
+        if is_echo or (not plain and _REFUSAL.search(self._held, start) is not None):
             raise RemoteProtocolError(
                 "a terminal on the way has changed the stream, or sends the job back: call ssh, docker or podman "
                 "without -t"
@@ -83,6 +94,11 @@ class FirstBytes:
         if not data or len(self._held) > MAX_NOISE:
             return self._fallback, bytes(self._held)
         return None
+
+
+def _is_middle(data: bytes | bytearray) -> bool:
+    """Return whether the data is part of a binary stream as a terminal shows it."""
+    return len(_ECHO.findall(data)) > 1 and _NO_TEXT.search(data.decode("utf-8", "surrogateescape")) is not None
 
 
 class PieceReader:

@@ -213,21 +213,22 @@ def did_you_mean(word: str, known: Iterable[str], *, likeness: float = 0.6) -> s
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def as_error(caught: PlaystreamError | OSError, host: str = "this host") -> PlaystreamError:
+def as_error(caught: PlaystreamError | OSError, host: str = "") -> PlaystreamError:
     """Convert what ended a job or a command to a PlaystreamError; an OSError becomes a JobError.
 
     Args:
         caught: what was raised.
-        host: the host, for the message.
+        host: the host, for the message; '' for this one.
     """
     if isinstance(caught, PlaystreamError):
         return caught
     reason = caught.strerror or caught
+    where = host and f"{host}: "
     if caught.filename is None:
         hint = f". {remedy(caught)}" if caught.errno in _LIMITS else ""
-        return JobError(f"{host}: a system call failed: {reason}{hint}")
+        return JobError(f"{where}a system call failed: {reason}{hint}")
     name = caught.filename.decode(errors="replace") if isinstance(caught.filename, bytes) else caught.filename
-    return JobError(f"{host}: {name!r} cannot be used: {reason}. {remedy(caught)}")
+    return JobError(f"{where}{name!r} cannot be used: {reason}. {remedy(caught)}")
 
 
 def error_classes() -> list[type[PlaystreamError]]:

@@ -1,4 +1,4 @@
-"""Limits on the resources that a stream may use on its receiver. Exceeding one is an error that names its flag."""
+"""Limits: on the resources that a stream may use on its receiver, whose errors name the flag, and on times."""
 
 from __future__ import annotations
 
@@ -23,6 +23,25 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+MAX_SECONDS = 10**10
+"""The largest time limit: 300 years."""
+
+
+def check_seconds(source: str, seconds: float) -> float:
+    """Check a number of seconds, where 0 means never.
+
+    Args:
+        source: the flag, argument or setting, for errors.
+        seconds: the number.
+
+    Raises:
+        ConfigurationError: it is negative, too large or not a number.
+    """
+    if seconds > MAX_SECONDS:
+        raise ConfigurationError(f"{source}: expected at most {MAX_SECONDS} seconds; 0 means no limit")
+    if not seconds >= 0:  # or not a number
+        raise ConfigurationError(f"{source}: expected a number of seconds, 0 or more, got {seconds:g}")
+    return seconds
 
 
 def limits_of(options: Mapping[str, Any]) -> Limits:

@@ -104,7 +104,7 @@ class ArtifactDir:
         what, next_step = error.strerror, remedy(error)
         if isinstance(error, (FileExistsError, NotADirectoryError)):
             what = "it, or a parent of it, is a file, a broken link, or something else that is not a directory"
-            next_step = "Move that away, or choose another directory with --artifact-dir or -i"
+            next_step = "Move that away, or choose another artifact_dir or ident"
         return JobError(f"the artifacts cannot be written to {str(self.path)!r}: {what}. {next_step}")
 
     def _event_trouble(self, error: OSError) -> PlaystreamError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import select
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
-from playstream.pipeline.io.stdio import Connection, InputLayer, read_some
+from playstream.pipeline.io.stdio import Connection, InputLayer, as_milliseconds, read_some
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import NEED_DATA, Incoming, Noise, Receiver, Record
 from playstream.pipeline.protocol.order import Direction
@@ -203,7 +202,7 @@ def _patience(stop_at: float | None, silence_left: float | None, *, looking: boo
         waits.append(silence_left)
     if stop_at is not None:
         waits.append(max(0.0, stop_at - time.monotonic()))
-    return math.ceil(min(waits) * 1000) if waits else None
+    return as_milliseconds(min(waits, default=None))
 
 
 def is_recording(head: bytes) -> bool | None:

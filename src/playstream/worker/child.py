@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.io.stdio import as_milliseconds
 
 _PAUSE_SECONDS = 0.01
 """How often to check whether it has ended, if the kernel has no handle for it."""
@@ -48,7 +49,7 @@ class Child:
         if self._handle is not None:
             poll = select.poll()
             poll.register(self._handle, select.POLLIN)
-            ended = bool(poll.poll(seconds * 1000))
+            ended = bool(poll.poll(as_milliseconds(seconds)))
             self._reap()
             return ended
         end = time.monotonic() + seconds

@@ -10,7 +10,10 @@ import select
 from collections.abc import Callable
 from typing import Protocol
 
-from playstream.pipeline.io.stdio import SHUT
+from playstream.pipeline.io.stdio import SHUT, as_milliseconds
+
+_LEAST_SECONDS = 0.001
+"""Waiting never lasts less, so that a limit that is not quite reached does not keep the processor busy."""
 
 
 class HasFileno(Protocol):
@@ -67,8 +70,8 @@ class Poller:
         del self._callbacks[fd]
 
     def wait(self, seconds: float | None) -> None:
-        """Wait at most `seconds` until something happens, and call the functions."""
-        for fd, events in self._poll.poll(None if seconds is None else int(seconds * 1000) + 1):
+        """Wait at most `seconds`, or a millisecond longer, until something happens, and call the functions."""
+        for fd, events in self._poll.poll(as_milliseconds(None if seconds is None else seconds + _LEAST_SECONDS)):
             callback = self._callbacks.get(fd)
             if callback is not None:
                 callback(events)

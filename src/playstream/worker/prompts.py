@@ -188,7 +188,4 @@ def _advise(prompt: Prompt) -> str:
 
 
 def _name(what: str, name: str) -> str:
-    flags = {"ssh": "--ask-pass (-k)", "become": "--ask-become-pass (-K)", "vault": "--ask-vault-pass"}
-    flag = flags.get(name) or (f"--ask-vault-pass={name.partition(':')[2]}" if name.startswith("vault:") else None)
-    asks = "" if flag is None else f", or let {flag} ask for it before the run"
-    return f"add the {what} to passwords (env/passwords), under the name {name!r}{asks}"
+    return f"add the {what} to passwords (env/passwords), under the name {name!r}"

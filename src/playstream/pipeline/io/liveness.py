@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import select
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from playstream.pipeline.errors import ConfigurationError, SilentPeer
+from playstream.pipeline.errors import SilentPeer
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.stdio import InputLayer, has_input, wait_for, write_all
+from playstream.pipeline.limits import check_seconds
 
 DEFAULT_KEEPALIVE_SECONDS = 15.0
 """Silence after which a heartbeat is sent: less than the 30 to 60 seconds after which common load balancers and NAT
@@ -25,26 +25,11 @@ _PIECE = 1 << 16
 """Bytes after which to note that they were taken. A frame may be sixteen times as large, and the link slow."""
 
 
-def check_seconds(source: str, seconds: float) -> float:
-    """Check a number of seconds, where 0 means never.
-
-    Args:
-        source: the flag or argument, for errors.
-        seconds: the number.
-
-    Raises:
-        ConfigurationError: it is negative, infinite or not a number.
-    """
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ConfigurationError(f"{source}: expected a number of seconds, 0 or more, got {seconds:g}")
-    return seconds
-
-
 def seconds_of(options: Mapping[str, Any], name: str, default: float) -> float:
     """Return a number of seconds from keyword arguments.
 
     Raises:
-        ConfigurationError: it is negative, infinite or not a number.
+        ConfigurationError: it is negative, too large or not a number.
     """
     return check_seconds(name, options.get(name, default))
 
@@ -64,6 +49,8 @@ class Liveness:
         self._link = link
         self._limit = seconds * PATIENCE
         self._heard = time.monotonic()
+        self._begun = False
+        """Whether anything was received."""
 
     def mark_alive(self, *, expected: bool = True) -> None:
         """Mark the other side as alive, because data was received.
@@ -72,6 +59,7 @@ class Liveness:
             expected: whether more data can be expected in time, because the other side sends heartbeats.
         """
         self._heard = time.monotonic()
+        self._begun = True
         self._limit = self._seconds if expected else 0.0
 
     @property
@@ -103,10 +91,14 @@ class Liveness:
             SilentPeer: it has.
         """
         if self.is_over():
+            lost = (
+                "the connection is lost. Everything received before is kept"
+                if self._begun
+                else "a terminal on the way has stopped: call ssh, docker and podman without -t"
+            )
             raise SilentPeer(
-                f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is down, or the "
-                "connection is lost. Everything received before is kept. --liveness-seconds sets the limit "
-                f"({self._seconds:g} here, 0 for none)"
+                f"{self._side} has been silent for {self._limit:g} seconds: it hangs, its host is down, or {lost}. "
+                f"--liveness-seconds sets the limit ({self._seconds:g} here, 0 for none)"
             )
 
 

@@ -7,6 +7,7 @@ library cannot damage the stream.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import select
 import stat
@@ -26,7 +27,8 @@ _TERMINAL_PIECE = 128
 """Bytes per write to a terminal, which may have room for less than a page; a line end takes two bytes there."""
 _USUAL_PIPE_SIZE = 1 << 16
 """The default size of a pipe on Linux, pipe(7)."""
-
+_MAX_WAIT = 2**31 - 1
+"""The longest time that poll(2) can wait, in milliseconds: 24 days."""
 
 SHUT = getattr(select, "POLLRDHUP", 0)
 """What poll(2) reports for a socket whose other end sends no more. With TCP only the next write shows whether that end
@@ -318,11 +320,16 @@ def wait_for(fd: int, what: int, seconds: float | None = None) -> bool:
         seconds: how long to wait at most; None for no limit.
 
     Returns:
-        True if it is, False if the time is over.
+        True if it is, False if the time is over, or 24 days of it.
     """
     poll = select.poll()
     poll.register(fd, what)
-    return bool(poll.poll(None if seconds is None else seconds * 1000))
+    return bool(poll.poll(as_milliseconds(seconds)))
+
+
+def as_milliseconds(seconds: float | None) -> int | None:
+    """Return how long `poll` waits, rounded up and at most 24 days; None for no limit."""
+    return None if seconds is None else min(math.ceil(seconds * 1000), _MAX_WAIT)
 
 
 def has_input(fd: int) -> bool:

@@ -156,12 +156,13 @@ def untag(value: Any) -> Any:
 def restore_fact_cache(source: Path, target: Path) -> None:
     """Copy the facts in `source`, which has the layout for clients, to `target`, which Ansible uses as its cache.
 
-    The facts of each host are written in both layouts, because the version of Ansible is not known here.
+    If `source` is below a directory in which this user can look up nothing, there are none; writing the artifacts says
+    what is wrong. The facts of each host are written in both layouts, because the version of Ansible is not known here.
 
     Raises:
         OSError: a file cannot be read or written.
     """
-    if not source.is_dir():
+    if not os.path.isdir(source):
         return
     target.mkdir(mode=0o700, parents=True)
     for path in source.iterdir():

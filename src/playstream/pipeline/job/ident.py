@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from playstream.pipeline.errors import ConfigurationError
 
@@ -16,6 +17,8 @@ MADE_LIST = ".made-without-ident"
 """The file in a directory of artifacts that lists what streams without an ident created besides the known names."""
 MAX_BYTES = 200
 """Maximum length of a run's name. A file's name may have 255 bytes, and some names contain more than the run's."""
+UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+"""A run's name that was generated."""
 LATEST = "latest"
 """The link to the artifacts of the newest run."""
 RESERVED = KNOWN_NAMES | {LATEST, "last", "last-failed"}

@@ -21,6 +21,7 @@ from playstream.pipeline.job.isolation import ISOLATION_KEYS, check_isolation
 from playstream.pipeline.job.passwords import check_passwords
 from playstream.pipeline.job.plain import copy_plain, too_deep
 from playstream.pipeline.job.yaml_loader import ExactLoader, Loader, TooLarge
+from playstream.pipeline.limits import check_seconds
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "cmdline", "ssh_key")
 """The names in `env/` that playstream reads."""
@@ -33,8 +34,6 @@ _SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_pol
 _NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
 SETTINGS = (*_TIME_LIMITS, *_SWITCHES, *_NAMES, *sorted(ISOLATION_KEYS))
 """The names of the settings that playstream reads."""
-_MAX_SECONDS = 10**10
-"""The largest time limit: 300 years."""
 _MAX_KEY = 1 << 15
 """Maximum length of a private key, which has to fit into a pipe. An RSA key of 16,384 bits has 13,000 characters."""
 
@@ -221,8 +220,8 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
             raise ConfigurationError(f"{source}: {name}: expected a number of seconds (0 for no limit), got {value!r}")
-        if value is not None and not value <= _MAX_SECONDS:
-            raise ConfigurationError(f"{source}: {name}: expected at most {_MAX_SECONDS} seconds; 0 means no limit")
+        if value is not None:
+            check_seconds(f"{source}: {name}", value)
     for name in _SWITCHES:
         value = values.get(name)
         if value is not None and not isinstance(value, bool):

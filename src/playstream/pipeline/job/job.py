@@ -32,6 +32,7 @@ from playstream.pipeline.job.near_misses import warn_of_near_misses
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS
 from playstream.pipeline.job.passwords import check_passwords
 from playstream.pipeline.job.roles import check_role
+from playstream.pipeline.limits import check_seconds
 from playstream.pipeline.protocol import Job
 
 _T = TypeVar("_T")
@@ -83,6 +84,8 @@ def make_job(
         first, *more = map(lookup.playbook, playbooks or (None,))
         what = {"playbook": first, "more_playbooks": tuple(filter(None, more)), "plays": plays}
     inventory, contents = lookup.inventory(list_inventory(options))
+    if inventory is None and directory is not None and not command:
+        lookup.check_inventory("inventory")
     job = Job(
         ident=str(options.get("ident", "")) or str(uuid.uuid4()),
         tree=delivery is Delivery.TREE,
@@ -151,6 +154,8 @@ def _check_values(job: Job) -> Job:
         ConfigurationError: a value cannot be used; the message names it.
     """
     check_ident(job.ident)
+    if job.timeout is not None:
+        check_seconds("timeout", job.timeout)
     written = {
         "passwords": (*job.passwords, *job.passwords.values()),
         "inventory_contents": job.inventory_contents,

@@ -168,6 +168,19 @@ class Lookup:
             return "\n" in item or not os.path.exists(self.base / item)
         return item == "localhost" or _is_address(item)
 
+    def check_inventory(self, path: str) -> None:
+        """Check that this user can read an inventory that the job uses in its place, if it exists.
+
+        Ansible calls a directory that it cannot list a bug of its own.
+
+        Raises:
+            ConfigurationError: this user cannot read it.
+        """
+        full = self.base / path
+        mode = os.R_OK | os.X_OK if os.path.isdir(full) else os.R_OK
+        if self._anywhere and self._strict and os.path.exists(full) and not os.access(full, mode):
+            raise closed_error("inventory", full)
+
     def _find_inventory(self, item: str) -> str:
         if not item:
             raise ConfigurationError(
@@ -177,6 +190,7 @@ class Lookup:
         if self._look and not os.path.exists(self.base / relative):
             in_inventory = f"inventory/{item}"
             if os.path.exists(self.base / in_inventory):
+                self.check_inventory(in_inventory)
                 return self.relative("inventory", in_inventory)
             if not self._strict:
                 return relative
@@ -187,6 +201,7 @@ class Lookup:
                 f"inventory {item!r} was not found in {str(self.base)!r}. A list of hosts requires a comma: "
                 f"{item + ','!r}"
             )
+        self.check_inventory(relative)
         return relative
 
 

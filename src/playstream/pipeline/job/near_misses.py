@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from playstream.pipeline.errors import did_you_mean
 from playstream.pipeline.job.inputs import ENV_FILES, SETTINGS
-from playstream.pipeline.job.passwords import NAMES, VAULT_NAME
+from playstream.pipeline.job.passwords import NAMES, VAULT
 
 _logger = logging.getLogger("playstream")
 _LIKENESS: Final = 0.75
@@ -74,7 +74,7 @@ def _check_registry(source: str, data: Any) -> None:
 
 def _check_passwords(source: str, names: Iterable[str]) -> None:
     for name in names:
-        if isinstance(name, str) and name not in NAMES and _WORD.fullmatch(name) and not VAULT_NAME.fullmatch(name):
+        if isinstance(name, str) and name not in NAMES and _WORD.fullmatch(name) and not name.startswith(VAULT):
             _warn(
                 f"{source}: {name!r} is not the name of a password, so it is searched for in the output",
                 _guess_password(name),

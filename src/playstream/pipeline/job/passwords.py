@@ -23,7 +23,11 @@ NAMES = tuple(_ALIASES)
 """The names of passwords, apart from `vault:ID`."""
 MAX_ANSWER = 4095
 """Maximum length of an answer in bytes: a terminal of the kernel keeps no more of a line (termios(3))."""
-VAULT_NAME = re.compile(r"vault:([A-Za-z0-9_.-]+)")
+VAULT_NAME = re.compile(r"vault:([A-Za-z0-9_.][A-Za-z0-9_.-]*)")
+VAULT = "vault:"
+"""What the name of a vault's password begins with, before the ID."""
+VAULT_ID = "a vault ID of letters, digits, dots, dashes and underscores that does not begin with a dash"
+"""What an ID is expected to be: it is part of Ansible's prompt, and of a word of its command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,12 @@ class Passwords:
 
 def name_vault(vault_id: str) -> str:
     """Return the name of the password of a vault; the empty ID is that of the default vault."""
-    return f"vault:{vault_id}" if vault_id else "vault"
+    return VAULT + vault_id if vault_id else "vault"
+
+
+def is_vault_id(text: str) -> bool:
+    """Return whether a text can be the ID of a vault: see VAULT_ID."""
+    return VAULT_NAME.fullmatch(VAULT + text) is not None
 
 
 def sort_passwords(passwords: Mapping[str, str]) -> Passwords:
@@ -67,12 +76,16 @@ def check_passwords(source: str, values: Mapping[str, Any]) -> dict[str, str]:
     """Check names or prompts (regular expressions) and their answers. `source` is the file or argument, for errors.
 
     Raises:
-        ConfigurationError: an expression does not compile, or an answer is not text. Answers are never shown.
+        ConfigurationError: an expression does not compile, a vault ID is not valid, or an answer is not text. Answers
+            are never shown.
     """
     checked: dict[str, str] = {}
     for pattern, answer in values.items():
         if not isinstance(pattern, str):
             raise ConfigurationError(f"{source}: expected a string as a prompt or name, got {type(pattern).__name__}")
+        vault_id = pattern.removeprefix(VAULT)
+        if vault_id != pattern and not is_vault_id(vault_id):
+            raise ConfigurationError(f"{source}: {pattern[:200]!r}: expected {VAULT_ID}, got {vault_id[:200]!r}")
         try:
             re.compile(pattern)
             re.compile(pattern.encode(), re.MULTILINE)  # the output of a terminal is bytes

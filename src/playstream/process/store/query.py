@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.protocol import StatusName
 from playstream.process.store import schema
 from playstream.process.store.engine import Store
 from playstream.process.store.pages import Fill, Question, stream
@@ -25,11 +24,8 @@ from playstream.process.store.runs import (
 )
 from playstream.process.store.schema import hosts, plays, results, runs, tasks
 from playstream.process.store.values import as_text
+from playstream.process.store.words import OUTCOMES, STATUSES, check_word
 
-OUTCOMES = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
-"""Outcomes of a task on a host. `failed` includes failures handled by a `rescue`; `ignored` failed with
-ignore_errors."""
-STATUSES = tuple(name.value for name in StatusName)
 _SLACK = timedelta(days=1)
 """How far the clock of the results may be behind the clock of the run."""
 _RESULTS_AT_ONCE = 100
@@ -161,7 +157,7 @@ def iter_results(
         StoreError: when iterating; the store cannot be read, or the run was removed meanwhile.
     """
     for outcome in outcomes:
-        _check("outcome", outcome, OUTCOMES)
+        check_word("outcome", outcome, OUTCOMES)
     return stream(store, results_question(run_id, host, outcomes), _result)
 
 
@@ -197,7 +193,7 @@ def runs_question(
     there = host is not None or task is not None
     outcome = status if there and status in OUTCOMES else None
     if status is not None and outcome is None:
-        _check("status", status, (*STATUSES, *OUTCOMES) if there else STATUSES)
+        check_word("status", status, (*STATUSES, *OUTCOMES) if there else STATUSES)
         statement = statement.where(runs.c.status == status)
     if since is not None:
         statement = statement.where(runs.c.started >= _zoned(since))
@@ -320,11 +316,6 @@ def _record(cls: type[_R], row: RowMapping) -> _R:
 def _name(text: str | None, limit: int) -> str:
     """Return a name in the form of the store."""
     return as_text(text, limit) or ""
-
-
-def _check(what: str, word: str, words: tuple[str, ...]) -> None:
-    if word not in words:
-        raise ConfigurationError(f"{word!r} is not a valid {what}: expected one of {', '.join(dict.fromkeys(words))}")
 
 
 def _zoned(time: datetime) -> datetime:

@@ -66,7 +66,7 @@ def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
         if ":" in mount.host:
             raise JobError(
                 f"{mount.host!r} cannot be mounted into a container, because its name contains a colon. Rename it, or "
-                "exclude it from the job with --exclude"
+                "exclude it from the job with a line in .playstreamignore"
             )
     return mounts
 
