@@ -23,7 +23,7 @@ FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 
-.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast lint check-types check-imports audit pytest test-matrix test-peer release-check bench soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -98,6 +98,9 @@ test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in 
 test-matrix: DEBIAN_PACKAGES += $(if $(filter 0,$(shell id -u)),debootstrap)
 test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
 	$(BIN)/python -m tests.matrix --packages '$(filter-out debootstrap,$(DEBIAN_PACKAGES))'
+
+test-versions: $(VENV)/installed  ## This version's stages beside those of the version before, in every combination
+	$(BIN)/python -m tests.versions
 
 test-peer: $(VENV)/installed  ## ansible-runner's own integration tests, on ansible-runner and on playstream
 	$(BIN)/python -m tests.peer
