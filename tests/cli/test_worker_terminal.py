@@ -32,7 +32,8 @@ def test_a_worker_refuses_a_terminal(stages: Stages, tmp_path: Path, name: str) 
     os.close(terminal)
     os.close(master)
     assert (worker.returncode, stdout) == (1, b"")
-    assert stderr.startswith(f"playstream worker: standard {name} is a terminal, which changes streams. ".encode())
+    expected = f"playstream worker: call ssh, docker or podman without -t: standard {name} is a terminal, "
+    assert stderr.startswith(expected.encode())
     assert b"without -t" in stderr[:SHOWN], "process shows the first bytes of what it receives"
     assert stages.leftovers() == []
 

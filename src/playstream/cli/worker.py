@@ -106,7 +106,7 @@ def _refuse_terminal() -> None:
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is not None and stream.isatty():
             raise ConfigurationError(
-                f"standard {name} is a terminal, which changes streams. Call ssh, docker or podman without -t. On this "
+                f"call ssh, docker or podman without -t: standard {name} is a terminal, which changes streams. On this "
                 "host use pipes: playstream transmit … | playstream worker | playstream process …"
             )
 
