@@ -116,3 +116,13 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     text = (stdout + stderr).decode()
     assert "Traceback" not in text, text
     return process.returncode, text
+
+
+def wait_for_line(process: subprocess.Popen[bytes], text: bytes) -> None:
+    """Read what a stage prints on standard error up to a line with a text."""
+    assert process.stderr is not None
+    heard = b""
+    while text not in heard:
+        line = process.stderr.readline()
+        assert line, heard
+        heard += line

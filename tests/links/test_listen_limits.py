@@ -17,7 +17,7 @@ from playstream.pipeline.protocol import Failure, FileData, FileEntry, Job, Send
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.protocol.records import FileType
 from tests.links.conftest import Listen
-from tests.links.listening import Listener, connect, finish, read_all
+from tests.links.listening import Listener, connect, finish, read_all, wait_for_line
 from tests.links.test_listen_unix import start_hanging
 from tests.processes import marked_processes, wait_until
 from tests.stages import Stages, read_records
@@ -72,12 +72,7 @@ def test_a_job_that_waits_lives(fakes: Stages, hanging: Path, listen: Listen) ->
     first = start_hanging(fakes, hanging, listener, "first")
     words = ("run", hanging, "-p", "hang.yml", "-i", "second", "--liveness-seconds", "1", "--keepalive-seconds", "0.05")
     second = fakes.start(*words, "--on", listener.address, "--debug")
-    assert second.stderr is not None
-    heard = b""
-    while b"waits for a free slot" not in heard:
-        line = second.stderr.readline()
-        assert line, heard
-        heard += line
+    wait_for_line(second, b"waits for a free slot")
     (queued,) = listener.wait_for("queued")
     written = Path(f"/proc/{queued['pid']}/io")
     before = written_bytes(written)

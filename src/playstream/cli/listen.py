@@ -18,7 +18,8 @@ from playstream.worker.hello import make_hello
 from playstream.worker.listen.entrance import Entrance, TlsEntrance, UnixEntrance, find_users
 from playstream.worker.listen.event_log import TEXT, EventLog
 from playstream.worker.listen.lifecycle import Lifecycle, raise_open_files
-from playstream.worker.listen.server import ListenOptions, Server
+from playstream.worker.listen.options import ListenOptions
+from playstream.worker.listen.server import Server
 from playstream.worker.listen.service import VARIABLES, Service, passed_sockets
 from playstream.worker.listen.sockets import ANY_MODE, OWN_MODE, UnixSocket, listen_on_tcp
 from playstream.worker.listen.units import print_unit

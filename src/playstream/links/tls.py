@@ -130,19 +130,6 @@ class TlsLink:
         )
 
 
-class _Outward:
-    """The sending direction of TLS. It stays open until the connection ends: End says that a stream is complete."""
-
-    def __init__(self, channel: TlsChannel) -> None:
-        self._channel = channel
-
-    def send(self, data: memoryview) -> int:
-        return self._channel.send(data)
-
-    def shut(self) -> None:
-        """Do nothing."""
-
-
 class _OpenTls(OpenSocket):
     """An open link whose other half a thread connects to TLS."""
 
@@ -151,7 +138,8 @@ class _OpenTls(OpenSocket):
         super().__init__(name, ours)
         self._channel = TlsChannel(tls)
         self._inner = SocketChannel(theirs)
-        self._up = Flow(self._inner, _Outward(self._channel))
+        # The sending direction stays open until the connection ends: End says that a stream is complete.
+        self._up = Flow(self._inner, self._channel, shuts=False)
         self._down = Flow(self._channel, self._inner)
         self._thread = threading.Thread(target=self._pass_on, name="playstream-tls", daemon=True)
         self._thread.start()

@@ -247,12 +247,14 @@ class Flow:
         source: where they come from.
         sink: where they go.
         first: bytes that go before those of the source.
+        shuts: whether to tell the sink at the end that no more will be sent.
     """
 
-    def __init__(self, source: Source, sink: Sink, first: bytes = b"") -> None:
+    def __init__(self, source: Source, sink: Sink, first: bytes = b"", *, shuts: bool = True) -> None:
         self._source = source
         self._sink = sink
         self._held = bytearray(first)
+        self._shuts = shuts
         self.ended = False
         """Whether the source has ended, or has gone."""
         self.done = False
@@ -300,7 +302,8 @@ class Flow:
             return False
         if self.ended and not self._held:
             self.done = True
-            self._sink.shut()
+            if self._shuts:
+                self._sink.shut()
         return filled or emptied
 
     def _fill(self) -> bool:

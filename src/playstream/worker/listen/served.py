@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.io.channels import Flow, PipeReader, PipeWriter, SocketChannel
 from playstream.pipeline.io.stdio import enlarge_pipe
 
@@ -138,6 +139,7 @@ class Served:
         first: the bytes that have arrived already.
         who: who has connected.
         ident: the name of the job, if it is known.
+        dialect: the dialect of the other side; None if it is unknown.
         since: when the connection was made, on the monotonic clock.
         patience: seconds in which the client has to take something of the last bytes; 0 for no limit.
     """
@@ -150,6 +152,7 @@ class Served:
         *,
         who: str,
         ident: str | None,
+        dialect: Dialect | None,
         since: float,
         patience: float,
     ) -> None:
@@ -159,14 +162,20 @@ class Served:
         self.who = who
         self.ident = ident
         self.since = since
+        self.dialect = dialect
         self.deadline: float | None = None
         self.has_gone = False
         """Whether the client went away before everything was delivered."""
         self._patience = patience
         self._up = Flow(channel, worker.stdin, first)
-        self._down = Flow(worker.stdout, channel)
+        self._down = Flow(worker.stdout, channel, shuts=False)
         self._stray: float | None = None
         """Until when to read the output of a worker that has ended."""
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the client has got anything from the worker."""
+        return self._down.passed > 0
 
     @property
     def finished(self) -> bool:
@@ -203,7 +212,7 @@ class Served:
         return more
 
     def take_delivered(self) -> SocketChannel | None:
-        """Return the connection once everything was delivered, for the caller to close; None before that."""
+        """Return the connection once everything was delivered, for the caller to shut and close; None before that."""
         if self.channel is None or not self._down.done:
             return None
         channel, self.channel = self.channel, None

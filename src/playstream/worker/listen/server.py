@@ -9,58 +9,34 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import JobError, PlaystreamError, WorkerBusy, counted
+from playstream.pipeline.errors import JobError, PlaystreamError, WorkerBusy, WorkerNotFound, counted
 from playstream.pipeline.io.channels import SocketChannel
 from playstream.pipeline.io.liveness import PATIENCE
-from playstream.pipeline.limits import Limits
-from playstream.pipeline.outbox import outgoing_in
-from playstream.pipeline.protocol import Failure, Hello, Record
-from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.protocol import Hello
 from playstream.worker.listen.admission import Admission
 from playstream.worker.listen.entrance import Entrance
 from playstream.worker.listen.event_log import EventLog
+from playstream.worker.listen.options import ListenOptions
+from playstream.worker.listen.refusal import refusal
 from playstream.worker.listen.served import Served, WorkerProcess
 from playstream.worker.listen.waiting import Leaving, Waiting
 from playstream.worker.listen.watch import Party, Watch
 
 if TYPE_CHECKING:
-    from playstream.pipeline.io.age_keys import Identity
+    pass
 
 _ACCEPTED = 64
 """Connections that are accepted at once."""
 _LEAVE_SECONDS = 5.0
 """How long a refused connection may take its refusal."""
+_SHUTTING_DOWN = "the worker is shutting down: try again later"
 _TICK_SECONDS = 0.25
 """How often deadlines are looked at."""
 _MAX_HELD = 1 << 27
 """Bytes of all connections whose job is not complete: 128 MiB, or two of the largest jobs."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListenOptions:
-    """The options of a listening worker."""
-
-    slots: int
-    """Jobs that run at the same time."""
-    queue: int
-    """Jobs that wait for a slot."""
-    arrival_seconds: float
-    """Time for a connection to send its job; 0 for no limit."""
-    liveness_seconds: float
-    limits: Limits
-    identities: Sequence[Identity]
-    """The keys of the workers, if jobs are encrypted."""
-    worker_flags: Sequence[str]
-    max_connections: int
-    """Connections that are not served, at most."""
-    open_files: tuple[int, int]
-    """Limits of open files for the workers."""
-    shows_messages: bool = False
 
 
 class Server:
@@ -134,7 +110,7 @@ class Server:
         self._listening.clear()
         for party in self.watch:
             if isinstance(party, Waiting):
-                party.refuse(WorkerBusy("the worker is shutting down: try again later"))
+                party.refuse(WorkerBusy(_SHUTTING_DOWN))
                 self._advance_waiting(party)
         for served in list(self._queue):
             served.worker.signal(signal.SIGTERM)
@@ -151,7 +127,7 @@ class Server:
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_ACCEPTED):
             try:
-                sock, _place = listening.accept()
+                sock, place = listening.accept()
             except (BlockingIOError, ConnectionError):
                 return
             except OSError as error:
@@ -161,9 +137,9 @@ class Server:
                     self._pause()
                     return
                 continue
-            self._enter(sock)
+            self._enter(sock, f"{place[0]}:{place[1]}" if isinstance(place, tuple) else None)
 
-    def _enter(self, sock: socket.socket) -> None:
+    def _enter(self, sock: socket.socket, address: str | None) -> None:
         try:
             channel = self._entrance.accept(sock)
         except OSError:
@@ -172,7 +148,8 @@ class Server:
         now = time.monotonic()
         seconds = self._options.arrival_seconds
         admission = Admission(self._options.limits.max_record_bytes, self._options.identities)
-        party = Waiting(channel, self._entrance, admission, now, now + seconds if seconds else float("inf"))
+        deadline = now + seconds if seconds else float("inf")
+        party = Waiting(channel, self._entrance, admission, now, deadline, address)
         self.watch.add(party)
         self._advance(party)
         waiting = len(self.watch) - len(self._running) - len(self._queue)
@@ -191,7 +168,7 @@ class Server:
         if party is None:
             return False
         if isinstance(party, Waiting):
-            self._log.write("dropped", who=party.who, reason=why, seconds=_since(party.since))
+            self._log.write("dropped", who=party.who, address=party.address, reason=why, seconds=_since(party.since))
         self._forget(party)
         party.channel.close()
         return True
@@ -236,7 +213,8 @@ class Server:
         channel = party.take_delivered()
         if channel is not None:
             patience = self._options.liveness_seconds * PATIENCE
-            self._leave(channel, b"", patience or float("inf"))
+            data = b"" if party.has_answered else refusal(self._explain_silence(), party.dialect, self._hello)
+            self._leave(channel, data, patience or float("inf"))
         if party.worker.exit_status is not None:
             self._free(party)
         if party.finished:
@@ -277,6 +255,7 @@ class Server:
             party.admission.take(),
             who=who,
             ident=ident,
+            dialect=party.admission.dialect,
             since=party.since,
             patience=options.liveness_seconds * PATIENCE,
         )
@@ -284,15 +263,25 @@ class Server:
             self._queue.append(served)
         else:
             self._running.add(served)
-        self._log.write("queued" if waits else "started", job=ident, who=who, pid=worker.pid)
+        self._log.write("queued" if waits else "started", job=ident, who=who, address=party.address, pid=worker.pid)
         self.watch.add(served)
         self._advance(served)
+
+    def _explain_silence(self) -> PlaystreamError:
+        """Return why a worker has ended without a word."""
+        if not self._listening:
+            return WorkerBusy(_SHUTTING_DOWN)
+        return WorkerNotFound(
+            "the listener's worker process ended before it answered: playstream may be damaged there. The log of the "
+            "listener has its exit status, and with --debug its messages"
+        )
 
     def _refuse(self, party: Waiting, error: PlaystreamError, *, answer: bool = True) -> None:
         self._log.write(
             "refused",
             job=party.admission.ident,
             who=party.who,
+            address=party.address,
             error=type(error).__name__,
             reason=str(error),
             seconds=_since(party.since),
@@ -377,21 +366,6 @@ class Server:
         self._busy.discard(party)
         if isinstance(party, Waiting):
             self._count(party, 0)
-
-
-def refusal(error: PlaystreamError, dialect: Dialect | None, hello: Hello) -> bytes:
-    """Return the whole stream of results with which a connection is refused.
-
-    Args:
-        error: why.
-        dialect: the dialect of the other side; None if it is unknown.
-        hello: what this side is and knows.
-    """
-    outgoing = outgoing_in(dialect or Dialect.PLAYSTREAM, Direction.RESULT)
-    records: list[Record] = [hello]
-    records.append(Failure(type(error).__name__, str(error)))
-    pieces = [piece for record in records for piece in outgoing.send(record, flush=True)]
-    return b"".join([*pieces, *outgoing.end()])
 
 
 def _since(moment: float) -> float:

@@ -32,14 +32,22 @@ class Waiting:
         admission: takes its bytes.
         since: when it was made, on the monotonic clock.
         deadline: when its job must be complete.
+        address: where it comes from, for the log; None on a Unix socket.
     """
 
     def __init__(
-        self, channel: SocketChannel, entrance: Entrance, admission: Admission, since: float, deadline: float
+        self,
+        channel: SocketChannel,
+        entrance: Entrance,
+        admission: Admission,
+        since: float,
+        deadline: float,
+        address: str | None,
     ) -> None:
         self.channel = channel
         self.admission = admission
         self.since = since
+        self.address = address
         self.deadline: float | None = deadline
         self.who: str | None = None
         """Who has connected; None before that is known."""
