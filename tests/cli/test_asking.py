@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from playstream.cli.main import parse
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
 from tests.cli.typist import Typist
@@ -77,10 +78,25 @@ def test_nobody_can_be_asked_without_a_terminal(stages: Stages, directory: Path)
     assert b"--ask-pass asks on the terminal, and this process has none. Put the password into env/passwords" in errors
 
 
-def test_a_path_is_no_vault_id(stages: Stages, directory: Path) -> None:
-    done = stages.call("playbook", "--ask-vault-pass", directory / "project" / "site.yml")
+@pytest.mark.parametrize("flag", ["--ask-vault-pass", "--ask-vault", "-J"])
+def test_an_optional_value_comes_after_an_equals_sign(directory: Path, flag: str) -> None:
+    """The next word is another argument, also before the command."""
+    playbook = str(directory / "project" / "site.yml")
+    for words in (["playbook", flag, playbook], [flag, "playbook", playbook], ["playbook", playbook, flag]):
+        found = parse(words)
+        assert (found.playbook, found.ask_vault_pass) == ([playbook], [None])
+    assert parse(["playbook", playbook, "--ask-vault-pass=dev", flag]).ask_vault_pass == ["dev", None]
+
+
+def test_the_help_shows_where_an_optional_value_belongs(stages: Stages) -> None:
+    assert b"-J, --ask-vault-pass[=ID]" in stages.call("playbook", "--help").stdout
+
+
+@pytest.mark.parametrize("value", ["", "a b", "project/site.yml", "-x"])
+def test_what_is_no_vault_id(stages: Stages, directory: Path, value: str) -> None:
+    done = stages.call("playbook", directory / "project" / "site.yml", f"--ask-vault-pass={value}")
     assert done.returncode == 2
-    assert b"write --ask-vault-pass after it" in done.stderr
+    assert b"expected a vault ID of letters" in done.stderr
 
 
 def test_a_run_in_the_background_gets_what_was_asked_for(
@@ -135,9 +151,9 @@ def test_ctrl_c_at_the_question_ends_its_line(begin: Callable[..., Typist], dire
     [
         ("adhoc all -a id -k", "Use playstream run, with the password in env/passwords, under the name 'ssh'"),
         ("playbook FILE -J", "Pass a file with the password instead: --vault-password-file FILE"),
-        ("playbook FILE -J dev", "Pass a file with the password instead: --vault-id dev@FILE"),
+        ("playbook FILE --ask-vault-pass=dev", "Pass a file with the password instead: --vault-id dev@FILE"),
         ("start DIR -p site.yml -K", "Put the password into env/passwords under the name 'become' instead"),
-        ("transmit DIR -p site.yml -J dev", "Put the password into env/passwords under the name 'vault:dev' instead"),
+        ("transmit DIR -p site.yml --ask-vault-pass=dev", "Put the password into env/passwords under the name 'vault:dev' instead"),
     ],
 )
 def test_without_a_terminal_each_command_says_what_it_can_do(

@@ -232,7 +232,9 @@ def test_nothing_has_run(stages: Stages, site: Path, command: str) -> None:
     assert not (site / "artifacts").exists()
 
 
-@pytest.mark.parametrize("words", [("--ask-vault-pass", "--vault-password-file=F"), ("-J", "dev", "--vault-id=dev@F")])
+@pytest.mark.parametrize(
+    "words", [("--ask-vault-pass", "--vault-password-file=F"), ("--ask-vault-pass=dev", "--vault-id=dev@F")]
+)
 def test_one_vault_is_not_both_asked_for_and_read(
     stages: Stages, site: Path, files: Path, words: tuple[str, ...]
 ) -> None:

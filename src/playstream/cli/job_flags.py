@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,8 @@ def _vault_id(text: str) -> str:
     """Return the ID of a vault given to `--ask-vault-pass`.
 
     Raises:
-        ArgumentTypeError: it is not valid, or is the path of a file or directory, which was probably meant as another
-            argument.
+        ArgumentTypeError: it is not valid.
     """
-    if "/" in text or os.path.lexists(text):
-        raise argparse.ArgumentTypeError(
-            f"expected the ID of a vault or nothing, got the path {text!r}: write --ask-vault-pass after it"
-        )
     if not is_vault_id(text):
         raise argparse.ArgumentTypeError(f"expected {VAULT_ID}, got {text!r}")
     return text

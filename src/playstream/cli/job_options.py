@@ -111,9 +111,9 @@ def _passwords(flags: argparse.Namespace) -> dict[str, str]:
     found = read_vault_passwords(flags.vault_password_file or (), flags.vault_id or ())
     for vault_id in getattr(flags, "ask_vault_pass", ()):  # None is the default vault
         if name_vault(vault_id or "") in found:
+            given = "" if vault_id is None else f"={vault_id}"
             raise ConfigurationError(
-                f"--ask-vault-pass {vault_id or ''}".rstrip()
-                + ": a file with this password is named too. Omit one of the two"
+                f"--ask-vault-pass{given}: a file with this password is named too. Omit one of the two"
             )
     if not asks(flags):
         return found

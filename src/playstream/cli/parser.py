@@ -35,6 +35,28 @@ _NUMBERS: Mapping[object, str] = {int: "an integer", float: "a number"}
 """Types of values, and their descriptions for errors."""
 
 
+_ABSENT = "\0"
+"""The value of a flag whose optional value is not given. No argument of a process contains it."""
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Shows that an optional value comes after an equals sign."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not _has_optional_value(action):
+            return super()._format_action_invocation(action)
+        return f"{', '.join(action.option_strings)}[={action.metavar}]"
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        if not _has_optional_value(action):
+            return super()._format_args(action, default_metavar)
+        return f"[={action.metavar}]"
+
+
+def _has_optional_value(action: argparse.Action) -> bool:
+    return bool(action.option_strings) and action.nargs == argparse.OPTIONAL
+
+
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """Return a formatter as wide as the terminal.
 
@@ -44,7 +66,7 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
         width = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns or 80
     except (OSError, ValueError):
         width = 80
-    return argparse.HelpFormatter(prog, width=width - 2)
+    return _Formatter(prog, width=width - 2)
 
 
 PLAYBOOKS = (".yml", ".yaml")
@@ -107,7 +129,7 @@ class Parser(argparse.ArgumentParser):
         self.set_up()
         words = self._words = [*self.received, *args]
         self._refuse_unknown_flags(words)
-        found, unknown = super().parse_known_args(words, namespace)
+        found, unknown = super().parse_known_args(self._without_separate_values(words), namespace)
         if unknown:
             is_word = self.suggest is not None and not unknown[0].startswith("-")
             hint = self.suggest(unknown, found) if is_word and self.suggest else self._hint(unknown[0])
@@ -131,6 +153,29 @@ class Parser(argparse.ArgumentParser):
             if is_flag and not is_value and not any(known.startswith(name) for known in self._option_string_actions):
                 self.error(f"unrecognized arguments: {word}{self._hint(name)}")
             before = self._option_string_actions.get(word)
+
+    def _without_separate_values(self, words: Sequence[str]) -> list[str]:
+        """Return the words, in which a flag with an optional value has one only after an equals sign.
+
+        The base class would take the next word, which may be the playbook.
+        """
+        given = list(words)
+        for number, word in enumerate(given):
+            if word == "--":
+                break
+            if word.startswith("-") and "=" not in word:
+                matches = self._option_string_actions.get(word), *(found[0] for found in self._abbreviated(word))
+                action = next(filter(None, matches), None)
+                if action is not None and _has_optional_value(action):
+                    given[number] = f"{action.option_strings[-1]}={_ABSENT}"
+        return given
+
+    def _abbreviated(self, word: str) -> list[Any]:
+        """Return what a word abbreviates, if that is one flag."""
+        if not word.startswith("--") or word in self._option_string_actions:
+            return []
+        found = self._get_option_tuples(word)
+        return found if len(found) == 1 else []
 
     def _hint(self, word: str) -> str:
         """Return a hint for an unknown flag: the subcommands that have it, or a flag with a similar name."""
@@ -183,6 +228,8 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Extend the base class: refuse an empty path or name, and call numbers by their common names."""
+        if arg_string == _ABSENT:
+            return action.const
         expected = NAMING.get(kind_of(action))
         name = action.option_strings[-1] if action.option_strings else ""
         if expected is not None and not arg_string and (not self.as_ansible_runner or is_own(self.command or "", name)):
@@ -261,12 +308,13 @@ class Parser(argparse.ArgumentParser):
             definitions: the flags; those that this parser already has are ignored.
         """
         for definition in definitions:
+            number = None if takes_value(definition) else 0
             for name in definition.names:
                 if name not in self._option_string_actions:
                     self.add_argument(
                         name,
                         action=_Forward,
-                        nargs=None if takes_value(definition) else 0,
+                        nargs=argparse.OPTIONAL if definition.words.get("nargs") == argparse.OPTIONAL else number,
                         const=self.forwarded,
                         dest=argparse.SUPPRESS,
                         default=argparse.SUPPRESS,
@@ -285,7 +333,7 @@ class _Forward(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         name = option_string or ""
-        if self.nargs == 0:
+        if self.nargs == 0 or values is self.const:
             self.const.append(name)
         elif name.startswith("--"):
             self.const.append(f"{name}={values}")

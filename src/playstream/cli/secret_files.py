@@ -51,7 +51,7 @@ def read_vault_passwords(files: Sequence[str], ids: Sequence[str]) -> dict[str, 
     for item in ids:
         vault_id, _, path = item.rpartition("@")
         if path.startswith("prompt"):
-            raise ConfigurationError(f"--vault-id {item!r}: expected ID@FILE. To be asked, pass --ask-vault-pass ID")
+            raise ConfigurationError(f"--vault-id {item!r}: expected ID@FILE. To be asked, pass --ask-vault-pass=ID")
         named.append(("--vault-id", vault_id or _DEFAULT_ID, path))
     found: dict[str, str] = {}
     for flag, vault_id, path in named:
