@@ -153,7 +153,10 @@ def test_ctrl_c_at_the_question_ends_its_line(begin: Callable[..., Typist], dire
         ("playbook FILE -J", "Pass a file with the password instead: --vault-password-file FILE"),
         ("playbook FILE --ask-vault-pass=dev", "Pass a file with the password instead: --vault-id dev@FILE"),
         ("start DIR -p site.yml -K", "Put the password into env/passwords under the name 'become' instead"),
-        ("transmit DIR -p site.yml --ask-vault-pass=dev", "Put the password into env/passwords under the name 'vault:dev' instead"),
+        (
+            "transmit DIR -p site.yml --ask-vault-pass=dev",
+            "Put the password into env/passwords under the name 'vault:dev' instead",
+        ),
     ],
 )
 def test_without_a_terminal_each_command_says_what_it_can_do(
