@@ -86,6 +86,15 @@ def test_ctrl_c_in_a_pause_is_ansibles(
     assert expected in "\n".join(user.lines)
 
 
+def test_a_pause_is_seen_without_the_output(begin: Callable[..., Typist], directory: Path) -> None:
+    user = begin("run", directory, "-p", "pause.yml", "--quiet")
+    user.wait_for("Wait here:")
+    user.wait_for_keys()
+    user.type("\r")
+    assert user.end() == 0
+    assert "\n".join(user.lines).split() == ["Wait", "here:"]
+
+
 def test_a_playbook_without_a_directory(begin: Callable[..., Typist], directory: Path) -> None:
     user = begin("playbook", directory / "project" / "pause.yml", "-i", "node1,", "-c", "local")
     user.wait_for("Wait here:")

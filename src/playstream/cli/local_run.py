@@ -72,6 +72,8 @@ def run_here(
     cancellation = cancel_on_signals(terminal)
     show_warnings(flags)
     hidden = flags.quiet or flags.summary == STANDARD_OUTPUT
+    if terminal is not None:
+        terminal.hides_output = hidden
     progress = None if hidden or flags.json or flags.debug or flags.raw_output else make_progress()
     options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": note_status}
     if hidden:

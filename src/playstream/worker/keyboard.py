@@ -43,8 +43,8 @@ class JobTerminal(Protocol):
         """The last line of the output, if it has no end."""
 
     @property
-    def is_pausing(self) -> bool:
-        """Whether the output ends like that of Ansible's pause module."""
+    def pause_prompt(self) -> str:
+        """The prompt of Ansible's pause module, if the output ends with it; '' if not."""
 
     @property
     def is_answering(self) -> bool:
@@ -80,6 +80,8 @@ class Keyboard:
         """Whether the job waits for keys, so that the user's terminal should be read."""
         self._asked = False
         """Whether it has ever been."""
+        self._pause_hidden = False
+        """Whether the prompt of a pause is still to be shown."""
         self._shown = ""
         """What is shown of the last line of the output."""
         self._open = False
@@ -133,7 +135,9 @@ class Keyboard:
         elif self.attached and self._begins(now):
             self.asking = self._asked = True
             self._typed = False
+            self._pause_hidden = self._user.hides_output
             self.show(partial(self._write, "", ""))  # what is in the place of the answer is removed
+            self._show_pause()
             self._show(self._job.unfinished)
             self._set_modes()
         elif now >= self._job.quiet_since + _QUIET_SECONDS:
@@ -145,7 +149,7 @@ class Keyboard:
             return False
         if self._takes_keys and not self._nested:
             return True
-        return bool(self._job.unfinished or self._job.is_pausing) and (self._nested or self._job.is_read())
+        return bool(self._job.unfinished or self._job.pause_prompt) and (self._nested or self._job.is_read())
 
     @property
     def _takes_keys(self) -> bool:
@@ -154,13 +158,20 @@ class Keyboard:
 
     def _follow(self) -> None:
         """Adapt to what has changed while the job was asking."""
-        ended = not (self._job.unfinished or self._job.is_pausing)
+        ended = not (self._job.unfinished or self._job.pause_prompt)
         if not self.attached or self._job.is_answering or (ended and (self._nested or not self._takes_keys)):
             self._leave()
             return
+        self._show_pause()
         if self._takes_keys or not self._typed:
             self._show(self._job.unfinished)
         self._set_modes()
+
+    def _show_pause(self) -> None:
+        """Show the prompt of a pause, which is a whole line of the output, if the output is not shown."""
+        if self._pause_hidden and (prompt := self._job.pause_prompt):
+            self._pause_hidden = False
+            self.show(partial(self._write, _harmless(f"{prompt}\n"), ""))
 
     def _show(self, text: str) -> None:
         """Show what was added to the last line; it arrives as output only when it is complete."""
@@ -170,8 +181,7 @@ class Keyboard:
         first = not self._shown
         self._shown = text
         self._open = bool(text)
-        safe = "".join(_HARMLESS.findall(_BROKEN.sub("", rest)))
-        self.show(partial(self._write, safe, text if first else ""))
+        self.show(partial(self._write, _harmless(rest), text if first else ""))
 
     def _write(self, text: str, prompt: str) -> None:
         self._user.note_prompt(prompt)
@@ -217,3 +227,8 @@ class Keyboard:
         if self.asking:
             self._leave()
         self._user.restore(drop_input=self._asked)
+
+
+def _harmless(text: str) -> str:
+    """Return the text without what may harm a terminal."""
+    return "".join(_HARMLESS.findall(_BROKEN.sub("", text)))

@@ -169,10 +169,10 @@ class Terminal:
         return self._tail.unfinished
 
     @property
-    def is_pausing(self) -> bool:
-        """Whether the output ends like that of Ansible's pause module."""
+    def pause_prompt(self) -> str:
+        """The prompt of Ansible's pause module, if the output ends with it; '' if not."""
         prompt = self._tail.prompt(raw=self._raw)
-        return prompt is not None and prompt.pause
+        return prompt.text if prompt is not None and prompt.pause else ""
 
     @property
     def is_answering(self) -> bool:

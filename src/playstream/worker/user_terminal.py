@@ -47,6 +47,8 @@ class UserTerminal:
         self._fd = own_descriptor(fd)
         self.takes_keys = keys
         self._screen = screen
+        self.hides_output = False
+        """Whether the output of the job is not shown, so that only a prompt says that the job waits."""
         self.resized = True
         """Set by a signal handler when the size may have changed; `take_size` resets it."""
         self._saved: Attributes | None = None
