@@ -14,6 +14,7 @@ from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.output import print_message, print_outcome
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
+from playstream.pipeline.dialect import REFUSAL
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.stdio import claim_input, claim_output, connect, silence_beside
 from playstream.pipeline.limits import check_seconds, limits_of
@@ -106,7 +107,7 @@ def _refuse_terminal() -> None:
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is not None and stream.isatty():
             raise ConfigurationError(
-                f"call ssh, docker or podman without -t: standard {name} is a terminal, which changes streams. On this "
+                f"{REFUSAL}: standard {name} is a terminal, which changes streams. On this "
                 "host use pipes: playstream transmit … | playstream worker | playstream process …"
             )
 

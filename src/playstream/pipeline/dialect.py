@@ -26,8 +26,10 @@ UNREAD_LINE = "Failed to JSON parse a line from transmit stream."
 """The message of ansible-runner's worker when it cannot read a job, which controllers search for."""
 _SHOWN_BY_TERMINAL = re.compile(rb"\xf5\^@(?:playstream|ps-age)|age-encryption\.org/v[0-9]+\r\n->")
 """The beginning of a stream that a terminal has echoed: NUL as two characters, and line ends as CR LF."""
-_REFUSAL = re.compile(rb"playstream worker: standard (?:in|out)put is a\s+terminal")
-"""What a worker says on a terminal, in lines of its width; see cli/worker.py."""
+REFUSAL = "call ssh, docker or podman without -t"
+"""The first words of a worker that refuses a terminal."""
+_REFUSED = re.compile(rb"playstream worker:\s+" + REFUSAL.replace(" ", r"\s+").encode())
+"""The same in lines of the terminal's width."""
 _ECHO = re.compile(rb"\^[@-_?]|\x08 \x08")
 """A control character as a terminal shows it, such as ^\\, or the removal of one."""
 _NO_TEXT = re.compile("[\udc80-\udc9f]")
@@ -76,7 +78,7 @@ class FirstBytes:
         is_echo = echoed is not None and all(echoed.start() < position for position in plain)
         # A terminal drops what it has not shown when ^C, ^Z or ^\\ arrive, so the rest may begin anywhere.
         is_echo = is_echo or (not plain and encrypted is None and _is_middle(self._held[:_LOOKED_AT]))
-        if is_echo or (not plain and _REFUSAL.search(self._held, start) is not None):
+        if is_echo or (not plain and _REFUSED.search(self._held, start) is not None):
             raise RemoteProtocolError(
                 "a terminal on the way has changed the stream, or sends the job back: call ssh, docker or podman "
                 "without -t"
