@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,6 +113,29 @@ def test_an_encrypted_job_is_canceled(stages: Stages, waiting: Path, keys: dict[
         f"playstream {stage}: canceled by SIGTERM" for stage in ("process", "transmit", "worker")
     ]
     assert (waiting / "artifacts" / "status").read_text() == "canceled"
+    assert marked_processes(stages.temporary) == []
+    assert stages.leftovers() == []
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_a_run_over_an_encrypted_link(stages: Stages, waiting: Path, keys: dict[str, Key], cancels: bool) -> None:
+    ours, theirs = keys["other"], keys["age"]
+    worker = f"{sys.executable} -m playstream worker --identity {theirs.identity} --encrypt-to {ours.recipient}"
+    encrypted = ("--encrypt-to", theirs.recipient, "--identity", ours.identity)
+    shown = waiting.with_name("shown")
+    with shown.open("wb") as stdout:
+        words = ("-p", "wait.yml", "-i", "x", "--on", f"exec:{worker}", *encrypted)
+        run = stages.start("run", waiting, *words, stdout=stdout)
+    wait_until(lambda: b"the first task" in shown.read_bytes() or run.poll() is not None, LIMIT_SECONDS)
+    if cancels:
+        run.terminate()
+    else:
+        waiting.with_name("go").write_text("go\n")
+    _, stderr = run.communicate(timeout=LIMIT_SECONDS)
+    assert (run.returncode, stderr) == (
+        (CANCELED_EXIT_STATUS, b"playstream run: canceled by SIGTERM\n") if cancels else (0, b"")
+    )
+    assert (waiting / "artifacts/x/status").read_text() == ("canceled" if cancels else "successful")
     assert marked_processes(stages.temporary) == []
     assert stages.leftovers() == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import playstream
-from playstream.pipeline.errors import ConfigurationError, RemoteProtocolError
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError, RemoteProtocolError
 from tests.e2e.age.conftest import Key
 
 
@@ -50,6 +50,38 @@ def test_three_stages_in_one_program(
     assert (run.status, run.rc) == ("successful", 0)
     assert caplog.records == []
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, descriptors)
+
+
+def test_a_held_job_is_canceled(directory: Path, keys: dict[str, Key], tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    playbook = f"- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: echo > {gate}; sleep 600\n"
+    (directory / "project" / "wait.yml").write_text(playbook)
+    reading, writing = os.pipe()
+    key = keys["ed25519"]
+    with os.fdopen(reading, "rb") as job, io.BytesIO() as results:
+        with os.fdopen(writing, "wb") as output:
+            sending, transmit = playstream.run_async(
+                streamer="transmit",
+                private_data_dir=directory,
+                playbook="wait.yml",
+                hold=True,
+                encrypt_to=key.recipient,
+                _output=output,
+            )
+            serving, worker = playstream.run_async(
+                streamer="worker", _input=job, _output=results, identity=key.identity, encrypt_to=key.recipient
+            )
+            gate.read_text()  # waits until the job runs
+            transmit.cancel()
+            sending.join()
+        serving.join()
+        assert (transmit.status, worker.status) == ("canceled", "canceled")
+        results.seek(0)
+        run = playstream.run(
+            streamer="process", private_data_dir=directory, _input=results, quiet=True, identity=key.identity
+        )
+    assert (run.status, run.exit_status) == ("canceled", CANCELED_EXIT_STATUS)
 
 
 def test_errors_are_raised(directory: Path, keys: dict[str, Key], caplog: pytest.LogCaptureFixture) -> None:
