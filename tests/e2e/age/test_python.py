@@ -94,7 +94,7 @@ def test_errors_are_raised(directory: Path, keys: dict[str, Key], caplog: pytest
         _output=job,
         encrypt_to=keys["age"].recipient,
     )
-    for identity, expected in ((keys["other"].identity, "none of the keys"), (None, "--identity FILE")):
+    for identity, expected in ((keys["other"].identity, "none of the keys"), (None, r"secret key \(identity FILE\)")):
         with pytest.raises(RemoteProtocolError, match=expected):
             playstream.run(
                 streamer="worker", _input=io.BytesIO(job.getvalue()), _output=io.BytesIO(), identity=identity
