@@ -14,6 +14,7 @@ from benchmarks.inputs import Inputs
 from benchmarks.report import describe_machine, format_table, write_json
 from benchmarks.rows_events import process_rows, run_rows
 from benchmarks.rows_import import import_rows
+from benchmarks.rows_links import link_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
 from benchmarks.rows_store import store_rows
 from benchmarks.rows_tree import transmit_rows, unpack_rows, worker_rows
@@ -36,6 +37,7 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "process": (process_rows, _DEFAULT_RUNS),
     "run": (run_rows, _FEWER_RUNS),
     "store": (store_rows, _DEFAULT_RUNS),
+    "links": (link_rows, _DEFAULT_RUNS),
 }
 
 

@@ -1,0 +1,160 @@
+"""Rows on links: the time to the first output of a run on another host, and the throughput of sending its directory.
+
+The host is this one, reached by a real sshd on the loopback interface, and a listening worker on a Unix socket.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.figures import Row, faster, interleave
+from benchmarks.inputs import IDENT, PLAYBOOK, Inputs
+from benchmarks.programs import Program, time_pipeline
+from tests.release.readme import a_host
+
+_S = "s"
+_MEBIBYTES = 128
+_WAIT_SECONDS = 30.0
+_SITE = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: hello}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The links, and what is sent over them."""
+
+    ssh: Path
+    """The directory of the `ssh` that reaches the host `host`."""
+    links: dict[str, str]
+    small: Path
+    """A private data directory of one playbook."""
+    large: Path
+    """The same with a file that cannot be compressed."""
+
+
+def link_rows(inputs: Inputs, runs: int) -> list[Row]:
+    """The links beside ansible-runner over ssh, and beside `ssh host cat`."""
+    with _places(inputs) as places:
+        return [*_first_output_rows(inputs, places, runs), *_throughput_rows(inputs, places, runs)]
+
+
+@contextmanager
+def _places(inputs: Inputs) -> Iterator[_Places]:
+    folder = inputs.work / "links"
+    folder.mkdir()
+    small, large = folder / "small", folder / "large"
+    for directory in (small, large):
+        (directory / "project").mkdir(parents=True)
+        (directory / "inventory").mkdir()
+        (directory / "project" / "site.yml").write_text(_SITE)
+        (directory / "inventory" / "hosts").write_text("localhost ansible_connection=local\n")
+    with (large / "project" / "large.bin").open("wb") as file:
+        for _ in range(max(1, int(_MEBIBYTES * inputs.scale))):
+            file.write(os.urandom(1 << 20))
+    socket = folder / "socket"
+    playstream = inputs.toolbox.playstream("worker", "--listen", f"unix:{socket}")
+    with a_host(folder / "host") as ssh:
+        listener = subprocess.Popen(playstream.argv, env=playstream.env, cwd=playstream.cwd, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + _WAIT_SECONDS
+            while not socket.exists():
+                if listener.poll() is not None or time.monotonic() > deadline:
+                    raise BenchmarkError("the listening worker does not listen")
+                time.sleep(0.05)
+            program = playstream.argv[0]
+            links = {
+                "exec:": f"exec:{program} worker",
+                "ssh://": f"ssh://host?command={program}",
+                "unix:": f"unix:{socket}",
+            }
+            yield _Places(ssh, links, small, large)
+        finally:
+            listener.terminate()
+            listener.wait()
+
+
+def _with_ssh(program: Program, places: _Places) -> Program:
+    return replace(program, env={**program.env, "PATH": f"{places.ssh}:{program.env['PATH']}"})
+
+
+def _run(inputs: Inputs, places: _Places, directory: Path, link: str, *words: str) -> Program:
+    return _with_ssh(inputs.toolbox.playstream("run", directory, *PLAYBOOK, "--on", link, *words), places)
+
+
+def _first_output_rows(inputs: Inputs, places: _Places, runs: int) -> list[Row]:
+    toolbox = inputs.toolbox
+    worker = toolbox.runner("worker").argv[0]
+    # Unlike playstream, it does not look for Ansible beside itself.
+    there = f"PATH={Path(worker).parent}:$PATH {worker} worker"
+
+    def peer() -> float:
+        transmit = toolbox.runner("transmit", places.small, *PLAYBOOK, *IDENT)
+        remote = _with_ssh(toolbox.system("ssh", "host", there), places)
+        return _time_to_output([transmit, remote, toolbox.runner("process", inputs.scratch(), *IDENT)])
+
+    def own(link: str) -> float:
+        return _time_to_output([_run(inputs, places, places.small, link)])
+
+    contenders = {name: (lambda link=link: own(link)) for name, link in places.links.items()}
+    found = interleave({**contenders, "ansible-runner over ssh": peer}, runs, _S)
+    theirs = found.pop("ansible-runner over ssh")
+    return [faster(f"first output, {name}", samples, theirs) for name, samples in found.items()]
+
+
+def _time_to_output(programs: Sequence[Program]) -> float:
+    """Return the seconds until the last of some programs, joined as in a shell, shows the beginning of the play.
+
+    Raises:
+        BenchmarkError: it does not.
+    """
+    started = time.perf_counter()
+    running: list[subprocess.Popen[bytes]] = []
+    for program in programs:
+        source = running[-1].stdout if running else subprocess.DEVNULL
+        process = subprocess.Popen(
+            program.argv,
+            env=program.env,
+            cwd=program.cwd,
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        if running and running[-1].stdout is not None:
+            running[-1].stdout.close()
+        running.append(process)
+    output = running[-1].stdout
+    if output is None:
+        raise AssertionError("it is a pipe")
+    first = next((line for line in output if b"PLAY [" in line), None)
+    seconds = time.perf_counter() - started
+    with output:
+        output.read()
+    for process in running:
+        process.wait()
+    if first is None:
+        raise BenchmarkError(f"{programs[-1].argv[0]} showed no play")
+    return seconds
+
+
+def _throughput_rows(inputs: Inputs, places: _Places, runs: int) -> list[Row]:
+    """Send the large directory for a job that ends at once, beside the same bytes to `cat` there."""
+    size = (places.large / "project" / "large.bin").stat().st_size
+
+    def own(link: str) -> float:
+        return time_pipeline([_run(inputs, places, places.large, link, "-b", "true", "-q")])
+
+    def peer() -> float:
+        cat = _with_ssh(inputs.toolbox.system("ssh", "host", "cat >/dev/null"), places)
+        return time_pipeline([cat], source=places.large / "project" / "large.bin")
+
+    contenders = {name: (lambda link=link: own(link)) for name, link in places.links.items()}
+    found = interleave({**contenders, "ssh host cat": peer}, runs, _S)
+    theirs = found.pop("ssh host cat")
+    what = f"{size >> 20} MiB and a job of no time"
+    return [faster(f"{what}, {name}", samples, theirs) for name, samples in found.items()]
