@@ -378,7 +378,8 @@ def test_the_names_in_a_certificate() -> None:
         ("tls://:7", "expected tls://HOST:PORT"),
         ("tls://host:0", "expected tls://HOST:PORT"),
         ("tls://host:70000", "out of range"),
-        ("tls://me@host:7", "expected tls://HOST:PORT"),
+        ("tls://me:hidden@host:7", "'tls://host:7': expected tls://HOST:PORT, without a user"),
+        ("tls://me:hidden@host:x", "'tls://host:x'"),
         ("tls://host:7/path", "expected tls://HOST:PORT"),
         ("tls://host:7", "expected a certificate of this side"),
         ("tls://host:7?crt=x", "did you mean 'cert'?"),
@@ -392,6 +393,7 @@ def test_the_names_in_a_certificate() -> None:
 def test_links_that_are_none(stages: Stages, directory: Path, url: str, said: str) -> None:
     status, text = run(stages, directory, url)
     assert (status, said in text) == (1, True), text
+    assert "hidden" not in text
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from playstream.pipeline.io.addresses import TlsAddress, UnixAddress, parse_tls,
 from playstream.pipeline.io.encryption import encryption_of
 from playstream.pipeline.io.tls import TlsFiles
 from playstream.pipeline.limits import check_seconds, limits_of
-from playstream.worker.hello import make_hello
 from playstream.worker.listen.entrance import Entrance, TlsEntrance, UnixEntrance, find_users
 from playstream.worker.listen.event_log import TEXT, EventLog
+from playstream.worker.listen.greeting import Greeter
 from playstream.worker.listen.lifecycle import Lifecycle, raise_open_files
 from playstream.worker.listen.options import ListenOptions
 from playstream.worker.listen.server import Server
@@ -57,12 +57,12 @@ def run_listener(flags: argparse.Namespace) -> int:
     options = _options(flags)
     entrance = _make_entrance(flags, address)
     service = Service(os.environ)
-    hello = make_hello(options.limits, flags.max_job_seconds)
+    greeter = Greeter(options.limits, flags.max_job_seconds, enabled=not flags.encrypt_to)
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     with ExitStack() as ours:
         sockets = _open(address, flags, ours)
         shown = address.name if isinstance(address, UnixAddress) else ", ".join(map(_place, sockets))
-        server = Server(sockets, entrance, options, hello, env, log)
+        server = Server(sockets, entrance, options, greeter, env, log)
         log.write("listening", address=shown, slots=options.slots, queue=options.queue, pid=os.getpid())
         Lifecycle(server, entrance, service, log, flags.drain_seconds or 0.0, ours.close).run(f"listening on {shown}")
     return 0

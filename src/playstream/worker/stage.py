@@ -25,6 +25,9 @@ from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, remove_leftovers
 from playstream.worker.supervise import READER_GONE, JobConnection
 
+START, WAIT = b"s", b"w"
+"""What a listener says to its workers, by `start_on`."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
@@ -43,7 +46,8 @@ class WorkerOptions:
     max_job_seconds: float | None = None
     """Time after which a job is stopped, whatever its own limits; None for no limit."""
     start_on: int | None = None
-    """A descriptor that is readable when the job may start, until which it waits; None to start it at once."""
+    """A descriptor that tells when the job may start (START), or that it has to wait (WAIT); None to start it at
+    once."""
     dialect: Dialect = Dialect.PLAYSTREAM
     """The dialect of the results if the dialect of the job is unknown."""
     explain: Callable[[PlaystreamError], str | None] = lambda _error: None
@@ -157,14 +161,11 @@ class Worker:
     def _receive(self, intake: Intake) -> Job | None:
         """Receive the whole job, and wait until it may start. Return None if it was canceled before that."""
         poller = Poller()
-        turn = _Turn(self._options.start_on, poller)
+        turn = _Turn(self._options.start_on, poller, self._mailbox.put)
         poller.watch(intake, intake.read)
         poller.watch(self._cancellation, self._cancellation.acknowledge)
         poller.watch_hangup(self._output, lambda: self._cancellation.request(READER_GONE), self._outbox.probe)
         while not (intake.ready and turn.has_come):
-            if intake.ready and not turn.announced:
-                turn.announced = True
-                self._mailbox.put(Log(LogLevel.INFO, "the job waits for a free slot of the worker"))
             try:
                 poller.wait(_sooner(intake.time_left, self._look_seconds))
                 intake.check()
@@ -215,14 +216,14 @@ class _Turn:
     Args:
         fd: readable when it may; None if it may at once.
         poller: waits for it.
+        emit: takes Log records for the other side.
     """
 
-    def __init__(self, fd: int | None, poller: Poller) -> None:
+    def __init__(self, fd: int | None, poller: Poller, emit: Callable[[Record], None]) -> None:
         self._fd = -1 if fd is None else fd
         self._poller = poller
+        self._emit = emit
         self.has_come = fd is None
-        self.announced = False
-        """Whether the other side was told that the job waits."""
         if fd is not None:
             os.set_inheritable(fd, False)
             poller.watch(self, self._note)
@@ -232,9 +233,13 @@ class _Turn:
         return self._fd
 
     def _note(self) -> None:
-        """Note that the job may start. At the end of the file, whoever would have said so has ended."""
+        """Note what the listener says. At the end of the file it has ended, and so will the input."""
+        word = os.read(self._fd, 1)
+        if word == WAIT:
+            self._emit(Log(LogLevel.INFO, "the job waits for a free slot of the worker"))
+            return
         self._poller.unwatch(self)
-        self.has_come = bool(os.read(self._fd, 1))
+        self.has_come = word == START
 
 
 def _sooner(first: float | None, second: float | None) -> float | None:

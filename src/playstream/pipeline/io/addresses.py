@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from playstream.pipeline.errors import ConfigurationError
 
+_USER = re.compile(r"//[^/]*@")
+"""What may contain a password."""
 _MAX_PATH = 107
 """Bytes of the longest path of a socket, unix(7)."""
 
@@ -65,12 +68,13 @@ def parse_tls(url: str) -> TlsAddress:
     Raises:
         ConfigurationError: it has another form.
     """
+    shown = _USER.sub("//", url.partition("?")[0])
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise ConfigurationError(f"address {url!r}: {error}") from None
+        raise ConfigurationError(f"address {shown!r}: {error}") from None
     plain = not parts.path.strip("/") and not parts.fragment and parts.username is None
     if port is None or not plain or not host.isprintable() or any(character.isspace() for character in host):
-        raise ConfigurationError(f"address {url.partition('?')[0]!r}: expected tls://HOST:PORT")
+        raise ConfigurationError(f"address {shown!r}: expected tls://HOST:PORT, without a user")
     return TlsAddress(host, port, parts.query)

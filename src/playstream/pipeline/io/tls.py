@@ -46,6 +46,8 @@ def make_context(files: TlsFiles, *, server: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
+    if server:
+        context.num_tickets = 0  # each connection shows its certificate again
     try:
         context.load_cert_chain(files.certificate, files.key, _no_passphrase)
     except ssl.SSLError as error:

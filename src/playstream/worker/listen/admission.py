@@ -61,7 +61,7 @@ class Admission:
         self.dialect: Dialect | None = None
         """The dialect; None while it is unknown, or if the stream is encrypted."""
         self.complete = False
-        """Whether the whole job has arrived."""
+        """Whether the whole job has arrived, or a question that only a worker answers."""
         self.ident: str | None = None
         """The name of the job, if it is complete and the name is readable. It comes from the other side."""
 
@@ -263,6 +263,10 @@ class _FirstFrames:
                 self.complete = self._missing <= 0
                 self._decompressor = None
                 self._content = bytearray()
+                return
+            if kind == codec.Kind.PING:
+                # The sender has heard Hello and measures the connection. Only a worker answers.
+                self.complete = True
                 return
             self._check_before(kind, flags)
             if len(self._content) < codec.RECORD.size + size:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.outbox import outgoing_in
-from playstream.pipeline.protocol import Failure, Hello, Record
+from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.protocol.order import Direction
+from playstream.worker.listen.greeting import Greeting
 
 
-def refusal(error: PlaystreamError, dialect: Dialect | None, hello: Hello) -> bytes:
-    """Return the whole stream of results with which a connection is refused.
+def refusal(error: PlaystreamError, dialect: Dialect | None, greeting: Greeting, *, greeted: bool) -> bytes:
+    """Return the stream of results with which a connection is refused.
 
     Args:
         error: why.
         dialect: the dialect of the other side; None if it is unknown.
-        hello: what this side is and knows.
+        greeting: its first bytes, in the native dialect.
+        greeted: whether the other side has got those already.
     """
     outgoing = outgoing_in(dialect or Dialect.PLAYSTREAM, Direction.RESULT)
-    records: list[Record] = [hello]
-    records.append(Failure(type(error).__name__, str(error)))
+    records: list[Record] = [greeting.hello, Failure(type(error).__name__, str(error))]
     pieces = [piece for record in records for piece in outgoing.send(record, flush=True)]
-    return b"".join([*pieces, *outgoing.end()])
+    data = b"".join([*pieces, *outgoing.end()])
+    return data.removeprefix(greeting.data) if greeted else data

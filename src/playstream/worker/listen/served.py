@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.io.channels import Flow, PipeReader, PipeWriter, SocketChannel
 from playstream.pipeline.io.stdio import enlarge_pipe
+from playstream.worker.listen.greeting import Greeting, WithoutGreeting
+from playstream.worker.stage import START, WAIT
 
 _STRAY_SECONDS = 5.0
 """How long the output of a worker that has ended is read while another process holds it open."""
@@ -91,13 +93,21 @@ class WorkerProcess:
 
     def begin(self) -> None:
         """Let it start its job."""
+        self._say(START)
         if self._gate is not None:
-            gate, self._gate = self._gate, None
+            os.close(self._gate)
+            self._gate = None
+
+    def queue(self) -> None:
+        """Tell it that its job has to wait."""
+        self._say(WAIT)
+
+    def _say(self, word: bytes) -> None:
+        if self._gate is not None:
             try:
-                os.write(gate, b"s")
+                os.write(self._gate, word)
             except BrokenPipeError:
                 pass  # it has ended
-            os.close(gate)
 
     def signal(self, number: int) -> None:
         """Send it a signal, if it has not ended."""
@@ -140,6 +150,7 @@ class Served:
         who: who has connected.
         ident: the name of the job, if it is known.
         dialect: the dialect of the other side; None if it is unknown.
+        greeting: what the client has got already; None for nothing.
         since: when the connection was made, on the monotonic clock.
         patience: seconds in which the client has to take something of the last bytes; 0 for no limit.
     """
@@ -153,6 +164,7 @@ class Served:
         who: str,
         ident: str | None,
         dialect: Dialect | None,
+        greeting: Greeting | None,
         since: float,
         patience: float,
     ) -> None:
@@ -168,14 +180,23 @@ class Served:
         """Whether the client went away before everything was delivered."""
         self._patience = patience
         self._up = Flow(channel, worker.stdin, first)
-        self._down = Flow(worker.stdout, channel, shuts=False)
+        self.greeting = greeting
+        self.may_begin = False
+        """Whether the job has a slot."""
+        self._output = WithoutGreeting(worker.stdout, b"" if greeting is None else greeting.data)
+        self._down = Flow(self._output, channel, shuts=False)
         self._stray: float | None = None
         """Until when to read the output of a worker that has ended."""
 
     @property
     def has_answered(self) -> bool:
-        """Whether the client has got anything from the worker."""
-        return self._down.passed > 0
+        """Whether the worker has said anything, be it the greeting that the client had already."""
+        return self._down.passed > 0 or (self.greeting is not None and self._output.seen)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the worker is another one than the client was told. It has not started the job."""
+        return self._output.differs
 
     @property
     def finished(self) -> bool:
@@ -202,6 +223,8 @@ class Served:
         before = self._down.passed
         more = self._up.pump()
         more = self._down.pump() or more
+        if self.may_begin and self._output.seen:
+            self.worker.begin()
         if self._up.lost is not None or self._down.refused is not None:
             self.lose()
             return False

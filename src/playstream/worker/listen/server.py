@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from playstream.pipeline.errors import JobError, PlaystreamError, WorkerBusy, WorkerNotFound, counted
 from playstream.pipeline.io.channels import SocketChannel
 from playstream.pipeline.io.liveness import PATIENCE
-from playstream.pipeline.protocol import Hello
 from playstream.worker.listen.admission import Admission
 from playstream.worker.listen.entrance import Entrance
 from playstream.worker.listen.event_log import EventLog
+from playstream.worker.listen.greeting import Greeter
 from playstream.worker.listen.options import ListenOptions
 from playstream.worker.listen.refusal import refusal
 from playstream.worker.listen.served import Served, WorkerProcess
@@ -32,6 +32,7 @@ _ACCEPTED = 64
 """Connections that are accepted at once."""
 _LEAVE_SECONDS = 5.0
 """How long a refused connection may take its refusal."""
+_CHANGED = "playstream was updated on the host of the worker, or Ansible was: try again, and restart the listener"
 _SHUTTING_DOWN = "the worker is shutting down: try again later"
 _TICK_SECONDS = 0.25
 """How often deadlines are looked at."""
@@ -46,7 +47,7 @@ class Server:
         sockets: the listening sockets.
         entrance: decides who may connect.
         options: see ListenOptions.
-        hello: the first record of a refusal.
+        greeter: makes the beginning of every stream of results.
         env: the environment of the workers.
         log: takes events.
     """
@@ -56,13 +57,13 @@ class Server:
         sockets: Sequence[socket.socket],
         entrance: Entrance,
         options: ListenOptions,
-        hello: Hello,
+        greeter: Greeter,
         env: Mapping[str, str],
         log: EventLog,
     ) -> None:
         self._entrance = entrance
         self._options = options
-        self._hello = hello
+        self._greeter = greeter
         self._env = env
         self._log = log
         self.watch = Watch()
@@ -149,7 +150,7 @@ class Server:
         seconds = self._options.arrival_seconds
         admission = Admission(self._options.limits.max_record_bytes, self._options.identities)
         deadline = now + seconds if seconds else float("inf")
-        party = Waiting(channel, self._entrance, admission, now, deadline, address)
+        party = Waiting(channel, self._entrance, admission, now, deadline, address, self._greeter)
         self.watch.add(party)
         self._advance(party)
         waiting = len(self.watch) - len(self._running) - len(self._queue)
@@ -213,8 +214,7 @@ class Server:
         channel = party.take_delivered()
         if channel is not None:
             patience = self._options.liveness_seconds * PATIENCE
-            data = b"" if party.has_answered else refusal(self._explain_silence(), party.dialect, self._hello)
-            self._leave(channel, data, patience or float("inf"))
+            self._leave(channel, self._last_bytes(party), patience or float("inf"))
         if party.worker.exit_status is not None:
             self._free(party)
         if party.finished:
@@ -242,7 +242,7 @@ class Server:
             worker = WorkerProcess(
                 options.worker_flags,
                 self._env,
-                waits=waits,
+                waits=waits or party.greeting is not None,
                 open_files=options.open_files,
                 shows_messages=options.shows_messages,
             )
@@ -256,19 +256,36 @@ class Server:
             who=who,
             ident=ident,
             dialect=party.admission.dialect,
+            greeting=party.greeting,
             since=party.since,
             patience=options.liveness_seconds * PATIENCE,
         )
         if waits:
+            worker.queue()
             self._queue.append(served)
         else:
+            served.may_begin = True
             self._running.add(served)
         self._log.write("queued" if waits else "started", job=ident, who=who, address=party.address, pid=worker.pid)
         self.watch.add(served)
         self._advance(served)
 
-    def _explain_silence(self) -> PlaystreamError:
-        """Return why a worker has ended without a word."""
+    def _last_bytes(self, party: Served) -> bytes:
+        """Return what a client gets in place of a worker that has told it nothing."""
+        if party.has_answered:
+            return b""
+        if party.differs:
+            self._greeter.enabled = False
+            self._log.write("worker-changed", job=party.ident, reason=_CHANGED)
+        greeted = party.greeting is not None
+        return refusal(
+            self._explain_silence(party), party.dialect, party.greeting or self._greeter.current, greeted=greeted
+        )
+
+    def _explain_silence(self, party: Served) -> PlaystreamError:
+        """Return why a worker has told its client nothing."""
+        if party.differs:
+            return WorkerBusy(_CHANGED)
         if not self._listening:
             return WorkerBusy(_SHUTTING_DOWN)
         return WorkerNotFound(
@@ -286,7 +303,9 @@ class Server:
             reason=str(error),
             seconds=_since(party.since),
         )
-        data = refusal(error, party.admission.dialect, self._hello) if answer else b""
+        greeted = party.greeting is not None
+        greeting = party.greeting or self._greeter.current
+        data = refusal(error, party.admission.dialect, greeting, greeted=greeted) if answer else b""
         self._leave(party.channel, data, _LEAVE_SECONDS)
 
     def _leave(self, channel: SocketChannel, data: bytes, seconds: float) -> None:
@@ -308,7 +327,8 @@ class Server:
         while self._listening and self._queue and len(self._running) < self._options.slots:
             served = self._queue.popleft()
             self._running.add(served)
-            served.worker.begin()
+            served.may_begin = True
+            self._busy.add(served)
             self._log.write("started", job=served.ident, who=served.who, pid=served.worker.pid)
 
     def _log_end(self, party: Served) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import select
 from dataclasses import dataclass
 
+from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, SilentPeer
 from playstream.pipeline.io.channels import SocketChannel
 from playstream.worker.listen.admission import Admission
 from playstream.worker.listen.entrance import Entrance
+from playstream.worker.listen.greeting import Greeter, Greeting
 
 _PIECE = 1 << 16
 """Bytes that one connection may bring at once, so that others get their turn."""
@@ -33,6 +36,7 @@ class Waiting:
         since: when it was made, on the monotonic clock.
         deadline: when its job must be complete.
         address: where it comes from, for the log; None on a Unix socket.
+        greeter: makes what a native connection gets at once.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Waiting:
         since: float,
         deadline: float,
         address: str | None,
+        greeter: Greeter,
     ) -> None:
         self.channel = channel
         self.admission = admission
@@ -54,6 +59,9 @@ class Waiting:
         self.refusal: Refusal | None = None
         self.counted = 0
         """How many bytes it holds, as the server counts them."""
+        self.greeting: Greeting | None = None
+        """What the other side has got already."""
+        self._greeter = greeter
         self._entrance = entrance
         self._is_ready = False
 
@@ -73,6 +81,7 @@ class Waiting:
                 self._enter()
             if self._is_ready:
                 self._read()
+                self._greet()
         except OSError as error:
             reason = getattr(error, "reason", None) or error.strerror or str(error)
             self.refusal = Refusal(LinkError(f"the connection failed: {reason}"), answer=False)
@@ -109,6 +118,15 @@ class Waiting:
                 return
             room -= len(data)
             self.admission.receive_data(data)
+
+    def _greet(self) -> None:
+        """Greet the other side, if its dialect is known and its job has not arrived."""
+        known = self.admission.dialect is Dialect.PLAYSTREAM and not self.admission.complete
+        if self.refusal is None and known and self.greeting is None and self._greeter.enabled:
+            greeting = self._greeter.current
+            if self.channel.send(memoryview(greeting.data)) < len(greeting.data):
+                raise OSError(errno.ENOBUFS, "the other side takes nothing")
+            self.greeting = greeting
 
     @property
     def has_more(self) -> bool:
