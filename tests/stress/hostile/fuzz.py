@@ -52,6 +52,15 @@ PROPERTIES = {
     "tests.stress.hostile.test_any_result": ("test_any_results", "test_any_order_of_statuses"),
     "tests.stress.hostile.test_any_consumer": ("test_any_event_for_any_consumer",),
     "tests.pipeline.io.test_json_text": ("test_any_value",),
+    "tests.pipeline.io.test_age_batches": (
+        "test_a_stream_that_is_cut_anywhere",
+        "test_any_flipped_bit",
+        "test_anything_put_in_between",
+        "test_batches_that_are_lost_duplicated_or_reordered",
+        "test_batches_of_another_stream",
+        "test_any_bytes_at_all",
+        "test_any_content_of_an_age_file",
+    ),
     "tests.stress.hostile.test_any_job": ("test_any_native_job", "test_any_job_made_ready", "test_any_job_served"),
     "tests.interface.test_terminal_text": (
         "test_a_terminal_gets_text_and_colours_alone",
