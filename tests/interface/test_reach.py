@@ -117,6 +117,15 @@ def test_nobody_was_reached(tmp_path: Path, options: dict[str, Any], expected: s
     assert ("nothing was done" in runner.explanation) is not reached
 
 
+def test_an_inventory_is_not_named_again_for_its_directory(tmp_path: Path) -> None:
+    bad = tmp_path / "inventory" / "hosts.yml"
+    bad.parent.mkdir()
+    bad.write_text("{not: [an, inventory")
+    runner = playstream.run(playbook=[TELL], inventory=str(bad.parent), quiet=True)
+    unread = UNREAD.format(bad)
+    assert runner.explanation == f"{unread}; {NO_PLAY}. Check the inventory, hosts and limit"
+
+
 @pytest.mark.parametrize(
     "options",
     [

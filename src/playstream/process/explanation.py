@@ -163,7 +163,12 @@ class Explainer:
             rc: Ansible's return code; None if it is not known.
         """
         text = one_line(self._text)
-        said = [f"Ansible could not read the inventory {name}" for name in dict.fromkeys(_UNREADABLE.findall(text))]
+        unread = dict.fromkeys(_UNREADABLE.findall(text))
+        said = [
+            f"Ansible could not read the inventory {name}"
+            for name in unread  # of a directory with nothing else in it, Ansible says so too
+            if not any(other.startswith(f"{name.rstrip('/')}/") for other in unread if other != name)
+        ]
         if not successful:
             why = self._explain_failure(rc)
             if why is not None:
