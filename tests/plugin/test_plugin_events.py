@@ -100,12 +100,15 @@ def test_a_role(site: Run) -> None:
     assert "role" not in site.one("playbook_on_task_start", task="change")["event_data"]
 
 
-def test_an_action_that_is_a_template_causes_no_warning(ansible: Ansible) -> None:
+def test_an_action_that_is_a_template_causes_no_warning(ansible: Ansible, version: tuple[int, int]) -> None:
     run = ansible.playbook("templated.yml")
     assert run.status == 0
     assert "resolved_action" not in run.terminal
     data = [event["event_data"] for event in run.named("playbook_on_task_start")]
-    assert [fields["resolved_action"] for fields in data] == [None, "ansible.builtin.debug"]
+    written = (
+        "ansible.builtin.debug" if version >= (2, 16) else None
+    )  # 2.15 looks up `debug:` only, not `action: debug`
+    assert [fields["resolved_action"] for fields in data] == [None, written]
     assert data[0]["task_action"].startswith("{{")
 
 
