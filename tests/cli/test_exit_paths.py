@@ -27,6 +27,10 @@ from tests.stress.hostile.streams import NOW, STARTING, native
 
 KNOWN = {
     "adhoc": {"run_here(flags, options)"},
+    "check": {
+        "CANCELED_EXIT_STATUS",
+        "_WOULD_NOT_RUN if any((problems for _found, problems, _warnings in judged)) else 0",
+    },
     "is_alive": {"_NOT_FOUND_EXIT_STATUS"},
     "local_run": {
         "_exit_status(runner)",
@@ -103,6 +107,7 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "is-alive, no run": (("is-alive", "DIR"), b"", 1),
     "is-alive, no such run": (("is-alive", "DIR", "-i", "x"), b"", 1),
     "transmit, no such playbook": (("transmit", "DIR", "-p", "none.yml"), b"", 1),
+    "check, a link that is none": (("check", "tcp://host"), b"", 1),
     "worker, nothing": (("worker",), b"", 75),
     "worker, another stream": (("worker",), b"hello\n", 75),
     "worker, results": (("worker",), FAILED_SILENTLY, 76),

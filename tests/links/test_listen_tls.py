@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from playstream.pipeline.io.tls import TlsFiles, check_private, make_context, na
 from tests.links.certificates import Authority
 from tests.links.conftest import Listen
 from tests.links.listening import Listener, finish
+from tests.links.test_listen_limits import memory_kib, open_files
 from tests.links.test_listen_unix import start_hanging
-from tests.processes import marked_processes
+from tests.processes import marked_processes, wait_until
 from tests.stages import Stages, read_events
 
 PAST = ("200101000000Z", "200201000000Z")
@@ -268,6 +270,42 @@ def test_nobody_there(stages: Stages, directory: Path, parties: Parties) -> None
     assert (status, "the host is up but nobody listens on this port" in text) == (84, True), text
     status, text = run(stages, directory, f"tls://no-such-host.invalid:1{parties.query()}")
     assert (status, "has no address" in text) == (84, True), text
+
+
+def test_a_program_that_speaks_tls(stages: Stages, directory: Path, secure: Listener, parties: Parties) -> None:
+    """The stages joined by openssl: any program will do."""
+    job = stages.transmit(directory, "-p", "site.yml")
+    certificate = parties.client
+    words = ["-cert", str(certificate), "-key", str(certificate.with_suffix(".key"))]
+    words += ["-CAfile", str(parties.ca.certificate)]
+    done = subprocess.run(
+        ["openssl", "s_client", "-quiet", "-verify_return_error", "-connect", f"localhost:{port_of(secure)}", *words],
+        input=job,
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
+    processed = stages.call("process", directory, "-i", "x", stdin=done.stdout)
+    assert processed.returncode == 0, (done.stderr + processed.stderr).decode()
+
+
+def test_hundreds_of_idle_connections_and_a_job(
+    stages: Stages, directory: Path, secure: Listener, parties: Parties
+) -> None:
+    """Some have shaken hands, and some have not."""
+    context = ssl.create_default_context(cafile=str(parties.ca.certificate))
+    context.load_cert_chain(parties.client, parties.client.with_suffix(".key"))
+    before = memory_kib(secure.process.pid)
+    with ExitStack() as idle:
+        for number in range(300):
+            sock = idle.enter_context(socket.create_connection(("localhost", port_of(secure)), 60))
+            if number % 2:
+                idle.enter_context(context.wrap_socket(sock, server_hostname="localhost"))
+        wait_until(lambda: open_files(secure.process.pid) > 300)
+        grown = memory_kib(secure.process.pid) - before
+        assert grown < 300 * 100
+        assert run(stages, directory, link(secure, parties.query()))[0] == 0
+        assert open_files(secure.process.pid) > 300
 
 
 def test_a_slow_handshake_is_in_nobodys_way(stages: Stages, directory: Path, listen: Listen, parties: Parties) -> None:

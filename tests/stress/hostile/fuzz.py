@@ -61,6 +61,10 @@ PROPERTIES = {
         "test_any_bytes_at_all",
         "test_any_content_of_an_age_file",
     ),
+    "tests.links.test_listen_admission": (
+        "test_any_bytes_are_waited_for_or_refused",
+        "test_an_encrypted_job_in_batches",
+    ),
     "tests.stress.hostile.test_any_job": ("test_any_native_job", "test_any_job_made_ready", "test_any_job_served"),
     "tests.interface.test_terminal_text": (
         "test_a_terminal_gets_text_and_colours_alone",

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from playstream.pipeline.errors import AuthenticationFailed, ConfigurationError
@@ -114,8 +115,10 @@ class TlsEntrance:
 
     def name(self, channel: SocketChannel) -> str:
         """Return the name in the certificate; see Entrance."""
-        certificate = channel.socket.getpeercert() if isinstance(channel.socket, ssl.SSLSocket) else None
-        names = names_in(certificate)
+        try:
+            names = names_in(channel.socket.getpeercert() if isinstance(channel.socket, ssl.SSLSocket) else None)
+        except UnicodeError:
+            names = ()  # the CA has signed names that are no text
         for name in names:
             if name.lower() in self._allowed:
                 return f"certificate {name}"
@@ -148,6 +151,7 @@ def find_users(names: Iterable[str]) -> set[int]:
     return found
 
 
+@lru_cache(maxsize=1024)  # a directory service may be slow, and everything else waits
 def _user_name(user: int) -> str:
     try:
         return pwd.getpwuid(user).pw_name
