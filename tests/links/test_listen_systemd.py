@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from playstream.pipeline.errors import ConfigurationError
@@ -209,6 +210,15 @@ def test_what_the_units_say(stages: Stages) -> None:
     assert "/etc/playstream/100%%.pem" in service
     assert "b$$c" in service
     assert "ListenStream=7433\n" in stages.call("worker", *TLS, "--print-unit", "socket").stdout.decode()
+
+
+def test_files_have_their_whole_paths(stages: Stages, tmp_path: Path) -> None:
+    """systemd starts a service in another directory."""
+    words = ("--tls-cert", "my.pem", "--tls-ca", "ca.pem", "--allow", "a", "--identity", "key")
+    (tmp_path / "key").write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    done = stages.call("worker", "--listen", "tls://:7", *words, "--print-unit", "service", cwd=tmp_path)
+    for flag, name in (("--tls-cert", "my.pem"), ("--tls-ca", "ca.pem"), ("--identity", "key")):
+        assert f" {flag} {tmp_path}/{name}" in done.stdout.decode(), done.stderr
 
 
 def test_a_program_that_systemd_starts_and_stops(

@@ -14,6 +14,7 @@ from playstream.pipeline.io.addresses import TlsAddress, UnixAddress, parse_tls,
 from playstream.pipeline.io.encryption import encryption_of
 from playstream.pipeline.io.tls import TlsFiles
 from playstream.pipeline.limits import check_seconds, limits_of
+from playstream.pipeline.tree.directories import absolute_path
 from playstream.worker.listen.entrance import Entrance, TlsEntrance, UnixEntrance, find_users
 from playstream.worker.listen.event_log import TEXT, EventLog
 from playstream.worker.listen.greeting import Greeter
@@ -49,9 +50,7 @@ def run_listener(flags: argparse.Namespace) -> int:
     address = _parse(flags.listen)
     _check_flags(flags, address)
     if flags.print_unit:
-        print_unit(
-            flags.print_unit, address, _words(flags, LISTENING, without=("--print-unit",)) + _worker_words(flags)
-        )
+        print_unit(flags.print_unit, address, _unit_words(flags))
         return 0
     log = EventLog(flags.log_format or TEXT)
     options = _options(flags)
@@ -179,6 +178,16 @@ def _place(sock: socket.socket) -> str:
     """Return where a socket listens, as a URL."""
     host, port = sock.getsockname()[:2]
     return TlsAddress(host, port).name
+
+
+def _unit_words(flags: argparse.Namespace) -> list[str]:
+    """Return the flags for a unit. systemd starts it in another directory, so files have their whole paths."""
+    for name in ("tls_cert", "tls_key", "tls_ca"):
+        if getattr(flags, name):
+            setattr(flags, name, absolute_path(getattr(flags, name)))
+    if flags.identity:
+        flags.identity = [absolute_path(file) for file in flags.identity]
+    return _words(flags, LISTENING, without=("--print-unit",)) + _worker_words(flags)
 
 
 def _worker_words(flags: argparse.Namespace) -> list[str]:
