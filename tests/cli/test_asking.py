@@ -137,6 +137,21 @@ def test_a_password_is_not_typed_in_vain(stages: Stages, directory: Path, tmp_pa
     user.close()
 
 
+def test_what_was_asked_for_is_not_asked_again(begin: Callable[..., Typist], directory: Path, tmp_path: Path) -> None:
+    """Ansible's own prompts, which are answered, would look so."""
+    binary = tmp_path / "ansible-playbook"
+    binary.write_text(ASKS)
+    binary.chmod(0o755)
+    user = begin("run", directory, "-p", "site.yml", "--binary", binary, "-i", "x", "-K", "--ask-vault-pass=dev")
+    for prompt in ("BECOME password: ", "Vault password (dev): "):
+        user.wait_for(prompt)
+        user.wait_for_hidden()
+        user.type(SECRET + "\n")
+    assert user.end() == 0
+    assert user.lines == ["BECOME password:", "Vault password (dev):", f"got {SECRET[::-1]} {SECRET[::-1]}"]
+    assert "BECOME password: " in (directory / "artifacts" / "x" / "stdout").read_text()
+
+
 def test_ctrl_c_at_the_question_ends_its_line(begin: Callable[..., Typist], directory: Path) -> None:
     user = begin("run", directory, "-p", "site.yml", "-K")
     user.wait_for("BECOME password: ")

@@ -50,6 +50,12 @@ def ask_for_passwords(flags: argparse.Namespace) -> dict[str, str]:
             signal.signal(signal.SIGTSTP, before)
 
 
+def asked_prompts(flags: argparse.Namespace) -> list[str]:
+    """Return the prompts that were shown for the flags, which Ansible prints again when it gets the answers."""
+    # With both flags Ansible's second prompt goes on with [defaults to SSH password].
+    return [prompt.removesuffix(": ") for _, _, prompt in _list_wanted(flags)]
+
+
 def _list_wanted(flags: argparse.Namespace) -> list[tuple[str, str, str]]:
     """Return the flag, the name and the prompt of each password."""
     wanted = []

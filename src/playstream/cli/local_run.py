@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playstream.cli.active_runs import noted
+from playstream.cli.job_options import asks
 from playstream.cli.logs import show_warnings
 from playstream.cli.output import (
     STANDARD_OUTPUT,
@@ -74,6 +75,11 @@ def run_here(
     hidden = flags.quiet or flags.summary == STANDARD_OUTPUT
     if terminal is not None:
         terminal.hides_output = hidden
+        if asks(flags) and not hasattr(flags, "answers"):
+            from playstream.cli.ask import asked_prompts  # noqa: PLC0415 - most commands ask nothing
+
+            for prompt in asked_prompts(flags):
+                terminal.note_prompt(prompt)
     progress = None if hidden or flags.json or flags.debug or flags.raw_output else make_progress()
     options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": note_status}
     if hidden:
