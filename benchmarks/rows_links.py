@@ -1,11 +1,13 @@
 """Rows on links: the time to the first output of a run on another host, and the throughput of sending its directory.
 
-The host is this one, reached by a real sshd on the loopback interface, and a listening worker on a Unix socket.
+The host is this one, reached by a real sshd on the loopback interface, and by listening workers on a Unix socket and,
+over TLS, on the loopback interface.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Row, faster, interleave
 from benchmarks.inputs import IDENT, PLAYBOOK, Inputs
 from benchmarks.programs import Program, time_pipeline
+from tests.links.certificates import Authority
 from tests.release.readme import a_host
 
 _S = "s"
@@ -57,26 +60,41 @@ def _places(inputs: Inputs) -> Iterator[_Places]:
     with (large / "project" / "large.bin").open("wb") as file:
         for _ in range(max(1, int(_MEBIBYTES * inputs.scale))):
             file.write(os.urandom(1 << 20))
-    socket = folder / "socket"
-    playstream = inputs.toolbox.playstream("worker", "--listen", f"unix:{socket}")
-    with a_host(folder / "host") as ssh:
-        listener = subprocess.Popen(playstream.argv, env=playstream.env, cwd=playstream.cwd, stderr=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + _WAIT_SECONDS
-            while not socket.exists():
-                if listener.poll() is not None or time.monotonic() > deadline:
-                    raise BenchmarkError("the listening worker does not listen")
-                time.sleep(0.05)
-            program = playstream.argv[0]
-            links = {
-                "exec:": f"exec:{program} worker",
-                "ssh://": f"ssh://host?command={program}",
-                "unix:": f"unix:{socket}",
-            }
-            yield _Places(ssh, links, small, large)
-        finally:
-            listener.terminate()
-            listener.wait()
+    authority = Authority(folder)
+    server, client = authority.sign("localhost"), authority.sign("laptop")
+    files = ("--tls-cert", server, "--tls-key", server.with_suffix(".key"), "--tls-ca", authority.certificate)
+    with (
+        a_host(folder / "host") as ssh,
+        _listening(inputs, folder / "unix.log", f"unix:{folder}/socket") as unix,
+        _listening(inputs, folder / "tls.log", "tls://127.0.0.1:0", *files, "--allow", "laptop") as tls,
+    ):
+        program = inputs.toolbox.playstream().argv[0]
+        query = f"?cert={client}&key={client.with_suffix('.key')}&ca={authority.certificate}"
+        links = {
+            "exec:": f"exec:{program} worker",
+            "ssh://": f"ssh://host?command={program}",
+            "unix:": unix,
+            "tls://": tls.replace("127.0.0.1", "localhost") + query,
+        }
+        yield _Places(ssh, links, small, large)
+
+
+@contextmanager
+def _listening(inputs: Inputs, log: Path, address: str, *flags: str | Path) -> Iterator[str]:
+    """Start a listening worker; yield its address."""
+    playstream = inputs.toolbox.playstream("worker", "--listen", address, *flags)
+    with log.open("wb") as stderr:
+        listener = subprocess.Popen(playstream.argv, env=playstream.env, cwd=playstream.cwd, stderr=stderr)
+    try:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while (found := re.search(r" listening address=(\S+)", log.read_text())) is None:
+            if listener.poll() is not None or time.monotonic() > deadline:
+                raise BenchmarkError("the listening worker does not listen")
+            time.sleep(0.05)
+        yield found[1]
+    finally:
+        listener.terminate()
+        listener.wait()
 
 
 def _with_ssh(program: Program, places: _Places) -> Program:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import playstream
 from playstream.pipeline.protocol import Failure, FileData, FileEntry, Job, Sender
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.protocol.records import FileType
@@ -101,6 +102,16 @@ def test_a_client_that_leaves_the_queue(fakes: Stages, hanging: Path, listen: Li
     cancel(first)
     listener.wait_for("started", job="third")
     cancel(third)
+
+
+def test_from_python(fakes: Stages, hanging: Path, listen: Listen) -> None:
+    """The same link as on the command line; a busy worker is told apart by its exit status."""
+    listener = listen("--slots", "1", "--queue", "0")
+    first = start_hanging(fakes, hanging, listener, "first")
+    runner = playstream.run(private_data_dir=str(hanging), playbook="hang.yml", on=listener.address, quiet=True)
+    assert (runner.status, runner.exit_status) == ("error", playstream.WorkerBusy.exit_status)
+    assert "try again later" in str(runner.explanation)
+    cancel(first)
 
 
 def test_without_a_queue(fakes: Stages, hanging: Path, listen: Listen) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.io.channels import Flow, PipeReader, PipeWriter, SocketChannel
@@ -73,8 +74,6 @@ class WorkerProcess:
             if gate is not None:
                 os.close(gate)
         resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, open_files)
-        if self._process.stdin is None or self._process.stdout is None:
-            raise AssertionError("both are pipes")
         self.stdin = PipeWriter(_own(self._process.stdin))
         self.stdout = PipeReader(_own(self._process.stdout))
         self.handle = os.pidfd_open(self._process.pid)
@@ -132,10 +131,12 @@ class WorkerProcess:
         self.stdout.close()
 
 
-def _own(pipe: object) -> int:
+def _own(pipe: IO[bytes] | None) -> int:
     """Return a descriptor of a pipe that this module closes itself."""
-    fd = os.dup(pipe.fileno())  # type: ignore[attr-defined]
-    pipe.close()  # type: ignore[attr-defined]
+    if pipe is None:
+        raise AssertionError("both ends are pipes")
+    with pipe:
+        fd = os.dup(pipe.fileno())
     enlarge_pipe(fd)
     return fd
 
