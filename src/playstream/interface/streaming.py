@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from playstream.interface.handlers import CancelPoll, Handlers, take_handlers
 from playstream.interface.options import CancelCallback, RunOptions
 from playstream.interface.parameter_names import name_parameters, naming_parameters
 from playstream.interface.runner import Runner
-from playstream.interface.watched_run import Drive, Poll, RecordSource, WatchedRun
+from playstream.interface.watched_run import STREAM_ERRORS, Drive, Poll, RecordSource, WatchedRun
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError, PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.files import reading, writing
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
@@ -181,12 +181,18 @@ def make_process_config(options: Mapping[str, Any]) -> RunnerConfig:
     return config
 
 
-def stream_records(options: Mapping[str, Any], *, among_runs: bool) -> RecordSource:
+def stream_records(
+    options: Mapping[str, Any],
+    *,
+    among_runs: bool,
+    explain: Callable[[PlaystreamError], PlaystreamError] = lambda error: error,
+) -> RecordSource:
     """Return the source of the records of a stream.
 
     Args:
         options: options of run(), checked.
         among_runs: whether other runs have their artifacts in the same directory.
+        explain: returns the error to report instead of one of the stream.
 
     Raises:
         ConfigurationError: a limit is invalid.
@@ -207,7 +213,7 @@ def stream_records(options: Mapping[str, Any], *, among_runs: bool) -> RecordSou
                         limits=limits,
                     )
             except BaseException as error:  # noqa: BLE001 - raised when the artifacts have been finished
-                return error
+                return explain(error) if isinstance(error, STREAM_ERRORS) else error
             return None
 
         yield drive

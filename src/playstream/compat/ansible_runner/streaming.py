@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import IO, Any
 from uuid import UUID
 
-from playstream.compat.answers import WORKER_OPTIONS
+from playstream.compat.answers import WORKER_OPTIONS, explain_results
 from playstream.compat.options import convert_options, refuse_unknown, with_host_keys_unchecked
 from playstream.compat.signals import listening
 from playstream.interface.handlers import Handlers, take_handlers
@@ -147,7 +147,7 @@ class Processor(Runner):
         config = make_process_config(given)
         config.link_latest = False
         handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
-        source = stream_records(given, among_runs=not config.ident)
+        source = stream_records(given, among_runs=not config.ident, explain=explain_results)
         super().__init__(config, work=WatchedRun(source, handlers))
         self._cancel_callback = cancel_callback
         self.private_data_dir = str(options["private_data_dir"])
