@@ -122,8 +122,8 @@ def test_heartbeats_go_on_while_the_clock_jumps(
     jump: str, clock: Path, stages: Stages, private_data_dir: MakeDir, tmp_path: Path
 ) -> None:
     demo = private_data_dir({"site.yml": "[]"})
-    with_fake(stages, tmp_path, f"{SET.format(jump)}; exec sleep 4")
-    run = stages.run(demo, "-p", "site.yml", worker=("--keepalive-seconds", "0.2"), process=("--liveness-seconds", "2"))
+    with_fake(stages, tmp_path, f"{SET.format(jump)}; exec sleep 7")
+    run = stages.run(demo, "-p", "site.yml", worker=("--keepalive-seconds", "0.2"), process=("--liveness-seconds", "5"))
     assert run.exit_statuses == (0, 0, 0), run.stderr
 
 
