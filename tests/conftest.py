@@ -31,6 +31,11 @@ ansible_python_interpreter="{{ ansible_playbook_python }}"
 MakeDir = Callable[..., Path]
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name long bytes by their argument: the processes that share the tests may each have encrypted them anew."""
+    return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
 @pytest.fixture(autouse=True)
 def no_descriptor_is_leaked(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test leaves no descriptor open that it has opened, but with what is still referred to.
