@@ -269,6 +269,8 @@ class Parser(argparse.ArgumentParser):
             if title == EXCLUSIVE:
                 place = place.add_mutually_exclusive_group()
             for definition in group:
+                if self.as_ansible_runner and _is_short_for_theirs(definition, command):
+                    continue
                 changes: dict[str, Any] = {}
                 if shown is not None and definition.names[-1] not in shown:
                     changes["help"] = argparse.SUPPRESS
@@ -320,6 +322,12 @@ class Parser(argparse.ArgumentParser):
                         default=argparse.SUPPRESS,
                         help=argparse.SUPPRESS,
                     )
+
+
+def _is_short_for_theirs(definition: Flag, command: str) -> bool:
+    """Return whether a flag that ansible-runner does not have abbreviates one of its flags, as `--on` does."""
+    name = definition.names[-1]
+    return definition.own and any(not item.own and item.names[-1].startswith(name) for item in flags_of(command))
 
 
 class _Forward(argparse.Action):
