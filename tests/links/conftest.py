@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import FAKES, GREET, SITE
-from tests.conftest import MakeDir
+from tests.cli.conftest import directory, fakes, hanging  # noqa: F401 - fixtures
 from tests.links.hosts import Host
 from tests.links.listening import Listener
 from tests.stages import Stages
@@ -25,37 +24,14 @@ Listen = Callable[..., Listener]
 
 
 @pytest.fixture
-def directory(private_data_dir: MakeDir) -> Path:
-    """A private data directory with the playbook site.yml and the role greet."""
-    found = private_data_dir({"site.yml": SITE})
-    tasks = found / "roles" / "greet" / "tasks" / "main.yml"
-    tasks.parent.mkdir(parents=True)
-    tasks.write_text(GREET)
-    return found
-
-
-@pytest.fixture
-def fakes(stages: Stages) -> Stages:
-    """Stages that find a fake ansible-playbook, which does what the playbook's name says."""
-    stages.path_before.append(FAKES)
-    return stages
-
-
-@pytest.fixture
-def hanging(private_data_dir: MakeDir, fakes: Stages) -> Path:
-    """A private data directory whose playbook hang.yml never ends."""
-    return private_data_dir({"hang.yml": "[]\n"}, name="hanging")
-
-
-@pytest.fixture
 def host(tmp_path: Path, stages: Stages) -> Iterator[Host]:
     """A host to reach by ssh; the program `ssh` that the stages find has a configuration of the test's own."""
     real = shutil.which("ssh")
     if real is None:
         pytest.fail("ssh is missing; apt-get install openssh-client")
-    directory = tmp_path / "host"
-    directory.mkdir(mode=0o755)
-    server = Host(directory, stages.temporary)
+    place = tmp_path / "host"
+    place.mkdir(mode=0o755)
+    server = Host(place, stages.temporary)
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "ssh").write_text(f'#!/bin/sh\nexec {shlex.quote(real)} -F {server.client_config} "$@"\n')

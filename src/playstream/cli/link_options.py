@@ -39,9 +39,8 @@ def link_options(flags: argparse.Namespace) -> dict[str, Any]:
         ConfigurationError: a flag of the connection is given without a link, or its value is invalid.
     """
     url = link_url(flags)
-    given = {name: value for name in _OF_LINKS if (value := getattr(flags, name)) not in (None, [])}
     if url is None:
-        if given:
+        if given := _given_options(flags):
             name = "--" + next(iter(given)).replace("_", "-")
             raise ConfigurationError(f"{name} concerns the connection to another host: pass --on LINK too, or omit it")
         return {}
@@ -54,5 +53,10 @@ def connection_options(flags: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigurationError: a value is invalid.
     """
-    given = {name: value for name in _OF_LINKS if (value := getattr(flags, name, None)) not in (None, [])}
-    return {**given, "keepalive_seconds": keepalive_seconds(flags), "liveness_seconds": liveness_seconds(flags)}
+    seconds = {"keepalive_seconds": keepalive_seconds(flags), "liveness_seconds": liveness_seconds(flags)}
+    return {**_given_options(flags), **seconds}
+
+
+def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of the connection that were given."""
+    return {name: value for name in _OF_LINKS if (value := getattr(flags, name, None)) not in (None, [])}

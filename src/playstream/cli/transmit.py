@@ -18,6 +18,7 @@ from playstream.cli.suggestions import suggest_what
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.stdio import claim_output, connect
+from playstream.transmit import Transmitter
 from playstream.transmit.sending import transmit
 
 _OF_PROCESS = frozenset({"--artifact-dir", "--rotate-artifacts", "--quiet", "--json"})
@@ -68,10 +69,8 @@ def run(flags: argparse.Namespace) -> int:
     warn = partial(print_message, "transmit")
     with connect(vars(flags), warn, writer=claim_output()) as connection:
         transmit(
-            options,
+            Transmitter(options, exclude=flags.exclude, only_arguments=flags.only_transmit_kwargs),
             connection,
-            exclude=flags.exclude,
-            only_arguments=flags.only_transmit_kwargs,
             dialect=Dialect(flags.dialect),
             keepalive_seconds=keepalive_seconds(flags),
             liveness_seconds=liveness_seconds(flags),

@@ -29,6 +29,7 @@ from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import StatusName
 from playstream.process import Processor
 from playstream.process.receiving import feed
+from playstream.transmit import Transmitter
 from playstream.transmit.sending import transmit
 from playstream.worker import WorkerOptions
 from playstream.worker.serving import work
@@ -86,10 +87,12 @@ class TransmitWork:
         """
         with _connection(self._options, cancellation, writes=True) as connection:
             transmit(
-                self._options,
+                Transmitter(
+                    self._options,
+                    exclude=self._options.get("exclude", ()),
+                    only_arguments=bool(self._options.get("only_transmit_kwargs")),
+                ),
                 connection,
-                exclude=self._options.get("exclude", ()),
-                only_arguments=bool(self._options.get("only_transmit_kwargs")),
                 dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
                 liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),

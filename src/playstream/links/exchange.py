@@ -17,7 +17,7 @@ from playstream.pipeline.io.stdio import Connection, connect
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import Failure, Hello, Noise, Record, Status
 from playstream.process.receiving import feed
-from playstream.transmit.sending import JobSource, send
+from playstream.transmit.sending import JobSource, transmit
 
 _logger = logging.getLogger("playstream")
 
@@ -111,7 +111,7 @@ class Exchange:
     def _send(self, connection: Connection, opened: OpenLink) -> None:
         """Send the job, and then wait for the end of the link or a request to cancel the job."""
         try:
-            send(
+            transmit(
                 self._source,
                 connection,
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),

@@ -9,7 +9,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -111,12 +110,6 @@ class Inquiry:
             self.findings.error = job.failure
         elif cancellation.reason is not None:
             self.findings.error = cancellation.reason
-
-
-def inquire(link: Link, options: Mapping[str, Any], *, collections: bool) -> Findings:
-    """Ask one link; see Inquiry."""
-    with closing(Cancellation()) as cancellation:
-        return Inquiry(link, options, collections=collections).run(cancellation)
 
 
 def _ident() -> str:

@@ -56,13 +56,11 @@ class SshLink:
 
     Args:
         address: where the worker is.
-        flags: flags of the worker.
     """
 
-    def __init__(self, address: SshAddress, flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, address: SshAddress) -> None:
         self.name = address.name
         self._address = address
-        self._flags = flags
 
     def open(self) -> OpenLink:
         """Start ssh.
@@ -70,7 +68,7 @@ class SshLink:
         Raises:
             LinkError: it cannot be started.
         """
-        words = [*self._address.login(), _remote_command(self._address.command, self._flags)]
+        words = [*self._address.login(), _remote_command(self._address.command)]
 
         def explain(ended: Ended, error: PlaystreamError) -> PlaystreamError:
             return explain_ssh(self._address, ended, error)
@@ -78,13 +76,13 @@ class SshLink:
         return ProgramLink(self.name, words, explain).open()
 
 
-def _remote_command(command: tuple[str, ...], flags: tuple[str, ...]) -> str:
+def _remote_command(command: tuple[str, ...]) -> str:
     """Return the command line for the host, whose login shell may be any: it only starts sh.
 
     If there is no such program, the host says where it has looked.
     """
     program = _quote(command[0])
-    call = " ".join([program, *map(_quote, command[1:]), "worker", *map(_quote, flags)])
+    call = " ".join([program, *map(_quote, command[1:]), "worker"])
     missing = f"printf '%s%s\\n' '{_MISSING}' \"$PATH\" >&2; exit 127"
     script = f"command -v {program} >/dev/null 2>&1 || {{ {missing}; }}; exec {call}"
     return f"exec sh -c {shlex.quote(script)}"

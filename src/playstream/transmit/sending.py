@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Protocol
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError, SilentPeer
@@ -16,51 +16,6 @@ from playstream.pipeline.io.stdio import SHUT, Connection
 from playstream.pipeline.outbox import Outbox
 from playstream.pipeline.protocol import Cancel, Failure, Record
 from playstream.pipeline.protocol.order import Direction
-from playstream.transmit import Transmitter
-
-
-def transmit(
-    options: Mapping[str, Any],
-    connection: Connection,
-    *,
-    exclude: Sequence[str] = (),
-    only_arguments: bool = False,
-    dialect: Dialect = Dialect.PLAYSTREAM,
-    keepalive_seconds: float = DEFAULT_KEEPALIVE_SECONDS,
-    liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
-    cancellation: Cancellation | None = None,
-    hold: bool = False,
-    look: Callable[[], None] | None = None,
-) -> None:
-    """Write a job and its private data directory to a connection, as a stream for `work`.
-
-    Args:
-        options: what to run, as for `make_job`. Without `private_data_dir` there is no tree to send.
-        connection: its writer sends the stream.
-        exclude: patterns in gitignore syntax of files that are not sent.
-        only_arguments: send no tree.
-        dialect: the dialect of the stream; RUNNER for a worker that may be ansible-runner's.
-        keepalive_seconds: silence after which a heartbeat is sent; 0 for never.
-        liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
-        cancellation: requests to stop; in the native dialect this is reported to the worker, which then runs nothing.
-        hold: wait until the worker has exited, so that the cancellation ends the job.
-        look: called every LOOK_SECONDS; may request the cancellation, or raise.
-
-    Raises:
-        ConfigurationError: the job cannot run as requested; nothing was written.
-        JobError: there is no room for the archive of ansible-runner's protocol.
-        LinkError: the reader has exited, or reads nothing.
-    """
-    send(
-        Transmitter(options, exclude=exclude, only_arguments=only_arguments),
-        connection,
-        dialect=dialect,
-        keepalive_seconds=keepalive_seconds,
-        liveness_seconds=liveness_seconds,
-        cancellation=cancellation,
-        hold=hold,
-        look=look,
-    )
 
 
 class JobSource(Protocol):
@@ -70,8 +25,8 @@ class JobSource(Protocol):
         """Yield the job, then its tree."""
 
 
-def send(
-    transmitter: JobSource,
+def transmit(
+    source: JobSource,
     connection: Connection,
     *,
     dialect: Dialect = Dialect.PLAYSTREAM,
@@ -81,7 +36,23 @@ def send(
     hold: bool = False,
     look: Callable[[], None] | None = None,
 ) -> None:
-    """Write a job that has been checked, and its tree. The arguments and exceptions are those of `transmit`."""
+    """Write a job and its tree to a connection, as a stream for `work`.
+
+    Args:
+        source: the job, checked, and its tree.
+        connection: its writer sends the stream.
+        dialect: the dialect of the stream; RUNNER for a worker that may be ansible-runner's.
+        keepalive_seconds: silence after which a heartbeat is sent; 0 for never.
+        liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
+        cancellation: requests to stop; in the native dialect this is reported to the worker, which then runs nothing.
+        hold: wait until the worker has exited, so that the cancellation ends the job.
+        look: called every LOOK_SECONDS; may request the cancellation, or raise.
+
+    Raises:
+        ConfigurationError: the job cannot be held in this dialect; nothing was written.
+        JobError: there is no room for the archive of ansible-runner's protocol.
+        LinkError: the reader has exited, or reads nothing.
+    """
     watch = _Watch(cancellation, look)
     native = dialect is Dialect.PLAYSTREAM
     if hold and not native:
@@ -102,9 +73,9 @@ def send(
     with closing(link):
         link.start(dialect)
         if native:
-            _transmit(transmitter, link, watch, connection.writer, hold=hold)
+            _transmit(source, link, watch, connection.writer, hold=hold)
         else:
-            _transmit_to_runner(transmitter, link, watch)
+            _transmit_to_runner(source, link, watch)
     if watch.error is not None:
         raise watch.error
 
@@ -237,9 +208,9 @@ class _JobLink:
         self._outbox.check()
 
 
-def _transmit(transmitter: JobSource, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
+def _transmit(source: JobSource, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
     try:
-        for record in watch.records(transmitter.records()):
+        for record in watch.records(source.records()):
             link.send(record)
     except LinkError:
         raise
@@ -252,10 +223,10 @@ def _transmit(transmitter: JobSource, link: _JobLink, watch: _Watch, output_fd: 
         link.hold(output_fd, watch.cancellation)
 
 
-def _transmit_to_runner(transmitter: JobSource, link: _JobLink, watch: _Watch) -> None:
+def _transmit_to_runner(source: JobSource, link: _JobLink, watch: _Watch) -> None:
     """Write the stream. A request to stop cuts it off, because ansible-runner's protocol cannot express it."""
     try:
-        for record in transmitter.records():
+        for record in source.records():
             watch.check()
             link.send(record)
         link.end()

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import JobError, PlaystreamError, WorkerBusy, WorkerNotFound, counted
 from playstream.pipeline.io.channels import SocketChannel
@@ -24,9 +23,6 @@ from playstream.worker.listen.refusal import refusal
 from playstream.worker.listen.served import Served, WorkerProcess
 from playstream.worker.listen.waiting import Leaving, Waiting
 from playstream.worker.listen.watch import Party, Watch
-
-if TYPE_CHECKING:
-    pass
 
 _ACCEPTED = 64
 """Connections that are accepted at once."""
