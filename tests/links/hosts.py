@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import shlex
-import sys
 from pathlib import Path
 
+from tests.e2e.pipe.sshd import NoisySshd
 from tests.processes import children
-from tests.sshd import Sshd
-
-BANNER = "*** Welcome to worker-1, last login: never ***"
-_CONFIG = """\
-PasswordAuthentication no
-ForceCommand {directory}/login
-"""
-_LOGIN = """\
-#!/bin/sh
-# What noisy login scripts do: text on both standard streams before the command.
-{noise}
-export PATH={path} TMPDIR={temporary}
-exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
-"""
-_NOISE = f"echo '{BANNER}'; echo 'You have new mail.' >&2"
 
 
-class Host(Sshd):
+class Host(NoisySshd):
     """One server, which the client knows as `worker-1`.
 
     Args:
@@ -34,20 +18,11 @@ class Host(Sshd):
     """
 
     def __init__(self, directory: Path, temporary: Path) -> None:
-        self._login = directory / "login"
-        self._temporary = temporary
-        self.set_login()
-        super().__init__(directory, _CONFIG.format(directory=directory))
+        super().__init__(directory, temporary)
         self.known_hosts = directory / "known_hosts"
         self.client_config = directory / "client"
         self.know(directory / "host_key.pub")
         self.configure()
-
-    def set_login(self, noise: str = _NOISE, path: str = f"{Path(sys.executable).parent}:$PATH") -> None:
-        """Set what the host prints before the command, or does instead of it, and its PATH."""
-        quoted = path if "$PATH" in path else shlex.quote(path)
-        self._login.write_text(_LOGIN.format(noise=noise, path=quoted, temporary=shlex.quote(str(self._temporary))))
-        self._login.chmod(0o755)
 
     def sessions(self) -> list[int]:
         """Return the processes of the server that serve connections."""

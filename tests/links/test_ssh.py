@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import FAKES
-from tests.links.hosts import BANNER, Host
+from tests.e2e.pipe.sshd import BANNER
+from tests.links.hosts import Host
 from tests.processes import marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_events
 

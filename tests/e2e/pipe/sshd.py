@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,11 +17,16 @@ ForceCommand {directory}/login
 _LOGIN = """\
 #!/bin/sh
 # What noisy login scripts do: text on both standard streams before the command.
-echo '{banner}'
-echo 'You have new mail.' >&2
-export PATH='{bin}':"$PATH" TMPDIR='{temporary}'
+{noise}
+PATH={path}
+TMPDIR={temporary}
+export PATH TMPDIR
 exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 """
+
+
+_NOISE = f"echo '{BANNER}'; echo 'You have new mail.' >&2"
+_PATH = f'{shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
 
 
 class NoisySshd(Sshd):
@@ -33,10 +39,15 @@ class NoisySshd(Sshd):
 
     def __init__(self, directory: Path, temporary: Path) -> None:
         directory.mkdir(exist_ok=True)
-        login = directory / "login"
-        login.write_text(_LOGIN.format(banner=BANNER, bin=Path(sys.executable).parent, temporary=temporary))
-        login.chmod(0o755)
+        self._login = directory / "login"
+        self._temporary = temporary
+        self.set_login()
         super().__init__(directory, _CONFIG.format(directory=directory), before=with_terminals(directory))
+
+    def set_login(self, noise: str = _NOISE, path: str = _PATH) -> None:
+        """Set what the host prints before the command, or does instead of it, and its PATH, as sh reads them."""
+        self._login.write_text(_LOGIN.format(noise=noise, path=path, temporary=shlex.quote(str(self._temporary))))
+        self._login.chmod(0o755)
 
     @property
     def command(self) -> tuple[str, ...]:
