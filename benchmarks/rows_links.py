@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -83,14 +84,20 @@ def _places(inputs: Inputs) -> Iterator[_Places]:
 def _listening(inputs: Inputs, log: Path, address: str, *flags: str | Path) -> Iterator[str]:
     """Start a listening worker; yield its address."""
     playstream = inputs.toolbox.playstream("worker", "--listen", address, *flags)
-    with log.open("wb") as stderr:
-        listener = subprocess.Popen(playstream.argv, env=playstream.env, cwd=playstream.cwd, stderr=stderr)
+    place = log.with_suffix(".ready")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, log.open("wb") as stderr:
+        ready.bind(str(place))
+        ready.settimeout(_WAIT_SECONDS)
+        env = {**playstream.env, "NOTIFY_SOCKET": str(place)}
+        listener = subprocess.Popen(playstream.argv, env=env, cwd=playstream.cwd, stderr=stderr)
+        try:
+            ready.recv(4096)
+        except TimeoutError:
+            pass  # the log has no address
     try:
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while (found := re.search(r" listening address=(\S+)", log.read_text())) is None:
-            if listener.poll() is not None or time.monotonic() > deadline:
-                raise BenchmarkError("the listening worker does not listen")
-            time.sleep(0.05)
+        found = re.search(r" listening address=(\S+)", log.read_text())
+        if found is None:
+            raise BenchmarkError("the listening worker does not listen")
         yield found[1]
     finally:
         listener.terminate()
