@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.interface.first_documents import EXAMPLE
-from tests.interface.programs import HOSTS, SITE
+from tests.interface.programs import HOSTS, SITE, use_temporary
 
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory for temporary files: what a run leaves can be seen there."""
-    directory = tmp_path / "tmp"
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    monkeypatch.setenv("TMPDIR", str(directory))
-    return directory
+    return use_temporary(tmp_path / "tmp", monkeypatch)
 
 
 @pytest.fixture
@@ -42,10 +37,8 @@ def make_demo(directory: Path) -> Path:
 def module_tmp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """For runs that many tests look at: a directory, whose `tmp` is for temporary files meanwhile."""
     directory = tmp_path_factory.mktemp("shared")
-    (directory / "tmp").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(directory / "tmp"))
-        patch.setenv("TMPDIR", str(directory / "tmp"))
+        use_temporary(directory / "tmp", patch)
         yield directory
 
 

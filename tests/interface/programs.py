@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import playstream
 from tests.stages import LIMIT_SECONDS
@@ -62,6 +65,14 @@ def fake(directory: Path, text: str, name: str = "fake-ansible") -> str:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return str(path)
+
+
+def use_temporary(directory: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Make a directory, which is the one for temporary files here and in what is started from here."""
+    directory.mkdir()
+    patch.setattr(tempfile, "tempdir", str(directory))
+    patch.setenv("TMPDIR", str(directory))
+    return directory
 
 
 def leftovers(temporary: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import playstream
 from playstream.pipeline.errors import ConfigurationError, WorkerNotFound
 from tests.cli.conftest import FAKES
 from tests.conftest import MakeDir
-from tests.interface.programs import INVENTORY, debug, messages, output, play
+from tests.interface.programs import INVENTORY, debug, messages, output, play, use_temporary
 from tests.links.conftest import WORKER
 from tests.processes import marked_processes, wait_until
 
@@ -24,11 +23,7 @@ PLAYS = [play(debug("one"), debug("two"))]
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory for temporary files, here and of the workers."""
-    directory = tmp_path / "tmp"
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    monkeypatch.setenv("TMPDIR", str(directory))
-    return directory
+    return use_temporary(tmp_path / "tmp", monkeypatch)
 
 
 @pytest.fixture
