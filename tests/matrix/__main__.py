@@ -24,6 +24,8 @@ OF_THE_WORKER = ("prompts", "answers", "answers_on_a_terminal", "passwords", "ss
 """The tests of the worker whose results depend on Ansible: what it asks, reads, prints and keeps."""
 TESTS = (
     "tests/plugin",
+    "tests/process/test_explanation.py",
+    "tests/process/test_task_results.py",
     "tests/e2e/events",
     "tests/e2e/pipe",
     *(f"tests/worker/test_{name}.py" for name in OF_THE_WORKER),

@@ -193,7 +193,7 @@ def private_keys(value: object) -> set[str]:
 
 def test_ansibles_private_keys_are_in_the_events_only(results: TaskResults) -> None:
     events = real_events()
-    assert "_ansible_no_log" in private_keys([event["event_data"].get("res") for event in events])
+    assert private_keys([event["event_data"].get("res") for event in events])
     assert any(
         private_keys(event["event_data"]["res"].get("results")) for event in events if "res" in event["event_data"]
     )

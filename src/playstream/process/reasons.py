@@ -21,6 +21,9 @@ _NO_ANSWER = re.compile(r"MODULE FAILURE|Module result deserialization failed|Mo
 """Messages about a module that did not return a result. What it wrote instead tells more."""
 _BARE_CODE = re.compile(r"(?:The command exited with a )?non-zero return code\.?")
 """Messages about a command that failed. What it wrote tells more."""
+_FAILED_WHEN = "its failed_when condition is met"
+_FAILED_WHEN_MET = re.compile(r"A 'failed_when' expression evaluated to 'True'\.?")
+"""The message that a task without one has from ansible-core 2.21 on."""
 _ERROR = re.compile(r"(?:\[ERROR\]: |ERROR! |ansible(?:-[a-z]+)?: error: )(.*)")
 _BAD_YAML = "Syntax Error while loading YAML."
 _PLACE = re.compile(
@@ -47,7 +50,7 @@ def _reason(res: Mapping[str, Any]) -> str:
         return "no_log hides why"
     message = res.get("msg") or res.get("reason")
     if message is None or message == "":
-        return "its failed_when condition is met" if res.get("failed_when_result") is True else ""
+        return _FAILED_WHEN if res.get("failed_when_result") is True else ""
     if isinstance(message, list):  # ansible.builtin.fail and others accept one
         message = " ".join(part for part in message[:_PARTS] if isinstance(part, str))
     if not isinstance(message, str):
@@ -60,7 +63,8 @@ def _reason(res: Mapping[str, Any]) -> str:
         said = _last_line(text_of(res, "stderr")) or _last_line(text_of(res, "stdout"))
         return f"{message.removesuffix('.')}{f' {code}' if type(code) is int else ''}{f': {said}' if said else ''}"
     first, _, _ = message[:_SEARCHED].replace("\r\n", "\n").strip().partition("\n\n")
-    return first.removeprefix("Task failed: ")
+    first = first.removeprefix("Task failed: ").removeprefix("Action failed: ")
+    return _FAILED_WHEN if _FAILED_WHEN_MET.fullmatch(first) else first
 
 
 def error_in(text: str) -> str | None:
