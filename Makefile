@@ -8,17 +8,22 @@ BIN := $(VENV)/bin
 DEBIAN_PACKAGES := openssh-server openssh-client openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
-# Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, and those of
-# the examples and documents.
+# Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, with prompts,
+# beside Ansible's own reading of variables, and those of the examples and documents.
 E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe tests/worker/isolation \
 	tests/release/test_readme.py tests/interface/test_first_documents.py tests/worker/test_ssh_key.py \
-	tests/cli/test_keyboard.py tests/cli/test_terminal.py tests/cli/test_written_output.py
+	tests/cli/test_keyboard.py tests/cli/test_terminal.py tests/cli/test_written_output.py \
+	tests/worker/test_prompts.py tests/worker/test_answers.py tests/worker/test_directories.py \
+	tests/interface/test_stopping.py tests/interface/test_reach.py \
+	tests/interface/test_extra_variables.py tests/cli/test_extra_vars.py
 # What runs beside ansible-runner from PyPI and receptor: its names, its command lines, its protocol, its mesh.
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
 STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
 # Jobs on other hosts by one command: over ssh and other programs, and what is at the other end.
 LINKS_TESTS := tests/links
+# What can be imported on macOS and Windows too.
+PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
@@ -60,8 +65,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 
+# Stages of other systems: what they lack is in pipeline/io/system.py.
 check-types: $(VENV)/installed
 	$(BIN)/mypy
+	$(foreach system,darwin win32,$(BIN)/mypy --platform $(system) --cache-dir .mypy_cache/$(system) $(PORTABLE) &&) true
 
 check-imports: $(VENV)/installed
 	$(BIN)/lint-imports
@@ -74,7 +81,7 @@ pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
 	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS))
 
-test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh, encrypted, in containers, on a terminal, the examples
+test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh, encrypted, in containers, on a terminal, with prompts, the examples
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(E2E_TESTS)
 

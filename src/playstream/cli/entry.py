@@ -26,6 +26,18 @@ class InterruptsWait:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
 
+def _refuse_windows() -> int:
+    from playstream.pipeline.errors import ConfigurationError  # noqa: PLC0415 - see above
+    from playstream.pipeline.io.system import check_system  # noqa: PLC0415
+
+    try:
+        check_system()
+    except ConfigurationError as error:
+        os.write(2, f"playstream: {error}\n".encode())
+        return error.exit_status
+    return 0
+
+
 def main(command: Callable[[], int] | None = None) -> int:
     """Run the command line of this process.
 
@@ -35,6 +47,8 @@ def main(command: Callable[[], int] | None = None) -> int:
     Returns:
         The exit status.
     """
+    if sys.platform == "win32":
+        return _refuse_windows()
     try:
         with InterruptsWait():
             from playstream.cli.main import main as run  # noqa: PLC0415 - see above

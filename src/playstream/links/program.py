@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -118,10 +119,10 @@ class _OpenProgram:
 
     def end(self) -> None:
         """Wait for the end of the program; send SIGTERM and then SIGKILL if it does not end."""
-        for number in (None, signal.SIGTERM, signal.SIGKILL):
-            if number is not None:
+        for stop in (None, self._process.terminate, self._process.kill):
+            if stop is not None:
                 self._ended_here = True
-                self._process.send_signal(number)
+                stop()
             try:
                 self._process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
@@ -147,11 +148,14 @@ def _keyboard_signals_blocked() -> Iterator[None]:
     This process handles Ctrl-C: the job is canceled over the link, which has to last until the results have arrived.
     The program stays in the foreground of the terminal, where ssh asks for a password.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGQUIT})
-    try:
+    if sys.platform == "win32":
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    else:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGQUIT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def explain_program(ended: Ended, error: PlaystreamError) -> PlaystreamError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 import ssl
 import threading
@@ -27,6 +26,7 @@ from playstream.pipeline.errors import (
     UnreachableHost,
     did_you_mean,
 )
+from playstream.pipeline.io import system
 from playstream.pipeline.io.addresses import TlsAddress
 from playstream.pipeline.io.channels import Flow, SocketChannel, TlsChannel
 from playstream.pipeline.io.tls import TlsFiles, make_context
@@ -183,7 +183,7 @@ class _OpenTls(OpenSocket):
             self._channel.close()
 
     def _wait(self) -> None:
-        poll = select.poll()
+        poll = system.poll()
         inner = self._inner.events(reading=self._up.reading, writing=self._down.writing)
         outer = self._channel.events(reading=self._down.reading, writing=self._up.writing)
         poll.register(self._inner.fd, inner)
@@ -193,14 +193,14 @@ class _OpenTls(OpenSocket):
 
     def _has_hung_up(self) -> bool:
         """Return whether the stage neither writes nor reads."""
-        poll = select.poll()
+        poll = system.poll()
         poll.register(self._inner.fd, 0)
         return bool(poll.poll(0))
 
     def _linger(self) -> None:
         """Wait briefly until the other side has closed the connection, so that what was sent last arrives."""
-        poll = select.poll()
-        poll.register(self._channel.fd, select.POLLIN)
+        poll = system.poll()
+        poll.register(self._channel.fd, system.POLLIN)
         while self._channel.discard() and poll.poll(_CLOSE_SECONDS * 1000):
             pass
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 
 from playstream.links.link import OpenLink
@@ -16,6 +15,7 @@ from playstream.pipeline.errors import (
     SilentPeer,
     UnreachableHost,
 )
+from playstream.pipeline.io import system
 from playstream.pipeline.io.addresses import UnixAddress
 from playstream.pipeline.io.stdio import SHUT
 
@@ -41,7 +41,10 @@ class UnixLink:
         Raises:
             LinkError: nobody listens, or this user has no permission.
         """
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        family = getattr(socket, "AF_UNIX", None)
+        if family is None:
+            raise LinkError(f"link {self.name}: Python has no Unix sockets on this system")
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.connect(self._address.path)
         except OSError as error:
@@ -78,7 +81,7 @@ class OpenSocket:
 
     def end(self) -> None:
         """Wait briefly until the other side has ended, and then end the connection; see OpenLink."""
-        poll = select.poll()
+        poll = system.poll()
         poll.register(self._socket, SHUT)
         poll.poll(END_SECONDS * 1000)
         try:

@@ -14,6 +14,7 @@ from playstream.links.ssh import DEFAULT_COMMAND, SshAddress, SshLink
 from playstream.links.unix import UnixLink
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
 from playstream.pipeline.io.addresses import parse_tls, parse_unix
+from playstream.pipeline.io.system import check_system
 
 LOCAL = "local:"
 _FORMS = "exec:COMMAND, ssh://[USER@]HOST[:PORT], unix:/PATH, tls://HOST:PORT or local:"
@@ -29,6 +30,7 @@ def find_link(url: str) -> Link | None:
     Raises:
         ConfigurationError: the URL is not valid, or a program that the link needs is not on the PATH.
     """
+    check_system()
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise ConfigurationError(f"link {url!r}: expected no control characters")
     scheme, colon, rest = url.partition(":")

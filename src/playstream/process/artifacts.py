@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamError, remedy
+from playstream.pipeline.io import system
 from playstream.pipeline.io.json_text import dump_json
 from playstream.pipeline.io.locks import try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
@@ -83,7 +84,7 @@ class ArtifactDir:
                 if not among_runs and os.path.lexists(path.parent / MADE_LIST):
                     _make_way(path)
                 make_private(path)
-                self._root = own_descriptor(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+                self._root = own_descriptor(os.open(path, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC))
                 handles.callback(close_owned, self._root)
                 self._claim()
                 self._tree = IncomingTree(path, self._root, among_runs=among_runs, links=self._links, limits=limits)
@@ -149,7 +150,7 @@ class ArtifactDir:
         return _Files(events, self._handles.enter_context(stdout))
 
     def _open_stdout(self) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC if "stdout" in self._links else CREATE
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | system.O_CLOEXEC if "stdout" in self._links else CREATE
         return os.open("stdout", flags, 0o600, dir_fd=self._root)
 
     def write_event(self, name: str, json_text: bytes) -> None:

@@ -16,7 +16,7 @@ DIRECTORY_FD = 3
 """The program's descriptor of the directory."""
 DONE = b"done"
 """Its output after the end of its input, if everything was written."""
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 """Flags for a file of a run: it must not exist, and links are not followed."""
 _READ_SIZE = 1 << 20
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import RemoteProtocolError, UnsafePath
+from playstream.pipeline.io import system
 from playstream.pipeline.job.ident import FACT_CACHE, KNOWN_DIRECTORIES, KNOWN_NAMES
 from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import FileData, FileEntry, TreeEnd
@@ -117,7 +118,9 @@ class IncomingTree:
     @contextmanager
     def _open(self) -> Iterator[int]:
         """Open the directory of the received tree."""
-        fd = os.open(_INCOMING, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
+        fd = os.open(
+            _INCOMING, os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC, dir_fd=self._root
+        )
         try:
             yield fd
         finally:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from playstream.pipeline.io import system
 from playstream.pipeline.job.ident import EVENT_FILES, LATEST, MADE_LIST
 from playstream.pipeline.protocol import StatusName
 from playstream.process.event_data import STATS, data_of, text_of
@@ -36,7 +37,7 @@ _MAX_WORD = 64
 _MAX_EVENT = 16 << 20
 """Maximum number of bytes of an event that are read."""
 _STATUSES = frozenset(name.value for name in StatusName)
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def _opened(path: Path | str, parent: int | None = None) -> Iterator[int | None]
         yield None
         return
     try:
-        fd = os.open(path, _READ | os.O_DIRECTORY, dir_fd=parent)
+        fd = os.open(path, _READ | system.O_DIRECTORY, dir_fd=parent)
     except OSError:
         yield None
         return

@@ -10,12 +10,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from playstream.pipeline.io import system
 from playstream.pipeline.job.ident import LATEST
 from playstream.pipeline.tree.renaming import move_new
 
 _NEW = ".latest"
 """The link before it gets its name, which no run can have."""
-_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC
 
 
 def link_latest(path: Path) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from playstream.pipeline.errors import UnsafePath
+from playstream.pipeline.io import system
 from playstream.pipeline.job.ident import KNOWN_NAMES, LATEST, MADE_LIST
 from playstream.pipeline.tree.directories import mode_of, put, remove
 from playstream.pipeline.tree.paths import split_path
@@ -24,7 +25,7 @@ MAX_NAMES = 10_000
 _MAX_BYTES = 1 << 24
 _NEW_LIST = f"{MADE_LIST}.new"
 _IS_THERE = "which already exists and belongs to a run, or was not created by a stream without an ident. It is kept"
-_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = system.O_NOFOLLOW | system.O_CLOEXEC
 _Mark = list[int]
 """Inode number and modification time, which differ for another entry with the same name."""
 
@@ -171,7 +172,7 @@ def made_in(base: Path) -> frozenset[str]:
     Raises:
         OSError: it cannot be examined.
     """
-    fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(base, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC)
     try:
         return frozenset(MadeNames(fd))
     finally:
@@ -184,7 +185,7 @@ def make_way(path: Path) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path.parent, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC)
     try:
         made = MadeNames(fd)
         if path.name in made:
@@ -213,7 +214,7 @@ def _read(directory: int) -> dict[str, list[_Mark]]:
     """Read the list; empty if it is missing or damaged, so that nothing is replaced."""
 
     def open_at(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NONBLOCK | _FLAGS, dir_fd=directory)
+        return os.open(name, flags | system.O_NONBLOCK | _FLAGS, dir_fd=directory)
 
     try:
         with open(MADE_LIST, "rb", opener=open_at) as file:

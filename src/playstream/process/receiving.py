@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -11,6 +10,7 @@ from typing import Protocol
 
 from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS, Liveness
 from playstream.pipeline.io.stdio import Connection, InputLayer, as_milliseconds, read_some
@@ -123,9 +123,9 @@ def feed(
     liveness = Liveness("the worker", liveness_seconds, reader)
     news = reader if isinstance(reader, int) else reader.fileno()
     deadline = _Deadline(cancellation)
-    poll = select.poll()  # importing selectors takes 0.6 ms
-    poll.register(news, select.POLLIN)
-    poll.register(cancellation, select.POLLIN)
+    poll = system.poll()  # importing selectors takes 0.6 ms
+    poll.register(news, system.POLLIN)
+    poll.register(cancellation, system.POLLIN)
     with closing(_Input(reader, limits)) as source:
 
         def reported() -> bool:

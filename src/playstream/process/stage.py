@@ -11,6 +11,7 @@ from typing import Any
 
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, CallbackError, PlaystreamError, WorkerError, error_classes
 from playstream.pipeline.io.json_text import dump_json
+from playstream.pipeline.io.system import check_system
 from playstream.pipeline.job.redaction import redact, redact_words
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import (
@@ -157,6 +158,7 @@ class Processor:
         link_latest: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        check_system()
         self._artifacts = ArtifactDir(
             artifact_dir,
             among_runs=among_runs,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
-import sys
-import termios
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from playstream.pipeline.errors import JobError
+from playstream.pipeline.io import system
 from playstream.pipeline.io.interpreter import find_python
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.stdio import enlarge_pipe
@@ -36,7 +33,7 @@ class WriteBehind:
         self._directory = directory
         self._files = files
         self._report = report
-        self._room = fcntl.fcntl(files, fcntl.F_GETPIPE_SZ) - _MARGIN
+        self._room = system.fcntl(files, system.F_GETPIPE_SZ) - _MARGIN
         self._gathered: list[tuple[str, bytes]] = []
         self._size = 0
         self._ended = False
@@ -60,7 +57,7 @@ class WriteBehind:
             return
         gathered, self._gathered, self._size = self._gathered, [], 0
         data = b"".join(event_writer.pack(name, content) for name, content in gathered)
-        if len(data) > self._room - _unread(self._files):
+        if len(data) > self._room - system.unread(self._files):
             for name, content in gathered:
                 event_writer.write_file(self._directory, name, content)
             return
@@ -94,7 +91,7 @@ class WriteBehind:
         self._ended = True
         close_owned(self._files)
         with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGCONT)  # a stopped process would never end
+            os.kill(self._pid, system.SIGCONT)  # a stopped process would never end
         with os.fdopen(self._report, "rb", closefd=False) as report:
             said = report.read()
         close_owned(self._report)
@@ -123,14 +120,14 @@ def start(directory: int) -> WriteBehind | None:
             ours.callback(close_owned, own_descriptor(report))
             theirs.callback(os.close, reported)
             enlarge_pipe(files, _PIPE_SIZE)
-            pid = os.posix_spawn(
+            pid = system.posix_spawn(
                 python,
                 [python, "-I", "-S", "-B", event_writer.__file__],
                 os.environ,
                 file_actions=[
-                    (os.POSIX_SPAWN_DUP2, records, 0),
-                    (os.POSIX_SPAWN_DUP2, reported, 1),
-                    (os.POSIX_SPAWN_DUP2, directory, event_writer.DIRECTORY_FD),
+                    (system.POSIX_SPAWN_DUP2, records, 0),
+                    (system.POSIX_SPAWN_DUP2, reported, 1),
+                    (system.POSIX_SPAWN_DUP2, directory, event_writer.DIRECTORY_FD),
                 ],
                 setpgroup=0,  # Ctrl-C only signals this process; the other one exits when everything is written
             )
@@ -142,9 +139,4 @@ def start(directory: int) -> WriteBehind | None:
 
 def _can_start() -> bool:
     """Return True if the program is a file and the kernel reports the size of a pipe."""
-    return Path(event_writer.__file__).is_file() and hasattr(fcntl, "F_SETPIPE_SZ")
-
-
-def _unread(pipe: int) -> int:
-    """Return the bytes in a pipe that wait for its reader."""
-    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+    return Path(event_writer.__file__).is_file() and system.F_SETPIPE_SZ >= 0

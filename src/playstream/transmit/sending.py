@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import Protocol
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import ConfigurationError, LinkError, PlaystreamError, SilentPeer
+from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.io.mailbox import Mailbox
@@ -183,9 +183,9 @@ class _JobLink:
         Raises:
             LinkError: the worker takes nothing.
         """
-        poll = select.poll()
+        poll = system.poll()
         poll.register(output_fd, SHUT)
-        poll.register(cancellation, select.POLLIN)
+        poll.register(cancellation, system.POLLIN)
         while cancellation.reason is None:
             events = dict(poll.poll(LOOK_SECONDS * 1000)).get(output_fd, 0)
             self._check()

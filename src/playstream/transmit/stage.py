@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
+from playstream.pipeline.io.system import check_system
 from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
@@ -40,6 +41,7 @@ class Transmitter:
         exclude: Sequence[str] = (),
         only_arguments: bool = False,
     ) -> None:
+        check_system()
         self._is_project = not only_arguments and "private_data_dir" not in options and "project_dir" in options
         if self._is_project:
             options = project_options(options)

@@ -9,7 +9,6 @@ shorter, so written data waits until a chunk is full.
 from __future__ import annotations
 
 import os
-import select
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import LinkError, PlaystreamError, RemoteProtocolError, SilentPeer
+from playstream.pipeline.io import system
 from playstream.pipeline.io.age_batches import MARKER, BatchReader
 from playstream.pipeline.io.age_errors import explain_content, explain_header
 from playstream.pipeline.io.age_header import EncryptedStart
@@ -204,8 +204,8 @@ class _Ends:
         """When the current write began; None if there is none."""
         self.error: PlaystreamError | None = None
         """The error that was raised inside the library, which only keeps its text."""
-        self._poll = select.poll()
-        self._poll.register(source, select.POLLIN)
+        self._poll = system.poll()
+        self._poll.register(source, system.POLLIN)
         self._poll.register(target, 0)  # reports when its reader has closed it
 
     def take(self) -> bytes:

@@ -8,6 +8,8 @@ from _thread import RLock
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from playstream.pipeline.io import system
+
 LOOK_SECONDS = 0.25
 """How often long operations check for a request to stop."""
 DELIVERY_SECONDS = 5.0
@@ -65,7 +67,7 @@ class Cancellation:
             if self._read_end == _CLOSED:
                 read_end, write_end = os.pipe()
                 for fd in (read_end, write_end):
-                    os.set_blocking(fd, False)
+                    system.set_blocking(fd, False)
                 self._read_end, self._write_end = read_end, write_end
                 if self._woken:
                     self.wake()

@@ -6,11 +6,11 @@ A listening worker passes bytes between its clients and its workers with them, a
 from __future__ import annotations
 
 import os
-import select
 import socket
 import ssl
 from typing import Protocol
 
+from playstream.pipeline.io import system
 from playstream.pipeline.io.stdio import READ_SIZE
 
 _TLS_RECORD = 1 << 14
@@ -52,7 +52,7 @@ class PipeReader:
     """
 
     def __init__(self, fd: int) -> None:
-        os.set_blocking(fd, False)
+        system.set_blocking(fd, False)
         self.fd = fd
 
     def receive(self, size: int) -> bytes | None:
@@ -77,7 +77,7 @@ class PipeWriter:
     """
 
     def __init__(self, fd: int) -> None:
-        os.set_blocking(fd, False)
+        system.set_blocking(fd, False)
         self.fd = fd
 
     def send(self, data: memoryview) -> int:
@@ -157,7 +157,7 @@ class SocketChannel:
 
     def events(self, *, reading: bool, writing: bool) -> int:
         """Return what to wait for with poll(2)."""
-        return (select.POLLIN if reading else 0) | (select.POLLOUT if writing else 0)
+        return (system.POLLIN if reading else 0) | (system.POLLOUT if writing else 0)
 
     def close(self) -> None:
         """Close the socket."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import select
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from playstream.pipeline.errors import LinkError, PlaystreamError
+from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.liveness import check_delivery
 from playstream.pipeline.io.owned import close_owned, own_descriptor
@@ -117,8 +117,8 @@ def _pump_fd(file: io.BufferedReader, source: int, fd: int) -> None:
     A thread inside the file's own read would hold the file's lock. Whoever wants to close the file would then wait for
     input that never comes.
     """
-    poll = select.poll()
-    poll.register(source, select.POLLIN)
+    poll = system.poll()
+    poll.register(source, system.POLLIN)
     poll.register(fd, 0)  # reports when its reader has closed it
     try:
         write_all(fd, _take_buffered(file, source))
@@ -134,12 +134,12 @@ def _pump_fd(file: io.BufferedReader, source: int, fd: int) -> None:
 
 
 def _take_buffered(file: io.BufferedReader, source: int) -> bytes:
-    blocking = os.get_blocking(source)
-    os.set_blocking(source, False)
+    blocking = system.get_blocking(source)
+    system.set_blocking(source, False)
     try:
         return file.read1(len(file.peek()))
     finally:
-        os.set_blocking(source, blocking)
+        system.set_blocking(source, blocking)
 
 
 def _pump_in(file: Any, fd: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from playstream.pipeline.errors import SilentPeer
+from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.stdio import InputLayer, has_input, wait_for, write_all
 from playstream.pipeline.limits import check_seconds
@@ -178,7 +178,7 @@ class WatchedWriter:
 
     def _check_patience(self) -> None:
         # If this process was stopped there may be room: the other side waits for data that has not been written yet.
-        if self._is_overdue() and not wait_for(self._fd, select.POLLOUT, 0) and self._is_overdue():
+        if self._is_overdue() and not wait_for(self._fd, system.POLLOUT, 0) and self._is_overdue():
             raise SilentPeer(
                 f"{self._side} has read nothing for {self._limit:g} seconds: it hangs, or the connection is lost. The "
                 f"limit for reading is {PATIENCE} times --liveness-seconds"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
+
+from playstream.pipeline.io import system
 
 
 def try_lock(fd: int, *, shared: bool = False) -> bool:
@@ -21,7 +22,7 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
         OSError: the file system has no locks.
     """
     try:
-        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        system.flock(fd, (system.LOCK_SH if shared else system.LOCK_EX) | system.LOCK_NB)
     except BlockingIOError:
         return False
     return True

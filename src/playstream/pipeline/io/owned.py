@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from playstream.pipeline.io import system
+
 _descriptors: set[int] = set()
 
 
@@ -61,7 +63,7 @@ def _close_inherited() -> None:
         fd = _descriptors.pop()
         try:
             os.close(fd)  # first, so that the limit of open files allows another one
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            null = os.open(os.devnull, os.O_RDWR | system.O_CLOEXEC)
         except OSError:
             continue  # the parent has closed it itself, or there is no /dev
         if null != fd:
@@ -69,4 +71,4 @@ def _close_inherited() -> None:
             os.close(null)
 
 
-os.register_at_fork(after_in_child=_close_inherited)
+system.register_at_fork(after_in_child=_close_inherited)

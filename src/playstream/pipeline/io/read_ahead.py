@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import queue
-import select
 import threading
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.io import system
 from playstream.pipeline.io.liveness import Liveness
 from playstream.pipeline.io.stdio import InputLayer, read_some
 from playstream.pipeline.protocol import Frame, Noise
@@ -52,9 +52,9 @@ class ReadAhead:
         self._news, self._tell = os.pipe()
         self._stopped, self._stop = os.pipe()
         self._stopping = False
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLIN)
-        self._poll.register(self._stopped, select.POLLIN)
+        self._poll = system.poll()
+        self._poll.register(fd, system.POLLIN)
+        self._poll.register(self._stopped, system.POLLIN)
         self._thread = threading.Thread(target=self._run, name="playstream-reader", daemon=True)
         self._thread.start()
 

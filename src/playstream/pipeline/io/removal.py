@@ -11,8 +11,14 @@ import os
 import stat
 from itertools import islice
 
-_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+def _flags(*names: str) -> int:
+    """Return flags of open(2) together, without those that this system lacks."""
+    return sum(getattr(os, name, 0) for name in names)
+
+
+_FLAGS = _flags("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")
+_HANDLE = _flags("O_PATH", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")
 _ATTEMPTS = 3
 """Number of attempts. A process that is being killed may create a file during the first one."""
 _AT_ONCE = 10_000
@@ -184,7 +190,7 @@ def _make_writable(fd: int) -> None:
     mode = stat.S_IMODE(os.fstat(fd).st_mode)
     if mode & 0o700 != 0o700:
         try:
-            os.fchmod(fd, mode | 0o700)
+            os.chmod(fd, mode | 0o700)
         except OSError:
             pass
 

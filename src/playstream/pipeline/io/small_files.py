@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Final
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io import system
 
 MAX_BYTES: Final = 1 << 22
 """Maximum size of one file: 4 MiB, which takes up to a minute and 1.4 GB as YAML. Other files of a tree have no such
@@ -46,7 +48,7 @@ def read_text(path: Path, directory: Path) -> str | None:
 def _read(path: Path, directory: Path) -> bytes:
     """Return at most MAX_BYTES. Raise OSError or ConfigurationError."""
     found = path.stat()
-    if stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev:
+    if sys.platform != "win32" and stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev:
         return b""
     waited_for = stat.S_ISFIFO(found.st_mode)
     if waited_for and not _lies_in(path, directory):
@@ -57,7 +59,9 @@ def _read(path: Path, directory: Path) -> bytes:
     if not waited_for and not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path}: expected a file or a FIFO, got {_kind_of(found.st_mode)}")
     # If it was replaced by a FIFO meanwhile, opening it does not block.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if waited_for else os.O_NONBLOCK)), "rb") as file:
+    with os.fdopen(
+        os.open(path, os.O_RDONLY | system.O_CLOEXEC | (0 if waited_for else system.O_NONBLOCK)), "rb"
+    ) as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ConfigurationError(

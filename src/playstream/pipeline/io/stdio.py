@@ -6,7 +6,6 @@ library cannot damage the stream.
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import select
@@ -17,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from playstream.pipeline.errors import LinkError
+from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 
 READ_SIZE = 1 << 18
@@ -184,8 +184,8 @@ def silence_beside(output: int) -> Iterator[None]:
     if not _is_one_file(output, 2):
         yield
         return
-    kept = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 10)
-    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    kept = system.fcntl(2, system.F_DUPFD_CLOEXEC, 10)
+    null = os.open(os.devnull, os.O_WRONLY | system.O_CLOEXEC)
     try:
         _point_output_at(null)
         yield
@@ -212,7 +212,7 @@ def _point_output_at(fd: int) -> None:
 
 def _duplicate(fd: int) -> int:
     try:
-        claimed = None if _is_filled(fd) else fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+        claimed: int | None = None if _is_filled(fd) else system.fcntl(fd, system.F_DUPFD_CLOEXEC, 10)
     except OSError:
         claimed = None
     if claimed is None:
@@ -238,12 +238,12 @@ def enlarge_pipe(fd: int, size: int = _PIPE_SIZE) -> int:
         The number of bytes that it can hold. A user with many pipes gets small ones, of a page or two.
     """
     try:
-        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
-    except (OSError, AttributeError):
+        return int(system.fcntl(fd, system.F_SETPIPE_SZ, size))
+    except OSError:
         pass  # not a pipe, over the user's limit, or not Linux: the size stays as it is
     try:
-        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
-    except (OSError, AttributeError):
+        return int(system.fcntl(fd, system.F_GETPIPE_SZ))
+    except OSError:
         return _USUAL_PIPE_SIZE
 
 
@@ -254,7 +254,8 @@ def piece_size(fd: int) -> int | None:
     except OSError:
         return None
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        return select.PIPE_BUF
+        size: int = system.PIPE_BUF
+        return size
     return _TERMINAL_PIECE if stat.S_ISCHR(mode) and os.isatty(fd) else None
 
 
@@ -273,13 +274,13 @@ def write_all(fd: int, data: bytes | memoryview, look: Callable[[], None] | None
     view = memoryview(data)
     size = None if look is None else piece_size(fd)
     while view:
-        while look is not None and not wait_for(fd, select.POLLOUT, LOOK_SECONDS):
+        while look is not None and not wait_for(fd, system.POLLOUT, LOOK_SECONDS):
             look()
         try:
             written = os.write(fd, view[:size])
         except BlockingIOError:
             # ssh makes a pipe that it shares with this process non-blocking.
-            wait_for(fd, select.POLLOUT)
+            wait_for(fd, system.POLLOUT)
             continue
         except (BrokenPipeError, ConnectionResetError):
             raise LinkError(
@@ -306,7 +307,7 @@ def read_some(link: int | InputLayer) -> bytes:
         try:
             return os.read(link, READ_SIZE)
         except BlockingIOError:
-            wait_for(link, select.POLLIN)
+            wait_for(link, system.POLLIN)
         except OSError as error:
             raise LinkError(f"the stream cannot be read: {error.strerror}") from None
 
@@ -316,13 +317,13 @@ def wait_for(fd: int, what: int, seconds: float | None = None) -> bool:
 
     Args:
         fd: the descriptor.
-        what: select.POLLIN or select.POLLOUT.
+        what: system.POLLIN or system.POLLOUT.
         seconds: how long to wait at most; None for no limit.
 
     Returns:
         True if it is, False if the time is over, or 24 days of it.
     """
-    poll = select.poll()
+    poll = system.poll()
     poll.register(fd, what)
     return bool(poll.poll(as_milliseconds(seconds)))
 
@@ -334,4 +335,4 @@ def as_milliseconds(seconds: float | None) -> int | None:
 
 def has_input(fd: int) -> bool:
     """Return whether a descriptor has data, or is at its end."""
-    return wait_for(fd, select.POLLIN, 0)
+    return wait_for(fd, system.POLLIN, 0)

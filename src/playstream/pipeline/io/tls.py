@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io import system
 
 _OTHERS = 0o077
 _WORLD = 0o007
@@ -71,7 +72,7 @@ def check_private(path: str) -> None:
         ConfigurationError: somebody else may.
     """
     found = os.stat(path)
-    open_to = stat.S_IMODE(found.st_mode) & (_OTHERS if found.st_uid == os.geteuid() else _WORLD)
+    open_to = stat.S_IMODE(found.st_mode) & (_OTHERS if found.st_uid == system.geteuid() else _WORLD)
     if open_to:
         raise ConfigurationError(
             f"TLS: the private key {path!r} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}), so it is "

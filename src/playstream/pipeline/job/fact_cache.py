@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from playstream.pipeline.io import system
 from playstream.pipeline.io.json_text import dump_json
 
 PREFIX = "s1_"
@@ -34,7 +35,7 @@ def write_facts(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
     fd = os.open(path, flags, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
@@ -126,7 +127,7 @@ def _read(path: Path) -> bytes:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(path, flags | system.O_NONBLOCK | system.O_CLOEXEC)
 
 
 def _load(text: str) -> Any:

@@ -6,7 +6,6 @@ does not grow with the number of entries: they are counted while the table is re
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
 import tempfile
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from playstream.pipeline.errors import JobError, RemoteProtocolError, remedy
+from playstream.pipeline.io import system
 from playstream.pipeline.limits import DEFAULT_LIMITS, exceeded
 from playstream.pipeline.protocol import FileData, FileEntry, FileType, Heartbeat, TreeEnd
 from playstream.pipeline.runner_dialect.sorted_rows import SortedRows
@@ -288,19 +288,19 @@ def read_content(fd: int, entry: ZipEntry) -> Iterator[bytes]:
 
 
 def _find_content(fd: int, entry: ZipEntry) -> int:
-    header = os.pread(fd, LOCAL_HEADER.size, entry.position)
+    header = system.pread(fd, LOCAL_HEADER.size, entry.position)
     if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
         raise BadZip("there is no entry where the central directory says")
     name_size, extra_size = LOCAL_HEADER.unpack(header)[-2:]
     name_at = entry.position + LOCAL_HEADER.size
-    if os.pread(fd, name_size, name_at) != entry.name:
+    if system.pread(fd, name_size, name_at) != entry.name:
         raise BadZip("its name differs from that in the central directory")
     return name_at + int(name_size) + int(extra_size)
 
 
 def _read(fd: int, position: int, size: int) -> Iterator[bytes]:
     while size:
-        data = os.pread(fd, min(DATA_SIZE, size), position)
+        data = system.pread(fd, min(DATA_SIZE, size), position)
         if not data:
             raise BadZip("the archive ends in the middle of it")
         position += len(data)

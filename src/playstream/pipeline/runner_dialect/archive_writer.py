@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import IO
 
 from playstream.pipeline.errors import ConfigurationError, JobError, remedy
+from playstream.pipeline.io import system
 from playstream.pipeline.protocol import FileData, FileEntry, FileType, TreeEnd
 from playstream.pipeline.tree.paths import printable
 
@@ -190,13 +191,13 @@ class ArchiveWriter:
         place, packed_size, info.file_size = source
         fd = self._file.fileno()
         self._file.flush()
-        header = _LOCAL_HEADER.unpack(os.pread(fd, _LOCAL_HEADER.size, place))
+        header = _LOCAL_HEADER.unpack(system.pread(fd, _LOCAL_HEADER.size, place))
         position = place + _LOCAL_HEADER.size + header[-2] + header[-1]
         end = position + packed_size
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         with self._zip.open(info, "w") as target:
             while position < end:
-                data = os.pread(fd, min(_PIECE, end - position), position)
+                data = system.pread(fd, min(_PIECE, end - position), position)
                 position += len(data)
                 target.write(inflater.decompress(data))
             target.write(inflater.flush())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import os
 import struct
 import tempfile
 from collections.abc import Iterator
 from typing import IO
+
+from playstream.pipeline.io import system
 
 _IN_MEMORY = 1 << 24
 """Bytes of rows that are held in memory, including Python's overhead."""
@@ -81,7 +82,7 @@ def _read(fd: int, position: int, end: int) -> Iterator[bytes]:
     block, taken = b"", 0
     while position < end or taken < len(block):
         while (size := _whole(block, taken)) is None:
-            more = os.pread(fd, min(_BLOCK, end - position), position)
+            more = system.pread(fd, min(_BLOCK, end - position), position)
             position += len(more)
             block, taken = block[taken:] + more, 0
         start = taken + _SIZE.size

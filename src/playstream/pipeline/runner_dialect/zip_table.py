@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
+from playstream.pipeline.io import system
 from playstream.pipeline.runner_dialect.archive_writer import UT_FIELD
 
 _END = struct.Struct("<4s4H2LH")
@@ -221,7 +222,7 @@ class _Reader:
     def _fill(self, size: int) -> None:
         rest = self._block[self._taken :]
         wanted = max(_BLOCK, size - len(rest))
-        block = os.pread(self._fd, max(0, min(wanted, self.left - len(rest))), self._position)
+        block = system.pread(self._fd, max(0, min(wanted, self.left - len(rest))), self._position)
         self._position += len(block)
         self._block, self._taken = rest + block, 0
 

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from playstream.pipeline.errors import JobError, RemoteProtocolError, UnsafePath
+from playstream.pipeline.io import system
 from playstream.pipeline.tree.paths import printable
 
-FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
 
-_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
 
 # Opening an entry of a directory requires no permission to list it.
-_PASSAGE_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASSAGE_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
 
 _NEXT_STEP = {
     errno.ENOSPC: "free space there or choose another --private-data-dir",
@@ -44,7 +45,7 @@ def cannot_write(target: Path, path: bytes, error: OSError) -> JobError:
 
 def open_target(target: Path) -> int:
     """Open the directory that a tree is unpacked into. It may be a symlink, because the caller chose it."""
-    return os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return os.open(target, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC)
 
 
 def kept_permissions(fd: int) -> int:
@@ -54,8 +55,8 @@ def kept_permissions(fd: int) -> int:
     examined, because reading the umask requires changing it, which would affect other threads.
     """
     try:
-        probe = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o777, dir_fd=fd)
-    except (AttributeError, OSError):  # not supported by this system or file system
+        probe = os.open(".", system.O_TMPFILE | os.O_WRONLY | system.O_CLOEXEC, 0o777, dir_fd=fd)
+    except OSError:  # not supported by this system or file system
         return 0
     try:
         return os.fstat(probe).st_mode & 0o777
@@ -159,7 +160,7 @@ def _make_writable(fd: int) -> None:
     """Let the owner create entries in a directory that exists; its final mode is set when it is left."""
     mode = stat.S_IMODE(os.fstat(fd).st_mode)
     if mode & 0o700 != 0o700:
-        os.fchmod(fd, mode | 0o700)
+        system.fchmod(fd, mode | 0o700)
 
 
 def _duplicate(path: bytes) -> RemoteProtocolError:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io import system
 
 _AT_ONCE = 1000
 """Maximum number of names that are read at a time."""
@@ -21,7 +22,7 @@ _IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST)
 """Errors if an entry cannot replace another one because one of the two is a directory."""
 _MAX_STEPS = 10_000
 """Maximum number of names on the way to a path, because links may be circular."""
-_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
 
 
 def make_directory(fd: int, name: str) -> int:

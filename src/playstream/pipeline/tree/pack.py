@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io import system
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, Log, LogLevel, TreeEnd
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable, target_stays
@@ -22,7 +23,7 @@ DATA_SIZE = 256 * 1024
 """Maximum number of bytes of content in one FileData record."""
 
 # O_NONBLOCK: a FIFO that has replaced a file must not block the run.
-_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 
 _PERMISSIONS = 0o7777
 
@@ -234,7 +235,7 @@ class _Packer:
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EINVAL, errno.EISDIR}:
             return _skipped(path, "its type has changed")
         if self._artifacts and isinstance(error, PermissionError):
-            return _skipped(path, f"user id {os.geteuid()} may not read it")
+            return _skipped(path, f"user id {system.geteuid()} may not read it")
         raise unreadable(self._root, path, error.strerror or str(error)) from error
 
     def _too_deep(self, path: bytes) -> Log:

@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io import system
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.paths import printable
 
-ROOT_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+ROOT_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC
 """Flags for opening the root, which may be a symlink because the user names it."""
 
-DIRECTORY_FLAGS = ROOT_FLAGS | os.O_NOFOLLOW
+DIRECTORY_FLAGS = ROOT_FLAGS | system.O_NOFOLLOW
 
 
 def open_root(root: Path) -> int:
@@ -22,15 +23,15 @@ def open_root(root: Path) -> int:
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the directory {root}: {error.strerror}. "
-            f"Name an existing directory that user id {os.geteuid()} can read"
+            f"Name an existing directory that user id {system.geteuid()} can read"
         ) from error
 
 
 def unreadable(root: Path, path: bytes, reason: str) -> ConfigurationError:
     """Return the error for an entry below `root` that cannot be read."""
     return ConfigurationError(
-        f"cannot read {printable(path)} in {root}: {reason}. Make it readable for user id {os.geteuid()}, or exclude "
-        "it with --exclude or a line in .playstreamignore"
+        f"cannot read {printable(path)} in {root}: {reason}. Make it readable for user id {system.geteuid()}, or "
+        "exclude it with --exclude or a line in .playstreamignore"
     )
 
 
@@ -44,7 +45,7 @@ def check_readable(root: Path, ignore: Ignore | None = None) -> None:
     """
     root_fd = open_root(root)
     try:
-        if os.geteuid() != 0:
+        if system.geteuid() != 0:
             _check_below(root, root_fd, ignore)
     finally:
         os.close(root_fd)

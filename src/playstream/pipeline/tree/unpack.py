@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
+from playstream.pipeline.io import system
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits, exceeded
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, TreeEnd
 from playstream.pipeline.tree import creation
@@ -157,7 +158,7 @@ class Unpacker:
         fd = self._file
         # Last, because writing clears the setuid bit and changes the time.
         if self._file_mode:
-            os.fchmod(fd, self._file_mode)
+            system.fchmod(fd, self._file_mode)
         mtime_ns = self._file_mtime_ns
         os.utime(fd, ns=(mtime_ns, mtime_ns))
         self._file = _NO_FILE
@@ -336,7 +337,7 @@ class Descent:
 
     def _leave(self) -> None:
         directory = self.stack[-1]
-        os.fchmod(directory.fd, directory.mode)
+        system.fchmod(directory.fd, directory.mode)
         os.utime(directory.fd, ns=(directory.mtime_ns, directory.mtime_ns))
         self.stack.pop()
         os.close(directory.fd)

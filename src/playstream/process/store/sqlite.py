@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from playstream.pipeline.errors import StoreError
+from playstream.pipeline.io import system
 from playstream.pipeline.tree.directories import current_directory
 from playstream.process.store.session import current_session
 
@@ -70,9 +71,9 @@ class SqliteFile:
 
     def _make(self) -> None:
         with contextlib.suppress(FileExistsError):
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | system.O_CLOEXEC, 0o600)
             try:
-                os.fchmod(fd, 0o600)  # regardless of the umask
+                system.fchmod(fd, 0o600)  # regardless of the umask
             finally:
                 os.close(fd)
 
