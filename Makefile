@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db
+DEBIAN_PACKAGES := openssh-server openssh-client iproute2 openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, with prompts,
@@ -20,8 +20,8 @@ E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe te
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
 STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
-# Jobs on other hosts by one command: over ssh and other programs, and what is at the other end.
-LINKS_TESTS := tests/links
+# Jobs on other hosts by one command: over ssh and other programs, what is at the other end, and the network between.
+LINKS_TESTS := tests/links tests/network
 # What can be imported on macOS and Windows too.
 PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
