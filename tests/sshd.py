@@ -15,7 +15,7 @@ from tests.processes import wait_until
 
 _CONFIG = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {directory}/host_key
 AuthorizedKeysFile {directory}/user_key.pub
 PidFile none
@@ -33,33 +33,43 @@ class Sshd:
         config: further lines of its configuration.
         passphrase: of the key.
         before: words to start it with.
+        address: what it listens on; another one than this host's if `before` runs it on another host.
     """
 
-    def __init__(self, directory: Path, config: str, *, passphrase: str = "", before: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: str,
+        *,
+        passphrase: str = "",
+        before: Sequence[str] = (),
+        address: str = "127.0.0.1",
+    ) -> None:
         program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
         if program is None or shutil.which("ssh") is None:
             pytest.fail("sshd or ssh is missing; apt-get install openssh-server openssh-client")
         directory.mkdir(exist_ok=True)
         self.directory = directory
+        self.address = address
         self.user_key = directory / "user_key"
         for path, phrase in ((directory / "host_key", ""), (self.user_key, passphrase)):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-N", phrase, "-f", path], check=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        (directory / "config").write_text(_CONFIG.format(port=self.port, directory=directory) + config)
+        (directory / "config").write_text(_CONFIG.format(port=self.port, address=address, directory=directory) + config)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self._log = directory / "log"
         with self._log.open("wb") as log:
             words = [*before, program, "-D", "-e", "-f", str(directory / "config")]
             self._server = subprocess.Popen(words, stderr=log)
-        wait_until(self._answers)
+        wait_until(self._listens)
 
-    def _answers(self) -> bool:
-        assert self._server.poll() is None, self._log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+    def _listens(self) -> bool:
+        text = self._log.read_text()
+        assert self._server.poll() is None, text
+        return f"Server listening on {self.address} port {self.port}." in text
 
     @property
     def pid(self) -> int:

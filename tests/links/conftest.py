@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,37 @@ WORKER = f"exec:{sys.executable} -m playstream worker"
 Listen = Callable[..., Listener]
 
 
-@pytest.fixture
-def host(tmp_path: Path, stages: Stages) -> Iterator[Host]:
-    """A host to reach by ssh; the program `ssh` that the stages find has a configuration of the test's own."""
+@contextmanager
+def ssh_host(folder: Path, stages: Stages, **options: Any) -> Iterator[Host]:
+    """A host to reach by ssh; the program `ssh` that the stages find has a configuration of the host's own.
+
+    Args:
+        directory: for its files.
+        stages: reach it.
+        options: of Host.
+    """
     real = shutil.which("ssh")
     if real is None:
         pytest.fail("ssh is missing; apt-get install openssh-client")
-    place = tmp_path / "host"
+    place = folder / "host"
     place.mkdir(mode=0o755)
-    server = Host(place, stages.temporary)
-    programs = tmp_path / "programs"
+    server = Host(place, stages.temporary, **options)
+    programs = folder / "programs"
     programs.mkdir()
     (programs / "ssh").write_text(f'#!/bin/sh\nexec {shlex.quote(real)} -F {server.client_config} "$@"\n')
     (programs / "ssh").chmod(0o755)
     stages.path_before.append(programs)
-    yield server
-    server.close()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def host(tmp_path: Path, stages: Stages) -> Iterator[Host]:
+    """A host to reach by ssh."""
+    with ssh_host(tmp_path, stages) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A host that is reached by ssh: a real sshd on a loopback port, and the client's configuration for it."""
+"""A host that is reached by ssh: a real sshd, and the client's configuration for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ class Host(NoisySshd):
     Args:
         directory: for its files.
         temporary: TMPDIR of what runs there.
+        inside: words that run it on another host of a network.
+        address: that host's.
     """
 
-    def __init__(self, directory: Path, temporary: Path) -> None:
-        super().__init__(directory, temporary)
+    def __init__(
+        self, directory: Path, temporary: Path, *, inside: tuple[str, ...] = (), address: str = "127.0.0.1"
+    ) -> None:
+        super().__init__(directory, temporary, inside=inside, address=address)
         self.known_hosts = directory / "known_hosts"
         self.client_config = directory / "client"
         self.know(directory / "host_key.pub")
@@ -30,7 +34,7 @@ class Host(NoisySshd):
 
     def know(self, key: Path | None) -> None:
         """Set the key that the client has of this host; None for none."""
-        self.known_hosts.write_text("" if key is None else f"[127.0.0.1]:{self.port} {key.read_text()}")
+        self.known_hosts.write_text("" if key is None else f"[{self.address}]:{self.port} {key.read_text()}")
 
     def configure(self, *lines: str, key: Path | None = None) -> None:
         """Write the client's configuration.
@@ -41,7 +45,7 @@ class Host(NoisySshd):
         """
         own = (
             "Host worker-1",
-            "HostName 127.0.0.1",
+            f"HostName {self.address}",
             f"Port {self.port}",
             f"User {getpass.getuser()}",
             f"IdentityFile {key or self.user_key}",

@@ -26,6 +26,7 @@ class Listener:
         flags: further flags.
         env: variables in addition to those of the stages.
         open_files: its hard limit of open files.
+        inside: words that run it on another host of a network.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Listener:
         *flags: str | Path,
         env: Mapping[str, str] | None = None,
         open_files: int | None = None,
+        inside: tuple[str, ...] = (),
     ) -> None:
         self.log = log
         words = ("env", *(f"{name}={value}" for name, value in (env or {}).items()))
@@ -47,7 +49,7 @@ class Listener:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                prefix=words,
+                prefix=(*inside, *words),
             )
         wait_until(lambda: self.events("listening") or self.process.poll() is not None)
         assert self.process.poll() is None, self.text

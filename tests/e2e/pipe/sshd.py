@@ -35,14 +35,19 @@ class NoisySshd(Sshd):
     Args:
         directory: for its files.
         temporary: TMPDIR of what runs there.
+        inside: words that run it on another host.
+        address: that host's.
     """
 
-    def __init__(self, directory: Path, temporary: Path) -> None:
+    def __init__(
+        self, directory: Path, temporary: Path, *, inside: tuple[str, ...] = (), address: str = "127.0.0.1"
+    ) -> None:
         directory.mkdir(exist_ok=True)
         self._login = directory / "login"
         self._temporary = temporary
         self.set_login()
-        super().__init__(directory, _CONFIG.format(directory=directory), before=with_terminals(directory))
+        before = (*inside, *with_terminals(directory))
+        super().__init__(directory, _CONFIG.format(directory=directory), before=before, address=address)
 
     def set_login(self, noise: str = _NOISE, path: str = _PATH) -> None:
         """Set what the host prints before the command, or does instead of it, and its PATH, as sh reads them."""
@@ -54,7 +59,7 @@ class NoisySshd(Sshd):
         """ssh, with what it needs to reach this server."""
         known_hosts = self.directory / "known_hosts"
         key = (self.directory / "host_key.pub").read_text()
-        known_hosts.write_text(f"[127.0.0.1]:{self.port} {key}")
+        known_hosts.write_text(f"[{self.address}]:{self.port} {key}")
         options = ("BatchMode=yes", "IdentitiesOnly=yes", f"UserKnownHostsFile={known_hosts}", "LogLevel=ERROR")
         words = [word for option in options for word in ("-o", option)]
         return (
@@ -66,5 +71,5 @@ class NoisySshd(Sshd):
             str(self.user_key),
             "-p",
             str(self.port),
-            f"{getpass.getuser()}@127.0.0.1",
+            f"{getpass.getuser()}@{self.address}",
         )
