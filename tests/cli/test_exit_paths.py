@@ -37,7 +37,7 @@ KNOWN = {
         "JobError.exit_status if runner.exit_status is None else runner.exit_status",
     },
     "main": {"perform(arguments)", "int(arguments.run(arguments))", "error.exit_status", "INTERRUPTED_EXIT_STATUS"},
-    "entry": {"settle(status)", "INTERRUPTED_EXIT_STATUS"},
+    "entry": {"settle(status)", "INTERRUPTED_EXIT_STATUS", "_refuse_windows()"},
     "output": {"status or (OutputError.exit_status if unwritten else 0)"},
     "playbook": {"run_here(flags, options)"},
     "process": {"result.exit_status"},
