@@ -24,7 +24,10 @@ STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
 LINKS_TESTS := tests/links tests/network
 # What can be imported on macOS and Windows too.
 PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
-FAST_TESTS := tests/pipeline tests/process --ignore tests/process/store
+# Without those that start Ansible or a database.
+FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/store process/test_explanation.py \
+	process/test_recording.py process/test_seed_gathering.py process/test_summary.py process/test_task_results.py \
+	pipeline/job/test_roles.py)
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
 
