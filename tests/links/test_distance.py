@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,8 @@ from tests.network.network import NEEDS_TUN, Network
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages, read_events
 
-pytestmark = [NEEDS_TUN, pytest.mark.parametrize("kind", list(LINKS))]
+pytestmark = NEEDS_TUN
+ON_EACH_LINK = pytest.mark.parametrize("kind", list(LINKS))
 DELAY, LOSS = 0.04, 0.01
 GATE = """\
 - hosts: all
@@ -36,6 +38,7 @@ GATE = """\
       changed_when: true
 """
 Connect = Callable[..., Far]
+Way = tuple[str | None, str | None]
 
 
 @pytest.fixture
@@ -74,6 +77,15 @@ def is_shown(directory: Path, text: bytes) -> bool:
     return stdout.exists() and text in stdout.read_bytes()
 
 
+def end_of(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the end of playstream; return what it says on standard error, which is one line at most."""
+    _, stderr = process.communicate(timeout=LIMIT_SECONDS)
+    text = stderr.decode()
+    assert len([line for line in text.splitlines() if " warning: " not in line]) <= 1, text
+    return text
+
+
+@ON_EACH_LINK
 def test_a_run_leaves_what_a_run_here_leaves(connect: Connect, gated: Path) -> None:
     (gate := gated.parent / "gate").touch()
     far = connect()
@@ -92,6 +104,7 @@ def test_a_run_leaves_what_a_run_here_leaves(connect: Connect, gated: Path) -> N
     assert far.stages.leftovers() == []
 
 
+@ON_EACH_LINK
 def test_check_measures_the_distance(connect: Connect) -> None:
     far = connect()
     far.network.shape(loss=0.0)  # which would make it longer by chance
@@ -102,19 +115,20 @@ def test_check_measures_the_distance(connect: Connect) -> None:
     assert found["bytes_per_second"] > 0
 
 
+@ON_EACH_LINK
 def test_ctrl_c(connect: Connect, hanging: Path) -> None:
     """The job ends there, and says so here: its last artifacts arrive."""
     far = connect()
     run = far.start("run", hanging, "-p", "hang.yml", "-i", "there", "-q", "--on", far.link, start_new_session=True)
     wait_until(lambda: is_shown(hanging, b"waiting"))
     os.killpg(run.pid, signal.SIGINT)
-    _, stderr = run.communicate(timeout=LIMIT_SECONDS)
-    assert (run.returncode, stderr.decode()) == (254, "playstream run: canceled by SIGINT\n")
+    assert (end_of(run), run.returncode) == ("playstream run: canceled by SIGINT\n", 254)
     assert (hanging / "artifacts" / "there" / "status").read_text() == "canceled"
     assert (hanging / "artifacts" / "there" / "stderr").exists()
     assert far.processes() == []
 
 
+@ON_EACH_LINK
 def test_a_cut_that_is_shorter_than_the_limit_loses_nothing(connect: Connect, gated: Path) -> None:
     gate = gated.parent / "gate"
     far = connect(*PATIENT)
@@ -133,20 +147,61 @@ def test_a_cut_that_is_shorter_than_the_limit_loses_nothing(connect: Connect, ga
     assert far.stages.leftovers() == []
 
 
-def test_a_cut_that_is_longer_ends_the_job_on_both_sides(connect: Connect, hanging: Path) -> None:
+@ON_EACH_LINK
+@pytest.mark.parametrize("way", [(None, None), (LAPTOP, SERVER), (SERVER, LAPTOP)], ids=["both", "there", "back"])
+def test_a_cut_that_is_longer_ends_the_job_on_both_sides(connect: Connect, hanging: Path, way: Way) -> None:
     far = connect(*IMPATIENT)
     run = far.start("run", hanging, "-p", "hang.yml", "-i", "there", "-q", "--on", far.link, *IMPATIENT)
     wait_until(lambda: is_shown(hanging, b"waiting"))
     assert far.processes() != []
-    far.network.cut()
-    _, stderr = run.communicate(timeout=LIMIT_SECONDS)
-    text = stderr.decode()
+    far.network.cut(*way)
+    text = end_of(run)
     assert run.returncode == 80, text
     assert "the worker has been silent for 2 seconds: it hangs, its host is down, or the connection is lost" in text
     assert "Everything received before is kept" in text
-    assert len([line for line in text.splitlines() if " warning: " not in line]) == 1
     assert (hanging / "artifacts" / "there" / "status").read_text() == "error"
     assert is_shown(hanging, b"waiting")
     wait_until(lambda: far.processes() == [])
     wait_until(lambda: "the transmit stage has been silent for 2 seconds" in far.log.read_text())
     assert far.stages.leftovers() == []
+
+
+@ON_EACH_LINK
+def test_ctrl_c_during_a_cut(connect: Connect, hanging: Path) -> None:
+    """The run ends here without an answer, and the job there by its own limit."""
+    far = connect(*IMPATIENT)
+    run = far.start("run", hanging, "-p", "hang.yml", "-i", "there", "-q", "--on", far.link, start_new_session=True)
+    wait_until(lambda: is_shown(hanging, b"waiting"))
+    far.network.cut()
+    os.killpg(run.pid, signal.SIGINT)
+    assert end_of(run) == "playstream run: canceled by SIGINT\n"
+    assert (run.returncode, (hanging / "artifacts" / "there" / "status").read_text()) == (254, "canceled")
+    wait_until(lambda: far.processes() == [])
+    assert "the transmit stage has been silent for 2 seconds" in far.log.read_text()
+
+
+@ON_EACH_LINK
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_ctrl_c_while_nobody_answers(connect: Connect, hanging: Path, kind: str, command: str) -> None:
+    """It does not wait until the host answers, which the kernel asks at least five times in 30 seconds."""
+    far = connect()
+    far.network.cut()
+    words = {"run": ("run", hanging, "-p", "hang.yml", "-i", "there", "--on"), "check": ("check",)}[command]
+    process = far.start(*words, far.link, start_new_session=True)
+    wait_until(lambda: far.network.counts(LAPTOP, SERVER).cut > 0)
+    os.killpg(process.pid, signal.SIGINT)
+    text = end_of(process)
+    assert process.returncode == 254, text
+    assert text == ("playstream run: canceled by SIGINT\n" if command == "run" else "")
+    if kind == "tls":  # ssh has the time of a worker that reports how its job ended
+        assert far.network.counts(LAPTOP, SERVER).cut <= 4
+
+
+@pytest.mark.parametrize("kind", ["ssh"])  # tls:// waits for 30 seconds
+def test_a_host_that_never_answers(connect: Connect, hanging: Path) -> None:
+    far = connect()
+    far.network.cut()
+    text = end_of(far.start("run", hanging, "-p", "hang.yml", "-q", "--on", far.link, "--liveness-seconds", "0.5"))
+    assert "without -t" not in text
+    assert f"playstream run: error: {far.link.partition('?')[0]}: the host does not answer" in text
+    assert "Check that it is up, and the network and firewalls on the way" in text

@@ -133,6 +133,7 @@ def check(fault: Fault, listener: Listener, query: str, quiet: Path, stages: Sta
         done = stages.call("run", quiet, "-p", "quiet.yml", "-i", ident, "--on", address + query, *flags)
         text = done.stderr.decode()
         assert "Traceback" not in text, text
+        assert "without -t" not in text, text  # there is no terminal on the way
         status = (quiet / "artifacts" / ident / "status").read_text()
         assert (done.returncode == 0) == (status == "successful"), (fault, text)
         if done.returncode:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from playstream._version import __version__
 from playstream.links.link import Link, OpenLink
+from playstream.links.opening import open_link
 from playstream.pipeline.errors import LinkError, PlaystreamError, SilentPeer
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
@@ -68,18 +69,21 @@ class Exchange:
         """Run the job to its end.
 
         Returns:
-            Why the job could not be sent or its results received, to report after the records; None if all went well.
+            Why the job could not be sent or its results received, to report after the records; None if all went well,
+            or after a request to cancel the job.
 
         Raises:
             LinkError: the link cannot be opened.
             ConfigurationError: a key for the encryption is not valid.
         """
-        opened = self._link.open()
+        opened = open_link(self._link, self._cancellation)
+        if opened is None:
+            return None
         try:
             with connect(self._options, _logger.warning, reader=opened.reader, writer=opened.writer) as connection:
                 return self._exchange(connection, opened)
         finally:
-            opened.end()
+            opened.end(wait=False)
             opened.close()
 
     def _exchange(self, connection: Connection, opened: OpenLink) -> PlaystreamError | None:
@@ -88,8 +92,10 @@ class Exchange:
         )
         sender.start()
         error: PlaystreamError | None = None
+        ends = False
+        """Whether the other side ends by itself."""
         try:
-            feed(
+            ends = feed(
                 self._taker,
                 connection,
                 self._cancellation,
@@ -98,9 +104,10 @@ class Exchange:
             )
         except PlaystreamError as caught:
             error = caught
+            ends = not isinstance(error, SilentPeer)
         finally:
             self.ended.set()
-            opened.end()
+            opened.end(wait=ends)
             sender.join()
         if self._defect is not None:
             raise self._defect
@@ -122,10 +129,10 @@ class Exchange:
         except PlaystreamError as error:
             self._send_error = error
             if isinstance(error, SilentPeer):
-                opened.end()
+                opened.end(wait=False)
         except BaseException as defect:  # noqa: BLE001 - raised in the other thread
             self._defect = defect
-            opened.end()
+            opened.end(wait=False)
 
     @staticmethod
     def _is_consequence(error: PlaystreamError) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.errors import PlaystreamError, SilentPeer
 
 
 class OpenLink(Protocol):
@@ -15,10 +15,13 @@ class OpenLink(Protocol):
     writer: int
     """The descriptor that the job is written to."""
 
-    def end(self) -> None:
-        """Wait briefly for the other side to end, and then end it.
+    def end(self, *, wait: bool) -> None:
+        """End the other side.
 
         After that nobody reads what is written, so that a thread that writes to the link or waits for it returns.
+
+        Args:
+            wait: whether to wait briefly until it has ended by itself, after its stream.
         """
 
     def explain(self, error: PlaystreamError, *, answered: bool) -> PlaystreamError:
@@ -45,3 +48,8 @@ class Link(Protocol):
         Raises:
             LinkError: it cannot be opened.
         """
+
+
+def silence_of(error: SilentPeer) -> str:
+    """Return who has been silent and for how long, without the causes, of which a link may know more."""
+    return str(error).partition(": ")[0]

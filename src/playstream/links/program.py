@@ -117,10 +117,11 @@ class _OpenProgram:
                 while size > _KEPT and len(self._messages) > 1:
                     size -= len(self._messages.pop(0))
 
-    def end(self) -> None:
-        """Wait for the end of the program; send SIGTERM and then SIGKILL if it does not end."""
-        for stop in (None, self._process.terminate, self._process.kill):
-            if stop is not None:
+    def end(self, *, wait: bool) -> None:
+        """Wait for the end of the program; send SIGTERM and then SIGKILL if it does not end. See OpenLink."""
+        by_itself = (None,) if wait else ()
+        for stop in (*by_itself, self._process.terminate, self._process.kill):
+            if stop is not None and self._process.poll() is None:
                 self._ended_here = True
                 stop()
             try:

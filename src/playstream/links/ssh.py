@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from playstream.links.link import OpenLink
+from playstream.links.link import OpenLink, silence_of
 from playstream.links.program import Ended, ProgramLink, explain_program
 from playstream.pipeline.errors import (
     AuthenticationFailed,
@@ -15,6 +15,7 @@ from playstream.pipeline.errors import (
     IncompleteStream,
     LinkError,
     PlaystreamError,
+    SilentPeer,
     UnreachableHost,
     WorkerNotFound,
 )
@@ -95,6 +96,12 @@ def _quote(word: str) -> str:
 
 def explain_ssh(address: SshAddress, ended: Ended, error: PlaystreamError) -> PlaystreamError:
     """Explain the end of ssh, with what to do next."""
+    if isinstance(error, SilentPeer) and not ended.answered:
+        return SilentPeer(
+            f"{address.name}: the host does not answer, or the login there waits for something: {silence_of(error)}"
+            f"{ended.last_message}. Check that it is up, and the network and firewalls on the way, or try "
+            f"ssh {address.host}; --liveness-seconds sets the limit"
+        )
     if not isinstance(error, (IncompleteStream, LinkError)) or ended.code is None:
         return error
     text = "\n".join(ended.messages)

@@ -141,12 +141,15 @@ class _OpenTls(OpenSocket):
         # The sending direction stays open until the connection ends: End says that a stream is complete.
         self._up = Flow(self._inner, self._channel, shuts=False)
         self._down = Flow(self._channel, self._inner)
+        self._lingers = True
+        """Whether what was sent last may need time to arrive."""
         self._thread = threading.Thread(target=self._pass_on, name="playstream-tls", daemon=True)
         self._thread.start()
 
-    def end(self) -> None:
-        """Wait briefly until the other side has ended, and then end the connection; see OpenLink."""
-        super().end()
+    def end(self, *, wait: bool) -> None:
+        """End the connection; see OpenLink."""
+        self._lingers = wait
+        super().end(wait=wait)
         self._thread.join(2 * _CLOSE_SECONDS)
 
     def explain(self, error: PlaystreamError, *, answered: bool) -> PlaystreamError:
@@ -201,7 +204,7 @@ class _OpenTls(OpenSocket):
         """Wait briefly until the other side has closed the connection, so that what was sent last arrives."""
         poll = system.poll()
         poll.register(self._channel.fd, system.POLLIN)
-        while self._channel.discard() and poll.poll(_CLOSE_SECONDS * 1000):
+        while self._lingers and self._channel.discard() and poll.poll(_CLOSE_SECONDS * 1000):
             pass
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 
-from playstream.links.link import OpenLink
+from playstream.links.link import OpenLink, silence_of
 from playstream.pipeline.errors import (
     AuthenticationFailed,
     IncompleteStream,
@@ -79,11 +79,12 @@ class OpenSocket:
         self.reader = sock.fileno()
         self.writer = os.dup(self.reader)
 
-    def end(self) -> None:
-        """Wait briefly until the other side has ended, and then end the connection; see OpenLink."""
-        poll = system.poll()
-        poll.register(self._socket, SHUT)
-        poll.poll(END_SECONDS * 1000)
+    def end(self, *, wait: bool) -> None:
+        """End the connection; see OpenLink."""
+        if wait:
+            poll = system.poll()
+            poll.register(self._socket, SHUT)
+            poll.poll(END_SECONDS * 1000)
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -107,6 +108,11 @@ def explain_end(name: str, error: PlaystreamError, *, answered: bool) -> Playstr
         error: what it looks like on this side.
         answered: whether the worker has sent anything.
     """
+    if isinstance(error, SilentPeer) and not answered:
+        return SilentPeer(
+            f"{name}: {silence_of(error)}: it hangs, its host is down, or the connection is lost. See the log of the "
+            "listening worker; --liveness-seconds sets the limit"
+        )
     if not isinstance(error, (IncompleteStream, LinkError)) or isinstance(error, SilentPeer):
         return error
     # A connection that was reset, because the other side has not read everything, is as incomplete as one that ended.

@@ -104,7 +104,7 @@ def feed(
     *,
     liveness_seconds: float,
     limits: Limits,
-) -> None:
+) -> bool:
     """Pass every record on, until End or a request to stop.
 
     Args:
@@ -114,6 +114,9 @@ def feed(
         look: called every LOOK_SECONDS.
         liveness_seconds: silence after which the worker counts as lost; 0 for never.
         limits: limits of the stream.
+
+    Returns:
+        Whether the stream is complete; False after a request to stop.
 
     Raises:
         PlaystreamError: the stream is not valid or ended early, the worker is silent, or the artifacts cannot be
@@ -138,7 +141,7 @@ def feed(
                 look()
             if stop.passed or deadline.has_passed(reported=reported()):
                 source.release_status(taker)
-                return
+                return False
             if any(fd == news for fd, _ in ready):
                 try:
                     source.feed(taker, stop)
@@ -147,6 +150,7 @@ def feed(
                 liveness.mark_alive(expected=source.has_heartbeats)
             else:
                 liveness.check()
+    return True
 
 
 class _Deadline:
