@@ -20,8 +20,9 @@ E2E_TESTS := tests/e2e/age tests/e2e/events tests/e2e/examples tests/e2e/pipe te
 COMPAT_TESTS := tests/compat tests/e2e/runner_dialect tests/e2e/mesh $(wildcard tests/cli/test_ansible_runner_*.py)
 # Hostile input, faults and load, each as small as shows it; `make faults`, `make fuzz` and `make soak` do the rest.
 STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
-# Jobs on other hosts by one command: over ssh and other programs, what is at the other end, and the network between.
-LINKS_TESTS := tests/links tests/network
+# Jobs on other hosts by one command: over ssh and other programs, what is at the other end, the network between, and
+# what travels along.
+LINKS_TESTS := tests/links tests/network tests/galaxy
 # What can be imported on macOS and Windows too.
 PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 # Without those that start Ansible or a database.

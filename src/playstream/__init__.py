@@ -44,6 +44,7 @@ _PLACES = {
         "CallbackError",
         "ConfigurationError",
         "ExecutableNotFound",
+        "GalaxyError",
         "HostKeyRejected",
         "IncompleteStream",
         "IsolationError",

@@ -11,6 +11,7 @@ from typing import Any
 
 from playstream.cli.link_options import connection_options
 from playstream.cli.logs import show_warnings
+from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
 from playstream.cli.tables import Column, print_table, terminal_width
@@ -18,10 +19,11 @@ from playstream.cli.wrapping import wrap_message
 from playstream.interface.terminal_text import make_message, make_safe_json
 from playstream.links import find_link
 from playstream.links.inquiry import Findings, Inquiry
-from playstream.links.needs import Needs, find_problems, find_warnings, read_needs
+from playstream.links.needs import PROJECT, Needs, find_problems, find_warnings, read_needs
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
-from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Canceled, Cancellation
 from playstream.pipeline.io.json_text import dump_json
+from playstream.pipeline.job.inputs import read_env_files
 
 _AT_ONCE = 32
 """Maximum number of links that are asked at the same time."""
@@ -66,12 +68,16 @@ def run(flags: argparse.Namespace) -> int:
         if link is None:
             raise ConfigurationError("local: is this host; check asks other hosts: pass a link such as ssh://host")
         links.append(link)
-    needs = Needs() if flags.job is None else read_needs(flags.job)
+    show_warnings(flags)
+    signals = cancel_on_signals()
+    try:
+        needs = _find_needs(flags, signals)
+    except Canceled as canceled:
+        print_message("check", canceled)
+        return CANCELED_EXIT_STATUS
     if flags.liveness_seconds is None:
         flags.liveness_seconds = _LIVENESS_SECONDS
     options = connection_options(flags)
-    show_warnings(flags)
-    signals = cancel_on_signals()
     with ExitStack() as open_ones, ThreadPoolExecutor(_AT_ONCE) as pool:
         cancellations = [open_ones.enter_context(closing(Cancellation())) for _ in links]
         inquiries = [Inquiry(link, options, collections=bool(needs.collections)) for link in links]
@@ -83,6 +89,21 @@ def run(flags: argparse.Namespace) -> int:
     if signals.reason is not None:
         return CANCELED_EXIT_STATUS
     return _WOULD_NOT_RUN if any(problems for _found, problems, _warnings in judged) else 0
+
+
+def _find_needs(flags: argparse.Namespace, signals: Cancellation) -> Needs:
+    """Return what the job needs at the other end; with `--galaxy` what it requires is installed here first."""
+    if flags.job is None:
+        if flags.galaxy:
+            raise ConfigurationError("--galaxy concerns a job: pass --job DIR too, or omit it")
+        return Needs()
+    if not flags.galaxy:
+        return read_needs(flags.job)
+    from playstream.galaxy.provision import provide  # noqa: PLC0415 - seldom asked for
+
+    envvars = read_env_files(flags.job).envvars
+    installed = provide(flags.job / PROJECT, envvars, refresh=flags.galaxy == "refresh", cancellation=signals)
+    return read_needs(flags.job, installed)
 
 
 def _wait(answers: Sequence[Future[Findings]], signals: Cancellation, cancellations: Sequence[Cancellation]) -> None:

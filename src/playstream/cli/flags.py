@@ -44,7 +44,10 @@ NAMING = {
 """Metavars of paths and names, and their descriptions for errors. An empty value is an error: it probably comes from a
 variable that is not set, and would mean the current directory, or all hosts."""
 MAY_BE_EMPTY = frozenset(
-    {"ARGS", "COMMAND", "FD", "GLOB", "ID", "MINUTES", "N", "PATTERN", "TAGS", "VARS", "WHEN", "WORD", "WORDS"}
+    {
+        *("ARGS", "COMMAND", "FD", "GLOB", "ID", "MINUTES", "N", "PATTERN", "TAGS", "VARS", "WHEN", "WORD", "WORDS"),
+        "refresh",
+    }
 )
 """Metavars of values that may be empty, or whose empty value is refused elsewhere."""
 DASHED_VALUES = frozenset({"--cmdline", "--container-option"})

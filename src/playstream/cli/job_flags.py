@@ -50,6 +50,17 @@ def _vault_id(text: str) -> str:
     return text
 
 
+def _galaxy(text: str) -> str:
+    """Return the only value of `--galaxy`.
+
+    Raises:
+        ArgumentTypeError: it is another one.
+    """
+    if text != "refresh":
+        raise argparse.ArgumentTypeError(f"expected refresh or no value, got {text!r}")
+    return text
+
+
 WHAT: Group = (
     flag("-p", "--playbook", metavar="FILE", help="playbook to run, relative to the project (or set RUNNER_PLAYBOOK)"),
     flag("-m", "--module", metavar="NAME", help="module to run (or set RUNNER_MODULE)"),
@@ -189,6 +200,18 @@ EXCLUDE: Group = (
         "(gitignore syntax), in addition to DIR/.playstreamignore; may be repeated",
     ),
 )
+GALAXY: Group = (
+    flag(
+        "--galaxy",
+        own=True,
+        metavar="refresh",
+        nargs="?",
+        const=True,
+        type=_galaxy,
+        help="install the collections and roles that the project's requirements.yml files name into a cache of this "
+        "user, and let them travel with the job; --galaxy=refresh installs them again, for newer versions",
+    ),
+)
 ON: Group = (
     flag(
         "--on",
@@ -299,6 +322,8 @@ def _job(ident: Group) -> Groups:
     )
 
 
+_REQUIRED: Groups = (("requirements", GALAXY),)
+_ELSEWHERE: Groups = (*_REQUIRED, ("another host", ON))
 _ISOLATED = ("isolation", (*CONTAINER, *ISOLATION))
 _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for item in ISOLATION)))
 """Of subcommands that have no such flags in ansible-runner, except those of containers."""
@@ -314,14 +339,15 @@ _STANDALONE: Groups = (
 )
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
-    "run": (*_job(IDENT), ("another host", ON), ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING_ALL, LOGGING),
-    "start": (*_job(IDENT), ("another host", ON), ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING, LOGGING),
+    "run": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING_ALL, LOGGING),
+    "start": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING, LOGGING),
     "stop": (*_job(STOPPED_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "is-alive": (*_job(SOUGHT_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "transmit": (
         *_job(IDENT),
         ("passwords", ASKING),
         _ISOLATED_ELSEWHERE,
+        *_REQUIRED,
         ("sending", SENDING),
         LINK,
         ("encryption", ENCRYPTION),
@@ -331,10 +357,10 @@ JOB_COMMAND_FLAGS: dict[str, Groups] = {
     ),
     "adhoc": (("module", LIKE_ANSIBLE_MODULE), *_STANDALONE),
     "check": (
-        ("what to check", CHECKED_JOB),
+        ("what to check", (*CHECKED_JOB, *GALAXY)),
         LINK,
         ("encryption", (*ENCRYPTION, *DECRYPTION)),
         LOGGING,
     ),
-    "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_STANDALONE),
+    "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_REQUIRED, *_STANDALONE),
 }

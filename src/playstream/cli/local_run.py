@@ -25,7 +25,8 @@ from playstream.cli.output import (
 )
 from playstream.cli.signals import cancel_on_signals
 from playstream.interface.runner import make_runner
-from playstream.pipeline.errors import JobError, OutputError, StoreError
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, OutputError, StoreError
+from playstream.pipeline.io.cancellation import Canceled
 from playstream.pipeline.protocol import StatusName
 from playstream.pipeline.tree.directories import current_directory
 from playstream.worker.user_terminal import find_user_terminal
@@ -88,7 +89,11 @@ def run_here(
         terminal.before_write = progress.remove_line
     if progress is not None:
         options["event_handler"] = progress.event
-    runner = make_runner(options, cancellation, terminal)
+    try:
+        runner = make_runner(options, cancellation, terminal)
+    except Canceled as canceled:
+        print_message(flags.name, canceled)
+        return CANCELED_EXIT_STATUS
     runner.config.link_latest = not flags.as_ansible_runner
     with noted(places, runner.config.ident):
         try:

@@ -50,7 +50,7 @@ def run(flags: argparse.Namespace) -> int:
         Lookup(None, place, Delivery.IN_PLACE).playbook(os.path.basename(path))
     options = standalone_options(flags)
     names = [_name_in(directory, given, path) for given, path in zip(flags.playbook, paths, strict=True)]
-    options |= {"playbook": names, "project_dir": directory, **link_options(flags)}
+    options |= {"playbook": names, "project_dir": directory, "galaxy": flags.galaxy, **link_options(flags)}
     return run_here(flags, options)
 
 

@@ -73,6 +73,7 @@ def run(flags: argparse.Namespace) -> int:
             ("artifact_dir", flags.artifact_dir),
             ("rotate_artifacts", flags.rotate_artifacts),
             ("store", named_store(flags.store)),
+            ("galaxy", flags.galaxy),
         )
         if value is not None
     }

@@ -17,6 +17,7 @@ from playstream.cli.signals import cancel_on_signals
 from playstream.cli.suggestions import suggest_what
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
+from playstream.pipeline.io.cancellation import Canceled
 from playstream.pipeline.io.stdio import claim_output, connect
 from playstream.transmit import Transmitter
 from playstream.transmit.sending import transmit
@@ -66,12 +67,28 @@ def run(flags: argparse.Namespace) -> int:
     if "roles_path" not in options:
         # On this host Ansible would read it from the environment, which is not sent.
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
+    dialect = Dialect(flags.dialect)
     warn = partial(print_message, "transmit")
     with connect(vars(flags), warn, writer=claim_output()) as connection:
+        transmitter = Transmitter(
+            options,
+            exclude=flags.exclude,
+            only_arguments=flags.only_transmit_kwargs,
+            awaits_galaxy=bool(flags.galaxy),
+        )
+        if flags.galaxy:
+            from playstream.interface.galaxy import add_to_transmitter  # noqa: PLC0415 - seldom asked for
+
+            knows_galaxy = dialect is Dialect.PLAYSTREAM
+            try:
+                add_to_transmitter(transmitter, flags.galaxy, knows_galaxy=knows_galaxy, cancellation=cancellation)
+            except Canceled as canceled:
+                print_message("transmit", canceled)
+                return CANCELED_EXIT_STATUS
         transmit(
-            Transmitter(options, exclude=flags.exclude, only_arguments=flags.only_transmit_kwargs),
+            transmitter,
             connection,
-            dialect=Dialect(flags.dialect),
+            dialect=dialect,
             keepalive_seconds=keepalive_seconds(flags),
             liveness_seconds=liveness_seconds(flags),
             cancellation=cancellation,

@@ -7,7 +7,7 @@ import uuid
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from playstream.interface.describing import describe_job, quote
 from playstream.interface.options import RunOptions
@@ -26,6 +26,9 @@ from playstream.pipeline.tree.directories import absolute_path, current_director
 from playstream.worker.execution import Execution
 from playstream.worker.spool import PrivateDirectory
 from playstream.worker.user_terminal import UserTerminal
+
+if TYPE_CHECKING:
+    from playstream.interface.galaxy import Galaxy
 
 
 class RunnerConfig:
@@ -76,6 +79,12 @@ class RunnerConfig:
         """With `json_mode`, keep and show lines that do not belong to an event unchanged."""
         self.user_terminal: UserTerminal | None = None
         """The user's terminal, whose keys go to the job and whose size the job's has; set it before `prepare()`."""
+        self.galaxy: Galaxy = None
+        """Whether `prepare()` installs the collections and roles that the project requires, as for run()."""
+        self.galaxy_cancellation: Cancellation | None = None
+        """Requests to stop that; None if it cannot be requested."""
+        self._installed: object = None
+        """What was installed, which must not be removed during the run."""
         self.follow_links = False
         """If `stdout` or `stderr` in the artifact directory is a link, keep the link and write to its target."""
         self.link_latest = True
@@ -196,10 +205,17 @@ class RunnerConfig:
         Raises:
             ConfigurationError: the job is invalid; the message names the argument, or the file and line.
             ExecutableNotFound: Ansible is not on the PATH.
+            GalaxyError: ansible-galaxy has failed.
             JobError: the private directory cannot be created.
         """
         self.release()
-        self.prepare_job(self.make_job(self.job_options))
+        job = self.make_job(self.job_options)
+        if self.galaxy:
+            from playstream.interface.galaxy import add_to_job  # noqa: PLC0415 - seldom asked for
+
+            base = self._directory or Path(current_directory())
+            job, self._installed = add_to_job(job, base, self.galaxy, self.galaxy_cancellation)
+        self.prepare_job(job)
 
     @property
     def job_options(self) -> dict[str, Any]:
@@ -221,7 +237,7 @@ class RunnerConfig:
             ConfigurationError: the job is invalid; the message names the argument, or the file and line.
         """
         fill_standard_streams()
-        return make_job(options, delivery, command=command)
+        return make_job(options, delivery, command=command, awaits_galaxy=bool(self.galaxy))
 
     def prepare_job(self, job: Job, *, on_terminal: bool = True, caller: bool = False) -> None:
         """Prepare the run of a job, and set the attributes that this determines.
@@ -277,3 +293,4 @@ class RunnerConfig:
         prepared, self._prepared_run = self._prepared_run, None
         if prepared is not None:
             prepared.remove()
+        self._installed = None

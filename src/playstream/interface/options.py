@@ -55,6 +55,9 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
 
     on: Name | None
     """URL of a link to another host to run the job on: `ssh://host`, `exec:COMMAND`. This host when None."""
+    galaxy: bool | Literal["refresh"] | None
+    """Install the collections and roles that the `requirements.yml` files of the project name into a cache of this
+    user, and let them travel with the job. `refresh` installs them again, for newer versions."""
     exclude: Sequence[str] | None
     """With `on`, or in the transmit stage: patterns, in gitignore syntax, of files that are not sent."""
     streamer: Literal["transmit", "worker", "process"] | None

@@ -41,6 +41,7 @@ def make_remote_runner(options: Mapping[str, Any], link: Link, cancellation: Can
 
     Raises:
         ConfigurationError: an option is invalid, or the job cannot run as requested. Nothing was sent.
+        Canceled: the cancellation was requested while collections and roles were installed.
     """
     refuse_empty(options, RunOptions)
     given = check_options(options, RunOptions, "run")
@@ -59,7 +60,12 @@ def make_remote_runner(options: Mapping[str, Any], link: Link, cancellation: Can
         {**given, **config.job_options},
         exclude=given.get("exclude", ()),
         only_arguments=bool(given.get("only_transmit_kwargs")),
+        awaits_galaxy=bool(given.get("galaxy")),
     )
+    if given.get("galaxy"):
+        from playstream.interface.galaxy import add_to_transmitter  # noqa: PLC0415 - seldom asked for
+
+        add_to_transmitter(transmitter, given["galaxy"], cancellation=cancellation)
     config.take_settings(transmitter.job.settings)
     store = handlers.pop("store", None)
     work = WatchedRun(remote_records(transmitter, link, given), Handlers(**handlers), store)

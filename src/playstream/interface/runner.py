@@ -59,6 +59,10 @@ def make_runner(
         options: as for run().
         cancellation: requests the end of the job; None for only the runner's own.
         user_terminal: the terminal whose keys go to the job, and whose size the job's has; None for none.
+
+    Raises:
+        PlaystreamError: the run cannot be prepared; nothing has run.
+        Canceled: the cancellation was requested while collections and roles were installed.
     """
     on = check_options({"on": options.get("on")}, RunOptions, "run").get("on")
     refuse_empty({"on": on}, RunOptions)
@@ -87,6 +91,7 @@ def make_runner(
     config = RunnerConfig(given.get("private_data_dir"), **job_options)
     set_up_logging(given)
     config.user_terminal = user_terminal
+    config.galaxy, config.galaxy_cancellation = given.get("galaxy"), cancellation
     config.prepare()
     return Runner(config, cancellation=cancellation, **handlers)
 

@@ -18,7 +18,7 @@ from playstream.interface.runner import Runner
 from playstream.interface.watched_run import STREAM_ERRORS, Drive, Poll, RecordSource, WatchedRun
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError, PlaystreamError
-from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.cancellation import Canceled, Cancellation
 from playstream.pipeline.io.files import reading, writing
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
 from playstream.pipeline.io.stdio import Connection, claim_input, claim_output, connect, fill_standard_streams
@@ -85,15 +85,23 @@ class TransmitWork:
             LinkError: the reader has exited, or reads nothing.
             CallbackError: the cancel callback raised an exception.
         """
+        dialect = Dialect(self._options.get("dialect", Dialect.PLAYSTREAM))
         with _connection(self._options, cancellation, writes=True) as connection:
+            transmitter = Transmitter(
+                self._options,
+                exclude=self._options.get("exclude", ()),
+                only_arguments=bool(self._options.get("only_transmit_kwargs")),
+                awaits_galaxy=bool(self._options.get("galaxy")),
+            )
+            try:
+                self._add_galaxy(transmitter, dialect, cancellation)
+            except Canceled as canceled:
+                runner.note_end(StatusName.CANCELED, explanation=str(canceled), exit_status=CANCELED_EXIT_STATUS)
+                return
             transmit(
-                Transmitter(
-                    self._options,
-                    exclude=self._options.get("exclude", ()),
-                    only_arguments=bool(self._options.get("only_transmit_kwargs")),
-                ),
+                transmitter,
                 connection,
-                dialect=Dialect(self._options.get("dialect", Dialect.PLAYSTREAM)),
+                dialect=dialect,
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),
                 liveness_seconds=seconds_of(self._options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
                 cancellation=cancellation,
@@ -102,6 +110,15 @@ class TransmitWork:
             )
             if cancellation.reason is not None:
                 runner.note_end(StatusName.CANCELED, explanation=cancellation.reason, exit_status=CANCELED_EXIT_STATUS)
+
+    def _add_galaxy(self, transmitter: Transmitter, dialect: Dialect, cancellation: Cancellation) -> None:
+        if self._options.get("galaxy"):
+            from playstream.interface.galaxy import add_to_transmitter  # noqa: PLC0415 - seldom asked for
+
+            knows_galaxy = dialect is Dialect.PLAYSTREAM
+            add_to_transmitter(
+                transmitter, self._options["galaxy"], knows_galaxy=knows_galaxy, cancellation=cancellation
+            )
 
 
 class ServingWork:

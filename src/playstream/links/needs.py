@@ -10,18 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from playstream.galaxy.requirements import find_requirements
 from playstream.links.inquiry import Findings
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.io.small_files import read_text
+from playstream.pipeline.job.galaxy import Installed
 from playstream.pipeline.job.inputs import read_settings
 from playstream.pipeline.job.isolation import read_isolation
-from playstream.pipeline.job.yaml_loader import ExactLoader, TooLarge
 from playstream.pipeline.tree.ignore import Ignore
 
-REQUIREMENTS = ("requirements.yml", "collections/requirements.yml", "roles/requirements.yml")
-"""The places in a project where Ansible's tools look for the collections and roles that it requires."""
+PROJECT = "project"
+"""The directory of playbooks in a private data directory."""
 OLDEST_CORE = (2, 15)
 """The oldest ansible-core that is tested."""
 _CLOCK_SECONDS = 30.0
@@ -51,8 +49,12 @@ class Needs:
     """The program for isolation that the settings choose."""
 
 
-def read_needs(directory: Path) -> Needs:
+def read_needs(directory: Path, installed: Installed | None = None) -> Needs:
     """Return what a private data directory needs.
+
+    Args:
+        directory: the private data directory.
+        installed: the collections and roles that travel with it; None if they have to be there.
 
     Raises:
         ConfigurationError: there is no such directory, or one of its files cannot be read.
@@ -60,29 +62,11 @@ def read_needs(directory: Path) -> Needs:
     if not os.path.isdir(directory):
         raise ConfigurationError(f"--job: expected a private data directory, got {str(directory)!r}, which is none")
     collections: dict[str, str] = {}
-    for name in REQUIREMENTS:
-        path = directory / "project" / name
-        text = read_text(path, directory)
-        if text is not None:
-            collections |= _read_requirements(path, text)
+    for file in find_requirements(directory / PROJECT) if installed is None else ():
+        collections |= file.versions
     isolation = read_isolation(str(directory / "env" / "settings"), read_settings(directory))
-    return Needs(_size_of(directory), collections, None if isolation is None else isolation.executable)
-
-
-def _read_requirements(path: Path, text: str) -> dict[str, str]:
-    """Return the collections that a file names. A list without a key, in an older form, has only roles."""
-    try:
-        content = yaml.load(text, Loader=ExactLoader)  # noqa: S506 - it derives from SafeLoader
-    except (yaml.YAMLError, TooLarge, ValueError, RecursionError):
-        raise ConfigurationError(f"{path}: not valid YAML") from None
-    items = content.get("collections") if isinstance(content, dict) else None
-    found = {}
-    for item in items if isinstance(items, list) else ():
-        name = item.get("name") if isinstance(item, dict) else item
-        version = str(item.get("version", "*")) if isinstance(item, dict) else "*"
-        if isinstance(name, str) and re.fullmatch(r"\w+\.\w+", name):  # not a URL, a file or a repository
-            found[name] = version
-    return found
+    size = _size_of(directory) + (0 if installed is None else _size_of(installed.directory))
+    return Needs(size, collections, None if isolation is None else isolation.executable)
 
 
 def _size_of(directory: Path) -> int:

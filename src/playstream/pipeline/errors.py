@@ -158,6 +158,12 @@ class ExecutableNotFound(JobError):
     exit_status = 127
 
 
+class GalaxyError(JobError):
+    """ansible-galaxy could not install the collections and roles that the project requires. Nothing was run."""
+
+    exit_status = 89
+
+
 class IsolationError(JobError):
     """The container engine, or bwrap, failed, or could not start the job: the exit status is not Ansible's."""
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.io.system import check_system
+from playstream.pipeline.job.galaxy import PLACE, Installed, find_variables
 from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
-from playstream.pipeline.job.roles import own_role_directories
+from playstream.pipeline.job.roles import check_role, own_role_directories
 from playstream.pipeline.protocol import Failure, Job, Record
+from playstream.pipeline.tree.directories import absolute_path
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.pack import pack
 from playstream.pipeline.tree.readable import check_readable
+from playstream.transmit.added import records_with
 from playstream.transmit.project import job_below, project_options, records_below
 
 
@@ -29,6 +33,7 @@ class Transmitter:
         exclude: patterns in gitignore syntax of files that are not sent, in addition to `.playstreamignore` and
             `artifacts/`.
         only_arguments: send no tree; the worker has its own private data directory.
+        awaits_galaxy: whether `add_galaxy` follows.
 
     Raises:
         ConfigurationError: the job cannot run as requested. Nothing was sent.
@@ -40,6 +45,7 @@ class Transmitter:
         *,
         exclude: Sequence[str] = (),
         only_arguments: bool = False,
+        awaits_galaxy: bool = False,
     ) -> None:
         check_system()
         self._is_project = not only_arguments and "private_data_dir" not in options and "project_dir" in options
@@ -47,19 +53,53 @@ class Transmitter:
             options = project_options(options)
         given = None if only_arguments else options.get("private_data_dir")
         delivery = Delivery.ARGUMENTS if given is None else Delivery.TREE
-        self.job = make_job(options, delivery, has_env=not self._is_project)
+        if awaits_galaxy and given is None:
+            raise ConfigurationError(
+                "galaxy: expected a directory that is sent, because collections and roles travel with it, got none. "
+                "Omit this option, or what keeps the directory from being sent"
+            )
+        self.job = make_job(options, delivery, has_env=not self._is_project, awaits_galaxy=awaits_galaxy)
+        self.project = Path(absolute_path(given or ""), self.job.project_dir)
+        """The directory of the playbooks on this host."""
         self._tree: tuple[Path, Ignore] | None = None
+        self._installed: Installed | None = None
         if given is not None:
             directory = Path(given)
             # The files in env/ that playstream reads are sent in the job, never as files on the worker's disk.
             has_env = not self._is_project and (directory / "env").exists()
             own = [f"/env/{name}" for name in ENV_FILES] if has_env else []
+            own += [f"/{PLACE}"] if awaits_galaxy and not self._is_project else []  # an earlier run's, on a worker
             ignore = Ignore.for_directory(directory, [*exclude, *own])
             check_readable(directory, ignore)
             check_sent(self.job, directory, ignore)
             self._tree = directory, ignore
         if self._is_project:
             self.job = job_below(self.job)
+
+    def add_galaxy(self, installed: Installed | None, *, knows_galaxy: bool) -> None:
+        """Add collections and roles that were installed for the job.
+
+        Args:
+            installed: what was installed; None for nothing.
+            knows_galaxy: whether the worker is playstream's; another one finds them by variables.
+
+        Raises:
+            ConfigurationError: the role of the job is missing, or cannot find them there.
+        """
+        if self._tree is None:
+            return
+        directory, _ignore = self._tree
+        job = replace(self.job, project_dir=".") if self._is_project else self.job
+        check_role(job, directory, Delivery.TREE, os.environ, installed)
+        if installed is None:
+            return
+        self._installed = installed
+        if knows_galaxy:
+            self.job = replace(self.job, galaxy=installed.place)
+        else:
+            base = None if self._is_project else directory
+            variables = find_variables(self.job, installed, self.project, base)
+            self.job = replace(self.job, envvars={**self.job.envvars, **variables})
 
     def records(self) -> Iterator[Record]:
         """Yield the job, then its tree.
@@ -71,9 +111,13 @@ class Transmitter:
         if self._tree is None:
             return
         directory, ignore = self._tree
-        packed = pack(directory, ignore=ignore)
+        packed: Iterator[Record] = pack(directory, ignore=ignore)
+        if self._is_project:
+            packed = records_below(packed)
+        if self._installed is not None:
+            packed = records_with(packed, self._installed)
         try:
-            yield from records_below(packed) if self._is_project else packed
+            yield from packed
         except PlaystreamError as error:
             yield Failure(type(error).__name__, str(error))
             raise

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.ansible_config import AnsibleConfig, find_ansible_config
-from playstream.pipeline.job.roles import own_role_directories, role_directories
+from playstream.pipeline.job.galaxy import COLLECTION_PATH, ROLE_PATH, add_directory
+from playstream.pipeline.job.roles import own_role_directories
 from playstream.pipeline.protocol import Job
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, Paths
 from playstream.worker.run_files import Seen
@@ -32,14 +34,16 @@ def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> di
     env = {name: value for name, value in os.environ.items() if not name.startswith("PLAYSTREAM_")} if inherit else {}
     env.update(job.envvars)
     config = find_ansible_config(env, paths.cwd, only_project=not inherit)
+    source = config.path
+    if source is not None:
+        config = replace(config, path=seen(source))  # what is relative to it is in the container too
     found = {"ANSIBLE_CALLBACK_PLUGINS": _plugin_path("callback", seen(PLUGIN_DIR), env, config)}
-    if job.role or job.plays or job.roles_path:
-        own = [str(seen(path)) for path in own_role_directories(job, paths.private_data_dir, paths.project)]
-        found["ANSIBLE_ROLES_PATH"] = ":".join(role_directories(own, env, config))
+    found |= _search_paths(job, paths, seen, env, config)
     env.update(found, **_fact_cache(job, paths, seen, env, config))
     if any("\0" in value for value in env.values()):
         raise ConfigurationError(
-            f"{config.path}: expected no NUL, got one in home, callback_plugins, cache_plugins or roles_path"
+            f"{source}: expected no NUL, got one in home, callback_plugins, cache_plugins, collections_path or "
+            "roles_path"
         )
     if job.module:
         env["ANSIBLE_LOAD_CALLBACK_PLUGINS"] = "1"
@@ -56,6 +60,30 @@ def make_environment(job: Job, paths: Paths, seen: Seen, *, inherit: bool) -> di
     env["PLAYSTREAM_ORIGIN"] = str(seen(paths.origin))
     env[SPOOL_VARIABLE] = str(paths.spool)
     return env
+
+
+def _search_paths(job: Job, paths: Paths, seen: Seen, env: Mapping[str, str], config: AnsibleConfig) -> dict[str, str]:
+    """Return the variables for the search for roles and collections, where Ansible's own search is not enough."""
+    found = {}
+    own: list[str] = []
+    if job.role or job.plays or job.roles_path:
+        own = [str(seen(path)) for path in own_role_directories(job, paths.private_data_dir, paths.project)]
+        found["ANSIBLE_ROLES_PATH"] = ":".join([*own, *ROLE_PATH.directories(env, config)])
+    if paths.galaxy is None:
+        return found
+    inside = [seen(directory) for directory in (paths.private_data_dir, paths.project)]
+    cwd = seen(paths.cwd)
+
+    def is_inside(directory: str) -> bool:
+        whole = Path(os.path.normpath(cwd / os.path.expanduser(directory)))
+        return any(whole.is_relative_to(place) for place in inside)
+
+    for path, first in ((COLLECTION_PATH, []), (ROLE_PATH, own)):
+        if (paths.galaxy / path.kind).is_dir():
+            given = path.directories(env, config)
+            added = add_directory(given, str(seen(paths.galaxy / path.kind)), is_inside)
+            found[path.variables[0]] = ":".join([*first, *added])
+    return found
 
 
 def _plugin_path(kind: str, own: Path, env: Mapping[str, str], config: AnsibleConfig) -> str:

@@ -65,6 +65,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, typed: bool = False, ca
         artifact_dir=spool.artifact_dir(job.ident),
         spool=spool.root,
         in_place=spool.in_place,
+        galaxy=None if job.galaxy is None else spool.private_data_dir / job.galaxy,
     )
     try:
         # Answers that are known are never echoed.

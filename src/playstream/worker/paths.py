@@ -26,6 +26,8 @@ class Paths:
     in_place: bool = False
     """True if the private data directory is the user's own and only read; otherwise a tree may have been sent into
     it."""
+    galaxy: Path | None = None
+    """Directory with the collections and roles that were installed for the job; None for none."""
 
     @property
     def events(self) -> Path:

@@ -17,7 +17,9 @@ import pytest
 
 from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, JobError
 from playstream.pipeline.job.isolation import Isolation, RegistryAuth
+from playstream.pipeline.protocol import Job
 from playstream.worker.command import Command
+from playstream.worker.environment import make_environment
 from playstream.worker.isolation.sandbox import Sandbox, make_sandbox
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR
 from tests.worker.isolation.inside import IDENT, make_paths
@@ -71,6 +73,15 @@ def see_inside(command: Command) -> dict[str, str]:
     done = subprocess.run(words, env=given, check=True, capture_output=True, stdin=subprocess.DEVNULL)
     inside = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line)
     return {name: value for name, value in inside.items() if name not in ("PWD", "OLDPWD", "SHLVL", "_")}
+
+
+def test_directories_of_the_projects_configuration_are_those_inside(tmp_path: Path, engines: Path) -> None:
+    paths = make_paths(tmp_path)
+    (paths.project / "ansible.cfg").write_text("[defaults]\ncallback_plugins = own\nroles_path = more:/there\n")
+    sandbox = make_sandbox(Isolation("podman", image="ee"), paths, IDENT, tty=False)
+    env = make_environment(Job("x", role="r"), paths, sandbox.seen, inherit=False)
+    assert env["ANSIBLE_CALLBACK_PLUGINS"].split(":")[1:] == ["/runner/project/own"]
+    assert env["ANSIBLE_ROLES_PATH"].split(":")[-2:] == ["/runner/project/more", "/there"]
 
 
 def test_the_words_for_docker(tmp_path: Path, engines: Path) -> None:

@@ -17,6 +17,10 @@ DELIVERY_SECONDS = 5.0
 _CLOSED = -1
 
 
+class Canceled(Exception):
+    """A stop was requested before the run began. The message is the reason."""
+
+
 class Cancellation:
     """A request to stop, which also wakes threads that wait in a select.
 
@@ -88,6 +92,16 @@ class Cancellation:
             ends, self._read_end, self._write_end = {self._read_end, self._write_end}, _CLOSED, _CLOSED
             for fd in ends - {_CLOSED}:
                 os.close(fd)
+
+
+def check_canceled(cancellation: Cancellation | None) -> None:
+    """Check for a request to stop.
+
+    Raises:
+        Canceled: there is one.
+    """
+    if cancellation is not None and cancellation.reason is not None:
+        raise Canceled(cancellation.reason)
 
 
 class DeliveryTime:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job import inputs
 from playstream.pipeline.job.extravars import read_extravars, split_extravars
+from playstream.pipeline.job.galaxy import check_place
 from playstream.pipeline.job.ident import check_ident, is_text
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.job.job_fields import (
@@ -45,6 +46,7 @@ def make_job(
     command: Sequence[str] = (),
     from_elsewhere: bool = False,
     has_env: bool = True,
+    awaits_galaxy: bool = False,
 ) -> Job:
     """Make a Job from a caller's options and the private data directory.
 
@@ -56,6 +58,7 @@ def make_job(
         command: a whole command line.
         from_elsewhere: whether another host has sent the options, where warnings about them belong.
         has_env: whether the directory has files of playstream: those of `env/`, and `args`.
+        awaits_galaxy: whether roles are still to be installed: the caller then checks the role afterwards.
 
     Raises:
         ConfigurationError: the job cannot run as requested; the message names the argument, or the file and line.
@@ -101,7 +104,8 @@ def make_job(
         **{**given, **what},
     )
     job = _check_values(add_env_files(job, files))
-    check_role(job, lookup.base, delivery, os.environ)
+    if not awaits_galaxy:
+        check_role(job, lookup.base, delivery, os.environ)
     # Only the worker's own directory has more files to merge.
     return job if delivery is Delivery.ARGUMENTS else replace(job, timeout=None, env_files_win=False)
 
@@ -122,6 +126,7 @@ def check_job(job: Job) -> Job:
     inputs.check_json("role_vars", job.role_vars)
     for play in job.plays:
         inputs.check_json("plays", play)
+    check_place(job.galaxy)
     return _check_values(job)
 
 

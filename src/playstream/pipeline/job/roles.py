@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
 from playstream.pipeline.errors import ConfigurationError
-from playstream.pipeline.job.ansible_config import AnsibleConfig, find_ansible_config, is_elsewhere
+from playstream.pipeline.job.ansible_config import find_ansible_config, is_elsewhere
+from playstream.pipeline.job.galaxy import ROLE_PATH, ROLES, Installed
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.job.lookup import COLLECTION_NAME, Delivery
 from playstream.pipeline.protocol import Job
-
-_VARIABLE = "ANSIBLE_ROLES_PATH"
-
-
-def role_directories(own: Sequence[str], env: Mapping[str, str], config: AnsibleConfig) -> list[str]:
-    """Return the search path for roles: `own`, then that of the environment, of ansible.cfg or Ansible's default."""
-    named = _named(env, config)
-    home = env.get("ANSIBLE_HOME") or config.get("home") or "~/.ansible"
-    defaults = [f"{home}/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"]
-    return [*own, *(defaults if named is None else named)]
 
 
 def own_role_directories(job: Job, private_data_dir: Path, project: Path) -> list[Path]:
@@ -33,12 +24,13 @@ def own_role_directories(job: Job, private_data_dir: Path, project: Path) -> lis
     ]
 
 
-def _named(env: Mapping[str, str], config: AnsibleConfig) -> list[str] | None:
-    """Return the directories that a variable or ansible.cfg names; None for Ansible's default."""
-    return env[_VARIABLE].split(":") if env.get(_VARIABLE) else config.get_paths("roles_path")
-
-
-def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mapping[str, str]) -> None:
+def check_role(
+    job: Job,
+    private_data_dir: Path,
+    delivery: Delivery,
+    here: Mapping[str, str],
+    installed: Installed | None = None,
+) -> None:
     """Check that the job's role is where Ansible will look for it.
 
     Ansible itself checks what is only known on the host of the job: roles in a container's image, and directories of a
@@ -49,6 +41,7 @@ def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mappi
         private_data_dir: the private data directory on this host.
         delivery: how the directory gets to where the job runs.
         here: this host's environment.
+        installed: what was installed for the job; None for nothing.
 
     Raises:
         ConfigurationError: the role is in none of the directories.
@@ -60,16 +53,21 @@ def check_role(job: Job, private_data_dir: Path, delivery: Delivery, here: Mappi
         return
     isolation = read_isolation("settings", job.settings)
     on_this_host = delivery is Delivery.IN_PLACE
+    if installed is not None and os.path.exists(installed.directory / ROLES / role):
+        return
     if on_this_host and isolation is not None and isolation.containerized:
         return
     project = private_data_dir / job.project_dir
     start = project if os.path.isdir(project) else private_data_dir
     env = {**(here if on_this_host else {}), **job.envvars}
-    if not on_this_host and not env.get(_VARIABLE) and is_elsewhere(env.get("ANSIBLE_CONFIG", "")):
+    named = ROLE_PATH.of_variable(env)
+    if not on_this_host and named is None and is_elsewhere(env.get("ANSIBLE_CONFIG", "")):
         return  # a file on the worker's host sets the search path
     config = find_ansible_config(env, start, only_project=not on_this_host)
     own = [str(path) for path in own_role_directories(job, private_data_dir, project)]
-    searched = role_directories(own, env, config) if on_this_host else [*own, *(_named(env, config) or [])]
+    if named is None and not on_this_host:
+        named = ROLE_PATH.of_config(config) or []
+    searched = [*own, *(ROLE_PATH.directories(env, config) if named is None else named)]
     # Ansible also looks next to the playbook and tries the name as a path.
     places = [*(_expand(path, start, env) for path in searched if path), project, start]
     if any(os.path.exists(place / role) for place in places):

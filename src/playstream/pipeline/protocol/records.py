@@ -114,6 +114,9 @@ class Job:
     """True if names in the worker's own files envvars, passwords and settings override the job's."""
     timeout: float | None = None
     """Seconds after which the job is stopped, whatever the settings say."""
+    galaxy: str | None = None
+    """Directory with `collections/` and `roles/` that were installed for the job: Ansible finds them after what is in
+    the private data directory, and before what the host has."""
 
     def __repr__(self) -> str:
         """Return a representation without values that may be secret."""

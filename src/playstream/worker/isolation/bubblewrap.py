@@ -132,6 +132,8 @@ class Bubblewrap:
         binds = [_Bind("--ro-bind", *_same(PLUGINS)), _Bind("--bind", *_same(paths.private_data_dir))]
         if paths.project.is_dir() and not paths.project.is_relative_to(paths.private_data_dir):
             binds.append(_Bind("--bind", *_same(paths.project)))
+        if paths.galaxy is not None and not paths.galaxy.is_relative_to(paths.private_data_dir):
+            binds.append(_Bind("--ro-bind", *_same(paths.galaxy)))
         return [*binds, _Bind("--bind", *_same(paths.artifact_dir)), _Bind("--bind", *_same(paths.run_dir))]
 
     def _make_empty(self, mode: int) -> Path:

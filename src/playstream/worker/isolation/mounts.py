@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.pipeline.job.galaxy import PLACE
 from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.isolation import Isolation, split_mount
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, PLUGINS, Paths
@@ -62,6 +63,9 @@ def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
         # A copy, instead of the one in the private data directory.
         project = Mount(str(paths.project), str(INSIDE / "project"), "Z")
         mounts = [mount for mount in mounts if mount.inside != project.inside] + [project]
+    if paths.galaxy is not None and not paths.galaxy.is_relative_to(paths.private_data_dir):
+        # Containers share it, and it may be in use by another one with another label.
+        mounts.append(Mount(str(paths.galaxy), str(INSIDE / PLACE / paths.galaxy.name), "ro,z"))
     for mount in mounts:
         if ":" in mount.host:
             raise JobError(

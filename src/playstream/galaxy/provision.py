@@ -1,0 +1,54 @@
+"""From the requirements of a project to what the job gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from playstream.galaxy.cache import Cache, cache_directory
+from playstream.galaxy.digest import digest_requirements
+from playstream.galaxy.installation import PROGRAM, find_program, install, make_environment
+from playstream.galaxy.requirements import explain_none, find_requirements
+from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.job.galaxy import Installed
+from playstream.worker.hello import find_ansible_core
+
+
+def provide(
+    project: Path, envvars: Mapping[str, str], *, refresh: bool = False, cancellation: Cancellation | None = None
+) -> Installed | None:
+    """Return the collections and roles that a project requires, from the cache if they are there.
+
+    Args:
+        project: the directory of the playbooks.
+        envvars: the variables of the job; those that configure ansible-galaxy have an effect.
+        refresh: install them in any case, so that versions that are not pinned are the newest.
+        cancellation: requests to stop; None if it cannot be requested.
+
+    Returns:
+        None if the files name nothing.
+
+    Raises:
+        ConfigurationError: there is no file with requirements, or one cannot be read.
+        ExecutableNotFound: ansible-galaxy is not on this host.
+        GalaxyError: ansible-galaxy has failed.
+        Canceled: a stop was requested; nothing remains of what was begun.
+        OSError: the cache cannot be written.
+    """
+    files = find_requirements(project)
+    if not files:
+        raise explain_none(project)
+    if not any(file.collections or file.roles for file in files):
+        return None
+    program = find_program()
+    env = make_environment(envvars)
+    key = digest_requirements(files, project, find_ansible_core(PROGRAM) or _identify(program), env)
+    work = partial(install, files, project=project, env=env, program=program, cancellation=cancellation)
+    return Cache(cache_directory()).get(key, lambda room: work(target=room), cancellation, refresh=refresh)
+
+
+def _identify(program: str) -> str:
+    """Return what changes when a program is installed again, if its version is not known."""
+    found = Path(program).stat()
+    return f"{program} {found.st_size} {found.st_mtime_ns}"
