@@ -1,6 +1,6 @@
 """The complete suite of faults: make faults. Prints a table of what it measured; ends with 1 when a promise is broken.
 
-python -m tests.stress.faults [PART …] [--moments N] [--offsets N] [--seed N] [--entries-directory PATH]
+python -m tests.stress.faults [PART …] [--moments N] [--offsets N] [--links N] [--seed N] [--entries-directory PATH]
 """
 
 from __future__ import annotations
@@ -11,12 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.processes import heed_signals
-from tests.stress.faults import cancel, containers, entries, floods, full_jobs, guards, large, moments, resources
+from tests.stress.faults import (
+    cancel,
+    containers,
+    entries,
+    faulty_links,
+    floods,
+    full_jobs,
+    guards,
+    large,
+    moments,
+    resources,
+)
 from tests.stress.faults.report import Report
 
 _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "moments": moments.measure,
     "offsets": large.measure,
+    "links": faulty_links.measure,
     "resources": resources.measure,
     "floods": floods.measure,
     "jobs": full_jobs.measure,
@@ -33,6 +45,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}; all by default")
     parser.add_argument("--moments", type=int, default=50, help="moments of each signal to each target (%(default)s)")
     parser.add_argument("--offsets", type=int, default=1000, help="offsets of each large session (%(default)s)")
+    parser.add_argument("--links", type=int, default=200, help="faults of each kind of link (%(default)s)")
     parser.add_argument(
         "--container-moments", type=int, default=5, help="moments of each signal to a job in a container (%(default)s)"
     )

@@ -39,8 +39,10 @@ class LinkFault:
     @property
     def limits(self) -> tuple[str, ...]:
         """Flags of both sides: the limit of silence is short if it ends the job, and else longer than any job."""
-        stalls = self.fault.kind is Kind.STALL or (self.below and self.fault.kind not in _HARMLESS)
-        return ("--liveness-seconds", "1" if stalls else "30", "--keepalive-seconds", "0.2")
+        seconds = "30"
+        if self.fault.kind not in _HARMLESS and (self.below or self.fault.kind is Kind.STALL):
+            seconds = "3" if self.below else "1"  # logging in takes longer on a busy host
+        return ("--liveness-seconds", seconds, "--keepalive-seconds", "0.2")
 
     def words(self, notes: Path, *command: str) -> tuple[str, ...]:
         """Return the words that run a command with this fault; see faulty.py."""
