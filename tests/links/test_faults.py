@@ -31,6 +31,7 @@ from tests.stress.faults.over_links import (
 
 FAR_AWAY = 1 << 30
 """An offset that is never reached."""
+EACH_WAY = pytest.mark.parametrize("direction", [UP, DOWN])
 
 
 @pytest.fixture
@@ -77,14 +78,12 @@ def try_faults(
     check_nothing_left(stages)
 
 
-def some(reference: Outcome, *, first: float = 0.0, below: bool = False) -> list[LinkFault]:
-    """A fault of each kind in each direction, somewhere in a stream as long as that of the reference, after a part."""
-    chance = random.Random(1)
-    sizes = {direction: len(reference.passed(direction)) for direction in (UP, DOWN)}
+def some(reference: Outcome, direction: str, *, first: float = 0.0, below: bool = False) -> list[LinkFault]:
+    """A fault of each kind, somewhere in a stream as long as that of the reference, after a part of it."""
+    chance = random.Random(direction)
+    size = len(reference.passed(direction))
     return [
-        LinkFault(Fault(kind, chance.randrange(max(1, int(size * first)), size)), direction, below)
-        for kind in Kind
-        for direction, size in sizes.items()
+        LinkFault(Fault(kind, chance.randrange(max(1, int(size * first)), size)), direction, below) for kind in Kind
     ]
 
 
@@ -96,9 +95,10 @@ def test_a_cut_after_each_record(fakes: Stages, spoken: Path) -> None:
     try_faults(fakes, spoken, exec_link, faults, reference)
 
 
-def test_exec(fakes: Stages, spoken: Path) -> None:
+@EACH_WAY
+def test_exec(fakes: Stages, spoken: Path, direction: str) -> None:
     reference = whole(fakes, spoken, exec_link)
-    try_faults(fakes, spoken, exec_link, some(reference), reference)
+    try_faults(fakes, spoken, exec_link, some(reference, direction), reference)
 
 
 @pytest.fixture
@@ -108,16 +108,18 @@ def faulty_host(host: Host) -> Host:
     return host
 
 
+@EACH_WAY
 @pytest.mark.usefixtures("faulty_host")
-def test_ssh(fakes: Stages, spoken: Path) -> None:
+def test_ssh(fakes: Stages, spoken: Path, direction: str) -> None:
     reference = whole(fakes, spoken, ssh_link)
-    try_faults(fakes, spoken, ssh_link, some(reference), reference)
+    try_faults(fakes, spoken, ssh_link, some(reference, direction), reference)
 
 
-def test_below_ssh(fakes: Stages, spoken: Path, faulty_host: Host) -> None:
+@EACH_WAY
+def test_below_ssh(fakes: Stages, spoken: Path, faulty_host: Host, direction: str) -> None:
     """In the key exchange, and after it: ssh notices what the stream would."""
     faulty_host.configure(proxy_line(faulty_host))
     reference = whole(fakes, spoken, link_below_ssh)
-    early = [LinkFault(Fault(kind, 1000), DOWN, below=True) for kind in (Kind.CUT, Kind.ONE_WAY)]
-    late = some(reference, first=0.6, below=True)
+    early = [LinkFault(Fault(kind, 1000), direction, below=True) for kind in (Kind.CUT, Kind.ONE_WAY)]
+    late = some(reference, direction, first=0.6, below=True)
     try_faults(fakes, spoken, link_below_ssh, early + late, reference)

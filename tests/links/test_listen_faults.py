@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,24 +17,19 @@ from tests.links.conftest import Listen
 from tests.links.listening import Listener
 from tests.processes import marked_processes, wait_until
 from tests.stages import Stages
-from tests.stress.faults.link import Kind
+from tests.stress.faults.faulty import DOWN, UP
+from tests.stress.faults.link import Fault, Kind
+from tests.stress.faults.over_links import LinkFault
+from tests.stress.faults.passage import Passage
 
-UP, DOWN = "up", "down"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault of one direction: from the client (up), or to it (down)."""
-
-    kind: Kind
-    direction: str
-    offset: int
+_LONG = {Kind.DUPLICATE, Kind.REORDER}
+"""Faults that change several bytes, for which fewer offsets are enough."""
 
 
 class Relay:
     """Passes the bytes of one connection on, until a fault."""
 
-    def __init__(self, server: socket.socket, target: str | tuple[str, int], fault: Fault) -> None:
+    def __init__(self, server: socket.socket, target: str | tuple[str, int], fault: LinkFault) -> None:
         self._server = server
         self._target = target
         self._fault = fault
@@ -58,49 +52,38 @@ class Relay:
         with client, socket.socket(family, socket.SOCK_STREAM) as worker:
             worker.connect(self._target)
             ways = {client: (worker, UP), worker: (client, DOWN)}
-            passed = {UP: 0, DOWN: 0}
+            passages = {way: Passage(self._fault.fault if way == self._fault.direction else None) for way in (UP, DOWN)}
             while ways:
                 ready = select.select([*ways, self._stopped], [], [])[0]
                 if self._stopped in ready:
                     return
                 for source in ready:
                     target, direction = ways[source]
-                    if not self._pass_on(source, target, direction, passed):
+                    if not self._pass_on(source, target, passages[direction]):
                         del ways[source]
-                        if self._is_cut(direction, passed):
+                        if passages[direction].over and self._fault.fault.kind is Kind.CUT:
                             return
 
-    def _is_cut(self, direction: str, passed: dict[str, int]) -> bool:
-        fault = self._fault
-        return fault.kind is Kind.CUT and direction == fault.direction and passed[direction] >= fault.offset
-
-    def _pass_on(self, source: socket.socket, target: socket.socket, direction: str, passed: dict[str, int]) -> bool:
+    def _pass_on(self, source: socket.socket, target: socket.socket, passage: Passage) -> bool:
         """Pass on what has arrived. Return False if nothing more is passed on in this direction."""
-        fault = self._fault
         try:
-            data = bytearray(source.recv(65536))
-            left = fault.offset - passed[direction]
-            if direction == fault.direction and 0 <= left < len(data) + (fault.kind is not Kind.CORRUPT):
-                if fault.kind is Kind.CORRUPT:
-                    data[left] ^= 16
-                else:
-                    target.sendall(data[:left])
-                    passed[direction] += left
-                    if fault.kind is Kind.ONE_WAY:
-                        target.shutdown(socket.SHUT_WR)
-                    return False
+            data = source.recv(65536)
+            for piece in passage.take(data) if data else passage.end():
+                target.sendall(piece)
+            if passage.over:
+                if self._fault.fault.kind is Kind.ONE_WAY:
+                    target.shutdown(socket.SHUT_WR)
+                return False
             if not data:
                 target.shutdown(socket.SHUT_WR)
                 return False
-            target.sendall(data)
-            passed[direction] += len(data)
         except OSError:
             return False  # one side has gone
         return True
 
 
 @contextmanager
-def relayed(listener: Listener, fault: Fault, place: Path) -> Iterator[str]:
+def relayed(listener: Listener, fault: LinkFault, place: Path) -> Iterator[str]:
     """The address of a relay to a listener, without a query."""
     if listener.address.startswith("unix:"):
         server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -125,9 +108,9 @@ def quiet(private_data_dir: MakeDir, fakes: Stages) -> Path:
     return private_data_dir({"quiet.yml": "[]\n"})
 
 
-def check(fault: Fault, listener: Listener, query: str, quiet: Path, stages: Stages) -> None:
+def check(fault: LinkFault, listener: Listener, query: str, quiet: Path, stages: Stages) -> None:
     """Run a job through the fault: the outcome is true, has a reason, and nothing is left on either side."""
-    ident = f"{fault.kind.value}-{fault.direction}-{fault.offset}"
+    ident = f"{fault.fault.kind.value}-{fault.direction}-{fault.fault.offset}"
     flags = ("--liveness-seconds", "1", "--keepalive-seconds", "0.2")
     with relayed(listener, fault, quiet.parent / "relay") as address:
         done = stages.call("run", quiet, "-p", "quiet.yml", "-i", ident, "--on", address + query, *flags)
@@ -144,12 +127,15 @@ def check(fault: Fault, listener: Listener, query: str, quiet: Path, stages: Sta
     assert stages.leftovers() == []
 
 
-@pytest.mark.parametrize("kind", [Kind.CUT, Kind.ONE_WAY, Kind.CORRUPT])
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.ONE_WAY, Kind.CORRUPT, Kind.DUPLICATE, Kind.REORDER])
 def test_a_unix_socket(fakes: Stages, quiet: Path, listen: Listen, kind: Kind) -> None:
     listener = listen("--liveness-seconds", "1", "--keepalive-seconds", "0.2", "--arrival-seconds", "3")
-    for direction, offsets in ((UP, (0, 7, 20, 40, 300)), (DOWN, (0, 7, 20, 300, 900))):
+    places: dict[str, tuple[int, ...]] = {UP: (0, 7, 20, 40, 300), DOWN: (0, 7, 20, 300, 900)}
+    if kind in _LONG:
+        places = {UP: (20,), DOWN: (300,)}
+    for direction, offsets in places.items():
         for offset in offsets:
-            check(Fault(kind, direction, offset), listener, "", quiet, fakes)
+            check(LinkFault(Fault(kind, offset), direction), listener, "", quiet, fakes)
     assert fakes.call("run", quiet, "-p", "quiet.yml", "-i", "x", "--on", listener.address).returncode == 0
 
 
@@ -157,10 +143,10 @@ def test_a_unix_socket(fakes: Stages, quiet: Path, listen: Listen, kind: Kind) -
 def test_a_unix_socket_that_stalls(fakes: Stages, quiet: Path, listen: Listen, direction: str, offset: int) -> None:
     """The limits of silence end the job on both sides."""
     listener = listen("--liveness-seconds", "1", "--keepalive-seconds", "0.2", "--arrival-seconds", "3")
-    check(Fault(Kind.STALL, direction, offset), listener, "", quiet, fakes)
+    check(LinkFault(Fault(Kind.STALL, offset), direction), listener, "", quiet, fakes)
 
 
-@pytest.mark.parametrize("kind", [Kind.CUT, Kind.ONE_WAY, Kind.CORRUPT, Kind.STALL])
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.ONE_WAY, Kind.CORRUPT, Kind.STALL, Kind.DUPLICATE, Kind.REORDER])
 def test_tls(fakes: Stages, quiet: Path, listen: Listen, tmp_path: Path, kind: Kind) -> None:
     """In the handshake, and after it."""
     files = tmp_path / "files"
@@ -171,7 +157,7 @@ def test_tls(fakes: Stages, quiet: Path, listen: Listen, tmp_path: Path, kind: K
     limits = ("--liveness-seconds", "1", "--keepalive-seconds", "0.2", "--arrival-seconds", "3")
     listener = listen(*own, "--allow", "laptop", *limits, address="tls://127.0.0.1:0")
     query = f"?cert={client}&key={client.with_suffix('.key')}&ca={authority.certificate}"
-    offsets = (2000,) if kind is Kind.STALL else (0, 300, 1500, 2500)
+    offsets = (2000,) if kind is Kind.STALL or kind in _LONG else (0, 300, 1500, 2500)
     for direction in (UP, DOWN):
         for offset in offsets:
-            check(Fault(kind, direction, offset), listener, query, quiet, fakes)
+            check(LinkFault(Fault(kind, offset), direction), listener, query, quiet, fakes)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from playstream.links.program import Ended
+from playstream.links.ssh import SshAddress, explain_ssh
+from playstream.pipeline.errors import IncompleteStream, LinkError
 from tests.cli.conftest import FAKES
 from tests.e2e.pipe.sshd import BANNER
 from tests.links.hosts import Host
@@ -212,3 +215,26 @@ def test_the_users_configuration_for_logins_is_not_in_the_way(stages: Stages, di
         )
         status, text = run(stages, directory)
     assert status == 0, text
+
+
+@pytest.mark.parametrize(
+    ("message", "answered", "expected"),
+    [
+        ("Connection to host closed by remote host.", True, "by remote host. Everything received before is kept"),
+        ("Connection closed by UNKNOWN port 65535", False, "the connection was lost before a worker answered"),
+        ("kex_exchange_identification: Connection closed by remote host", False, "look where it ends with ssh -v far"),
+        ("ssh_dispatch_run_fatal: Connection to UNKNOWN port 65535: message authentication code incorrect", True,
+         "what was sent has arrived altered"),
+        ("ssh_dispatch_run_fatal: Connection to 10.0.0.1 port 22: incorrect signature", False, "try again, and then"),
+        ("Bad packet length 1349676916.", False, "length 1349676916. A device or program on the way"),
+        ("ssh: something new", False, "status 255; its last message: ssh: something new. Try ssh -v far"),
+        ("ssh: something new", True, "something new. the stream is empty"),
+    ],
+)  # fmt: skip
+def test_messages_of_ssh(message: str, answered: bool, expected: str) -> None:
+    ended = Ended("ssh://far", 255, ["Warning: something else", message], answered=answered)
+    error = explain_ssh(SshAddress("far"), ended, IncompleteStream("the stream is empty: expected the previous stage"))
+    assert isinstance(error, LinkError | IncompleteStream)
+    assert str(error).startswith("ssh://far: ")
+    assert expected in str(error)
+    assert ("previous stage" in str(error)) == (answered and "new" in message)

@@ -53,7 +53,7 @@ class Ended:
     @property
     def last_message(self) -> str:
         """Its last message as the end of a sentence, or nothing."""
-        return f"; its last message: {self.messages[-1]}" if self.messages else ""
+        return f"; its last message: {self.messages[-1].rstrip('.')}" if self.messages else ""
 
 
 class ProgramLink:

@@ -109,7 +109,8 @@ def explain_ssh(address: SshAddress, ended: Ended, error: PlaystreamError) -> Pl
         for pattern, make in _REASONS:
             if re.search(pattern, text):
                 return make(address, ended)
-        return type(error)(f"{address.name}: ssh {ended.how}{ended.last_message}. {error}")
+        seen = str(error) if ended.answered else f"Try ssh -v {address.host}"
+        return type(error)(f"{address.name}: ssh {ended.how}{ended.last_message}. {seen}")
     if ended.code == 127 and _MISSING in text:
         searched = text.partition(_MISSING)[2].splitlines()[0]
         return WorkerNotFound(
@@ -174,7 +175,19 @@ def _denied(address: SshAddress, ended: Ended) -> PlaystreamError:
     )
 
 
+def _damaged(address: SshAddress, ended: Ended) -> PlaystreamError:
+    return LinkError(
+        f"{address.name}: what was sent has arrived altered, so ssh has closed the connection{ended.last_message}. "
+        f"A device or program on the way changes what it passes on: try again, and then another way to the host"
+    )
+
+
 def _lost(address: SshAddress, ended: Ended) -> PlaystreamError:
+    if not ended.answered:
+        return LinkError(
+            f"{address.name}: the connection was lost before a worker answered{ended.last_message}. Try again, or look "
+            f"where it ends with ssh -v {address.host}"
+        )
     return LinkError(
         f"{address.name}: the connection was lost{ended.last_message}. Everything received before is kept; the worker "
         "ends its job"
@@ -188,6 +201,10 @@ _REASONS: tuple[tuple[str, Callable[[SshAddress, Ended], PlaystreamError]], ...]
     ("Connection refused", _refused),
     ("No route to host|Network is unreachable|Connection timed out|Operation timed out|Host is down", _no_route),
     ("Permission denied|Too many authentication failures|No more authentication methods", _denied),
+    (
+        "authentication code incorrect|Corrupted MAC|incorrect signature|Bad packet length|[Pp]adding error",
+        _damaged,
+    ),
     (
         "closed by remote host|Connection reset|Broken pipe|Connection to .* closed|not responding|Connection closed",
         _lost,

@@ -19,6 +19,7 @@ import sys
 import termios
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -64,8 +65,9 @@ class Way:
     def _run(self) -> None:
         try:
             self._pass_on()
-        except OSError:
-            self._shut()  # one side has gone
+        except OSError:  # one side has gone
+            with suppress(OSError):
+                self._shut()
         finally:
             self.ended.set()
 

@@ -160,6 +160,8 @@ def check(outcome: Outcome, fault: LinkFault, stdout: bytes) -> None:
         assert fault.fault.kind not in _HARMLESS, text
         assert len([line for line in text.splitlines() if " warning: " not in line]) == 1, text
         assert outcome.exit_status in _EXIT_STATUSES, text
+        assert "previous stage" not in text, text  # there is none
+        assert ".. " not in text, text
     if not fault.below:
         _check_stream(outcome, fault)
     worker = outcome.notes / "worker"
