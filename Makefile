@@ -30,7 +30,7 @@ FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/s
 	process/test_recording.py process/test_seed_gathering.py process/test_summary.py process/test_task_results.py \
 	pipeline/job/test_roles.py)
 # Those of what the extras age, store, postgresql and ui install.
-EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py
+EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py tests/cli/test_transfers.py
 
 .PHONY: help demo test test-e2e test-compat test-stress test-links test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench soak faults fuzz clean packages
 

@@ -107,6 +107,15 @@ RAW: Group = (
         "as in \\x1b[2J",
     ),
 )
+PROGRESS: Group = (
+    flag(
+        "--progress",
+        own=True,
+        action="store_true",
+        help="if standard error is not a terminal, print a line every 10 seconds while files are packed, sent or "
+        "unpacked, and one at the end; a terminal shows a bar anyway",
+    ),
+)
 IDENT: Group = (
     flag("-i", "--ident", help="name of the run, and not an inventory: see --inventory (default: a new UUID)"),
 )
@@ -346,7 +355,7 @@ LINK = ("connection", (*KEEPALIVE, *LIVENESS))
 
 COMMAND_FLAGS: dict[str, Groups] = {
     "worker": (
-        ("serving", SERVING),
+        ("serving", (*SERVING, *PROGRESS)),
         ("listening", LISTENING),
         LINK,
         ("encryption", (*ENCRYPTION, *DECRYPTION)),
@@ -359,7 +368,7 @@ COMMAND_FLAGS: dict[str, Groups] = {
         ("connection", LIVENESS),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),
-        SHOWING_ALL,
+        ("output", (*SHOWING_ALL[1], *PROGRESS)),
         LOGGING,
     ),
     "plugin-path": (LOGGING,),

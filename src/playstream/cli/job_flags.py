@@ -16,6 +16,7 @@ from playstream.cli.flags import (
     LINK,
     LIVENESS,
     LOGGING,
+    PROGRESS,
     RESULTS,
     SHOWING,
     SHOWING_ALL,
@@ -221,6 +222,7 @@ ON: Group = (
         "worker (or set PLAYSTREAM_ON; default: this host)",
     ),
     *EXCLUDE,
+    *PROGRESS,
     *KEEPALIVE,
     *LIVENESS,
     *ENCRYPTION,
@@ -235,6 +237,7 @@ SENDING: Group = (
         help="keep running until the worker ends; SIGINT, SIGTERM and SIGHUP then cancel the job",
     ),
     *EXCLUDE,
+    *PROGRESS,
     flag(
         "--dialect",
         own=True,

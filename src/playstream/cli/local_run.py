@@ -22,6 +22,7 @@ from playstream.cli.output import (
     print_outcome,
     shows_colours,
     waits_for_reader,
+    wants_transfers,
 )
 from playstream.cli.signals import cancel_on_signals
 from playstream.interface.runner import make_runner
@@ -29,6 +30,7 @@ from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, OutputErr
 from playstream.pipeline.io.cancellation import Canceled
 from playstream.pipeline.protocol import StatusName
 from playstream.pipeline.tree.directories import current_directory
+from playstream.pipeline.tree.meter import Meters, make_meters
 from playstream.worker.user_terminal import find_user_terminal
 
 if TYPE_CHECKING:
@@ -89,27 +91,41 @@ def run_here(
         terminal.before_write = progress.remove_line
     if progress is not None:
         options["event_handler"] = progress.event
+    has_any = bool(options.get("on") or options.get("galaxy"))
+    meters = make_meters() if has_any and wants_transfers(flags) else None
     try:
-        runner = make_runner(options, cancellation, terminal)
+        with _showing_transfers(flags, meters, progress):
+            runner = make_runner(options, cancellation, terminal, meters)
+            runner.config.link_latest = not flags.as_ansible_runner
+            with noted(places, runner.config.ident):
+                try:
+                    # `settle` reports output and logs that cannot be written, after all other messages.
+                    ignored = suppress(OutputError) if waits_for_reader(sys.stdout) else nullcontext()
+                    with _shown(progress, as_it_is=flags.json or flags.raw_output), ignored:
+                        runner.run()
+                except StoreError:
+                    _explain(flags, runner)  # first report how the run itself ended
+                    raise
     except Canceled as canceled:
         print_message(flags.name, canceled)
         return CANCELED_EXIT_STATUS
-    runner.config.link_latest = not flags.as_ansible_runner
-    with noted(places, runner.config.ident):
-        try:
-            # `settle` reports output and logs that cannot be written, after all other messages.
-            ignored = suppress(OutputError) if waits_for_reader(sys.stdout) else nullcontext()
-            with _shown(progress, as_it_is=flags.json or flags.raw_output), ignored:
-                runner.run()
-        except StoreError:
-            _explain(flags, runner)  # first report how the run itself ended
-            raise
     _explain(flags, runner)
     if flags.summary:
         write_summary(flags.summary, runner)
     if not (flags.quiet or flags.json or flags.as_ansible_runner) and options.get("ident") is None:
         _name_artifacts(flags, options, runner)
     return _exit_status(runner)
+
+
+def _showing_transfers(
+    flags: argparse.Namespace, meters: Meters | None, progress: Progress | None
+) -> AbstractContextManager[object]:
+    """Return a context in which it is shown how far packing, sending and unpacking are."""
+    if meters is None:
+        return nullcontext()
+    from playstream.cli.transfers import show_transfers  # noqa: PLC0415 - seldom needed
+
+    return show_transfers(flags, meters, progress)
 
 
 def _explain(flags: argparse.Namespace, runner: Runner) -> None:

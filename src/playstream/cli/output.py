@@ -22,6 +22,8 @@ from playstream.pipeline.io.cancellation import LOOK_SECONDS
 from playstream.pipeline.io.stdio import fill_standard_streams, piece_size, wait_for
 
 if TYPE_CHECKING:
+    import argparse
+
     from playstream.cli.progress import Progress
 
 STANDARD_OUTPUT = "-"
@@ -78,8 +80,18 @@ def make_progress() -> Progress | None:
         from playstream.cli.progress import Progress, can_move  # noqa: PLC0415 - the library is an extra
     except ImportError:
         return None
+    return Progress(sys.stdout, standard_error_terminal()) if can_move() else None
+
+
+def standard_error_terminal() -> StandardStream | None:
+    """Return standard error, if it is a terminal that this process writes to by a StandardStream."""
     error = _raw(sys.stderr)
-    return Progress(sys.stdout, error if error is not None and error.isatty() else None) if can_move() else None
+    return error if error is not None and error.isatty() else None
+
+
+def wants_transfers(flags: argparse.Namespace) -> bool:
+    """Return whether to show how far packing, sending and unpacking are, if they take long."""
+    return not getattr(flags, "quiet", False) and (flags.progress or standard_error_terminal() is not None)
 
 
 class PlainOutput(io.TextIOBase):

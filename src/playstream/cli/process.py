@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playstream.cli.keepalive import liveness_seconds
-from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message, print_outcome
+from playstream.cli.output import STANDARD_OUTPUT, make_progress, print_message, print_outcome, wants_transfers
 from playstream.cli.parser import Parser, check_directory, suggest_ident
 from playstream.cli.signals import cancel_on_signals
 from playstream.cli.stored import named_store
@@ -28,9 +28,11 @@ from playstream.process import Observer, Output
 from playstream.process.receiving import process
 
 if TYPE_CHECKING:
+    from playstream.cli.progress import Progress
     from playstream.cli.summary import SummaryObserver
     from playstream.interface.store_observer import StoreObserver
     from playstream.pipeline.io.cancellation import Cancellation
+    from playstream.pipeline.tree.meter import Meter
 
 _WRONG_DIALECT = (
     "This is what ansible-runner's worker says of a stream in playstream's own protocol, which it does not know: add "
@@ -92,7 +94,8 @@ def run(flags: argparse.Namespace) -> int:
         _open_summary(flags, store_observer or viewer) as summary,
     ):
         warn = partial(print_message, "process")
-        with progress or nullcontext(), connect(vars(flags), warn, reader=claim_input()) as connection:
+        meter, showing = _show_transfers(flags, progress)
+        with progress or nullcontext(), showing, connect(vars(flags), warn, reader=claim_input()) as connection:
             result = process(
                 connection,
                 artifact_dir,
@@ -104,6 +107,7 @@ def run(flags: argparse.Namespace) -> int:
                 write_behind=True,
                 liveness_seconds=liveness_seconds(flags),
                 limits=limits_of(vars(flags)),
+                meter=meter,
             )
         if store_observer is not None:
             store_error = store_observer.save(
@@ -121,6 +125,19 @@ def run(flags: argparse.Namespace) -> int:
     if store_error is not None:
         raise store_error
     return result.exit_status
+
+
+def _show_transfers(
+    flags: argparse.Namespace, progress: Progress | None
+) -> tuple[Meter | None, AbstractContextManager[object]]:
+    """Return what counts the artifacts while they are unpacked, and a context in which that is shown."""
+    if not wants_transfers(flags):
+        return None, nullcontext()
+    from playstream.cli.transfers import show_transfers  # noqa: PLC0415 - seldom needed
+    from playstream.pipeline.tree.meter import Meter  # noqa: PLC0415
+
+    meter = Meter("unpacking")
+    return meter, show_transfers(flags, [meter], progress)
 
 
 def _open_store_observer(

@@ -63,10 +63,12 @@ class Progress:
     def __init__(self, stream: TextIO, error: StandardStream | None) -> None:
         self._stream = stream
         self._error = error
-        self._console = _Console(file=cast("IO[str]", _Patient(stream)), force_terminal=True, highlight=False)
+        self._console = SteadyConsole(file=cast("IO[str]", _Patient(stream)), force_terminal=True, highlight=False)
         self._hosts: set[str] = set()
         self._counts = dict.fromkeys(_SHOWN, 0)
         self._task = ""
+        self.transfer = ""
+        """How far the artifacts are, which is shown instead of the task."""
         self._began: float | None = None
         self._lock = threading.RLock()
         """Held while a text is written where the line was."""
@@ -99,6 +101,11 @@ class Progress:
             self._task = ""
             self._live.stop()
             self._began = None  # what is still written to `_above` shows no line
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the line is there, or will be with the next output."""
+        return self._began is not None
 
     def begin(self) -> None:
         """Show the line, if it is not shown yet. Called when the run has its first status."""
@@ -158,12 +165,14 @@ class Progress:
         for name, count in self._counts.items():
             word, style = _SHOWN[name]
             line.append(f"  {word} {count}", style if count else "dim")
-        if self._task:
+        if self.transfer:
+            line.append(f"  {self.transfer}")
+        elif self._task:
             line.append(f"  {' '.join(make_plain(self._task).split())}")
         return line
 
 
-class _Console(Console):
+class SteadyConsole(Console):
     r"""A console that never hides the cursor.
 
     A hidden cursor would stay hidden at the shell prompt after Ctrl-Z, Ctrl-\ or a kill, or if another process of the

@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from playstream.cli.job_options import job_options, roles_path_in
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.cli.logs import show_warnings
-from playstream.cli.output import print_message
+from playstream.cli.output import print_message, wants_transfers
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
 from playstream.cli.suggestions import suggest_what
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
-from playstream.pipeline.io.cancellation import Canceled
-from playstream.pipeline.io.stdio import claim_output, connect
+from playstream.pipeline.io.cancellation import Canceled, Cancellation
+from playstream.pipeline.io.stdio import Connection, claim_output, connect
+from playstream.pipeline.tree.meter import Meter, make_meters
 from playstream.transmit import Transmitter
 from playstream.transmit.sending import transmit
 
@@ -67,24 +70,46 @@ def run(flags: argparse.Namespace) -> int:
     if "roles_path" not in options:
         # On this host Ansible would read it from the environment, which is not sent.
         options["roles_path"] = roles_path_in(flags.private_data_dir, os.environ.get("ANSIBLE_ROLES_PATH"))
-    dialect = Dialect(flags.dialect)
     warn = partial(print_message, "transmit")
     with connect(vars(flags), warn, writer=claim_output()) as connection:
-        transmitter = Transmitter(
-            options,
-            exclude=flags.exclude,
-            only_arguments=flags.only_transmit_kwargs,
-            awaits_galaxy=bool(flags.galaxy),
-        )
+        try:
+            _transmit(flags, options, connection, cancellation)
+        except Canceled as canceled:
+            print_message("transmit", canceled)
+            return CANCELED_EXIT_STATUS
+    if cancellation is None or cancellation.reason is None:
+        return 0
+    print_message("transmit", cancellation.reason)
+    return CANCELED_EXIT_STATUS
+
+
+def _transmit(
+    flags: argparse.Namespace, options: dict[str, Any], connection: Connection, cancellation: Cancellation | None
+) -> None:
+    """Prepare the job and send it.
+
+    Raises:
+        Canceled: a stop was requested before anything was sent.
+    """
+    dialect = Dialect(flags.dialect)
+    native = dialect is Dialect.PLAYSTREAM
+    transmitter = Transmitter(
+        options, exclude=flags.exclude, only_arguments=flags.only_transmit_kwargs, awaits_galaxy=bool(flags.galaxy)
+    )
+    meters = packing = None
+    showing: AbstractContextManager[object] = nullcontext()
+    if wants_transfers(flags):
+        from playstream.cli.transfers import show_transfers  # noqa: PLC0415 - seldom needed
+
+        meters = make_meters()
+        packing = meters.sending if native else Meter("packing")
+        showing = show_transfers(flags, [meters.installing, packing, meters.sending])
+    with showing:
         if flags.galaxy:
             from playstream.interface.galaxy import add_to_transmitter  # noqa: PLC0415 - seldom asked for
 
-            knows_galaxy = dialect is Dialect.PLAYSTREAM
-            try:
-                add_to_transmitter(transmitter, flags.galaxy, knows_galaxy=knows_galaxy, cancellation=cancellation)
-            except Canceled as canceled:
-                print_message("transmit", canceled)
-                return CANCELED_EXIT_STATUS
+            meter = None if meters is None else meters.installing
+            add_to_transmitter(transmitter, flags.galaxy, knows_galaxy=native, cancellation=cancellation, meter=meter)
         transmit(
             transmitter,
             connection,
@@ -93,8 +118,6 @@ def run(flags: argparse.Namespace) -> int:
             liveness_seconds=liveness_seconds(flags),
             cancellation=cancellation,
             hold=flags.hold,
+            meter=packing,
+            archive_meter=None if meters is None else meters.sending,
         )
-    if cancellation is None or cancellation.reason is None:
-        return 0
-    print_message("transmit", cancellation.reason)
-    return CANCELED_EXIT_STATUS

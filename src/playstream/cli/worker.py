@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from playstream.cli.flags import LISTENING, START, flags_of
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.cli.main import set_up as set_up_subcommand
-from playstream.cli.output import print_message, print_outcome
+from playstream.cli.output import print_message, print_outcome, wants_transfers
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
 from playstream.pipeline.dialect import REFUSAL
@@ -19,6 +21,7 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.stdio import claim_input, claim_output, connect, silence_beside
 from playstream.pipeline.limits import check_seconds, limits_of
 from playstream.pipeline.tree.directories import absolute_path
+from playstream.pipeline.tree.meter import Meter
 from playstream.worker import WorkerOptions
 from playstream.worker.serving import work
 
@@ -70,10 +73,17 @@ def _serve_one(flags: argparse.Namespace) -> int:
         start_on=flags.start_on,
         **flags.worker_options,
     )
+    showing: AbstractContextManager[object] = nullcontext()
+    if wants_transfers(flags):
+        from playstream.cli.transfers import show_transfers  # noqa: PLC0415 - seldom needed
+
+        meter = Meter("unpacking")
+        options, showing = replace(options, meter=meter), show_transfers(flags, [meter])
     warn = partial(print_message, "worker")
     output, cancellation = claim_output(), cancel_on_signals()
     with (
         silence_beside(output),
+        showing,
         connect(vars(flags), warn, reader=claim_input(), writer=output) as connection,
     ):
         served = work(connection, options=options, cancellation=cancellation)

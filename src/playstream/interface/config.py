@@ -29,6 +29,7 @@ from playstream.worker.user_terminal import UserTerminal
 
 if TYPE_CHECKING:
     from playstream.interface.galaxy import Galaxy
+    from playstream.pipeline.tree.meter import Meter
 
 
 class RunnerConfig:
@@ -83,6 +84,8 @@ class RunnerConfig:
         """Whether `prepare()` installs the collections and roles that the project requires, as for run()."""
         self.galaxy_cancellation: Cancellation | None = None
         """Requests to stop that; None if it cannot be requested."""
+        self.galaxy_meter: Meter | None = None
+        """Is active meanwhile; None for none."""
         self._installed: object = None
         """What was installed, which must not be removed during the run."""
         self.follow_links = False
@@ -214,7 +217,7 @@ class RunnerConfig:
             from playstream.interface.galaxy import add_to_job  # noqa: PLC0415 - seldom asked for
 
             base = self._directory or Path(current_directory())
-            job, self._installed = add_to_job(job, base, self.galaxy, self.galaxy_cancellation)
+            job, self._installed = add_to_job(job, base, self.galaxy, self.galaxy_cancellation, self.galaxy_meter)
         self.prepare_job(job)
 
     @property

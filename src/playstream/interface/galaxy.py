@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +16,7 @@ from playstream.pipeline.protocol import Job
 
 if TYPE_CHECKING:
     from playstream.pipeline.io.cancellation import Cancellation
+    from playstream.pipeline.tree.meter import Meter
     from playstream.transmit import Transmitter
 
 Galaxy = bool | Literal["refresh"] | None
@@ -21,7 +24,12 @@ Galaxy = bool | Literal["refresh"] | None
 
 
 def add_to_transmitter(
-    transmitter: Transmitter, galaxy: Galaxy, *, knows_galaxy: bool = True, cancellation: Cancellation | None = None
+    transmitter: Transmitter,
+    galaxy: Galaxy,
+    *,
+    knows_galaxy: bool = True,
+    cancellation: Cancellation | None = None,
+    meter: Meter | None = None,
 ) -> None:
     """Install what the project of a job requires, and let it travel with the job.
 
@@ -30,20 +38,22 @@ def add_to_transmitter(
         galaxy: the option; nothing happens if it is false.
         knows_galaxy: whether the worker is playstream's.
         cancellation: requests to stop; None if it cannot be requested.
+        meter: is active meanwhile.
 
     Raises:
         PlaystreamError: it cannot be installed, or the role of the job is missing.
         Canceled: a stop was requested.
     """
     if galaxy:
-        installed = provide(
-            transmitter.project, transmitter.job.envvars, refresh=galaxy == "refresh", cancellation=cancellation
-        )
+        with _active(meter):
+            installed = provide(
+                transmitter.project, transmitter.job.envvars, refresh=galaxy == "refresh", cancellation=cancellation
+            )
         transmitter.add_galaxy(installed, knows_galaxy=knows_galaxy)
 
 
 def add_to_job(
-    job: Job, private_data_dir: Path, galaxy: Galaxy, cancellation: Cancellation | None
+    job: Job, private_data_dir: Path, galaxy: Galaxy, cancellation: Cancellation | None, meter: Meter | None = None
 ) -> tuple[Job, object]:
     """Install what the project of a job of this host requires, and let the job find it in the cache.
 
@@ -52,6 +62,7 @@ def add_to_job(
         private_data_dir: the directory that its paths are relative to.
         galaxy: the option, which is true.
         cancellation: requests to stop; None if it cannot be requested.
+        meter: is active meanwhile.
 
     Returns:
         The job, and what must be kept until it has ended.
@@ -60,10 +71,21 @@ def add_to_job(
         PlaystreamError: it cannot be installed, or the role of the job is missing.
         Canceled: a stop was requested.
     """
-    installed = provide(
-        private_data_dir / job.project_dir, job.envvars, refresh=galaxy == "refresh", cancellation=cancellation
-    )
+    project = private_data_dir / job.project_dir
+    with _active(meter):
+        installed = provide(project, job.envvars, refresh=galaxy == "refresh", cancellation=cancellation)
     check_role(job, private_data_dir, Delivery.IN_PLACE, os.environ, installed)
     if installed is None:
         return job, None
     return replace(job, galaxy=str(installed.directory)), installed
+
+
+@contextmanager
+def _active(meter: Meter | None) -> Iterator[None]:
+    if meter is not None:
+        meter.begin()
+    try:
+        yield
+    finally:
+        if meter is not None:
+            meter.end()

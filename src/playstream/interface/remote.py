@@ -26,18 +26,25 @@ from playstream.transmit import Transmitter
 
 if TYPE_CHECKING:
     from playstream.links import Link
+    from playstream.pipeline.tree.meter import Meters
 
 _OF_STAGES = ("_input", "_output", "hold", "max_job_seconds")
 """Options of single stages that make no sense for a run over a link."""
 
 
-def make_remote_runner(options: Mapping[str, Any], link: Link, cancellation: Cancellation | None = None) -> Runner:
+def make_remote_runner(
+    options: Mapping[str, Any],
+    link: Link,
+    cancellation: Cancellation | None = None,
+    meters: Meters | None = None,
+) -> Runner:
     """Prepare a run over a link.
 
     Args:
         options: as for run(), without `on`.
         link: the way to the worker.
         cancellation: requests the end of the job; None for only the runner's own.
+        meters: count what is installed, sent and unpacked; None for nothing.
 
     Raises:
         ConfigurationError: an option is invalid, or the job cannot run as requested. Nothing was sent.
@@ -65,27 +72,31 @@ def make_remote_runner(options: Mapping[str, Any], link: Link, cancellation: Can
     if given.get("galaxy"):
         from playstream.interface.galaxy import add_to_transmitter  # noqa: PLC0415 - seldom asked for
 
-        add_to_transmitter(transmitter, given["galaxy"], cancellation=cancellation)
+        meter = None if meters is None else meters.installing
+        add_to_transmitter(transmitter, given["galaxy"], cancellation=cancellation, meter=meter)
     config.take_settings(transmitter.job.settings)
     store = handlers.pop("store", None)
-    work = WatchedRun(remote_records(transmitter, link, given), Handlers(**handlers), store)
+    work = WatchedRun(remote_records(transmitter, link, given, meters), Handlers(**handlers), store)
     return Runner(config, cancellation=cancellation, work=work)
 
 
-def remote_records(transmitter: Transmitter, link: Link, options: Mapping[str, Any]) -> RecordSource:
+def remote_records(
+    transmitter: Transmitter, link: Link, options: Mapping[str, Any], meters: Meters | None = None
+) -> RecordSource:
     """Return the source of the records of a run over a link.
 
     Args:
         transmitter: the job and its tree.
         link: the way to the worker.
         options: options of run(), checked.
+        meters: count what is sent and unpacked; None for nothing.
 
     Raises:
         ConfigurationError: a limit is invalid.
     """
 
     def make_execution(mailbox: Mailbox[Any], cancellation: Cancellation) -> Execution:
-        return Exchange(transmitter, link, options, mailbox, cancellation).run
+        return Exchange(transmitter, link, options, mailbox, cancellation, meters).run
 
     @contextmanager
     def open_source(cancellation: Cancellation) -> Iterator[Drive]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         FinishedCallback,
         StatusHandler,
     )
+    from playstream.pipeline.tree.meter import Meters
     from playstream.worker.user_terminal import UserTerminal
 
 _ACTIVE = (StatusName.STARTING.value, StatusName.RUNNING.value)
@@ -51,7 +52,10 @@ class Work(Protocol):
 
 
 def make_runner(
-    options: Mapping[str, Any], cancellation: Cancellation | None = None, user_terminal: UserTerminal | None = None
+    options: Mapping[str, Any],
+    cancellation: Cancellation | None = None,
+    user_terminal: UserTerminal | None = None,
+    meters: Meters | None = None,
 ) -> Runner:
     """Prepare a run, as `init_runner` does.
 
@@ -59,6 +63,7 @@ def make_runner(
         options: as for run().
         cancellation: requests the end of the job; None for only the runner's own.
         user_terminal: the terminal whose keys go to the job, and whose size the job's has; None for none.
+        meters: count what is installed, sent and unpacked; None for nothing.
 
     Raises:
         PlaystreamError: the run cannot be prepared; nothing has run.
@@ -80,7 +85,7 @@ def make_runner(
         if link is not None:
             from playstream.interface.remote import make_remote_runner  # noqa: PLC0415
 
-            return make_remote_runner(options, link, cancellation)
+            return make_remote_runner(options, link, cancellation, meters)
     job_options = select_options(options, JobOptions)  # RunnerConfig checks them
     others = {name: value for name, value in options.items() if name not in job_options}
     refuse_empty(others, RunOptions)
@@ -92,6 +97,7 @@ def make_runner(
     set_up_logging(given)
     config.user_terminal = user_terminal
     config.galaxy, config.galaxy_cancellation = given.get("galaxy"), cancellation
+    config.galaxy_meter = None if meters is None else meters.installing
     config.prepare()
     return Runner(config, cancellation=cancellation, **handlers)
 

@@ -17,6 +17,7 @@ from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_L
 from playstream.pipeline.io.stdio import Connection, connect
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import Failure, Hello, Noise, Record, Status
+from playstream.pipeline.tree.meter import Meters
 from playstream.process.receiving import feed
 from playstream.transmit.sending import JobSource, transmit
 
@@ -43,6 +44,7 @@ class Exchange:
         options: options of run(), checked: intervals, limits and encryption of the connection.
         mailbox: takes the records of the results, Hello included, and noise between them.
         cancellation: a request to cancel the job.
+        meters: count the trees of both directions; None for nothing.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Exchange:
         options: Mapping[str, Any],
         mailbox: RecordSink,
         cancellation: Cancellation,
+        meters: Meters | None = None,
     ) -> None:
         self._source = source
         self._link = link
         self._options = options
         self._cancellation = cancellation
-        self._taker = _Taker(link.name, mailbox)
+        self._meters = meters
+        self._taker = _Taker(link.name, mailbox, meters)
         self._liveness_seconds = seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS)
         self._send_error: PlaystreamError | None = None
         """Why the job could not be sent."""
@@ -125,6 +129,7 @@ class Exchange:
                 liveness_seconds=self._liveness_seconds,
                 cancellation=self._cancellation,
                 hold=True,
+                meter=None if self._meters is None else self._meters.sending,
             )
         except PlaystreamError as error:
             self._send_error = error
@@ -146,11 +151,15 @@ class _Taker:
     Args:
         name: the name of the link.
         mailbox: takes the records.
+        meters: count the artifacts; None for nothing.
     """
 
-    def __init__(self, name: str, mailbox: RecordSink) -> None:
+    def __init__(self, name: str, mailbox: RecordSink, meters: Meters | None) -> None:
         self._name = name
         self._mailbox = mailbox
+        self._meters = meters
+        if meters is not None:
+            meters.sending.ready = False  # the program of the link may ask something on the terminal first
         self._hello: Hello | None = None
         self.answered = False
         """Whether anything of a stream has arrived."""
@@ -172,6 +181,9 @@ class _Taker:
         elif isinstance(record, Failure):
             record = replace(record, message=f"{self._name}: {record.message}{self._versions()}")
         self._mailbox.put_when_room(record)
+        if self._meters is not None:
+            self._meters.sending.ready = self.answered
+            self._meters.unpacking.take(record)
 
     def flush(self) -> None:
         """Do nothing: a record that is in the mailbox is taken at once."""

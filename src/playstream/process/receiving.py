@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from playstream.pipeline.dialect import Dialect, FirstBytes
 from playstream.pipeline.errors import PlaystreamError
@@ -18,6 +18,9 @@ from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import NEED_DATA, Incoming, Noise, Receiver, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.process import Observer, Output, Processor, Result
+
+if TYPE_CHECKING:
+    from playstream.pipeline.tree.meter import Meter
 
 STOP_SECONDS = 2.2
 """How long `process` continues to read after a request to stop. In a shell's pipeline the worker gets the same signal
@@ -40,6 +43,7 @@ def process(
     write_behind: bool = False,
     liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
     limits: Limits = DEFAULT_LIMITS,
+    meter: Meter | None = None,
 ) -> Result:
     """Rebuild a run from the stream of `work`.
 
@@ -56,6 +60,7 @@ def process(
         liveness_seconds: silence after which the worker counts as lost; 0 for never. It is ignored for ansible-runner's
             worker if it sends no keepalive.
         limits: limits of the stream.
+        meter: counts the artifacts while they are unpacked; None for nothing.
 
     Returns:
         How the run ended. If the stream is cut off, the status is `error`, and everything received before is kept.
@@ -75,8 +80,9 @@ def process(
     )
     with ExitStack() as ours:
         cancellation = cancellation or ours.enter_context(closing(Cancellation()))
+        taker: RecordTaker = processor if meter is None else _Metered(processor, meter)
         try:
-            feed(processor, connection, cancellation, liveness_seconds=liveness_seconds, limits=limits)
+            feed(taker, connection, cancellation, liveness_seconds=liveness_seconds, limits=limits)
         except PlaystreamError as error:
             return processor.finish(error, interrupted=cancellation.reason)
         return processor.finish(interrupted=cancellation.reason)
@@ -94,6 +100,28 @@ class RecordTaker(Protocol):
 
     def flush(self) -> None:
         """Do what can wait until there is nothing more to receive at the moment."""
+
+
+class _Metered:
+    """Takes records and counts those of a tree.
+
+    Args:
+        inner: takes them then.
+        meter: counts.
+    """
+
+    def __init__(self, inner: RecordTaker, meter: Meter) -> None:
+        self._inner = inner
+        self._meter = meter
+        self.flush = inner.flush
+
+    @property
+    def has_ended(self) -> bool:
+        return self._inner.has_ended
+
+    def receive(self, record: Record | Noise) -> None:
+        self._inner.receive(record)
+        self._meter.take(record)
 
 
 def feed(

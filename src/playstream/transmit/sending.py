@@ -12,10 +12,11 @@ from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.io.mailbox import Mailbox
-from playstream.pipeline.io.stdio import SHUT, Connection
+from playstream.pipeline.io.stdio import SHUT, Connection, OutputLayer
 from playstream.pipeline.outbox import Outbox
 from playstream.pipeline.protocol import Cancel, Failure, Record
 from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.tree.meter import Meter
 
 
 class JobSource(Protocol):
@@ -35,6 +36,8 @@ def transmit(
     cancellation: Cancellation | None = None,
     hold: bool = False,
     look: Callable[[], None] | None = None,
+    meter: Meter | None = None,
+    archive_meter: Meter | None = None,
 ) -> None:
     """Write a job and its tree to a connection, as a stream for `work`.
 
@@ -47,6 +50,8 @@ def transmit(
         cancellation: requests to stop; in the native dialect this is reported to the worker, which then runs nothing.
         hold: wait until the worker has exited, so that the cancellation ends the job.
         look: called every LOOK_SECONDS; may request the cancellation, or raise.
+        meter: counts the tree while it is packed, and sent in the native dialect; None for nothing.
+        archive_meter: counts the bytes of the archive in ansible-runner's dialect.
 
     Raises:
         ConfigurationError: the job cannot be held in this dialect; nothing was written.
@@ -57,6 +62,10 @@ def transmit(
     native = dialect is Dialect.PLAYSTREAM
     if hold and not native:
         raise ConfigurationError("hold: ansible-runner's protocol cannot cancel a job; stop the worker instead")
+    records = source.records if meter is None else lambda: meter.watch(source.records())
+    layer = connection.output_layer
+    if meter is not None and archive_meter is not None and not native:
+        layer = _CountingLayer(layer, meter, archive_meter)
     link = _JobLink(
         Outbox(
             mailbox := Mailbox[Record | bytes](),
@@ -65,7 +74,7 @@ def transmit(
             keepalive_seconds=keepalive_seconds if native else 0.0,
             liveness_seconds=liveness_seconds,
             cancellation=cancellation if native else None,
-            layer=connection.output_layer,
+            layer=layer,
         ),
         mailbox,
         watch.look if native else watch.check,
@@ -73,9 +82,9 @@ def transmit(
     with closing(link):
         link.start(dialect)
         if native:
-            _transmit(source, link, watch, connection.writer, hold=hold)
+            _transmit(records, link, watch, connection.writer, hold=hold)
         else:
-            _transmit_to_runner(source, link, watch)
+            _transmit_to_runner(records, link, watch)
     if watch.error is not None:
         raise watch.error
 
@@ -208,9 +217,37 @@ class _JobLink:
         self._outbox.check()
 
 
-def _transmit(source: JobSource, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
+class _CountingLayer:
+    """Counts the bytes that are written after a tree was packed; passes them through another layer.
+
+    Args:
+        inner: the other layer; None for none.
+        packing: counts the tree.
+        sending: counts the bytes.
+    """
+
+    def __init__(self, inner: OutputLayer | None, packing: Meter, sending: Meter) -> None:
+        self._inner = inner
+        self._packing = packing
+        self._sending = sending
+        self.gather_seconds = 0.0 if inner is None else inner.gather_seconds
+
+    def wrap(self, data: Iterable[bytes], *, flush: bool, last: bool = False) -> Iterator[bytes]:
+        """Yield the bytes to write."""
+        for piece in data if self._inner is None else self._inner.wrap(data, flush=flush, last=last):
+            yield piece
+            if self._packing.has_ended:
+                self._sending.add(len(piece))
+        if last:
+            self._sending.end()
+
+
+_Records = Callable[[], Iterator[Record]]
+
+
+def _transmit(records: _Records, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
     try:
-        for record in watch.records(source.records()):
+        for record in watch.records(records()):
             link.send(record)
     except LinkError:
         raise
@@ -223,10 +260,10 @@ def _transmit(source: JobSource, link: _JobLink, watch: _Watch, output_fd: int, 
         link.hold(output_fd, watch.cancellation)
 
 
-def _transmit_to_runner(source: JobSource, link: _JobLink, watch: _Watch) -> None:
+def _transmit_to_runner(records: _Records, link: _JobLink, watch: _Watch) -> None:
     """Write the stream. A request to stop cuts it off, because ansible-runner's protocol cannot express it."""
     try:
-        for record in source.records():
+        for record in records():
             watch.check()
             link.send(record)
         link.end()

@@ -37,6 +37,7 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.tree.meter import Meter
 from playstream.pipeline.tree.unpack import Unpacker
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Intake:
         limits: limits of the stream.
         stop: called between two records of one piece; if it returns True, the rest is not read.
         replace: whether entries replace existing files.
+        meter: counts the tree; None for nothing.
         fallback: the dialect of a stream that is in neither.
     """
 
@@ -102,9 +104,11 @@ class Intake:
         limits: Limits = DEFAULT_LIMITS,
         stop: Callable[[], bool] = lambda: False,
         replace: bool,
+        meter: Meter | None = None,
         fallback: Dialect = Dialect.PLAYSTREAM,
     ) -> None:
         self._stop = stop
+        self._meter = meter
         self._target = target
         self._emit = emit
         self._heard = heard
@@ -194,8 +198,12 @@ class Intake:
     def _take(self, record: Record) -> None:
         if isinstance(record, (FileEntry, FileData)):
             self._unpacker.receive(record)
+            if self._meter is not None:
+                self._meter.take(record)
         elif isinstance(record, TreeEnd):
             self._unpacker.receive(record)
+            if self._meter is not None:
+                self._meter.take(record)
             self.ready = self.job is not None
         elif isinstance(record, Job):
             self._take_job(record)

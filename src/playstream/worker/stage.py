@@ -17,6 +17,7 @@ from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.outbox import Outbox
 from playstream.pipeline.protocol import Failure, Job, Log, LogLevel, Record, StatusName
 from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.tree.meter import Meter
 from playstream.pipeline.verdict import exit_status
 from playstream.worker.execution import Execution, put_status
 from playstream.worker.hello import make_hello
@@ -45,6 +46,8 @@ class WorkerOptions:
     """Limits of the job's stream."""
     max_job_seconds: float | None = None
     """Time after which a job is stopped, whatever its own limits; None for no limit."""
+    meter: Meter | None = None
+    """Counts the job's tree while it is unpacked; None for nothing."""
     start_on: int | None = None
     """A descriptor that tells when the job may start (START), or that it has to wait (WAIT); None to start it at
     once."""
@@ -145,6 +148,7 @@ class Worker:
                 limits=self._options.limits,
                 stop=self._stops,
                 replace=not ours,
+                meter=self._options.meter,
                 fallback=self._options.dialect,
             )
             try:
