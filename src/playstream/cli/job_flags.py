@@ -28,6 +28,8 @@ from playstream.cli.flags import (
     Groups,
     flag,
 )
+from playstream.pipeline.errors import did_you_mean
+from playstream.pipeline.job.inputs import EXPLAIN
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
 from playstream.pipeline.job.passwords import VAULT_ID, is_vault_id
 
@@ -62,10 +64,33 @@ def _galaxy(text: str) -> str:
     return text
 
 
+def _fast(text: str) -> str:
+    """Return the value given to `--fast`.
+
+    Raises:
+        ArgumentTypeError: it is not valid.
+    """
+    if text != EXPLAIN:
+        raise argparse.ArgumentTypeError(f"expected no value or {EXPLAIN}, got {text!r}{did_you_mean(text, [EXPLAIN])}")
+    return text
+
+
 WHAT: Group = (
     flag("-p", "--playbook", metavar="FILE", help="playbook to run, relative to the project (or set RUNNER_PLAYBOOK)"),
     flag("-m", "--module", metavar="NAME", help="module to run (or set RUNNER_MODULE)"),
     flag("-r", "--role", metavar="NAME", help="role to run (or set RUNNER_ROLE)"),
+)
+FAST: Group = (
+    flag(
+        "--fast",
+        own=True,
+        metavar="WORD",
+        nargs="?",
+        const=True,
+        type=_fast,
+        help="choose what makes the run faster where that is safe: shared ssh connections, forks, pipelining, mitogen; "
+        "--fast=explain prints what would be chosen and why, and runs nothing",
+    ),
 )
 EVENTS: Group = (
     flag("--omit-event-data", action="store_true", help="omit the data of events"),
@@ -318,7 +343,7 @@ def _job(ident: Group) -> Groups:
         (EXCLUSIVE, WHAT),
         ("module", MODULE),
         ("role", ROLE),
-        ("run", (*ident, *VERBOSITY)),
+        ("run", (*ident, *FAST, *VERBOSITY)),
         ("Ansible options", ANSIBLE),
         ("paths", PLACES),
         ("events", EVENTS),
@@ -332,7 +357,7 @@ _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for i
 """Of subcommands that have no such flags in ansible-runner, except those of containers."""
 _KEPT = ("results", (*RESULTS, *SUMMARY, *STORE))
 _STANDALONE: Groups = (
-    ("Ansible options", (*LIKE_ANSIBLE, *VERBOSITY)),
+    ("Ansible options", (*LIKE_ANSIBLE, *FAST, *VERBOSITY)),
     ("another host", ON),
     ("passwords", ASKING),
     ("results", (*STANDALONE, *SUMMARY, *EVENTS)),

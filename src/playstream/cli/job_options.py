@@ -67,6 +67,7 @@ def job_options(flags: argparse.Namespace) -> dict[str, Any]:
         "private_data_dir": flags.private_data_dir,
         "ident": flags.ident,
         "verbosity": flags.verbosity,
+        "fast": flags.fast,
         "binary": flags.binary or os.environ.get("RUNNER_BINARY") or None,
         "inventory": None if flags.inventory is None else [_find_inventory(flags, item) for item in flags.inventory],
         "project_dir": _from_here(flags, flags.project_dir) if flags.project_dir else None,

@@ -20,6 +20,7 @@ def standalone_options(flags: argparse.Namespace) -> dict[str, Any]:
         **private_options(flags),
         **ansible_options(flags),
         "verbosity": flags.verbosity,
+        "fast": flags.fast,
         "cmdline": flags.cmdline or None,
         "ident": flags.ident,
         "artifact_dir": flags.artifact_dir,

@@ -118,6 +118,8 @@ class PreparedRun:
             env={str(name): str(value) for name, value in env.items()},
             cwd=Path(cwd),
         )
+        # What looks at the job (`--fast`) looks at the command that was prepared.
+        inner = self._launch.inner if command.argv == self._launch.command.argv else None
         _ = command.start_env  # raises before anything runs if it is invalid
         self._spool.artifact_dir(self.job.ident)  # a run in a forked process may have left its own there
         if facts is not None and self.job.settings.get("fact_cache_type", "jsonfile") == "jsonfile":
@@ -127,7 +129,7 @@ class PreparedRun:
             self._spool,
             mailbox,
             cancellation,
-            launch=replace(self._launch, command=command),
+            launch=replace(self._launch, command=command, inner=inner),
             console=console,
             user=self._user,
         )

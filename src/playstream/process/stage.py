@@ -277,7 +277,8 @@ class Processor:
             successful = record.status is StatusName.SUCCESSFUL
             record = replace(record, explanation=self._explainer.explain(successful=successful, rc=record.rc))
         self.status = record.status
-        self.explanation = record.explanation
+        # That of `starting` says how the job is run, and not how it ended.
+        self.explanation = record.explanation if record.status.terminal else None
         self.rc = record.rc
         self._observer.status(record)
 

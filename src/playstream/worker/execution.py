@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +16,12 @@ from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.removal import discard, remove_tree
 from playstream.pipeline.job.fact_cache import simplify_fact_cache
-from playstream.pipeline.protocol import Job, Record, Status, StatusName
+from playstream.pipeline.job.inputs import EXPLAIN
+from playstream.pipeline.protocol import Job, Log, LogLevel, Record, Status, StatusName
 from playstream.pipeline.tree.directories import passes_link_in
 from playstream.pipeline.tree.pack import pack
 from playstream.worker.command import Command
-from playstream.worker.console import Console
+from playstream.worker.console import Console, Transcript
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.events import EventSource
 from playstream.worker.isolation.sandbox import ENGINE_FAILED
@@ -26,9 +29,10 @@ from playstream.worker.known_secrets import find_secrets
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
 from playstream.worker.ssh_agent import KeyPipe
-from playstream.worker.supervise import JobConnection, Outcome, Supervisor
+from playstream.worker.supervise import Supervisor
 from playstream.worker.terminal import Terminal
 from playstream.worker.user_terminal import ToShow, UserTerminal
+from playstream.worker.watch import JobConnection, Outcome, Surroundings
 
 _NOT_INVOKED = {
     126: "the program that runs the job, or its interpreter, is probably not executable there",
@@ -89,12 +93,11 @@ class Execution:
         """
         launch = self._launch or prepare(self._job, self._spool)
         try:
-            outcome = self._supervise(launch)
+            outcome = self._perform(launch)
         finally:
             if self._spool.is_ours:
                 for directory in launch.remove:
                     discard(directory)
-        outcome = _explain_crash(_check_started(outcome, launch, own_command=bool(self._job.command)), launch)
         put_status(self._mailbox, outcome.status, rc=outcome.rc, explanation=outcome.explanation)
         _check_place(launch.paths.artifact_dir)
         try:
@@ -113,39 +116,70 @@ class Execution:
             self._mailbox.put_when_room(record, look)
         return outcome
 
-    def _supervise(self, launch: Launch) -> Outcome:
+    def _perform(self, launch: Launch) -> Outcome:
+        around = Surroundings(
+            self._job,
+            self._spool.guard,
+            self._mailbox,
+            self._cancellation,
+            self._link,
+            self._max_seconds,
+            began=time.monotonic(),
+        )
+        fast = self._job.settings.get("fast")
+        if not fast or self._console is not None:  # a command on pipes is not a run
+            return self._run(launch, around)
+        from playstream.worker.fast.step import FastStep  # noqa: PLC0415 - most jobs do not ask for it
+
+        plan = FastStep(around, launch).run()
+        if isinstance(plan, Outcome):
+            return plan
+        if fast == EXPLAIN:
+            return self._print(launch, plan.lines)
+        self._mailbox.put(Log(LogLevel.INFO, plan.summary))
+        command = replace(launch.command, env={**launch.command.env, **plan.env})
+        return self._run(replace(launch, command=command), around, plan.summary)
+
+    def _print(self, launch: Launch, lines: Sequence[str]) -> Outcome:
+        """Print lines as the output of the job, in place of Ansible."""
         put_status(self._mailbox, StatusName.STARTING, command=launch.command)
-        with ExitStack() as closing:
+        put_status(self._mailbox, StatusName.RUNNING)
+        self._spool.begin()
+        text = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
+        kept = not self._job.settings.get("suppress_output_file")
+        transcript = Transcript(launch.paths.artifact_dir / "stdout" if kept else None)
+        with closing(self._make_events(launch, lambda: None)) as events, closing(transcript):
+            transcript.write(text)
+            events.text(text)
+            events.finish()
+        return Outcome(StatusName.SUCCESSFUL, 0)
+
+    def _make_events(self, launch: Launch, drain: Callable[[], None]) -> EventSource:
+        return EventSource(
+            launch.paths, self._job.ident, launch.command.env, self._mailbox.put, drain, lambda: find_secrets(self._job)
+        )
+
+    def _run(self, launch: Launch, around: Surroundings, explanation: str | None = None) -> Outcome:
+        outcome = self._supervise(launch, around, explanation)
+        return _explain_crash(_check_started(outcome, launch, own_command=bool(self._job.command)), launch)
+
+    def _supervise(self, launch: Launch, around: Surroundings, explanation: str | None) -> Outcome:
+        put_status(self._mailbox, StatusName.STARTING, command=launch.command, explanation=explanation)
+        with ExitStack() as stack:
             console = self._console or self._make_terminal(launch)
-            closing.callback(console.close)
-            events = EventSource(
-                launch.paths,
-                self._job.ident,
-                launch.command.env,
-                self._mailbox.put,
-                lambda: supervisor.drain_console(),  # noqa: PLW0108 - the supervisor does not exist yet
-                lambda: find_secrets(self._job),
-            )
-            closing.callback(events.close)
+            stack.callback(console.close)
+            # The supervisor does not exist yet.
+            events = self._make_events(launch, lambda: supervisor.drain_console())  # noqa: PLW0108
+            stack.callback(events.close)
             if self._job.ssh_key:
-                closing.callback(KeyPipe(launch.paths.ssh_key, self._job.ssh_key).close)
+                stack.callback(KeyPipe(launch.paths.ssh_key, self._job.ssh_key).close)
             if launch.sandbox is not None:
                 launch.sandbox.share()
             guard = self._spool.guard
-            closing.callback(guard.settle)
+            stack.callback(guard.settle)
             guard.start(launch, console, self._spool.begin)
-            supervisor = Supervisor(
-                self._job,
-                guard,
-                console,
-                events,
-                launch.paths.artifact_dir,
-                self._mailbox,
-                self._cancellation,
-                self._link,
-                self._max_seconds,
-            )
-            closing.callback(supervisor.close)
+            supervisor = Supervisor(around, console, events, launch.paths.artifact_dir)
+            stack.callback(supervisor.close)
             put_status(self._mailbox, StatusName.RUNNING)
             return supervisor.run()
 

@@ -119,16 +119,17 @@ class Guard:
             self._tell("terminal", (fd,), modes=[plain_modes(saved), plain_modes(current)])
 
     def start(self, launch: Launch, console: Console, started: Callable[[], object] = lambda: None) -> None:
-        """Start a job.
+        """Start a program of the job: Ansible, or a step before it after which `settle` was called.
 
         Args:
-            launch: the prepared job.
+            launch: the prepared job, with the program as its command.
             console: the console of the command.
             started: called when `read` receives the message that the job has started.
         """
         self._started = started
         self._launch = launch
-        self._settled = False
+        self._settled = self._exited = self._terminating = self.finished = False
+        self._deadline = self.rc = None
         self._patience = GRACE_SECONDS + _KILL_SECONDS + len(launch.cleanup) * _CLEANUP_SECONDS + _SPARE_SECONDS
         self._channel.settimeout(self._patience)
         command = launch.command
@@ -216,9 +217,9 @@ class Guard:
         if self.seconds_left == 0 and not self.finished:
             self._give_up()
 
-    def _ask(self, what: str) -> None:
+    def _ask(self, what: str, *, everything: bool = False) -> None:
         self._process.signal(signal.SIGCONT)
-        self._tell(what)
+        self._tell(what, everything=everything)
 
     def _give_up(self) -> None:
         """Kill a guard that does not respond, because it is stopped repeatedly, is traced, or hangs."""
@@ -266,16 +267,19 @@ class Guard:
             f"been terminated. {cause}"
         )
 
-    def settle(self) -> None:
+    def settle(self, *, everything: bool = False) -> None:
         """End the helpers of the job and wait until that is done. An unfinished job is ended too.
 
         Processes that a finished job left running on purpose continue to run, even if this process dies.
+
+        Args:
+            everything: end those processes too.
         """
         if self._settled:
             return
         if not self.finished:
             self.terminate()
-        self._ask("settle")
+        self._ask("settle", everything=everything)
         while not self._settled:
             self._settled = any("settled" in news for news in self._receive()) or self._settled
 

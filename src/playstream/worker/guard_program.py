@@ -23,7 +23,8 @@ some of them with descriptors (SCM_RIGHTS, unix(7)):
                and error.
     terminate  end the job; answered with {"reaped": count of processes}
     settle     the job is over: end its helpers and run the clean-up commands; answered with {"settled": true}.
-               Processes that the job left running on purpose continue to run, even if the worker dies.
+               Processes that the job left running on purpose continue to run, even if the worker dies; with
+               `everything` they are ended too. After it, another job may be started.
     leave      the spool was removed
 
 Without a request it sends {"started": pid} or {"failed": why}, and {"exited": wait status}.
@@ -144,6 +145,8 @@ class _Guard:
                 self._clean_up(self._job)
                 self._tell({"reaped": reaped})
             elif what == "settle":
+                if order["everything"]:
+                    self._end_descendants(self._job["grace"])
                 self._end_servants(self._job["run_dir"], self._job["grace"])
                 self._clean_up(self._job)
                 self._job = None
@@ -156,6 +159,7 @@ class _Guard:
 
     def _start(self, order: dict[str, Any]) -> None:
         self._job = order
+        self._exited = False
         if order["stderr"]:
             fd = self._given.pop(0)
             os.dup2(fd, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 
@@ -37,6 +37,8 @@ class Launch:
     """Directories that were created for the job outside of the spool."""
     sandbox: Sandbox | None = None
     """The sandbox that the command runs in; None without isolation."""
+    inner: Command | None = None
+    """The command without the ssh-agent and the sandbox around it; None if the caller has replaced it."""
 
 
 def prepare(job: Job, spool: Spool, *, tty: bool = True, typed: bool = False, caller: bool = False) -> Launch:
@@ -70,7 +72,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, typed: bool = False, ca
     try:
         # Answers that are known are never echoed.
         sandbox = _make_sandbox(job, paths, tty=tty, echo=typed and not job.passwords, caller=caller)
-        command = _make_command(job, paths, sandbox, checked=spool.in_place)
+        command, inner = _make_command(job, paths, sandbox, checked=spool.in_place)
     except BaseException:
         if copied is not None:
             discard(copied)
@@ -82,6 +84,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, typed: bool = False, ca
         cleanup=() if sandbox is None else sandbox.cleanup,
         remove=() if keep or copied is None else (copied,),
         sandbox=sandbox,
+        inner=inner,
     )
 
 
@@ -92,7 +95,8 @@ def _make_sandbox(job: Job, paths: Paths, *, tty: bool, echo: bool, caller: bool
     return make_sandbox(isolation, paths, job.ident, tty=tty, echo=echo, caller=caller)
 
 
-def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None, *, checked: bool) -> Command:
+def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None, *, checked: bool) -> tuple[Command, Command]:
+    """Return the command to start, and the one inside it."""
     seen: Seen = _same if sandbox is None else sandbox.seen
     on_this_host = sandbox is None or sandbox.inherits_env
     env = make_environment(job, paths, seen, inherit=on_this_host)
@@ -102,12 +106,13 @@ def _make_command(job: Job, paths: Paths, sandbox: Sandbox | None, *, checked: b
         env[COMMA_VARIABLE] = ","
     if on_this_host:
         words[0] = find_executable(words[0], env, paths.cwd)
+    inner = Command(tuple(words), env, seen(paths.cwd))
     if job.ssh_key:
         words = _give_key(words, job, paths, seen, env)
         if on_this_host:
             words[0] = find_executable(words[0], env, paths.cwd)
-    command = Command(tuple(words), env, seen(paths.cwd))
-    return command if sandbox is None else sandbox.enclose(command)
+    command = replace(inner, argv=tuple(words))
+    return (command if sandbox is None else sandbox.enclose(command)), inner
 
 
 def _check_names(paths: Paths, env: Mapping[str, str]) -> None:

@@ -12,6 +12,10 @@ CACHE_PLUGIN_DIR = PLUGINS / "cache"
 """The directory to add to Ansible's path of cache plugins if facts are written to the artifacts."""
 
 
+SURVEY_DIR = PLUGINS / "survey"
+"""The program that looks at a job for `--fast`; Ansible's own Python runs it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """The paths. All except the private data directory and the project are in the spool, which is private."""

@@ -24,7 +24,7 @@ from playstream.worker.hello import make_hello
 from playstream.worker.intake import Intake, detect_dialect
 from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, remove_leftovers
-from playstream.worker.supervise import READER_GONE, JobConnection
+from playstream.worker.watch import READER_GONE, JobConnection
 
 START, WAIT = b"s", b"w"
 """What a listener says to its workers, by `start_on`."""

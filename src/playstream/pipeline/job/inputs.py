@@ -32,7 +32,10 @@ VAULT_HEAD = "$ANSIBLE_VAULT;"
 _TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
 _SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
 _NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
-SETTINGS = (*_TIME_LIMITS, *_SWITCHES, *_NAMES, *sorted(ISOLATION_KEYS))
+FAST = "fast"
+EXPLAIN = "explain"
+"""The value of the setting `fast` that only shows what would be changed."""
+SETTINGS = (*_TIME_LIMITS, *_SWITCHES, *_NAMES, FAST, *sorted(ISOLATION_KEYS))
 """The names of the settings that playstream reads."""
 _MAX_KEY = 1 << 15
 """Maximum length of a private key, which has to fit into a pipe. An RSA key of 16,384 bits has 13,000 characters."""
@@ -226,6 +229,9 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and not isinstance(value, bool):
             raise ConfigurationError(f"{source}: {name}: expected true or false, got {value!r}")
+    fast = values.get(FAST)
+    if fast is not None and not isinstance(fast, bool) and fast != EXPLAIN:
+        raise ConfigurationError(f"{source}: {FAST}: expected true, false or {EXPLAIN}, got {fast!r}")
     for name in _NAMES:
         value = values.get(name)
         if value is not None and not isinstance(value, str):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict, Union
+from typing import Annotated, Any, Literal, TypedDict, Union
 from uuid import UUID
 
 from playstream.pipeline.job.isolation import ISOLATION_KEYS
@@ -138,9 +138,12 @@ class JobOptions(SharedOptions, total=False):
     only_failed_event_data: bool
     directory_isolation_base_path: StrPath | None
     """Run in a private copy of the project that is created below this directory."""
+    fast: bool | Literal["explain"] | None
+    """Choose what makes the run faster, where it is safe; `explain` only prints what would be chosen."""
 
 
 SETTING_OPTIONS = (
+    "fast",
     "suppress_output_file",
     "suppress_ansible_output",
     "fact_cache",

@@ -54,6 +54,10 @@ class Bubblewrap:
         """Whether bwrap has started the command: it exits with 1 if it cannot, as Ansible may."""
         return self._paths.started.exists()
 
+    def forget_start(self) -> None:
+        """Remove the file that shows that a command was started."""
+        self._paths.started.unlink(missing_ok=True)
+
     def explain_exit(self, status: int | None) -> str:  # noqa: ARG002 - bwrap has one for everything
         """Return why bwrap has probably exited; see `Sandbox.explain_exit`."""
         return "it failed itself, for example because the kernel does not allow user namespaces"
@@ -65,7 +69,7 @@ class Bubblewrap:
     def share(self) -> None:
         """Do nothing, because the job runs as the worker's user."""
 
-    def enclose(self, command: Command) -> Command:
+    def enclose(self, command: Command, *, tty: bool = True) -> Command:  # noqa: ARG002 - it makes no terminal
         """Return the bwrap command that runs `command`.
 
         Raises:

@@ -122,14 +122,15 @@ class Container:
             return mounts.INSIDE / path.relative_to(self._paths.private_data_dir)
         return path
 
-    def enclose(self, command: Command) -> Command:
-        """Return the engine's command that runs `command` in a new container."""
+    def enclose(self, command: Command, *, tty: bool = True) -> Command:
+        """Return the engine's command that runs `command` in a new container; see `Sandbox.enclose`."""
+        tty = tty and self._tty
         workdir = self._isolation.workdir or (self._host_cwd.inside if self._host_cwd else str(command.cwd))
         engine = {**os.environ, **self._login.env, SPOOL_VARIABLE: str(self._paths.spool)}
         job = {**self._default_env(), **self._callers_env, **command.env}
         handover = plan_handover(job, engine, through_shell=True)
         words = [self._executable, *self._login.global_options, "run", "--rm"]
-        words += ["--tty"] if self._tty else []
+        words += ["--tty"] if tty else []
         words += ["--interactive", "--workdir", workdir]
         for mount in self._mounts:
             words += mount.words
@@ -148,7 +149,7 @@ class Container:
         words += ["--stop-timeout=0", "--log-driver=none"]
         words += [*self._isolation.options, self._isolation.image]
         start = [
-            *([_STOP_ECHO] if self._tty and not self._echo else []),
+            *([_STOP_ECHO] if tty and not self._echo else []),
             shell_handover(handover.prefix),
             _START.format(self.seen(self._paths.started)),
         ]
@@ -159,6 +160,10 @@ class Container:
     def started(self) -> bool:
         """Whether the engine has started the command, and not something else."""
         return self._paths.started.exists()
+
+    def forget_start(self) -> None:
+        """Remove the file that shows that a command was started."""
+        self._paths.started.unlink(missing_ok=True)
 
     def explain_exit(self, status: int | None) -> str:
         """Return why the engine has probably exited with a status; see `Sandbox.explain_exit`."""

@@ -12,7 +12,7 @@ from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.job.galaxy import PLACE
 from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.isolation import Isolation, split_mount
-from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, PLUGINS, Paths
+from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, PLUGINS, SURVEY_DIR, Paths
 
 INSIDE = Path("/runner")
 """The private data directory, as in ansible-runner."""
@@ -153,6 +153,6 @@ def copy_plugins(run_dir: Path) -> None:
         OSError: it cannot be copied.
     """
     ignore = shutil.ignore_patterns("__pycache__")
-    for directory in (PLUGIN_DIR, CACHE_PLUGIN_DIR):
+    for directory in (PLUGIN_DIR, CACHE_PLUGIN_DIR, SURVEY_DIR):
         copy = run_dir / PLUGINS_INSIDE.name / directory.relative_to(PLUGINS)
         shutil.copytree(directory, copy, ignore=ignore, copy_function=shutil.copyfile)

@@ -39,12 +39,13 @@ class Sandbox(Protocol):
     def seen(self, path: Path) -> Path:
         """Return a path of this host as the job sees it; the same path if it is not mounted."""
 
-    def enclose(self, command: Command) -> Command:
+    def enclose(self, command: Command, *, tty: bool = True) -> Command:
         """Return the command to start on this host so that `command` runs inside.
 
         Args:
             command: `argv` and `cwd` contain paths inside; `env` is the job's whole environment (with `inherits_env`,
                 it includes this host's).
+            tty: False for a command on pipes, in a sandbox whose job has a terminal.
 
         Raises:
             OSError: a directory in the spool cannot be created.
@@ -53,6 +54,9 @@ class Sandbox(Protocol):
     @property
     def started(self) -> bool:
         """False if the job has ended without the command being started inside."""
+
+    def forget_start(self) -> None:
+        """Let `started` be False until another command is started inside."""
 
     def explain_exit(self, status: int | None) -> str:
         """Return why the engine has probably exited with a status without starting the command."""

@@ -20,6 +20,7 @@ from .context import Context
 from .no_log import CENSORED
 from .recorder import Recorder
 from .shown import listen
+from .strategies import prepare_mitogen
 from .wire import encode, iso_of, members, quote, text_of
 
 OLDEST = (2, 15)
@@ -87,6 +88,9 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         super().__init__(display=display, options=options)
         path = os.environ.pop("PLAYSTREAM_EVENTS", None)
         origin = os.environ.pop("PLAYSTREAM_ORIGIN", None)
+        sockets = os.environ.pop("PLAYSTREAM_FAST", None)
+        if sockets:
+            prepare_mitogen(sockets)
         if path and RecordingCallback.recorder is None:
             try:
                 recorder = Recorder(self._display, path, origin)
