@@ -1,7 +1,7 @@
 """Rows on links: the time to the first output of a run on another host, and the throughput of sending its directory.
 
 The host is this one, reached by a real sshd on the loopback interface, and by listening workers on a Unix socket and,
-over TLS, on the loopback interface.
+over TLS, on the loopback interface. Then sshd and a listening worker are in another network namespace, at a distance.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,10 +22,14 @@ from benchmarks.figures import Row, faster, interleave
 from benchmarks.inputs import IDENT, PLAYBOOK, Inputs
 from benchmarks.programs import Program, time_pipeline
 from tests.links.certificates import Authority
+from tests.network.network import Network, may_make_networks
 from tests.release.readme import a_host
 
 _S = "s"
 _MEBIBYTES = 128
+_FAR_MEBIBYTES = 8
+_ROUND_TRIPS = (20, 80)
+"""Milliseconds to the other namespace and back."""
 _WAIT_SECONDS = 30.0
 _SITE = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: hello}\n"
 
@@ -40,17 +45,33 @@ class _Places:
     """A private data directory of one playbook."""
     large: Path
     """The same with a file that cannot be compressed."""
+    before: tuple[str, ...] = ()
+    """Words before a program, which run it where links begin."""
+    where: str = ""
+    """What rows say about the place."""
 
 
 def link_rows(inputs: Inputs, runs: int) -> list[Row]:
     """The links beside ansible-runner over ssh, and beside `ssh host cat`."""
-    with _places(inputs) as places:
-        return [*_first_output_rows(inputs, places, runs), *_throughput_rows(inputs, places, runs)]
+    with _places(inputs, inputs.work / "links", _MEBIBYTES) as places:
+        rows = [*_first_output_rows(inputs, places, runs), *_throughput_rows(inputs, places, runs)]
+    if not may_make_networks():
+        print("links at a distance are left out: only root can make networks here", file=sys.stderr)
+        return rows
+    with (
+        Network("laptop", "server") as network,
+        _places(inputs, inputs.work / "far", _FAR_MEBIBYTES, network) as places,
+    ):
+        for milliseconds in _ROUND_TRIPS:
+            network.shape(delay=milliseconds / 2000)
+            far = replace(places, where=f" at {milliseconds} ms")
+            rows += [*_first_output_rows(inputs, far, runs), *_throughput_rows(inputs, far, runs)]
+    return rows
 
 
 @contextmanager
-def _places(inputs: Inputs) -> Iterator[_Places]:
-    folder = inputs.work / "links"
+def _places(inputs: Inputs, folder: Path, mebibytes: int, network: Network | None = None) -> Iterator[_Places]:
+    """Make links to this host, or from one host of a network to another."""
     folder.mkdir()
     small, large = folder / "small", folder / "large"
     for directory in (small, large):
@@ -59,15 +80,20 @@ def _places(inputs: Inputs) -> Iterator[_Places]:
         (directory / "project" / "site.yml").write_text(_SITE)
         (directory / "inventory" / "hosts").write_text("localhost ansible_connection=local\n")
     with (large / "project" / "large.bin").open("wb") as file:
-        for _ in range(max(1, int(_MEBIBYTES * inputs.scale))):
+        for _ in range(max(1, int(mebibytes * inputs.scale))):
             file.write(os.urandom(1 << 20))
+    inside: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    address = "127.0.0.1"
+    if network is not None:
+        inside, before, address = network.inside("server"), network.inside("laptop"), network.address("server")
     authority = Authority(folder)
-    server, client = authority.sign("localhost"), authority.sign("laptop")
+    server, client = authority.sign("server", names=f"IP:{address}"), authority.sign("laptop")
     files = ("--tls-cert", server, "--tls-key", server.with_suffix(".key"), "--tls-ca", authority.certificate)
     with (
-        a_host(folder / "host") as ssh,
+        a_host(folder / "host", inside=inside, address=address) as ssh,
         _listening(inputs, folder / "unix.log", f"unix:{folder}/socket") as unix,
-        _listening(inputs, folder / "tls.log", "tls://127.0.0.1:0", *files, "--allow", "laptop") as tls,
+        _listening(inputs, folder / "tls.log", f"tls://{address}:0", *files, "--allow", "laptop", inside=inside) as tls,
     ):
         program = inputs.toolbox.playstream().argv[0]
         query = f"?cert={client}&key={client.with_suffix('.key')}&ca={authority.certificate}"
@@ -75,21 +101,25 @@ def _places(inputs: Inputs) -> Iterator[_Places]:
             "exec:": f"exec:{program} worker",
             "ssh://": f"ssh://host?command={program}",
             "unix:": unix,
-            "tls://": tls.replace("127.0.0.1", "localhost") + query,
+            "tls://": tls + query,
         }
-        yield _Places(ssh, links, small, large)
+        if network is not None:  # the others stay on this host
+            links = {name: links[name] for name in ("ssh://", "tls://")}
+        yield _Places(ssh, links, small, large, before)
 
 
 @contextmanager
-def _listening(inputs: Inputs, log: Path, address: str, *flags: str | Path) -> Iterator[str]:
-    """Start a listening worker; yield its address."""
+def _listening(
+    inputs: Inputs, log: Path, address: str, *flags: str | Path, inside: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Start a listening worker, on a host of a network by the words `inside`; yield its address."""
     playstream = inputs.toolbox.playstream("worker", "--listen", address, *flags)
     place = log.with_suffix(".ready")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, log.open("wb") as stderr:
         ready.bind(str(place))
         ready.settimeout(_WAIT_SECONDS)
         env = {**playstream.env, "NOTIFY_SOCKET": str(place)}
-        listener = subprocess.Popen(playstream.argv, env=env, cwd=playstream.cwd, stderr=stderr)
+        listener = subprocess.Popen([*inside, *playstream.argv], env=env, cwd=playstream.cwd, stderr=stderr)
         try:
             ready.recv(4096)
         except TimeoutError:
@@ -105,7 +135,8 @@ def _listening(inputs: Inputs, log: Path, address: str, *flags: str | Path) -> I
 
 
 def _with_ssh(program: Program, places: _Places) -> Program:
-    return replace(program, env={**program.env, "PATH": f"{places.ssh}:{program.env['PATH']}"})
+    env = {**program.env, "PATH": f"{places.ssh}:{program.env['PATH']}"}
+    return replace(program, argv=[*places.before, *program.argv], env=env)
 
 
 def _run(inputs: Inputs, places: _Places, directory: Path, link: str, *words: str) -> Program:
@@ -129,7 +160,7 @@ def _first_output_rows(inputs: Inputs, places: _Places, runs: int) -> list[Row]:
     contenders = {name: (lambda link=link: own(link)) for name, link in places.links.items()}
     found = interleave({**contenders, "ansible-runner over ssh": peer}, runs, _S)
     theirs = found.pop("ansible-runner over ssh")
-    return [faster(f"first output, {name}", samples, theirs) for name, samples in found.items()]
+    return [faster(f"first output, {name}{places.where}", samples, theirs) for name, samples in found.items()]
 
 
 def _time_to_output(programs: Sequence[Program]) -> float:
@@ -182,4 +213,4 @@ def _throughput_rows(inputs: Inputs, places: _Places, runs: int) -> list[Row]:
     found = interleave({**contenders, "ssh host cat": peer}, runs, _S)
     theirs = found.pop("ssh host cat")
     what = f"{size >> 20} MiB and a job of no time"
-    return [faster(f"{what}, {name}", samples, theirs) for name, samples in found.items()]
+    return [faster(f"{what}, {name}{places.where}", samples, theirs) for name, samples in found.items()]

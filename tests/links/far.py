@@ -19,7 +19,7 @@ from tests.stages import LIMIT_SECONDS, Stages
 LAPTOP, SERVER = "laptop", "server"
 PATIENT = ("--liveness-seconds", "30", "--keepalive-seconds", "0.2")
 """Limits of silence for a cut that nothing notices."""
-IMPATIENT = ("--liveness-seconds", "2", "--keepalive-seconds", "0.2")
+IMPATIENT = ("--liveness-seconds", "3", "--keepalive-seconds", "0.2")
 """Limits of silence for a cut that ends the job."""
 
 

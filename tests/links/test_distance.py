@@ -157,12 +157,12 @@ def test_a_cut_that_is_longer_ends_the_job_on_both_sides(connect: Connect, hangi
     far.network.cut(*way)
     text = end_of(run)
     assert run.returncode == 80, text
-    assert "the worker has been silent for 2 seconds: it hangs, its host is down, or the connection is lost" in text
+    assert "the worker has been silent for 3 seconds: it hangs, its host is down, or the connection is lost" in text
     assert "Everything received before is kept" in text
     assert (hanging / "artifacts" / "there" / "status").read_text() == "error"
     assert is_shown(hanging, b"waiting")
     wait_until(lambda: far.processes() == [])
-    wait_until(lambda: "the transmit stage has been silent for 2 seconds" in far.log.read_text())
+    wait_until(lambda: "the transmit stage has been silent for 3 seconds" in far.log.read_text())
     assert far.stages.leftovers() == []
 
 
@@ -177,7 +177,7 @@ def test_ctrl_c_during_a_cut(connect: Connect, hanging: Path) -> None:
     assert end_of(run) == "playstream run: canceled by SIGINT\n"
     assert (run.returncode, (hanging / "artifacts" / "there" / "status").read_text()) == (254, "canceled")
     wait_until(lambda: far.processes() == [])
-    assert "the transmit stage has been silent for 2 seconds" in far.log.read_text()
+    assert "the transmit stage has been silent for 3 seconds" in far.log.read_text()
 
 
 @ON_EACH_LINK

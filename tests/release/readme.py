@@ -25,7 +25,7 @@ exec '{ssh}' -F '{directory}/client' "$@"
 """
 _CLIENT = """\
 Host host
-    HostName 127.0.0.1
+    HostName {address}
     Port {port}
     User {user}
     IdentityFile {directory}/user_key
@@ -62,13 +62,26 @@ def _section(heading: str) -> str:
 
 
 @contextmanager
-def a_host(directory: Path) -> Iterator[Path]:
-    """Start an sshd that `ssh host` reaches; yield the directory of that `ssh`."""
+def a_host(directory: Path, *, inside: tuple[str, ...] = (), address: str = "127.0.0.1") -> Iterator[Path]:
+    """Start an sshd that `ssh host` reaches; yield the directory of that `ssh`.
+
+    Args:
+        directory: for its files; it does not exist.
+        inside: words that run it on another host of a network.
+        address: that host's.
+    """
     directory.mkdir()
-    with closing(Sshd(directory, "PasswordAuthentication no\n", before=with_terminals(directory))) as server:
+    before = (*inside, *with_terminals(directory))
+    with closing(Sshd(directory, "PasswordAuthentication no\n", before=before, address=address)) as server:
         text = (directory / "host_key.pub").read_text()
-        (directory / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {text}")
-        names = {"directory": directory, "port": server.port, "user": getpass.getuser(), "ssh": shutil.which("ssh")}
+        (directory / "known_hosts").write_text(f"[{address}]:{server.port} {text}")
+        names = {
+            "directory": directory,
+            "address": address,
+            "port": server.port,
+            "user": getpass.getuser(),
+            "ssh": shutil.which("ssh"),
+        }
         (directory / "client").write_text(_CLIENT.format(**names))
         (directory / "bin").mkdir()
         (directory / "bin" / "ssh").write_text(_SSH.format(**names))
