@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from playstream.pipeline.io import system
 from playstream.pipeline.io.tls import TlsFiles, check_private, make_context, names_in
 from tests.links.certificates import Authority
 from tests.links.conftest import Listen
@@ -393,7 +394,7 @@ def test_files_that_cannot_be_used(
 def test_a_key_of_another_user_may_be_open_to_a_group(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     key = parties.other.sign("grouped").with_suffix(".key")
     key.chmod(0o640)
-    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(system, "geteuid", lambda: os.getuid() + 1)
     check_private(str(key))
     make_context(TlsFiles(str(key.with_suffix(".pem")), str(key)), server=False)
 
