@@ -33,6 +33,7 @@ KNOWN = {
     },
     "is_alive": {"_NOT_FOUND_EXIT_STATUS"},
     "local_run": {
+        "CANCELED_EXIT_STATUS",
         "_exit_status(runner)",
         "JobError.exit_status if runner.exit_status is None else runner.exit_status",
     },

@@ -65,7 +65,7 @@ def run(flags: argparse.Namespace) -> int:
             "worker: playstream transmit … | ssh host playstream worker | playstream process …"
         )
     show_warnings(flags)
-    cancellation = cancel_on_signals() if flags.hold else None
+    cancellation = cancel_on_signals() if flags.hold or flags.galaxy else None  # ansible-galaxy ends with this process
     options = job_options(flags)
     if "roles_path" not in options:
         # On this host Ansible would read it from the environment, which is not sent.
