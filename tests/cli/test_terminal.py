@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from playstream.pipeline.protocol import (
     Failure,
     FileEntry,
     FileType,
+    KeyMode,
     Log,
     LogLevel,
+    Prompt,
     Record,
     Sender,
     Status,
@@ -23,6 +26,7 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
+from tests.cli.typist import Typist
 from tests.conftest import MakeDir
 from tests.stages import PLAYSTREAM, Stages, read_events
 
@@ -202,6 +206,25 @@ def test_a_worker_that_cuts_orders_in_two(plain_terminal: Stages, tmp_path: Path
         "not\ufffd",
         "",
     ]
+
+
+def test_process_asks_nothing(plain_terminal: Stages, tmp_path: Path) -> None:
+    """A stream of results from a link, or a capture of one: its questions are over, and do not change the terminal."""
+    sender = Sender(Direction.RESULT)
+    start: list[Record] = [Status(StatusName.STARTING, NOW, command=("ansible-playbook",), cwd="/", env={})]
+    asked = [Prompt(number, mode, "asked: ", "asked: ") for number, mode in enumerate(KeyMode, 1)]
+    os.mkfifo(tmp_path / "stream")
+    command = ["sh", "-c", 'place=$1; shift; exec "$@" < "$place"', "sh", str(tmp_path / "stream")]
+    user = Typist([*command, *PLAYSTREAM, "process", str(tmp_path / "x")], plain_terminal.env)
+    with (tmp_path / "stream").open("wb", buffering=0) as stream:
+        for record in [*start, *asked[1:], event(1, "asked: xyzzy")]:
+            stream.write(sender.send(record))
+        user.wait_for("asked: xyzzy")
+        user.wait_for_restored()
+        stream.write(sender.send(Status(StatusName.SUCCESSFUL, NOW, rc=0)) + sender.end())
+    assert user.end() == 0
+    assert "".join(user.lines).count("asked") == 1
+    user.close()
 
 
 def test_json_from_a_worker_that_writes_it_as_it_likes(plain_terminal: Stages, tmp_path: Path) -> None:

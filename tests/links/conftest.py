@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import directory, fakes, hanging  # noqa: F401 - fixtures
+from tests.cli.conftest import begin, directory, fakes, hanging  # noqa: F401 - fixtures
 from tests.links.hosts import Host
 from tests.links.listening import Listener
 from tests.stages import Stages

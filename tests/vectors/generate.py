@@ -27,14 +27,18 @@ from playstream.pipeline.protocol import (
     FileType,
     Heartbeat,
     Hello,
+    Input,
     Job,
+    KeyMode,
     Log,
     LogLevel,
     Noise,
     Ping,
     Pong,
+    Prompt,
     Receiver,
     Record,
+    Resize,
     Sender,
     Status,
     StatusName,
@@ -180,6 +184,44 @@ VECTORS: dict[str, tuple[str, Direction, Callable[[], bytes]]] = {
         "minor version 1: a Hello and answers to pings",
         Direction.RESULT,
         lambda: b"".join(pieces(Direction.RESULT, [HELLO, Pong(1), RUNNING, Pong(3), DONE])),
+    ),
+    "job-input": (
+        "minor version 1: the user's terminal before a job, and what is typed there",
+        Direction.JOB,
+        lambda: b"".join(
+            pieces(
+                Direction.JOB,
+                [
+                    Resize(24, 80, keyboard=True, foreground=True),
+                    Job("demo"),
+                    Input(1, b"Ada\n"),
+                    Resize(quiet=True),
+                    Input(2**64 - 1, bytes(range(256)) * 16),
+                    Input(3),
+                    Cancel("SIGINT"),
+                ],
+            )
+        ),
+    ),
+    "result-prompt": (
+        "minor version 1: questions on the user's terminal",
+        Direction.RESULT,
+        lambda: b"".join(
+            pieces(
+                Direction.RESULT,
+                [
+                    HELLO,
+                    RUNNING,
+                    Prompt(1, KeyMode.LINES),
+                    Prompt(1, KeyMode.LINES, "Your name: ", "Your name: "),
+                    Prompt(2, KeyMode.HIDDEN, "\r\x1b[K\u00e9"),
+                    Prompt(3, KeyMode.KEYS),
+                    Prompt(4, KeyMode.RAW, "\b"),
+                    Prompt(5, KeyMode.NONE),
+                    DONE,
+                ],
+            )
+        ),
     ),
     "job-failure": ("transmit failed", Direction.JOB, lambda: b"".join(pieces(Direction.JOB, FAILURE))),
     "result": (

@@ -22,6 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pexpect
+
 from tests.matrix.debian import ROOT, Unprepared, do
 
 EARLIER = "f9b32ed9c0ae64f6fd2d120d451c6cff2b1f281f"
@@ -71,7 +73,9 @@ def main() -> int:
             for number, versions in enumerate(itertools.product((True, False), repeat=3))
         }
         worker = " ".join([*programs[False], "worker"])
-        runs["run --on a worker of the earlier version"] = _run_on(place / "on", programs[True], f"exec:{worker}")
+        earlier_worker = f"exec:{worker}"
+        runs["run --on a worker of the earlier version"] = _run_on(place / "on", programs[True], earlier_worker)
+        runs["the same on a terminal"] = _run_on_a_terminal(place / "terminal", programs[True], earlier_worker)
     expected = next(iter(runs.values()))
     good = expected.exit_status == 0 and bool(expected.events)
     for name, outcome in runs.items():
@@ -149,6 +153,17 @@ def _run_on(place: Path, program: Sequence[str], link: str) -> Outcome:
         [*program, *words], stdout=subprocess.PIPE, env=env, cwd=place, timeout=LIMIT_SECONDS, check=False
     )
     return _outcome(done.returncode, directory / "artifacts" / "x")
+
+
+def _run_on_a_terminal(place: Path, program: Sequence[str], link: str) -> Outcome:
+    """The worker does not know the records of a terminal: it gets none, and the run is as without one."""
+    directory = _make_directory(place)
+    words = [*program, "run", str(directory), "-p", "site.yml", "-f", "1", "-i", "x", "--on", link]
+    env = {**os.environ, "TMPDIR": str(place / "tmp"), "TERM": "xterm"}
+    child = pexpect.spawn(words[0], words[1:], env=env, cwd=place, dimensions=(40, 120), timeout=LIMIT_SECONDS)
+    child.expect(pexpect.EOF)
+    child.close()
+    return _outcome(-1 if child.exitstatus is None else child.exitstatus, directory / "artifacts" / "x")
 
 
 def _outcome(exit_status: int, artifacts: Path) -> Outcome:

@@ -6,7 +6,6 @@ import argparse
 import select
 import signal
 from contextlib import closing
-from functools import partial
 
 from playstream.cli.answers import advise_without_terminal
 from playstream.cli.signals import restore_while_stopped
@@ -14,8 +13,9 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 from playstream.pipeline.io.stdio import wait_for
 from playstream.pipeline.job.passwords import name_vault
+from playstream.pipeline.protocol import KeyMode
 from playstream.worker.guard import Guard
-from playstream.worker.user_terminal import UserTerminal, open_user_terminal, take_lines
+from playstream.worker.user_terminal import UserTerminal, open_user_terminal
 
 
 def ask_for_passwords(flags: argparse.Namespace) -> dict[str, str]:
@@ -79,7 +79,7 @@ def _ask(terminal: UserTerminal, flag: str, prompt: str) -> str:
                 f"{flag} asks on the terminal, and this process is in its background. Run it in the foreground"
             )
         if not (asked and terminal.changed):  # for the first time, or after a stop
-            terminal.set_modes(partial(take_lines, echo=False))
+            terminal.ask_for(KeyMode.HIDDEN)
             terminal.write(prompt)
             asked = True
         if not wait_for(terminal.fileno(), select.POLLIN, LOOK_SECONDS):

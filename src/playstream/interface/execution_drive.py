@@ -11,10 +11,9 @@ from typing import Any
 from playstream.interface.watched_run import INTERRUPTED_REASON, STREAM_ERRORS, Poll
 from playstream.pipeline.errors import JobError, PlaystreamError, as_error
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation, DeliveryTime
-from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
+from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox, ToShow
 from playstream.pipeline.protocol import Failure, Noise, Record, Status
 from playstream.process import Processor
-from playstream.worker.user_terminal import ToShow
 
 Execution = Callable[[], PlaystreamError | None]
 """Runs a job to its end and puts its records into a mailbox. Returns an error to report after them, or raises it."""

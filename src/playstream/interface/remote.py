@@ -10,10 +10,11 @@ from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
 from playstream.interface.execution_drive import Execution, ExecutionDrive
 from playstream.interface.handlers import Handlers, take_handlers
+from playstream.interface.lent_terminal import LentTerminal
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
-from playstream.interface.watched_run import Drive, RecordSource, WatchedRun
+from playstream.interface.watched_run import Drive, Poll, RecordSource, WatchedRun
 from playstream.links.exchange import Exchange
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation
@@ -22,11 +23,13 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.job.checks import check_options, refuse_empty, select_options
 from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.limits import limits_of
+from playstream.process import Processor
 from playstream.transmit import Transmitter
 
 if TYPE_CHECKING:
     from playstream.links import Link
     from playstream.pipeline.tree.meter import Meters
+    from playstream.worker.user_terminal import UserTerminal
 
 _OF_STAGES = ("_input", "_output", "hold", "max_job_seconds")
 """Options of single stages that make no sense for a run over a link."""
@@ -37,6 +40,7 @@ def make_remote_runner(
     link: Link,
     cancellation: Cancellation | None = None,
     meters: Meters | None = None,
+    user_terminal: UserTerminal | None = None,
 ) -> Runner:
     """Prepare a run over a link.
 
@@ -45,6 +49,7 @@ def make_remote_runner(
         link: the way to the worker.
         cancellation: requests the end of the job; None for only the runner's own.
         meters: count what is installed, sent and unpacked; None for nothing.
+        user_terminal: the terminal whose keys go to the job, and whose size the job's has; None for none.
 
     Raises:
         ConfigurationError: an option is invalid, or the job cannot run as requested. Nothing was sent.
@@ -75,13 +80,18 @@ def make_remote_runner(
         meter = None if meters is None else meters.installing
         add_to_transmitter(transmitter, given["galaxy"], cancellation=cancellation, meter=meter)
     config.take_settings(transmitter.job.settings)
+    config.user_terminal = user_terminal
     store = handlers.pop("store", None)
-    work = WatchedRun(remote_records(transmitter, link, given, meters), Handlers(**handlers), store)
+    work = WatchedRun(remote_records(transmitter, link, given, meters, user_terminal), Handlers(**handlers), store)
     return Runner(config, cancellation=cancellation, work=work)
 
 
 def remote_records(
-    transmitter: Transmitter, link: Link, options: Mapping[str, Any], meters: Meters | None = None
+    transmitter: Transmitter,
+    link: Link,
+    options: Mapping[str, Any],
+    meters: Meters | None = None,
+    user_terminal: UserTerminal | None = None,
 ) -> RecordSource:
     """Return the source of the records of a run over a link.
 
@@ -90,16 +100,26 @@ def remote_records(
         link: the way to the worker.
         options: options of run(), checked.
         meters: count what is sent and unpacked; None for nothing.
+        user_terminal: the terminal on which the worker may ask; None for none.
 
     Raises:
         ConfigurationError: a limit is invalid.
     """
 
-    def make_execution(mailbox: Mailbox[Any], cancellation: Cancellation) -> Execution:
-        return Exchange(transmitter, link, options, mailbox, cancellation, meters).run
-
     @contextmanager
     def open_source(cancellation: Cancellation) -> Iterator[Drive]:
-        yield ExecutionDrive(make_execution, cancellation).run
+        user = None if user_terminal is None else LentTerminal(user_terminal, link.name)
+
+        def make_execution(mailbox: Mailbox[Any], cancellation: Cancellation) -> Execution:
+            return Exchange(transmitter, link, options, mailbox, cancellation, meters, user).run
+
+        def drive(processor: Processor, poll: Poll) -> BaseException | None:
+            try:
+                return ExecutionDrive(make_execution, cancellation).run(processor, poll)
+            finally:
+                if user is not None:
+                    user.close()
+
+        yield drive
 
     return RecordSource(open_source, limits_of(options), at_once=False, completes_config=True)

@@ -85,7 +85,7 @@ def make_runner(
         if link is not None:
             from playstream.interface.remote import make_remote_runner  # noqa: PLC0415
 
-            return make_remote_runner(options, link, cancellation, meters)
+            return make_remote_runner(options, link, cancellation, meters, user_terminal)
     job_options = select_options(options, JobOptions)  # RunnerConfig checks them
     others = {name: value for name, value in options.items() if name not in job_options}
     refuse_empty(others, RunOptions)

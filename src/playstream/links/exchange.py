@@ -6,17 +6,20 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from playstream._version import __version__
 from playstream.links.link import Link, OpenLink
 from playstream.links.opening import open_link
+from playstream.links.user import Introduction, User
 from playstream.pipeline.errors import LinkError, PlaystreamError, SilentPeer
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS, seconds_of
+from playstream.pipeline.io.mailbox import ToShow
 from playstream.pipeline.io.stdio import Connection, connect
 from playstream.pipeline.limits import limits_of
-from playstream.pipeline.protocol import Failure, Hello, Noise, Record, Status
+from playstream.pipeline.protocol import Failure, Hello, Noise, Prompt, Record, Status
 from playstream.pipeline.tree.meter import Meters
 from playstream.process.receiving import feed
 from playstream.transmit.sending import JobSource, transmit
@@ -45,6 +48,7 @@ class Exchange:
         mailbox: takes the records of the results, Hello included, and noise between them.
         cancellation: a request to cancel the job.
         meters: count the trees of both directions; None for nothing.
+        user: the user's terminal, on which the worker may ask; None for none.
     """
 
     def __init__(
@@ -55,19 +59,21 @@ class Exchange:
         mailbox: RecordSink,
         cancellation: Cancellation,
         meters: Meters | None = None,
+        user: User | None = None,
     ) -> None:
-        self._source = source
         self._link = link
         self._options = options
         self._cancellation = cancellation
         self._meters = meters
-        self._taker = _Taker(link.name, mailbox, meters)
+        self.ended = threading.Event()
+        """Set when no more results will arrive."""
+        self._user = None if user is None else Introduction(user, source, cancellation, self.ended)
+        self._source = self._user or source
+        self._taker = _Taker(link.name, mailbox, meters, self._user)
         self._liveness_seconds = seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS)
         self._send_error: PlaystreamError | None = None
         """Why the job could not be sent."""
         self._defect: BaseException | None = None
-        self.ended = threading.Event()
-        """Set when no more results will arrive."""
 
     def run(self) -> PlaystreamError | None:
         """Run the job to its end.
@@ -121,6 +127,9 @@ class Exchange:
 
     def _send(self, connection: Connection, opened: OpenLink) -> None:
         """Send the job, and then wait for the end of the link or a request to cancel the job."""
+        user = self._user
+        if user is not None:
+            user.reader = connection.reader
         try:
             transmit(
                 self._source,
@@ -130,6 +139,8 @@ class Exchange:
                 cancellation=self._cancellation,
                 hold=True,
                 meter=None if self._meters is None else self._meters.sending,
+                over=self.ended.is_set,
+                companion=lambda: None if user is None else user.companion,
             )
         except PlaystreamError as error:
             self._send_error = error
@@ -152,9 +163,11 @@ class _Taker:
         name: the name of the link.
         mailbox: takes the records.
         meters: count the artifacts; None for nothing.
+        user: takes what concerns the user's terminal; None if there is none.
     """
 
-    def __init__(self, name: str, mailbox: RecordSink, meters: Meters | None) -> None:
+    def __init__(self, name: str, mailbox: RecordSink, meters: Meters | None, user: Introduction | None = None) -> None:
+        self._user = user
         self._name = name
         self._mailbox = mailbox
         self._meters = meters
@@ -173,6 +186,8 @@ class _Taker:
             PlaystreamError: nobody takes them any more.
         """
         self.answered = self.answered or not isinstance(record, Noise)
+        if self._user is not None and self._user.note(record):
+            return
         if isinstance(record, Hello):
             self._hello = record
             _logger.debug("%s: %s", self._name, record)
@@ -180,7 +195,11 @@ class _Taker:
             self.has_ended = record.status.terminal
         elif isinstance(record, Failure):
             record = replace(record, message=f"{self._name}: {record.message}{self._versions()}")
-        self._mailbox.put_when_room(record)
+        if not isinstance(record, Prompt):
+            self._mailbox.put_when_room(record)
+        elif self._user is not None and (user := self._user.companion) is not None:
+            # It is shown after what has arrived before.
+            self._mailbox.put_when_room(ToShow(partial(user.take, record), len(record.text) + len(record.line)))
         if self._meters is not None:
             self._meters.sending.ready = self.answered
             self._meters.unpacking.take(record)

@@ -17,7 +17,18 @@ from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import WatchedWriter
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox
 from playstream.pipeline.io.stdio import OutputLayer
-from playstream.pipeline.protocol import Cancel, Heartbeat, Job, Ping, Pong, Record, Sender, TreeEnd
+from playstream.pipeline.protocol import (
+    Cancel,
+    Heartbeat,
+    Input,
+    Job,
+    Ping,
+    Pong,
+    Record,
+    Resize,
+    Sender,
+    TreeEnd,
+)
 from playstream.pipeline.protocol.order import Direction
 
 if TYPE_CHECKING:
@@ -232,7 +243,9 @@ class _Native:
         if not self._is_job:
             return (record,)
         contents = self._sender.collect(record)
-        if isinstance(record, (TreeEnd, Heartbeat, Cancel, Ping)) or (isinstance(record, Job) and not record.tree):
+        if isinstance(record, (TreeEnd, Heartbeat, Cancel, Ping, Input, Resize)) or (
+            isinstance(record, Job) and not record.tree
+        ):
             contents += self._sender.take_pending()
         return contents
 

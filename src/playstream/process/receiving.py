@@ -156,7 +156,7 @@ def feed(
     deadline = _Deadline(cancellation)
     poll = system.poll()  # importing selectors takes 0.6 ms
     poll.register(news, system.POLLIN)
-    poll.register(cancellation, system.POLLIN)
+    poll.register(woken := cancellation.fileno(), system.POLLIN)
     with closing(_Input(reader, limits)) as source:
 
         def reported() -> bool:
@@ -167,6 +167,8 @@ def feed(
             ready = poll.poll(_patience(deadline.at, liveness.time_left, looking=look is not None))
             if look is not None:
                 look()
+            if any(fd == woken for fd, _ in ready):
+                cancellation.acknowledge()
             if stop.passed or deadline.has_passed(reported=reported()):
                 source.release_status(taker)
                 return False

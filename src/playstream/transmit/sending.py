@@ -26,6 +26,26 @@ class JobSource(Protocol):
         """Yield the job, then its tree."""
 
 
+class Companion(Protocol):
+    """What has records of its own to send while the worker runs the job, such as the user's terminal."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when there may be records, or `source` has changed."""
+
+    @property
+    def source(self) -> int | None:
+        """A further descriptor that is readable when there are records; None for none."""
+
+    def start(self) -> None:
+        """Note that records are sent from now on, because the job was sent."""
+
+    def records(self) -> Iterable[Record]:
+        """Return what is to be sent now. Called when a descriptor is readable, and every LOOK_SECONDS."""
+
+    def stop(self) -> None:
+        """Note that nothing more is sent."""
+
+
 def transmit(
     source: JobSource,
     connection: Connection,
@@ -35,6 +55,8 @@ def transmit(
     liveness_seconds: float = DEFAULT_LIVENESS_SECONDS,
     cancellation: Cancellation | None = None,
     hold: bool = False,
+    over: Callable[[], bool] = lambda: False,
+    companion: Callable[[], Companion | None] = lambda: None,
     look: Callable[[], None] | None = None,
     meter: Meter | None = None,
     archive_meter: Meter | None = None,
@@ -49,6 +71,8 @@ def transmit(
         liveness_seconds: the worker counts as lost when it takes nothing for PATIENCE times as long; 0 for never.
         cancellation: requests to stop; in the native dialect this is reported to the worker, which then runs nothing.
         hold: wait until the worker has exited, so that the cancellation ends the job.
+        over: returns whether the results have ended, so that waiting ends too even if a program of the link has not.
+        companion: returns what else is sent while that is waited for; called when the job was sent.
         look: called every LOOK_SECONDS; may request the cancellation, or raise.
         meter: counts the tree while it is packed, and sent in the native dialect; None for nothing.
         archive_meter: counts the bytes of the archive in ansible-runner's dialect.
@@ -82,7 +106,7 @@ def transmit(
     with closing(link):
         link.start(dialect)
         if native:
-            _transmit(records, link, watch, connection.writer, hold=hold)
+            _transmit(records, link, watch, connection.writer, hold=hold, over=over, companion=companion)
         else:
             _transmit_to_runner(records, link, watch)
     if watch.error is not None:
@@ -182,31 +206,64 @@ class _JobLink:
         if self._mailbox.error is not None:
             raise self._mailbox.error
 
-    def hold(self, output_fd: int, cancellation: Cancellation) -> None:
+    def hold(
+        self, output_fd: int, cancellation: Cancellation, over: Callable[[], bool], companion: Companion | None
+    ) -> None:
         """Wait until the worker has exited, at the end of the job. Send Cancel if the cancellation is requested.
 
         Args:
             output_fd: the link.
             cancellation: requests the end of the job.
+            over: returns whether the results have ended.
+            companion: what else is sent meanwhile; None for nothing.
 
         Raises:
             LinkError: the worker takes nothing.
         """
+        if companion is not None:
+            companion.start()
+        try:
+            reason = self._wait(output_fd, cancellation, over, companion)
+        finally:
+            if companion is not None:
+                companion.stop()
+        if reason is not None:
+            self.send(Cancel(reason))
+            self.end()
+
+    def _wait(
+        self, output_fd: int, cancellation: Cancellation, over: Callable[[], bool], companion: Companion | None
+    ) -> str | None:
+        """Wait for a cancellation and return its reason; None if the worker has exited before."""
         poll = system.poll()
         poll.register(output_fd, SHUT)
         poll.register(cancellation, system.POLLIN)
-        while cancellation.reason is None:
-            events = dict(poll.poll(LOOK_SECONDS * 1000)).get(output_fd, 0)
+        if companion is not None:
+            poll.register(companion, system.POLLIN)
+        source = None
+        while cancellation.reason is None and not over():
+            wanted = None if companion is None or self._mailbox.full else companion.source
+            if source not in {None, wanted}:
+                poll.unregister(source)
+            if wanted not in {None, source}:
+                poll.register(wanted, system.POLLIN)
+            source = wanted
+            ready = dict(poll.poll(LOOK_SECONDS * 1000))
+            events = ready.get(output_fd, 0)
             self._check()
             if events & ~SHUT or self._mailbox.error is not None:
                 if isinstance(self._mailbox.error, SilentPeer):
                     raise self._mailbox.error
-                return
+                return None
             if events:
                 poll.modify(output_fd, 0)
                 self._outbox.probe()
-        self.send(Cancel(cancellation.reason))
-        self.end()
+            if cancellation.reason is None and cancellation.fileno() in ready:
+                cancellation.acknowledge()  # it was only woken, as by a change of the terminal's size
+            if companion is not None and not self._mailbox.full:
+                for record in companion.records():
+                    self.send(record)
+        return cancellation.reason
 
     def close(self) -> None:
         """Drop what was not written yet, without waiting for a blocked write."""
@@ -245,7 +302,16 @@ class _CountingLayer:
 _Records = Callable[[], Iterator[Record]]
 
 
-def _transmit(records: _Records, link: _JobLink, watch: _Watch, output_fd: int, *, hold: bool) -> None:
+def _transmit(
+    records: _Records,
+    link: _JobLink,
+    watch: _Watch,
+    output_fd: int,
+    *,
+    hold: bool,
+    over: Callable[[], bool],
+    companion: Callable[[], Companion | None],
+) -> None:
     try:
         for record in watch.records(records()):
             link.send(record)
@@ -257,7 +323,7 @@ def _transmit(records: _Records, link: _JobLink, watch: _Watch, output_fd: int, 
     if watch.cancellation is None or watch.stopped or not (hold or watch.reason):
         link.end()
     else:
-        link.hold(output_fd, watch.cancellation)
+        link.hold(output_fd, watch.cancellation, over, companion())
 
 
 def _transmit_to_runner(records: _Records, link: _JobLink, watch: _Watch) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from playstream.pipeline.errors import IsolationError, JobError, UnsafePath, remedy, shorten
 from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.io.mailbox import Mailbox
+from playstream.pipeline.io.mailbox import Mailbox, ToShow
 from playstream.pipeline.io.removal import discard, remove_tree
 from playstream.pipeline.job.fact_cache import simplify_fact_cache
 from playstream.pipeline.job.inputs import EXPLAIN
@@ -25,13 +25,13 @@ from playstream.worker.console import Console, Transcript
 from playstream.worker.environment import fact_cache_dir
 from playstream.worker.events import EventSource
 from playstream.worker.isolation.sandbox import ENGINE_FAILED
+from playstream.worker.keyboard import User
 from playstream.worker.known_secrets import find_secrets
 from playstream.worker.launch import Launch, prepare
 from playstream.worker.spool import Spool
 from playstream.worker.ssh_agent import KeyPipe
 from playstream.worker.supervise import Supervisor
 from playstream.worker.terminal import Terminal
-from playstream.worker.user_terminal import ToShow, UserTerminal
 from playstream.worker.watch import JobConnection, Outcome, Surroundings
 
 _NOT_INVOKED = {
@@ -52,7 +52,8 @@ class Execution:
     Args:
         job: the job.
         spool: its spool.
-        mailbox: takes the records: statuses and events, then the artifacts. With `user` also ToShow.
+        mailbox: takes the records: statuses and events, then the artifacts. With a `user`
+            of this host also ToShow.
         cancellation: requests the end of the job.
         link: the connection that the job came over, which is watched too; None if there is none.
         launch: the prepared job, perhaps with changes of the caller; None to prepare it here.
@@ -71,7 +72,7 @@ class Execution:
         link: JobConnection | None = None,
         launch: Launch | None = None,
         console: Console | None = None,
-        user: UserTerminal | None = None,
+        user: User | None = None,
         max_seconds: float | None = None,
     ) -> None:
         self._job = job
@@ -91,7 +92,8 @@ class Execution:
             PlaystreamError: it could not be run or watched.
             OSError: a file or directory that the job needs cannot be created.
         """
-        launch = self._launch or prepare(self._job, self._spool)
+        typed = self._user is not None and self._user.takes_keys
+        launch = self._launch or prepare(self._job, self._spool, typed=typed)
         try:
             outcome = self._perform(launch)
         finally:
@@ -186,10 +188,9 @@ class Execution:
     def _make_terminal(self, launch: Launch) -> Terminal:
         nested = launch.sandbox is not None and launch.sandbox.nests_terminal
         terminal = Terminal(self._job.passwords, self._user, nested=nested)
-        if self._user is not None and terminal.keyboard is not None:
-            self._user.guard_with(self._spool.guard.keep_terminal)
-            # After earlier output, which waits to be shown too.
-            terminal.keyboard.show = lambda write: self._mailbox.put(ToShow(write))
+        if self._user is not None:
+            # What is shown waits for earlier output, which is in the mailbox.
+            self._user.begin(self._spool.guard.keep_terminal, lambda write: self._mailbox.put(ToShow(write)))
         return terminal
 
 

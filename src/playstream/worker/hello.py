@@ -13,11 +13,11 @@ from pathlib import Path
 from playstream._version import __version__
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.limits import Limits
-from playstream.pipeline.protocol import Cancel, Hello, Ping
+from playstream.pipeline.protocol import Cancel, Hello, Input, Ping, Resize
 from playstream.pipeline.protocol.frames import MINOR
 from playstream.worker.command import find_executable
 
-_KNOWN = (Cancel, Ping)
+_KNOWN = (Cancel, Ping, Input, Resize)
 """Records of the job direction that a sender uses only if they are known."""
 _MAX_LINE = 512
 """Bytes of a program that are read to find its interpreter; the kernel reads 256."""

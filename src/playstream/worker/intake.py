@@ -26,6 +26,7 @@ from playstream.pipeline.protocol import (
     FileEntry,
     Frame,
     FrameReader,
+    Input,
     Job,
     Log,
     LogLevel,
@@ -34,11 +35,13 @@ from playstream.pipeline.protocol import (
     Pong,
     Receiver,
     Record,
+    Resize,
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.meter import Meter
 from playstream.pipeline.tree.unpack import Unpacker
+from playstream.worker.remote_terminal import RemoteTerminal
 
 if TYPE_CHECKING:
     from playstream.pipeline.runner_dialect.lines import ArchiveData, Line, LineReader
@@ -83,7 +86,7 @@ class Intake:
     Args:
         fd: the link.
         target: the directory to unpack the tree into.
-        emit: takes Log and Pong records for the other side.
+        emit: takes Log, Pong and Prompt records for the other side.
         heard: called with the dialect of the other side, in another thread.
         liveness_seconds: silence after which the other side counts as lost; 0 for never.
         limits: limits of the stream.
@@ -125,6 +128,8 @@ class Intake:
         self.open = True
         """False when nothing more can arrive."""
         self.cancel_reason: str | None = None
+        self.user: RemoteTerminal | None = None
+        """The user's terminal at the other end; None if there is none."""
 
     def fileno(self) -> int:
         """Return a descriptor to wait for input."""
@@ -213,6 +218,11 @@ class Intake:
             raise WorkerError(f"transmit failed, so there is no job to run: {record.message}")
         elif isinstance(record, Ping):
             self._emit(Pong(record.number))
+        elif isinstance(record, Resize):
+            self.user = self.user or RemoteTerminal(self._emit)
+            self.user.change(record)
+        elif isinstance(record, Input) and self.user is not None:
+            self.user.receive(record)
         elif isinstance(record, Log):
             self._emit(record)
 

@@ -1,8 +1,9 @@
 """Passing the user's keys to a job that waits for input on its terminal.
 
-The user's terminal is only read while the job asks: while its output ends within a line, or its terminal passes on
-single keys, and a process waits for input. What is typed at other times stays in the user's terminal. A line is edited
-and echoed there, unless the job's terminal does not echo, as for a password; single keys are echoed by the job.
+The user's terminal is one of this host (`UserTerminal`), or one at the other end of a link (`RemoteTerminal`). It is
+only read while the job asks: while its output ends within a line, or its terminal passes on single keys, and a process
+waits for input. What is typed at other times stays in the user's terminal. A line is edited and echoed there, unless
+the job's terminal does not echo, as for a password; single keys are echoed by the job.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from __future__ import annotations
 import re
 import termios
 import time
-from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
+from playstream.pipeline.protocol import KeyMode
 from playstream.worker.prompts import quote_controls
-from playstream.worker.user_terminal import CHARACTERS, LOCAL, Attributes, UserTerminal, take_keys, take_lines
+from playstream.worker.user_terminal import CHARACTERS, LOCAL, Attributes, InOrder, Keep
 
 _QUIET_SECONDS = 0.1
 """Seconds without output after which the end of the output may be a prompt."""
@@ -60,6 +60,47 @@ class JobTerminal(Protocol):
         """Set its size."""
 
 
+class User(Protocol):
+    """The user's terminal, as far as it concerns the keyboard."""
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether its keys go to a job that waits for input."""
+
+    @property
+    def in_foreground(self) -> bool:
+        """Whether the user can type them now."""
+
+    @property
+    def hides_output(self) -> bool:
+        """Whether the output of the job is not shown there."""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys wait that the descriptor does not report."""
+
+    def fileno(self) -> int | None:
+        """Return a descriptor to wait for keys; None if they arrive in another way."""
+
+    def begin(self, keep: Keep, in_order: InOrder) -> None:
+        """Prepare for a job; see UserTerminal."""
+
+    def take_size(self) -> tuple[int, int] | None:
+        """Return the rows and columns if they may have changed since the last call; None if not."""
+
+    def ask_for(self, mode: KeyMode) -> None:
+        """Take keys in a mode."""
+
+    def restore(self, *, drop_input: bool = False) -> None:
+        """Restore the modes; see UserTerminal."""
+
+    def read(self) -> bytes | None:
+        """Return the keys that were typed: a line, or single keys; b"" for the end of input, None for nothing."""
+
+    def show(self, text: str, line: str) -> None:
+        """Show text when earlier output was shown; see UserTerminal."""
+
+
 class Keyboard:
     """Passes the keys of the user's terminal to the job's.
 
@@ -70,12 +111,10 @@ class Keyboard:
             echoed there, and which modes it has is not known here.
     """
 
-    def __init__(self, user: UserTerminal, job: JobTerminal, *, nested: bool) -> None:
+    def __init__(self, user: User, job: JobTerminal, *, nested: bool) -> None:
         self._user = user
         self._job = job
         self._nested = nested
-        self.show: Callable[[Callable[[], None]], None] = lambda write: write()
-        """Takes a function that writes to the user's terminal, to be called when earlier output was shown."""
         self.asking = False
         """Whether the job waits for keys, so that the user's terminal should be read."""
         self._asked = False
@@ -91,9 +130,16 @@ class Keyboard:
         self._step = _STEP_SECONDS
         self._look_at = 0.0
 
-    def fileno(self) -> int:
-        """Return the descriptor of the user's terminal, to wait for keys."""
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of the user's terminal, to wait for keys; None if they arrive in another way."""
         return self._user.fileno()
+
+    def fileno(self) -> int:
+        """Return the descriptor, of which there has to be one."""
+        if (fd := self._user.fileno()) is None:
+            raise ValueError("the keys of this terminal do not arrive on a descriptor")
+        return fd
 
     @property
     def attached(self) -> bool:
@@ -127,6 +173,8 @@ class Keyboard:
         size = self._user.take_size()
         if size is not None:
             self._job.resize(*size)
+        while self.asking and self._user.has_keys:
+            self.read()
         now = time.monotonic()
         if now < self._look_at or not self._user.takes_keys:
             return
@@ -136,10 +184,10 @@ class Keyboard:
             self.asking = self._asked = True
             self._typed = False
             self._pause_hidden = self._user.hides_output
-            self.show(partial(self._write, "", ""))  # what is in the place of the answer is removed
+            self._set_modes()
+            self._user.show("", "")  # what is in the place of the answer is removed
             self._show_pause()
             self._show(self._job.unfinished)
-            self._set_modes()
         elif now >= self._job.quiet_since + _QUIET_SECONDS:
             self._step = min(_MAX_STEP_SECONDS, 2 * self._step)
         self._look_at = now + (_STEP_SECONDS if self.asking else self._step)
@@ -171,7 +219,7 @@ class Keyboard:
         """Show the prompt of a pause, which is a whole line of the output, if the output is not shown."""
         if self._pause_hidden and (prompt := self._job.pause_prompt):
             self._pause_hidden = False
-            self.show(partial(self._write, _harmless(f"{prompt}\n"), ""))
+            self._user.show(_harmless(f"{prompt}\n"), "")
 
     def _show(self, text: str) -> None:
         """Show what was added to the last line; it arrives as output only when it is complete."""
@@ -181,19 +229,15 @@ class Keyboard:
         first = not self._shown
         self._shown = text
         self._open = bool(text)
-        self.show(partial(self._write, _harmless(rest), text if first else ""))
-
-    def _write(self, text: str, prompt: str) -> None:
-        self._user.note_prompt(prompt)
-        self._user.write(text)
+        self._user.show(_harmless(rest), text if first else "")
 
     def _set_modes(self) -> None:
         modes = self._job.modes[LOCAL]
         if self._takes_keys:
             signals = self._nested or bool(modes & termios.ISIG)
-            self._user.set_modes(partial(take_keys, signals=signals))
+            self._user.ask_for(KeyMode.KEYS if signals else KeyMode.RAW)
         else:
-            self._user.set_modes(partial(take_lines, echo=bool(modes & termios.ECHO)))
+            self._user.ask_for(KeyMode.LINES if modes & termios.ECHO else KeyMode.HIDDEN)
 
     def _leave(self) -> None:
         self.asking = False
@@ -205,7 +249,7 @@ class Keyboard:
         self._shown = ""
         if self._open:
             self._open = False
-            self.show(partial(self._write, "\r\x1b[K" if erased else "\n", ""))
+            self._user.show("\r\x1b[K" if erased else "\n", "")
 
     def read(self) -> None:
         """Pass on what was typed."""

@@ -207,7 +207,13 @@ class Worker:
         look_seconds = _sooner(patience, self._look_seconds)
         link = JobConnection(intake, self._output, self._look, self._outbox.probe, look_seconds)
         outcome = Execution(
-            job, spool, self._mailbox, self._cancellation, link=link, max_seconds=self._options.max_job_seconds
+            job,
+            spool,
+            self._mailbox,
+            self._cancellation,
+            link=link,
+            user=intake.user,
+            max_seconds=self._options.max_job_seconds,
         ).run()
         if outcome.error is not None:
             raise outcome.error

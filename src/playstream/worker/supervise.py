@@ -84,7 +84,7 @@ class Supervisor:
     def _watch_keyboard(self) -> None:
         """Read the user's keys while the job asks for them."""
         keyboard = None if self._terminal is None else self._terminal.keyboard
-        if keyboard is None or keyboard.asking == self._poller.watches(keyboard):
+        if keyboard is None or keyboard.descriptor is None or keyboard.asking == self._poller.watches(keyboard):
             return
         if keyboard.asking:
             self._poller.watch(keyboard, keyboard.read)

@@ -20,7 +20,7 @@ import pexpect.fdpexpect
 
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.worker.console import READ_SIZE, CommandOutput
-from playstream.worker.keyboard import Keyboard
+from playstream.worker.keyboard import Keyboard, User
 from playstream.worker.prompts import (
     MAX_REPEATS,
     WINDOW,
@@ -31,7 +31,7 @@ from playstream.worker.prompts import (
     quote_controls,
 )
 from playstream.worker.terminal_readers import may_be_read
-from playstream.worker.user_terminal import LOCAL, Attributes, UserTerminal
+from playstream.worker.user_terminal import LOCAL, Attributes
 
 _ROWS, _COLUMNS = 24, 80
 _MIN_PAUSE = 1.0
@@ -70,7 +70,7 @@ class Terminal:
     descriptors: tuple[int, int, int] | None = None
     ended = False
 
-    def __init__(self, passwords: Mapping[str, str], user: UserTerminal | None = None, *, nested: bool = False) -> None:
+    def __init__(self, passwords: Mapping[str, str], user: User | None = None, *, nested: bool = False) -> None:
         self._master, self._slave = map(own_descriptor, os.openpty())
         self.tty: str | None = os.ttyname(self._slave)
         self.keyboard = None if user is None else Keyboard(user, self, nested=nested)

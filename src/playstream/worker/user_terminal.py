@@ -9,13 +9,18 @@ import termios
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.protocol import KeyMode
 
 Attributes = list[Any]
 """The modes of a terminal, as tcgetattr(3) returns them in Python."""
+Keep = Callable[[int, Attributes | None, Attributes | None], None]
+"""Takes the terminal, its saved modes and the current ones, to restore them if this process is killed."""
+InOrder = Callable[[Callable[[], None]], None]
+"""Takes a function that writes to the terminal, to call it when earlier output was shown."""
 LOCAL = 3
 """The index of the local modes in them."""
 CHARACTERS = 6
@@ -23,13 +28,9 @@ CHARACTERS = 6
 _INPUT = 0
 _READ_SIZE = 4096
 _PLACE = "/dev/tty"
-
-
-@dataclass(frozen=True, slots=True)
-class ToShow:
-    """Something to show on the user's terminal when everything before it was shown."""
-
-    write: Callable[[], None]
+_USUAL_COLUMNS = 80
+_MOST_PROMPTS = 100
+"""Number of prompts that may be shown before they arrive as output; of more the first ones are forgotten."""
 
 
 class UserTerminal:
@@ -57,7 +58,12 @@ class UserTerminal:
         """The modes that were set here, as the kernel reports them, while they are to be in force."""
         self._lock = threading.RLock()
         """Held while the modes change: a signal handler of another thread restores them."""
-        self._keep: Callable[[int, Attributes | None, Attributes | None], None] = lambda _fd, _saved, _ours: None
+        self._changing = False
+        """Whether the modes are being changed, in this thread if a signal handler finds it while it has the lock."""
+        self._interrupted = False
+        """Whether they were restored meanwhile."""
+        self._keep: Keep = lambda _fd, _saved, _ours: None
+        self._in_order: InOrder = lambda write: write()
         self.before_write: Callable[[], None] = lambda: None
         """Called before `write` shows something, to remove what is in its place."""
         self._shown: list[str] = []
@@ -75,27 +81,60 @@ class UserTerminal:
         except OSError:
             return False  # it has hung up
 
-    def guard_with(self, keep: Callable[[int, Attributes | None, Attributes | None], None]) -> None:
-        """Set the function that takes the terminal, its saved modes and the current ones, for the case of a kill."""
+    def guard_with(self, keep: Keep) -> None:
+        """Set the function that restores the modes if this process is killed."""
         self._keep = keep
 
-    def take_size(self) -> tuple[int, int] | None:
-        """Return the rows and columns if they may have changed since the last call; None if not."""
-        if not self._screen or not self.resized:
-            return None
-        self.resized = False
+    def begin(self, keep: Keep, in_order: InOrder) -> None:
+        """Prepare for a job on this host.
+
+        Args:
+            keep: see `guard_with`.
+            in_order: how to show what `show` gets.
+        """
+        self._keep, self._in_order = keep, in_order
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys wait that the descriptor does not report: never."""
+        return False
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The rows and columns; None if they are unknown, or it does not show the output."""
+        size = self._size
+        return size if self._screen and 0 not in size else None
+
+    @property
+    def columns(self) -> int:
+        """Its width, as far as it is known."""
+        return self._size[1] or _USUAL_COLUMNS
+
+    @property
+    def _size(self) -> tuple[int, int]:
         try:
             size = os.get_terminal_size(self._fd)
         except OSError:
-            return None
-        return (size.lines, size.columns) if size.lines and size.columns else None
+            return 0, 0  # it has hung up
+        return size.lines, size.columns
 
-    def set_modes(self, change: Callable[[Attributes], None]) -> None:
-        """Change the modes, if this process is in the foreground; input that was typed before a secret is dropped.
+    def take_size(self) -> tuple[int, int] | None:
+        """Return the rows and columns if they may have changed since the last call; None if not."""
+        if not self.resized:
+            return None
+        self.resized = False
+        return self.size
+
+    def ask_for(self, mode: KeyMode, *, drop_input: bool = False) -> None:
+        """Take keys in a mode, if this process is in the foreground; input that was typed before a secret is dropped.
 
         Args:
-            change: changes a copy of the modes that `restore` restores.
+            mode: which keys; NONE restores the modes.
+            drop_input: whether to drop what was typed before in any case.
         """
+        if mode is KeyMode.NONE:
+            self.restore(drop_input=drop_input)
+            return
         with self._lock, _background_signals_blocked():
             if not self.in_foreground:
                 return
@@ -103,21 +142,33 @@ class UserTerminal:
                 if self._ours is None or self._saved is None:
                     self._saved = termios.tcgetattr(self._fd)
                 wanted = [*self._saved[:CHARACTERS], list(self._saved[CHARACTERS])]
-                change(wanted)
-                if self._ours is not None and wanted == self._wanted:
-                    return
-                secret = not wanted[LOCAL] & termios.ECHO and wanted[LOCAL] & termios.ICANON
-                self._keep(self._fd, self._saved, wanted)
-                termios.tcsetattr(self._fd, termios.TCSAFLUSH if secret else termios.TCSADRAIN, wanted)
-                self._wanted, self._ours = wanted, termios.tcgetattr(self._fd)
-                if self._ours != wanted:
-                    self._keep(self._fd, self._saved, self._ours)
+                _CHANGES[mode](wanted)
+                if self._ours is None or wanted != self._wanted:
+                    self._change(wanted, drop_input=drop_input or mode is KeyMode.HIDDEN)
+                elif drop_input:
+                    termios.tcflush(self._fd, termios.TCIFLUSH)
             except termios.error:
-                pass  # it has hung up
+                pass  # it has hung up, or this process was moved to the background
+            finally:
+                self._changing = False
+
+    def _change(self, wanted: Attributes, *, drop_input: bool) -> None:
+        """Set the modes; once more if a signal handler of this thread has restored them meanwhile (Ctrl-Z)."""
+        self._changing = self._interrupted = True
+        while self._interrupted and self.in_foreground:
+            self._interrupted = False
+            self._keep(self._fd, self._saved, wanted)
+            if self._interrupted:
+                continue  # this process may have been continued in the background
+            termios.tcsetattr(self._fd, termios.TCSAFLUSH if drop_input else termios.TCSADRAIN, wanted)
+            ours = termios.tcgetattr(self._fd)
+            if ours != wanted:
+                self._keep(self._fd, self._saved, ours)
+            self._wanted, self._ours = wanted, ours
 
     @property
     def changed(self) -> bool:
-        """Whether the modes are those of `set_modes`."""
+        """Whether the modes are those of `ask_for`."""
         return self._ours is not None
 
     def restore(self, *, drop_input: bool = False) -> None:
@@ -128,14 +179,17 @@ class UserTerminal:
         """
         with self._lock, _background_signals_blocked():
             ours, self._ours = self._ours, None
+            self._interrupted = self._changing
             try:
-                if ours is not None and self._saved is not None and termios.tcgetattr(self._fd) == ours:
+                if self._saved is not None and (
+                    self._changing or (ours is not None and termios.tcgetattr(self._fd) == ours)
+                ):
                     termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
                 if drop_input and self.in_foreground:
                     termios.tcflush(self._fd, termios.TCIFLUSH)
             except termios.error:
                 pass  # it has hung up
-            if ours is not None:
+            if ours is not None or self._changing:
                 self._keep(self._fd, None, None)
 
     def read(self) -> bytes | None:
@@ -157,10 +211,24 @@ class UserTerminal:
             except OSError:
                 pass
 
+    def show(self, text: str, line: str) -> None:
+        """Show text when earlier output was shown.
+
+        Args:
+            text: what to show.
+            line: the beginning of a line that this shows and that may arrive as output later; '' for none.
+        """
+        self._in_order(partial(self._show, text, line))
+
+    def _show(self, text: str, line: str) -> None:
+        self.note_prompt(line)
+        self.write(text)
+
     def note_prompt(self, text: str) -> None:
         """Note that a prompt is shown, which may arrive as output later; see `take_prompt`."""
         if self._screen and text.strip():
             self._shown.append(text.strip())
+            del self._shown[:-_MOST_PROMPTS]
 
     @property
     def expects_prompts(self) -> bool:
@@ -209,18 +277,27 @@ def _is_own(stream: Any) -> bool:
     return True
 
 
-def take_lines(modes: Attributes, *, echo: bool) -> None:
+def _take_lines(modes: Attributes, *, echo: bool) -> None:
     """Make the terminal pass on whole lines, and show what is typed only if `echo`."""
     modes[LOCAL] |= termios.ICANON | termios.ISIG | termios.IEXTEN
     modes[LOCAL] = modes[LOCAL] | termios.ECHO if echo else modes[LOCAL] & ~termios.ECHO
 
 
-def take_keys(modes: Attributes, *, signals: bool) -> None:
+def _take_keys(modes: Attributes, *, signals: bool) -> None:
     """Make the terminal pass on single keys without showing them; Ctrl-C is one of them unless `signals`."""
     modes[_INPUT] &= ~(termios.ICRNL | termios.INLCR | termios.IGNCR)
     modes[LOCAL] &= ~(termios.ICANON | termios.ECHO | termios.IEXTEN)
     modes[LOCAL] = modes[LOCAL] | termios.ISIG if signals else modes[LOCAL] & ~termios.ISIG
     modes[CHARACTERS][termios.VMIN], modes[CHARACTERS][termios.VTIME] = 1, 0
+
+
+_CHANGES: dict[KeyMode, Callable[[Attributes], None]] = {
+    KeyMode.LINES: partial(_take_lines, echo=True),
+    KeyMode.HIDDEN: partial(_take_lines, echo=False),
+    KeyMode.KEYS: partial(_take_keys, signals=True),
+    KeyMode.RAW: partial(_take_keys, signals=False),
+}
+"""What changes the modes that are restored later."""
 
 
 def plain_modes(attributes: Sequence[Any]) -> list[Any]:

@@ -19,12 +19,16 @@ from playstream.pipeline.protocol import (
     FileType,
     Heartbeat,
     Hello,
+    Input,
     Job,
+    KeyMode,
     Log,
     LogLevel,
     Ping,
     Pong,
+    Prompt,
     Record,
+    Resize,
     Status,
     StatusName,
     TreeEnd,
@@ -66,6 +70,7 @@ _BY_TYPE: dict[str, SearchStrategy[Any]] = {
     "tuple[Mapping[str, Any], ...]": st.lists(st.dictionaries(TEXT, VALUES, max_size=3), max_size=2).map(tuple),
     "StatusName": st.sampled_from(StatusName),
     "LogLevel": st.sampled_from(LogLevel),
+    "KeyMode": st.sampled_from(KeyMode),
 }
 
 
@@ -90,10 +95,14 @@ ENTRIES = st.builds(
     target=st.binary(max_size=30),
 )
 RECORDS: dict[type[Any], SearchStrategy[Any]] = {
-    **{cls: _json_records(cls) for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End, Hello, Pong)},
+    **{
+        cls: _json_records(cls)
+        for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End, Hello, Pong, Resize, Prompt)
+    },
     FileEntry: ENTRIES,
     FileData: st.binary(max_size=600).map(FileData),
     Ping: st.builds(Ping, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
+    Input: st.builds(Input, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
     Event: st.builds(Event, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
 }
 
@@ -193,7 +202,7 @@ def hostile_contents(draw: DrawFn) -> bytes:
     """What a frame may hold: records with lying headers, wrong fields and JSON that bites."""
     pieces = []
     for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.integers(0, 13) | st.integers(0, 255))
+        kind = draw(st.integers(0, 18) | st.integers(0, 255))
         payload = draw(_HOSTILE_JSON | _HOSTILE_VALUES.map(str.encode) | st.binary(max_size=80))
         size = draw(st.none() | st.integers(0, 100) | st.integers(0, 2**32 - 1))
         pieces.append(record_bytes(kind, payload, flags=draw(st.integers(0, 255)), size=size))

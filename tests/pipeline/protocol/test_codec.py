@@ -19,12 +19,16 @@ from playstream.pipeline.protocol import (
     FileType,
     Heartbeat,
     Hello,
+    Input,
     Job,
+    KeyMode,
     Log,
     LogLevel,
     Ping,
     Pong,
+    Prompt,
     Record,
+    Resize,
     Status,
     StatusName,
     TreeEnd,
@@ -45,7 +49,7 @@ def test_every_record_survives(record: Record) -> None:
     kind, flags, size = codec.RECORD.unpack_from(data)
     assert size == len(data) - codec.RECORD.size
     assert codec.decode(kind, flags, data[codec.RECORD.size :]) == record
-    ignorable = type(record) in {Log, Heartbeat, Hello, Ping, Pong}
+    ignorable = type(record) in {Log, Heartbeat, Hello, Ping, Pong, Input, Resize, Prompt}
     assert flags == (codec.IGNORABLE if ignorable else 0)
 
 
@@ -56,6 +60,7 @@ def test_every_record_survives(record: Record) -> None:
         (FileData(b"xyz"), b"\x05\x00\x03\x00\x00\x00xyz"),
         (Event(258, b"{}"), b"\x03\x00\x0a\x00\x00\x00\x02\x01" + bytes(6) + b"{}"),
         (Ping(258, b"xyz"), b"\x0d\x01\x0b\x00\x00\x00\x02\x01" + bytes(6) + b"xyz"),
+        (Input(258, b"xyz"), b"\x0f\x01\x0b\x00\x00\x00\x02\x01" + bytes(6) + b"xyz"),
         (Heartbeat(), b"\x08\x01\x02\x00\x00\x00{}"),
         (Cancel("a\n\u20ac"), b'\x09\x00\x16\x00\x00\x00{"reason":"a\\n\\u20ac"}'),
     ],
@@ -122,7 +127,7 @@ def test_what_no_receiver_would_take_is_not_sent(record: Record) -> None:
         codec.encode(record)
 
 
-@pytest.mark.parametrize("kind", [0, 15, 100, 255])
+@pytest.mark.parametrize("kind", [0, 18, 100, 255])
 def test_an_unknown_critical_record_asks_for_an_update(kind: int) -> None:
     for flags in (0, 0xFE):
         message = take(RawStream().content(record_bytes(kind, b"{}", flags=flags)).data, Direction.JOB).message
@@ -138,9 +143,10 @@ def test_reserved_flags_of_a_known_record_are_ignored() -> None:
 def test_kinds_are_never_renumbered() -> None:
     numbers = {Job: 1, Status: 2, Event: 3, FileEntry: 4, FileData: 5, TreeEnd: 6, Log: 7, Heartbeat: 8, Cancel: 9}
     numbers |= {Failure: 10, End: 11, Hello: 12, Ping: 13, Pong: 14}
+    numbers |= {Input: 15, Resize: 16, Prompt: 17}
     assert set(numbers) == set(RECORDS)
     assert sorted(numbers.values()) == sorted(codec.Kind)
     samples: list[Record] = [Job("a"), Status(StatusName.RUNNING, ""), Event(1, b""), ENTRY, FileData(b"")]
     samples += [TreeEnd(1, 0), Log(LogLevel.INFO, ""), Heartbeat(), Cancel(""), Failure("", ""), End(0, 0, bytes(32))]
-    samples += [Hello(1, "0.1.0"), Ping(1), Pong(1)]
+    samples += [Hello(1, "0.1.0"), Ping(1), Pong(1), Input(1), Resize(), Prompt(1, KeyMode.NONE)]
     assert {type(record): codec.encode(record)[0] for record in samples} == numbers

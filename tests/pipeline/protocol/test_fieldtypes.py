@@ -19,6 +19,8 @@ from playstream.pipeline.protocol import (
     Log,
     LogLevel,
     Pong,
+    Prompt,
+    Resize,
     Status,
     StatusName,
     TreeEnd,
@@ -36,6 +38,8 @@ KINDS: dict[type[Any], codec.Kind] = {
     End: codec.Kind.END,
     Hello: codec.Kind.HELLO,
     Pong: codec.Kind.PONG,
+    Resize: codec.Kind.RESIZE,
+    Prompt: codec.Kind.PROMPT,
 }
 MINIMAL: dict[type[Any], dict[str, Any]] = {
     Job: {"ident": "a"},
@@ -48,6 +52,8 @@ MINIMAL: dict[type[Any], dict[str, Any]] = {
     End: {"records": 0, "events": 0, "digest": "00" * 32},
     Hello: {"minor": 1, "version": ""},
     Pong: {"number": 1},
+    Resize: {},
+    Prompt: {"number": 1, "mode": "none"},
 }
 WRONG: dict[str, list[Any]] = {
     "str": [1, None, True, [], {}],
@@ -61,6 +67,7 @@ WRONG: dict[str, list[Any]] = {
     "tuple[Mapping[str, Any], ...]": ["a", {}, None, [1], [[]], [{}, None]],
     "StatusName": ["runing", "", 1, None, [], {}, ["running"]],
     "LogLevel": ["debug", 1, None, [], {}],
+    "KeyMode": ["line", 1, None, [], {}],
 }
 CASES = [
     (cls, item.name, value)

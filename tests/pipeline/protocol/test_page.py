@@ -18,7 +18,9 @@ from playstream.pipeline.protocol import (
     FileData,
     FileEntry,
     FileType,
+    Input,
     Job,
+    KeyMode,
     LogLevel,
     Ping,
     StatusName,
@@ -45,9 +47,10 @@ TYPES = {
     "tuple[Mapping[str, Any], ...]": "list of objects",
     "StatusName": "status name",
     "LogLevel": "level",
+    "KeyMode": "key mode",
 }
 NUMBERS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i64": "q"}
-BINARY: tuple[type[Any], ...] = (Event, FileEntry, FileData, Ping)
+BINARY: tuple[type[Any], ...] = (Event, FileEntry, FileData, Ping, Input)
 NUMBER_OF = {cls: codec.Kind[re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()] for cls in RECORDS}
 
 
@@ -71,7 +74,8 @@ def test_fields_of_json_records(cls: type[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cls", "layout"), [(FileEntry, codec._ENTRY), (Event, codec._EVENT), (FileData, struct.Struct("<"))]
+    ("cls", "layout"),
+    [(FileEntry, codec._ENTRY), (Event, codec._EVENT), (FileData, struct.Struct("<")), (Input, codec._NUMBER)],
 )
 def test_layouts_of_binary_records(cls: type[Any], layout: struct.Struct) -> None:
     rows = page.table(f"{cls.__name__} ({NUMBER_OF[cls]})")
@@ -130,6 +134,8 @@ def test_limits() -> None:
         "MAX_WINDOW": compression.MAX_WINDOW,
         "MAX_RECORD": codec.MAX_RECORD,
         "MAX_MESSAGE": codec.MAX_MESSAGE,
+        "MAX_INPUT": codec.MAX_INPUT,
+        "MAX_PROMPT": codec.MAX_PROMPT,
         "MAX_NOISE": frames.MAX_NOISE,
         "MAX_IDLE": MAX_IDLE,
     }
@@ -142,6 +148,7 @@ def test_words_of_status_level_and_type() -> None:
     )
     level = next(row for row in page.table("Log (7)") if row[0] == "level")[3]
     assert re.findall("info|warning|error", level) == [name.value for name in LogLevel]
+    assert [row[0] for row in page.table("Prompt (17)", 1)] == [name.value for name in KeyMode]
     types = page.table("FileEntry (4)")[0][4]
     assert re.findall(r"(\d) ([a-z ]+)", types) == [
         (str(int(item)), item.name.lower().replace("hardlink", "hard link")) for item in FileType

@@ -21,11 +21,11 @@ class Canceled(Exception):
     """A stop was requested before the run began. The message is the reason."""
 
 
-class Cancellation:
-    """A request to stop, which also wakes threads that wait in a select.
+class Waker:
+    """Wakes threads that wait in a poll.
 
-    Any thread and any signal handler may make the request, even before anyone waits for it. The descriptors are created
-    when something first waits for it.
+    Any thread and any signal handler may wake them, even before anyone waits. The descriptors are created when
+    something first waits.
     """
 
     def __init__(self) -> None:
@@ -33,23 +33,6 @@ class Cancellation:
         self._read_end = self._write_end = _CLOSED
         self._woken = False
         """Whether `wake` has been called, perhaps before the pipe existed."""
-        self.reason: str | None = None
-        """The reason, for messages; None while there is no request."""
-        self.requested_at: float | None = None
-        """When the request was made, on the monotonic clock."""
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the time for delivery after a request is over."""
-        return self.requested_at is not None and time.monotonic() >= self.requested_at + DELIVERY_SECONDS
-
-    def request(self, reason: str) -> None:
-        """Request the stage to stop; the first reason is kept."""
-        with self._lock:  # otherwise the pipe could be closed, and its number reused, before `wake` writes
-            if self.reason is None:
-                self.requested_at = time.monotonic()
-                self.reason = reason
-            self.wake()
 
     def wake(self) -> None:
         """Wake the waiting threads; for threads that end before `close` is called."""
@@ -92,6 +75,30 @@ class Cancellation:
             ends, self._read_end, self._write_end = {self._read_end, self._write_end}, _CLOSED, _CLOSED
             for fd in ends - {_CLOSED}:
                 os.close(fd)
+
+
+class Cancellation(Waker):
+    """A request to stop, which any thread and any signal handler may make, and which also wakes threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason: str | None = None
+        """The reason, for messages; None while there is no request."""
+        self.requested_at: float | None = None
+        """When the request was made, on the monotonic clock."""
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the time for delivery after a request is over."""
+        return self.requested_at is not None and time.monotonic() >= self.requested_at + DELIVERY_SECONDS
+
+    def request(self, reason: str) -> None:
+        """Request the stage to stop; the first reason is kept."""
+        with self._lock:  # otherwise the pipe could be closed, and its number reused, before `wake` writes
+            if self.reason is None:
+                self.requested_at = time.monotonic()
+                self.reason = reason
+            self.wake()
 
 
 def check_canceled(cancellation: Cancellation | None) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Generic, Literal, TypeVar
 
@@ -19,6 +20,15 @@ _RECORD_COST = 500
 """Bytes that count for a record in addition to its payload; measured for an Event on CPython 3.11."""
 
 _Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class ToShow:
+    """Something to show on the user's terminal when everything before it was shown."""
+
+    write: Callable[[], None]
+    size: int = 0
+    """Number of characters that it holds."""
 
 
 class NoRecord(Enum):
@@ -128,4 +138,6 @@ def _cost(record: object) -> int:
         return _RECORD_COST + len(record.json)
     if isinstance(record, FileData):
         return _RECORD_COST + len(record.data)
+    if isinstance(record, ToShow):
+        return _RECORD_COST + record.size
     return _RECORD_COST

@@ -25,11 +25,14 @@ from playstream.pipeline.protocol.records import (
     FileType,
     Heartbeat,
     Hello,
+    Input,
     Job,
     Log,
     Ping,
     Pong,
+    Prompt,
     Record,
+    Resize,
     Status,
     TreeEnd,
 )
@@ -52,6 +55,9 @@ class Kind(IntEnum):
     HELLO = 12
     PING = 13
     PONG = 14
+    INPUT = 15
+    RESIZE = 16
+    PROMPT = 17
 
 
 IGNORABLE = 0x01
@@ -59,7 +65,8 @@ IGNORABLE = 0x01
 
 RECORD = struct.Struct("<BBI")
 _EVENT = struct.Struct("<Q")
-_PING = struct.Struct("<Q")
+_NUMBER = struct.Struct("<Q")
+"""The beginning of a Ping and an Input."""
 _ENTRY = struct.Struct("<BHqQIHH")
 
 MAX_RECORD = DEFAULT_LIMITS.max_record_bytes
@@ -67,6 +74,11 @@ MAX_RECORD = DEFAULT_LIMITS.max_record_bytes
 MAX_MESSAGE = 1 << 22
 """Maximum payload size of a JSON record other than Job. Parsed JSON takes up to 25 times as much memory, and a process
 stage does not trust its worker."""
+
+MAX_INPUT = 1 << 12
+"""Maximum number of bytes in an Input; a terminal passes on no longer lines."""
+MAX_PROMPT = 1 << 16
+"""Maximum payload size of a Prompt."""
 
 _JSON_KINDS: dict[Kind, type] = {
     Kind.JOB: Job,
@@ -79,9 +91,14 @@ _JSON_KINDS: dict[Kind, type] = {
     Kind.END: End,
     Kind.HELLO: Hello,
     Kind.PONG: Pong,
+    Kind.RESIZE: Resize,
+    Kind.PROMPT: Prompt,
 }
 _KIND_OF: dict[type, Kind] = {cls: kind for kind, cls in _JSON_KINDS.items()}
-_IGNORABLE_KINDS = {Kind.LOG, Kind.HEARTBEAT, Kind.HELLO, Kind.PING, Kind.PONG}
+_IGNORABLE_KINDS = {
+    *(Kind.LOG, Kind.HEARTBEAT, Kind.HELLO, Kind.PING, Kind.PONG),
+    *(Kind.INPUT, Kind.RESIZE, Kind.PROMPT),
+}
 _MESSAGE_KINDS = frozenset(_JSON_KINDS) - {Kind.JOB}
 _MAX_SIZE = (1 << 32) - 1
 """The largest number in the size field of a record's header."""
@@ -102,7 +119,9 @@ def encode(record: Record) -> bytes:
     if type(record) is Event:
         return _encode_event(record)
     if type(record) is Ping:
-        return _encode_ping(record)
+        return _encode_numbered(Kind.PING, record, record.padding)
+    if type(record) is Input:
+        return _encode_numbered(Kind.INPUT, record, record.data)
     kind = _KIND_OF[type(record)]
     payload = fieldtypes.encode_fields(record)
     return _header(kind, len(payload)) + payload
@@ -123,12 +142,12 @@ def _encode_event(event: Event) -> bytes:
     return _header(Kind.EVENT, _EVENT.size + len(event.json)) + counter + event.json
 
 
-def _encode_ping(ping: Ping) -> bytes:
+def _encode_numbered(kind: Kind, record: Ping | Input, data: bytes) -> bytes:
     try:
-        number = _PING.pack(ping.number)
+        number = _NUMBER.pack(record.number)
     except struct.error as error:
-        raise LocalProtocolError(f"{ping!r} cannot be sent: {error}") from None
-    return _header(Kind.PING, _PING.size + len(ping.padding)) + number + ping.padding
+        raise LocalProtocolError(f"{record!r} cannot be sent: {error}") from None
+    return _header(kind, _NUMBER.size + len(data)) + number + data
 
 
 def _encode_entry(entry: FileEntry) -> bytes:
@@ -152,7 +171,11 @@ def _limit(kind: int, max_record: int) -> int:
     if kind == Kind.FILE_DATA:
         return MAX_CONTENT
     if kind == Kind.PING:
-        return _PING.size + MAX_CONTENT
+        return _NUMBER.size + MAX_CONTENT
+    if kind == Kind.INPUT:
+        return _NUMBER.size + MAX_INPUT
+    if kind == Kind.PROMPT:
+        return MAX_PROMPT
     return min(max_record, MAX_MESSAGE) if kind in _MESSAGE_KINDS else max_record
 
 
@@ -164,7 +187,7 @@ def size_limits(max_record: int) -> dict[int, int]:
 def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
     """Return the error for a record whose header announces too many bytes."""
     what = f"a record of kind {kind} announces {size} bytes"
-    if kind in _MESSAGE_KINDS or kind in {Kind.FILE_DATA, Kind.PING}:
+    if kind in _MESSAGE_KINDS or kind in {Kind.FILE_DATA, Kind.PING, Kind.INPUT}:
         return RemoteProtocolError(f"{what}: at most {limit} are accepted. The sender is broken or hostile")
     return exceeded(what, limit, "max_record_bytes")
 
@@ -201,10 +224,10 @@ def _decode_event(payload: bytes) -> Event:
     return decode_event(payload, 0, len(payload))
 
 
-def _decode_ping(payload: bytes) -> Ping:
-    if len(payload) < _PING.size:
-        raise RemoteProtocolError(f"a ping of {len(payload)} bytes is too short to hold its number")
-    return Ping(_PING.unpack_from(payload)[0], payload[_PING.size :])
+def _decode_numbered(cls: type[Ping | Input], payload: bytes) -> Ping | Input:
+    if len(payload) < _NUMBER.size:
+        raise RemoteProtocolError(f"a record {cls.__name__} of {len(payload)} bytes is too short to hold its number")
+    return cls(_NUMBER.unpack_from(payload)[0], payload[_NUMBER.size :])
 
 
 def _decode_entry(payload: bytes) -> FileEntry:
@@ -224,6 +247,7 @@ _DECODERS: dict[int, Callable[[bytes], Record]] = {
     Kind.FILE_DATA: FileData,
     Kind.FILE_ENTRY: _decode_entry,
     Kind.EVENT: _decode_event,
-    Kind.PING: _decode_ping,
+    Kind.PING: partial(_decode_numbered, Ping),
+    Kind.INPUT: partial(_decode_numbered, Input),
     **{kind: partial(fieldtypes.decode_fields, cls) for kind, cls in _JSON_KINDS.items()},
 }

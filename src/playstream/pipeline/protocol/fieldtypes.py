@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, cast
 
 from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
-from playstream.pipeline.protocol.records import Job, LogLevel, Record, StatusName
+from playstream.pipeline.protocol.records import Job, KeyMode, LogLevel, Record, StatusName
 
 _Check = Callable[[Any], Any]
 
@@ -97,6 +97,13 @@ def _level(value: Any) -> LogLevel:
         raise _Mismatch("one of " + ", ".join(name.value for name in LogLevel)) from None
 
 
+def _key_mode(value: Any) -> KeyMode:
+    try:
+        return KeyMode(value)
+    except ValueError:
+        raise _Mismatch("one of " + ", ".join(name.value for name in KeyMode)) from None
+
+
 _CHECKS: dict[str, _Check] = {
     "str": _string,
     "int": _whole_number,
@@ -109,6 +116,7 @@ _CHECKS: dict[str, _Check] = {
     "tuple[Mapping[str, Any], ...]": _objects,
     "StatusName": _status,
     "LogLevel": _level,
+    "KeyMode": _key_mode,
 }
 _OPTIONAL = " | None"
 

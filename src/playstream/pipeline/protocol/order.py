@@ -17,11 +17,14 @@ from playstream.pipeline.protocol.records import (
     FileEntry,
     Heartbeat,
     Hello,
+    Input,
     Job,
     Log,
     Ping,
     Pong,
+    Prompt,
     Record,
+    Resize,
     Status,
     TreeEnd,
 )
@@ -43,7 +46,7 @@ class State(StrEnum):
     TREE = "tree"
     """A tree has begun and its TreeEnd has not been sent."""
     READY = "ready"
-    """The job is complete; only Cancel and End can follow."""
+    """The job is complete; Input, Cancel and End can follow."""
     RUNNING = "running"
     FINISHED = "finished"
     """A terminal status or a failure was sent; the artifacts may follow."""
@@ -58,13 +61,18 @@ TABLE: dict[Direction, dict[State, dict[type, State]]] = {
     Direction.JOB: {
         State.START: {Job: State.READY, Failure: State.FINISHED},
         State.TREE: {**_TREE_RECORDS, TreeEnd: State.READY, Failure: State.FINISHED},
-        State.READY: {Cancel: State.READY, End: State.CLOSED},
+        State.READY: {Input: State.READY, Cancel: State.READY, End: State.CLOSED},
         State.FINISHED: {End: State.CLOSED},
         State.CLOSED: {},
     },
     Direction.RESULT: {
         State.START: {Hello: State.START, Status: State.RUNNING, Failure: State.FINISHED},
-        State.RUNNING: {Status: State.RUNNING, Event: State.RUNNING, Failure: State.FINISHED},
+        State.RUNNING: {
+            Status: State.RUNNING,
+            Event: State.RUNNING,
+            Prompt: State.RUNNING,
+            Failure: State.FINISHED,
+        },
         State.FINISHED: {**_TREE_RECORDS, Failure: State.FINISHED, End: State.CLOSED},
         State.TREE: {**_TREE_RECORDS, TreeEnd: State.COMPLETE, Failure: State.FINISHED},
         State.COMPLETE: {Failure: State.FINISHED, End: State.CLOSED},
@@ -75,7 +83,7 @@ TABLE: dict[Direction, dict[State, dict[type, State]]] = {
 instead; the records of ALWAYS may come in every state but CLOSED and change nothing."""
 
 ALWAYS: dict[Direction, frozenset[type]] = {
-    Direction.JOB: frozenset((Log, Heartbeat, Ping)),
+    Direction.JOB: frozenset((Log, Heartbeat, Ping, Resize)),
     Direction.RESULT: frozenset((Log, Heartbeat, Pong)),
 }
 

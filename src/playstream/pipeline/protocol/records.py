@@ -46,6 +46,21 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class KeyMode(StrEnum):
+    """Which keys of the user's terminal a worker asks for."""
+
+    NONE = "none"
+    """None: the terminal has the modes that it had before."""
+    LINES = "lines"
+    """Whole lines, which the terminal shows while they are typed."""
+    HIDDEN = "hidden"
+    """Whole lines, which it does not show."""
+    KEYS = "keys"
+    """Single keys, which it does not show; Ctrl-C and the like are signals."""
+    RAW = "raw"
+    """Single keys, which it does not show, Ctrl-C and the like among them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to run. Paths are relative to the private data directory; absolute ones are paths on the worker's host.
@@ -273,6 +288,47 @@ class Pong:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Keys that the user typed for a question. Since minor version 1."""
+
+    number: int
+    """That of the Prompt that was in force."""
+    data: bytes = b""
+    """A line, or single keys; none for the end of input."""
+
+    def __repr__(self) -> str:
+        return f"Input({self.number}, {len(self.data)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The user's terminal: its size, and whether the user can answer questions there. Since minor version 1."""
+
+    rows: int = 0
+    columns: int = 0
+    """0 if the terminal does not show the output."""
+    keyboard: bool = False
+    """True if its keys may be asked for."""
+    foreground: bool = False
+    """True if the user can type them now."""
+    quiet: bool = False
+    """True if the output is not shown, so that only a Prompt says that the job waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the worker asks on the user's terminal. Since minor version 1."""
+
+    number: int
+    """1, 2, 3 … for each change of `mode`."""
+    mode: KeyMode
+    text: str = ""
+    """What to show."""
+    line: str = ""
+    """The beginning of a line that is shown by this and arrives as output when it is complete."""
+
+
 Record: TypeAlias = (
     Job
     | Status
@@ -288,4 +344,7 @@ Record: TypeAlias = (
     | Hello
     | Ping
     | Pong
+    | Input
+    | Resize
+    | Prompt
 )

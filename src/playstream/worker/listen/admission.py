@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.dialect import LIVE_START, Dialect
@@ -32,6 +32,7 @@ _MAX_START = 64
 _SHOWN = 1 << 16
 """Bytes of a job that are kept to find its name."""
 _IDENT = re.compile(rb'"ident": ?("(?:[^"\\]|\\.){1,600}")')
+_QUESTIONS = frozenset((codec.Kind.PING, codec.Kind.LOG))
 _MAX_RECORDS = 100
 """Maximum number of records before the job, such as heartbeats."""
 _MAX_CONTENT = 4 * frames.MAX_CONTENT
@@ -47,10 +48,13 @@ class Admission:
         max_record: maximum size of the job, in bytes.
         identities: the keys of the workers, if jobs have to be encrypted. The end of a job that is one age file cannot
             be seen; the end of its header is waited for.
+        greets: whether the connection is greeted. If not, a Log record before the job is a question too, because only
+            a worker sends it back (docs/protocol.md, "Questions on the user's terminal").
     """
 
-    def __init__(self, max_record: int, identities: Sequence[Identity] = ()) -> None:
+    def __init__(self, max_record: int, identities: Sequence[Identity] = (), *, greets: bool = True) -> None:
         self._max_record = max_record
+        self._greets = greets
         self._identities = identities
         self._batches: BatchReader | None = None
         self._inner: Admission | None = None
@@ -113,7 +117,7 @@ class Admission:
             from playstream.pipeline.io.age_batches import BatchReader  # noqa: PLC0415 - an extra
 
             self._batches = BatchReader(self._identities)
-            self._inner = Admission(self._max_record)
+            self._inner = Admission(self._max_record, greets=False)  # its dialect is not seen before
             self._read_batches(bytes(self._held))
             return
         if any(mark.startswith(start) for mark in (*_AGE_STARTS, LIVE_START)):
@@ -134,7 +138,7 @@ class Admission:
         start = bytes(self._held[:_MAX_START])
         if start.startswith(frames.MAGIC_START):
             self.dialect = Dialect.PLAYSTREAM
-            self._frames = _FirstFrames(self._max_record)
+            self._frames = _FirstFrames(self._max_record, {codec.Kind.PING} if self._greets else _QUESTIONS)
         elif _RUNNER_START.match(start):
             self.dialect = Dialect.RUNNER
         elif any(start.startswith(mark) for mark in (*_AGE_STARTS, LIVE_START)):
@@ -189,8 +193,10 @@ class _FirstFrames:
     Only frames up to the header of the Job are decompressed; after that their sizes are enough.
     """
 
-    def __init__(self, max_record: int) -> None:
+    def __init__(self, max_record: int, questions: Set[int]) -> None:
         self._max_record = max_record
+        self._questions = questions
+        """Kinds of records that only a worker answers."""
         self._position = 0
         """Up to where the bytes were read."""
         self._sequence = 0
@@ -264,8 +270,7 @@ class _FirstFrames:
                 self._decompressor = None
                 self._content = bytearray()
                 return
-            if kind == codec.Kind.PING:
-                # The sender has heard Hello and measures the connection. Only a worker answers.
+            if kind in self._questions:
                 self.complete = True
                 return
             self._check_before(kind, flags)

@@ -144,7 +144,9 @@ class Server:
             return
         now = time.monotonic()
         seconds = self._options.arrival_seconds
-        admission = Admission(self._options.limits.max_record_bytes, self._options.identities)
+        admission = Admission(
+            self._options.limits.max_record_bytes, self._options.identities, greets=self._greeter.enabled
+        )
         deadline = now + seconds if seconds else float("inf")
         party = Waiting(channel, self._entrance, admission, now, deadline, address, self._greeter)
         self.watch.add(party)

@@ -1,0 +1,95 @@
+"""A worker's text on the line of a question: it stays behind the name of the link, whatever it is."""
+
+from __future__ import annotations
+
+import pyte
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playstream.interface.asked_line import AskedLine
+
+LINK = "ssh://host"
+NAME = f"({LINK}) "
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "[sudo] password for me: ",
+            "\b" * 30,
+            "\b",
+            "\r",
+            "\n",
+            "\x1b[K",
+            "\x1b[2K",
+            "\x1b[A",
+            "\x1b[1;1H",
+            "\x1b[2J",
+            "\x1b[31m",
+            "\x1b[8m",
+            "\x1b]0;title\a",
+            "\x9b2J",
+            "\x1bc",
+            "\x0b\x0c\x85\u2028",
+            "\u202e",
+            "e" + "\u0301" * 20,
+            "\u200d" * 20,
+            "\U0001f600\ufe0f",
+            "\u6f22\u5b57",
+            "\t",
+            " " * 70,
+            "\a",
+            "\x07",
+        ]
+    )
+    | st.text(max_size=8),
+    max_size=12,
+)
+
+
+def show(*texts: str, columns: int = 80) -> list[str]:
+    """The rows of a terminal that shows what a worker says, and then a line of the output."""
+    screen = pyte.HistoryScreen(columns, 60, history=2000)
+    terminal = pyte.Stream(screen)
+    line = AskedLine(LINK)
+    for text in texts:
+        # The terminal's driver makes a line end of \n.
+        terminal.feed(line.add(text, columns).replace("\n", "\r\n"))
+    terminal.feed(line.end().replace("\n", "\r\n") + "output")
+    above = ["".join(row[column].data for column in range(columns)) for row in screen.history.top]
+    rows = [row.rstrip() for row in [*above, *screen.display]]
+    return rows[: max(number for number, row in enumerate(rows, 1) if row)]
+
+
+@given(st.lists(PIECES, min_size=1, max_size=3))
+def test_every_row_begins_with_the_name(pieces: list[list[str]]) -> None:
+    *rows, last = show(*("".join(piece)[:80] for piece in pieces))
+    assert last == "output"
+    assert all(row.startswith(NAME.rstrip()) for row in rows), rows
+
+
+@pytest.mark.parametrize(
+    ("texts", "rows"),
+    [
+        (("Name: ",), [f"{NAME}Name:"]),
+        (("", "Name: ", "A", "d", "\b\x1b[K"), [f"{NAME}Name: A"]),
+        (("", "", "\r\x1b[K> x"), [f"{NAME}> x"]),
+        (("Name: ", "\n"), [f"{NAME}Name:"]),
+        (("Wait here:\n", ""), [f"{NAME}Wait here:"]),
+        (("4", "2", "\r\x1b[K"), []),
+        (("",), []),
+        (("a\nb",), [f"{NAME}a", f"{NAME}b"]),
+        (("\x1b[2Jx\u202ey",), [rf"{NAME}\x1b[2Jx\u202ey"]),
+    ],
+)
+def test_what_is_shown(texts: tuple[str, ...], rows: list[str]) -> None:
+    assert show(*texts) == [*rows, "output"]
+
+
+@pytest.mark.parametrize("columns", [10, 20, 40, 80, 200])
+def test_long_lines(columns: int) -> None:
+    """A row that the terminal would begin by itself begins with the name too, shortened if it is narrow."""
+    *rows, last = show("x" * 100, " " * 100 + "\r\x1b[K[sudo] password: ", "\b" * 100 + "!", columns=columns)
+    start = NAME.rstrip() if len(LINK) <= columns // 2 - 3 else f"({LINK[: columns // 2 - 4]}\u2026)"
+    assert last == "output"
+    assert all(row.startswith(start) for row in rows), rows
+    assert "".join(row.removeprefix(start).strip() for row in rows).startswith("x" * 100)
