@@ -20,7 +20,8 @@ def blocks() -> tuple[list[str], list[str]]:
     commands = [line for line in lines if line.startswith(("playstream ", "export "))]
     links = [line for line in lines if line.startswith("exec:")]
     shown = [line for line in lines if line not in (*commands, *links)]
-    assert [line.split()[:2] for line in shown] == [["LINK", "OK"], ["ssh://host", "yes"]]
+    asked = [["(ssh://host)", "Your"]] * 2
+    assert [line.split()[:2] for line in shown] == [*asked, ["LINK", "OK"], ["ssh://host", "yes"]]
     return commands, links
 
 
