@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import termios
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from playstream.pipeline.io.stdio import wait_for
 from playstream.pipeline.protocol import KeyMode
 from playstream.worker.user_terminal import LOCAL, Attributes, UserTerminal
 
@@ -114,17 +116,23 @@ def test_continued_in_the_background(terminal: Foreground) -> None:
     assert not terminal.changed
 
 
+def type_line(terminal: UserTerminal, master: int, text: bytes) -> None:
+    """Type a line, which a terminal gets a moment later."""
+    os.write(master, text + b"\n")
+    assert wait_for(terminal.fileno(), select.POLLIN, 60)
+
+
 @pytest.mark.parametrize("mode", [KeyMode.HIDDEN, KeyMode.LINES])
 def test_what_was_typed_before(terminal: Foreground, master: int, mode: KeyMode) -> None:
     """It is dropped before a secret, and for others on request."""
-    os.write(master, b"early\n")
+    type_line(terminal, master, b"early")
     terminal.ask_for(mode, drop_input=mode is not KeyMode.HIDDEN)
     assert terminal.read() is None
     terminal.restore()
-    os.write(master, b"early\n")
+    type_line(terminal, master, b"early")
     terminal.ask_for(KeyMode.LINES)
     assert terminal.read() == b"early\n"
-    os.write(master, b"again\n")
+    type_line(terminal, master, b"again")
     terminal.ask_for(KeyMode.LINES, drop_input=True)
     assert terminal.read() is None
 
