@@ -49,14 +49,15 @@ while True:
 COLLECTS = """
 import pathlib
 place = pathlib.Path(sys.argv[1])
-os.read(os.open(place / "go", os.O_RDONLY), 1)
+go = os.open(place / "go", os.O_RDWR)
+os.read(go, 1)
 with open(place / "heard", "wb", buffering=0) as heard:
     for number, mode in enumerate((KeyMode.LINES, KeyMode.HIDDEN, KeyMode.KEYS), 1):
         say(Prompt(2 * number - 1, mode, f"question {number}: "))
         heard.write(hear(Input).data + b"|")
         say(Prompt(2 * number, KeyMode.NONE))
         say(Log(LogLevel.WARNING, f"done {number}"))
-        os.read(os.open(place / "go", os.O_RDONLY), 1)
+        os.read(go, 1)
 sys.exit(3)
 """
 AFTER_THE_END = """
