@@ -41,6 +41,7 @@ _PLACES = {
     "playstream.interface.running": ("init_runner", "run", "run_async"),
     "playstream.pipeline.errors": (
         "AuthenticationFailed",
+        "BootstrapError",
         "CallbackError",
         "ConfigurationError",
         "ExecutableNotFound",

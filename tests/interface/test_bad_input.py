@@ -125,6 +125,7 @@ OF_A_JOB = (
     "hosts",
     "host_pattern",
     "on",
+    "wheels",
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import begin, directory, fakes, hanging  # noqa: F401 - fixtures
+from tests.links.bare import BareHost, fill
 from tests.links.hosts import Host
 from tests.links.listening import Listener
 from tests.stages import Stages
@@ -70,3 +71,36 @@ def listen(tmp_path: Path, stages: Stages) -> Iterator[Listen]:
     yield start
     for listener in started:
         listener.close()
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the wheels that playstream needs."""
+    return fill(tmp_path_factory.mktemp("wheels"), ansible=False)
+
+
+@pytest.fixture(scope="session")
+def wheels_with_ansible(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the wheels that playstream and Ansible need."""
+    return fill(tmp_path_factory.mktemp("wheels-with-ansible"), ansible=True)
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of this side, so that pip is not asked anew for each test."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def bare(host: Host, tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> BareHost:
+    """A host with nothing but Python."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
+    place = tmp_path / "bare"
+    place.mkdir()
+    return BareHost(host, place)
+
+
+@pytest.fixture
+def ansible(bare: BareHost) -> None:
+    """Let the bare host have Ansible: that of this virtual environment."""
+    bare.add_program(Path(sys.executable).parent / "ansible-playbook")

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from playstream.links import find_link
 from tests.matrix.debian import ROOT
 from tests.release import readme
@@ -14,9 +16,14 @@ from tests.release import readme
 TEXT = (ROOT / "docs" / "links.md").read_text(encoding="utf-8")
 
 
+BARE = re.search(r"^## Bare servers\n(?:.*\n)*?(?=## )", TEXT, re.MULTILINE)
+"""A section that is tested alone: what it sends takes long."""
+
+
 def blocks() -> tuple[list[str], list[str]]:
-    """Return the commands of the page, and its links alone."""
-    lines = re.findall(r"^    (\S.*)", TEXT, re.MULTILINE)
+    """Return the commands of the page, but those of the section on bare servers, and its links alone."""
+    assert BARE is not None
+    lines = re.findall(r"^    (\S.*)", TEXT.replace(BARE[0], ""), re.MULTILINE)
     commands = [line for line in lines if line.startswith(("playstream ", "export "))]
     links = [line for line in lines if line.startswith("exec:")]
     shown = [line for line in lines if line not in (*commands, *links)]
@@ -25,6 +32,7 @@ def blocks() -> tuple[list[str], list[str]]:
     return commands, links
 
 
+@pytest.mark.timeout(400)  # six runs of Ansible
 def test_the_commands(tmp_path: Path) -> None:
     installed = tmp_path / "opt"
     installed.symlink_to(sys.prefix)
@@ -41,6 +49,23 @@ def test_the_commands(tmp_path: Path) -> None:
     assert "successful 0" in done.stdout
     assert "started nightly" in done.stdout
     assert re.search(r"^ssh://host +yes ", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.timeout(400)  # and wheels from pip's index
+def test_the_commands_for_bare_servers(tmp_path: Path) -> None:
+    assert BARE is not None
+    commands = re.findall(r"^    (\S.*)", BARE[0], re.MULTILINE)
+    place = tmp_path / "place"
+    place.mkdir()
+    shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
+    with readme.a_host(tmp_path / "host") as ssh:
+        path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
+        done = readme.run("\n".join(commands), cwd=place, installed=tmp_path, path=path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PLAY RECAP") == 1, done.stdout
+    assert re.search(r"^ssh://host +yes ", done.stdout, re.MULTILINE), done.stdout
+    assert done.stdout.count("ssh://host: removed ") == 1
+    assert done.stdout.count("ssh://host: ready: playstream ") == 2
 
 
 def test_the_links() -> None:

@@ -65,7 +65,7 @@ class SlowLink:
         self.begun = threading.Event()
         self.may_open = threading.Event()
 
-    def open(self) -> Pipes:
+    def open(self, _cancellation: Cancellation | None = None, /) -> Pipes:
         self.begun.set()
         self.may_open.wait()
         if self._error is not None:

@@ -72,7 +72,9 @@ def a_host(directory: Path, *, inside: tuple[str, ...] = (), address: str = "127
     """
     directory.mkdir()
     before = (*inside, *with_terminals(directory))
-    with closing(Sshd(directory, "PasswordAuthentication no\n", before=before, address=address)) as server:
+    # What is sent to the host (--bootstrap) must not get into this user's own cache.
+    config = f"PasswordAuthentication no\nSetEnv XDG_CACHE_HOME={directory}/cache\n"
+    with closing(Sshd(directory, config, before=before, address=address)) as server:
         text = (directory / "host_key.pub").read_text()
         (directory / "known_hosts").write_text(f"[{address}]:{server.port} {text}")
         names = {

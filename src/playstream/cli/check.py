@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from typing import Any
 
-from playstream.cli.link_options import connection_options
+from playstream.cli.link_options import bootstrap_options, connection_options
 from playstream.cli.logs import show_warnings
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
@@ -64,7 +64,7 @@ def run(flags: argparse.Namespace) -> int:
     """Ask the links; return the exit status."""
     links = []
     for url in flags.links:
-        link = find_link(url)
+        link = find_link(url, **bootstrap_options(flags))
         if link is None:
             raise ConfigurationError("local: is this host; check asks other hosts: pass a link such as ssh://host")
         links.append(link)

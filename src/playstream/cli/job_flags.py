@@ -11,10 +11,7 @@ from playstream.cli.flags import (
     ENCRYPTION,
     EXCLUSIVE,
     IDENT,
-    KEEPALIVE,
-    LIMITS,
     LINK,
-    LIVENESS,
     LOGGING,
     PROGRESS,
     RESULTS,
@@ -28,6 +25,7 @@ from playstream.cli.flags import (
     Groups,
     flag,
 )
+from playstream.cli.link_flags import BOOTSTRAP, EXCLUDE, ON, SENT
 from playstream.pipeline.errors import did_you_mean
 from playstream.pipeline.job.inputs import EXPLAIN
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
@@ -215,17 +213,6 @@ ISOLATION: Group = (
     ),
     flag("--directory-isolation-base-path", metavar="DIR", help="run in a private copy of the project made below DIR"),
 )
-EXCLUDE: Group = (
-    flag(
-        "--exclude",
-        own=True,
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="do not send files that match PATTERN "
-        "(gitignore syntax), in addition to DIR/.playstreamignore; may be repeated",
-    ),
-)
 GALAXY: Group = (
     flag(
         "--galaxy",
@@ -237,22 +224,6 @@ GALAXY: Group = (
         help="install the collections and roles that the project's requirements.yml files name into a cache of this "
         "user, and let them travel with the job; --galaxy=refresh installs them again, for newer versions",
     ),
-)
-ON: Group = (
-    flag(
-        "--on",
-        own=True,
-        metavar="LINK",
-        help="run the job on another host: ssh://[USER@]HOST[:PORT], or exec:COMMAND for a command that connects to a "
-        "worker (or set PLAYSTREAM_ON; default: this host)",
-    ),
-    *EXCLUDE,
-    *PROGRESS,
-    *KEEPALIVE,
-    *LIVENESS,
-    *ENCRYPTION,
-    *DECRYPTION,
-    *LIMITS,
 )
 SENDING: Group = (
     flag(
@@ -386,9 +357,11 @@ JOB_COMMAND_FLAGS: dict[str, Groups] = {
     "adhoc": (("module", LIKE_ANSIBLE_MODULE), *_STANDALONE),
     "check": (
         ("what to check", (*CHECKED_JOB, *GALAXY)),
+        ("bare hosts", BOOTSTRAP),
         LINK,
         ("encryption", (*ENCRYPTION, *DECRYPTION)),
         LOGGING,
     ),
+    "bootstrap": (("what to send", SENT), LOGGING),
     "playbook": (("tasks", LIKE_ANSIBLE_PLAYBOOK), *_REQUIRED, *_STANDALONE),
 }

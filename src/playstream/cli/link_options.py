@@ -11,7 +11,9 @@ from playstream.pipeline.errors import ConfigurationError
 
 _VARIABLE = "PLAYSTREAM_ON"
 _LOCAL = "local:"
+_OF_BOOTSTRAP = ("bootstrap", "wheels")
 _OF_LINKS = (
+    *_OF_BOOTSTRAP,
     "exclude",
     "keepalive_seconds",
     "liveness_seconds",
@@ -55,6 +57,11 @@ def connection_options(flags: argparse.Namespace) -> dict[str, Any]:
     """
     seconds = {"keepalive_seconds": keepalive_seconds(flags), "liveness_seconds": liveness_seconds(flags)}
     return {**_given_options(flags), **seconds}
+
+
+def bootstrap_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return what the flags say about sending a worker, as options of `find_link`."""
+    return {name: value for name in _OF_BOOTSTRAP if (value := getattr(flags, name)) is not None}
 
 
 def _given_options(flags: argparse.Namespace) -> dict[str, Any]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "adhoc": "run a module on hosts, without a private data directory",
     "playbook": "run a playbook file, without a private data directory",
     "check": "find out whether a job would run on other hosts",
+    "bootstrap": "send playstream to hosts, or remove it there",
     "transmit": "write a job and its private data directory to standard output",
     "worker": "run the job read from standard input",
     "process": "rebuild a run from the stream read from standard input",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from playstream.interface.running import run as run
     from playstream.interface.running import run_async as run_async
     from playstream.pipeline.errors import AuthenticationFailed as AuthenticationFailed
+    from playstream.pipeline.errors import BootstrapError as BootstrapError
     from playstream.pipeline.errors import CallbackError as CallbackError
     from playstream.pipeline.errors import ConfigurationError as ConfigurationError
     from playstream.pipeline.errors import ExecutableNotFound as ExecutableNotFound

@@ -58,6 +58,11 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     galaxy: bool | Literal["refresh"] | None
     """Install the collections and roles that the `requirements.yml` files of the project name into a cache of this
     user, and let them travel with the job. `refresh` installs them again, for newer versions."""
+    bootstrap: bool | Literal["ansible"] | None
+    """With `on=ssh://…`: send playstream to the host first, which needs nothing but Python; `ansible` sends Ansible
+    too."""
+    wheels: StrPath | None
+    """With `bootstrap`: a directory with the wheels to send, instead of this side's cache and pip."""
     exclude: Sequence[str] | None
     """With `on`, or in the transmit stage: patterns, in gitignore syntax, of files that are not sent."""
     streamer: Literal["transmit", "worker", "process"] | None

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 _ACTIVE = (StatusName.STARTING.value, StatusName.RUNNING.value)
 
 
+_OF_LINK = ("on", "bootstrap", "wheels")
+"""Options that choose the link to another host."""
+
+
 class Work(Protocol):
     """What a Runner runs: a job with its results, or one stage."""
 
@@ -69,23 +73,27 @@ def make_runner(
         PlaystreamError: the run cannot be prepared; nothing has run.
         Canceled: the cancellation was requested while collections and roles were installed.
     """
-    on = check_options({"on": options.get("on")}, RunOptions, "run").get("on")
-    refuse_empty({"on": on}, RunOptions)
+    of_link = check_options({name: options.get(name) for name in _OF_LINK}, RunOptions, "run")
+    refuse_empty(of_link, RunOptions)
+    on = of_link.pop("on", None)
     if options.get("streamer"):
-        if on is not None:
-            raise ConfigurationError("on: cannot be combined with streamer, which runs a single stage here")
+        for name, value in {"on": on, **of_link}.items():
+            if value:
+                raise ConfigurationError(f"{name}: cannot be combined with streamer, which runs a single stage here")
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
 
         return init_stage(options)
-    options = {name: value for name, value in options.items() if name != "on"}
+    options = {name: value for name, value in options.items() if name not in _OF_LINK}
     if on is not None:
         from playstream.links import find_link  # noqa: PLC0415 - as above
 
-        link = find_link(on)
+        link = find_link(on, **of_link)
         if link is not None:
             from playstream.interface.remote import make_remote_runner  # noqa: PLC0415
 
             return make_remote_runner(options, link, cancellation, meters, user_terminal)
+    elif any(of_link.values()):
+        raise ConfigurationError(f"{next(iter(of_link))}: concerns another host: pass on too, or omit it")
     job_options = select_options(options, JobOptions)  # RunnerConfig checks them
     others = {name: value for name, value in options.items() if name not in job_options}
     refuse_empty(others, RunOptions)

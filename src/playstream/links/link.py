@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from playstream.pipeline.errors import PlaystreamError, SilentPeer
+from playstream.pipeline.io.cancellation import Cancellation
 
 
 class OpenLink(Protocol):
@@ -42,11 +43,15 @@ class Link(Protocol):
     name: str
     """A name for messages, without secrets, such as `ssh://host`."""
 
-    def open(self) -> OpenLink:
+    def open(self, cancellation: Cancellation | None = None, /) -> OpenLink:
         """Open the link.
+
+        Args:
+            cancellation: a request to stop, for links that take long to open.
 
         Raises:
             LinkError: it cannot be opened.
+            Canceled: a stop was requested.
         """
 
 

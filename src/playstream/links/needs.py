@@ -106,7 +106,7 @@ def find_problems(found: Findings, needs: Needs) -> Iterator[str]:
         yield "the worker does not say what it is: it is older than this playstream. Update it there"
         return
     if hello.ansible_core is None:
-        yield "Ansible was not found there. Install ansible-core beside playstream"
+        yield "Ansible was not found there. Install ansible-core beside playstream, or send it with --bootstrap=ansible"
     limit: Any = hello.limits.get("max_tree_bytes")
     if isinstance(limit, int) and needs.size > limit:
         yield f"the directory has {needs.size} bytes, and the worker accepts {limit} (its --max-tree-bytes)"

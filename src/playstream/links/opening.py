@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from playstream.links.link import Link, OpenLink
-from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Canceled, Cancellation
 
 
 def open_link(link: Link, cancellation: Cancellation) -> OpenLink | None:
@@ -24,7 +24,7 @@ def open_link(link: Link, cancellation: Cancellation) -> OpenLink | None:
     Raises:
         LinkError: it cannot be opened.
     """
-    opening = _Opening(link)
+    opening = _Opening(link, cancellation)
     while not opening.finished.wait(LOOK_SECONDS):
         if cancellation.reason is not None:
             return opening.abandon()
@@ -34,8 +34,9 @@ def open_link(link: Link, cancellation: Cancellation) -> OpenLink | None:
 class _Opening:
     """A thread that opens a link."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, cancellation: Cancellation) -> None:
         self._link = link
+        self._cancellation = cancellation
         self._lock = threading.Lock()
         self._opened: OpenLink | None = None
         self._error: BaseException | None = None
@@ -45,7 +46,7 @@ class _Opening:
 
     def _run(self) -> None:
         try:
-            opened = self._link.open()
+            opened = self._link.open(self._cancellation)
         except BaseException as error:  # noqa: BLE001 - raised in the other thread
             self._error = error
         else:
@@ -58,8 +59,8 @@ class _Opening:
         self.finished.set()
 
     def result(self) -> OpenLink | None:
-        """Return what was opened, or raise why it could not be."""
-        if self._error is not None:
+        """Return what was opened, or raise why it could not be; None if the link has noticed the request itself."""
+        if self._error is not None and not isinstance(self._error, Canceled):
             raise self._error
         return self._opened
 

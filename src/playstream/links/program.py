@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from playstream.links.link import OpenLink
 from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, WorkerNotFound
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.stdio import enlarge_pipe
 
 _END_SECONDS = 2.0
@@ -70,7 +71,7 @@ class ProgramLink:
         self._words = list(words)
         self._explain = explain or explain_program
 
-    def open(self) -> OpenLink:
+    def open(self, _cancellation: Cancellation | None = None, /) -> OpenLink:
         """Start the program.
 
         Raises:

@@ -19,6 +19,7 @@ from playstream.pipeline.errors import (
     UnreachableHost,
     WorkerNotFound,
 )
+from playstream.pipeline.io.cancellation import Cancellation
 
 DEFAULT_COMMAND = ("playstream",)
 _SSH_FAILED = 255
@@ -63,7 +64,7 @@ class SshLink:
         self.name = address.name
         self._address = address
 
-    def open(self) -> OpenLink:
+    def open(self, _cancellation: Cancellation | None = None, /) -> OpenLink:
         """Start ssh.
 
         Raises:
@@ -115,7 +116,8 @@ def explain_ssh(address: SshAddress, ended: Ended, error: PlaystreamError) -> Pl
         searched = text.partition(_MISSING)[2].splitlines()[0]
         return WorkerNotFound(
             f"{address.name}: {address.command[0]!r} was not found there. The PATH of a command over ssh is "
-            f"{searched}. Give its whole path, {address.name}?command=/path/to/playstream, or install playstream there"
+            f"{searched}. Give its whole path, {address.name}?command=/path/to/playstream, send it with --bootstrap "
+            "(in Python, bootstrap=True), or install playstream there"
         )
     if ended.code in {126, 127} and not ended.answered:
         return WorkerNotFound(f"{address.name}: {address.command[0]!r} cannot be executed there{ended.last_message}")

@@ -28,6 +28,7 @@ from playstream.pipeline.errors import (
 )
 from playstream.pipeline.io import system
 from playstream.pipeline.io.addresses import TlsAddress
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.channels import Flow, SocketChannel, TlsChannel
 from playstream.pipeline.io.tls import TlsFiles, make_context
 
@@ -83,7 +84,7 @@ class TlsLink:
         self._address = address
         self._context = make_context(files, server=False)
 
-    def open(self) -> OpenLink:
+    def open(self, _cancellation: Cancellation | None = None, /) -> OpenLink:
         """Connect, and check the certificate of the other side.
 
         Raises:

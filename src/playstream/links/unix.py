@@ -17,6 +17,7 @@ from playstream.pipeline.errors import (
 )
 from playstream.pipeline.io import system
 from playstream.pipeline.io.addresses import UnixAddress
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.stdio import SHUT
 
 END_SECONDS = 2.0
@@ -35,7 +36,7 @@ class UnixLink:
         self.name = address.name
         self._address = address
 
-    def open(self) -> OpenLink:
+    def open(self, _cancellation: Cancellation | None = None, /) -> OpenLink:
         """Connect.
 
         Raises:

@@ -6,6 +6,8 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from playstream.links.link import Link
@@ -16,27 +18,69 @@ from playstream.pipeline.errors import ConfigurationError, did_you_mean
 from playstream.pipeline.io.addresses import parse_tls, parse_unix
 from playstream.pipeline.io.system import check_system
 
+if TYPE_CHECKING:
+    from playstream.links.bootstrap import BootstrapLink
+
 LOCAL = "local:"
 _FORMS = "exec:COMMAND, ssh://[USER@]HOST[:PORT], unix:/PATH, tls://HOST:PORT or local:"
 
 
-def find_link(url: str) -> Link | None:
+def find_link(url: str, *, bootstrap: bool | str = False, wheels: str | os.PathLike[str] | None = None) -> Link | None:
     """Return the link that a URL names; None for `local:`, this host.
 
     Args:
         url: `local:`, `exec:COMMAND`, `ssh://[USER@]HOST[:PORT][?command=COMMAND]`, `unix:/PATH`, or
             `tls://HOST:PORT[?cert=FILE&key=FILE&ca=FILE]`.
+        bootstrap: whether to send the worker to the host first; `ansible` to send Ansible too.
+        wheels: a directory with the wheels to send.
 
     Raises:
-        ConfigurationError: the URL is not valid, or a program that the link needs is not on the PATH.
+        ConfigurationError: the URL is not valid, a program that the link needs is not on the PATH, or no worker can be
+            sent over this link.
     """
     check_system()
+    if bootstrap:
+        return find_bootstrap_link(url, with_ansible=bootstrap == "ansible", wheels=wheels)
+    if wheels is not None:
+        raise ConfigurationError("wheels: they are only sent with bootstrap: pass it too, or omit wheels")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise ConfigurationError(f"link {url!r}: expected no control characters")
     scheme, colon, rest = url.partition(":")
     if not colon or scheme.lower() not in _KINDS:
         raise ConfigurationError(_explain_scheme(url, scheme if colon else ""))
     return _KINDS[scheme.lower()](url, rest)
+
+
+def find_bootstrap_link(
+    url: str, *, with_ansible: bool = False, wheels: str | os.PathLike[str] | None = None
+) -> BootstrapLink:
+    """Return the link over which a worker is sent to a host.
+
+    Args:
+        url: `ssh://[USER@]HOST[:PORT]`.
+        with_ansible: whether Ansible is sent too.
+        wheels: a directory with the wheels to send; None for this side's cache and pip.
+
+    Raises:
+        ConfigurationError: the URL is not valid or of another kind, or the directory has no wheels.
+    """
+    from playstream.links.bootstrap import Bootstrap, BootstrapLink  # noqa: PLC0415 - seldom needed
+    from playstream.links.bootstrap.wheels import check_directory  # noqa: PLC0415
+
+    find_link(url)
+    if url.partition(":")[0].lower() != "ssh":
+        raise ConfigurationError(
+            f"bootstrap: a worker can only be sent over ssh://[USER@]HOST[:PORT], not over {_without_password(url)!r}"
+        )
+    address = parse_ssh(url)
+    if address.command != DEFAULT_COMMAND:
+        raise ConfigurationError(
+            "bootstrap: cannot be combined with command= in the URL, which names a playstream that is there: omit one"
+        )
+    directory = None if wheels is None else Path(wheels)
+    if directory is not None:
+        check_directory(directory)
+    return BootstrapLink(address, Bootstrap(with_ansible, directory))
 
 
 def _explain_scheme(url: str, scheme: str) -> str:

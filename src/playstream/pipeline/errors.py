@@ -134,6 +134,12 @@ class WorkerBusy(LinkError):
     exit_status = 88
 
 
+class BootstrapError(LinkError):
+    """No worker can be sent to the host: Python is missing or too old there, no wheel fits, or there is no room."""
+
+    exit_status = 90
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 

@@ -91,7 +91,8 @@ def find_executable(name: str, env: Mapping[str, str], cwd: Path) -> str:
     found = shutil.which(name, path=env.get("PATH", os.defpath)) or shutil.which(name, path=beside)
     if found is None:
         advice = (
-            f". Install ansible-core where the worker runs, for example with {pip_install('ansible')}"
+            f". Install ansible-core where the worker runs, for example with {pip_install('ansible')}, or send it "
+            "there over ssh with --bootstrap=ansible"
             if name.startswith("ansible")
             else ". Install it there, or check the spelling"
         )

@@ -19,9 +19,11 @@ from playstream.worker.command import find_executable
 
 _KNOWN = (Cancel, Ping, Input, Resize)
 """Records of the job direction that a sender uses only if they are known."""
-_MAX_LINE = 512
-"""Bytes of a program that are read to find its interpreter; the kernel reads 256."""
-_INTERPRETER = re.compile(rb"#!\s*(\S+)(?:\s+(\S+))?")
+_MAX_LINE = 8192
+"""Bytes of a program that are read to find its interpreter; the kernel reads 256, and a shell any number."""
+_INTERPRETER = re.compile(rb"#!\s*(\S+)(?:[^\S\n]+(\S+))?")
+_BY_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (?:\"([^\"\n]+)\"|(\S+))")
+"""The first two lines of a program whose interpreter has a long path, or one with spaces, as pip writes it."""
 _DISTRIBUTION = re.compile(r"ansible_core-([\w.!+-]+?)\.(?:dist|egg)-info\Z")
 
 
@@ -57,10 +59,10 @@ def find_ansible_core(program: str = "ansible-playbook") -> str | None:
     try:
         path = find_executable(program, os.environ, Path())
         with Path(path).open("rb") as file:
-            line = _INTERPRETER.match(file.read(_MAX_LINE))
+            interpreter = _read_interpreter(file.read(_MAX_LINE))
     except (JobError, OSError):
         return None
-    for directory in () if line is None else _package_directories(line):
+    for directory in () if interpreter is None else _package_directories(interpreter):
         try:
             names = os.listdir(directory)
         except OSError:
@@ -71,13 +73,21 @@ def find_ansible_core(program: str = "ansible-playbook") -> str | None:
     return None
 
 
-def _package_directories(line: re.Match[bytes]) -> Iterator[Path]:
-    """Yield the directories in which an interpreter looks for packages, as far as its path shows them."""
+def _read_interpreter(beginning: bytes) -> str | None:
+    """Return the interpreter of a program from its first bytes; None if it is not clear."""
+    if (by_shell := _BY_SHELL.match(beginning)) is not None:
+        return os.fsdecode(by_shell[1] or by_shell[2])
+    line = _INTERPRETER.match(beginning)
+    if line is None:
+        return None
     interpreter = os.fsdecode(line[1])
     if os.path.basename(interpreter) == "env" and line[2]:
-        interpreter = shutil.which(os.fsdecode(line[2])) or ""
-    if not interpreter:
-        return
+        return shutil.which(os.fsdecode(line[2]))
+    return interpreter
+
+
+def _package_directories(interpreter: str) -> Iterator[Path]:
+    """Yield the directories in which an interpreter looks for packages, as far as its path shows them."""
     prefix = Path(interpreter).parent.parent
     real = Path(os.path.realpath(interpreter))
     version = re.match(r"python(\d+\.\d+)", real.name)

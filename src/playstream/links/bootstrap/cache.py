@@ -1,0 +1,62 @@
+"""What this side keeps between runs: wheels, and what hosts have compiled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from playstream.pipeline.errors import BootstrapError, remedy
+from playstream.pipeline.io import system
+from playstream.pipeline.tree.directories import make_private
+
+
+def cache_directory(name: str) -> Path:
+    """Make and return a private directory in the user's cache.
+
+    Raises:
+        BootstrapError: it cannot be made, or others can write to it.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(cache) if os.path.isabs(cache) else Path(os.path.expanduser("~")) / ".cache"
+    path = root / "playstream" / name
+    try:
+        make_private(path)
+        found = path.stat()
+    except OSError as error:
+        raise BootstrapError(
+            f"{str(path)!r}, where this side keeps what it sends, cannot be made: {error.strerror}. {remedy(error)}, "
+            "or set XDG_CACHE_HOME"
+        ) from None
+    if found.st_uid != system.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise BootstrapError(
+            f"{str(path)!r} belongs to another user, or is open to others, who could change what is sent. Set "
+            "XDG_CACHE_HOME to a directory of this user, or correct its owner and mode (0700)"
+        )
+    return path
+
+
+def recall_compiled(host: str, digest: str) -> str | None:
+    """Return the digest of what a host has compiled of a directory; None if this side does not know."""
+    try:
+        text = _compiled_file(host, digest).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
+    return text if len(text) == 64 else None
+
+
+def note_compiled(host: str, digest: str, compiled: str) -> None:
+    """Remember the digest of what a host has compiled. If it cannot be written, the host compiles again."""
+    path = _compiled_file(host, digest)
+    new = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        new.write_text(compiled, encoding="ascii")
+        new.replace(path)
+    except OSError:
+        pass  # as the docstring says
+
+
+def _compiled_file(host: str, digest: str) -> Path:
+    name = hashlib.sha256(f"{host}\n{digest}".encode()).hexdigest()
+    return cache_directory("hosts") / name[:32]
