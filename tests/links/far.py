@@ -71,7 +71,7 @@ def over_ssh(network: Network, stages: Stages, directory: Path, *limits: str) ->
         host.set_login(noise=f"exec 2>>{log}", path=f"{':'.join(map(str, stages.path_before))}:{_BIN}:$PATH")
         program = directory / "worker"
         # What ?command= names is called with the word worker.
-        program.write_text(f'#!/bin/sh\nexec {_BIN}/playstream "$@" {" ".join(limits)}\n')
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m playstream "$@" {" ".join(limits)}\n')
         program.chmod(0o755)
         yield Far(network, stages, f"ssh://worker-1?command={program}", log)
 
