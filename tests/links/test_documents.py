@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from playstream.links import find_link
+from tests.galaxy.material import commit_role
 from tests.matrix.debian import ROOT
 from tests.release import readme
 
@@ -41,11 +42,13 @@ def test_the_commands(tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()
     shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
+    role = commit_role(tmp_path / "role", "hello")
+    (place / "demo" / "project" / "requirements.yml").write_text(f"roles: ['git+{role},main,greet']\n")
     with readme.a_host(tmp_path / "host") as ssh:
         path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
         done = readme.run("\n".join(commands), cwd=place, installed=installed, path=path)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("PLAY RECAP") == 2, done.stdout
+    assert done.stdout.count("PLAY RECAP") == 3, done.stdout
     assert "successful 0" in done.stdout
     assert "started nightly" in done.stdout
     assert re.search(r"^ssh://host +yes ", done.stdout, re.MULTILINE), done.stdout
