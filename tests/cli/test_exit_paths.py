@@ -27,6 +27,7 @@ from tests.stress.hostile.streams import NOW, STARTING, native
 
 KNOWN = {
     "adhoc": {"run_here(flags, options)"},
+    "bootstrap": {"CANCELED_EXIT_STATUS", "status"},
     "check": {
         "CANCELED_EXIT_STATUS",
         "_WOULD_NOT_RUN if any((problems for _found, problems, _warnings in judged)) else 0",
@@ -109,6 +110,7 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "is-alive, no such run": (("is-alive", "DIR", "-i", "x"), b"", 1),
     "transmit, no such playbook": (("transmit", "DIR", "-p", "none.yml"), b"", 1),
     "check, a link that is none": (("check", "tcp://host"), b"", 1),
+    "bootstrap, a link that is none": (("bootstrap", "tcp://host"), b"", 1),
     "worker, nothing": (("worker",), b"", 75),
     "worker, another stream": (("worker",), b"hello\n", 75),
     "worker, results": (("worker",), FAILED_SILENTLY, 76),

@@ -14,7 +14,9 @@ from playstream.cli.main import parse
 from tests.stages import LIMIT_SECONDS, Stages
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
-SHOWN = [line[4:].removeprefix("$ ") for line in PAGE.splitlines() if re.match(r"    (\$ )?playstream ", line)]
+SHOWN = [
+    line[4:].removeprefix("$ ") for line in PAGE.splitlines() if re.match(r"    (\$ )?playstream (?![\w-]+:)", line)
+]
 
 
 @pytest.mark.parametrize("command", list_commands())
