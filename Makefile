@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client iproute2 openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db
+DEBIAN_PACKAGES := openssh-server openssh-client iproute2 openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, with prompts,
@@ -23,6 +23,8 @@ STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
 # Jobs on other hosts by one command: over ssh and other programs, what is at the other end, the network between, and
 # what travels along.
 LINKS_TESTS := tests/links tests/network tests/galaxy
+# Playbooks with and without --fast on hosts of a real sshd, and what is left of them.
+FAST_MODE_TESTS := tests/e2e/fast
 # What can be imported on macOS and Windows too.
 PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 # Without those that start Ansible or a database.
@@ -32,7 +34,7 @@ FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/s
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py tests/cli/test_transfers.py
 
-.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -83,7 +85,7 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
-	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS))
+	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS) $(FAST_MODE_TESTS))
 
 test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh, encrypted, in containers, on a terminal, with prompts, the examples
 	$(BIN)/python -m compileall -q src
@@ -100,6 +102,10 @@ test-stress: $(VENV)/installed packages  ## Hostile input, faults, load, and whe
 test-links: $(VENV)/installed packages  ## Jobs on other hosts: every link, and how each can fail
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(LINKS_TESTS)
+
+test-fast-mode: $(VENV)/installed packages  ## --fast: the same results on hosts over ssh, and nothing is left
+	$(BIN)/python -m compileall -q src
+	$(PYTEST) $(FAST_MODE_TESTS)
 
 test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
 	$(BIN)/python -m compileall -q src

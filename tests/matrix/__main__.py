@@ -35,6 +35,7 @@ TOOLS = (
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",
+    "mitogen>=0.3.54",
     "jsonschema>=4.18",
     "pyte>=0.8",
 )

@@ -27,7 +27,7 @@ from playstream.cli.flags import (
 )
 from playstream.cli.link_flags import BOOTSTRAP, EXCLUDE, ON, SENT
 from playstream.pipeline.errors import did_you_mean
-from playstream.pipeline.job.inputs import EXPLAIN
+from playstream.pipeline.job.fast import EXPLAIN
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
 from playstream.pipeline.job.passwords import VAULT_ID, is_vault_id
 

@@ -16,7 +16,7 @@ from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox, ToShow
 from playstream.pipeline.io.removal import discard, remove_tree
 from playstream.pipeline.job.fact_cache import simplify_fact_cache
-from playstream.pipeline.job.inputs import EXPLAIN
+from playstream.pipeline.job.fast import FAST, is_explained
 from playstream.pipeline.protocol import Job, Log, LogLevel, Record, Status, StatusName
 from playstream.pipeline.tree.directories import passes_link_in
 from playstream.pipeline.tree.pack import pack
@@ -128,15 +128,14 @@ class Execution:
             self._max_seconds,
             began=time.monotonic(),
         )
-        fast = self._job.settings.get("fast")
-        if not fast or self._console is not None:  # a command on pipes is not a run
+        if not self._job.settings.get(FAST) or self._console is not None:  # a command on pipes is not a run
             return self._run(launch, around)
         from playstream.worker.fast.step import FastStep  # noqa: PLC0415 - most jobs do not ask for it
 
         plan = FastStep(around, launch).run()
         if isinstance(plan, Outcome):
             return plan
-        if fast == EXPLAIN:
+        if is_explained(self._job):
             return self._print(launch, plan.lines)
         self._mailbox.put(Log(LogLevel.INFO, plan.summary))
         command = replace(launch.command, env={**launch.command.env, **plan.env})

@@ -11,6 +11,7 @@ from string import Template
 
 from playstream.pipeline.errors import JobError, UnsafePath, remedy
 from playstream.pipeline.io.removal import discard
+from playstream.pipeline.job.fast import release
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.tree.directories import make_private, passes_link_in
@@ -58,6 +59,7 @@ def prepare(job: Job, spool: Spool, *, tty: bool = True, typed: bool = False, ca
         UnsafePath: a path to write to leads through a link that may have been sent with a tree.
         OSError: a file or directory that the job needs cannot be created.
     """
+    job = release(job)
     project = spool.private_data_dir / job.project_dir
     copied = _copy_project(job, project, spool)
     paths = Paths(

@@ -264,3 +264,35 @@ def test_only_its_own_children_are_left(job: Path) -> None:
     playstream.run(private_data_dir=job, playbook="site.yml", fast=True, quiet=True)
     assert set(children()) <= before
     assert not [name for name in os.listdir("/tmp") if name.startswith("mitogen_unix_")]
+
+
+OLD_FILTER = """\
+from ansible.utils.display import Display
+
+
+def old(value):
+    Display().deprecated("the filter of this project", version="99.0")
+    return value
+
+
+class FilterModule:
+    def filters(self):
+        return {"old": old}
+"""
+
+
+def test_only_the_warning_of_the_chosen_strategy_is_not_shown(job: Path) -> None:
+    (job / "project" / "filter_plugins").mkdir()
+    (job / "project" / "filter_plugins" / "old.py").write_text(OLD_FILTER)
+    (job / "project" / "site.yml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {msg: \"{{ 'x' | old }}\"}}]\n"
+    )
+    texts = {}
+    for fast in (False, True):
+        run = playstream.run(private_data_dir=job, playbook="site.yml", quiet=True, fast=fast)
+        assert run.status == "successful"
+        texts[fast] = " ".join((run.artifact_path / "stdout").read_text().split())
+    for text in texts.values():
+        assert "the filter of this project" in text
+    assert texts[True].count("DEPRECATION") == texts[False].count("DEPRECATION")
+    assert "strategy plugins" not in texts[True]

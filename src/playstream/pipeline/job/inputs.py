@@ -16,6 +16,7 @@ import yaml
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.small_files import MAX_BYTES, read_text
+from playstream.pipeline.job.fast import FAST, check_fast
 from playstream.pipeline.job.ident import is_text
 from playstream.pipeline.job.isolation import ISOLATION_KEYS, check_isolation
 from playstream.pipeline.job.passwords import check_passwords
@@ -32,9 +33,6 @@ VAULT_HEAD = "$ANSIBLE_VAULT;"
 _TIME_LIMITS = ("idle_timeout", "job_timeout", "pexpect_timeout", "subprocess_timeout")
 _SWITCHES = ("suppress_output_file", "suppress_ansible_output", "pexpect_use_poll", "directory_isolation_cleanup")
 _NAMES = ("fact_cache", "fact_cache_type", "directory_isolation_base_path")
-FAST = "fast"
-EXPLAIN = "explain"
-"""The value of the setting `fast` that only shows what would be changed."""
 SETTINGS = (*_TIME_LIMITS, *_SWITCHES, *_NAMES, FAST, *sorted(ISOLATION_KEYS))
 """The names of the settings that playstream reads."""
 _MAX_KEY = 1 << 15
@@ -229,9 +227,7 @@ def check_settings(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values.get(name)
         if value is not None and not isinstance(value, bool):
             raise ConfigurationError(f"{source}: {name}: expected true or false, got {value!r}")
-    fast = values.get(FAST)
-    if fast is not None and not isinstance(fast, bool) and fast != EXPLAIN:
-        raise ConfigurationError(f"{source}: {FAST}: expected true, false or {EXPLAIN}, got {fast!r}")
+    check_fast(source, values.get(FAST))
     for name in _NAMES:
         value = values.get(name)
         if value is not None and not isinstance(value, str):

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job import inputs
 from playstream.pipeline.job.extravars import read_extravars, split_extravars
+from playstream.pipeline.job.fast import hold_back
 from playstream.pipeline.job.galaxy import check_place
 from playstream.pipeline.job.ident import check_ident, is_text
 from playstream.pipeline.job.isolation import read_isolation
@@ -106,6 +107,7 @@ def make_job(
     job = _check_values(add_env_files(job, files))
     if not awaits_galaxy:
         check_role(job, lookup.base, delivery, os.environ)
+    job = hold_back(job, sent=delivery is not Delivery.IN_PLACE)
     # Only the worker's own directory has more files to merge.
     return job if delivery is Delivery.ARGUMENTS else replace(job, timeout=None, env_files_win=False)
 

@@ -11,7 +11,6 @@ from functools import partial
 
 from playstream.pipeline.errors import JobError, shorten
 from playstream.pipeline.job.passwords import sort_passwords
-from playstream.pipeline.protocol import Job
 from playstream.worker.command import Command
 from playstream.worker.console import CommandOutput
 from playstream.worker.fast.plan import Circumstances, Plan, make_plan, nothing
@@ -167,8 +166,3 @@ def _matches(pattern: str, question: str) -> bool:
         return re.search(pattern, question) is not None
     except re.error:
         return True
-
-
-def applies(job: Job) -> bool:
-    """Return whether the job asks for the step."""
-    return bool(job.settings.get("fast"))

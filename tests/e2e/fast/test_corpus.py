@@ -1,0 +1,160 @@
+"""The same playbooks with and without `--fast`: the same events, results and counts, but for times."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import playstream
+from tests.e2e.fast.fleet import Fleet
+from tests.stages import read_events
+
+pytestmark = pytest.mark.timeout(400)  # two whole runs on three hosts, on a busy machine
+CORPUS = Path(__file__).parent / "corpus"
+CASES: dict[str, dict[str, Any]] = {
+    "flow": {},
+    "flow, tags": {"tags": "special"},
+    "files": {},
+    "files, check": {"check": True, "diff": True},
+    "files, diff": {"diff": True},
+    "elsewhere": {},
+    "roles": {},
+    "broken": {},
+    "become": {},
+}
+VOLATILE = frozenset(
+    {
+        *("start", "end", "delta", "duration", "atime", "mtime", "ctime", "inode", "dev", "pid", "uuid", "counter"),
+        *("created", "start_line", "end_line", "task_uuid", "play_uuid", "parent_uuid", "playbook_uuid"),
+        *("elapsed", "attempts"),
+        # Names of temporary files, and where Ansible keeps what runs in the background.
+        *("src", "ansible_job_id", "results_file", "_ansible_remote_tmp", "_ansible_tmpdir", "_original_basename"),
+    }
+)
+"""Names of values that differ between two runs of Ansible itself."""
+_DATE_TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?")
+_TEMPORARY = re.compile(r"/ansible-local-[^/]+/tmp[^/]+")
+_UNREACHABLE = re.compile(r"Failed to connect to the host via ssh: |EOF on stream; last 100 lines received:\s*")
+"""What Ansible and mitogen put before the words of ssh: docs/fast.md lists this difference."""
+FACTS = ("ansible_distribution", "ansible_system", "ansible_user_id", "ansible_effective_user_id", "ansible_hostname")
+"""Facts whose values are compared; of the others the names."""
+
+
+def normal(value: Any) -> Any:
+    """Return a value without what differs between two runs of Ansible itself."""
+    if isinstance(value, Mapping):
+        if "ansible_architecture" in value:
+            return {"names": sorted(value), **{name: value.get(name) for name in FACTS}}
+        # The result of an asynchronous task has numbers for what is true or false elsewhere, and an empty text more:
+        # docs/fast.md lists these differences too.
+        kept = {name: item for name, item in value.items() if name not in VOLATILE and (name, item) != ("data", "")}
+        return {name: bool(item) if name in ("started", "finished") else normal(item) for name, item in kept.items()}
+    if isinstance(value, list):
+        return [normal(item) for item in value]
+    if isinstance(value, str):
+        return _TEMPORARY.sub("/TEMPORARY", _UNREACHABLE.sub("", _DATE_TIME.sub("TIME", value)))
+    return value
+
+
+def in_any_order(explanation: str | None) -> set[str]:
+    """Return the words of an explanation, which names the hosts in the order in which they have failed."""
+    return set(re.findall(r"[\w.]+", re.sub(r"\bh[123]\b", "HOST", normal(explanation) or "")))
+
+
+def summarize(events: list[dict[str, Any]]) -> list[str]:
+    """Return the events of tasks and hosts in an order that does not depend on which host was faster."""
+    found = []
+    for event in events:
+        data = event["event_data"]
+        if event["event"] in ("verbose", "warning", "deprecated", "playbook_on_start", "runner_on_start"):
+            continue
+        if event["event"] == "runner_on_async_poll" or (event["event"], data.get("task")) == (
+            "runner_retry",
+            "Waited for",
+        ):
+            continue  # how often a task in the background is asked for
+        names = {name: data.get(name) for name in ("play", "task", "host", "remote_addr", "changed", "ignore_errors")}
+        found.append(json.dumps([event["event"], names, normal(data.get("res"))], sort_keys=True))
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has led to."""
+
+    end: tuple[Any, ...]
+    events: list[str]
+    shown: str
+    choice: str | None
+    """What `--fast` has chosen."""
+
+
+def run(place: Path, fleet: Fleet, playbook: str, *, fast: bool, **options: Any) -> playstream.Runner:
+    """Run one playbook of the corpus in a copy of it."""
+    project = place / "project"
+    shutil.copytree(CORPUS, project)
+    (project / "large").write_bytes(bytes(range(256)) * 1200)
+    (project / "secret.yml").write_text("secret: opened\n")
+    (place / "work" / "open").mkdir(parents=True)
+    (place / "work" / "open").chmod(0o777)
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or "python3"
+    return playstream.run(
+        private_data_dir=place,
+        playbook=f"{playbook}.yml",
+        inventory=fleet.inventory(f"ansible_remote_tmp={place}/work/open", python=python),
+        limit=None if playbook == "broken" else "web:added:localhost",
+        extravars={"place": str(place / "work")},
+        quiet=True,
+        fast=fast,
+        **options,
+    )
+
+
+def run_both(case: str, fleet: Fleet) -> tuple[Outcome, Outcome]:
+    """Run a case without and with `--fast`, in the same place."""
+    outcomes = []
+    for fast in (False, True):
+        place = fleet.directory.parent / "run"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        place.chmod(0o755)
+        seen: list[dict[str, Any]] = []
+        done = run(
+            place,
+            fleet,
+            case.partition(",")[0],
+            fast=fast,
+            status_handler=lambda data, seen=seen, **_: seen.append(data),
+            **CASES[case],
+        )
+        events = read_events(done.artifact_path)
+        outcomes.append(
+            Outcome(
+                (done.status, done.rc, done.stats, in_any_order(done.explanation)),
+                summarize(events),
+                "".join(event["stdout"] for event in events),
+                seen[0].get("job_explanation"),
+            )
+        )
+    return outcomes[0], outcomes[1]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_results_are_the_same(case: str, fleet: Fleet) -> None:
+    if case == "become" and os.geteuid() != 0:
+        pytest.skip("only root may become another user without a password")
+    plain, fast = run_both(case, fleet)
+    assert (fast.choice or "").startswith("fast: mitogen_linear")
+    assert fast.end == plain.end
+    assert [text for text in fast.events if text not in plain.events] == []
+    assert [text for text in plain.events if text not in fast.events] == []
+    assert len(fast.events) == len(plain.events)
+    assert "strategy plugins" not in fast.shown, "the warning of ansible-core about other strategies is shown"
