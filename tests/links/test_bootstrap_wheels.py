@@ -21,7 +21,7 @@ import packaging.tags
 import pytest
 
 import playstream
-from playstream.links.bootstrap import wheels as wheels_module
+from playstream.links.bootstrap import wheel_file
 from playstream.links.bootstrap.cache import note_compiled, recall_compiled
 from playstream.links.bootstrap.parcel import Item, Parcel, make_item, own_items
 from playstream.links.bootstrap.sending import ANSIBLE, REQUIREMENTS
@@ -30,6 +30,7 @@ from playstream.links.bootstrap.wheel_items import environment_items, library_it
 from playstream.links.bootstrap.wheels import WheelFinder
 from playstream.pipeline.errors import BootstrapError
 from playstream.worker.bootstrap.host import gather_facts
+from tests.links.test_bootstrap import use_no_index
 from tests.matrix.debian import ROOT
 
 
@@ -93,6 +94,9 @@ def test_platforms_of_other_hosts() -> None:
 def test_hosts_that_cannot_be_used(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(BootstrapError, match=said):
         read_target("ssh://h", {**FACTS, **changes})
+
+
+RECORD = "thing-1.0.dist-info/RECORD"
 
 
 def make_wheel(
@@ -164,7 +168,7 @@ def test_what_a_wheel_installs(tmp_path: Path, target: Target) -> None:
     ("content", "said"),
     [
         ({"files": {"a.py": "x"}, "listed": {"a.py": "y"}}, "does not have the digest"),
-        ({"files": {"a.py": "xx"}, "listed": {"a.py": "x"}}, "does not have the digest"),
+        ({"files": {"a.py": "xx"}, "listed": {"a.py": "x"}}, "'a.py' has 2 bytes, and its RECORD names 1"),
         ({"files": {"a.py": "x", "b.py": "x"}, "listed": {"a.py": "x"}}, "does not list 'b.py'"),
         ({"files": {"a.py": "x"}, "listed": {"a.py": "x", "b.py": "x"}}, "'b.py' cannot be read"),
         ({"files": {"../a.py": "x"}}, "has the path '../a.py'"),
@@ -183,6 +187,16 @@ def test_what_a_wheel_installs(tmp_path: Path, target: Target) -> None:
             {"files": {"thing-1.0.dist-info/entry_points.txt": "[console_scripts]\n../x = a:b\n"}},
             "entry point '../x' is not valid",
         ),
+        ({"files": {"a.py": "x"}, "record": f"a.py,sha256=x,1\n{RECORD},,\n"}, "no valid digest or size of 'a.py'"),
+        ({"files": {"a.py": "x"}, "record": f"a.py,sha256=xé,1\n{RECORD},,\n"}, "no valid digest or size of 'a.py'"),
+        (
+            {"files": {"a.py": "x"}, "record": f"a.py,sha256={'A' * 43},{'9' * 5000}\n{RECORD},,\n"},
+            "no valid digest or size of 'a.py'",
+        ),
+        (
+            {"files": {"thing-1.0.data/scripts/a": "x"}, "record": f"thing-1.0.data/scripts/a,x,\n{RECORD},,\n"},
+            "no dig",
+        ),
         ({"files": {"thing-1.0.dist-info/entry_points.txt": "nothing\n"}}, "entry points cannot be read"),
     ],
 )
@@ -196,6 +210,112 @@ def test_a_file_that_is_no_wheel(tmp_path: Path) -> None:
     (tmp_path / "a.whl").write_bytes(b"no zip")
     with pytest.raises(BootstrapError, match="is damaged: it cannot be read"):
         read_items(tmp_path / "a.whl")
+
+
+def find_entry(data: bytes, name: bytes) -> tuple[int, int]:
+    """Return where the local and the central entry of a file begin in a zip."""
+    return data.index(b"PK\x03\x04"), data.rindex(b"PK\x01\x02", 0, data.rindex(name))
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "said"),
+    [
+        (8, b"\1\0", "is encrypted"),
+        (10, b"\x0c\0", "in a way that wheels do not use"),
+        (10, b"\x63\0", "in a way that wheels do not use"),
+        (24, b"\xff\xff\xff\x7f", "has 2147483647 bytes, and its RECORD names 1"),
+    ],
+)
+def test_what_a_zip_says_of_a_file(tmp_path: Path, offset: int, value: bytes, said: str) -> None:
+    """Encrypted, compressed in another way, or larger than it is."""
+    wheel = make_wheel(tmp_path / "thing-1.0-py3-none-any.whl", {"a.py": "x"})
+    data = bytearray(wheel.read_bytes())
+    local, central = find_entry(bytes(data), b"a.py")
+    data[central + offset : central + offset + len(value)] = value
+    data[local + offset - 2 : local + offset - 2 + len(value)] = value
+    wheel.write_bytes(data)
+    with pytest.raises(BootstrapError, match=said) as caught:
+        read_items(wheel)
+    assert str(wheel) in str(caught.value)
+
+
+def test_compressed_data_that_is_damaged(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "thing-1.0-py3-none-any.whl", {"a.py": "x"})
+    data = bytearray(wheel.read_bytes())
+    local, central = find_entry(bytes(data), b"a.py")
+    data[central + 10] = data[local + 8] = zipfile.ZIP_DEFLATED
+    data[local + 30 + len("a.py")] = 0xFF
+    wheel.write_bytes(data)
+    with pytest.raises(BootstrapError, match=r"'a\.py' cannot be read: Error -3"):
+        read_items(wheel)
+
+
+def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is decompressed."""
+    wheel = make_wheel(tmp_path / "thing-1.0-py3-none-any.whl", {"a.py": "x" * 1000})
+    monkeypatch.setattr(wheel_file, "_LARGEST", 999)
+    with pytest.raises(BootstrapError, match=r"'a\.py' has 1000 bytes, and at most 999 are accepted"):
+        read_items(wheel)
+
+
+def make_needing(path: Path, name: str, needs: str = "") -> None:
+    """Make a wheel that needs something."""
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", needs]
+    info = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(path / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{info}/METADATA", "\n".join(filter(None, lines)) + "\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def test_pip_does_not_run_what_the_current_directory_has(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a project that is not trusted."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    project, given = tmp_path / "project", tmp_path / "given"
+    for directory in (project, given):
+        directory.mkdir()
+    make_needing(given, "thing")
+    (project / "pip.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n")
+    monkeypatch.chdir(project)
+    assert [path.name for path in WheelFinder("ssh://h", target, given, None).find(["thing"])]
+    use_no_index(monkeypatch)
+    with pytest.raises(BootstrapError, match="pip cannot reach its index"):
+        WheelFinder("ssh://h", target, None, None).find(["thing"])
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "needs", ["evil @ file://{}", "evil@file://{}", "evil @ http://127.0.0.1:9/x.whl ; extra == 'x'"]
+)
+def test_a_wheel_that_names_a_place(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs: str
+) -> None:
+    """Nothing is taken from there: with --wheels, only that directory is used."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    evil, given = tmp_path / "evil", tmp_path / "given"
+    for directory in (evil, given):
+        directory.mkdir()
+    make_needing(evil, "evil")
+    make_needing(given, "thing", f"Requires-Dist: {needs.format(evil / 'evil-1.0-py3-none-any.whl')}")
+    with pytest.raises(BootstrapError, match="which names the place to get it from"):
+        WheelFinder("ssh://h", target, given, None).find(["thing"])
+    assert not list((tmp_path / "cache" / "playstream" / "wheels").iterdir())
+
+
+def test_a_page_among_the_wheels(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The links in it are not followed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    evil, given = tmp_path / "evil", tmp_path / "given"
+    for directory in (evil, given):
+        directory.mkdir()
+    make_needing(evil, "evil")
+    make_needing(given, "thing", "Requires-Dist: evil")
+    name = "evil-1.0-py3-none-any.whl"
+    (given / "page.html").write_text(f'<!DOCTYPE html><a href="file://{evil / name}">{name}</a>')
+    with pytest.raises(BootstrapError, match="there is no wheel of evil in"):
+        WheelFinder("ssh://h", target, given, None).find(["thing"])
 
 
 def test_two_wheels_with_the_same_file() -> None:
@@ -251,7 +371,7 @@ def test_other_wheels_in_the_directory(
     own = Path(shutil.copytree(wheels, tmp_path / "own"))
     finder = WheelFinder("ssh://h", target, own, None)
     first = finder.find(REQUIREMENTS)
-    monkeypatch.setattr(wheels_module, "_find_pip", lambda _name: pytest.fail("it is not asked again"))
+    monkeypatch.setattr(WheelFinder, "_find_pip", lambda _self: pytest.fail("it is not asked again"))
     assert finder.find(REQUIREMENTS) == first
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

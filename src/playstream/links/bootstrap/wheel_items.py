@@ -8,14 +8,13 @@ import csv
 import hashlib
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from playstream.links.bootstrap.parcel import LIBRARY, Item, is_safe, make_item, make_link
 from playstream.links.bootstrap.target import Target
-from playstream.pipeline.errors import BootstrapError
+from playstream.links.bootstrap.wheel_file import WheelFile
 
 _ENVIRONMENT = "venv"
 _LONGEST_FIRST_LINE = 127
@@ -27,6 +26,7 @@ sys.exit({function}())
 """
 _NAME = re.compile(r"[A-Za-z_][\w.]*\Z", re.ASCII)
 _PROGRAM = re.compile(r"[\w.-]+\Z", re.ASCII)
+_SIZE = re.compile(r"[0-9]{1,12}\Z")
 _ALGORITHMS = {"sha256", "sha384", "sha512"}
 
 
@@ -83,15 +83,16 @@ class _Wheel:
     """
 
     def __init__(self, path: Path, opened: ExitStack) -> None:
-        self._path = path
+        self._file = WheelFile(path, opened)
+        records = [name for name in self._file.names if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
+        if len(records) != 1:
+            raise self._file.damaged(f"it has {len(records)} files *.dist-info/RECORD instead of one")
+        self._record = records[0]
+        self._info = self._record.rpartition("/")[0]
         try:
-            self._zip = opened.enter_context(zipfile.ZipFile(path))
-            (record,) = [name for name in self._zip.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
-            self._info = record.rpartition("/")[0]
-            self._record = record
-            self._rows = list(csv.reader(io.StringIO(self._zip.read(record).decode())))
-        except (OSError, ValueError, zipfile.BadZipFile, csv.Error) as error:
-            raise self._damaged(f"it cannot be read: {error}") from None
+            self._rows = list(csv.reader(io.StringIO(self._file.read(self._record).decode())))
+        except (ValueError, csv.Error) as error:
+            raise self._file.damaged(f"its RECORD cannot be read: {error}") from None
 
     def items(self, root: str, interpreter: str | None) -> Iterator[Item]:
         """Yield what is installed from it.
@@ -106,15 +107,15 @@ class _Wheel:
                 continue
             listed.add(row[0])
             if not is_safe(row[0]):
-                raise self._damaged(f"it has the path {row[0]!r}")
+                raise self._file.damaged(f"it has the path {row[0]!r}")
             place = self._place(row[0], root)
             if place is not None:
                 yield self._item(row, place)
             elif interpreter is not None and f"{self._data}/scripts/" in row[0]:
                 yield self._script(row[0], interpreter)
-        unlisted = [name for name in self._zip.namelist() if name not in listed and not name.endswith("/")]
+        unlisted = [name for name in self._file.names if name not in listed and not name.endswith("/")]
         if unlisted:
-            raise self._damaged(f"its RECORD does not list {unlisted[0]!r}")
+            raise self._file.damaged(f"its RECORD does not list {unlisted[0]!r}")
         if interpreter is not None:
             yield from self._launchers(interpreter)
 
@@ -134,26 +135,34 @@ class _Wheel:
     def _item(self, row: list[str], place: str) -> Item:
         name = row[0]
         algorithm, _, value = row[1].partition("=")
-        if algorithm == "sha256" and len(row) > 2 and row[2].isdecimal():
-            digest = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
-            return Item(place, "file", int(row[2]), digest, lambda: self._read(name, algorithm, value))
+        if algorithm == "sha256" and len(row) > 2 and row[2]:
+            digest, size = self._recorded(name, value, row[2])
+            return Item(place, "file", size, digest, lambda: self._read(name, algorithm, value, size))
         return make_item(place, self._read(name, algorithm, value))
 
-    def _read(self, name: str, algorithm: str = "", value: str = "") -> bytes:
-        """Return the content of a file, checked."""
+    def _recorded(self, name: str, value: str, size: str) -> tuple[str, int]:
+        """Return the digest and the size that the RECORD names."""
         try:
-            content = self._zip.read(name)
-        except (KeyError, OSError, zipfile.BadZipFile, ValueError) as error:
-            raise self._damaged(f"{name!r} cannot be read: {error}") from None
+            digest = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            digest = b""
+        if len(digest) != hashlib.sha256().digest_size or not _SIZE.match(size):
+            raise self._file.damaged(f"its RECORD has no valid digest or size of {name!r}")
+        return digest.hex(), int(size)
+
+    def _read(self, name: str, algorithm: str = "", value: str = "", size: int | None = None) -> bytes:
+        """Return the content of a file, checked."""
+        content = self._file.read(name, size)
         if not value:
             if name != self._record and not name.startswith(f"{self._info}/RECORD."):
-                raise self._damaged(f"its RECORD has no digest of {name!r}")
+                raise self._file.damaged(f"its RECORD has no digest of {name!r}")
         elif algorithm not in _ALGORITHMS or _encoded(hashlib.new(algorithm, content).digest()) != value.rstrip("="):
-            raise self._damaged(f"{name!r} does not have the digest that its RECORD names")
+            raise self._file.damaged(f"{name!r} does not have the digest that its RECORD names")
         return content
 
     def _script(self, name: str, interpreter: str) -> Item:
-        content = self._read(name, *next(row[1] for row in self._rows if row[0] == name).split("=", 1))
+        algorithm, _, value = next(row[1] for row in self._rows if row[0] == name).partition("=")
+        content = self._read(name, algorithm, value)
         if content.startswith(b"#!python"):
             content = _first_line(interpreter) + content.partition(b"\n")[2]
         return make_item(f"{_ENVIRONMENT}/bin/{name.rpartition('/')[2]}", content, "program")
@@ -161,24 +170,19 @@ class _Wheel:
     def _launchers(self, interpreter: str) -> Iterator[Item]:
         """Yield a program for each entry point of the wheel."""
         name = f"{self._info}/entry_points.txt"
-        if name not in self._zip.namelist():
+        if name not in self._file.names:
             return
         points = _EntryPoints(delimiters=("=",), interpolation=None)
         try:
-            points.read_string(self._zip.read(name).decode())
+            points.read_string(self._file.read(name).decode())
         except (configparser.Error, ValueError) as error:
-            raise self._damaged(f"its entry points cannot be read: {error}") from None
+            raise self._file.damaged(f"its entry points cannot be read: {error}") from None
         for program, point in points.items("console_scripts") if points.has_section("console_scripts") else ():
             module, _, function = point.partition("[")[0].strip().partition(":")
             if not (_PROGRAM.match(program) and _NAME.match(module) and _NAME.match(function)) or "." in function:
-                raise self._damaged(f"its entry point {program!r} is not valid")
+                raise self._file.damaged(f"its entry point {program!r} is not valid")
             text = _LAUNCHER.format(module=module, function=function)
             yield make_item(f"{_ENVIRONMENT}/bin/{program}", _first_line(interpreter) + text.encode(), "program")
-
-    def _damaged(self, why: str) -> BootstrapError:
-        return BootstrapError(
-            f"the wheel {str(self._path)!r} is damaged: {why}. Remove it, so that it is fetched again"
-        )
 
 
 def _encoded(digest: bytes) -> str:

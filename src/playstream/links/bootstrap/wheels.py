@@ -14,6 +14,7 @@ from pathlib import Path
 
 from playstream.links.bootstrap.cache import cache_directory
 from playstream.links.bootstrap.target import Target
+from playstream.links.bootstrap.wheel_file import refuse_direct_references
 from playstream.pipeline.errors import BootstrapError, ConfigurationError, JobError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation, check_canceled
 from playstream.pipeline.io.interpreter import find_python
@@ -79,11 +80,15 @@ class WheelFinder:
 
     def _fill(self, kept: Path, choices: Sequence[Sequence[str]]) -> None:
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=kept.parent))
+        given = None
         try:
-            if self._wheels is None:
+            if self._wheels is not None:
+                given = Path(tempfile.mkdtemp(prefix=".given-", dir=kept.parent))
+                _link_wheels(self._wheels, given)
+            else:
                 _notices.info("%s: getting wheels with pip for %s", self._name, self._target.name)
             for number, requirements in enumerate(choices):
-                complaint = self._download(new, requirements)
+                complaint = self._download(new, requirements, given)
                 if complaint is None:
                     break
                 if number == len(choices) - 1 or not _names_requirement(complaint):
@@ -94,13 +99,21 @@ class WheelFinder:
                 if not kept.is_dir():  # another process may have been faster
                     raise
         finally:
-            shutil.rmtree(new, ignore_errors=True)
+            for path in (new, given):
+                if path is not None:
+                    shutil.rmtree(path, ignore_errors=True)
 
-    def _download(self, directory: Path, requirements: Sequence[str]) -> str | None:
-        """Have pip collect wheels in a directory; return what it says if it fails."""
-        words = [*_find_pip(self._name), "download", *_download_words(self._target), "--dest", str(directory)]
-        if self._wheels is not None:
-            words += ["--no-index", "--find-links", str(self._wheels.absolute())]
+    def _download(self, directory: Path, requirements: Sequence[str], given: Path | None) -> str | None:
+        """Have pip collect wheels in a directory; return what it says if it fails.
+
+        Args:
+            directory: the directory.
+            requirements: what is wanted.
+            given: a directory that pip takes all wheels from; None for its index.
+        """
+        words = [*self._find_pip(), "download", *_download_words(self._target), "--dest", str(directory)]
+        if given is not None:
+            words += ["--no-index", "--find-links", str(given)]
         # Without --no-input pip might ask for a password in the middle of a run.
         words += ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1", *requirements]
         with tempfile.TemporaryFile() as output:
@@ -111,6 +124,26 @@ class WheelFinder:
             output.seek(0)
             text = output.read().decode(errors="replace")
         return None if process.returncode == 0 else text
+
+    def _find_pip(self) -> list[str]:
+        """Return the words that start pip: this Python's own, or one on the PATH, since it does not matter whose it is.
+
+        Raises:
+            BootstrapError: there is none.
+        """
+        import importlib.util  # noqa: PLC0415 - only needed when something is downloaded
+
+        if importlib.util.find_spec("pip") is not None:
+            try:
+                # The current directory may be a project that is not trusted: a pip.py there must not run. With a
+                # directory of wheels, nothing else from the environment counts either.
+                return [find_python(), "-P" if self._wheels is None else "-I", "-m", "pip"]
+            except JobError:
+                pass  # embedded in another program
+        for program in ("pip3", "pip"):
+            if (path := shutil.which(program)) is not None:
+                return [path]
+        raise BootstrapError(f"{self._name}: {_no_pip()}")
 
     def _environment(self) -> Mapping[str, str]:
         """Return pip's environment; with a directory of wheels, without settings that would add other places."""
@@ -159,6 +192,17 @@ class WheelFinder:
         return f"pip download --only-binary=:all: --python-version {version} --platform {platform} -d DIR {names}"
 
 
+def _link_wheels(wheels: Path, given: Path) -> None:
+    """Link the wheels of a directory in another one, where pip finds nothing else, such as a page with links.
+
+    Raises:
+        BootstrapError: one cannot be read, or names a place where pip should get something.
+    """
+    for path in sorted(wheels.glob("*.whl")):
+        refuse_direct_references(path)
+        (given / path.name).symlink_to(path.absolute())
+
+
 def _download_words(target: Target) -> list[str]:
     """Return pip's arguments that name the host's Python."""
     version = ".".join(map(str, target.version[:2]))
@@ -166,25 +210,6 @@ def _download_words(target: Target) -> list[str]:
     for platform in target.platforms():
         words += ["--platform", platform]
     return words
-
-
-def _find_pip(name: str) -> list[str]:
-    """Return the words that start pip: this Python's own, or one on the PATH, since it does not matter whose it is.
-
-    Raises:
-        BootstrapError: there is none.
-    """
-    import importlib.util  # noqa: PLC0415 - only needed when something is downloaded
-
-    if importlib.util.find_spec("pip") is not None:
-        try:
-            return [find_python(), "-m", "pip"]
-        except JobError:
-            pass  # embedded in another program
-    for program in ("pip3", "pip"):
-        if (path := shutil.which(program)) is not None:
-            return [path]
-    raise BootstrapError(f"{name}: {_no_pip()}")
 
 
 def _no_pip() -> str:

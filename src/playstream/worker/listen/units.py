@@ -69,7 +69,7 @@ def print_unit(kind: str, address: UnixAddress | TlsAddress, flags: Sequence[str
 def _service(flags: Sequence[str]) -> str:
     program = Path(sys.argv[0])
     is_script = program.name == "playstream" and program.is_file()
-    start = [str(program.absolute())] if is_script else [sys.executable, "-m", "playstream"]
+    start = [str(program.absolute())] if is_script else [sys.executable, "-P", "-m", "playstream"]
     programs = os.path.dirname(start[0])
     drain = float(flags[flags.index("--drain-seconds") + 1]) if "--drain-seconds" in flags else 0.0
     usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
