@@ -95,6 +95,17 @@ def test_a_pause_is_seen_without_the_output(begin: Callable[..., Typist], direct
     assert "\n".join(user.lines).split() == ["Wait", "here:"]
 
 
+def test_each_of_several_pauses_is_seen_without_the_output(begin: Callable[..., Typist], directory: Path) -> None:
+    pauses = "".join(f"    - ansible.builtin.pause: {{prompt: {word}}}\n" for word in ("First", "Second", "Third"))
+    (directory / "project" / "pauses.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n{pauses}")
+    user = begin("run", directory, "-p", "pauses.yml", "--quiet")
+    for word in ("First", "Second", "Third"):
+        user.wait_for(f"{word}:")
+        user.wait_for_keys()
+        user.type("\r")
+    assert user.end() == 0
+
+
 def test_a_playbook_without_a_directory(begin: Callable[..., Typist], directory: Path) -> None:
     user = begin("playbook", directory / "project" / "pause.yml", "-i", "node1,", "-c", "local")
     user.wait_for("Wait here:")

@@ -131,7 +131,22 @@ def test_local_repositories_count(project: Path, tmp_path: Path, item: str, bare
     assert digest(project) != first
 
 
-@pytest.mark.parametrize("item", ["collections: [1, null, [x], {name: 2}]", "roles: [1, null, {src: [x]}]", "7", "[7]"])
+@pytest.mark.parametrize("item", ["collections: [1, null, [x], {name: 2}]", "roles: [1, null, {src: [x]}]", "[7]"])
 def test_items_that_ansible_galaxy_will_refuse(project: Path, item: str) -> None:
     (project / "requirements.yml").write_text(item + "\n")
     assert digest(project)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("collections: {name: a.b}\n", "collections: expected a list, as in `- name: NAME`, got a mapping"),
+        ("roles: greet\n", "roles: expected a list, as in `- name: NAME`, got 'greet'"),
+        ("7\n", "roles: expected a list, as in `- name: NAME`, got 7"),
+        ("roles: [\n", "not valid YAML: .* in line 2"),
+    ],
+)
+def test_a_file_of_another_form(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "requirements.yml").write_text(text)
+    with pytest.raises(ConfigurationError, match=said):
+        find_requirements(tmp_path)

@@ -58,7 +58,7 @@ def _galaxy(text: str) -> str:
         ArgumentTypeError: it is another one.
     """
     if text != "refresh":
-        raise argparse.ArgumentTypeError(f"expected refresh or no value, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected no value or refresh, got {text!r}{did_you_mean(text, ['refresh'])}")
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from playstream.cli.flags import DECRYPTION, ENCRYPTION, KEEPALIVE, LIMITS, LIVENESS, PROGRESS, Group, flag
+from playstream.pipeline.errors import did_you_mean
 
 
 def _bootstrap(text: str) -> str:
@@ -14,7 +15,7 @@ def _bootstrap(text: str) -> str:
         ArgumentTypeError: it is something else.
     """
     if text != "ansible":
-        raise argparse.ArgumentTypeError(f"expected ansible or nothing after the flag, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected no value or ansible, got {text!r}{did_you_mean(text, ['ansible'])}")
     return text
 
 

@@ -47,7 +47,7 @@ def find_requirements(project: Path) -> list[RequirementsFile]:
     """Return the files of a project, each place with the first of its two endings.
 
     Raises:
-        ConfigurationError: one cannot be read, or is not valid YAML.
+        ConfigurationError: one cannot be read, or is not valid YAML, or names something that is not a list.
     """
     return [found for place in PLACES for found in _read_place(project, place)]
 
@@ -59,12 +59,18 @@ def _read_place(project: Path, place: str) -> Iterator[RequirementsFile]:
             content = load_items(project / name, text)
             # A list without a key is the older form, which has only roles.
             parts = content if isinstance(content, dict) else {"roles": content}
-            yield RequirementsFile(name, text, _listed(parts.get("collections")), _listed(parts.get("roles")))
+            collections, roles = (_listed(project / name, kind, parts.get(kind)) for kind in ("collections", "roles"))
+            yield RequirementsFile(name, text, collections, roles)
             return
 
 
-def _listed(items: Any) -> tuple[Any, ...]:
-    return tuple(items) if isinstance(items, list) else ()
+def _listed(path: Path, kind: str, items: Any) -> tuple[Any, ...]:
+    if items is None:
+        return ()
+    if not isinstance(items, list):
+        got = "a mapping" if isinstance(items, Mapping) else repr(items)
+        raise ConfigurationError(f"{path}: {kind}: expected a list, as in `- name: NAME`, got {got}")
+    return tuple(items)
 
 
 def load_items(path: Path, text: str) -> Any:
@@ -75,8 +81,11 @@ def load_items(path: Path, text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=ExactLoader)  # noqa: S506 - it derives from SafeLoader
-    except (yaml.YAMLError, TooLarge, ValueError, RecursionError):
-        raise ConfigurationError(f"{path}: not valid YAML") from None
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigurationError(f"{path}: not valid YAML: {error.problem}{line}") from None
+    except (yaml.YAMLError, TooLarge, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from None
 
 
 def explain_none(project: Path) -> ConfigurationError:

@@ -26,6 +26,8 @@ _SSH_FAILED = 255
 """Exit status of ssh for its own errors; any other one is that of the command on the host."""
 _MISSING = "playstream-link: not found, PATH="
 """The beginning of what the host prints if there is no such command."""
+_REMOVAL = re.compile(r"""ssh-keygen -f (["'])[^"'$`\\]*\1 -R (["'])[^"'$`\\]*\2""")
+"""The command with which ssh removes an old key, as it prints it."""
 _OPTIONS = ("-T", "-x", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-o", "PermitLocalCommand=no")
 """What scp and sftp set too: a connection for data, whatever the user has configured for logins to this host."""
 
@@ -51,6 +53,12 @@ class SshAddress:
         port = [] if self.port is None else ["-p", str(self.port)]
         user = [] if self.user is None else ["-l", self.user]
         return ["ssh", *_OPTIONS, *port, *user, "--", self.host]
+
+    def call(self, *options: str) -> str:
+        """Return the command line of a login for a person to type."""
+        port = [] if self.port is None else ["-p", str(self.port)]
+        user = [] if self.user is None else ["-l", self.user]
+        return shlex.join(["ssh", *options, *port, *user, self.host])
 
 
 class SshLink:
@@ -110,9 +118,14 @@ def explain_ssh(address: SshAddress, ended: Ended, error: PlaystreamError) -> Pl
         for pattern, make in _REASONS:
             if re.search(pattern, text):
                 return make(address, ended)
-        seen = str(error) if ended.answered else f"Try ssh -v {address.host}"
+        seen = str(error) if ended.answered else f"Try {address.call('-v')}"
         return type(error)(f"{address.name}: ssh {ended.how}{ended.last_message}. {seen}")
     if ended.code == 127 and _MISSING in text:
+        if "/" in address.command[0]:
+            return WorkerNotFound(
+                f"{address.name}: {address.command[0]!r} does not exist there, or cannot be executed. Check the "
+                "path in command=, or send playstream with --bootstrap (in Python, bootstrap=True)"
+            )
         searched = text.partition(_MISSING)[2].splitlines()[0]
         return WorkerNotFound(
             f"{address.name}: {address.command[0]!r} was not found there. The PATH of a command over ssh is "
@@ -150,17 +163,19 @@ def _refused(address: SshAddress, ended: Ended) -> PlaystreamError:
     )
 
 
-def _changed_key(address: SshAddress, _ended: Ended) -> PlaystreamError:
+def _changed_key(address: SshAddress, ended: Ended) -> PlaystreamError:
+    removal = next((line for line in map(str.strip, ended.messages) if _REMOVAL.fullmatch(line)), None)
+    remove = removal or f"ssh-keygen -R {_known_name(address)}"  # ssh names the file and the name in it
     return HostKeyRejected(
         f"{address.name}: the host's key is not the one in known_hosts: the host was installed again, or somebody is "
-        f"in between. Ask its administrator; then remove the old key with ssh-keygen -R {_known_name(address)}"
+        f"in between. Ask its administrator; then remove the old key with {remove}"
     )
 
 
 def _unknown_key(address: SshAddress, _ended: Ended) -> PlaystreamError:
     return HostKeyRejected(
-        f"{address.name}: the host's key is not in known_hosts. Log in once with ssh {address.host} and compare the "
-        "key, or add it to known_hosts"
+        f"{address.name}: the host's key is not in known_hosts. Log in once with {address.call()} and compare "
+        "the key, or add it to known_hosts"
     )
 
 
@@ -172,7 +187,7 @@ def _known_name(address: SshAddress) -> str:
 def _denied(address: SshAddress, ended: Ended) -> PlaystreamError:
     return AuthenticationFailed(
         f"{address.name}: the host does not accept this user{ended.last_message}. Check the user, and which key is "
-        f"used: ssh -v {address.host}. Without a terminal ssh cannot ask for a password or passphrase: add the key to "
+        f"used: {address.call('-v')}. Without a terminal ssh cannot ask for a password or passphrase: add the key to "
         "an agent"
     )
 
@@ -188,7 +203,7 @@ def _lost(address: SshAddress, ended: Ended) -> PlaystreamError:
     if not ended.answered:
         return LinkError(
             f"{address.name}: the connection was lost before a worker answered{ended.last_message}. Try again, or look "
-            f"where it ends with ssh -v {address.host}"
+            f"where it ends with {address.call('-v')}"
         )
     return LinkError(
         f"{address.name}: the connection was lost{ended.last_message}. Everything received before is kept; the worker "

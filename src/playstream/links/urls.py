@@ -42,7 +42,7 @@ def find_link(url: str, *, bootstrap: bool | str = False, wheels: str | os.PathL
     if bootstrap:
         return find_bootstrap_link(url, with_ansible=bootstrap == "ansible", wheels=wheels)
     if wheels is not None:
-        raise ConfigurationError("wheels: they are only sent with bootstrap: pass it too, or omit wheels")
+        raise ConfigurationError("wheels: only used to send playstream. Pass bootstrap too, or omit this option")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise ConfigurationError(f"link {url!r}: expected no control characters")
     scheme, colon, rest = url.partition(":")

@@ -163,6 +163,7 @@ class Keyboard:
                 # What was typed, if its echo arrived together with the end of the line.
                 self._show(self._shown + line.decode("utf-8", "replace").rstrip("\r"))
             self._end_line(erased=_ERASE in line)
+            self._pause_hidden = self._user.hides_output  # the next pause may begin before this one is left
         if end and (self._nested or not self._takes_keys):
             self._leave()
         else:
