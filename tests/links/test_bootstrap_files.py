@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from playstream.links.bootstrap.cache import cache_directory
 from playstream.links.bootstrap.parcel import Item, Parcel, make_item, make_link
+from playstream.pipeline.errors import BootstrapError
 from playstream.worker.bootstrap import files
-from playstream.worker.bootstrap.directories import make_place, ours, remove, remove_tree, verify_for_use
+from playstream.worker.bootstrap.directories import make_place, ours, remove, remove_tree, take, use, verify_for_use
 from playstream.worker.bootstrap.files import Damaged, compile_sources
+from playstream.worker.bootstrap.host import find_place
+from playstream.worker.bootstrap.owners import find_weakness
+from playstream.worker.bootstrap.program import start
 from playstream.worker.bootstrap.talk import Failure
 
 ITEMS = (
@@ -227,3 +232,82 @@ def test_a_place_that_is_a_link(tmp_path: Path) -> None:
     (tmp_path / "playstream").symlink_to(tmp_path)
     with pytest.raises(Failure, match="is not a directory of this user"):
         make_place(str(tmp_path / "playstream" / "bootstrap"))
+
+
+def use_it(place: Path, sent: Directory) -> None:
+    use(str(place), {**sent.parcel.identity, "compiled": sent.compiled})
+
+
+def take_it(place: Path, sent: Directory) -> None:
+    take(str(place), {**sent.parcel.identity, "size": 0})
+
+
+def start_it(place: Path, sent: Directory) -> None:
+    start(str(place), sent.parcel.identity, 0o077)
+
+
+@pytest.mark.parametrize("does", [use_it, take_it, start_it])
+def test_others_can_write_above_it(
+    place: Path, sent: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: Callable[..., None]
+) -> None:
+    """They could put something else into its place between the verification and the start."""
+    monkeypatch.setattr(os, "execv", lambda *_words: pytest.fail("it is started"))
+    tmp_path.chmod(0o775)
+    with pytest.raises(Failure, match=f"others could change what runs, because {tmp_path} has the mode 0775"):
+        does(place, sent)
+
+
+def test_another_directory_at_the_start(place: Path, sent: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "execv", lambda *_words: pytest.fail("it is started"))
+    sent.path.chmod(0o777)
+    with pytest.raises(Damaged, match="has the mode 0777"):
+        start_it(place, sent)
+
+
+def test_who_can_put_something_into_its_place(tmp_path: Path) -> None:
+    """Whoever can write to a directory on the way, also behind links; a directory such as /tmp is safe."""
+    own, wide, elsewhere = tmp_path / "own", tmp_path / "wide", tmp_path / "elsewhere"
+    for directory in (own, wide / "in", elsewhere / "in"):
+        directory.mkdir(parents=True)
+    (own / "link").symlink_to("../wide/link")
+    (wide / "link").symlink_to(elsewhere)
+    wide.chmod(0o1777)
+    assert find_weakness(f"{own}/link/in", os.geteuid()) is None
+    assert find_weakness(str(wide / "in"), os.geteuid()) is None
+    wide.chmod(0o777)
+    assert (
+        find_weakness(f"{own}/link/in", os.geteuid()) == f"{own}/../wide has the mode 0777, so others can write to it"
+    )
+    assert find_weakness(str(elsewhere / "in"), os.geteuid()) is None
+
+
+def test_another_owner_above_it(tmp_path: Path) -> None:
+    """Root or not, the directories of another user are not this user's."""
+    uid = os.geteuid() or 65534
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "a", uid, uid)
+    assert find_weakness(str(tmp_path / "a" / "b"), uid + 1) in {
+        f"{tmp_path / 'a'} belongs to user {uid}",
+        f"{tmp_path / 'a' / 'b'} belongs to user {uid}",
+    }
+
+
+@pytest.mark.parametrize("home", ["relative", ""])
+def test_a_home_directory_that_is_relative(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    if not home:
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user without an entry
+    with pytest.raises(Failure, match=f"is '{home or '~'}', which is not an absolute path"):
+        find_place()
+    with pytest.raises(BootstrapError, match="is not an absolute path, so this side has no place"):
+        cache_directory("wheels")
+
+
+def test_a_cache_here_below_a_directory_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_directory("wheels").is_dir()
+    tmp_path.chmod(0o777)
+    with pytest.raises(BootstrapError, match=f"others could change what is sent .* because {tmp_path} has"):
+        cache_directory("wheels")

@@ -10,20 +10,28 @@ from pathlib import Path
 from playstream.pipeline.errors import BootstrapError, remedy
 from playstream.pipeline.io import system
 from playstream.pipeline.tree.directories import make_private
+from playstream.worker.bootstrap.owners import find_weakness
 
 
 def cache_directory(name: str) -> Path:
     """Make and return a private directory in the user's cache.
 
     Raises:
-        BootstrapError: it cannot be made, or others can write to it.
+        BootstrapError: it cannot be made, or others can write to it or put another one into its place.
     """
     cache = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(cache) if os.path.isabs(cache) else Path(os.path.expanduser("~")) / ".cache"
+    home = os.path.expanduser("~")
+    if not os.path.isabs(cache) and not os.path.isabs(home):
+        raise BootstrapError(
+            f"the home directory is {home!r}, which is not an absolute path, so this side has no place for what it "
+            "sends. Correct HOME, or set XDG_CACHE_HOME"
+        )
+    root = Path(cache) if os.path.isabs(cache) else Path(home) / ".cache"
     path = root / "playstream" / name
     try:
         make_private(path)
         found = path.stat()
+        weakness = find_weakness(str(path), system.geteuid())
     except OSError as error:
         raise BootstrapError(
             f"{str(path)!r}, where this side keeps what it sends, cannot be made: {error.strerror}. {remedy(error)}, "
@@ -33,6 +41,11 @@ def cache_directory(name: str) -> Path:
         raise BootstrapError(
             f"{str(path)!r} belongs to another user, or is open to others, who could change what is sent. Set "
             "XDG_CACHE_HOME to a directory of this user, or correct its owner and mode (0700)"
+        )
+    if weakness is not None:
+        raise BootstrapError(
+            f"others could change what is sent from {str(path)!r}, because {weakness}. Correct its owner or mode "
+            "(chmod go-w), or set XDG_CACHE_HOME to another directory"
         )
     return path
 

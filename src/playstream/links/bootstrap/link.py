@@ -22,7 +22,7 @@ from playstream.pipeline.errors import BootstrapError, PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 
 _THERE = "playstream.worker.bootstrap"
-_MODULES = ("talk", "host", "files", "directories")
+_MODULES = ("talk", "owners", "host", "files", "directories")
 """Modules that the program imports there, those first that the others import."""
 _NO_PYTHON = "playstream-link: no Python, "
 """The beginning of what the host prints if it has no Python that can be used."""

@@ -23,6 +23,7 @@ from playstream.worker.bootstrap.files import (
     verify,
     write,
 )
+from playstream.worker.bootstrap.owners import find_weakness
 from playstream.worker.bootstrap.talk import Failure, read, read_piece
 
 _NAME_SIZE = 32
@@ -35,9 +36,13 @@ def use(place: str, request: dict[str, Any]) -> dict[str, Any]:
     """Verify a directory, and see to its compiled files.
 
     Raises:
+        Failure: somebody else can put something else into its place.
         OSError: they cannot be written.
     """
     directory = os.path.join(place, request["name"])
+    if not os.path.lexists(place):
+        return {"state": "absent"}
+    make_place(place)
     try:
         with locked(place):
             return {"state": "ready", "compiled": verify_for_use(directory, request)}
@@ -63,7 +68,7 @@ def take(place: str, request: dict[str, Any]) -> dict[str, Any]:
     """Unpack what is sent into a directory of another name, and rename it.
 
     Raises:
-        Failure: there is no room.
+        Failure: a file has arrived damaged, or somebody else can put something else into the place of the directory.
         EOFError: the other side has gone.
         OSError: a file cannot be written.
     """
@@ -145,13 +150,19 @@ class Content:
 
 
 def make_place(place: str) -> None:
-    """Make the directory for everything that is sent, and check it if it exists.
+    """Make the directory for everything that is sent; check it if it exists, and those above it.
 
     Raises:
-        Failure: somebody else can write to it.
+        Failure: somebody else can write to it, or put another one into its place.
         OSError: it cannot be made.
     """
-    os.makedirs(os.path.dirname(os.path.dirname(place)), 0o700, exist_ok=True)
+    above = os.path.dirname(os.path.dirname(place))
+    os.makedirs(above, 0o700, exist_ok=True)
+    if (weakness := find_weakness(above, os.geteuid())) is not None:
+        raise Failure(
+            f"others could change what runs, because {weakness}. Correct its owner or mode (chmod go-w), or set "
+            "XDG_CACHE_HOME to another directory"
+        )
     for path in (os.path.dirname(place), place):
         try:
             os.mkdir(path, 0o700)

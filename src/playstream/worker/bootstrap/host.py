@@ -7,12 +7,24 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
+from playstream.worker.bootstrap.talk import Failure
+
 
 def find_place() -> str:
-    """Return the directory for everything that is sent, in the user's cache."""
+    """Return the directory for everything that is sent, in the user's cache.
+
+    Raises:
+        Failure: the user has none.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(cache):
-        cache = os.path.join(os.path.expanduser("~"), ".cache")
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            raise Failure(
+                f"the home directory there is {home!a}, which is not an absolute path. Correct HOME there, or set "
+                "XDG_CACHE_HOME"
+            )
+        cache = os.path.join(home, ".cache")
     return os.path.join(cache, "playstream", "bootstrap")
 
 

@@ -31,8 +31,8 @@ import signal
 import sys
 from typing import Any
 
-from playstream.worker.bootstrap.directories import remove, take, use
-from playstream.worker.bootstrap.files import Damaged
+from playstream.worker.bootstrap.directories import make_place, remove, take, use
+from playstream.worker.bootstrap.files import Damaged, check_private
 from playstream.worker.bootstrap.host import find_place, gather_facts
 from playstream.worker.bootstrap.talk import Failure, read_request, say
 
@@ -45,8 +45,14 @@ _HINTS = {
 
 
 def start(place: str, request: dict[str, Any], umask: int) -> None:
-    """Become the worker."""
+    """Become the worker.
+
+    Raises:
+        Failure, Damaged, OSError: others could put something else into the place of what was verified.
+    """
     directory = os.path.join(place, request["name"])
+    make_place(place)
+    check_private(directory)
     programs = os.path.join(directory, "venv", "bin")
     if os.path.isdir(programs):
         os.environ["PATH"] = f"{programs}:{os.environ.get('PATH', os.defpath)}"
@@ -73,22 +79,31 @@ def answer(place: str, request: dict[str, Any], umask: int) -> None:
         start(place, request, umask)
 
 
+def tell_failure(text: str, doing: str) -> None:
+    """Say why something cannot be done. After `start`, the other side expects the worker's stream, not an answer."""
+    if doing == "start":
+        sys.exit(f"no worker can be started there: {text}")
+    say(failed=text)
+
+
 def main() -> None:
     """Say what this host is, and do what is asked until the other side has gone or something fails."""
     umask = os.umask(0o077)
+    doing = ""
     try:
         place = find_place()
         say(facts=gather_facts(place))
         while (request := read_request())["do"] != "end":
+            doing = request["do"]
             answer(place, request, umask)
     except (EOFError, BrokenPipeError):
         pass  # the other side has all that it wanted, or has gone
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         hint = _HINTS.get(error.errno or 0, "")
-        say(failed=f"{where}{error.strerror}{hint}")
+        tell_failure(f"{where}{error.strerror}{hint}", doing)
     except (Failure, Damaged) as failure:
-        say(failed=str(failure))
+        tell_failure(str(failure), doing)
 
 
 if __name__ == "__main__":
