@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -23,8 +24,9 @@ import pytest
 import playstream
 from playstream.links.bootstrap import wheel_file
 from playstream.links.bootstrap.cache import note_compiled, recall_compiled
+from playstream.links.bootstrap.conversation import Conversation
 from playstream.links.bootstrap.parcel import Item, Parcel, make_item, own_items
-from playstream.links.bootstrap.sending import ANSIBLE, REQUIREMENTS
+from playstream.links.bootstrap.sending import ANSIBLE, REQUIREMENTS, Delivery
 from playstream.links.bootstrap.target import Target, read_target
 from playstream.links.bootstrap.wheel_items import environment_items, library_items
 from playstream.links.bootstrap.wheels import WheelFinder
@@ -89,6 +91,24 @@ def test_platforms_of_other_hosts() -> None:
         ({"version": None}, "has answered something else"),
         ({"free": "much"}, "has answered something else"),
         ({"libc": 7}, "has answered something else"),
+        ({"libc": ["glibc", 2, 300_000_000]}, "has answered something else"),
+        ({"libc": ["glibc", 2, -1]}, "has answered something else"),
+        ({"libc": ["glibc\x1b[2J", 2, 28]}, "has answered something else"),
+        ({"version": [3, 12, 1e400]}, "has answered something else"),
+        ({"version": [3, 12]}, "has answered something else"),
+        ({"version": [3, 12, True]}, "has answered something else"),
+        ({"free": float("inf")}, "has answered something else"),
+        ({"free": float("nan")}, "has answered something else"),
+        ({"machine": "x86/../64"}, "has answered something else"),
+        ({"machine": "x" * 33}, "has answered something else"),
+        ({"machine": "x86_64\n"}, "has answered something else"),
+        ({"place": "/a\x1b[2J"}, "has answered something else"),
+        ({"place": "/a\udcff"}, "has answered something else"),
+        ({"python": "/a\nb"}, "has answered something else"),
+        ({"base": "/" + "a" * 4096}, "has answered something else"),
+        ({"suffix": ".cpython-312" + "x" * 9999}, "has answered something else"),
+        ({"suffix": ".cpython-٣١٢-x"}, "is of a kind that wheels do not name"),
+        ({"suffix": ".so\x1b", "noexec": True}, "has answered something else"),
     ],
 )
 def test_hosts_that_cannot_be_used(changes: dict[str, Any], said: str) -> None:
@@ -378,6 +398,49 @@ def test_other_wheels_in_the_directory(
     next(own.glob("zstandard*")).unlink()
     with pytest.raises(BootstrapError, match="no wheel of zstandard"):
         finder.find(REQUIREMENTS)
+
+
+class Answers(Conversation):
+    """A host that gives one answer to everything."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self._answer = answer
+
+    def ask(self, request: dict[str, Any], content: Iterable[bytes] = ()) -> dict[str, Any]:  # noqa: ARG002
+        return self._answer
+
+
+def deliver(target: Target, answer: dict[str, Any], wheels: Path, *, with_ansible: bool) -> str:
+    """Send everything to a host that gives one answer."""
+    words = {"name": "ssh://h", "with_ansible": with_ansible, "wheels": wheels, "cancellation": None}
+    return Delivery(Answers(answer), target, **words).bring()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("compiled", [None, 7, "", "c" * 63, "C" * 64, "é" * 64, "\udcff" * 64, "c" * 64 + "\n"])
+def test_a_digest_that_is_none(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: object
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(WheelFinder, "find", lambda *_words: [])
+    answer = {"state": "ready", "compiled": compiled}
+    with pytest.raises(BootstrapError, match="has answered something else"):
+        deliver(target, answer, tmp_path, with_ansible=False)
+    assert deliver(target, {**answer, "compiled": "c" * 64}, tmp_path, with_ansible=False)
+
+
+@pytest.mark.parametrize("wrong", ['"', "$", "\\", "`", ":", "'''"])
+def test_a_place_where_programs_cannot_be(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """Only Ansible has programs; a space or one quote is no problem."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(WheelFinder, "find", lambda *_words: [])
+    answer = {"state": "ready", "compiled": "c" * 64}
+    odd = replace(target, place=f"/a{wrong}b")
+    with pytest.raises(BootstrapError, match=r"cannot be started with .* XDG_CACHE_HOME there to another"):
+        deliver(odd, answer, tmp_path, with_ansible=True)
+    assert deliver(odd, answer, tmp_path, with_ansible=False)
+    assert deliver(replace(target, place="/it's a place"), answer, tmp_path, with_ansible=True)
 
 
 def test_what_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from playstream.links.exchange import Exchange
 from playstream.links.opening import open_link
+from playstream.links.program import ProgramLink
 from playstream.pipeline.errors import IncompleteStream, PlaystreamError, SilentPeer, UnreachableHost
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.protocol import Job, Record
@@ -47,6 +48,17 @@ class Pipes:
         if self.theirs >= 0:
             os.close(self.theirs)
             self.theirs = -1
+
+
+def test_the_memory_for_messages(caplog: pytest.LogCaptureFixture) -> None:
+    """Each piece is at most as long as what is kept."""
+    caplog.set_level("INFO", "playstream")
+    link = ProgramLink("exec:x", ["sh", "-c", "yes | tr -d '\\n' | head -c 100000 >&2"]).open()
+    with closing(link):
+        link.end(wait=True)
+    sizes = [len(record.getMessage()) for record in caplog.records]
+    assert sum(sizes) >= 100_000
+    assert max(sizes) < 17_000
 
 
 class SlowLink:

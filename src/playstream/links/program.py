@@ -108,7 +108,7 @@ class _OpenProgram:
         """Keep and log the lines of the program's standard error, until every process that has it has ended."""
         size = 0
         with open(messages, "rb") as lines:
-            for line in lines:
+            while line := lines.readline(_KEPT):  # a line without an end must not fill the memory
                 text = line.decode("utf-8", "backslashreplace").strip()[:_KEPT]
                 if not text:
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from playstream.pipeline.errors import BootstrapError, remedy
 from playstream.pipeline.io import system
 from playstream.pipeline.tree.directories import make_private
 from playstream.worker.bootstrap.owners import find_weakness
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def cache_directory(name: str) -> Path:
@@ -56,7 +59,12 @@ def recall_compiled(host: str, digest: str) -> str | None:
         text = _compiled_file(host, digest).read_text(encoding="ascii")
     except (OSError, ValueError):
         return None
-    return text if len(text) == 64 else None
+    return text if is_digest(text) else None
+
+
+def is_digest(text: object) -> bool:
+    """Return whether something is a SHA-256 in hexadecimal digits."""
+    return isinstance(text, str) and _DIGEST.match(text) is not None
 
 
 def note_compiled(host: str, digest: str, compiled: str) -> None:

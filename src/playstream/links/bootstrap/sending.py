@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from playstream._version import __version__
-from playstream.links.bootstrap.cache import note_compiled, recall_compiled
+from playstream.links.bootstrap.cache import is_digest, note_compiled, recall_compiled
 from playstream.links.bootstrap.conversation import Conversation
 from playstream.links.bootstrap.parcel import Parcel, own_items
 from playstream.links.bootstrap.target import Target
@@ -20,6 +20,8 @@ from playstream.pipeline.io.cancellation import Cancellation
 REQUIREMENTS = ("pathspec>=0.12", "pexpect>=4.8", "PyYAML>=6.0", "zstandard>=0.22")
 """What playstream needs, as in pyproject.toml."""
 ANSIBLE = "ansible-core>=2.15"
+_NOT_IN_PROGRAMS = ('"', "$", "\\", "`", ":", "'''")
+"""What would end or change the path in a first line that the shell reads, or on the PATH."""
 _COMPILED_SHARE = 0.5
 """Room for what Python compiles there, as a part of what is sent."""
 _logger = logging.getLogger("playstream")
@@ -79,8 +81,10 @@ class Delivery:
             answer = self._send(parcel)
         if answer.get("state") != "ready":
             raise BootstrapError(f"{self._name}: what was sent is damaged there: {answer.get('why')}")
-        if (made := str(answer.get("compiled"))) != compiled:
-            note_compiled(host, parcel.digest, made)
+        if not is_digest(made := answer.get("compiled")):
+            raise BootstrapError(f"{self._name}: the program there has answered something else")
+        if made != compiled:
+            note_compiled(host, parcel.digest, str(made))
         what = f"playstream {__version__}{' and Ansible' if self._with_ansible else ''}"
         self.description = f"{what} in {target.place}/{parcel.name}, for {target.python}: {target.name}"
         return parcel.name
@@ -90,6 +94,7 @@ class Delivery:
         items = [*own_items(), *library_items(self._finder.find(REQUIREMENTS), opened)]
         if not self._with_ansible:
             return Parcel(items)
+        self._check_place()
         from playstream.worker.hello import find_ansible_core  # noqa: PLC0415 - only imported on POSIX
 
         here = find_ansible_core()
@@ -99,6 +104,18 @@ class Delivery:
         name = Parcel([*items, *environment_items(wheels, opened, self._target, "")]).name
         place = f"{self._target.place}/{name}"
         return Parcel([*items, *environment_items(wheels, opened, self._target, place)], name)
+
+    def _check_place(self) -> None:
+        """Check that programs can be in the directory there: its path is in their first lines, and on the PATH.
+
+        Raises:
+            BootstrapError: they cannot.
+        """
+        if wrong := next((text for text in _NOT_IN_PROGRAMS if text in self._target.place), None):
+            raise BootstrapError(
+                f"{self._name}: Ansible cannot be sent to {self._target.place}: its programs cannot be started with "
+                f"{wrong} in their path. Set XDG_CACHE_HOME there to another directory"
+            )
 
     def _send(self, parcel: Parcel) -> dict[str, object]:
         needed = int(parcel.size * (1 + _COMPILED_SHARE))

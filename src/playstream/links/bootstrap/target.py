@@ -9,7 +9,13 @@ from typing import Any
 
 from playstream.pipeline.errors import BootstrapError
 
-_SUFFIX = re.compile(r"\.cpython-(\d{2,4}[a-z]*)-")
+_SUFFIX = re.compile(r"\.cpython-(\d{2,4}[a-z]{0,4})-", re.ASCII)
+_WORD = re.compile(r"\w{1,32}\Z", re.ASCII)
+_LONGEST = 4096
+"""Characters of a path there, as on Linux."""
+_MOST = 200
+"""The largest number in a version. A tag is made for each version of the C library that fits."""
+_MOST_FREE = 1 << 63
 _LEGACY = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 _OLDEST_MINOR = {"x86_64": 5, "i686": 5}
 _LAST_MINOR = 17
@@ -64,30 +70,64 @@ def read_target(name: str, facts: Mapping[str, Any]) -> Target:
         BootstrapError: no worker can be sent there.
     """
     try:
-        suffix = str(facts["suffix"])
+        suffix, python, place = (_read_text(facts[key]) for key in ("suffix", "python", "place"))
         abi = _SUFFIX.match(suffix)
-        version = tuple(map(int, facts["version"]))
-        libc = facts["libc"]
-        if abi is None or not libc[0] or len(libc) < 3:
+        first, second, third = map(_read_number, facts["version"])
+        if abi is None or not facts["libc"][0] or len(facts["libc"]) < 3:
             raise BootstrapError(
-                f"{name}: the Python there ({facts['python']}, {suffix}) is of a kind that wheels do not name. Install "
-                "CPython 3.11 or later there, or playstream itself"
+                f"{name}: the Python there ({python}, {suffix}) is of a kind that wheels do not name. Install CPython "
+                "3.11 or later there, or playstream itself"
             )
+        libc, major, minor = facts["libc"]
         if facts["noexec"] or facts["readonly"]:
             how = "nothing can be written" if facts["readonly"] else "no program can be loaded"
             raise BootstrapError(
-                f"{name}: {how} in {facts['place']}, because of how its file system is mounted there. Set "
+                f"{name}: {how} in {place}, because of how its file system is mounted there. Set "
                 "XDG_CACHE_HOME there to another directory"
             )
         return Target(
-            (version[0], version[1], version[2]),
+            (first, second, third),
             f"cp{abi[1]}",
-            str(facts["machine"]),
-            (str(libc[0]), int(libc[1]), int(libc[2])),
-            str(facts["python"]),
-            str(facts["base"]),
-            str(facts["place"]),
-            int(facts["free"]),
+            _read_word(facts["machine"]),
+            (_read_word(libc), _read_number(major), _read_number(minor)),
+            python,
+            _read_text(facts["base"]),
+            place,
+            _read_number(facts["free"], _MOST_FREE),
         )
     except (KeyError, TypeError, ValueError, IndexError):
         raise BootstrapError(f"{name}: the program that looks around there has answered something else") from None
+
+
+def _read_text(value: object) -> str:
+    """Return a text that can be shown.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= _LONGEST:
+        raise ValueError
+    return value
+
+
+def _read_word(value: object) -> str:
+    """Return a text that can be a part of a tag.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    text = _read_text(value)
+    if not _WORD.match(text):
+        raise ValueError
+    return text
+
+
+def _read_number(value: object, most: int = _MOST) -> int:
+    """Return a number of a version, or another one.
+
+    Raises:
+        ValueError: it is something else, or too large.
+    """
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError
+    return value
