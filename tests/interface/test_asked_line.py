@@ -35,6 +35,9 @@ PIECES = st.lists(
             "\u200d" * 20,
             "\U0001f600\ufe0f",
             "\u6f22\u5b57",
+            "\u1112\u1161\u11ab",
+            "\u115f\u1160" * 20,
+            "\U0001f469\u200d\U0001f469\u200d\U0001f467",
             "\t",
             " " * 70,
             "\a",
@@ -93,3 +96,65 @@ def test_long_lines(columns: int) -> None:
     assert last == "output"
     assert all(row.startswith(start) for row in rows), rows
     assert "".join(row.removeprefix(start).strip() for row in rows).startswith("x" * 100)
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        "\u1160",
+        "\u1161",
+        "\u11ff",
+        "\u115f",
+        "\ud7b0",
+        "\ud7fb",
+        "\u3164",
+        "\uffa0",
+        "\U0001f469",
+        "\u0301",
+        "\U0001f3fd",
+    ],
+)
+def test_a_character_that_may_have_no_width(character: str) -> None:
+    """The cursor cannot go back behind it, because it may be where the name is."""
+    line = AskedLine(LINK)
+    line.add("", 80)
+    assert "\b" not in line.add(character * 20 + "\b" * 20, 80)
+
+
+@pytest.mark.parametrize("character", ["a", "\u00e9", "\u00c9", "\u6f22", "\ud55c", "\u1112"])
+def test_a_character_that_has_a_width(character: str) -> None:
+    line = AskedLine(LINK)
+    line.add("", 80)
+    assert line.add(f"{character}\b\b", 80) == f"{character}\b"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "rows"),
+    [
+        ("Name: ", "x" * 20, [f"{NAME}Name: {'t' * 70}", f"{NAME}{'x' * 20}"]),
+        ("Name: ", "\b" * 30 + "x", [f"{NAME}Name: {'t' * 70}", f"{NAME}x"]),
+        ("", "Name: ", [f"{NAME}Name:"]),
+        ("Name:\n", "x" * 70, [f"{NAME}Name:", f"{NAME}{'x' * 70}"]),
+    ],
+)
+def test_after_the_user_has_typed(text: str, more: str, rows: list[str]) -> None:
+    """What the terminal shows of the keys is not counted, so nothing follows it in its row."""
+    screen = pyte.Screen(100, 10)
+    terminal = pyte.Stream(screen)
+    line = AskedLine(LINK)
+    terminal.feed(line.add(text, 100).replace("\n", "\r\n") + "t" * 70)
+    line.fill()
+    terminal.feed(line.add(more, 100).replace("\n", "\r\n"))
+    assert [row.rstrip() for row in screen.display if row.strip()] == rows
+
+
+def test_again_below_other_output() -> None:
+    screen = pyte.Screen(80, 10)
+    terminal = pyte.Stream(screen)
+    line = AskedLine(LINK)
+    terminal.feed(line.add("a\nNamed\b\x1b[K: ", 80).replace("\n", "\r\n"))
+    terminal.feed(line.end().replace("\n", "\r\n"))
+    line.leave()
+    terminal.feed("output\r\n" + line.again(80))
+    rows = [row.rstrip() for row in screen.display if row.strip()]
+    assert rows == [f"{NAME}a", f"{NAME}Name:", "output", f"{NAME}Name:"]

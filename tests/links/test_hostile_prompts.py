@@ -73,6 +73,33 @@ hear(Cancel)
 """
 
 
+BETWEEN = """
+import json
+
+def log(number):
+    return Log(LogLevel.WARNING, f"elsewhere {number}")
+
+def event(number):
+    lines = {"stdout": f"elsewhere {number}", "start_line": number - 1, "end_line": number}
+    about = {"uuid": f"u-{number}", "counter": number, "event": "verbose", "event_data": {}}
+    return Event(number, json.dumps({**about, **lines}).encode())
+
+say(Prompt(1, KeyMode.HIDDEN, "first "))
+say(SHOW(1))
+say(Prompt(1, KeyMode.HIDDEN, "second "))
+say(SHOW(2))
+hear(Cancel)
+"""
+"""It asks, and shows something else meanwhile."""
+TYPED = """
+say(Prompt(1, KeyMode.LINES, "Name: "))
+go = os.open(sys.argv[1] + "/go", os.O_RDONLY)
+os.read(go, 1)
+say(Prompt(1, KeyMode.LINES, "w" * 60 + "END"))
+hear(Cancel)
+"""
+
+
 @pytest.fixture
 def ask(begin: Callable[..., Typist], directory: Path, tmp_path: Path) -> Callable[..., Typist]:
     """Starts a run on a hostile worker."""
@@ -91,6 +118,35 @@ def test_garbage(ask: Callable[..., Typist]) -> None:
     user.wait_for_hidden()
     assert all(line.startswith("(exec:") for line in user.lines), user.lines
     assert r"\x1b[1A\x1b[8m\u202e: em" in "".join(user.lines)
+    user.type("\x03")
+    assert user.end() == 254
+    user.wait_for_restored()
+
+
+@pytest.mark.parametrize("output", ["log", "event"])
+def test_other_output_does_not_hide_who_asks(ask: Callable[..., Typist], output: str) -> None:
+    """Its text stays behind the name, and the question is shown again below the output."""
+    user = ask(BETWEEN.replace("SHOW", output))
+    user.wait_until(lambda: user.lines[-1].endswith(") first second") and len(user.lines) > 3, "it is not shown again")
+    rows = user.lines
+    assert sum("elsewhere" in row for row in rows) == 2, rows
+    assert all(row.startswith("(exec:") for row in rows if "first" in row or "second" in row), rows
+    assert not any("elsewhere" in row for row in rows if row.startswith("(exec:")), rows
+    user.type("\x03")
+    assert user.end() == 254
+    user.wait_for_restored()
+
+
+def test_what_is_typed_does_not_hide_who_asks(ask: Callable[..., Typist], tmp_path: Path) -> None:
+    """The terminal shows it, and the worker's text begins a new row after it."""
+    subprocess.run(["mkfifo", tmp_path / "go"], check=True)
+    user = ask(TYPED)
+    user.wait_for("Name: ")
+    user.type("t" * 70)
+    user.wait_for("t" * 70)
+    (tmp_path / "go").write_text("x")
+    user.wait_for("END")
+    assert all(line.startswith("(exec:") for line in user.lines if "w" in line), user.lines
     user.type("\x03")
     assert user.end() == 254
     user.wait_for_restored()

@@ -17,6 +17,7 @@ from playstream.cli.logs import show_warnings
 from playstream.cli.output import (
     STANDARD_OUTPUT,
     PlainOutput,
+    StandardStream,
     make_progress,
     print_message,
     print_outcome,
@@ -87,6 +88,8 @@ def run_here(
     options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": note_status}
     if hidden:
         options |= {"quiet": True, "suppress_ansible_output": True}
+    if terminal is not None:
+        StandardStream.before_output = terminal.make_room
     if progress is not None and terminal is not None:
         terminal.before_write = progress.remove_line
     if progress is not None:

@@ -140,6 +140,8 @@ class StandardStream(io.RawIOBase):
         fd: the descriptor.
     """
 
+    before_output: Callable[[], None] = lambda: None
+    """Called before something is written to a terminal. Shared by all streams."""
     until: float | None = None
     """When to stop waiting for readers, on the monotonic clock; None for never. Shared by all streams."""
 
@@ -158,6 +160,8 @@ class StandardStream(io.RawIOBase):
 
     def write_now(self, view: memoryview) -> int:
         """Write data, or a part of it; return the number of bytes."""
+        if self.isatty():
+            StandardStream.before_output()
         while not self.dropping:
             # Waiting in poll allows signals and the deadline to be noticed.
             if wait_for(self._fd, select.POLLOUT, LOOK_SECONDS):

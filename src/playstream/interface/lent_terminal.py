@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 from playstream.interface.asked_line import AskedLine
 from playstream.interface.terminal_text import make_plain
-from playstream.pipeline.io.cancellation import Waker
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Waker
 from playstream.pipeline.protocol import Input, KeyMode, Prompt, Record, Resize
 from playstream.worker.guard import Guard
 from playstream.worker.user_terminal import UserTerminal
 
 _INTERRUPT = 0x03
 """Ctrl-C, where it is a key."""
+_SHOWING = {KeyMode.NONE, KeyMode.LINES}
+"""The modes in which the terminal shows what is typed."""
 _MAX_NAME = 40
 """Characters of a link's name that are shown."""
 
@@ -41,6 +44,10 @@ class LentTerminal:
         self._line = AskedLine(_shorten(name))
         self._lock = threading.Lock()
         """Held while the question changes."""
+        self._place = threading.RLock()
+        """Held while the row of the question changes. Whoever has it calls nothing that waits for another lock."""
+        self._lost: float | None = None
+        """Since when something else has been below the question, on the monotonic clock; None if nothing is."""
         self._number = 0
         self._mode = KeyMode.NONE
         self._over = 0
@@ -57,6 +64,7 @@ class LentTerminal:
         self._changed = Waker()
         self._guard: Guard | None = None
         """Restores the modes if this process is killed."""
+        user.before_output = self._make_room
 
     def take(self, prompt: Prompt) -> None:
         """Show what the worker asks, and take keys for it.
@@ -78,14 +86,41 @@ class LentTerminal:
         if self._mode is KeyMode.RAW and prompt.mode is not KeyMode.RAW:
             self._take_the_rest()
         drops = begins or (prompt.mode is KeyMode.HIDDEN and prompt.number != self._number)
+        if self._mode in _SHOWING:
+            with self._place:
+                self._line.fill()  # the terminal has shown what was typed
+        goes_on = prompt.number == self._number
         self._asked = self._asked or asks
         self._number, self._mode = prompt.number, prompt.mode
         # Before the question is shown: what is typed after that is for it.
         self._user.ask_for(self._kept_mode, drop_input=drops)
-        if asks:
-            self._user.show(self._line.add(prompt.text, self._user.columns), prompt.line)
-        else:
-            self._user.write(self._line.end())
+        # It may call what writes to the terminal in other threads too, so not while the row is changed.
+        self._user.before_write()
+        with self._place:
+            columns = self._user.columns
+            before = self._line.again(columns) if asks and goes_on and self._lost is not None else ""
+            self._lost = None
+            self._user.put(before + self._line.add(prompt.text, columns) if asks else self._line.end())
+        self._user.note_prompt(prompt.line)
+
+    def _make_room(self) -> None:
+        """End the row of the question, because something else is written below it."""
+        with self._place:
+            if rest := self._line.end():
+                self._user.put(rest)
+            self._line.leave()
+            if self._lost is None:
+                self._lost = time.monotonic()
+
+    def show_again(self) -> None:
+        """Show a question that is in force again, if something else is below it. Called often, in the run's thread."""
+        with self._lock:
+            if self._lost is None or self._mode is KeyMode.NONE or time.monotonic() - self._lost < LOOK_SECONDS:
+                return
+            self._user.before_write()
+            with self._place:
+                self._lost = None
+                self._user.put(self._line.again(self._user.columns))
 
     @property
     def _kept_mode(self) -> KeyMode:
@@ -104,7 +139,10 @@ class LentTerminal:
     def close(self) -> None:
         """Restore the terminal, when everything was shown. Keys that nobody has read are dropped after a question."""
         self.stop()
-        if rest := self._line.end():
+        self._user.before_output = lambda: None
+        with self._place:
+            rest = self._line.end()
+        if rest:
             self._user.write(rest)
         self._user.restore(drop_input=self._asked)
         if self._guard is not None:
@@ -141,7 +179,8 @@ class LentTerminal:
             # over: the worker hears that the user was away, and asks again.
             here = False
             self._mode, self._over = KeyMode.NONE, self._number
-            self._line.leave()
+            with self._place:
+                self._line.leave()
         return Resize(
             rows,
             columns,
@@ -169,7 +208,8 @@ class LentTerminal:
             if keys is None:
                 return typed
             if self._mode is KeyMode.LINES and keys.endswith(b"\n"):
-                self._line.leave()  # the terminal has shown the end of the line
+                with self._place:
+                    self._line.leave()  # the terminal has shown the end of the line
             if self._mode is not KeyMode.RAW:
                 self._interrupts = 0
             elif self._interrupts_twice(keys):

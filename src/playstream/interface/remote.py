@@ -114,8 +114,13 @@ def remote_records(
             return Exchange(transmitter, link, options, mailbox, cancellation, meters, user).run
 
         def drive(processor: Processor, poll: Poll) -> BaseException | None:
+            def look() -> None:
+                poll()
+                if user is not None:
+                    user.show_again()
+
             try:
-                return ExecutionDrive(make_execution, cancellation).run(processor, poll)
+                return ExecutionDrive(make_execution, cancellation).run(processor, look)
             finally:
                 if user is not None:
                     user.close()

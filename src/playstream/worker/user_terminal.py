@@ -66,6 +66,8 @@ class UserTerminal:
         self._in_order: InOrder = lambda write: write()
         self.before_write: Callable[[], None] = lambda: None
         """Called before `write` shows something, to remove what is in its place."""
+        self.before_output: Callable[[], None] = lambda: None
+        """Called before something else than `write` shows something there, in any thread."""
         self._shown: list[str] = []
         """Prompts that were shown and may arrive again as output."""
 
@@ -205,11 +207,19 @@ class UserTerminal:
     def write(self, text: str) -> None:
         """Show text; drop it if the terminal takes none now."""
         self.before_write()
+        self.put(text)
+
+    def put(self, text: str) -> None:
+        """Show text in the place of the cursor, whatever is there; drop it if the terminal takes none now."""
         with _background_signals_blocked():
             try:
                 os.write(self._fd, text.encode("utf-8", "replace"))
             except OSError:
                 pass
+
+    def make_room(self) -> None:
+        """Leave the row of a question, because this process is about to write something else to the terminal."""
+        self.before_output()
 
     def show(self, text: str, line: str) -> None:
         """Show text when earlier output was shown.
