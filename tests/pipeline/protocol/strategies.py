@@ -61,6 +61,7 @@ NOISE = st.lists(
 _BY_TYPE: dict[str, SearchStrategy[Any]] = {
     "str": TEXT,
     "int": st.integers(-(2**63), 2**63 - 1),
+    "CellCount": st.integers(0, 2**16 - 1),
     "float": st.floats(-(2.0**62), 2.0**62),
     "bool": st.booleans(),
     "bytes": st.binary(min_size=32, max_size=32),

@@ -59,6 +59,7 @@ WRONG: dict[str, list[Any]] = {
     "str": [1, None, True, [], {}],
     "float": ["1", True, [], 2**63, -(2**63), 10**400],
     "int": ["1", 1.0, True, None, [], 2**63, -(2**63) - 1],
+    "CellCount": ["1", 1.0, True, None, [], -1, 2**16, 2**63],
     "bool": [0, 1, "true", None],
     "bytes": ["", "00" * 31, "zz" * 32, "0x" + "0" * 62, 7, None, [], " " * 64],
     "Mapping[str, Any]": [[], "", None, 1],

@@ -36,6 +36,12 @@ def _whole_number(value: Any) -> int:
     return value
 
 
+def _cell_count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**16:
+        raise _Mismatch("a 16-bit integer that is not negative")
+    return value
+
+
 def _number(value: Any) -> float:
     if type(value) not in {int, float} or not abs(value) < 2**63:
         raise _Mismatch("a number below 2 to the power of 63")
@@ -107,6 +113,7 @@ def _key_mode(value: Any) -> KeyMode:
 _CHECKS: dict[str, _Check] = {
     "str": _string,
     "int": _whole_number,
+    "CellCount": _cell_count,
     "float": _number,
     "bool": _boolean,
     "bytes": _digest,

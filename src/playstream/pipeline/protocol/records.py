@@ -301,12 +301,16 @@ class Input:
         return f"Input({self.number}, {len(self.data)} bytes)"
 
 
+CellCount: TypeAlias = int
+"""Rows or columns of a terminal: 0 to 65535."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resize:
     """The user's terminal: its size, and whether the user can answer questions there. Since minor version 1."""
 
-    rows: int = 0
-    columns: int = 0
+    rows: CellCount = 0
+    columns: CellCount = 0
     """0 if the terminal does not show the output."""
     keyboard: bool = False
     """True if its keys may be asked for."""
