@@ -73,3 +73,22 @@ def test_a_run_here(tmp_path: Path) -> None:
 def test_a_worker_in_a_directory_of_the_users(place: Place) -> None:
     assert call_worker(place, native([JOB], Direction.JOB), own_directory=True).error is None
     assert modes(place.target / "artifacts", place.target / "artifacts" / "run") == {0o700}
+
+
+def test_a_directory_that_others_remove_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = Path.mkdir, []
+
+    def mkdir(path: Path, mode: int = 0o777) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise FileExistsError(17, "File exists", str(path))  # and it has gone again
+        real(path, mode)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    make_private(tmp_path / "a")
+    assert calls == [tmp_path / "a"] * 2
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        make_private(tmp_path / "link")

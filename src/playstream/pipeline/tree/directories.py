@@ -47,12 +47,13 @@ def make_private(path: Path) -> None:
         OSError: one cannot be made.
     """
     for directory in reversed([path, *path.parents]):
-        try:
-            directory.mkdir(0o700)
-        except OSError:
-            if not directory.is_dir():
-                raise
-        else:
+        while not directory.is_dir():
+            try:
+                directory.mkdir(0o700)
+            except FileExistsError:
+                if os.path.lexists(directory) and not directory.is_dir():
+                    raise
+                continue  # another process has made it, and perhaps removed it
             directory.chmod(0o700)
 
 
