@@ -30,12 +30,17 @@ class Keys:
         self.keys = source
         self.source: int | None = None
         self.started = self.stopped = False
+        self.paused = threading.Event()
 
     def fileno(self) -> int:
         return self.changed.fileno()
 
     def start(self) -> None:
         self.started = True
+        self.paused.clear()
+
+    def pause(self) -> None:
+        self.paused.set()
 
     def records(self) -> Iterator[Record]:
         self.changed.acknowledge()
@@ -106,6 +111,36 @@ def test_keys_are_sent_while_they_are_asked_for(pipe: tuple[int, int], typing: t
     assert keys.started
     assert keys.stopped
     assert has_input(typing[0])
+    cancellation.close()
+    keys.changed.close()
+
+
+class Busy(Keys):
+    """It always has something to send."""
+
+    def records(self) -> Iterator[Record]:
+        yield Input(1, bytes(4096))
+        self.changed.wake()
+
+
+def test_keys_are_not_taken_while_the_worker_reads_nothing(pipe: tuple[int, int], typing: tuple[int, int]) -> None:
+    """The companion hears of it, so that Ctrl-C is a signal meanwhile, and when the worker reads again."""
+    cancellation, keys, worker = Cancellation(), Busy(typing[0]), Worker(pipe[0])
+    sending = threading.Thread(
+        target=transmit,
+        args=(Source(), Connection(writer=pipe[1])),
+        kwargs={"cancellation": cancellation, "hold": True, "companion": lambda: keys},
+    )
+    sending.start()
+    keys.changed.wake()
+    assert keys.paused.wait(60)
+    while keys.paused.is_set():
+        worker.next()
+    cancellation.request("enough")
+    while worker.next() != Cancel("enough"):
+        pass
+    assert type(worker.next()) is End
+    sending.join()
     cancellation.close()
     keys.changed.close()
 

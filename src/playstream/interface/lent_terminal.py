@@ -168,8 +168,15 @@ class LentTerminal:
         """Note that keys are read from now on."""
         with self._lock:
             self._started = True
-            if self._mode is KeyMode.RAW:
+            if self._mode is KeyMode.RAW and self._user.changed:
                 self._user.ask_for(self._mode)
+
+    def pause(self) -> None:
+        """Note that no keys are read until `start`. Meanwhile Ctrl-C is a signal, as nobody takes it as a key."""
+        with self._lock:
+            self._started = False
+            if self._mode is KeyMode.RAW and self._user.changed:
+                self._take_the_rest()
 
     def _look(self) -> Resize:
         rows, columns = self._user.size or (0, 0)

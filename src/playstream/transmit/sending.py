@@ -37,7 +37,10 @@ class Companion(Protocol):
         """A further descriptor that is readable when there are records; None for none."""
 
     def start(self) -> None:
-        """Note that records are sent from now on, because the job was sent."""
+        """Note that records are sent from now on, because the job was sent or the worker reads again."""
+
+    def pause(self) -> None:
+        """Note that no records are sent until `start`, because the worker reads too slowly."""
 
     def records(self) -> Iterable[Record]:
         """Return what is to be sent now. Called when a descriptor is readable, and every LOOK_SECONDS."""
@@ -241,7 +244,11 @@ class _JobLink:
         if companion is not None:
             poll.register(companion, system.POLLIN)
         source = None
+        paused = False
         while cancellation.reason is None and not over():
+            if companion is not None and paused is not self._mailbox.full:
+                paused = not paused
+                (companion.pause if paused else companion.start)()
             wanted = None if companion is None or self._mailbox.full else companion.source
             if source not in {None, wanted}:
                 poll.unregister(source)
