@@ -56,10 +56,11 @@ def show(*texts: str, columns: int = 80) -> list[str]:
     line = AskedLine(LINK)
     for text in texts:
         # The terminal's driver makes a line end of \n.
-        terminal.feed(line.add(text, columns).replace("\n", "\r\n"))
+        for character in line.add(text, columns).replace("\n", "\r\n"):
+            terminal.feed(character)  # pyte drops what follows a character without width in the same text
     terminal.feed(line.end().replace("\n", "\r\n") + "output")
-    above = ["".join(row[column].data for column in range(columns)) for row in screen.history.top]
-    rows = [row.rstrip() for row in [*above, *screen.display]]
+    below = [screen.buffer[number] for number in range(screen.lines)]
+    rows = ["".join(row[column].data for column in range(columns)).rstrip() for row in [*screen.history.top, *below]]
     return rows[: max(number for number, row in enumerate(rows, 1) if row)]
 
 

@@ -38,6 +38,7 @@ from tests.pipeline.protocol.wire import encode, take
 TYPES = {
     "str": "string",
     "int": "integer",
+    "CellCount": "integer",
     "float": "number",
     "bool": "boolean",
     "bytes": "64 hexadecimal digits",

@@ -11,7 +11,6 @@ from pathlib import Path
 from playstream.pipeline.errors import BootstrapError, remedy
 from playstream.pipeline.io import system
 from playstream.pipeline.tree.directories import make_private
-from playstream.worker.bootstrap.owners import find_weakness
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -22,6 +21,8 @@ def cache_directory(name: str) -> Path:
     Raises:
         BootstrapError: it cannot be made, or others can write to it or put another one into its place.
     """
+    from playstream.worker.bootstrap.owners import find_weakness  # noqa: PLC0415 - only imported on POSIX
+
     cache = os.environ.get("XDG_CACHE_HOME", "")
     home = os.path.expanduser("~")
     if not os.path.isabs(cache) and not os.path.isabs(home):
