@@ -24,7 +24,7 @@ STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
 # what travels along.
 LINKS_TESTS := tests/links tests/network tests/galaxy
 # Playbooks with and without --fast on hosts of a real sshd, and what is left of them.
-FAST_MODE_TESTS := tests/e2e/fast
+FAST_MODE_TESTS := tests/e2e/fast tests/plugin/survey tests/worker/fast/test_step.py
 # What can be imported on macOS and Windows too.
 PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 # Without those that start Ansible or a database.
