@@ -221,7 +221,7 @@ def test_what_is_refused(stages: Stages, directory: Path) -> None:
         assert (done.returncode, done.stdout) == (1, b"")
         assert text in done.stderr.decode().replace("\n", " ")
     wrong = stages.call("run", directory, "-p", "site.yml", "--galaxy=again")
-    assert b"expected refresh or no value" in wrong.stderr
+    assert b"expected no value or refresh" in wrong.stderr
     (directory / "project" / "requirements.yml").unlink()
     none = stages.call("run", directory, "-p", "site.yml", "--galaxy")
     assert none.returncode == 1

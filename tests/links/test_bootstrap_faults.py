@@ -262,7 +262,7 @@ def test_the_command_is_stopped(stages: Stages, bare: BareHost) -> None:
         (("--on", "exec:sh", "--bootstrap"), "--bootstrap: a worker can only be sent over ssh://"),
         (("--on", "local:", "--bootstrap"), "pass --on LINK too, or omit it"),
         (("--bootstrap",), "--bootstrap concerns the connection to another host: pass --on LINK too"),
-        (("--on", "ssh://h", "--wheels", "."), "--wheels: they are only sent with bootstrap"),
+        (("--on", "ssh://h", "--wheels", "."), "--wheels: only used to send playstream. Pass bootstrap too"),
         (("--on", "ssh://h?command=x", "--bootstrap"), "cannot be combined with command="),
         (("--on", "ssh://h", "--bootstrap", "--wheels", "/no/such"), "--wheels: expected a directory with wheels"),
         (("--on", "ssh://h", "--bootstrap", "--wheels", "."), "contains no file *.whl"),
@@ -278,7 +278,7 @@ def test_what_is_refused(stages: Stages, directory: Path, tmp_path: Path, words:
 
 def test_a_wrong_word_after_the_flag(stages: Stages, directory: Path) -> None:
     done = stages.call("run", directory, "-p", "site.yml", "--on", "ssh://h", "--bootstrap=all")
-    assert (done.returncode, b"expected ansible or nothing after the flag, got 'all'" in done.stderr) == (2, True)
+    assert (done.returncode, b"expected no value or ansible, got 'all'" in done.stderr) == (2, True)
 
 
 def test_the_environment_of_the_host_does_not_get_in(
