@@ -97,6 +97,25 @@ def light(directory: Path, material: Path) -> Path:
     return directory
 
 
+CHANGING = """"$REAL" "$@"; status=$?
+test ! -e {once} || {{ rm {once}; git -C {role} -c user.name=x -c user.email=x commit -q --allow-empty -m more; }}
+exit $status"""
+
+
+def test_a_source_that_changes_meanwhile(
+    light: Path, material: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = tmp_path / "once"
+    once.touch()
+    place = put_program(tmp_path / "programs", CHANGING.format(once=once, role=material / "role"))
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    with pytest.raises(GalaxyError, match="changed while it was installed"):
+        get(light)
+    assert not contents(cache)
+    get(light)
+    assert len(contents(cache)) == 1
+
+
 def test_credentials_are_not_covered(light: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = light / "project" / "ansible.cfg"
     text = "[galaxy]\nserver_list = hub\n[galaxy_server.hub]\nurl = https://hub.invalid/\ntoken = {}\n"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 from playstream.galaxy.cache import Cache, cache_directory
 from playstream.galaxy.digest import digest_requirements
 from playstream.galaxy.installation import PROGRAM, find_program, install, make_environment
 from playstream.galaxy.requirements import explain_none, find_requirements
+from playstream.pipeline.errors import GalaxyError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.job.galaxy import Installed
 from playstream.worker.hello import find_ansible_core
@@ -32,7 +32,7 @@ def provide(
     Raises:
         ConfigurationError: there is no file with requirements, or one cannot be read.
         ExecutableNotFound: ansible-galaxy is not on this host.
-        GalaxyError: ansible-galaxy has failed.
+        GalaxyError: ansible-galaxy has failed, or what is required changed while it was installed.
         Canceled: a stop was requested; nothing remains of what was begun.
         OSError: the cache cannot be written.
     """
@@ -43,9 +43,18 @@ def provide(
         return None
     program = find_program()
     env = make_environment(envvars)
-    key = digest_requirements(files, project, find_ansible_core(PROGRAM) or _identify(program), env)
-    work = partial(install, files, project=project, env=env, program=program, cancellation=cancellation)
-    return Cache(cache_directory()).get(key, lambda room: work(target=room), cancellation, refresh=refresh)
+    version = find_ansible_core(PROGRAM) or _identify(program)
+    key = digest_requirements(files, project, version, env)
+
+    def work(room: Path) -> None:
+        install(files, project=project, env=env, program=program, cancellation=cancellation, target=room)
+        if digest_requirements(files, project, version, env) != key:
+            raise GalaxyError(
+                "galaxy: what the project requires changed while it was installed, so it is not clear what the "
+                "installation contains. Run the command again when nothing changes it"
+            )
+
+    return Cache(cache_directory()).get(key, work, cancellation, refresh=refresh)
 
 
 def _identify(program: str) -> str:
