@@ -6,7 +6,11 @@ ansible-runner.
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
+
+from playstream.pipeline.errors import did_you_mean
 
 
 class Flag(NamedTuple):
@@ -84,6 +88,17 @@ EXCLUSIVE = "what to run"
 def flag(*names: str, own: bool = False, **words: Any) -> Flag:
     """Define a flag."""
     return Flag(names, words, own)
+
+
+def optional_word(word: str) -> Callable[[str], str]:
+    """Return the type of a flag whose value can be omitted, or is this word."""
+
+    def check(text: str) -> str:
+        if text != word:
+            raise argparse.ArgumentTypeError(f"expected no value or {word}, got {text!r}{did_you_mean(text, [word])}")
+        return text
+
+    return check
 
 
 def takes_value(definition: Flag) -> bool:

@@ -24,9 +24,9 @@ from playstream.cli.flags import (
     Group,
     Groups,
     flag,
+    optional_word,
 )
 from playstream.cli.link_flags import BOOTSTRAP, EXCLUDE, ON, SENT
-from playstream.pipeline.errors import did_you_mean
 from playstream.pipeline.job.fast import EXPLAIN
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
 from playstream.pipeline.job.passwords import VAULT_ID, is_vault_id
@@ -51,28 +51,6 @@ def _vault_id(text: str) -> str:
     return text
 
 
-def _galaxy(text: str) -> str:
-    """Return the only value of `--galaxy`.
-
-    Raises:
-        ArgumentTypeError: it is another one.
-    """
-    if text != "refresh":
-        raise argparse.ArgumentTypeError(f"expected no value or refresh, got {text!r}{did_you_mean(text, ['refresh'])}")
-    return text
-
-
-def _fast(text: str) -> str:
-    """Return the value given to `--fast`.
-
-    Raises:
-        ArgumentTypeError: it is not valid.
-    """
-    if text != EXPLAIN:
-        raise argparse.ArgumentTypeError(f"expected no value or {EXPLAIN}, got {text!r}{did_you_mean(text, [EXPLAIN])}")
-    return text
-
-
 WHAT: Group = (
     flag("-p", "--playbook", metavar="FILE", help="playbook to run, relative to the project (or set RUNNER_PLAYBOOK)"),
     flag("-m", "--module", metavar="NAME", help="module to run (or set RUNNER_MODULE)"),
@@ -85,7 +63,7 @@ FAST: Group = (
         metavar="WORD",
         nargs="?",
         const=True,
-        type=_fast,
+        type=optional_word(EXPLAIN),
         help="choose what makes the run faster where that is safe: shared ssh connections, forks, pipelining, mitogen; "
         "--fast=explain prints what would be chosen and why, and runs nothing",
     ),
@@ -220,7 +198,7 @@ GALAXY: Group = (
         metavar="refresh",
         nargs="?",
         const=True,
-        type=_galaxy,
+        type=optional_word("refresh"),
         help="install the collections and roles that the project's requirements.yml files name into a cache of this "
         "user, and let them travel with the job; --galaxy=refresh installs them again, for newer versions",
     ),

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-
-from playstream.cli.flags import DECRYPTION, ENCRYPTION, KEEPALIVE, LIMITS, LIVENESS, PROGRESS, Group, flag
-from playstream.pipeline.errors import did_you_mean
-
-
-def _bootstrap(text: str) -> str:
-    """Return what is sent beside playstream, given to `--bootstrap`.
-
-    Raises:
-        ArgumentTypeError: it is something else.
-    """
-    if text != "ansible":
-        raise argparse.ArgumentTypeError(f"expected no value or ansible, got {text!r}{did_you_mean(text, ['ansible'])}")
-    return text
-
+from playstream.cli.flags import (
+    DECRYPTION,
+    ENCRYPTION,
+    KEEPALIVE,
+    LIMITS,
+    LIVENESS,
+    PROGRESS,
+    Group,
+    flag,
+    optional_word,
+)
 
 EXCLUDE: Group = (
     flag(
@@ -45,7 +40,7 @@ BOOTSTRAP: Group = (
         metavar="WORD",
         nargs="?",
         const=True,
-        type=_bootstrap,
+        type=optional_word("ansible"),
         help="ssh://: first send playstream, so that the host needs nothing but Python 3.11 and Ansible; "
         "--bootstrap=ansible sends Ansible too",
     ),

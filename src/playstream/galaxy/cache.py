@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import logging
 import os
 import re
-import stat
 import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playstream.galaxy.content import describe, is_intact, read_json, write_json
+from playstream.galaxy.content import describe, is_intact, read_json
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation, check_canceled
 from playstream.pipeline.io.locks import is_at, try_lock
@@ -31,6 +31,7 @@ from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.removal import remove_tree
 from playstream.pipeline.job.galaxy import COLLECTIONS, ROLES, Installed
 from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.user_cache import is_private, write_whole
 
 _INSTALLING = "installing-"
 _REMOVING = "removing-"
@@ -45,13 +46,6 @@ _logger = logging.getLogger("playstream")
 
 Install = Callable[[Path], None]
 """Installs into an empty directory."""
-
-
-def cache_directory() -> Path:
-    """Return the directory of the cache."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # As the specification says: a relative path is not valid.
-    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache")) / "playstream" / "galaxy"
 
 
 class Cache:
@@ -75,8 +69,7 @@ class Cache:
         self._keys, self._contents = self._root / "keys", self._root / "content"
         for directory in (self._root, self._keys, self._contents):
             make_private(directory)
-        found = self._root.stat()
-        if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        if not is_private(self._root):
             raise ConfigurationError(
                 f"galaxy: the cache {str(self._root)!r} belongs to another user, or is open to others, who could "
                 "change what a job runs. Set XDG_CACHE_HOME to a directory of this user, or correct its owner and mode "
@@ -182,10 +175,10 @@ class Cache:
                     if error.errno not in _TAKEN:
                         raise
                     continue  # another key has the same content, and was faster
-                write_json(self._contents / f"{name}.json", {"files": description.files})
+                write_whole(self._contents / f"{name}.json", json.dumps({"files": description.files}))
                 found = self._hold(name)
             if found is not None:
-                write_json(self._keys / f"{key}.json", {"content": name})
+                write_whole(self._keys / f"{key}.json", json.dumps({"content": name}))
                 return found
         raise ConfigurationError(f"galaxy: another process changes {str(self._contents / name)!r}. Start again")
 

@@ -75,20 +75,6 @@ def _walk(directory: Path | str, prefix: str) -> Iterator[tuple[str, os.DirEntry
                 yield from _walk(entry.path, f"{prefix}{entry.name}/")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(value), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a file; an empty one if there is none."""
     try:

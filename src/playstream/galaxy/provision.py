@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from playstream.galaxy.cache import Cache, cache_directory
+from playstream.galaxy.cache import Cache
 from playstream.galaxy.digest import digest_requirements
 from playstream.galaxy.installation import PROGRAM, find_program, install, make_environment
 from playstream.galaxy.requirements import explain_none, find_requirements
 from playstream.pipeline.errors import GalaxyError
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.job.galaxy import Installed
+from playstream.pipeline.tree.user_cache import cache_place
 from playstream.worker.hello import find_ansible_core
 
 
@@ -54,7 +55,7 @@ def provide(
                 "installation contains. Run the command again when nothing changes it"
             )
 
-    return Cache(cache_directory()).get(key, work, cancellation, refresh=refresh)
+    return Cache(cache_place("galaxy")).get(key, work, cancellation, refresh=refresh)
 
 
 def _identify(program: str) -> str:

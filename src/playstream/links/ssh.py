@@ -50,15 +50,17 @@ class SshAddress:
 
     def login(self) -> list[str]:
         """Return ssh's words up to the host; a command may follow."""
-        port = [] if self.port is None else ["-p", str(self.port)]
-        user = [] if self.user is None else ["-l", self.user]
-        return ["ssh", *_OPTIONS, *port, *user, "--", self.host]
+        return ["ssh", *_OPTIONS, *self._options, "--", self.host]
 
     def call(self, *options: str) -> str:
         """Return the command line of a login for a person to type."""
+        return shlex.join(["ssh", *options, *self._options, self.host])
+
+    @property
+    def _options(self) -> list[str]:
         port = [] if self.port is None else ["-p", str(self.port)]
         user = [] if self.user is None else ["-l", self.user]
-        return shlex.join(["ssh", *options, *port, *user, self.host])
+        return [*port, *user]
 
 
 class SshLink:

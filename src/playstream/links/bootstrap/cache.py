@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
+from contextlib import suppress
 from pathlib import Path
 
 from playstream.pipeline.errors import BootstrapError, remedy
 from playstream.pipeline.io import system
 from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.user_cache import cache_place, is_private, write_whole
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -23,25 +24,22 @@ def cache_directory(name: str) -> Path:
     """
     from playstream.worker.bootstrap.owners import find_weakness  # noqa: PLC0415 - only imported on POSIX
 
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    home = os.path.expanduser("~")
-    if not os.path.isabs(cache) and not os.path.isabs(home):
+    path = cache_place(name)
+    if not path.is_absolute():
         raise BootstrapError(
-            f"the home directory is {home!r}, which is not an absolute path, so this side has no place for what it "
-            "sends. Correct HOME, or set XDG_CACHE_HOME"
+            f"the home directory is {os.path.expanduser('~')!r}, which is not an absolute path, so this side has no "
+            "place for what it sends. Correct HOME, or set XDG_CACHE_HOME"
         )
-    root = Path(cache) if os.path.isabs(cache) else Path(home) / ".cache"
-    path = root / "playstream" / name
     try:
         make_private(path)
-        found = path.stat()
+        private = is_private(path)
         weakness = find_weakness(str(path), system.geteuid())
     except OSError as error:
         raise BootstrapError(
             f"{str(path)!r}, where this side keeps what it sends, cannot be made: {error.strerror}. {remedy(error)}, "
             "or set XDG_CACHE_HOME"
         ) from None
-    if found.st_uid != system.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    if not private:
         raise BootstrapError(
             f"{str(path)!r} belongs to another user, or is open to others, who could change what is sent. Set "
             "XDG_CACHE_HOME to a directory of this user, or correct its owner and mode (0700)"
@@ -70,13 +68,8 @@ def is_digest(text: object) -> bool:
 
 def note_compiled(host: str, digest: str, compiled: str) -> None:
     """Remember the digest of what a host has compiled. If it cannot be written, the host compiles again."""
-    path = _compiled_file(host, digest)
-    new = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        new.write_text(compiled, encoding="ascii")
-        new.replace(path)
-    except OSError:
-        pass  # as the docstring says
+    with suppress(OSError):
+        write_whole(_compiled_file(host, digest), compiled)
 
 
 def _compiled_file(host: str, digest: str) -> Path:
