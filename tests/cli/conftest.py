@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.typist import Typist
+from tests.cli.questions import PAUSE
+from tests.cli.typist import QUESTIONS, Typist, start_shell
 from tests.conftest import MakeDir
 from tests.stages import PLAYSTREAM, Stages
 
@@ -55,6 +56,24 @@ def fakes(stages: Stages) -> Stages:
 def hanging(private_data_dir: MakeDir, fakes: Stages) -> Path:
     """A private data directory whose playbook hang.yml never ends."""
     return private_data_dir({"hang.yml": "[]\n"}, name="hanging")
+
+
+@pytest.fixture
+def asking(private_data_dir: MakeDir) -> Path:
+    """A private data directory whose playbooks ask questions."""
+    made = private_data_dir({"site.yml": QUESTIONS, "pause.yml": PAUSE}, name="asking")
+    (made / "inventory").mkdir(exist_ok=True)
+    (made / "env").mkdir(exist_ok=True)
+    (made / "inventory" / "hosts").write_text("node1 ansible_connection=local\n")
+    return made
+
+
+@pytest.fixture
+def shell(stages: Stages, tmp_path: Path) -> Iterator[Typist]:
+    """A shell with job control in `tmp_path`."""
+    shell = start_shell({**stages.env, "TERM": "xterm-256color"}, tmp_path)
+    yield shell
+    shell.close()
 
 
 @pytest.fixture

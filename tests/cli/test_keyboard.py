@@ -3,69 +3,33 @@
 from __future__ import annotations
 
 import signal
-import sys
-import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.typist import QUESTIONS, SHELL_PROMPT, Typist, check_answers, start_shell
-from tests.conftest import MakeDir
+from tests.cli.questions import (
+    ASKS,
+    SHOWS_SIZE,
+    answer_asks,
+    answer_in_the_foreground,
+    answer_questions,
+    check_that_nothing_typed_ahead_is_run,
+    program,
+    stop_at_the_question,
+)
+from tests.cli.typist import SHELL_PROMPT, Typist
 from tests.stages import PLAYSTREAM, Stages
-
-PAUSE = """\
-- hosts: all
-  gather_facts: false
-  tasks:
-    - name: wait
-      ansible.builtin.pause: {prompt: Wait here}
-    - ansible.builtin.debug:
-        msg: went on
-"""
-ASKS = f"""#!{sys.executable} -ISu
-import getpass, os, signal, sys, time
-print("starting")
-print("got", len(getpass.getpass("Secret: ")), flush=True)
-print("name is", input("Name: "), flush=True)
-"""
-"""What stands in for Ansible where only the terminal matters."""
-SHOWS_SIZE = f"""#!{sys.executable} -ISu
-import os, signal, sys
-signal.signal(signal.SIGWINCH, lambda *_: None)
-print("size", *os.get_terminal_size(0))
-signal.sigwait({{signal.SIGWINCH}})
-print("size", *os.get_terminal_size(0))
-"""
 
 
 @pytest.fixture
-def directory(private_data_dir: MakeDir) -> Path:
-    made = private_data_dir({"site.yml": QUESTIONS, "pause.yml": PAUSE})
-    (made / "inventory").mkdir(exist_ok=True)
-    (made / "env").mkdir(exist_ok=True)
-    (made / "inventory" / "hosts").write_text("node1 ansible_connection=local\n")
-    return made
-
-
-def program(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "ansible-playbook"
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
+def directory(asking: Path) -> Path:
+    return asking
 
 
 def test_questions_are_answered(begin: Callable[..., Typist], directory: Path) -> None:
     user = begin("run", directory, "-p", "site.yml", "-i", "asked")
-    user.wait_for("Your name: ")
-    user.type("Ada\n")
-    user.wait_for("Your word: ")
-    user.wait_for_hidden()
-    user.type("xyzzy-plugh\n")
-    user.wait_for("A value:")
-    user.wait_for_keys()
-    user.type("4x\x7f2\r")
-    check_answers(user)
+    answer_questions(user)
     kept = (directory / "artifacts" / "asked" / "stdout").read_text()
     assert "Your name: Ada" in kept
     assert "xyzzy" not in kept
@@ -163,46 +127,16 @@ class TestWithAShell:
         asks = program(tmp_path, ASKS)
         return " ".join([*PLAYSTREAM, "run", str(directory), "-p", "pause.yml", "-i", "x", "--binary", str(asks)])
 
-    @pytest.fixture
-    def shell(self, stages: Stages, tmp_path: Path) -> Iterator[Typist]:
-        shell = start_shell({**stages.env, "TERM": "xterm-256color"}, tmp_path)
-        yield shell
-        shell.close()
-
-    def answer(self, shell: Typist) -> None:
-        """Answer the questions of ASKS, the first of which is shown."""
-        shell.type("pass\n")
-        shell.wait_for("got 4")
-        shell.wait_for("Name: ")
-        shell.type("Ada\n")
-        shell.wait_for("name is Ada")
-
     def test_what_nobody_read_is_not_run(self, shell: Typist, words: str, directory: Path, tmp_path: Path) -> None:
-        shell.type(f"{words}; echo ended $?\n")
-        shell.wait_for("Secret: ")
-        shell.wait_for_hidden()
-        shell.type("pass\n")
-        shell.wait_for("Name: ")
-        shell.wait_until(lambda: shell.has(termios.ECHO), "the name is shown")
-        shell.type("Ada\ntouch secret-was-run\n")
-        shell.wait_for("ended 0")
-        shell.wait_for(SHELL_PROMPT)
-        shell.type("echo done\n")
-        shell.wait_for("done\r\n")
-        assert not (tmp_path / "secret-was-run").exists()
+        check_that_nothing_typed_ahead_is_run(shell, words, tmp_path)
         # What is typed ahead is shown by the terminal itself, over what is there.
         assert "name is Ada" in (directory / "artifacts" / "x" / "stdout").read_text()
 
     def test_stopped_and_continued(self, shell: Typist, words: str) -> None:
-        shell.type(f"{words}\n")
-        shell.wait_for("Secret: ")
-        shell.wait_for_hidden()
-        shell.type("\x1a")
-        shell.wait_for("Stopped")
-        shell.wait_for(SHELL_PROMPT)
+        stop_at_the_question(shell, words)
         shell.type("fg\n")
         shell.wait_for_hidden()
-        self.answer(shell)
+        answer_asks(shell)
         shell.wait_for(SHELL_PROMPT)
 
     def test_in_the_background_it_is_not_stopped(self, shell: Typist, words: str, directory: Path) -> None:
@@ -215,9 +149,4 @@ class TestWithAShell:
 
     def test_moved_to_the_foreground_it_asks(self, shell: Typist, words: str, directory: Path) -> None:
         (directory / "env" / "settings").write_text("pexpect_timeout: 0\n")
-        shell.type(f"{words} &\n")
-        shell.wait_for("starting")
-        shell.type("fg\n")
-        shell.wait_for("Secret: ")
-        shell.wait_for_hidden()
-        self.answer(shell)
+        answer_in_the_foreground(shell, words)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import begin, directory, fakes, hanging  # noqa: F401 - fixtures
+from tests.cli.conftest import asking, begin, directory, fakes, hanging, shell  # noqa: F401 - fixtures
 from tests.links.bare import BareHost, fill
 from tests.links.hosts import Host
 from tests.links.listening import Listener

@@ -6,8 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyrage
@@ -15,9 +14,17 @@ import pytest
 
 from playstream.pipeline.protocol import Input, KeyMode, Prompt, Resize
 from playstream.pipeline.protocol.order import Direction
-from tests.cli.test_keyboard import ASKS, PAUSE, SHOWS_SIZE, program
-from tests.cli.typist import QUESTIONS, SHELL_PROMPT, Typist, check_answers, start_shell
-from tests.conftest import MakeDir
+from tests.cli.questions import (
+    ASKS,
+    SHOWS_SIZE,
+    answer_asks,
+    answer_in_the_foreground,
+    answer_questions,
+    check_that_nothing_typed_ahead_is_run,
+    program,
+    stop_at_the_question,
+)
+from tests.cli.typist import SHELL_PROMPT, Typist
 from tests.links.conftest import WORKER, Listen
 from tests.links.hosts import Host
 from tests.links.workers import WITHOUT_HELLO, WITHOUT_THE_RECORDS, link_to, records_in
@@ -35,32 +42,9 @@ NAME = f"(exec:{Path(sys.executable).name})"
 
 
 @pytest.fixture
-def asking(private_data_dir: MakeDir) -> Path:
-    """A private data directory whose playbooks ask questions."""
-    made = private_data_dir({"site.yml": QUESTIONS, "pause.yml": PAUSE}, name="asking")
-    (made / "inventory").mkdir(exist_ok=True)
-    (made / "env").mkdir(exist_ok=True)
-    (made / "inventory" / "hosts").write_text("node1 ansible_connection=local\n")
-    return made
-
-
-@pytest.fixture
 def asks(asking: Path, tmp_path: Path) -> tuple[str | Path, ...]:
     """The words of a run that asks for a secret and a name, without Ansible."""
     return ("run", asking, "-p", "pause.yml", "-i", "x", "--binary", program(tmp_path, ASKS))
-
-
-def answer(user: Typist) -> None:
-    """Answer QUESTIONS, and check what the user sees."""
-    user.wait_for("Your name: ")
-    user.type("Ada\n")
-    user.wait_for("Your word: ")
-    user.wait_for_hidden()
-    user.type(f"{SECRET}\n")
-    user.wait_for("A value:")
-    user.wait_for_keys()
-    user.type("4x\x7f2\r")
-    check_answers(user)
 
 
 def read_command(pid: int) -> bytes:
@@ -77,7 +61,7 @@ def test_questions_are_answered(begin: Callable[..., Typist], asking: Path, tmp_
     user = begin(
         "run", asking, "-p", "site.yml", "-i", "asked", "--logfile", tmp_path / "log", "--debug", "--on", WORKER
     )
-    answer(user)
+    answer_questions(user)
     assert "Your name: Ada" in (asking / "artifacts" / "asked" / "stdout").read_text()
     assert files_with(tmp_path, SECRET.encode()) == []
 
@@ -96,13 +80,13 @@ def test_it_is_shown_who_asks(begin: Callable[..., Typist], asks: tuple[str | Pa
 
 def test_over_ssh(begin: Callable[..., Typist], asking: Path, host: Host) -> None:
     user = begin("run", asking, "-p", "site.yml", "-i", "asked", "--on", "ssh://worker-1")
-    answer(user)
+    answer_questions(user)
     assert "(ssh://worker-1) Your word:" in user.lines
 
 
 def test_over_a_socket(begin: Callable[..., Typist], asking: Path, listen: Listen) -> None:
     user = begin("run", asking, "-p", "site.yml", "-i", "asked", "--on", listen().address)
-    answer(user)
+    answer_questions(user)
 
 
 def test_encrypted(begin: Callable[..., Typist], asking: Path, tmp_path: Path) -> None:
@@ -112,7 +96,7 @@ def test_encrypted(begin: Callable[..., Typist], asking: Path, tmp_path: Path) -
         (tmp_path / name).chmod(0o600)
     link = f"{WORKER} --identity {tmp_path}/theirs --encrypt-to {ours.to_public()}"
     words = ("--on", link, "--encrypt-to", str(theirs.to_public()), "--identity", str(tmp_path / "ours"))
-    answer(begin("run", asking, "-p", "site.yml", "-i", "asked", *words))
+    answer_questions(begin("run", asking, "-p", "site.yml", "-i", "asked", *words))
 
 
 def test_a_playbook_without_a_directory(begin: Callable[..., Typist], asking: Path) -> None:
@@ -327,42 +311,18 @@ class TestWithAShell:
         (asking / "env" / "settings").write_text("pexpect_timeout: 1\n")
         return shlex.join([*PLAYSTREAM, *map(str, asks), "--on", WORKER])
 
-    @pytest.fixture
-    def shell(self, stages: Stages, tmp_path: Path) -> Iterator[Typist]:
-        shell = start_shell({**stages.env, "TERM": "xterm-256color"}, tmp_path)
-        yield shell
-        shell.close()
-
-    def answer(self, shell: Typist) -> None:
-        """Answer the questions of ASKS, the first of which is shown."""
-        shell.type("pass\n")
-        shell.wait_for("got 4")
-        shell.wait_for("Name: ")
-        shell.type("Ada\n")
-        shell.wait_for("name is Ada")
-
     def test_stopped_and_continued(self, shell: Typist, words: str) -> None:
         """The question is shown again."""
-        shell.type(f"{words}\n")
-        shell.wait_for("Secret: ")
-        shell.wait_for_hidden()
-        shell.type("\x1a")
-        shell.wait_for("Stopped")
-        shell.wait_for(SHELL_PROMPT)
+        stop_at_the_question(shell, words)
         shell.type("fg\n")
         shell.wait_for("Secret: ")
         shell.wait_for_hidden()
-        self.answer(shell)
+        answer_asks(shell)
         shell.wait_for(SHELL_PROMPT)
 
     def test_stopped_and_in_the_background(self, shell: Typist, words: str, asking: Path) -> None:
         """There nobody can answer, as in any background."""
-        shell.type(f"{words}\n")
-        shell.wait_for("Secret: ")
-        shell.wait_for_hidden()
-        shell.type("\x1a")
-        shell.wait_for("Stopped")
-        shell.wait_for(SHELL_PROMPT)
+        stop_at_the_question(shell, words)
         shell.type("bg\n")
         shell.wait_for("was not answered within 1 seconds")
         shell.type("wait; echo ended\n")
@@ -371,23 +331,7 @@ class TestWithAShell:
 
     def test_moved_to_the_foreground_it_asks(self, shell: Typist, words: str, asking: Path) -> None:
         (asking / "env" / "settings").write_text("pexpect_timeout: 0\n")
-        shell.type(f"{words} &\n")
-        shell.wait_for("starting")
-        shell.type("fg\n")
-        shell.wait_for("Secret: ")
-        shell.wait_for_hidden()
-        self.answer(shell)
+        answer_in_the_foreground(shell, words)
 
     def test_what_nobody_read_is_not_run(self, shell: Typist, words: str, tmp_path: Path) -> None:
-        shell.type(f"{words}; echo ended $?\n")
-        shell.wait_for("Secret: ")
-        shell.wait_for_hidden()
-        shell.type("pass\n")
-        shell.wait_for("Name: ")
-        shell.wait_until(lambda: shell.has(termios.ECHO), "the name is shown")
-        shell.type("Ada\ntouch secret-was-run\n")
-        shell.wait_for("ended 0")
-        shell.wait_for(SHELL_PROMPT)
-        shell.type("echo done\n")
-        shell.wait_for("done\r\n")
-        assert not (tmp_path / "secret-was-run").exists()
+        check_that_nothing_typed_ahead_is_run(shell, words, tmp_path)
