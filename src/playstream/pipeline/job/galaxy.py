@@ -14,15 +14,13 @@ from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.ansible_config import AnsibleConfig, find_ansible_config, is_elsewhere
-from playstream.pipeline.job.isolation import read_isolation
+from playstream.pipeline.job.isolation import INSIDE, read_isolation
 from playstream.pipeline.protocol import Job
 
 PLACE = ".playstream-galaxy"
 """Name of the directory that travels at the top of the private data directory."""
 COLLECTIONS, ROLES = "collections", "roles"
 _SENT = re.compile(rf"{re.escape(PLACE)}/[0-9a-f]{{32}}")
-_INSIDE = Path("/runner")
-"""The private data directory in a container, as in ansible-runner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +129,11 @@ def find_variables(job: Job, installed: Installed, project: Path, base: Path | N
     def there(path: str) -> str:
         """Return a path relative to the private data directory as Ansible finds it there."""
         if isolation is not None and isolation.containerized:
-            return str(_INSIDE / os.path.normpath(path))
+            return str(INSIDE / os.path.normpath(path))
         return os.path.relpath(path, "." if job.module else below)
 
     def is_inside(directory: str) -> bool:
-        return not is_elsewhere(directory) or Path(directory).is_relative_to(_INSIDE)
+        return not is_elsewhere(directory) or Path(directory).is_relative_to(INSIDE)
 
     config = find_ansible_config(job.envvars, project, only_project=True)
     found = {}

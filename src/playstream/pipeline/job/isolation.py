@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError
@@ -18,6 +18,8 @@ from playstream.pipeline.job.container_options import check_container_options
 CONTAINER_ENGINES = ("podman", "docker")
 DEFAULT_EXECUTABLE = "podman"
 DEFAULT_ISOLATION_PATH = "/tmp"  # noqa: S108 - ansible-runner's default; nothing is created there
+INSIDE = Path("/runner")
+"""The private data directory in a container, as in ansible-runner."""
 ISOLATION_KEYS = frozenset(
     {
         "process_isolation",

@@ -9,7 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from playstream.pipeline.job.isolation import Isolation
+from playstream.pipeline.job.isolation import INSIDE, Isolation
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
 from playstream.worker.isolation import mounts
@@ -119,7 +119,7 @@ class Container:
             # The deepest mount hides the others.
             return max(found, key=lambda pair: len(pair[0].host))[1]
         if path.is_relative_to(self._paths.private_data_dir):
-            return mounts.INSIDE / path.relative_to(self._paths.private_data_dir)
+            return INSIDE / path.relative_to(self._paths.private_data_dir)
         return path
 
     def enclose(self, command: Command, *, tty: bool = True) -> Command:

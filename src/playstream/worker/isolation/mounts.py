@@ -11,11 +11,9 @@ from pathlib import Path
 from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.job.galaxy import PLACE
 from playstream.pipeline.job.inputs import ENV_FILES
-from playstream.pipeline.job.isolation import Isolation, split_mount
+from playstream.pipeline.job.isolation import INSIDE, Isolation, split_mount
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, PLUGINS, SURVEY_DIR, Paths
 
-INSIDE = Path("/runner")
-"""The private data directory, as in ansible-runner."""
 RUN_DIR_INSIDE = INSIDE / ".playstream"
 PLUGINS_INSIDE = RUN_DIR_INSIDE / "plugin"
 HOME_INSIDE = RUN_DIR_INSIDE / "home"
