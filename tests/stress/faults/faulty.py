@@ -4,8 +4,8 @@ faulty.py FAULT NOTES COMMAND…        starts the command, and passes its strea
 faulty.py FAULT NOTES tcp:HOST:PORT   connects, as a ProxyCommand of ssh
 
 FAULT is KIND,DIRECTION,OFFSET,SEED; the direction is `up`, to the worker, or `down`. Into the directory NOTES go: `up`
-and `down`, the bytes that were passed on before the fault; `met`, if there was a fault; and `worker`, the number of the
-process.
+and `down`, the bytes that were passed on before the fault; `up-rest` and `down-rest`, those that came after it; `met`,
+if there was a fault; and `worker`, the number of the process.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Way:
         self._notes = notes
         self._fault = fault
         self._passage = Passage(fault)
-        self._passed = os.open(notes / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._passed, self._rest = (
+            os.open(notes / file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for file in (name, f"{name}-rest")
+        )
         self._seen = 0
         self.stalled = False
         """Whether bytes are held back, and nobody says so."""
@@ -73,7 +75,9 @@ class Way:
 
     def _pass_on(self) -> None:
         while data := os.read(self._source, _SIZE):
-            os.write(self._passed, data if self._fault is None else data[: max(0, self._fault.offset - self._seen)])
+            room = len(data) if self._fault is None else max(0, self._fault.offset - self._seen)
+            os.write(self._passed, data[:room])
+            os.write(self._rest, data[room:])
             self._seen += len(data)
             self._write(self._passage.take(data))
             if self._passage.over:

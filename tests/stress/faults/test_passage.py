@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.process.test_processing import WHOLE, encode
 from tests.stress.faults.link import Fault, Kind
+from tests.stress.faults.over_links import decode
 from tests.stress.faults.passage import Passage
 
 DATA = bytes(range(1, 251))
@@ -43,3 +45,15 @@ def test_single_bytes(first: bytes) -> None:
     passage = Passage(Fault(Kind.DRIBBLE, len(first)))
     assert passage.take(first + b"de") == [*([first] if first else []), b"d", b"e"]
     assert passage.take(b"f") == [b"f"]
+
+
+def test_what_comes_again_may_be_skipped() -> None:
+    """Nothing but bytes between two frames can come again without a change to the records."""
+    stream = encode(WHOLE)
+    skipped = []
+    for offset in range(1, len(stream)):
+        records, whole = decode(b"".join(Fault(Kind.DUPLICATE, offset).apply(stream)))
+        assert not whole or records == decode(stream)[0], offset
+        if whole:
+            skipped.append(offset)
+    assert 0 < len(skipped) < len(stream) // 2
