@@ -14,8 +14,8 @@ from tests.worker.fast.surveys import FAST, SETTINGS, survey, with_setting
 
 AROUND = Circumstances(control_dir="/tmp/ps/run/cp", run_dir="/tmp/ps/run")
 SHARED = {"ANSIBLE_SSH_CONTROL_PATH_DIR", "ANSIBLE_SSH_ARGS"}
-MITOGEN = {"ANSIBLE_STRATEGY", "ANSIBLE_STRATEGY_PLUGINS", "PLAYSTREAM_FAST"}
-PIPELINING = {"ANSIBLE_PIPELINING"}
+MITOGEN = {"ANSIBLE_STRATEGY", "ANSIBLE_STRATEGY_PLUGINS", "PLAYSTREAM_MITOGEN"}
+PIPELINING = {"ANSIBLE_PIPELINING", "PLAYSTREAM_PIPELINING"}
 FORKS = {"ANSIBLE_FORKS"}
 ALL = SHARED | FORKS | PIPELINING | MITOGEN
 
@@ -31,10 +31,11 @@ def test_everything_is_chosen_if_nothing_is_in_the_way() -> None:
         "ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=30m",
         "ANSIBLE_FORKS": "12",
         "ANSIBLE_PIPELINING": "1",
+        "PLAYSTREAM_PIPELINING": "1",
         "ANSIBLE_STRATEGY": "mitogen_linear",
         "ANSIBLE_STRATEGY_PLUGINS": "/home/user/.ansible/plugins/strategy:/usr/share/ansible/plugins/strategy:"
         "/venv/ansible_mitogen/plugins/strategy",
-        "PLAYSTREAM_FAST": "/tmp/ps/run",
+        "PLAYSTREAM_MITOGEN": "/tmp/ps/run",
     }
     assert made.summary == "fast: mitogen_linear, pipelining, 12 forks, shared ssh connections"
     assert made.lines == (

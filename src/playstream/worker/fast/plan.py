@@ -167,6 +167,7 @@ def _set_pipelining(survey: Survey, env: dict[str, str]) -> Choice:
     if why is not None:
         return Choice("pipelining", why, matters=True)
     env["ANSIBLE_PIPELINING"] = "1"
+    env["PLAYSTREAM_PIPELINING"] = "1"  # for the callback plugin
     return Choice("pipelining", "modules are passed through standard input", "pipelining", matters=True)
 
 
@@ -196,7 +197,7 @@ def _set_strategy(survey: Survey, around: Circumstances, env: dict[str, str]) ->
     places = survey.setting("strategy_plugins").value
     own = places if isinstance(places, tuple) else ()
     env["ANSIBLE_STRATEGY"] = name
-    env["PLAYSTREAM_FAST"] = around.run_dir  # for the callback plugin
+    env["PLAYSTREAM_MITOGEN"] = around.run_dir  # for the callback plugin
     env["ANSIBLE_STRATEGY_PLUGINS"] = ":".join([*own, str(survey.strategies)])
     chosen = _first(survey.strategies_chosen, "; the strategy {value} is kept ({where})") or ""
     text = f"{name} of mitogen {survey.mitogen}, with ansible-core {survey.core}{chosen}"

@@ -18,6 +18,7 @@ from ansible.release import __version__
 from .channel import not_recorded
 from .context import Context
 from .no_log import CENSORED
+from .pipelining import end_modules_with_connections
 from .recorder import Recorder
 from .shown import listen
 from .strategies import prepare_mitogen
@@ -88,7 +89,9 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         super().__init__(display=display, options=options)
         path = os.environ.pop("PLAYSTREAM_EVENTS", None)
         origin = os.environ.pop("PLAYSTREAM_ORIGIN", None)
-        sockets = os.environ.pop("PLAYSTREAM_FAST", None)
+        if os.environ.pop("PLAYSTREAM_PIPELINING", None):
+            end_modules_with_connections()
+        sockets = os.environ.pop("PLAYSTREAM_MITOGEN", None)
         if sockets:
             prepare_mitogen(sockets)
         if path and RecordingCallback.recorder is None:
