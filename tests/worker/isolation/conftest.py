@@ -57,6 +57,7 @@ def podman_in(directory: Path) -> Iterator[dict[str, str]]:
     env = {
         "CONTAINERS_CONF": str(directory / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
+        "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",  # podman 5 warns of the kernel of some machines
     }
     runtime = directory / "runtime"
     if os.geteuid() != 0:  # then podman's state, and a process that stays, are of the user's runtime directory
