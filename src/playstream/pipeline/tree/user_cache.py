@@ -19,13 +19,13 @@ def cache_place(name: str) -> Path:
     return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache")) / "playstream" / name
 
 
-def is_private(directory: Path) -> bool:
-    """Return whether a directory belongs to this user and is closed to all others.
+def is_private(directory: Path | int) -> bool:
+    """Return whether a directory, or the open directory of a descriptor, belongs to this user and is closed to others.
 
     Raises:
         OSError: it cannot be examined.
     """
-    found = directory.stat()
+    found = os.stat(directory)
     return found.st_uid == system.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077
 
 

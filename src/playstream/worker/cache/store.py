@@ -1,0 +1,303 @@
+"""The objects of one sender: reading, writing and keeping track of what a job uses.
+
+Every object is verified when it is read, so nothing is synced to the disk: what a crash has damaged is removed and sent
+again. Other processes may add and evict objects at any time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from playstream.pipeline.io import system
+from playstream.pipeline.io.owned import close_owned, own_descriptor
+from playstream.pipeline.tree.digests import DIGEST_SIZE, algorithms
+from playstream.pipeline.tree.digests import digest as digest_of
+from playstream.pipeline.tree.directories import make_directory, mode_of, remove
+from playstream.pipeline.tree.user_cache import is_private
+from playstream.worker.cache.active import ActiveJob
+from playstream.worker.cache.place import MAX_OBJECT_BYTES, TREES, cost, object_path, open_place
+from playstream.worker.cache.senders import check_sender
+
+DEFAULT_MAX_BYTES = 2 << 30
+"""Size that the cache may have, in bytes: 2 GiB."""
+EVICTION_SECONDS = 2.0
+"""How long the end of a job may evict."""
+_READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
+_TRANSIENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors of open(2) that say nothing about the file."""
+_MAX_FAILURES = 10
+"""Number of objects that could not be written after which no other one is tried."""
+_ATTEMPTS = 10
+
+
+class Store:
+    """Objects of one sender on this host's disk, each named by the hash of its bytes. Use `with`, or `close` it.
+
+    A job that begins while another one evicts may find that an object has vanished after `holds` was True.
+
+    Args:
+        directory: the cache; made if it is missing.
+        sender: the name of the division, as in `senders`.
+        algorithm: one of `digests.algorithms()`.
+        max_bytes: size to which the cache, with all its divisions, is reduced by `close`.
+
+    Raises:
+        ConfigurationError: the directory cannot be used, belongs to another user, or is open to others; or the sender
+            has no valid name.
+        ValueError: this host does not have the algorithm.
+    """
+
+    def __init__(self, directory: Path, sender: str, algorithm: str, max_bytes: int) -> None:
+        if algorithm not in algorithms():
+            raise ValueError(f"expected {' or '.join(algorithms())}, got the algorithm {algorithm!r}")
+        self._directory = directory
+        self._sender = check_sender(sender)
+        self._algorithm = algorithm
+        self._max_bytes = max_bytes
+        self._trouble: str | None = None
+        self._failures = 0
+        self._written = 0
+        self._job: ActiveJob | None = None
+        self._objects: int | None = None
+        """The directory of the objects; None if it cannot be used."""
+        self._token = os.urandom(8).hex()
+        place = open_place(directory)
+        if place is None:
+            raise AssertionError("it is made if it is missing")
+        self._place: int | None = own_descriptor(place)
+        self._room = _free_room(place, max_bytes)
+        """How many bytes this job may add."""
+        self._started = 0
+        try:
+            self._job = ActiveJob(place)
+            self._started = self._job.started
+            self._objects = self._open_objects(place)
+        except OSError as error:
+            self._note(error)
+
+    def _open_objects(self, place: int) -> int:
+        division = make_directory(place, self._sender)
+        try:
+            objects = own_descriptor(make_directory(division, self._algorithm))
+            if is_private(division) and is_private(objects):
+                return objects
+        finally:
+            os.close(division)
+        close_owned(objects)
+        raise PermissionError(errno.EPERM, f"{self._sender} in it belongs to another user, or is open to others")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why objects could not be stored; None if all could be."""
+        return self._trouble
+
+    def read(self, digest: bytes) -> bytes | None:
+        """Return an object whose bytes have that hash. Never raises OSError.
+
+        Returns:
+            None if it is missing, damaged (then it is removed), or cannot be read.
+        """
+        if self._objects is None or len(digest) != DIGEST_SIZE:
+            return None
+        path = object_path(digest)
+        try:
+            fd = os.open(path, _READ, dir_fd=self._objects)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno not in _TRANSIENT:
+                self._remove(path)
+            return None
+        try:
+            data = read_object(fd)
+            if data is not None and digest_of(data, self._algorithm) == digest:
+                with suppress(OSError):
+                    if os.fstat(fd).st_mtime_ns < self._started:
+                        os.utime(fd)
+                return data
+        finally:
+            os.close(fd)
+        self._remove(path)
+        return None
+
+    def holds(self, digest: bytes) -> bool:
+        """Return whether an object seems to be there; it is not read. It then counts as used by this job."""
+        if self._objects is None or len(digest) != DIGEST_SIZE:
+            return False
+        try:
+            os.utime(object_path(digest), dir_fd=self._objects, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def write(self, data: bytes, digest: bytes | None = None) -> bytes:
+        """Store an object. If that fails, `trouble` says why, and nothing is raised.
+
+        Args:
+            data: its bytes.
+            digest: the hash that is expected; an object that has another one is not stored.
+
+        Returns:
+            The hash of the bytes, which is always computed.
+        """
+        computed = digest_of(data, self._algorithm)
+        if digest is None or digest == computed:
+            self._keep(data, computed)
+        return computed
+
+    def use_tree(self, root: bytes) -> None:
+        """Note that a tree was completed or used now."""
+        if self._objects is None or len(root) != DIGEST_SIZE:
+            return
+        try:
+            trees = make_directory(self._objects, TREES)
+            try:
+                os.close(os.open(root.hex(), _NEW & ~os.O_EXCL, 0o600, dir_fd=trees))
+                os.utime(root.hex(), dir_fd=trees, follow_symlinks=False)
+            finally:
+                os.close(trees)
+        except OSError as error:
+            self._note(error)
+
+    def release(self) -> None:
+        """Say that this job needs no more objects: what it has used may be evicted while it runs."""
+        if self._job is not None:
+            self._job.release()
+
+    def close(self) -> None:
+        """Close the store, and evict what has not been used for the longest time if the cache is too large.
+
+        That takes at most about EVICTION_SECONDS, and waits for no other process. Calling it again does nothing.
+        """
+        if self._place is None:
+            return
+        place, self._place = self._place, None
+        self.release()
+        if self._objects is not None:
+            close_owned(self._objects)
+            self._objects = None
+        try:
+            from playstream.worker.cache.eviction import evict_if_due  # noqa: PLC0415 - not before the job has ended
+
+            evict_if_due(place, self._written, self._max_bytes, EVICTION_SECONDS)
+        except OSError:
+            pass  # the next job tries it again
+        finally:
+            close_owned(place)
+
+    def _keep(self, data: bytes, digest: bytes) -> None:
+        if self._objects is None or self._failures >= _MAX_FAILURES:
+            return
+        path = object_path(digest)
+        if self._is_there(self._objects, path, len(data)):
+            return
+        needed = cost(len(data))
+        if len(data) > MAX_OBJECT_BYTES or self._written + needed > self._room:
+            self._trouble = self._trouble or (
+                f"the cache {str(self._directory)!r} does not keep all of this job, which brings more than "
+                + (
+                    f"its size, {self._max_bytes} bytes (--cache-size)"
+                    if self._room == self._max_bytes
+                    else "half of the free space on its disk"
+                )
+            )
+            return
+        try:
+            self._put(self._objects, data, path)
+        except OSError as error:
+            self._note(error)
+        else:
+            self._written += needed
+
+    def _is_there(self, objects: int, path: str, size: int) -> bool:
+        try:
+            found = os.stat(path, dir_fd=objects, follow_symlinks=False)
+            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+                return False
+            if found.st_mtime_ns < self._started:
+                os.utime(path, dir_fd=objects, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def _put(self, objects: int, data: bytes, path: str) -> None:
+        """Write an object under another name, and give it its own when it is complete."""
+        shard, rest = path[:2], path[3:]
+        temporary = f"{shard}/.{self._token}-{rest}"
+        fd = _create(objects, shard, temporary)
+        try:
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(fd, view) :]
+            finally:
+                os.close(fd)
+            try:
+                os.rename(temporary, path, src_dir_fd=objects, dst_dir_fd=objects)
+            except IsADirectoryError:
+                remove(objects, path)
+                os.rename(temporary, path, src_dir_fd=objects, dst_dir_fd=objects)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=objects)
+            raise
+
+    def _remove(self, path: str) -> None:
+        if self._objects is not None:
+            with suppress(OSError):
+                remove(self._objects, path)
+
+    def _note(self, error: OSError) -> None:
+        self._failures += 1
+        reason = error.strerror or str(error)
+        self._trouble = self._trouble or f"the cache {str(self._directory)!r} cannot be written: {reason}"
+
+
+def read_object(fd: int) -> bytes | None:
+    """Return the content of an open file; None if it cannot be that of an object."""
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_OBJECT_BYTES:
+            return None
+        data = os.read(fd, found.st_size + 1)
+        while len(data) < found.st_size and (more := os.read(fd, found.st_size - len(data))):
+            data += more
+    except OSError:
+        return None
+    return data
+
+
+def _create(objects: int, shard: str, path: str) -> int:
+    """Create a file in a shard, which is made if it is missing or something else is in its place."""
+    for _ in range(_ATTEMPTS):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return os.open(path, _NEW, 0o600, dir_fd=objects)
+        if not stat.S_ISDIR(mode_of(objects, shard) or stat.S_IFDIR):
+            remove(objects, shard)
+        with suppress(FileNotFoundError):  # an eviction may remove the empty shard at once
+            os.close(make_directory(objects, shard))
+    return os.open(path, _NEW, 0o600, dir_fd=objects)
+
+
+def _free_room(place: int, max_bytes: int) -> int:
+    """Return how many bytes a job may add: at most half of what the disk has free, which the job itself needs."""
+    try:
+        found = os.fstatvfs(place)
+    except OSError:
+        return max_bytes
+    return min(max_bytes, found.f_bavail * found.f_frsize // 2) if found.f_blocks else max_bytes
