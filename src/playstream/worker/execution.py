@@ -139,7 +139,17 @@ class Execution:
             return self._print(launch, plan.lines)
         self._mailbox.put(Log(LogLevel.INFO, plan.summary))
         command = replace(launch.command, env={**launch.command.env, **plan.env})
-        return self._run(replace(launch, command=command), around, plan.summary)
+        launch = replace(launch, command=command)
+        if not plan.asks:
+            return self._run(launch, around, plan.summary)
+        from playstream.worker.fast.asking import Asking  # noqa: PLC0415
+
+        asking = Asking(launch.paths.run_dir, self._job)
+        asking.begin()
+        outcome = self._run(launch, around, plan.summary)
+        if (answers := asking.finish()) is not None:
+            self._mailbox.put(Log(LogLevel.INFO, answers))
+        return outcome
 
     def _print(self, launch: Launch, lines: Sequence[str]) -> Outcome:
         """Print lines as the output of the job, in place of Ansible."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.processes import children
+from tests.processes import children, marked_processes, wait_until
 from tests.sshd import Sshd, with_terminals
 
 # mitogen knows hosts by their addresses: two names of one would share an interpreter, which does one thing at a time.
@@ -17,8 +18,17 @@ PasswordAuthentication no
 MaxStartups 100:30:200
 MaxSessions 100
 Subsystem sftp internal-sftp
-SetEnv PLAYSTREAM_TEST_HOST={directory} TMPDIR={temporary} PATH={path}
+SetEnv PLAYSTREAM_TEST_HOST={directory} TMPDIR={temporary} TEMP={temporary} PATH={path}
 """
+LINGER = """\
+import time
+from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule(argument_spec={"started": {"type": "path"}})
+open(module.params["started"], "w").close()
+time.sleep(600)
+"""
+"""A module that says when it is at work, and does not end."""
 
 
 class Fleet(Sshd):
@@ -26,16 +36,18 @@ class Fleet(Sshd):
 
     Args:
         directory: for the files of the server.
+        config: further lines of its configuration.
+        before: words to start it with.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, config: str = "", before: Sequence[str] = ()) -> None:
         directory.mkdir(exist_ok=True)
         self.temporary = directory / "tmp"
         self.temporary.mkdir()
         self.temporary.chmod(0o1777)
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-        config = _CONFIG.format(directory=directory, temporary=self.temporary, path=path)
-        super().__init__(directory, config, before=with_terminals(directory))
+        text = _CONFIG.format(directory=directory, temporary=self.temporary, path=path)
+        super().__init__(directory, text + config, before=[*with_terminals(directory), *before])
         self._mark = f"PLAYSTREAM_TEST_HOST={directory}".encode()
 
     def inventory(self, *more: str, python: str = sys.executable) -> str:
@@ -69,5 +81,15 @@ class Fleet(Sshd):
     def left(self) -> list[str]:
         """Return what is left in the directories for temporary files, without the one that Ansible keeps empty."""
         return sorted(
-            str(path.relative_to(self.temporary)) for path in self.temporary.rglob("*") if path.name != "ansible"
+            str(path.relative_to(self.temporary))
+            for path in self.temporary.rglob("*")
+            if not path.name.startswith("ansible-of-") and path.name != "ansible"
         )
+
+
+def assert_nothing_is_left(fleet: Fleet, temporary: Path) -> None:
+    """Wait for the hosts, which notice the end of a connection a moment later."""
+    wait_until(lambda: fleet.processes() == [])
+    wait_until(lambda: fleet.left() == [])
+    assert marked_processes(temporary) == []
+    assert list(temporary.iterdir()) == []

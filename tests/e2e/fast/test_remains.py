@@ -14,8 +14,8 @@ import pytest
 import playstream
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS
 from tests.conftest import MakeDir
-from tests.e2e.fast.fleet import Fleet
-from tests.processes import guards_of, is_running, marked_processes, wait_until
+from tests.e2e.fast.fleet import LINGER, Fleet, assert_nothing_is_left
+from tests.processes import guards_of, is_running, wait_until
 from tests.stages import LIMIT_SECONDS, Stages, stages_for_sockets
 
 pytestmark = pytest.mark.timeout(400)  # whole runs on three hosts, on a busy machine
@@ -26,15 +26,6 @@ SLOW = """\
     - command: echo first
     - linger: {{started: "{started}/{{{{ inventory_hostname }}}}"}}
 """
-LINGER = """\
-import time
-from ansible.module_utils.basic import AnsibleModule
-
-module = AnsibleModule(argument_spec={"started": {"type": "path"}})
-open(module.params["started"], "w").close()
-time.sleep(600)
-"""
-"""A module that says when it is at work, and does not end."""
 
 
 @pytest.fixture
@@ -60,14 +51,6 @@ def make_job(private_data_dir: MakeDir, tmp_path: Path, fleet: Fleet, text: str 
 
 def all_started(tmp_path: Path) -> bool:
     return len(list((tmp_path / "started").iterdir())) == 3
-
-
-def assert_nothing_is_left(fleet: Fleet, temporary: Path) -> None:
-    """Wait for the hosts, which notice the end of a connection a moment later."""
-    wait_until(lambda: fleet.processes() == [])
-    wait_until(lambda: fleet.left() == [])
-    assert marked_processes(temporary) == []
-    assert list(temporary.iterdir()) == []
 
 
 KINDS = {"mitogen": {}, "shared connections": {"strategy": "host_pinned"}}

@@ -17,6 +17,7 @@ SHARED = {"ANSIBLE_SSH_CONTROL_PATH_DIR", "ANSIBLE_SSH_ARGS"}
 MITOGEN = {"ANSIBLE_STRATEGY", "ANSIBLE_STRATEGY_PLUGINS", "PLAYSTREAM_MITOGEN"}
 PIPELINING = {"ANSIBLE_PIPELINING", "PLAYSTREAM_PIPELINING"}
 FORKS = {"ANSIBLE_FORKS"}
+ASKING = PIPELINING | {"PLAYSTREAM_SUDO"}
 ALL = SHARED | FORKS | PIPELINING | MITOGEN
 
 
@@ -116,12 +117,36 @@ def test_what_is_not_known_leaves_modules_as_they_are(case: str) -> None:
 
 
 def test_sudo_may_require_a_terminal_which_mitogen_has() -> None:
-    found = survey(become_methods={"sudo": "site.yml:1"})
-    assert plan(found).env.keys() == ALL - PIPELINING
-    assert plan(found).summary == "fast: mitogen_linear, 12 forks, shared ssh connections"
-    without = survey(become_methods={"sudo": "site.yml:1"}, mitogen=None)
-    assert plan(without).env.keys() == SHARED | FORKS
-    assert "sudo (site.yml:1) may require a terminal (requiretty)" in plan(without).summary
+    made = plan(survey(become_methods={"sudo": "site.yml:1"}))
+    assert made.env.keys() == ALL - PIPELINING
+    assert not made.asks
+    assert made.summary == "fast: mitogen_linear, 12 forks, shared ssh connections"
+    assert "sudo (site.yml:1) may require a terminal (requiretty), and mitogen" in made.lines[2]
+
+
+def test_without_mitogen_hosts_are_asked_about_sudo() -> None:
+    made = plan(survey(become_methods={"sudo": "site.yml:1", "su": "site.yml:2"}, mitogen=None))
+    assert made.env.keys() == SHARED | FORKS | ASKING
+    assert made.env["PLAYSTREAM_SUDO"] == AROUND.run_dir
+    assert made.asks
+    assert (
+        made.summary
+        == "fast: pipelining where sudo needs no terminal, 12 forks, shared ssh connections"
+        + (made.summary[made.summary.index("; no mitogen: ") :])
+    )
+    assert "with sudo (site.yml:1) only where it works without a terminal" in made.lines[2]
+
+
+def test_a_play_with_another_strategy_needs_pipelining() -> None:
+    made = plan(survey(become_methods={"sudo": "site.yml:1"}, strategies_chosen={"host_pinned": "site.yml:9"}))
+    assert made.env.keys() == ALL | ASKING
+    assert made.asks
+
+
+def test_sudo_beside_another_method_is_not_asked_about() -> None:
+    made = plan(survey(become_methods={"sudo": "site.yml:1", "doas": "site.yml:2"}, mitogen=None))
+    assert made.env.keys() == SHARED | FORKS
+    assert not made.asks
 
 
 @pytest.mark.parametrize("method", ["doas", "community.general.doas", "pbrun"])
@@ -246,7 +271,11 @@ SURVEYS = st.builds(
 def test_no_survey_leads_to_more_than_is_safe(found: Survey, answers_ssh: bool) -> None:
     made = plan(found, answers_ssh=answers_ssh)
     env = made.env
-    assert env.keys() <= ALL
+    assert env.keys() <= ALL | ASKING
+    assert made.asks == (env.keys() >= ASKING)
+    assert made.asks <= (not found.become_methods.keys().isdisjoint({"sudo", "ansible.builtin.sudo"}))
+    if env.keys() & ASKING == PIPELINING:
+        assert found.become_methods.keys() <= {"su", "ansible.builtin.su"}
     assert all(value and "\0" not in value for value in env.values())
     assert "\n" not in made.summary
     assert not any("\n" in line for line in made.lines)

@@ -19,6 +19,15 @@ def cache_place(name: str) -> Path:
     return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache")) / "playstream" / name
 
 
+def state_place() -> Path:
+    """Return the directory of the user's state, `$XDG_STATE_HOME/playstream` or `~/.local/state/playstream`.
+
+    As with `cache_place` it may be missing, and the path may be relative.
+    """
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.local/state")) / "playstream"
+
+
 def is_private(directory: Path | int) -> bool:
     """Return whether a directory, or the open directory of a descriptor, belongs to this user and is closed to others.
 

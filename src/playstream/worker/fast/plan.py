@@ -78,6 +78,8 @@ class Plan:
     """Variables to add to the environment of Ansible."""
     choices: tuple[Choice, ...] = ()
     """From the safest to the fastest."""
+    asks: bool = False
+    """Whether hosts are asked about sudo in the run."""
 
     @property
     def summary(self) -> str:
@@ -113,8 +115,9 @@ def make_plan(survey: Survey, around: Circumstances) -> Plan:
         return nothing("this command line runs no tasks")
     env: dict[str, str] = {}
     choices = [_share_connections(survey, around, env), _set_forks(survey, env)]
-    choices += [_set_pipelining(survey, env), _set_strategy(survey, around, env)]
-    return Plan(env, tuple(choices))
+    strategy = _set_strategy(survey, around, env)
+    choices += [_set_pipelining(survey, around, env), strategy]
+    return Plan(env, tuple(choices), asks="PLAYSTREAM_SUDO" in env)
 
 
 def _share_connections(survey: Survey, around: Circumstances, env: dict[str, str]) -> Choice:
@@ -158,17 +161,25 @@ def _set_forks(survey: Survey, env: dict[str, str]) -> Choice:
     return Choice("forks", f"{number}, for {why}", f"{number} forks")
 
 
-def _set_pipelining(survey: Survey, env: dict[str, str]) -> Choice:
+def _set_pipelining(survey: Survey, around: Circumstances, env: dict[str, str]) -> Choice:
     given = survey.setting("pipelining")
+    sudo = next((where for method, where in survey.become_methods.items() if method in _SUDO), None)
     why = _against_pipelining(survey)
     if given.origin is not None:
         state = "on" if given.value is True or str(given.value).lower() in ("true", "yes", "1") else "off"
         return Choice("pipelining", f"set to {state} by {_by(given.origin)}", matters=True)
+    if why is None and sudo is not None and "ANSIBLE_STRATEGY" in env and not survey.strategies_chosen:
+        why = f"sudo ({sudo}) may require a terminal (requiretty), and mitogen does not need pipelining"
     if why is not None:
         return Choice("pipelining", why, matters=True)
     env["ANSIBLE_PIPELINING"] = "1"
     env["PLAYSTREAM_PIPELINING"] = "1"  # for the callback plugin
-    return Choice("pipelining", "modules are passed through standard input", "pipelining", matters=True)
+    text = "modules are passed through standard input"
+    if sudo is None:
+        return Choice("pipelining", text, "pipelining", matters=True)
+    env["PLAYSTREAM_SUDO"] = around.run_dir  # for the callback plugin
+    text = f"{text}, with sudo ({sudo}) only where it works without a terminal; each host is asked once"
+    return Choice("pipelining", text, "pipelining where sudo needs no terminal", matters=True)
 
 
 def _against_pipelining(survey: Survey) -> str | None:
@@ -179,12 +190,11 @@ def _against_pipelining(survey: Survey) -> str | None:
         return "no host is reached by ssh"
     if (why := _kept_files(survey)) is not None:
         return why
-    for method, where in survey.become_methods.items():
-        if method in _SUDO:
-            return f"sudo ({where}) may require a terminal (requiretty)"
-        if method not in _SU:  # Ansible does not use pipelining with su
-            return f"the become method {method} ({where}) may require a terminal"
-    return _first(survey.unknown, "{value} is only known while the job runs ({where})")
+    return _first(
+        survey.become_methods,
+        "the become method {value} ({where}) may require a terminal",
+        without=_SUDO | _SU,  # Ansible does not use pipelining with su
+    ) or _first(survey.unknown, "{value} is only known while the job runs ({where})")
 
 
 def _set_strategy(survey: Survey, around: Circumstances, env: dict[str, str]) -> Choice:

@@ -91,6 +91,11 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         origin = os.environ.pop("PLAYSTREAM_ORIGIN", None)
         if os.environ.pop("PLAYSTREAM_PIPELINING", None):
             end_modules_with_connections()
+        run = os.environ.pop("PLAYSTREAM_SUDO", None)
+        if run:
+            from .sudo import pipeline_where_sudo_can  # noqa: PLC0415 - most runs do not need it
+
+            pipeline_where_sudo_can(run)
         sockets = os.environ.pop("PLAYSTREAM_MITOGEN", None)
         if sockets:
             prepare_mitogen(sockets)
