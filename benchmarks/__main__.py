@@ -13,6 +13,7 @@ from benchmarks.figures import Row
 from benchmarks.inputs import Inputs
 from benchmarks.report import describe_machine, format_table, write_json
 from benchmarks.rows_events import process_rows, run_rows
+from benchmarks.rows_fast import fast_rows
 from benchmarks.rows_import import import_rows
 from benchmarks.rows_links import link_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
@@ -22,6 +23,8 @@ from benchmarks.storage import default_scratch, file_system_of
 from benchmarks.toolbox import CACHE, make_toolbox
 from benchmarks.turns import find_parent
 
+_INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl-C has ended."""
 _DEFAULT_RUNS = 5
 _MORE_RUNS = 20
 """Of rows whose runs take a tenth of a second."""
@@ -38,7 +41,10 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "run": (run_rows, _FEWER_RUNS),
     "store": (store_rows, _DEFAULT_RUNS),
     "links": (link_rows, _DEFAULT_RUNS),
+    "fast": (fast_rows, _DEFAULT_RUNS),
 }
+LONG_ROWS = ("fast",)
+"""Rows that take the better part of an hour: they are only measured when they are named."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -50,9 +56,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--rows",
         nargs="+",
         choices=list(ROWS),
-        default=list(ROWS),
+        default=[name for name in ROWS if name not in LONG_ROWS],
         metavar="ROW",
-        help=f"only these: {', '.join(ROWS)}",
+        help=f"only these: {', '.join(ROWS)}; when left out all but {' and '.join(LONG_ROWS)}",
     )
     parser.add_argument(
         "--runs",
@@ -70,6 +76,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="all inputs X times as large, to try the benchmark out; targets are not looked at",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, too")
+    parser.add_argument(
+        "--fast-figures",
+        type=Path,
+        default=CACHE / "fast.json",
+        metavar="FILE",
+        help="where the long rows keep each figure as soon as it is taken (%(default)s)",
+    )
     parser.add_argument(
         "--scratch",
         type=Path,
@@ -101,6 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted", file=sys.stderr)
+        return _INTERRUPTED
     print(format_table(rows, targets=options.scale == 1))
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     if options.json is not None:
@@ -111,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(options: argparse.Namespace, work: Path, scratch: Path) -> list[Row]:
     if "run" in options.rows:
         find_parent()  # it may be missing, which is said before anything is measured
-    inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale)
+    inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale, options.fast_figures)
     rows: list[Row] = []
     for name in options.rows:
         measure, runs = ROWS[name]

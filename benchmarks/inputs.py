@@ -90,11 +90,13 @@ class EventsJob:
 class Inputs:
     """All of them, in one directory."""
 
-    def __init__(self, toolbox: Toolbox, work: Path, scale: float) -> None:
+    def __init__(self, toolbox: Toolbox, work: Path, scale: float, fast_figures: Path) -> None:
         self.toolbox = toolbox
         self.work = work
         """Where the inputs are; what programs unpack goes to the toolbox's `scratch`."""
         self.scale = scale
+        self.fast_figures = fast_figures
+        """The file that the rows on `--fast` keep their figures in."""
 
     @cached_property
     def tree(self) -> Tree:
