@@ -25,10 +25,11 @@ NOT_IN_THE_JOB = {"vaulted variable", "vaulted variable dev", "vaulted variable 
 
 
 def transmit(stages: Stages, job: SecretJob, given: str, dialect: str, log: Path) -> bytes:
-    """The job's stream, made from the files of `env/` or from a program's arguments."""
-    if given == "files":
+    """The job's stream, made from the files of `env/`, with `--fast` or not, or from a program's arguments."""
+    if given != "arguments":
         job.write_env()
-        return stages.transmit(job.directory, "-p", "site.yml", "--dialect", dialect, "--logfile", log)
+        fast = ["--fast"] if given == "files, fast" else []
+        return stages.transmit(job.directory, "-p", "site.yml", "--dialect", dialect, "--logfile", log, *fast)
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.secrets.program", "transmit", job.directory],
         input=json.dumps({**job.options, "logfile": str(log)}).encode(),
@@ -45,6 +46,7 @@ def transmit(stages: Stages, job: SecretJob, given: str, dialect: str, log: Path
     ("dialect", "given", "mechanism"),
     [
         ("playstream", "files", "ssh_askpass"),
+        ("playstream", "files, fast", "ssh_askpass"),
         ("playstream", "arguments", "sshpass"),
         ("runner", "files", "sshpass"),
     ],

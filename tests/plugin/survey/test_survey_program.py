@@ -38,15 +38,21 @@ class Surveyed:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content if isinstance(content, str) else json.dumps(content))
 
-    def look(self, *words: str, program: str = "ansible-playbook", env: Mapping[str, str] | None = None) -> Survey:
-        """Return what the program finds; the words follow `-i hosts`."""
+    def look(
+        self,
+        *words: str,
+        program: str = "ansible-playbook",
+        env: Mapping[str, str] | None = None,
+        vaults: Mapping[str, str] | None = None,
+    ) -> Survey:
+        """Return what the program finds; the words follow `-i hosts`, and `vaults` are passwords that it is given."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         done = subprocess.run(
             [sys.executable, str(SURVEY_DIR), str(PROGRAMS / program), "-i", "hosts", *words],
             cwd=self.directory,
             env={**kept, "HOME": str(self.directory / "home"), **(env or {})},
             capture_output=True,
-            stdin=subprocess.DEVNULL,
+            input=b"" if vaults is None else json.dumps(vaults).encode(),
             timeout=60,
             check=False,
         )
@@ -236,6 +242,43 @@ def test_a_vault_with_a_password_that_is_asked_for_stays_closed(surveyed: Survey
     surveyed.write({"group_vars/all.yml": CLOSED})
     found = surveyed.look("site.yml")
     assert found.unknown or found.trouble
+
+
+@pytest.mark.parametrize(
+    ("words", "vaults"),
+    [
+        (("--vault-password-file", "password"), {}),
+        (("--ask-vault-pass",), {"": "opens it\n"}),
+        (("--vault-id", "@prompt"), {"": "opens it"}),
+        (("--vault-id", "default@prompt"), {"default": "opens it"}),
+        (("--vault-id", "dev@prompt", "--vault-id", "other@prompt"), {"other": "another", "dev": "opens it"}),
+        (("--vault-id", "dev@prompt", "--vault-password-file", "wrong"), {"dev": "opens it"}),
+    ],
+)
+def test_a_vault_with_a_password_that_is_known_is_read(
+    words: tuple[str, ...], vaults: dict[str, str], surveyed: Surveyed
+) -> None:
+    surveyed.write({"password": "opens it", "wrong": "does not", "opened.yml": {"ansible_connection": "of_the_vault"}})
+    command = ["encrypt", "--vault-password-file", "password", "--output", "group_vars/all.yml", "opened.yml"]
+    (surveyed.directory / "group_vars").mkdir()
+    subprocess.run([PROGRAMS / "ansible-vault", *command], cwd=surveyed.directory, capture_output=True, check=True)
+    surveyed.write({"site.yml": [{"hosts": "all"}]})
+    found = surveyed.look("site.yml", *words, vaults=vaults)
+    assert (found.trouble, found.unknown) == (None, {})
+    assert "of_the_vault" in found.connections
+
+
+def test_a_part_of_the_passwords_is_none(surveyed: Surveyed) -> None:
+    surveyed.write({"site.yml": [{"hosts": "all"}]})
+    done = subprocess.run(
+        [sys.executable, str(SURVEY_DIR), str(PROGRAMS / "ansible-playbook"), "--ask-vault-pass", "site.yml"],
+        cwd=surveyed.directory,
+        input=b'{"": "cut of',
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert "what a vault contains whose password is asked for" in read_survey(done.stdout).unknown
 
 
 def test_actions_that_matter_are_found(surveyed: Surveyed) -> None:

@@ -4,8 +4,9 @@
     PYTHON survey PROGRAM ARGUMENT …
 
 PROGRAM is ansible-playbook or ansible, and PYTHON its own interpreter. Nothing is run, no host is contacted, and
-nothing is asked: a vault whose password would have to be asked for is left closed. `playstream.worker.fast` starts this
-for `--fast` and decides by the answer.
+nothing is asked: the passwords of vaults that Ansible will ask for are read from standard input, as a JSON object of
+vault IDs, and vaults of other IDs stay closed. `playstream.worker.fast` starts this for `--fast` and decides by the
+answer.
 """
 
 from __future__ import annotations
@@ -25,9 +26,17 @@ def main() -> None:
     """Write the report to standard output. All that Ansible and its plugins print goes to standard error."""
     answer = os.dup(1)
     os.dup2(2, 1)
-    report = make_report(sys.argv[1], sys.argv[2:])
+    report = make_report(sys.argv[1], sys.argv[2:], _read_passwords())
     with os.fdopen(answer, "w", encoding="ascii") as file:
         file.write(json.dumps(report))
+
+
+def _read_passwords() -> dict[str, str]:
+    try:
+        found = json.loads(sys.stdin.buffer.read() or b"{}")
+    except ValueError:
+        return {}  # more than the pipe has taken
+    return found if isinstance(found, dict) else {}
 
 
 if __name__ == "__main__":

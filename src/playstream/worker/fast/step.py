@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 
 from playstream.pipeline.errors import JobError, shorten
+from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.job.passwords import sort_passwords
 from playstream.worker.command import Command
 from playstream.worker.console import CommandOutput
@@ -81,7 +83,8 @@ class FastStep:
 
     def _supervise(self, launch: Launch) -> Outcome | None:
         guard = self._around.guard
-        with closing(Pipes()) as pipes:
+        vaults = sort_passwords(self._around.job.passwords).vaults
+        with _vault_passwords(vaults) as stdin, closing(Pipes(stdin)) as pipes:
             guard.start(launch, pipes)
             watch = Watch(self._around)
             watch.begin()
@@ -147,6 +150,24 @@ class FastStep:
         if not lines:
             return ""
         return f": {shorten(_mask(lines[-1].strip(), find_secrets(self._around.job)))}"
+
+
+@contextmanager
+def _vault_passwords(vaults: Mapping[str, str]) -> Iterator[int | None]:
+    """Yield a pipe from which the survey program reads the passwords of vaults; None if there are none."""
+    if not vaults:
+        yield None
+        return
+    reading, writing = map(own_descriptor, os.pipe())
+    try:
+        os.set_blocking(writing, False)
+        os.write(writing, json.dumps(vaults).encode())  # of more than fits, the program uses nothing
+    finally:
+        close_owned(writing)
+    try:
+        yield reading
+    finally:
+        close_owned(reading)
 
 
 def _mask(text: str, secrets: Sequence[str]) -> str:

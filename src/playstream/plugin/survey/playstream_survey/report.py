@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible import constants as C  # noqa: N812 - ansible's own name for it
@@ -16,6 +16,7 @@ from ansible.cli.adhoc import AdHocCLI
 from ansible.cli.playbook import PlaybookCLI
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultSecret
 from ansible.release import __version__ as core_version
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.manager import VariableManager
@@ -32,12 +33,13 @@ _NOTHING_RUNS = ("listhosts", "listtasks", "listtags", "syntax")
 _UNSET = object()
 
 
-def make_report(program: str, arguments: Sequence[str]) -> dict[str, Any]:
+def make_report(program: str, arguments: Sequence[str], passwords: Mapping[str, str]) -> dict[str, Any]:
     """Return the report on a command line.
 
     Args:
         program: the path of ansible-playbook or ansible.
         arguments: its arguments.
+        passwords: vault ID to password, of vaults whose password Ansible asks for; the empty ID is the default one's.
     """
     is_playbook = os.path.basename(program).startswith("ansible-playbook")
     cli = (PlaybookCLI if is_playbook else AdHocCLI)([program, *arguments])
@@ -57,7 +59,7 @@ def make_report(program: str, arguments: Sequence[str]) -> dict[str, Any]:
         "settings": read_settings(given),
     }
     try:
-        report["hosts"] = _look(is_playbook, facts, report)
+        report["hosts"] = _look(is_playbook, facts, report, passwords)
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything; Ansible itself will say what is wrong
         report["trouble"] = short(f"{type(error).__name__}: {error}".splitlines()[0])
     report["facts"] = facts.as_dict()
@@ -88,14 +90,14 @@ def _find_mitogen() -> dict[str, Any]:
     return {"mitogen": found, "strategies": os.path.join(os.path.dirname(spec.origin), "plugins", "strategy")}
 
 
-def _look(is_playbook: bool, facts: Facts, report: Mapping[str, Any]) -> int:
+def _look(is_playbook: bool, facts: Facts, report: Mapping[str, Any], passwords: Mapping[str, str]) -> int:
     """Note what will be run and where; return the number of hosts."""
     from ansible.plugins.loader import init_plugin_loader  # noqa: PLC0415 - after the command line was read
 
     init_plugin_loader()
     if is_playbook:
         _add_playbook_directories()
-    loader, inventory, variables = _make_objects(facts)
+    loader, inventory, variables = _make_objects(facts, passwords)
     if is_playbook:
         return survey_playbooks(context.CLIARGS["args"], loader, inventory, variables, facts, report)
     pattern = context.CLIARGS["args"]
@@ -116,16 +118,14 @@ def _add_playbook_directories() -> None:
         AnsibleCollectionConfig.playbook_paths = directories
 
 
-def _make_objects(facts: Facts) -> tuple[Any, Any, Any]:
-    """Return Ansible's loader, inventory and variables. Vaults whose password would be asked for stay closed."""
+def _make_objects(facts: Facts, passwords: Mapping[str, str]) -> tuple[Any, Any, Any]:
+    """Return Ansible's loader, inventory and variables. Vaults whose password is not known stay closed."""
     options = context.CLIARGS
     loader = DataLoader()
     if options.get("basedir"):
         loader.set_basedir(options["basedir"])
     ids = [*(C.DEFAULT_VAULT_IDENTITY_LIST or []), *options["vault_ids"]]
     asked = [name for name in ids if name.rpartition("@")[2] in _PROMPTS]
-    if asked or options["ask_vault_pass"]:
-        facts.note(facts.unknown, "what a vault contains whose password is asked for", "the command line")
     secrets = CLI.setup_vault_secrets(
         loader,
         vault_ids=[name for name in ids if name not in asked],
@@ -133,8 +133,23 @@ def _make_objects(facts: Facts) -> tuple[Any, Any, Any]:
         ask_vault_pass=False,
         auto_prompt=False,
     )
-    loader.set_vault_secrets(secrets)
+    labels = {name.rpartition("@")[0] or C.DEFAULT_VAULT_IDENTITY for name in asked}
+    if options["ask_vault_pass"]:
+        labels.add(C.DEFAULT_VAULT_IDENTITY)
+    loader.set_vault_secrets([*secrets, *_known_secrets(labels, facts, passwords)])
     inventory = InventoryManager(loader=loader, sources=options["inventory"])
     variables = VariableManager(loader=loader, inventory=inventory, version_info=CLI.version_info(gitinfo=False))
     inventory.subset(options["subset"])
     return loader, inventory, variables
+
+
+def _known_secrets(labels: Iterable[str], facts: Facts, passwords: Mapping[str, str]) -> list[tuple[str, Any]]:
+    """Return the secrets of the vaults that Ansible asks for, as far as their passwords are known."""
+    known = {name or C.DEFAULT_VAULT_IDENTITY: password for name, password in passwords.items()}
+    found = []
+    for label in labels:
+        if label in known:
+            found.append((label, VaultSecret(known[label].strip().encode("utf-8", "surrogateescape"))))
+        else:
+            facts.note(facts.unknown, "what a vault contains whose password is asked for", "the command line")
+    return found
