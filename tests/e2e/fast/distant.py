@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from tests.e2e.fast.fleet import system_python
 from tests.network.network import Network
 from tests.sshd import Sshd, with_terminals
 
@@ -20,13 +20,10 @@ Subsystem sftp internal-sftp
 """
 
 
-def system_python() -> str:
-    """Return the Python of the operating system, which every user may start."""
-    return shutil.which("python3", path="/usr/bin:/usr/local/bin") or "python3"
-
-
 class DistantHosts:
-    """Hosts h1, h2 … that are reached by ssh from `HERE`, until `close`; then all that runs on any of them is killed.
+    """Hosts h1, h2 … of the group `web`, which are reached by ssh from `HERE`.
+
+    They run until `close`; then all that runs on any of them, and on `HERE`, is killed.
 
     Args:
         directory: for the files of the servers, and for those that tasks make: the variable `place` of each host.
@@ -71,7 +68,7 @@ class DistantHosts:
     def inventory(self, *more: str) -> str:
         """Return the text of an inventory, with further variables for all hosts."""
         known_hosts = self.directory / "known_hosts"
-        lines = ["[far]"]
+        lines = ["[web]"]
         for name, server in self._servers.items():
             place = self.place(name)
             lines.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,11 @@ time.sleep(600)
 """A module that says when it is at work, and does not end."""
 
 
+def system_python() -> str:
+    """Return the Python of the operating system, which every user may start."""
+    return shutil.which("python3", path="/usr/bin:/usr/local/bin") or "python3"
+
+
 class Fleet(Sshd):
     """Three hosts, h1 to h3, that are one server, and one that nobody answers for.
 
@@ -50,7 +56,7 @@ class Fleet(Sshd):
         super().__init__(directory, text + config, before=[*with_terminals(directory), *before])
         self._mark = f"PLAYSTREAM_TEST_HOST={directory}".encode()
 
-    def inventory(self, *more: str, python: str = sys.executable) -> str:
+    def inventory(self, *more: str) -> str:
         """Return the text of an inventory, with further variables for all hosts."""
         lines = (
             "[web]",
@@ -60,7 +66,7 @@ class Fleet(Sshd):
             "[all:vars]",
             f"ansible_port={self.port}",
             f"ansible_ssh_private_key_file={self.user_key}",
-            f"ansible_python_interpreter={python}",
+            f"ansible_python_interpreter={sys.executable}",
             f"ansible_remote_tmp={self.temporary}/ansible",
             "ansible_host_key_checking=false",
             *more,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +13,13 @@ from typing import Any
 
 import pytest
 
-import playstream
+from tests.e2e.fast.cases import CASES, Hosts, may_run, prepare, run
+from tests.e2e.fast.distant import DistantHosts
 from tests.e2e.fast.fleet import Fleet
+from tests.network.network import NEEDS_TUN
 from tests.stages import read_events
 
 pytestmark = pytest.mark.timeout(400)  # two whole runs on three hosts, on a busy machine
-CORPUS = Path(__file__).parent / "corpus"
-CASES: dict[str, dict[str, Any]] = {
-    "flow": {},
-    "flow, tags": {"tags": "special"},
-    "files": {},
-    "files, check": {"check": True, "diff": True},
-    "files, diff": {"diff": True},
-    "elsewhere": {},
-    "roles": {},
-    "broken": {},
-    "become": {},
-}
 VOLATILE = frozenset(
     {
         *("start", "end", "delta", "duration", "atime", "mtime", "ctime", "inode", "dev", "pid", "uuid", "counter"),
@@ -97,43 +87,14 @@ class Outcome:
     """What `--fast` has chosen."""
 
 
-def run(place: Path, fleet: Fleet, playbook: str, *, fast: bool, **options: Any) -> playstream.Runner:
-    """Run one playbook of the corpus in a copy of it."""
-    project = place / "project"
-    shutil.copytree(CORPUS, project)
-    (project / "large").write_bytes(bytes(range(256)) * 1200)
-    (project / "secret.yml").write_text("secret: opened\n")
-    (place / "work" / "open").mkdir(parents=True)
-    (place / "work" / "open").chmod(0o777)
-    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or "python3"
-    return playstream.run(
-        private_data_dir=place,
-        playbook=f"{playbook}.yml",
-        inventory=fleet.inventory(f"ansible_remote_tmp={place}/work/open", python=python),
-        limit=None if playbook == "broken" else "web:added:localhost",
-        extravars={"place": str(place / "work")},
-        quiet=True,
-        fast=fast,
-        **options,
-    )
-
-
-def run_both(case: str, fleet: Fleet) -> tuple[Outcome, Outcome]:
+def run_both(case: str, place: Path, hosts: Hosts, **options: Any) -> tuple[Outcome, Outcome]:
     """Run a case without and with `--fast`, in the same place."""
     outcomes = []
     for fast in (False, True):
-        place = fleet.directory.parent / "run"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        place.chmod(0o755)
+        prepare(place)
         seen: list[dict[str, Any]] = []
         done = run(
-            place,
-            fleet,
-            case.partition(",")[0],
-            fast=fast,
-            status_handler=lambda data, seen=seen, **_: seen.append(data),
-            **CASES[case],
+            place, hosts, case, fast=fast, status_handler=lambda data, seen=seen, **_: seen.append(data), **options
         )
         events = read_events(done.artifact_path)
         outcomes.append(
@@ -147,14 +108,30 @@ def run_both(case: str, fleet: Fleet) -> tuple[Outcome, Outcome]:
     return outcomes[0], outcomes[1]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_results_are_the_same(case: str, fleet: Fleet) -> None:
-    if case == "become" and os.geteuid() != 0:
-        pytest.skip("only root may become another user without a password")
-    plain, fast = run_both(case, fleet)
+def assert_same(plain: Outcome, fast: Outcome) -> None:
+    """Check that mitogen was used, and that the results are the same."""
     assert (fast.choice or "").startswith("fast: mitogen_linear")
     assert fast.end == plain.end
     assert [text for text in fast.events if text not in plain.events] == []
     assert [text for text in plain.events if text not in fast.events] == []
     assert len(fast.events) == len(plain.events)
     assert "strategy plugins" not in fast.shown, "the warning of ansible-core about other strategies is shown"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_results_are_the_same(case: str, fleet: Fleet) -> None:
+    if not may_run(case):
+        pytest.skip("only root may become another user without a password")
+    plain, fast = run_both(case, fleet.directory.parent / "run", fleet)
+    assert_same(plain, fast)
+
+
+@NEEDS_TUN
+def test_a_host_behind_a_delay(tmp_path: Path) -> None:
+    """Its answers arrive when the other host has long answered."""
+    with DistantHosts(tmp_path / "hosts", 2) as hosts:
+        hosts.network.shape(delay=0.15, source="h1")
+        hosts.network.shape(delay=0.15, target="h1")
+        worker = shlex.join([*hosts.inside, sys.executable, "-m", "playstream", "worker"])
+        plain, fast = run_both("slow", tmp_path / "run", hosts, on=f"exec:{worker}")
+        assert_same(plain, fast)
