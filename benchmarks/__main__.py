@@ -14,6 +14,7 @@ from benchmarks.inputs import Inputs
 from benchmarks.report import describe_machine, format_table, write_json
 from benchmarks.rows_events import process_rows, run_rows
 from benchmarks.rows_fast import fast_rows
+from benchmarks.rows_fast_corpus import fast_corpus_rows
 from benchmarks.rows_import import import_rows
 from benchmarks.rows_links import link_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
@@ -42,8 +43,9 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "store": (store_rows, _DEFAULT_RUNS),
     "links": (link_rows, _DEFAULT_RUNS),
     "fast": (fast_rows, _DEFAULT_RUNS),
+    "fast-corpus": (fast_corpus_rows, _FEWER_RUNS),
 }
-LONG_ROWS = ("fast",)
+LONG_ROWS = ("fast", "fast-corpus")
 """Rows that take the better part of an hour: they are only measured when they are named."""
 
 
@@ -65,7 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help=f"runs of each row; when left out {_DEFAULT_RUNS}, {_MORE_RUNS} of import, "
-        f"{_FEWER_RUNS} of memory and run",
+        f"{_FEWER_RUNS} of memory, run and fast-corpus",
     )
     parser.add_argument("--large", action="store_true", help="peak memory on a tree with 1 GiB more, too")
     parser.add_argument(

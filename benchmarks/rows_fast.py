@@ -62,8 +62,10 @@ class FastRuns:
         run = ("run", self._job, *PLAYBOOK, *IDENT, "--artifact-dir", self._artifacts)
         return {
             PLAIN: plain,
-            "pipelining": _with_env(plain, ANSIBLE_PIPELINING="1"),
-            "mitogen": _with_env(plain, ANSIBLE_STRATEGY="mitogen_linear", ANSIBLE_STRATEGY_PLUGINS=strategies),
+            "ansible-playbook, pipelining": _with_env(plain, ANSIBLE_PIPELINING="1"),
+            "ansible-playbook, mitogen": _with_env(
+                plain, ANSIBLE_STRATEGY="mitogen_linear", ANSIBLE_STRATEGY_PLUGINS=strategies
+            ),
             FAST: toolbox.playstream(*run, "--fast"),
             "ansible-runner run": toolbox.runner(*run),
         }
@@ -81,13 +83,18 @@ class FastRuns:
         try:
             return time_pipeline([placed])
         finally:
-            self._close_connections()
+            close_connections(self._home)
 
-    def _close_connections(self) -> None:
-        """Close those that ssh keeps for a minute, which the next run would find."""
-        for place in self._home.glob(".ansible/cp/*"):
-            words = ["ssh", "-o", f"ControlPath={place}", "-O", "exit", "host"]
-            subprocess.run(words, check=False, capture_output=True)
+
+def close_connections(home: Path) -> None:
+    """Close the connections that ssh keeps for a minute, which the next run would find.
+
+    Args:
+        home: the home directory of the run.
+    """
+    for place in home.glob(".ansible/cp/*"):
+        words = ["ssh", "-o", f"ControlPath={place}", "-O", "exit", "host"]
+        subprocess.run(words, check=False, capture_output=True)
 
 
 def make_job(folder: Path, inventory: str, tasks: int) -> None:
@@ -105,9 +112,7 @@ def make_job(folder: Path, inventory: str, tasks: int) -> None:
 def fast_rows(inputs: Inputs, runs: int) -> list[Row]:
     """All ways, in turns at all distances."""
     if not may_make_networks():
-        raise BenchmarkError(
-            "the row fast needs networks, which only root can make here. Choose other rows with --rows"
-        )
+        raise BenchmarkError("the row fast needs networks, which only root can make here. Choose others with --rows")
     tasks = max(len(_TASK_OF_EACH_KIND), round(_TASKS * inputs.scale))
     figures = FastFigures(inputs.fast_figures, describe_machine())
     figures.begin(SECTION, hosts=_HOSTS, tasks=tasks)
