@@ -144,7 +144,7 @@ class Execution:
             return self._run(launch, around, plan.summary)
         from playstream.worker.fast.asking import Asking  # noqa: PLC0415
 
-        asking = Asking(launch.paths.run_dir, self._job)
+        asking = Asking(launch.paths.run_dir, self._job, plan.logins)
         asking.begin()
         outcome = self._run(launch, around, plan.summary)
         if (answers := asking.finish()) is not None:

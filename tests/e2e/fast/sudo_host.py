@@ -73,6 +73,7 @@ class SudoHost(Fleet):
             f"ansible_python_interpreter={PYTHON}",
             f"ansible_remote_tmp={self.temporary}/ansible-of-{user}",
             "ansible_host_key_checking=false",
+            "ansible_timeout=60",  # also the time that Ansible waits for sudo
             *more,
         )
         return " ".join(words) + "\n"

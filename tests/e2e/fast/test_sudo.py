@@ -122,8 +122,9 @@ def test_hosts_of_which_one_requires_a_terminal(host: MakeHost, job: Job, state:
     assert (free.questions(), strict.questions()) == (1, 1)
     assert free.terminals() == {"unknown"}
     assert strict.terminals() == {"terminal"}
-    assert said[1].startswith("2 hosts asked about sudo: pipelining on 1; not on ")
-    assert said[1].endswith("where it requires a terminal (requiretty)")
+    assert said[1:] == [
+        "2 hosts asked about sudo: pipelining on 1; not on strict, where it requires a terminal (requiretty)"
+    ]
     assert answers(state) == {free.port: "works", strict.port: "terminal"}
 
 
@@ -135,6 +136,10 @@ def test_answers_are_remembered(host: MakeHost, job: Job) -> None:
     assert free.terminals() == {"unknown"}
     assert strict.terminals() == {"terminal"}
     assert len(said) == 1
+    exception = "not on strict, where it requires a terminal (requiretty)"
+    assert f"pipelining where sudo needs no terminal ({exception})" in said[0]
+    job.run(free.line("free") + strict.line("strict"), fast="explain")
+    assert f"; known of all 2 hosts; {exception}" in " ".join(job.output.split())
 
 
 @pytest.mark.parametrize("required", [False, True])
@@ -152,7 +157,7 @@ def test_a_host_that_logs_output(host: MakeHost, job: Job, state: Path) -> None:
     logs.allow(f"Defaults log_output, iolog_dir={logs.directory}/io\n" + WITHOUT_PASSWORD)
     said = job.run(logs.line("logs"))
     assert logs.terminals() == {"terminal"}
-    assert said[1].endswith("not on 127.0.0.2, where it logs the output of commands (log_output)")
+    assert said[1].endswith("not on logs, where it logs the output of commands (log_output)")
     assert answers(state) == {logs.port: "logged"}
 
 
@@ -160,7 +165,7 @@ def test_a_host_without_sudo(host: MakeHost, job: Job, state: Path) -> None:
     bare = host(WITHOUT_PASSWORD)
     playbook = "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: id\n      become: true\n"
     said = job.run(bare.line("bare", "ansible_become_exe=/no/sudo"), playbook, status="failed")
-    assert said[1].endswith("pipelining on 0; not on 127.0.0.2, where it was not found")
+    assert said[1].endswith("pipelining on 0; not on bare, where it was not found")
     assert not state.exists()
 
 

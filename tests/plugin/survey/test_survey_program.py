@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from playstream.worker.fast.answers import Login
 from playstream.worker.fast.survey import Survey, read_survey
 from playstream.worker.paths import SURVEY_DIR
 
@@ -327,3 +328,20 @@ def test_several_playbooks_are_looked_at(surveyed: Surveyed) -> None:
     found = surveyed.look("site.yml", "second.yml")
     assert found.hosts == 2
     assert "winrm" in found.connections
+
+
+def test_logins_are_those_of_hosts_where_a_task_becomes_another_user(surveyed: Surveyed) -> None:
+    hosts = "h1\nh2 ansible_host=192.0.2.2 ansible_port=2222 ansible_user=deploy\nh3 ansible_connection=local\n"
+    surveyed.write({"hosts": hosts})
+    assert surveyed.tasks({"command": "id"}).logins == ()
+    found = surveyed.tasks({"command": "id", "become": True}, remote_user="ops")
+    assert found.logins == (("h1", Login("h1", 0, "ops")), ("h2", Login("192.0.2.2", 2222, "deploy")))
+    found = surveyed.look("all", "-b", "-m", "command", "-a", "id", "-u", "me", program="ansible")
+    assert found.logins[0] == ("h1", Login("h1", 0, "me"))
+
+
+def test_logins_have_a_bounded_size(surveyed: Surveyed) -> None:
+    surveyed.write({"hosts": "".join(f"h{number}.{'x' * 200}\n" for number in range(2000)) + "y ansible_port=ssh\n"})
+    found = surveyed.tasks({"command": "id", "become": True})
+    assert found.hosts == 2001
+    assert 100 < len(found.logins) < 2000

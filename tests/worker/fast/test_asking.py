@@ -74,9 +74,9 @@ def test_a_run_directory_that_has_gone_is_no_error(tmp_path: Path) -> None:
 
 
 def test_many_hosts_are_counted() -> None:
-    line = describe({Login(f"h{number}"): Answer.UNCLEAR for number in range(9)})
+    line = describe({Login(f"h{number}"): Answer.UNCLEAR for number in range(9)}, {Login("h1"): "web"})
     assert line == (
-        "fast: 9 hosts asked about sudo: pipelining on 0; not on h0, h1, h2 and 6 more, where it gave no clear answer"
+        "fast: 9 hosts asked about sudo: pipelining on 0; not on h0, web, h2 and 6 more, where it gave no clear answer"
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playstream.worker.fast.answers import Answer, Login
 from playstream.worker.fast.plan import CORES, Circumstances, Plan, make_plan, nothing
 from playstream.worker.fast.survey import Setting, Survey
 from tests.worker.fast.surveys import FAST, SETTINGS, survey, with_setting
@@ -137,6 +138,20 @@ def test_without_mitogen_hosts_are_asked_about_sudo() -> None:
     assert "with sudo (site.yml:1) only where it works without a terminal" in made.lines[2]
 
 
+def test_what_is_known_of_hosts_is_said() -> None:
+    logins = tuple((f"h{number}", Login(f"192.0.2.{number}")) for number in range(3))
+    found = survey(become_methods={"sudo": "site.yml:1"}, mitogen=None, logins=logins)
+    known = {logins[0][1]: Answer.WORKS, logins[1][1]: Answer.TERMINAL, Login("198.51.100.1"): Answer.TERMINAL}
+    made = plan(found, sudo=known)
+    assert made.env.keys() == SHARED | FORKS | ASKING
+    assert made.logins == logins
+    exception = "not on h1, where it requires a terminal (requiretty)"
+    assert made.summary.startswith(f"fast: pipelining where sudo needs no terminal ({exception}), 12 forks, ")
+    assert made.lines[2].endswith(f"; known of 2 of 3 hosts, and each other one is asked once; {exception}")
+    made = plan(found, sudo={**known, logins[2][1]: Answer.WORKS})
+    assert made.lines[2].endswith(f"; known of all 3 hosts; {exception}")
+
+
 def test_a_play_with_another_strategy_needs_pipelining() -> None:
     made = plan(survey(become_methods={"sudo": "site.yml:1"}, strategies_chosen={"host_pinned": "site.yml:9"}))
     assert made.env.keys() == ALL | ASKING
@@ -263,13 +278,14 @@ SURVEYS = st.builds(
     actions=FOUND,
     strategies_chosen=FOUND,
     host_keys=FOUND,
+    logins=st.lists(st.tuples(TEXTS, st.builds(Login, st.sampled_from(["h1", "h2"]))), max_size=3).map(tuple),
     unknown=FOUND,
 )
 
 
-@given(SURVEYS, st.booleans())
-def test_no_survey_leads_to_more_than_is_safe(found: Survey, answers_ssh: bool) -> None:
-    made = plan(found, answers_ssh=answers_ssh)
+@given(SURVEYS, st.booleans(), st.dictionaries(st.just(Login("h1")), st.sampled_from(Answer)))
+def test_no_survey_leads_to_more_than_is_safe(found: Survey, answers_ssh: bool, sudo: dict[Login, Answer]) -> None:
+    made = plan(found, answers_ssh=answers_ssh, sudo=sudo)
     env = made.env
     assert env.keys() <= ALL | ASKING
     assert made.asks == (env.keys() >= ASKING)

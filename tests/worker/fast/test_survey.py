@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playstream.worker.fast.answers import Login
 from playstream.worker.fast.survey import MAX_BYTES, Setting, Survey, SurveyError, parse_version, read_survey
 
 FACTS = {
@@ -19,6 +20,7 @@ FACTS = {
     "actions": {"raw": "site.yml:3"},
     "strategies": {"free": "site.yml:9"},
     "host_keys": {},
+    "logins": [["web1", "192.0.2.1", 22, "deploy"], ["web2", "web2", 0, ""]],
     "unknown": {},
     "default_plays": 2,
 }
@@ -68,6 +70,7 @@ def test_a_report_is_read() -> None:
         connections={"ssh": "host web1"},
         actions={"raw": "site.yml:3"},
         strategies_chosen={"free": "site.yml:9"},
+        logins=(("web1", Login("192.0.2.1", 22, "deploy")), ("web2", Login("web2"))),
     )
     assert found.setting("unheard of") == Setting()
 
@@ -101,6 +104,11 @@ def test_a_report_is_read() -> None:
         answer(facts=None),
         answer(facts={**FACTS, "connections": {"ssh": 1}}),
         answer(facts={**FACTS, "connections": {"ssh\x1b[2J": "host"}}),
+        answer(facts={**FACTS, "logins": {"a": 1}}),
+        answer(facts={**FACTS, "logins": [1]}),
+        answer(facts={**FACTS, "logins": [["web1", "192.0.2.1", 22]]}),
+        answer(facts={**FACTS, "logins": [["web1", "192.0.2.1", 1 << 16, ""]]}),
+        answer(facts={**FACTS, "logins": [["web\n1", "192.0.2.1", 22, ""]]}),
     ],
 )
 def test_another_answer_is_refused(data: bytes) -> None:

@@ -54,6 +54,14 @@ class Answer(StrEnum):
 
 KEPT = frozenset({Answer.WORKS, Answer.TERMINAL, Answer.LOGGED})
 """The answers that are remembered. The others are asked for in each run."""
+MEANINGS = {
+    Answer.TERMINAL: "requires a terminal (requiretty)",
+    Answer.LOGGED: "logs the output of commands (log_output)",
+    Answer.MISSING: "was not found",
+    Answer.UNCLEAR: "gave no clear answer",
+}
+"""What sudo did where modules are not passed through standard input."""
+_MAX_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +90,39 @@ def read_answer(item: Any) -> tuple[Login, Answer]:
     Raises:
         ValueError: it is something else.
     """
-    if not isinstance(item, list) or len(item) != 4:
+    if not isinstance(item, list) or len(item) != 4 or not isinstance(item[3], str):
         raise ValueError
-    address, port, user, answer = item
+    return read_login(item[:3]), Answer(item[3])
+
+
+def read_login(words: Any) -> Login:
+    """Check a login: a list of address, port and user.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(words, list) or len(words) != 3:
+        raise ValueError
+    address, port, user = words
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 1 << 16:
         raise ValueError
-    if not isinstance(answer, str):
-        raise ValueError  # noqa: TRY004 - what was read is wrong, and not the caller
-    return Login(_text(address, least=1), port, _text(user)), Answer(answer)
+    return Login(_text(address, least=1), port, _text(user))
 
 
 def _text(value: Any, least: int = 0) -> str:
     if not isinstance(value, str) or not least <= len(value) <= _MAX_TEXT or not value.isprintable():
         raise ValueError
     return value
+
+
+def exceptions(answers: Iterable[tuple[str, Answer | None]]) -> Iterator[str]:
+    """Yield, for each answer that stands against pipelining, which hosts gave it, and what it means."""
+    found = list(answers)
+    for answer, meaning in MEANINGS.items():
+        hosts = [name for name, given in found if given is answer]
+        more = f" and {len(hosts) - _MAX_NAMED} more" if len(hosts) > _MAX_NAMED else ""
+        if hosts:
+            yield f"{', '.join(hosts[:_MAX_NAMED])}{more}, where it {meaning}"
 
 
 class State:

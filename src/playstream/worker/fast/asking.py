@@ -9,26 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from playstream.pipeline.errors import counted
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.protocol import Job
-from playstream.worker.fast.answers import Answer, Login, State, as_items, read_answer, read_regular
+from playstream.worker.fast.answers import Answer, Login, State, as_items, exceptions, read_answer, read_regular
 from playstream.worker.run_files import write_private
 
 _ANSWER = re.compile(r"sudo-[0-9a-f]{32}")
 _MAX_BYTES = 4096
 _MAX_FILES = 20_000
-_MAX_NAMED = 3
-"""How many hosts are named in a message."""
-_MEANING = {
-    Answer.TERMINAL: "requires a terminal (requiretty)",
-    Answer.LOGGED: "logs the output of commands (log_output)",
-    Answer.MISSING: "was not found",
-    Answer.UNCLEAR: "gave no clear answer",
-}
 
 
 class Asking:
@@ -37,10 +29,12 @@ class Asking:
     Args:
         run_dir: the directory of the run, on this host.
         job: the job.
+        logins: the names of hosts in the inventory, and how ssh is given them.
     """
 
-    def __init__(self, run_dir: Path, job: Job) -> None:
+    def __init__(self, run_dir: Path, job: Job, logins: Iterable[tuple[str, Login]] = ()) -> None:
         self._run_dir = run_dir
+        self._names = {login: name for name, login in logins}
         self._state = State(place_of(job))
 
     def begin(self) -> None:
@@ -55,7 +49,7 @@ class Asking:
         """Remember what hosts have answered, and return it as one line; None if none was asked."""
         answers = dict(self._collect())
         self._state.add(answers)
-        return describe(answers) if answers else None
+        return describe(answers, self._names) if answers else None
 
     def _collect(self) -> Iterator[tuple[Login, Answer]]:
         try:
@@ -77,19 +71,14 @@ def place_of(job: Job) -> str:
     return isolation.image if isolation.containerized else isolation.engine
 
 
-def describe(answers: dict[Login, Answer]) -> str:
-    """Return a line about the answers of a run."""
-    number = len(answers)
+def describe(answers: Mapping[Login, Answer], names: Mapping[Login, str]) -> str:
+    """Return a line about the answers of a run.
+
+    Args:
+        answers: what hosts have answered.
+        names: the names of hosts in the inventory, as far as they are known.
+    """
     works = sum(answer is Answer.WORKS for answer in answers.values())
-    parts = [f"fast: {counted(number, 'host')} asked about sudo: pipelining on {works}"]
-    for answer, meaning in _MEANING.items():
-        hosts = [login.address for login, found in answers.items() if found is answer]
-        if hosts:
-            parts.append(f"not on {name_some(hosts)}, where it {meaning}")
-    return "; ".join(parts)
-
-
-def name_some(hosts: list[str]) -> str:
-    """Return some names of hosts, and how many more there are."""
-    more = len(hosts) - _MAX_NAMED
-    return ", ".join(hosts[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    line = f"fast: {counted(len(answers), 'host')} asked about sudo: pipelining on {works}"
+    named = ((names.get(login, login.address), answer) for login, answer in answers.items())
+    return "; ".join([line, *(f"not on {exception}" for exception in exceptions(named))])

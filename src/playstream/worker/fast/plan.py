@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from playstream.worker.fast.answers import Answers, Login, exceptions
 from playstream.worker.fast.survey import Found, Setting, Survey, parse_version
 
 OLDEST_MITOGEN = (0, 3, 54)
@@ -53,6 +54,8 @@ class Circumstances:
     """Whether playstream has set that directory already, because the job has a key of its own."""
     run_dir: str = "/"
     """The directory of the run, where the job runs."""
+    sudo: Answers = field(default_factory=dict)
+    """What hosts have answered about sudo in earlier runs."""
     answers_ssh: bool = False
     """Whether passwords of the job may answer questions of ssh itself, which mitogen does not pass on."""
 
@@ -80,6 +83,8 @@ class Plan:
     """From the safest to the fastest."""
     asks: bool = False
     """Whether hosts are asked about sudo in the run."""
+    logins: tuple[tuple[str, Login], ...] = ()
+    """The names of these hosts in the inventory, and how ssh is given them."""
 
     @property
     def summary(self) -> str:
@@ -117,7 +122,7 @@ def make_plan(survey: Survey, around: Circumstances) -> Plan:
     choices = [_share_connections(survey, around, env), _set_forks(survey, env)]
     strategy = _set_strategy(survey, around, env)
     choices += [_set_pipelining(survey, around, env), strategy]
-    return Plan(env, tuple(choices), asks="PLAYSTREAM_SUDO" in env)
+    return Plan(env, tuple(choices), asks="PLAYSTREAM_SUDO" in env, logins=survey.logins)
 
 
 def _share_connections(survey: Survey, around: Circumstances, env: dict[str, str]) -> Choice:
@@ -178,8 +183,18 @@ def _set_pipelining(survey: Survey, around: Circumstances, env: dict[str, str]) 
     if sudo is None:
         return Choice("pipelining", text, "pipelining", matters=True)
     env["PLAYSTREAM_SUDO"] = around.run_dir  # for the callback plugin
-    text = f"{text}, with sudo ({sudo}) only where it works without a terminal; each host is asked once"
-    return Choice("pipelining", text, "pipelining where sudo needs no terminal", matters=True)
+    known = [(name, around.sudo.get(login)) for name, login in survey.logins]
+    number = sum(answer is not None for _, answer in known)
+    text = f"{text}, with sudo ({sudo}) only where it works without a terminal; "
+    if not number:
+        text += "each host is asked once"
+    elif number < len(known):
+        text += f"known of {number} of {len(known)} hosts, and each other one is asked once"
+    else:
+        text += f"known of {'the host' if number == 1 else f'all {number} hosts'}"
+    exception = "; ".join(f"not on {each}" for each in exceptions(known))
+    used = f"pipelining where sudo needs no terminal{f' ({exception})' if exception else ''}"
+    return Choice("pipelining", f"{text}; {exception}" if exception else text, used, matters=True)
 
 
 def _against_pipelining(survey: Survey) -> str | None:

@@ -15,6 +15,8 @@ from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.job.passwords import sort_passwords
 from playstream.worker.command import Command
 from playstream.worker.console import CommandOutput
+from playstream.worker.fast.answers import State
+from playstream.worker.fast.asking import place_of
 from playstream.worker.fast.plan import Circumstances, Plan, make_plan, nothing
 from playstream.worker.fast.survey import MAX_BYTES, SurveyError, read_survey
 from playstream.worker.known_secrets import find_secrets
@@ -139,6 +141,7 @@ class FastStep:
             Circumstances(
                 control_dir=str(control if sandbox is None else sandbox.seen(control)),
                 run_dir=str(run_dir if sandbox is None else sandbox.seen(run_dir)),
+                sudo=State(place_of(job)).read() if survey.logins else {},
                 own_control_dir=bool(job.ssh_key),
                 answers_ssh=_answers_ssh(job.passwords),
             ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playstream.pipeline.errors import shorten
+from playstream.worker.fast.answers import Login, read_login
 
 FORM = 1
 """The version of the report that is understood."""
@@ -70,6 +71,8 @@ class Survey:
     strategies_chosen: Found = field(default_factory=dict)
     """Strategies that plays choose themselves."""
     host_keys: Found = field(default_factory=dict)
+    logins: tuple[tuple[str, Login], ...] = ()
+    """Hosts over ssh on which a task may become another user: the name in the inventory, and how ssh is given it."""
     unknown: Found = field(default_factory=dict)
     """What is only known while the job runs."""
 
@@ -118,6 +121,7 @@ def read_survey(data: bytes) -> Survey:
         actions=_found("actions", facts),
         strategies_chosen=_found("strategies", facts),
         host_keys=_found("host_keys", facts),
+        logins=_logins(facts.get("logins", [])),
         unknown=_found("unknown", facts),
     )
 
@@ -157,6 +161,15 @@ def _number(name: str, value: Any) -> int | None:
 def _found(name: str, facts: Mapping[str, Any]) -> dict[str, str]:
     items = _mapping(name, facts.get(name, {}))
     return {_text(name, value): _text(name, where) for value, where in items.items()}
+
+
+def _logins(items: Any) -> tuple[tuple[str, Login], ...]:
+    if not isinstance(items, list):
+        raise SurveyError("logins: expected a list")
+    try:
+        return tuple((_text("logins", name), read_login(words)) for name, *words in items)
+    except (TypeError, ValueError):
+        raise SurveyError("logins: expected a name, an address, a port and a user for each") from None
 
 
 def _setting(name: str, item: Any) -> Setting:

@@ -50,12 +50,12 @@ def survey_playbooks(
             becomes = becomes or tasks.becomes
             delegates = delegates or tasks.delegates
             for host in _list_hosts(play, loader, inventory, known):
-                chosen.setdefault(host.name, (host, play.connection))
+                chosen.setdefault(host.name, (host, play.connection, play.remote_user))
     count = len(chosen)
     if delegates:
         # A task may run on any host of the inventory, whatever the plays and the limit say.
         for host in inventory.get_hosts(ignore_limits=True):
-            chosen.setdefault(host.name, (host, context.CLIARGS["connection"]))
+            chosen.setdefault(host.name, (host, *_given_login()))
     _note_hosts(chosen.values(), loader, variables, facts, report, becomes=becomes)
     return count
 
@@ -69,9 +69,14 @@ def survey_targets(
     tasks.has_python = False
     tasks.note_action(module, {}, "the command line", None)
     hosts = inventory.get_hosts(pattern)
-    chosen = [(host, context.CLIARGS["connection"]) for host in hosts]
+    chosen = [(host, *_given_login()) for host in hosts]
     _note_hosts(chosen, loader, variables, facts, report, becomes=bool(context.CLIARGS.get("become")))
     return len(hosts)
+
+
+def _given_login() -> tuple[Any, Any]:
+    """Return the connection and the remote user of the command line, or of Ansible's settings."""
+    return context.CLIARGS["connection"], context.CLIARGS.get("remote_user")
 
 
 def _find_playbook(name: str) -> str:
@@ -185,7 +190,7 @@ def _list_hosts(play: Any, loader: Any, inventory: Any, known: Mapping[str, Any]
 
 
 def _note_hosts(
-    chosen: Iterable[tuple[Any, Any]],
+    chosen: Iterable[tuple[Any, Any, Any]],
     loader: Any,
     variables: Any,
     facts: Facts,
@@ -195,7 +200,7 @@ def _note_hosts(
 ) -> None:
     """Note how hosts are reached."""
     targets = []
-    for host, connection in chosen:
+    for host, connection, user in chosen:
         where = f"host {host.name}"
         try:
             found = Values(variables.get_vars(host=host, include_hostvars=False), loader, facts, where)
@@ -206,14 +211,24 @@ def _note_hosts(
         becomes = becomes or found.get("ansible_become", "ansible_sudo") not in (None, *_NO)
         used = found.get(CONNECTION) or connection or C.DEFAULT_TRANSPORT
         facts.note(facts.connections, used, where)
-        if used in _SSH and (target := _make_target(host.name, found, report["settings"])) is not None:
-            targets.append(target)
+        if used in _SSH:
+            own = found.get("ansible_user", "ansible_ssh_user")
+            port = found.get("ansible_port", "ansible_ssh_port")
+            port = C.DEFAULT_REMOTE_PORT if port is None else port
+            facts.note_login(host.name, _address(host.name, found), port, user if own is None else own)
+            if (target := _make_target(host.name, found, report["settings"])) is not None:
+                targets.append(target)
     if becomes:
         facts.note(facts.become_methods, context.CLIARGS.get("become_method") or "sudo", "Ansible's default")
     else:
         facts.become_methods.clear()
+        facts.logins.clear()
     if targets and report["mitogen"] is not None:
         facts.host_keys.update(check(targets))
+
+
+def _address(name: str, values: Values) -> str:
+    return str(values.get("ansible_host", "ansible_ssh_host") or name)
 
 
 def _make_target(name: str, values: Values, settings: Mapping[str, Any]) -> Target | None:
@@ -237,7 +252,7 @@ def _make_target(name: str, values: Values, settings: Mapping[str, Any]) -> Targ
     port, user = values.get("ansible_port", "ansible_ssh_port"), values.get("ansible_user", "ansible_ssh_user")
     return Target(
         name,
-        str(values.get("ansible_host", "ansible_ssh_host") or name),
+        _address(name, values),
         None if port is None else str(port),
         None if user is None else str(user),
         tuple(words),
