@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.worker.cache.senders import OWN_USER, check_sender, sender_of_certificate, sender_of_user
+from playstream.worker.cache.defaults import OWN_USER
+from playstream.worker.cache.senders import check_sender, sender_of_certificate, sender_of_user
 
 NAMES = st.text(st.characters(), max_size=300)
 

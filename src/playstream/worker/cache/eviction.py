@@ -236,8 +236,8 @@ def _forget_trees(place: int) -> None:
     for sender, algorithm in list_divisions(place):
         above = f"{sender}/{algorithm}"
         for root in list_names(place, f"{above}/{TREES}"):
-            if mode_of(place, f"{above}/{root[:2]}/{root[2:]}") is None:
-                with suppress(OSError):
+            with suppress(OSError):
+                if mode_of(place, f"{above}/{root[:2]}/{root[2:]}") is None:
                     os.unlink(f"{above}/{TREES}/{root}", dir_fd=place)
 
 

@@ -12,8 +12,6 @@ from urllib.parse import quote
 
 from playstream.pipeline.errors import ConfigurationError
 
-OWN_USER = "user"
-"""Who has sent a job through a pipe, or over ssh: whoever can do that is this user."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.~%=-]{0,199}\Z", re.ASCII)
 _MAX_QUOTED = 150
 

@@ -12,7 +12,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from playstream.pipeline.io import system
 from playstream.pipeline.io.owned import close_owned, own_descriptor
@@ -24,8 +24,6 @@ from playstream.worker.cache.active import ActiveJob
 from playstream.worker.cache.place import MAX_OBJECT_BYTES, TREES, cost, object_path, open_place
 from playstream.worker.cache.senders import check_sender
 
-DEFAULT_MAX_BYTES = 2 << 30
-"""Size that the cache may have, in bytes: 2 GiB."""
 EVICTION_SECONDS = 2.0
 """How long the end of a job may evict."""
 _READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
@@ -124,12 +122,12 @@ class Store:
                 self._remove(path)
             return None
         try:
-            data = read_object(fd)
-            if data is not None and digest_of(data, self._algorithm) == digest:
-                with suppress(OSError):
-                    if os.fstat(fd).st_mtime_ns < self._started:
+            found = read_object(fd)
+            if found is not None and digest_of(found.data, self._algorithm) == digest:
+                if found.used_at < self._started:
+                    with suppress(OSError):
                         os.utime(fd)
-                return data
+                return found.data
         finally:
             os.close(fd)
         self._remove(path)
@@ -209,7 +207,7 @@ class Store:
         needed = cost(len(data))
         if len(data) > MAX_OBJECT_BYTES or self._written + needed > self._room:
             self._trouble = self._trouble or (
-                f"the cache {str(self._directory)!r} does not keep all of this job, which brings more than "
+                f"the cache {str(self._directory)!r} takes no more of this job, which brings more than "
                 + (
                     f"its size, {self._max_bytes} bytes (--cache-size)"
                     if self._room == self._max_bytes
@@ -268,8 +266,16 @@ class Store:
         self._trouble = self._trouble or f"the cache {str(self._directory)!r} cannot be written: {reason}"
 
 
-def read_object(fd: int) -> bytes | None:
-    """Return the content of an open file; None if it cannot be that of an object."""
+class Found(NamedTuple):
+    """What is in a file. It has not been verified."""
+
+    data: bytes
+    used_at: int
+    """When it was used last, in nanoseconds since 1970."""
+
+
+def read_object(fd: int) -> Found | None:
+    """Return what is in an open file; None if it cannot be an object."""
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_OBJECT_BYTES:
@@ -279,7 +285,7 @@ def read_object(fd: int) -> bytes | None:
             data += more
     except OSError:
         return None
-    return data
+    return Found(data, found.st_mtime_ns)
 
 
 def _create(objects: int, shard: str, path: str) -> int:
