@@ -34,7 +34,7 @@ def test_a_worker_that_is_ready(stages: Stages) -> None:
     assert found["bytes_per_second"] > 0
     assert found["free_bytes"] > 0
     assert abs(found["clock_seconds"]) < 20
-    assert found["protocol_minor"] >= 1
+    assert found["protocol_minor"] >= 2
     assert "Ping" in found["records"]
     assert found["limits"]["max_tree_entries"] == 1_000_000
     assert found["ansible_core"].startswith("2.")

@@ -51,7 +51,7 @@ def test_what_the_host_prints_beside_the_stream_is_logged(stages: Stages, direct
     status, text = run(stages, directory, "ssh://worker-1", "--debug")
     assert status == 0
     assert "ssh://worker-1: You have new mail." in text
-    assert "Hello(minor=1" in text
+    assert "Hello(minor=2" in text
 
 
 def test_a_command_that_is_not_on_the_path(stages: Stages, directory: Path, host: Host) -> None:

@@ -20,7 +20,7 @@ sys.argv = ["playstream", "worker"]
 sys.exit(main())
 """
 WITHOUT_THE_RECORDS = f"""{_START}
-stage.make_hello = lambda *words: dataclasses.replace(make_hello(*words), records=("Cancel", "Ping"))
+stage.make_hello = lambda *words, **more: dataclasses.replace(make_hello(*words, **more), records=("Cancel", "Ping"))
 {_GO}"""
 """A worker that knows neither Input nor Resize."""
 WITHOUT_HELLO = f"""{_START}

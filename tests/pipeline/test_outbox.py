@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 from collections.abc import Iterable, Iterator
 
@@ -15,16 +16,20 @@ from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.stdio import OutputLayer
 from playstream.pipeline.outbox import Outbox
 from playstream.pipeline.protocol import (
+    NEED_DATA,
     Event,
     FileData,
     FileEntry,
     FileType,
     Job,
     Noise,
+    Offer,
+    Receiver,
     Record,
     Status,
     StatusName,
     TreeEnd,
+    Want,
 )
 from playstream.pipeline.protocol.order import Direction
 from tests.processes import wait_until
@@ -146,3 +151,41 @@ def test_an_error_of_the_system_reaches_the_stage() -> None:
     outbox.close()  # writing to the end for reading fails
     os.close(reading)
     assert isinstance(mailbox.error, LinkError)
+
+
+def read_beginning(reading: int, direction: Direction, count: int) -> list[Record | Noise]:
+    """Return the first records of a stream that is still open."""
+    receiver = Receiver(direction)
+    found: list[Record | Noise] = []
+    while len(found) < count:
+        assert select.select([reading], [], [], 60)[0], f"nothing comes after {found}"
+        receiver.receive_data(os.read(reading, 1 << 16))
+        while (item := receiver.next_record()) is not NEED_DATA:
+            found.append(item)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("direction", "records"),
+    [
+        (Direction.JOB, [TREE[0], Offer(bytes(32), "blake2b", 1, 0)]),
+        (Direction.RESULT, [Want(True), Want(False)]),
+    ],
+)
+def test_what_the_other_side_answers_is_sent_at_once(
+    monkeypatch: pytest.MonkeyPatch, direction: Direction, records: list[Record]
+) -> None:
+    monkeypatch.setattr(outbox_module, "GATHER_SECONDS", 3600.0)
+    reading, writing = os.pipe()
+    mailbox = Mailbox[Record | bytes]()
+    outbox = Outbox(mailbox, writing, direction, keepalive_seconds=0, liveness_seconds=0, cancellation=None)
+    outbox.start(Dialect.PLAYSTREAM)
+    for record in records:
+        if direction is Direction.JOB:
+            outbox.send(record, lambda: None)
+        else:
+            mailbox.put(record)
+    assert read_beginning(reading, direction, len(records)) == records
+    outbox.drop()
+    os.close(reading)
+    os.close(writing)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import struct
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -20,6 +21,7 @@ from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import (
     NEED_DATA,
     Cancel,
+    Content,
     Event,
     Failure,
     FileData,
@@ -30,9 +32,11 @@ from playstream.pipeline.protocol import (
     Input,
     Job,
     KeyMode,
+    Listing,
     Log,
     LogLevel,
     Noise,
+    Offer,
     Ping,
     Pong,
     Prompt,
@@ -43,6 +47,7 @@ from playstream.pipeline.protocol import (
     Status,
     StatusName,
     TreeEnd,
+    Want,
     codec,
     frames,
 )
@@ -111,6 +116,45 @@ HELLO = Hello(
     python="3.13.5",
     ansible_core="2.21.0rc1",
 )
+
+
+def listed(name: bytes, type_: FileType, size: int, hash_: bytes = b"", *, link: int = 0, target: bytes = b"") -> bytes:
+    """An entry of the listing of a directory."""
+    mode = {FileType.DIRECTORY: 0o2775, FileType.SYMLINK: 0o777}.get(type_, 0o4755)
+    return struct.pack("<BHqQIHH", type_, mode, TIME, size, link, len(name), len(target)) + name + target + hash_
+
+
+def hash_of(data: bytes) -> bytes:
+    """The hash of an object."""
+    return hashlib.blake2b(data, digest_size=32).digest()
+
+
+SITE = b"- hosts: all\n"
+BLOCK = bytes(1 << 16)
+LAST_BLOCK = b"\n"
+BLOCKS = b"B" + 16 * hash_of(BLOCK) + hash_of(LAST_BLOCK)
+GROUPS = b"G" + hash_of(BLOCKS)
+PROJECT = b"".join(
+    (
+        b"D",
+        listed(b"\xff\n", FileType.FILE, 0),
+        listed(b"first", FileType.FILE, len(SITE), hash_of(SITE), link=1),
+        listed(b"large", FileType.FILE, (1 << 20) + 1, hash_of(GROUPS)),
+        listed(b"second", FileType.HARDLINK, 0, link=1),
+        listed(b"site.yml", FileType.SYMLINK, 0, target=b"first"),
+    )
+)
+ROOT = b"".join(
+    (
+        b"D",
+        listed(b"empty", FileType.DIRECTORY, 0, hash_of(b"D")),
+        listed(b"project", FileType.DIRECTORY, 0, hash_of(PROJECT)),
+    )
+)
+EARLIER = (hash_of(b"D").hex(), "00" * 32)
+OFFERED = (8, len(SITE) + (1 << 20) + 1)
+"""Entries and size of the tree."""
+OFFERING_HELLO = Hello(2, "0.3.0", records=("Cancel", "Offer", "Listing", "Content"), features=("blake2b",))
 FAILURE: list[Record] = [Failure("ExecutableNotFound", "ansible-playbook is not on this host's PATH")]
 
 
@@ -222,6 +266,74 @@ VECTORS: dict[str, tuple[str, Direction, Callable[[], bytes]]] = {
                 ],
             )
         ),
+    ),
+    "job-offer": (
+        "minor version 2: a tree that is offered by its hash, and all of it is asked for; one file has changed",
+        Direction.JOB,
+        lambda: b"".join(
+            pieces(
+                Direction.JOB,
+                [
+                    Job("demo", tree=True, playbook="site.yml"),
+                    Log(LogLevel.WARNING, "project/socket is not sent: it is a socket, a FIFO or a device"),
+                    Offer(hash_of(ROOT), "blake2b", *OFFERED, EARLIER),
+                    Heartbeat(),
+                    *map(Listing, (ROOT, PROJECT, GROUPS, BLOCKS, b"D")),
+                    Heartbeat(),
+                    Content(SITE.upper(), changed=True),
+                    Content(BLOCK),
+                    Content(LAST_BLOCK),
+                    TreeEnd(*OFFERED),
+                    Cancel("SIGINT"),
+                ],
+            )
+        ),
+    ),
+    "job-offer-since": (
+        "minor version 2: what an earlier tree does not have, without questions, in two frames",
+        Direction.JOB,
+        lambda: batched(
+            Direction.JOB,
+            [
+                Job("demo", tree=True),
+                Offer(hash_of(ROOT), "blake2b", *OFFERED, EARLIER, asks=False),
+                *map(Listing, (ROOT, PROJECT, GROUPS, BLOCKS)),
+                *map(Content, (SITE, BLOCK, LAST_BLOCK)),
+                TreeEnd(*OFFERED),
+            ],
+        ),
+    ),
+    "result-want": (
+        "minor version 2: a worker asks for listings, and then for contents",
+        Direction.RESULT,
+        lambda: b"".join(
+            pieces(
+                Direction.RESULT,
+                [
+                    OFFERING_HELLO,
+                    Want(True, since=hash_of(b"D")),
+                    Log(LogLevel.INFO, "for people"),
+                    Want(False, contents=b"\x05\0\x80"),
+                    RUNNING,
+                    DONE,
+                ],
+            )
+        ),
+    ),
+    "result-want-nothing": (
+        "minor version 2: a worker has the whole tree",
+        Direction.RESULT,
+        lambda: b"".join(pieces(Direction.RESULT, [OFFERING_HELLO, Want(False), RUNNING, DONE])),
+    ),
+    "result-want-twice": (
+        "minor version 2: a worker asks for contents twice, which is not allowed",
+        Direction.RESULT,
+        lambda: raw(codec.encode(Want(False)) + codec.encode(Want(False))),
+    ),
+    "content-without-offer": (
+        "minor version 2: content in a tree that was not offered, which is not allowed",
+        Direction.JOB,
+        lambda: raw(codec.encode(Job("demo", tree=True)) + codec.encode(Content(SITE))),
     ),
     "job-failure": ("transmit failed", Direction.JOB, lambda: b"".join(pieces(Direction.JOB, FAILURE))),
     "result": (

@@ -1,10 +1,10 @@
-"""Runs the stages of this version and of an earlier one in every combination.
+"""Runs the stages of this version and of each earlier one in every combination.
 
     python -m tests.versions
 
-The earlier one is the commit before the protocol's minor version 1, built as a wheel from this repository and
-installed in a virtual environment of its own. Prints one line for each combination; the exit status is 1 when a run
-differs from one with the three stages of this version.
+The earlier ones are the commits before the protocol's minor versions 1 and 2, each built as a wheel from this
+repository and installed in a virtual environment of its own. Prints one line for each combination; the exit status is 1
+when a run differs from one with the three stages of this version.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ import pexpect
 
 from tests.matrix.debian import ROOT, Unprepared, do
 
-EARLIER = "f9b32ed9c0ae64f6fd2d120d451c6cff2b1f281f"
+EARLIER = {
+    "minor version 0": "f9b32ed9c0ae64f6fd2d120d451c6cff2b1f281f",
+    "minor version 1": "f64c97561d7b898a565d2f48ee8d5a0fd7444b3b",
+}
+THIS = "this"
 CACHE = ROOT / ".cache" / "versions"
 LIMIT_SECONDS = 120
 PLAYBOOK = """\
@@ -38,7 +42,6 @@ PLAYBOOK = """\
     - ansible.builtin.fail: {msg: broken}
       ignore_errors: true
 """
-NAMES = {True: "this", False: "earlier"}
 
 
 @dataclass(frozen=True)
@@ -59,23 +62,27 @@ class Outcome:
 def main() -> int:
     """Run all combinations; return the exit status."""
     try:
-        earlier = _install()
+        programs = {name: [str(_install(commit)), "-m", "playstream"] for name, commit in EARLIER.items()}
     except Unprepared as error:
         print(error, file=sys.stderr)
         return 1
-    programs = {True: [sys.executable, "-m", "playstream"], False: [str(earlier), "-m", "playstream"]}
+    programs[THIS] = [sys.executable, "-m", "playstream"]
+    combinations = dict.fromkeys(stages for name in EARLIER for stages in itertools.product((THIS, name), repeat=3))
     with tempfile.TemporaryDirectory(prefix="versions-") as directory:
         place = Path(directory)
         runs = {
-            "transmit, worker, process: " + ", ".join(NAMES[is_this] for is_this in versions): _pipeline(
-                place / f"pipeline-{number}", [programs[is_this] for is_this in versions]
+            "transmit, worker, process: " + ", ".join(stages): _pipeline(
+                place / f"pipeline-{number}", [programs[name] for name in stages]
             )
-            for number, versions in enumerate(itertools.product((True, False), repeat=3))
+            for number, stages in enumerate(combinations)
         }
-        worker = " ".join([*programs[False], "worker"])
-        earlier_worker = f"exec:{worker}"
-        runs["run --on a worker of the earlier version"] = _run_on(place / "on", programs[True], earlier_worker)
-        runs["the same on a terminal"] = _run_on_a_terminal(place / "terminal", programs[True], earlier_worker)
+        for number, name in enumerate(EARLIER):
+            link = "exec:" + " ".join([*programs[name], "worker"])
+            runs[f"run --on a worker of {name}"] = _run_on(place / f"on-{number}", programs[THIS], link)
+        link = "exec:" + " ".join([*programs["minor version 0"], "worker"])
+        runs["run --on a worker of minor version 0 on a terminal"] = _run_on_a_terminal(
+            place / "terminal", programs[THIS], link
+        )
     expected = next(iter(runs.values()))
     good = expected.exit_status == 0 and bool(expected.events)
     for name, outcome in runs.items():
@@ -87,30 +94,30 @@ def main() -> int:
     return 0 if good else 1
 
 
-def _install() -> Path:
-    """Install the earlier version; return its Python.
+def _install(commit: str) -> Path:
+    """Install an earlier version; return its Python.
 
     Raises:
         Unprepared: this is not a repository with that commit, or it cannot be built.
     """
-    python = CACHE / EARLIER / "bin" / "python"
+    python = CACHE / commit / "bin" / "python"
     if python.exists():
         return python
-    shutil.rmtree(CACHE, ignore_errors=True)
+    shutil.rmtree(CACHE / commit, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="versions-") as directory:
         archive = Path(directory) / "source.tar"
         only_here = "only a clone with its history has the earlier version"
-        do(["git", "-C", str(ROOT), "archive", "--output", str(archive), EARLIER], only_here)
+        do(["git", "-C", str(ROOT), "archive", "--output", str(archive), commit], only_here)
         source = Path(directory) / "source"
         source.mkdir()
         do(["tar", "--extract", "--file", str(archive), "--directory", str(source)], "tar cannot unpack the archive")
-        do([sys.executable, "-m", "venv", str(CACHE / EARLIER)], f"cannot make {CACHE / EARLIER}")
+        do([sys.executable, "-m", "venv", str(CACHE / commit)], f"cannot make {CACHE / commit}")
         core = do([sys.executable, "-c", "import ansible.release as r; print(r.__version__)"], "Ansible is missing")
         words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(source)]
         try:
             do([str(python), *words, f"ansible-core=={core.strip()}"], "pip cannot install the earlier version")
         except Unprepared:
-            shutil.rmtree(CACHE)
+            shutil.rmtree(CACHE / commit)
             raise
     return python
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import Failure, Hello, Noise, Prompt, Record, Status
 from playstream.pipeline.tree.meter import Meters
 from playstream.process.receiving import feed
+from playstream.transmit.greeting import Greeting
+from playstream.transmit.offering import Offering, Tree
 from playstream.transmit.sending import JobSource, transmit
 
 _logger = logging.getLogger("playstream")
@@ -67,13 +69,20 @@ class Exchange:
         self._meters = meters
         self.ended = threading.Event()
         """Set when no more results will arrive."""
-        self._user = None if user is None else Introduction(user, source, cancellation, self.ended)
+        self._greeting = Greeting(cancellation, self.ended)
+        self._offering = Offering(source, self._greeting) if isinstance(source, Tree) else None
+        source = self._offering or source
+        self._user = None if user is None else Introduction(user, source, self._greeting)
         self._source = self._user or source
-        self._taker = _Taker(link.name, mailbox, meters, self._user)
+        self._taker = _Taker(link.name, mailbox, meters, self._notes, self._user)
         self._liveness_seconds = seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS)
         self._send_error: PlaystreamError | None = None
         """Why the job could not be sent."""
         self._defect: BaseException | None = None
+
+    def _notes(self, record: Record | Noise) -> bool:
+        """Note what concerns the sender; return True if a record is only for it."""
+        return self._greeting.note(record) or (self._offering is not None and self._offering.note(record))
 
     def run(self) -> PlaystreamError | None:
         """Run the job to its end.
@@ -127,9 +136,9 @@ class Exchange:
 
     def _send(self, connection: Connection, opened: OpenLink) -> None:
         """Send the job, and then wait for the end of the link or a request to cancel the job."""
-        user = self._user
-        if user is not None:
-            user.reader = connection.reader
+        user, reader = self._user, connection.reader
+        if not isinstance(reader, int):
+            self._greeting.comes_late = lambda: reader.heard_at is None
         try:
             transmit(
                 self._source,
@@ -163,11 +172,20 @@ class _Taker:
         name: the name of the link.
         mailbox: takes the records.
         meters: count the artifacts; None for nothing.
+        notes: notes what concerns the sender; returns True for what is only for it.
         user: takes what concerns the user's terminal; None if there is none.
     """
 
-    def __init__(self, name: str, mailbox: RecordSink, meters: Meters | None, user: Introduction | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        mailbox: RecordSink,
+        meters: Meters | None,
+        notes: Callable[[Record | Noise], bool],
+        user: Introduction | None,
+    ) -> None:
         self._user = user
+        self._notes = notes
         self._name = name
         self._mailbox = mailbox
         self._meters = meters
@@ -186,7 +204,7 @@ class _Taker:
             PlaystreamError: nobody takes them any more.
         """
         self.answered = self.answered or not isinstance(record, Noise)
-        if self._user is not None and self._user.note(record):
+        if self._notes(record):
             return
         if isinstance(record, Hello):
             self._hello = record

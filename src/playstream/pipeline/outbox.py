@@ -22,12 +22,14 @@ from playstream.pipeline.protocol import (
     Heartbeat,
     Input,
     Job,
+    Offer,
     Ping,
     Pong,
     Record,
     Resize,
     Sender,
     TreeEnd,
+    Want,
 )
 from playstream.pipeline.protocol.order import Direction
 
@@ -45,7 +47,8 @@ class Outbox:
     """Sends the records of a mailbox, after `start` was called.
 
     Results are flushed when nothing more is waiting and the last flush was not just now: a single event is sent at
-    once, and events in quick succession share frames. A job is flushed when it is complete.
+    once, and events in quick succession share frames. A job is flushed when it is complete, and after a record that the
+    other side answers.
 
     Args:
         mailbox: the records to send, or the content of those of a job, which `send` puts there.
@@ -181,7 +184,7 @@ class Outbox:
                             self._encoding.release()
                     flushed, pending = time.monotonic(), False
                     continue
-                waits = self._gather is not None and type(record) is not Pong
+                waits = self._gather is not None and not isinstance(record, (Pong, Want))
                 pending = waits and not (self._mailbox.empty and self._time_left(flushed) <= 0)
                 # If more is waiting, the link is slower than this side: a layer may then do more at once.
                 self._write_all(outgoing.send(record, flush=not pending), flush=not pending and self._mailbox.empty)
@@ -232,18 +235,18 @@ class Outgoing(Protocol):
 
 
 class _Native:
-    """The native dialect, which gathers records in frames: those of a job until it is complete."""
+    """The native dialect, which gathers records in frames: those of a job until the worker can use them."""
 
     def __init__(self, direction: Direction) -> None:
         self._sender = Sender(direction)
         self._is_job = direction is Direction.JOB
 
     def prepare(self, record: Record) -> Iterable[Record | bytes]:
-        """Return the record; of a job the content that is full, or all that is pending when the job is complete."""
+        """Return the record; of a job the content that is full, or all that is pending if the worker waits for it."""
         if not self._is_job:
             return (record,)
         contents = self._sender.collect(record)
-        if isinstance(record, (TreeEnd, Heartbeat, Cancel, Ping, Input, Resize)) or (
+        if isinstance(record, (Offer, TreeEnd, Heartbeat, Cancel, Ping, Input, Resize)) or (
             isinstance(record, Job) and not record.tree
         ):
             contents += self._sender.take_pending()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from playstream.pipeline.job.galaxy import PLACE, Installed
 from playstream.pipeline.protocol import FileEntry, FileType, Record, TreeEnd
 from playstream.pipeline.tree.ignore import Ignore
-from playstream.pipeline.tree.pack import pack
+from playstream.pipeline.tree.listings import Hashed
+
+PackTree = Callable[[Path, Ignore], Iterator[Record | Hashed]]
+"""Yields the records of a directory."""
 
 _COMPILED = "__pycache__/"
 """What Python has left there in runs on this host."""
@@ -18,8 +22,15 @@ _OTHER_LINKS = 1 << 31
 """Added to the numbers of hard links, which are those of another tree."""
 
 
-def records_with(records: Iterable[Record], installed: Installed) -> Iterator[Record]:
+def records_with(
+    records: Iterable[Record | Hashed], installed: Installed, pack_tree: PackTree
+) -> Iterator[Record | Hashed]:
     """Yield the records of a tree, with what was installed right after its root.
+
+    Args:
+        records: those of the tree.
+        installed: what was installed.
+        pack_tree: packs its directory as the tree was packed.
 
     Raises:
         ConfigurationError: the directory of what was installed cannot be read.
@@ -31,16 +42,16 @@ def records_with(records: Iterable[Record], installed: Installed) -> Iterator[Re
         else:
             yield record
         if isinstance(record, FileEntry) and not record.path:
-            end = yield from _installed_records(installed)
+            end = yield from _installed_records(installed, pack_tree)
 
 
-def _installed_records(installed: Installed) -> Generator[Record, None, TreeEnd]:
+def _installed_records(installed: Installed, pack_tree: PackTree) -> Generator[Record | Hashed, None, TreeEnd]:
     """Yield the entries; return their number and size."""
     prefix = os.fsencode(installed.place)
     yield FileEntry(os.fsencode(PLACE), FileType.DIRECTORY, _MODE, 0)
     ignore = Ignore.for_directory(installed.directory, [_COMPILED])
     end = TreeEnd(0, 0)
-    for record in pack(installed.directory, ignore=ignore):
+    for record in pack_tree(installed.directory, ignore):
         if isinstance(record, TreeEnd):
             end = TreeEnd(record.entries + 1, record.size)
         elif isinstance(record, FileEntry):

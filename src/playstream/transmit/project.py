@@ -12,6 +12,7 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.job.job_fields import list_inventory
 from playstream.pipeline.protocol import FileEntry, Job, Record, TreeEnd
 from playstream.pipeline.tree.directories import absolute_path
+from playstream.pipeline.tree.listings import Hashed
 
 _NAME = "project"
 
@@ -55,7 +56,7 @@ def _below(path: str) -> str:
     return path if "," in path else str(Path(_NAME) / path)
 
 
-def records_below(records: Iterable[Record]) -> Iterator[Record]:
+def records_below(records: Iterable[Record | Hashed]) -> Iterator[Record | Hashed]:
     """Yield the records of the tree that contains another tree as `project/`."""
     name = os.fsencode(_NAME)
     for record in records:

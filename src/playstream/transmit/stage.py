@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.io.system import check_system
@@ -15,13 +15,17 @@ from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.job.roles import check_role, own_role_directories
-from playstream.pipeline.protocol import Failure, Job, Record
+from playstream.pipeline.protocol import Failure, FileEntry, Job, Log, Record
 from playstream.pipeline.tree.directories import absolute_path
 from playstream.pipeline.tree.ignore import Ignore
-from playstream.pipeline.tree.pack import pack
+from playstream.pipeline.tree.listings import Hashed
+from playstream.pipeline.tree.pack import Hasher, hash_tree, pack
 from playstream.pipeline.tree.readable import check_readable
-from playstream.transmit.added import records_with
+from playstream.transmit.added import PackTree, records_with
 from playstream.transmit.project import job_below, project_options, records_below
+from playstream.transmit.snapshot import Snapshot
+
+_T = TypeVar("_T")
 
 
 class Transmitter:
@@ -101,26 +105,58 @@ class Transmitter:
             variables = find_variables(self.job, installed, self.project, base)
             self.job = replace(self.job, envvars={**self.job.envvars, **variables})
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Generator[Record, None, None]:
         """Yield the job, then its tree.
 
         Raises:
             PlaystreamError: the directory could not be packed completely; a Failure record was yielded before.
         """
         yield self.job
+        if self._tree is not None:
+            packed = self._packed(lambda root, ignore: pack(root, ignore=ignore))
+            yield from _reporting(cast("Iterator[Record]", packed))
+
+    @property
+    def directory(self) -> Path | None:
+        """The directory whose tree is sent; None if there is none."""
+        return None if self._tree is None else Path(absolute_path(self._tree[0]))
+
+    def take_snapshot(self, snapshot: Snapshot, hasher: Hasher) -> Iterator[Record]:
+        """Read the tree into a snapshot, to offer it; yield messages for the user meanwhile.
+
+        Raises:
+            PlaystreamError: the directory could not be read completely; a Failure record was yielded before.
+        """
+
+        def read() -> Iterator[Record]:
+            for item in self._packed(lambda root, ignore: hash_tree(root, hasher, ignore=ignore)):
+                if isinstance(item, (FileEntry, Hashed)):
+                    snapshot.add(item)
+                elif isinstance(item, Log):
+                    yield item
+            snapshot.finish()
+
+        yield from _reporting(read())
+
+    def _packed(self, pack_tree: PackTree) -> Iterator[Record | Hashed]:
+        """Yield the records of all that is sent with the job."""
         if self._tree is None:
             return
-        directory, ignore = self._tree
-        packed: Iterator[Record] = pack(directory, ignore=ignore)
+        packed: Iterator[Record | Hashed] = pack_tree(*self._tree)
         if self._is_project:
             packed = records_below(packed)
         if self._installed is not None:
-            packed = records_with(packed, self._installed)
-        try:
-            yield from packed
-        except PlaystreamError as error:
-            yield Failure(type(error).__name__, str(error))
-            raise
+            packed = records_with(packed, self._installed, pack_tree)
+        yield from packed
+
+
+def _reporting(records: Iterator[_T]) -> Iterator[_T | Failure]:
+    """Yield records; if that fails, yield a Failure before the error is raised."""
+    try:
+        yield from records
+    except PlaystreamError as error:
+        yield Failure(type(error).__name__, str(error))
+        raise
 
 
 _FILE_OPTIONS = {

@@ -13,12 +13,15 @@ from pathlib import Path
 from playstream._version import __version__
 from playstream.pipeline.errors import JobError
 from playstream.pipeline.limits import Limits
-from playstream.pipeline.protocol import Cancel, Hello, Input, Ping, Resize
+from playstream.pipeline.protocol import Cancel, Content, Hello, Input, Listing, Offer, Ping, Resize
 from playstream.pipeline.protocol.frames import MINOR
+from playstream.pipeline.tree.digests import algorithms
 from playstream.worker.command import find_executable
 
 _KNOWN = (Cancel, Ping, Input, Resize)
 """Records of the job direction that a sender uses only if they are known."""
+_OF_CACHE = (Offer, Listing, Content)
+"""Records of an offered tree. With them, `features` names the hash functions."""
 _MAX_LINE = 8192
 """Bytes of a program that are read to find its interpreter; the kernel reads 256, and a shell any number."""
 _INTERPRETER = re.compile(rb"#!\s*(\S+)(?:[^\S\n]+(\S+))?")
@@ -27,12 +30,13 @@ _BY_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (?:\"([^\"\n]+)\"|(\S+))")
 _DISTRIBUTION = re.compile(r"ansible_core-([\w.!+-]+?)\.(?:dist|egg)-info\Z")
 
 
-def make_hello(limits: Limits, max_job_seconds: float | None) -> Hello:
+def make_hello(limits: Limits, max_job_seconds: float | None, *, has_cache: bool = False) -> Hello:
     """Return the first record of the results.
 
     Args:
         limits: the limits of the job's stream.
         max_job_seconds: time after which a job is stopped; None for no limit.
+        has_cache: whether a tree may be offered.
     """
     numbers: dict[str, float] = asdict(limits)
     if max_job_seconds is not None:
@@ -40,7 +44,8 @@ def make_hello(limits: Limits, max_job_seconds: float | None) -> Hello:
     return Hello(
         MINOR,
         __version__,
-        records=tuple(kind.__name__ for kind in _KNOWN),
+        records=tuple(kind.__name__ for kind in (*_KNOWN, *(_OF_CACHE if has_cache else ()))),
+        features=algorithms() if has_cache else (),
         limits=numbers,
         python=".".join(map(str, sys.version_info[:3])),
         ansible_core=find_ansible_core(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.dialect import Dialect, FirstBytes, PieceReader
-from playstream.pipeline.errors import PlaystreamError, WorkerError
+from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError, WorkerError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 from playstream.pipeline.io.liveness import Liveness
 from playstream.pipeline.io.read_ahead import EndOfFile, ReadAhead
@@ -21,6 +21,7 @@ from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import (
     NEED_DATA,
     Cancel,
+    Content,
     Failure,
     FileData,
     FileEntry,
@@ -28,9 +29,11 @@ from playstream.pipeline.protocol import (
     FrameReader,
     Input,
     Job,
+    Listing,
     Log,
     LogLevel,
     Noise,
+    Offer,
     Ping,
     Pong,
     Receiver,
@@ -39,6 +42,7 @@ from playstream.pipeline.protocol import (
     TreeEnd,
 )
 from playstream.pipeline.protocol.order import Direction
+from playstream.pipeline.tree.digests import algorithms
 from playstream.pipeline.tree.meter import Meter
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.worker.remote_terminal import RemoteTerminal
@@ -46,6 +50,7 @@ from playstream.worker.remote_terminal import RemoteTerminal
 if TYPE_CHECKING:
     from playstream.pipeline.runner_dialect.lines import ArchiveData, Line, LineReader
     from playstream.pipeline.runner_dialect.receiver import RunnerReceiver
+    from playstream.worker.cache.assembly import Assembly, Objects
 
 _HEAR_SECONDS = 30.0
 
@@ -94,6 +99,7 @@ class Intake:
         replace: whether entries replace existing files.
         meter: counts the tree; None for nothing.
         fallback: the dialect of a stream that is in neither.
+        open_store: opens the cache for a hash function; None if there is none.
     """
 
     def __init__(
@@ -109,8 +115,12 @@ class Intake:
         replace: bool,
         meter: Meter | None = None,
         fallback: Dialect = Dialect.PLAYSTREAM,
+        open_store: Callable[[str], Objects] | None = None,
     ) -> None:
         self._stop = stop
+        self._replace = replace
+        self._open_store = open_store
+        self._assembly: Assembly | None = None
         self._meter = meter
         self._target = target
         self._emit = emit
@@ -201,15 +211,8 @@ class Intake:
             self._take(record)
 
     def _take(self, record: Record) -> None:
-        if isinstance(record, (FileEntry, FileData)):
-            self._unpacker.receive(record)
-            if self._meter is not None:
-                self._meter.take(record)
-        elif isinstance(record, TreeEnd):
-            self._unpacker.receive(record)
-            if self._meter is not None:
-                self._meter.take(record)
-            self.ready = self.job is not None
+        if isinstance(record, (FileEntry, FileData, TreeEnd, Offer, Listing, Content)):
+            self._take_tree(record)
         elif isinstance(record, Job):
             self._take_job(record)
         elif isinstance(record, Cancel):
@@ -226,12 +229,48 @@ class Intake:
         elif isinstance(record, Log):
             self._emit(record)
 
+    def _take_tree(self, record: FileEntry | FileData | TreeEnd | Offer | Listing | Content) -> None:
+        if isinstance(record, Offer):
+            self._take_offer(record)
+        elif isinstance(record, (FileEntry, FileData)) or (isinstance(record, TreeEnd) and self._assembly is None):
+            self._unpacker.receive(record)
+            self._count(record)
+            self.ready = isinstance(record, TreeEnd) and self.job is not None
+        elif self._assembly is not None:
+            self._assembly.receive(record)
+            self.ready = self._assembly.complete
+
+    def _count(self, record: FileEntry | FileData | TreeEnd) -> None:
+        if self._meter is not None:
+            self._meter.take(record)
+
     def _take_job(self, job: Job) -> None:
         """Store the job. In ansible-runner's protocol it follows its tree: it was made and checked on this side."""
         if self._runner is None:
             job = check_job(job if job.tree else add_env_files(job, read_env_files(self._target)))
         self.ready = not job.tree
         self.job = job
+
+    def _take_offer(self, offer: Offer) -> None:
+        if self._open_store is None or offer.algorithm not in algorithms():
+            raise RemoteProtocolError(
+                f"a tree was offered with the hash function {offer.algorithm!r}, and this worker "
+                + ("has no cache" if self._open_store is None else f"has {', '.join(algorithms())}")
+                + ", which its Hello says. Send the job whole, or start the worker with --cache"
+            )
+        from playstream.worker.cache.assembly import Assembly  # noqa: PLC0415 - only with a cache
+
+        self._assembly = Assembly(
+            offer,
+            self._target,
+            self._open_store(offer.algorithm),
+            self._emit,
+            limits=self._limits,
+            replace=self._replace,
+            stop=self._stop,
+            watch=self._count,
+        )
+        self._assembly.begin()
 
     def _report(self, noise: Noise) -> None:
         shown = f": {noise.data!r}" if noise.data else ""
@@ -242,5 +281,7 @@ class Intake:
         """Stop reading, and close the unpacker."""
         self._reader.close()
         self._unpacker.close()
+        if self._assembly is not None:
+            self._assembly.close()
         if self._runner is not None:
             self._runner.close()

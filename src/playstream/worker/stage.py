@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error
@@ -26,6 +27,11 @@ from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, remove_leftovers
 from playstream.worker.watch import READER_GONE, JobConnection
 
+if TYPE_CHECKING:
+    from playstream.worker.cache.store import Store
+
+DEFAULT_CACHE_SIZE = 2 << 30
+"""Maximum size of the cache of trees, in bytes: 2 GiB."""
 START, WAIT = b"s", b"w"
 """What a listener says to its workers, by `start_on`."""
 
@@ -46,6 +52,12 @@ class WorkerOptions:
     """Limits of the job's stream."""
     max_job_seconds: float | None = None
     """Time after which a job is stopped, whatever its own limits; None for no limit."""
+    cache: Path | None = None
+    """The directory of the cache of trees; None for none."""
+    cache_size: int = DEFAULT_CACHE_SIZE
+    """Maximum size of the cache, in bytes."""
+    sender: str = "user"
+    """Who sends: the division of the cache to use."""
     meter: Meter | None = None
     """Counts the job's tree while it is unpacked; None for nothing."""
     start_on: int | None = None
@@ -91,6 +103,7 @@ class Worker:
         self._output = output = connection.writer
         self._options = options
         self._cancellation = cancellation
+        self._store: Store | None = None
         self._mailbox = Mailbox[Record](cancellation.wake)
         self._outbox = Outbox(
             self._mailbox,
@@ -100,7 +113,7 @@ class Worker:
             liveness_seconds=options.liveness_seconds,
             cancellation=cancellation,
             dialect=options.dialect,
-            greeting=lambda: make_hello(options.limits, options.max_job_seconds),
+            greeting=lambda: make_hello(options.limits, options.max_job_seconds, has_cache=options.cache is not None),
             layer=connection.output_layer,
         )
 
@@ -150,9 +163,13 @@ class Worker:
                 replace=not ours,
                 meter=self._options.meter,
                 fallback=self._options.dialect,
+                open_store=self._open_store if self._options.cache is not None else None,
             )
             try:
-                job = self._receive(intake)
+                try:
+                    job = self._receive(intake)
+                finally:
+                    self._close_store()
                 if job is None:
                     put_status(self._mailbox, StatusName.CANCELED, explanation=self._cancellation.reason)
                     return WorkResult(StatusName.CANCELED, CANCELED_EXIT_STATUS, self._cancellation.reason)
@@ -161,6 +178,20 @@ class Worker:
                 intake.close()
         finally:
             spool.remove()
+
+    def _open_store(self, algorithm: str) -> Store:
+        from playstream.worker.cache.store import Store  # noqa: PLC0415 - only with a cache
+
+        options = self._options
+        self._store = Store(options.cache or Path(), options.sender, algorithm, options.cache_size)
+        return self._store
+
+    def _close_store(self) -> None:
+        """Close the cache: the tree is complete, and the job works on a copy of it."""
+        if self._store is not None:
+            self._store.close()
+            if self._store.trouble is not None:
+                self._mailbox.put(Log(LogLevel.WARNING, f"not all of the tree is kept: {self._store.trouble}"))
 
     def _receive(self, intake: Intake) -> Job | None:
         """Receive the whole job, and wait until it may start. Return None if it was canceled before that."""

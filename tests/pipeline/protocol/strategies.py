@@ -11,6 +11,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from playstream.pipeline.protocol import (
     Cancel,
+    Content,
     End,
     Event,
     Failure,
@@ -22,8 +23,10 @@ from playstream.pipeline.protocol import (
     Input,
     Job,
     KeyMode,
+    Listing,
     Log,
     LogLevel,
+    Offer,
     Ping,
     Pong,
     Prompt,
@@ -32,6 +35,7 @@ from playstream.pipeline.protocol import (
     Status,
     StatusName,
     TreeEnd,
+    Want,
     frames,
 )
 from playstream.pipeline.protocol.order import ALWAYS, TABLE, Direction, Order
@@ -98,12 +102,16 @@ ENTRIES = st.builds(
 RECORDS: dict[type[Any], SearchStrategy[Any]] = {
     **{
         cls: _json_records(cls)
-        for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End, Hello, Pong, Resize, Prompt)
+        for cls in (Job, Status, TreeEnd, Log, Heartbeat, Cancel, Failure, End, Hello, Pong, Resize, Prompt, Offer)
     },
     FileEntry: ENTRIES,
     FileData: st.binary(max_size=600).map(FileData),
     Ping: st.builds(Ping, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
     Input: st.builds(Input, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
+    Listing: st.binary(max_size=300).map(Listing),
+    Want: st.builds(Want, st.just(True), since=st.binary(max_size=64))
+    | st.builds(Want, st.just(False), contents=st.binary(max_size=40)),
+    Content: st.builds(Content, st.binary(max_size=600), st.booleans()),
     Event: st.builds(Event, st.integers(0, 2**64 - 1), st.binary(max_size=300)),
 }
 
@@ -120,11 +128,16 @@ def streams(draw: DrawFn, direction: Direction, max_size: int = 12) -> list[Reco
             allowed += sorted(ALWAYS[direction], key=str)
         else:
             allowed = [cls for cls in allowed if TABLE[direction][order.state][cls] is not order.state]
+        asked = [record for record in records if isinstance(record, Want)]
+        if asked and (len(asked) == 2 or not asked[0].listings):
+            allowed = [cls for cls in allowed if cls is not Want]
         if not allowed:
             break
         record = draw(RECORDS[draw(st.sampled_from(allowed))])
         if isinstance(record, Event):
             record = Event(order.events + 1, record.json)
+        elif isinstance(record, Want) and asked:
+            record = Want(False, contents=record.contents)
         order.follow(record)
         records.append(record)
     return records
@@ -203,7 +216,7 @@ def hostile_contents(draw: DrawFn) -> bytes:
     """What a frame may hold: records with lying headers, wrong fields and JSON that bites."""
     pieces = []
     for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.integers(0, 18) | st.integers(0, 255))
+        kind = draw(st.integers(0, 22) | st.integers(0, 255))
         payload = draw(_HOSTILE_JSON | _HOSTILE_VALUES.map(str.encode) | st.binary(max_size=80))
         size = draw(st.none() | st.integers(0, 100) | st.integers(0, 2**32 - 1))
         pieces.append(record_bytes(kind, payload, flags=draw(st.integers(0, 255)), size=size))

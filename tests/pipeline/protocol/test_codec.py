@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from playstream.pipeline.errors import LocalProtocolError, RemoteProtocolError
 from playstream.pipeline.protocol import (
     Cancel,
+    Content,
     End,
     Event,
     Failure,
@@ -22,8 +23,10 @@ from playstream.pipeline.protocol import (
     Input,
     Job,
     KeyMode,
+    Listing,
     Log,
     LogLevel,
+    Offer,
     Ping,
     Pong,
     Prompt,
@@ -32,6 +35,7 @@ from playstream.pipeline.protocol import (
     Status,
     StatusName,
     TreeEnd,
+    Want,
     codec,
     frames,
 )
@@ -49,7 +53,7 @@ def test_every_record_survives(record: Record) -> None:
     kind, flags, size = codec.RECORD.unpack_from(data)
     assert size == len(data) - codec.RECORD.size
     assert codec.decode(kind, flags, data[codec.RECORD.size :]) == record
-    ignorable = type(record) in {Log, Heartbeat, Hello, Ping, Pong, Input, Resize, Prompt}
+    ignorable = type(record) in {Log, Heartbeat, Hello, Ping, Pong, Input, Resize, Prompt, Want}
     assert flags == (codec.IGNORABLE if ignorable else 0)
 
 
@@ -61,6 +65,12 @@ def test_every_record_survives(record: Record) -> None:
         (Event(258, b"{}"), b"\x03\x00\x0a\x00\x00\x00\x02\x01" + bytes(6) + b"{}"),
         (Ping(258, b"xyz"), b"\x0d\x01\x0b\x00\x00\x00\x02\x01" + bytes(6) + b"xyz"),
         (Input(258, b"xyz"), b"\x0f\x01\x0b\x00\x00\x00\x02\x01" + bytes(6) + b"xyz"),
+        (Listing(b"D"), b"\x13\x00\x01\x00\x00\x00D"),
+        (Want(True, since=b"xyz"), b"\x14\x01\x05\x00\x00\x00\x01\x03xyz"),
+        (Want(True), b"\x14\x01\x02\x00\x00\x00\x01\x00"),
+        (Want(False, contents=b"\x05"), b"\x14\x01\x03\x00\x00\x00\x00\x00\x05"),
+        (Content(b"xyz"), b"\x15\x00\x04\x00\x00\x00\x00xyz"),
+        (Content(b"xyz", changed=True), b"\x15\x00\x04\x00\x00\x00\x01xyz"),
         (Heartbeat(), b"\x08\x01\x02\x00\x00\x00{}"),
         (Cancel("a\n\u20ac"), b'\x09\x00\x16\x00\x00\x00{"reason":"a\\n\\u20ac"}'),
     ],
@@ -94,6 +104,43 @@ def test_an_event_without_room_for_its_counter_is_refused(size: int) -> None:
         codec.decode(codec.Kind.EVENT, 0, bytes(size))
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\x01",
+        b"\x02\x00",
+        b"\xff\x00",
+        b"\x01\x01",
+        b"\x01\x00x",
+        b"\x01\x03xy",
+        b"\x01\x03xyz1",
+        b"\x01\x41" + bytes(65),
+        b"\x00\x01x",
+    ],
+)
+def test_a_question_that_is_neither_for_listings_nor_for_contents(payload: bytes) -> None:
+    with pytest.raises(
+        RemoteProtocolError, match=f"a record Want of {len(payload)} bytes is not well formed: expected"
+    ):
+        codec.decode(codec.Kind.WANT, 0, payload)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x02", b"\x02x", b"\xff" + bytes(100)])
+def test_a_content_is_changed_or_not(payload: bytes) -> None:
+    with pytest.raises(
+        RemoteProtocolError, match=f"Content of {len(payload)} bytes is not well formed: expected 0 or 1"
+    ):
+        codec.decode(codec.Kind.CONTENT, 0, payload)
+
+
+def test_representations_have_no_bytes_of_files() -> None:
+    assert repr(Listing(b"secret")) == "Listing(6 bytes)"
+    assert repr(Content(b"secret", changed=True)) == "Content(6 bytes)"
+    assert repr(Want(True, since=bytes(32))) == "Want(listings)"
+    assert repr(Want(False, contents=b"\x05\x80")) == "Want(3 contents)"
+
+
 UNSENDABLE: list[Any] = [
     Event(-1, b"{}"),
     Event(2**64, b"{}"),
@@ -118,6 +165,16 @@ UNSENDABLE: list[Any] = [
     Job("a", extravars={"a": b"bytes"}),
     Job("a", extravars={1: "a", "1": "b"}),  # type: ignore[dict-item]
     Job("a", tree=1),  # type: ignore[arg-type]
+    Offer(bytes(31), "blake2b", 1, 0),
+    Offer(bytes(32), "blake2b", 2**63, 0),
+    Offer(bytes(32), "blake2b", 1, 0, (bytes(32),)),  # type: ignore[arg-type]
+    Want(True, since=bytes(65)),
+    Want(True, contents=b"\x01"),
+    Want(False, since=bytes(32)),
+    Want(False, contents=bytes(codec.MAX_MESSAGE)),
+    Want(2),  # type: ignore[arg-type]
+    Content(bytes(frames.MAX_CONTENT + 1)),
+    Content(b"x", changed=2),  # type: ignore[arg-type]
 ]
 
 
@@ -127,7 +184,7 @@ def test_what_no_receiver_would_take_is_not_sent(record: Record) -> None:
         codec.encode(record)
 
 
-@pytest.mark.parametrize("kind", [0, 18, 100, 255])
+@pytest.mark.parametrize("kind", [0, 22, 100, 255])
 def test_an_unknown_critical_record_asks_for_an_update(kind: int) -> None:
     for flags in (0, 0xFE):
         message = take(RawStream().content(record_bytes(kind, b"{}", flags=flags)).data, Direction.JOB).message
@@ -144,9 +201,11 @@ def test_kinds_are_never_renumbered() -> None:
     numbers = {Job: 1, Status: 2, Event: 3, FileEntry: 4, FileData: 5, TreeEnd: 6, Log: 7, Heartbeat: 8, Cancel: 9}
     numbers |= {Failure: 10, End: 11, Hello: 12, Ping: 13, Pong: 14}
     numbers |= {Input: 15, Resize: 16, Prompt: 17}
+    numbers |= {Offer: 18, Listing: 19, Want: 20, Content: 21}
     assert set(numbers) == set(RECORDS)
     assert sorted(numbers.values()) == sorted(codec.Kind)
     samples: list[Record] = [Job("a"), Status(StatusName.RUNNING, ""), Event(1, b""), ENTRY, FileData(b"")]
     samples += [TreeEnd(1, 0), Log(LogLevel.INFO, ""), Heartbeat(), Cancel(""), Failure("", ""), End(0, 0, bytes(32))]
     samples += [Hello(1, "0.1.0"), Ping(1), Pong(1), Input(1), Resize(), Prompt(1, KeyMode.NONE)]
+    samples += [Offer(bytes(32), "", 1, 0), Listing(b""), Want(True), Content(b"")]
     assert {type(record): codec.encode(record)[0] for record in samples} == numbers

@@ -18,6 +18,7 @@ from playstream.pipeline.protocol import (
     Job,
     Log,
     LogLevel,
+    Offer,
     Pong,
     Prompt,
     Resize,
@@ -40,6 +41,7 @@ KINDS: dict[type[Any], codec.Kind] = {
     Pong: codec.Kind.PONG,
     Resize: codec.Kind.RESIZE,
     Prompt: codec.Kind.PROMPT,
+    Offer: codec.Kind.OFFER,
 }
 MINIMAL: dict[type[Any], dict[str, Any]] = {
     Job: {"ident": "a"},
@@ -54,6 +56,7 @@ MINIMAL: dict[type[Any], dict[str, Any]] = {
     Pong: {"number": 1},
     Resize: {},
     Prompt: {"number": 1, "mode": "none"},
+    Offer: {"root": "00" * 32, "algorithm": "", "entries": 1, "size": 0},
 }
 WRONG: dict[str, list[Any]] = {
     "str": [1, None, True, [], {}],

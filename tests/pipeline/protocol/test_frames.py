@@ -21,7 +21,7 @@ def _flip(data: bytes, offset: int, bits: int = 0x04) -> bytes:
 
 def test_the_sizes_that_other_implementations_rely_on() -> None:
     assert (frames.PREAMBLE_SIZE, frames.HEADER_SIZE) == (20, 24)
-    assert bytes.fromhex("f500706c617973747265616d0d0a1a0a01010000") == PREAMBLE
+    assert bytes.fromhex("f500706c617973747265616d0d0a1a0a01020000") == PREAMBLE
 
 
 @pytest.mark.parametrize("bits", [0x01, 0x80])

@@ -7,12 +7,16 @@ import pytest
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import (
     NEED_DATA,
+    Content,
     FileData,
     FileEntry,
     FileType,
     Heartbeat,
+    Job,
+    Listing,
     Log,
     LogLevel,
+    Offer,
     Receiver,
     Record,
     Sender,
@@ -69,3 +73,15 @@ def test_each_frame_may_have_as_many() -> None:
 def test_what_carries_something_is_not_counted() -> None:
     assert receive(codec.encode(FileData(b"x")) * (MAX_IDLE + 1)) == MAX_IDLE + 1
     assert receive(codec.encode(Log(LogLevel.INFO, "x")) * (MAX_IDLE + 1)) == MAX_IDLE + 1
+
+
+@pytest.mark.parametrize("cls", [Listing, Content])
+def test_an_offered_tree_of_small_objects_fills_frames(cls: type[Listing] | type[Content]) -> None:
+    sender = Sender(Direction.JOB)
+    receiver = Receiver(Direction.JOB)
+    receiver.receive_data(sender.send(Job("a", tree=True)) + sender.send(Offer(bytes(32), "blake2b", 1, 0)))
+    receiver.receive_data(sender.frame(codec.encode(cls(b"x")) * 1000 + codec.encode(cls(b"")) * (MAX_IDLE + 1)))
+    for _ in range(2 + 1000 + MAX_IDLE):
+        assert receiver.next_record() is not NEED_DATA
+    with pytest.raises(RemoteProtocolError, match="more than 100 empty records"):
+        receiver.next_record()

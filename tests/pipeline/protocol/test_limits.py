@@ -99,6 +99,10 @@ def test_a_frame_that_announces_too_much_is_refused_at_its_header(payload_size: 
         (codec.Kind.LOG, codec.MAX_MESSAGE),
         (codec.Kind.FAILURE, codec.MAX_MESSAGE),
         (codec.Kind.CANCEL, codec.MAX_MESSAGE),
+        (codec.Kind.OFFER, codec.MAX_MESSAGE),
+        (codec.Kind.WANT, codec.MAX_MESSAGE),
+        (codec.Kind.LISTING, codec.MAX_RECORD),
+        (codec.Kind.CONTENT, 1 + frames.MAX_CONTENT),
     ],
 )
 def test_a_record_that_announces_too_much_is_refused_at_its_header(kind: int, limit: int) -> None:

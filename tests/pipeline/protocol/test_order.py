@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from playstream.pipeline.errors import LocalProtocolError
 from playstream.pipeline.protocol import (
     Cancel,
+    Content,
     End,
     Event,
     Failure,
@@ -20,8 +22,10 @@ from playstream.pipeline.protocol import (
     Input,
     Job,
     KeyMode,
+    Listing,
     Log,
     LogLevel,
+    Offer,
     Ping,
     Pong,
     Prompt,
@@ -31,6 +35,7 @@ from playstream.pipeline.protocol import (
     Status,
     StatusName,
     TreeEnd,
+    Want,
 )
 from playstream.pipeline.protocol.order import ALWAYS, TABLE, Direction, Order, State
 from tests.pipeline.protocol.wire import RawStream, take
@@ -51,6 +56,10 @@ SAMPLES: dict[type, list[Record]] = {
     Input: [Input(1), Input(1, b"x")],
     Resize: [Resize()],
     Prompt: [Prompt(1, mode) for mode in KeyMode],
+    Offer: [Offer(bytes(32), "blake2b", 1, 0), Offer(bytes(32), "blake2b", 1, 0, ("00" * 32,), asks=False)],
+    Listing: [Listing(b"D")],
+    Want: [Want(True), Want(True, since=bytes(32)), Want(False, contents=b"\x01")],
+    Content: [Content(b"x"), Content(b"x", changed=True)],
     Failure: [Failure("LinkError", "")],
 }
 """Each kind but End, which a Sender makes itself, in each variety that the table tells apart."""
@@ -71,7 +80,7 @@ def next_state(direction: Direction, state: State, record: Record) -> State | No
         return state
     following = TABLE[direction][state].get(type(record))
     if following is not None and isinstance(record, Job) and record.tree:
-        return State.TREE
+        return State.JOB
     if following is not None and isinstance(record, Status) and record.status.terminal:
         return State.FINISHED
     return following
@@ -179,6 +188,35 @@ def test_events_are_counted_without_gaps(counters: list[int]) -> None:
         sender.send(event)
     with pytest.raises(LocalProtocolError, match=expected):
         sender.send(events[-1])
+
+
+@pytest.mark.parametrize(
+    "questions",
+    [
+        [Want(True), Want(True)],
+        [Want(False), Want(True)],
+        [Want(False), Want(False)],
+        [Want(True), Want(False), Want(False)],
+        [Want(True), Want(False), Want(True)],
+    ],
+    ids=repr,
+)
+def test_a_worker_asks_once_for_listings_and_then_once_for_contents(questions: list[Want]) -> None:
+    """A sender keeps a question until it is answered, so a worker must not send it any number of them."""
+    expected = f"one question for listings and then one for contents, got {questions[-1]!r} after {questions[-2]!r}"
+    taken = take(RawStream().records(*questions).data, Direction.RESULT)
+    assert taken.records == questions[:-1]
+    assert expected in taken.message
+    sender = Sender(Direction.RESULT)
+    for want in questions[:-1]:
+        sender.send(want)
+    with pytest.raises(LocalProtocolError, match=re.escape(expected)):
+        sender.send(questions[-1])
+
+
+def test_two_questions_are_allowed() -> None:
+    questions: list[Record] = [Want(True, since=bytes(32)), Want(False, contents=b"\x01")]
+    assert take(RawStream().records(*questions).data, Direction.RESULT).records == questions
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from playstream.pipeline.protocol import (
+    Content,
     End,
     Event,
     FileData,
@@ -21,9 +22,11 @@ from playstream.pipeline.protocol import (
     Input,
     Job,
     KeyMode,
+    Listing,
     LogLevel,
     Ping,
     StatusName,
+    Want,
     codec,
     compression,
     frames,
@@ -51,7 +54,7 @@ TYPES = {
     "KeyMode": "key mode",
 }
 NUMBERS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i64": "q"}
-BINARY: tuple[type[Any], ...] = (Event, FileEntry, FileData, Ping, Input)
+BINARY: tuple[type[Any], ...] = (Event, FileEntry, FileData, Ping, Input, Listing, Want, Content)
 NUMBER_OF = {cls: codec.Kind[re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()] for cls in RECORDS}
 
 
@@ -76,7 +79,15 @@ def test_fields_of_json_records(cls: type[Any]) -> None:
 
 @pytest.mark.parametrize(
     ("cls", "layout"),
-    [(FileEntry, codec._ENTRY), (Event, codec._EVENT), (FileData, struct.Struct("<")), (Input, codec._NUMBER)],
+    [
+        (FileEntry, codec._ENTRY),
+        (Event, codec._EVENT),
+        (FileData, struct.Struct("<")),
+        (Input, codec._NUMBER),
+        (Listing, struct.Struct("<")),
+        (Want, codec._WANT),
+        (Content, struct.Struct("<B")),
+    ],
 )
 def test_layouts_of_binary_records(cls: type[Any], layout: struct.Struct) -> None:
     rows = page.table(f"{cls.__name__} ({NUMBER_OF[cls]})")
@@ -89,7 +100,7 @@ def test_layouts_of_binary_records(cls: type[Any], layout: struct.Struct) -> Non
         offset += size
     assert rows[len(fixed)][0] == str(offset)
     names = {row[2] for row in rows}
-    assert names - {"path_size", "target_size"} == {field.name for field in dataclasses.fields(cls)}
+    assert names - {"path_size", "target_size", "since_size"} == {field.name for field in dataclasses.fields(cls)}
 
 
 def test_kinds() -> None:

@@ -12,7 +12,7 @@ from playstream.pipeline.errors import (
     PlaystreamError,
     RemoteProtocolError,
 )
-from playstream.pipeline.protocol import Job
+from playstream.pipeline.protocol import Job, Want
 from playstream.pipeline.protocol.order import Direction
 from tests.pipeline.protocol.wire import RawStream, record_bytes
 from tests.pipeline.runner_dialect.wire import END, carry, line
@@ -187,6 +187,7 @@ RESULTS: dict[str, tuple[Refusal, dict[str, bytes]]] = {
     ),
     "an archive that is cut": (IncompleteStream, {"runner": line(status="starting") + line(zipfile=1 << 20) + b"AAAA"}),
     "two archives": (RemoteProtocolError, {"runner": line(status="starting") + 2 * carry(b"PK\5\6" + bytes(18)) + END}),
+    "questions without end": (RemoteProtocolError, {"native": RawStream().records(*[Want(False)] * 3).data}),
     "a job": (RemoteProtocolError, {"native": _job(), "runner": _kwargs()}),
 }
 """What process refuses, and as what; a subclass counts too."""

@@ -8,6 +8,7 @@ from playstream.pipeline.protocol.receiver import Incoming, Receiver
 from playstream.pipeline.protocol.record_reader import NEED_DATA, NeedData
 from playstream.pipeline.protocol.records import (
     Cancel,
+    Content,
     End,
     Event,
     Failure,
@@ -19,8 +20,10 @@ from playstream.pipeline.protocol.records import (
     Input,
     Job,
     KeyMode,
+    Listing,
     Log,
     LogLevel,
+    Offer,
     Ping,
     Pong,
     Prompt,
@@ -29,12 +32,14 @@ from playstream.pipeline.protocol.records import (
     Status,
     StatusName,
     TreeEnd,
+    Want,
 )
 from playstream.pipeline.protocol.sender import Sender
 
 __all__ = [
     "NEED_DATA",
     "Cancel",
+    "Content",
     "End",
     "Event",
     "Failure",
@@ -49,10 +54,12 @@ __all__ = [
     "Input",
     "Job",
     "KeyMode",
+    "Listing",
     "Log",
     "LogLevel",
     "NeedData",
     "Noise",
+    "Offer",
     "Ping",
     "Pong",
     "Prompt",
@@ -63,4 +70,5 @@ __all__ = [
     "Status",
     "StatusName",
     "TreeEnd",
+    "Want",
 ]

@@ -17,6 +17,7 @@ from playstream.pipeline.protocol import fieldtypes
 from playstream.pipeline.protocol.frames import MAX_CONTENT
 from playstream.pipeline.protocol.records import (
     Cancel,
+    Content,
     End,
     Event,
     Failure,
@@ -27,7 +28,9 @@ from playstream.pipeline.protocol.records import (
     Hello,
     Input,
     Job,
+    Listing,
     Log,
+    Offer,
     Ping,
     Pong,
     Prompt,
@@ -35,6 +38,7 @@ from playstream.pipeline.protocol.records import (
     Resize,
     Status,
     TreeEnd,
+    Want,
 )
 
 
@@ -58,6 +62,10 @@ class Kind(IntEnum):
     INPUT = 15
     RESIZE = 16
     PROMPT = 17
+    OFFER = 18
+    LISTING = 19
+    WANT = 20
+    CONTENT = 21
 
 
 IGNORABLE = 0x01
@@ -68,6 +76,8 @@ _EVENT = struct.Struct("<Q")
 _NUMBER = struct.Struct("<Q")
 """The beginning of a Ping and an Input."""
 _ENTRY = struct.Struct("<BHqQIHH")
+_WANT = struct.Struct("<BB")
+"""Whether listings are wanted, and the size of the hash that follows."""
 
 MAX_RECORD = DEFAULT_LIMITS.max_record_bytes
 """Default for the payload size of one record that a receiver accepts, in bytes."""
@@ -93,13 +103,18 @@ _JSON_KINDS: dict[Kind, type] = {
     Kind.PONG: Pong,
     Kind.RESIZE: Resize,
     Kind.PROMPT: Prompt,
+    Kind.OFFER: Offer,
 }
 _KIND_OF: dict[type, Kind] = {cls: kind for kind, cls in _JSON_KINDS.items()}
 _IGNORABLE_KINDS = {
     *(Kind.LOG, Kind.HEARTBEAT, Kind.HELLO, Kind.PING, Kind.PONG),
-    *(Kind.INPUT, Kind.RESIZE, Kind.PROMPT),
+    *(Kind.INPUT, Kind.RESIZE, Kind.PROMPT, Kind.WANT),
 }
 _MESSAGE_KINDS = frozenset(_JSON_KINDS) - {Kind.JOB}
+_BOUNDED_KINDS = frozenset((Kind.FILE_DATA, Kind.PING, Kind.INPUT, Kind.CONTENT, Kind.WANT))
+"""Kinds whose limit is not that for records."""
+_MAX_HASH = 64
+"""Maximum number of bytes of a hash in a Want."""
 _MAX_SIZE = (1 << 32) - 1
 """The largest number in the size field of a record's header."""
 _MAX_MODE = 0o7777
@@ -122,6 +137,12 @@ def encode(record: Record) -> bytes:
         return _encode_numbered(Kind.PING, record, record.padding)
     if type(record) is Input:
         return _encode_numbered(Kind.INPUT, record, record.data)
+    if type(record) is Listing:
+        return _header(Kind.LISTING, len(record.data)) + record.data
+    if type(record) is Content:
+        return _encode_content(record)
+    if type(record) is Want:
+        return _encode_want(record)
     kind = _KIND_OF[type(record)]
     payload = fieldtypes.encode_fields(record)
     return _header(kind, len(payload)) + payload
@@ -167,6 +188,20 @@ def _encode_entry(entry: FileEntry) -> bytes:
         raise LocalProtocolError(f"{entry!r} cannot be sent: {error}") from None
 
 
+def _encode_want(want: Want) -> bytes:
+    size = len(want.since)
+    if type(want.listings) is not bool or size > _MAX_HASH or (want.contents if want.listings else want.since):
+        raise LocalProtocolError(f"{want!r} cannot be sent: expected a hash for listings, or bits for contents")
+    payload = _WANT.pack(want.listings, size) + want.since + want.contents
+    return _header(Kind.WANT, len(payload)) + payload
+
+
+def _encode_content(content: Content) -> bytes:
+    if type(content.changed) is not bool:
+        raise LocalProtocolError(f"{content!r} cannot be sent: expected True or False for changed")
+    return _header(Kind.CONTENT, 1 + len(content.data)) + bytes((content.changed,)) + content.data
+
+
 def _limit(kind: int, max_record: int) -> int:
     if kind == Kind.FILE_DATA:
         return MAX_CONTENT
@@ -176,6 +211,10 @@ def _limit(kind: int, max_record: int) -> int:
         return _NUMBER.size + MAX_INPUT
     if kind == Kind.PROMPT:
         return MAX_PROMPT
+    if kind == Kind.CONTENT:
+        return 1 + MAX_CONTENT
+    if kind == Kind.WANT:
+        return min(max_record, MAX_MESSAGE)
     return min(max_record, MAX_MESSAGE) if kind in _MESSAGE_KINDS else max_record
 
 
@@ -187,7 +226,7 @@ def size_limits(max_record: int) -> dict[int, int]:
 def too_large(kind: int, size: int, limit: int) -> RemoteProtocolError:
     """Return the error for a record whose header announces too many bytes."""
     what = f"a record of kind {kind} announces {size} bytes"
-    if kind in _MESSAGE_KINDS or kind in {Kind.FILE_DATA, Kind.PING, Kind.INPUT}:
+    if kind in _MESSAGE_KINDS or kind in _BOUNDED_KINDS:
         return RemoteProtocolError(f"{what}: at most {limit} are accepted. The sender is broken or hostile")
     return exceeded(what, limit, "max_record_bytes")
 
@@ -230,6 +269,29 @@ def _decode_numbered(cls: type[Ping | Input], payload: bytes) -> Ping | Input:
     return cls(_NUMBER.unpack_from(payload)[0], payload[_NUMBER.size :])
 
 
+def _decode_want(payload: bytes) -> Want:
+    if len(payload) >= _WANT.size:
+        listings, size = _WANT.unpack_from(payload)
+        rest = payload[_WANT.size :]
+        if listings == 1 and size == len(rest) <= _MAX_HASH:
+            return Want(True, since=rest)
+        if listings == 0 and size == 0:
+            return Want(False, contents=rest)
+    raise RemoteProtocolError(
+        f"a record Want of {len(payload)} bytes is not well formed: expected a hash for listings, or bits for "
+        "contents. The sender is broken or hostile"
+    )
+
+
+def _decode_content(payload: bytes) -> Content:
+    if payload[:1] not in (b"\0", b"\1"):
+        raise RemoteProtocolError(
+            f"a record Content of {len(payload)} bytes is not well formed: expected 0 or 1 in its first byte. "
+            "The sender is broken or hostile"
+        )
+    return Content(payload[1:], payload[0] == 1)
+
+
 def _decode_entry(payload: bytes) -> FileEntry:
     if len(payload) < _ENTRY.size:
         raise RemoteProtocolError(f"a file entry of {len(payload)} bytes is too short for its fixed fields")
@@ -247,6 +309,9 @@ _DECODERS: dict[int, Callable[[bytes], Record]] = {
     Kind.FILE_DATA: FileData,
     Kind.FILE_ENTRY: _decode_entry,
     Kind.EVENT: _decode_event,
+    Kind.LISTING: Listing,
+    Kind.WANT: _decode_want,
+    Kind.CONTENT: _decode_content,
     Kind.PING: partial(_decode_numbered, Ping),
     Kind.INPUT: partial(_decode_numbered, Input),
     **{kind: partial(fieldtypes.decode_fields, cls) for kind, cls in _JSON_KINDS.items()},

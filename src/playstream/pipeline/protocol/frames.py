@@ -12,7 +12,7 @@ from typing import NamedTuple
 from playstream.pipeline.errors import RemoteProtocolError
 
 MAJOR = 1
-MINOR = 1
+MINOR = 2
 
 MAGIC = b"\xf5\x00playstream\r\n\x1a\n"
 """0xF5 is never in UTF-8 and NUL never in text, so no login banner contains it; CR LF reveals a terminal on the way."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from playstream.pipeline.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from playstream.pipeline.protocol.records import (
     Cancel,
+    Content,
     End,
     Event,
     Failure,
@@ -19,7 +20,9 @@ from playstream.pipeline.protocol.records import (
     Hello,
     Input,
     Job,
+    Listing,
     Log,
+    Offer,
     Ping,
     Pong,
     Prompt,
@@ -27,6 +30,7 @@ from playstream.pipeline.protocol.records import (
     Resize,
     Status,
     TreeEnd,
+    Want,
 )
 
 
@@ -43,8 +47,12 @@ class State(StrEnum):
     """The state of a direction."""
 
     START = "start"
+    JOB = "job"
+    """A job with a tree was sent, and nothing of the tree."""
     TREE = "tree"
     """A tree has begun and its TreeEnd has not been sent."""
+    OFFERED = "offered"
+    """A tree was offered, and its TreeEnd has not been sent."""
     READY = "ready"
     """The job is complete; Input, Cancel and End can follow."""
     RUNNING = "running"
@@ -60,13 +68,25 @@ _TREE_RECORDS = {FileEntry: State.TREE, FileData: State.TREE}
 TABLE: dict[Direction, dict[State, dict[type, State]]] = {
     Direction.JOB: {
         State.START: {Job: State.READY, Failure: State.FINISHED},
+        State.JOB: {FileEntry: State.TREE, Offer: State.OFFERED, Failure: State.FINISHED},
         State.TREE: {**_TREE_RECORDS, TreeEnd: State.READY, Failure: State.FINISHED},
+        State.OFFERED: {
+            Listing: State.OFFERED,
+            Content: State.OFFERED,
+            TreeEnd: State.READY,
+            Failure: State.FINISHED,
+        },
         State.READY: {Input: State.READY, Cancel: State.READY, End: State.CLOSED},
         State.FINISHED: {End: State.CLOSED},
         State.CLOSED: {},
     },
     Direction.RESULT: {
-        State.START: {Hello: State.START, Status: State.RUNNING, Failure: State.FINISHED},
+        State.START: {
+            Hello: State.START,
+            Want: State.START,
+            Status: State.RUNNING,
+            Failure: State.FINISHED,
+        },
         State.RUNNING: {
             Status: State.RUNNING,
             Event: State.RUNNING,
@@ -79,7 +99,7 @@ TABLE: dict[Direction, dict[State, dict[type, State]]] = {
         State.CLOSED: {},
     },
 }
-"""(direction, state, record) to the next state. A Job with a tree leads to TREE and a terminal Status to FINISHED
+"""(direction, state, record) to the next state. A Job with a tree leads to JOB and a terminal Status to FINISHED
 instead; the records of ALWAYS may come in every state but CLOSED and change nothing."""
 
 ALWAYS: dict[Direction, frozenset[type]] = {
@@ -101,6 +121,8 @@ class Order:
     def __init__(self, direction: Direction, *, receiving: bool) -> None:
         self.direction = direction
         self.events = 0
+        self._asked: Want | None = None
+        """The last question about an offered tree."""
         self._error: type[ProtocolError] = RemoteProtocolError if receiving else LocalProtocolError
         self._enter(State.START)
 
@@ -124,9 +146,11 @@ class Order:
         if isinstance(record, Event):
             self._count(record)
         elif isinstance(record, Job):
-            state = State.TREE if record.tree else state
+            state = State.JOB if record.tree else state
         elif isinstance(record, Status):
             state = State.FINISHED if record.status.terminal else state
+        elif isinstance(record, Want):
+            self._ask(record)
         if state is not self.state:
             self._enter(state)
 
@@ -137,6 +161,14 @@ class Order:
                 "reordered events"
             )
         self.events = event.counter
+
+    def _ask(self, want: Want) -> None:
+        if self._asked is not None and (want.listings or not self._asked.listings):
+            raise self._error(
+                f"expected at most one question for listings and then one for contents, got {want!r} after "
+                f"{self._asked!r}: the worker is broken or hostile"
+            )
+        self._asked = want
 
     def _explain(self, record: Record) -> str:
         allowed = sorted(kind.__name__ for kind in TABLE[self.direction][self.state])

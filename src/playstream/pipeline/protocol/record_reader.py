@@ -10,7 +10,18 @@ from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.protocol import codec
 from playstream.pipeline.protocol.frame_reader import Frame
 from playstream.pipeline.protocol.order import Direction, Order, State
-from playstream.pipeline.protocol.records import End, FileData, FileEntry, Input, Log, Ping, Prompt, Record
+from playstream.pipeline.protocol.records import (
+    Content,
+    End,
+    FileData,
+    FileEntry,
+    Input,
+    Listing,
+    Log,
+    Ping,
+    Prompt,
+    Record,
+)
 
 
 class NeedData(Enum):
@@ -156,12 +167,10 @@ class RecordReader:
 
 def _has_content(record: Record | None) -> bool:
     """Return whether a record other than an event has content: a file, its data, a message, keys and so on."""
-    if isinstance(record, FileData):
+    if isinstance(record, (FileData, Input, Listing, Content)):
         return bool(record.data)
     if isinstance(record, Ping):
         return bool(record.padding)
-    if isinstance(record, Input):
-        return bool(record.data)
     if isinstance(record, Prompt):
         return bool(record.text)
     return isinstance(record, FileEntry) or (isinstance(record, Log) and bool(record.message))

@@ -333,6 +333,62 @@ class Prompt:
     """The beginning of a line that is shown by this and arrives as output when it is complete."""
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The tree of the job, named by its hash, in place of its entries. Since minor version 2."""
+
+    root: bytes
+    """The hash of the listing of its root directory."""
+    algorithm: str
+    """The name of the hash function."""
+    entries: int
+    """Entries of the tree, its root included."""
+    size: int
+    """Bytes of content of its files."""
+    since: tuple[str, ...] = ()
+    """The hashes, in hexadecimal, of earlier trees that the sender knows, the latest first."""
+    asks: bool = True
+    """True if the worker asks for what it lacks. Otherwise what is not in the first tree of `since` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The entries of a directory, or the blocks of a file, of an offered tree. Since minor version 2."""
+
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"Listing({len(self.data)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What the worker lacks of an offered tree. Since minor version 2."""
+
+    listings: bool
+    """True for listings, False for contents, which are asked for last."""
+    since: bytes = b""
+    """With `listings`: the hash of an earlier tree whose listings are not needed; empty for none."""
+    contents: bytes = b""
+    """Without `listings`: a bit for each content of the tree in the order of its first use, the lowest bit first."""
+
+    def __repr__(self) -> str:
+        what = "listings" if self.listings else f"{sum(map(int.bit_count, self.contents))} contents"
+        return f"Want({what})"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of a file up to 1 MiB, or a block of a larger one, that was asked for. Since minor version 2."""
+
+    data: bytes
+    changed: bool = False
+    """True if the file has changed since it was offered, so that the hash is another one; the size is the same."""
+
+    def __repr__(self) -> str:
+        return f"Content({len(self.data)} bytes)"
+
+
 Record: TypeAlias = (
     Job
     | Status
@@ -351,4 +407,8 @@ Record: TypeAlias = (
     | Input
     | Resize
     | Prompt
+    | Offer
+    | Listing
+    | Want
+    | Content
 )

@@ -6,14 +6,16 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, cast
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io import system
 from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, Log, LogLevel, TreeEnd
 from playstream.pipeline.tree.ignore import Ignore
+from playstream.pipeline.tree.listings import Hashed, Place
 from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable, target_stays
 from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, open_root, unreadable
 
@@ -27,7 +29,31 @@ _FILE_FLAGS = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLO
 
 _PERMISSIONS = 0o7777
 
-_Record = FileEntry | FileData | Log | TreeEnd
+_Record = FileEntry | FileData | Hashed | Log | TreeEnd
+
+
+class Hasher(Protocol):
+    """Hashes the contents of a tree that is offered instead of sent."""
+
+    def find(self, status: os.stat_result) -> Hashed | None:
+        """Return the content of a file that was hashed before and has not changed since; None for any other."""
+
+    def hash(self, read: Callable[[int], bytes], status: os.stat_result) -> tuple[Hashed, int]:
+        """Hash what `read` returns, at most the size in `status`; return the content and its size."""
+
+
+def hash_tree(
+    root: Path, hasher: Hasher, *, ignore: Ignore | None = None
+) -> Iterator[FileEntry | Hashed | Log | TreeEnd]:
+    """Yield the entries of a directory as `pack` does, each file that is not empty before its hashed content.
+
+    Raises ConfigurationError as `pack`.
+    """
+    packer = _Packer(root, ignore, artifacts=False, hasher=hasher)
+    try:
+        yield from cast("Iterator[FileEntry | Hashed | Log | TreeEnd]", packer.records())
+    finally:
+        packer.close()
 
 
 def pack(
@@ -49,7 +75,7 @@ def pack(
     """
     packer = _Packer(root, ignore, artifacts=artifacts)
     try:
-        yield from packer.records()
+        yield from cast("Iterator[FileEntry | FileData | Log | TreeEnd]", packer.records())
     finally:
         packer.close()
 
@@ -68,8 +94,9 @@ class _Directory:
 class _Packer:
     """The state of one pass."""
 
-    def __init__(self, root: Path, ignore: Ignore | None, *, artifacts: bool) -> None:
+    def __init__(self, root: Path, ignore: Ignore | None, *, artifacts: bool, hasher: Hasher | None = None) -> None:
         self._root = root
+        self._hasher = hasher
         self._ignore = ignore
         self._artifacts = artifacts
         self._open: list[_Directory] = []
@@ -151,7 +178,12 @@ class _Packer:
         mode = status.st_mode & _PERMISSIONS
         return FileEntry(path, FileType.SYMLINK, mode, status.st_mtime_ns, target=target)
 
-    def _file(self, directory_fd: int, name: bytes, path: bytes) -> Iterator[FileEntry | FileData | Log]:
+    def _file(self, directory_fd: int, name: bytes, path: bytes) -> Iterator[_Record]:
+        if self._hasher is not None:
+            known = self._known_file(self._hasher, directory_fd, name, path)
+            if known:
+                yield from known
+                return
         try:
             fd = os.open(name, _FILE_FLAGS, dir_fd=directory_fd)
         except OSError as error:
@@ -165,11 +197,15 @@ class _Packer:
                 return
             link = 0
             if status.st_nlink > 1:
-                link, known = self._number(status)
-                if known:
+                link, is_known = self._number(status)
+                if is_known:
                     self._entries += 1
                     yield FileEntry(path, FileType.HARDLINK, mode & _PERMISSIONS, status.st_mtime_ns, 0, link)
                     return
+            if self._hasher is not None:
+                content, size = self._hasher.hash(lambda wanted: self._read(fd, wanted, path), status)
+                yield from self._hashed(status, path, link, size, content)
+                return
             # The first piece is read before the entry is sent, so that the size of a small file is always correct.
             size = status.st_size
             wanted = min(size, DATA_SIZE)
@@ -185,6 +221,24 @@ class _Packer:
                     yield from self._rest(fd, size - DATA_SIZE, path)
         finally:
             os.close(fd)
+
+    def _known_file(self, hasher: Hasher, directory_fd: int, name: bytes, path: bytes) -> list[_Record]:
+        """Return the records of a file that was hashed before; empty for any other. It is not opened."""
+        try:
+            status = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+        except OSError:
+            return []
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            return []
+        content = hasher.find(status)
+        return [] if content is None else list(self._hashed(status, path, 0, status.st_size, content))
+
+    def _hashed(self, status: os.stat_result, path: bytes, link: int, size: int, content: Hashed) -> Iterator[_Record]:
+        self._entries += 1
+        self._size += size
+        yield FileEntry(path, FileType.FILE, status.st_mode & _PERMISSIONS, status.st_mtime_ns, size, link)
+        if size:
+            yield replace(content, place=Place(self._root, path))
 
     def _rest(self, fd: int, left: int, path: bytes) -> Iterator[FileData | Log]:
         """Yield the rest of a file after its first piece, padded with zeros if the file has shrunk."""

@@ -1,0 +1,119 @@
+"""A tree as it is offered: its listings, and where its contents are on this host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+
+from playstream.pipeline.io import system
+from playstream.pipeline.protocol import Content, FileEntry, Listing, Log, LogLevel, Offer, TreeEnd
+from playstream.pipeline.tree.digests import digest
+from playstream.pipeline.tree.listings import Hashed, ListingWriter, Part, Place, split
+from playstream.pipeline.tree.paths import printable
+from playstream.pipeline.tree.readable import DIRECTORY_FLAGS
+
+_FILE_FLAGS = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
+
+
+class Snapshot:
+    """A tree that can be offered. It is made with `add` and `finish`.
+
+    Args:
+        algorithm: the hash function.
+    """
+
+    def __init__(self, algorithm: str) -> None:
+        self._algorithm = algorithm
+        self._listings: dict[bytes, bytes] = {}
+        self._contents: dict[bytes, tuple[Place, Part]] = {}
+        self._size = 0
+        self._writer = ListingWriter(algorithm, self._listings.setdefault)
+        self.root = b""
+        """The hash of the root's listing."""
+
+    def add(self, item: FileEntry | Hashed) -> None:
+        """Take an entry, or the content of the last one, with its place."""
+        if isinstance(item, FileEntry):
+            self._writer.enter(item)
+            self._size = item.size
+        elif item.place is not None:
+            self._writer.content(item)
+            for part in split(item, self._size):
+                self._contents.setdefault(part.digest, (item.place, part))
+
+    def finish(self) -> None:
+        """Complete the tree, after its last entry."""
+        self.root = self._writer.finish()
+
+    def offer(self, since: Iterable[bytes] = (), *, asks: bool = True) -> Offer:
+        """Return the record that offers the tree."""
+        earlier = tuple(root.hex() for root in since)
+        return Offer(self.root, self._algorithm, self._writer.entries, self._writer.size, earlier, asks)
+
+    @property
+    def objects(self) -> Iterator[bytes]:
+        """The hashes of all listings and contents."""
+        yield from self._listings
+        yield from self._contents
+
+    @property
+    def largest_listing(self) -> int:
+        """The size of its largest listing, in bytes."""
+        return max(map(len, self._listings.values()))
+
+    def listings(self, known: frozenset[bytes] = frozenset()) -> Iterator[Listing]:
+        """Yield the listings that are not known, each after one that names it."""
+        for name in reversed(self._listings):
+            if name not in known:
+                yield Listing(self._listings[name])
+
+    def contents(self, wanted: bytes) -> Iterator[Content | Log]:
+        """Yield the contents with a bit in `wanted`, in the order of their first use."""
+        for number, name in enumerate(self._contents):
+            if number >> 3 < len(wanted) and wanted[number >> 3] >> (number & 7) & 1:
+                yield from self._content(name)
+
+    def contents_without(self, known: frozenset[bytes]) -> Iterator[Content | Log]:
+        """Yield the contents that are not known, in the order of their first use."""
+        for name in self._contents:
+            if name not in known:
+                yield from self._content(name)
+
+    def _content(self, name: bytes) -> Iterator[Content | Log]:
+        """Yield a content. If its file has changed since it was hashed, that is sent which is there now."""
+        place, part = self._contents[name]
+        data = _read(place, part)
+        missing = part.size - len(data)
+        if missing:
+            data = data.ljust(part.size, b"\0")
+            message = f"{printable(place.path)} shrank while it was sent: {missing} bytes of it are sent as zeros"
+            yield Log(LogLevel.WARNING, message)
+        yield Content(data, changed=digest(data, self._algorithm) != name)
+
+    def end(self) -> TreeEnd:
+        """Return the last record of the tree."""
+        return TreeEnd(self._writer.entries, self._writer.size)
+
+
+def _read(place: Place, part: Part) -> bytes:
+    """Return a part of a file, as far as it is there."""
+    data = b""
+    try:
+        with ExitStack() as handles:
+            fd = os.open(place.root, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC)
+            handles.callback(os.close, fd)
+            *parents, name = place.path.split(b"/")
+            for parent in parents:
+                fd = os.open(parent, DIRECTORY_FLAGS, dir_fd=fd)
+                handles.callback(os.close, fd)
+            fd = os.open(name, _FILE_FLAGS, dir_fd=fd)
+            handles.callback(os.close, fd)
+            while len(data) < part.size:
+                more = system.pread(fd, part.size - len(data), part.offset + len(data))
+                if not more:
+                    break
+                data += more
+    except OSError:
+        return b""
+    return data

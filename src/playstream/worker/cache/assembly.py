@@ -1,0 +1,397 @@
+"""Assembling an offered tree: from the cache, and from what is asked for because the cache lacks it.
+
+Everything that the cache has is written first, and verified while it is read. What is missing or damaged is known then,
+and is asked for at once. So there are at most two questions, whatever the cache has lost: one for listings, and one for
+contents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from playstream.pipeline.errors import JobError, RemoteProtocolError
+from playstream.pipeline.limits import Limits, exceeded
+from playstream.pipeline.protocol import Content, FileData, FileEntry, FileType, Listing, Offer, Record, TreeEnd, Want
+from playstream.pipeline.tree.digests import DIGEST_SIZE, digest
+from playstream.pipeline.tree.listings import Hashed, Part, references, split, walk
+from playstream.pipeline.tree.paths import printable
+from playstream.pipeline.tree.unpack import Unpacker
+
+_MAX_LISTING_BYTES = 1 << 28
+"""Maximum size of all listings of a tree, in bytes; they are held in memory. A million entries take about half."""
+_STOP_ENTRIES = 64
+"""Number of entries after which a request to stop is looked for."""
+_ROOT = FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
+
+
+class Objects(Protocol):
+    """A cache of objects that are named by their hashes, such as a Store."""
+
+    def read(self, name: bytes, /) -> bytes | None:
+        """Return an object, verified; None if it is missing or damaged."""
+
+    def holds(self, name: bytes, /) -> bool:
+        """Return whether an object seems to be there."""
+
+    def write(self, data: bytes, name: bytes | None = None, /) -> bytes:
+        """Keep an object if that is possible; return its hash."""
+
+    def use_tree(self, root: bytes, /) -> None:
+        """Note that a tree is used."""
+
+
+class Assembly:
+    """One tree that was offered.
+
+    Args:
+        offer: the offer.
+        target: the directory to write it into.
+        store: the cache.
+        emit: takes the questions.
+        limits: limits of the tree.
+        replace: whether entries replace existing files.
+        stop: returns True after a request to stop; then nothing more is written.
+        watch: called with each record of the tree that is written.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        target: Path,
+        store: Objects,
+        emit: Callable[[Record], None],
+        *,
+        limits: Limits,
+        replace: bool,
+        stop: Callable[[], bool] = lambda: False,
+        watch: Callable[[FileEntry | FileData | TreeEnd], None] = lambda _record: None,
+    ) -> None:
+        self._offer = offer
+        self._target = target
+        self._store = store
+        self._emit = emit
+        self._limits = limits
+        self._replace = replace
+        self._stop = stop
+        self._watch = watch
+        self._listings: dict[bytes, bytes] = {}
+        """All that are known so far, by their hashes."""
+        self._listing_bytes = 0
+        self._needed: set[bytes] = set()
+        """The hashes of listings that others name and that have not arrived."""
+        self._arrived: set[bytes] = set()
+        self._base: frozenset[bytes] | None = None
+        """What the tree is made of that the sender builds on without asking; None if it asks."""
+        self._missing: set[bytes] = set()
+        """The contents that the cache lacks."""
+        self._awaited: set[bytes] = set()
+        """The contents that will arrive."""
+        self._copies: dict[bytes, tuple[bytes, Part]] = {}
+        """Where in the target a content is that the cache does not keep."""
+        self._late: Generator[None, Content, None] | None = None
+        """Writes the files that the cache lacks."""
+        self._all_written = False
+        self._written = 0
+        """Number of entries, and of bytes, of the whole tree."""
+        self._size = 0
+        self._changed = False
+        self.complete = False
+
+    def begin(self) -> None:
+        """Take the offer: ask for what is missing.
+
+        Raises:
+            RemoteProtocolError: a listing is not valid.
+            JobError: the tree that the offer builds on is not there any more, or something cannot be written.
+        """
+        offer = self._offer
+        if not offer.asks:
+            self._base = self._objects_of(_root_of(offer.since[0])) if offer.since else frozenset()
+            if self._base is None:
+                raise self._lost_base()
+        self._needed = self._find_missing(offer.root)
+        if not self._needed:
+            self._write_known()
+        elif offer.asks:
+            known = next((root for root in map(_root_of, offer.since) if self._objects_of(root) is not None), b"")
+            self._emit(Want(True, since=known))
+
+    def receive(self, record: Listing | Content | TreeEnd) -> None:
+        """Take a record of the tree.
+
+        Raises:
+            RemoteProtocolError: it was not asked for, or is not what was asked for.
+            JobError: something cannot be written.
+        """
+        if isinstance(record, Listing):
+            self._take_listing(record)
+        elif self._late is None:
+            raise self._broken(f"received {record!r} before all listings")
+        elif isinstance(record, Content):
+            if self._all_written:
+                raise self._broken(f"received {record!r}, which was not asked for")
+            self._advance(partial(self._late.send, record))
+        else:
+            self._finish(record)
+
+    def _take_listing(self, listing: Listing) -> None:
+        self._listing_bytes += len(listing.data)
+        if self._listing_bytes > _MAX_LISTING_BYTES:
+            raise self._broken(f"its listings have more than {_MAX_LISTING_BYTES} bytes")
+        name = digest(listing.data, self._offer.algorithm)
+        if name in self._arrived or not (name in self._needed or name in self._listings):
+            raise self._broken("received a listing that no other one names, or one twice")
+        self._arrived.add(name)
+        if name not in self._needed:
+            return  # the cache has it, which the sender does not know
+        self._needed.discard(name)
+        self._store.write(listing.data, name)
+        self._listings[name] = listing.data
+        for below in references(listing.data):
+            self._needed |= self._find_missing(below)
+        if not self._needed:
+            self._write_known()
+
+    def _find_missing(self, root: bytes) -> set[bytes]:
+        """Return the hashes of the listings that are missing in a tree, as far as that is known."""
+        missing, open_ = set(), [root]
+        while open_:
+            name = open_.pop()
+            if name in self._listings or name in missing:
+                continue
+            data = self._store.read(name)
+            if data is None:
+                missing.add(name)
+                continue
+            self._listings[name] = data
+            open_.extend(references(data))
+        return missing
+
+    def _objects_of(self, root: bytes) -> frozenset[bytes] | None:
+        """Return the hashes of what a tree is made of; None if a listing is missing."""
+        if not root or self._find_missing(root):
+            return None
+        found, open_ = set(), [root]
+        while open_:
+            name = open_.pop()
+            if name not in found:
+                found.add(name)
+                open_.extend(references(self._listings[name]))
+        for item, size in self._walk(root):
+            if isinstance(item, Hashed):
+                found.update(part.digest for part in split(item, size))
+        return frozenset(found)
+
+    def _walk(self, root: bytes) -> Iterator[tuple[FileEntry | Hashed, int]]:
+        """Yield the entries and contents of a tree, each with the size of its file."""
+        size = 0
+        for item in walk(root, self._listings.__getitem__, self._limits.max_tree_entries):
+            if isinstance(item, FileEntry):
+                size = item.size
+            yield item, size
+
+    def _write_known(self) -> None:
+        """Write everything that the cache has, and ask for the rest."""
+        if self._base is not None:
+            self._awaited = {name for name in self._contents() if name not in self._base}
+            self._missing = set(self._awaited)
+        links: set[int] = set()
+        entry = _ROOT
+        entries = 1
+        with Unpacker(self._target, trusted=True, replace=self._replace, limits=self._limits) as unpacker:
+            self._put(unpacker, _ROOT)
+            self._written, total = 1, 0
+            for item, size in self._walk(self._offer.root):
+                if isinstance(item, FileEntry):
+                    entry = item
+                    self._written += 1
+                    self._size += size
+                    if self._size > self._limits.max_tree_bytes:
+                        raise exceeded("the tree has too many bytes", self._limits.max_tree_bytes, "max_tree_bytes")
+                    if self._written % _STOP_ENTRIES == 0 and self._stop():
+                        return
+                    if size or (entry.type is FileType.HARDLINK and entry.link in links):
+                        continue
+                    self._put(unpacker, entry)
+                elif self._write_file(unpacker, entry, item):
+                    total += size
+                else:
+                    links.add(entry.link)
+                    continue
+                entries += 1
+            unpacker.receive(TreeEnd(entries, total))
+        self._ask()
+
+    def _write_file(self, unpacker: Unpacker, entry: FileEntry, content: Hashed) -> bool:
+        """Write a file whose content the cache has; return False if it lacks a part."""
+        parts = list(split(content, entry.size))
+        if len(parts) > 1:
+            self._missing.update(part.digest for part in parts if not self._store.holds(part.digest))
+        if not self._missing.isdisjoint(part.digest for part in parts):
+            return False
+        begun = False
+        for part in parts:
+            data = self._store.read(part.digest)
+            if data is None or len(data) != part.size:
+                self._missing.add(part.digest)
+                if not begun:
+                    return False
+                data = bytes(part.size)  # the whole file is written again
+            if not begun:
+                self._put(unpacker, entry)
+                begun = True
+            self._put(unpacker, FileData(data))
+        return True
+
+    def _ask(self) -> None:
+        """Ask for the contents that are missing, and wait for them."""
+        if self._base is None:
+            self._awaited = set(self._missing)
+            bits = bytearray()
+            for number, name in enumerate(self._contents()):
+                if number % 8 == 0:
+                    bits.append(0)
+                bits[-1] |= (name in self._missing) << number % 8
+            self._emit(Want(False, contents=bytes(bits).rstrip(b"\0")))
+        elif not self._missing <= self._awaited:
+            raise self._lost_base()
+        self._late = self._write_late()
+        self._advance(self._late.__next__)
+
+    def _contents(self) -> dict[bytes, None]:
+        """Return the hashes of all contents in the order of their first use."""
+        return {
+            part.digest: None
+            for item, size in self._walk(self._offer.root)
+            if isinstance(item, Hashed)
+            for part in split(item, size)
+        }
+
+    def _advance(self, step: Callable[[], None]) -> None:
+        """Write until the next content is needed."""
+        try:
+            step()
+        except StopIteration:
+            self._all_written = True
+
+    def _write_late(self) -> Generator[None, Content, None]:
+        """Write the files of which a part was missing, and the directories that lead there, once more."""
+        if not self._missing:
+            return
+        open_: list[FileEntry] = []
+        """The directories that contain the current entry and were not written again yet."""
+        links: set[int] = set()
+        entries, total = 1, 0
+        entry = _ROOT
+        with Unpacker(self._target, trusted=True, replace=True, limits=self._limits) as unpacker:
+            unpacker.receive(_ROOT)
+            for item, size in self._walk(self._offer.root):
+                if isinstance(item, FileEntry):
+                    entry = item
+                    while open_ and not entry.path.startswith(open_[-1].path + b"/"):
+                        open_.pop()
+                    if entry.type is FileType.DIRECTORY:
+                        open_.append(entry)
+                    if not (entry.type is FileType.HARDLINK and entry.link in links):
+                        continue
+                    parts: list[Part] = []
+                else:
+                    parts = list(split(item, size))
+                    if self._missing.isdisjoint(part.digest for part in parts):
+                        continue
+                    links.add(entry.link)
+                    total += size
+                for directory in open_:
+                    unpacker.receive(directory)
+                entries += len(open_) + 1
+                open_.clear()
+                self._put(unpacker, entry)
+                for part in parts:
+                    data = yield from self._late_part(entry, part)
+                    self._put(unpacker, FileData(data))
+            unpacker.receive(TreeEnd(entries, total))
+
+    def _late_part(self, entry: FileEntry, part: Part) -> Generator[None, Content, bytes]:
+        """Return a part of a file, which may have to arrive first."""
+        if part.digest not in self._awaited:
+            copy = self._copies.get(part.digest)
+            data = self._store.read(part.digest) if copy is None else self._read_copy(*copy)
+            if data is None:
+                raise JobError(
+                    f"a part of {printable(entry.path)} has vanished from the cache of this host while the job was "
+                    "received, or its disk is full. Start the job again"
+                )
+            return data
+        content = yield
+        self._awaited.discard(part.digest)
+        if len(content.data) != part.size:
+            raise self._broken(f"expected {part.size} bytes for {printable(entry.path)}, got {len(content.data)}")
+        name = self._store.write(content.data)
+        if name != part.digest and not content.changed:
+            raise self._broken(f"the content of {printable(entry.path)} does not have the hash that was offered")
+        self._changed = self._changed or name != part.digest
+        if name != part.digest or not self._store.holds(name):
+            self._copies[part.digest] = entry.path, part
+        return content.data
+
+    def _read_copy(self, path: bytes, part: Part) -> bytes | None:
+        """Return a content from a file of the target that was written before; no link is followed."""
+        try:
+            with ExitStack() as handles:
+                fd = os.open(self._target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                handles.callback(os.close, fd)
+                *parents, name = path.split(b"/")
+                for parent in parents:
+                    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                    handles.callback(os.close, fd)
+                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+                handles.callback(os.close, fd)
+                data = os.pread(fd, part.size, part.offset)
+        except OSError:
+            return None
+        return data if len(data) == part.size else None
+
+    def _finish(self, end: TreeEnd) -> None:
+        if not self._all_written:
+            raise self._broken("the tree ended before all contents that were asked for")
+        if (end.entries, end.size) != (self._written, self._size):
+            raise self._broken(
+                f"expected {end.entries} entries and {end.size} bytes, got {self._written} and {self._size}"
+            )
+        if not self._changed:
+            self._store.use_tree(self._offer.root)
+        self._watch(end)
+        self.complete = True
+
+    def close(self) -> None:
+        """Close what is open. What was written remains."""
+        if self._late is not None:
+            self._late.close()
+
+    def _lost_base(self) -> JobError:
+        earlier = self._offer.since[0] if self._offer.since else ""
+        return JobError(
+            f"the job builds on the tree {earlier}, and the cache of this host does not have all of it any more. Send "
+            "the job whole, without --since"
+        )
+
+    def _broken(self, what: str) -> RemoteProtocolError:
+        return RemoteProtocolError(f"the offered tree for {self._target} is not valid: {what}")
+
+    def _put(self, unpacker: Unpacker, record: FileEntry | FileData) -> None:
+        unpacker.receive(record)
+        self._watch(record)
+
+
+def _root_of(text: str) -> bytes:
+    """Return the hash that is meant; nothing if it is none."""
+    try:
+        root = bytes.fromhex(text)
+    except ValueError:
+        return b""
+    return root if len(root) == DIGEST_SIZE else b""
