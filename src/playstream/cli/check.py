@@ -14,7 +14,7 @@ from playstream.cli.logs import show_warnings
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
-from playstream.cli.tables import Column, print_table, terminal_width
+from playstream.cli.tables import Column, binary_size, print_table, terminal_width
 from playstream.cli.wrapping import wrap_message
 from playstream.interface.terminal_text import make_message, make_safe_json
 from playstream.links import find_link
@@ -30,7 +30,6 @@ _AT_ONCE = 32
 _LIVENESS_SECONDS = 6.0
 """The default of --liveness-seconds: a host that does not answer for five times as long is a problem."""
 _WOULD_NOT_RUN = 1
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 COLUMNS = (
     Column("LINK", least=16),
     Column("OK", coloured=True),
@@ -138,18 +137,10 @@ def _rows(judged: Sequence[tuple[Findings, list[str], list[str]]]) -> Iterator[S
             None if hello is None else hello.version,
             None if hello is None else hello.python,
             None if hello is None else hello.ansible_core,
-            None if found.free_bytes is None else _shown_size(found.free_bytes),
+            None if found.free_bytes is None else binary_size(found.free_bytes),
             None if found.clock_seconds is None else f"{round(found.clock_seconds, 1) + 0.0:+.1f} s",
             ",".join(found.engines),
         )
-
-
-def _shown_size(size: float) -> str:
-    for unit in _UNITS[:-1]:
-        if size < 1024:
-            return f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.0f} {_UNITS[-1]}"
 
 
 def _as_json(found: Findings, problems: list[str], warnings: list[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Definitions of command-line flags, in groups that subcommands share; those of jobs are in `job_flags`.
+"""Definitions of command-line flags, in groups that subcommands share.
 
+Those of jobs are in `job_flags`, and those of workers in `worker_flags`.
 The subcommands implement the flags. `COMMAND_FLAGS` lists the groups of each subcommand. The names are those of
 ansible-runner.
 """
@@ -41,6 +42,7 @@ NAMING = {
     "NAME": "a name",
     "PATH": "a path",
     "PROGRAM": "a program",
+    "SIZE": "a size, such as 2G",
     "RECIPIENT": "a public key or @FILE",
     "URL": "a URL",
     "USER": "a user",
@@ -261,123 +263,15 @@ LIMITS: Group = (
         help="maximum bytes in one record, such as an event (default: 64 MiB)",
     ),
 )
-MAX_JOB: Group = (
-    flag(
-        "--max-job-seconds", own=True, type=float, metavar="N", help="stop any job after N seconds (default: no limit)"
-    ),
-)
 REPORT: Group = (flag("--report-to", type=int, metavar="FD"), flag("--answers-from", type=int, metavar="FD"))
 """Internal flags: `start` passes them to `run`, to report that the job was checked and started, and to pass on the
 passwords that it has asked for."""
-SERVING: Group = (
-    flag(
-        "--private-data-dir",
-        metavar="DIR",
-        help="unpack and run the job in DIR, and keep DIR (default: a private temporary directory)",
-    ),
-    flag("--delete", action="store_true", help="empty --private-data-dir before the job and remove it afterwards"),
-    flag(
-        "--worker-info",
-        action="store_true",
-        help="show this host's processors, memory and playstream version, and exit",
-    ),
-)
-LISTENING: Group = (
-    flag(
-        "--listen",
-        own=True,
-        metavar="ADDRESS",
-        help="serve many jobs, one for each connection: unix:/PATH or tls://HOST:PORT. Whoever may connect can run any "
-        "command as this user",
-    ),
-    flag(
-        "--allow-user",
-        own=True,
-        metavar="USER",
-        action="append",
-        help="unix: a user who may connect, besides this one and root; may be repeated",
-    ),
-    flag(
-        "--allow",
-        own=True,
-        metavar="NAME",
-        action="append",
-        help="tls: the name in the certificate of a client that may connect; may be repeated",
-    ),
-    flag("--tls-cert", own=True, metavar="FILE", help="certificate of this worker, in PEM format"),
-    flag("--tls-key", own=True, metavar="FILE", help="its private key (default: in the file of --tls-cert)"),
-    flag("--tls-ca", own=True, metavar="FILE", help="certificates of the CAs of the clients"),
-    flag(
-        "--slots", own=True, type=int, metavar="N", help="jobs that run at the same time (default: one per processor)"
-    ),
-    flag("--queue", own=True, type=int, metavar="N", help="jobs that wait for a slot; more are refused (default: 16)"),
-    flag(
-        "--arrival-seconds",
-        own=True,
-        type=float,
-        metavar="N",
-        help="close a connection that has not sent its job record after N seconds; 0 waits forever (default: 60)",
-    ),
-    flag(
-        "--drain-seconds",
-        own=True,
-        type=float,
-        metavar="N",
-        help="after SIGTERM, let active jobs run for N seconds before they are canceled (default: 0)",
-    ),
-    flag(
-        "--log-format",
-        own=True,
-        metavar="WORD",
-        choices=("text", "json"),
-        help="form of the log on standard error: text or json (default: text)",
-    ),
-    flag(
-        "--print-unit",
-        own=True,
-        metavar="WORD",
-        choices=("service", "socket"),
-        help="print a systemd unit for these flags, service or socket, and exit",
-    ),
-)
-START: Group = (flag("--start-on", type=int, metavar="FD"),)
-"""Internal flag: a listening worker passes it to the worker of a job that waits for a slot."""
-CLEANUP: Group = (
-    flag("--file-pattern", metavar="GLOB", help="remove directories whose paths match GLOB, except those in use"),
-    flag(
-        "--exclude-strings",
-        metavar="WORD",
-        nargs="*",
-        action="extend",
-        help="keep directories whose path contains one of these words",
-    ),
-    flag(
-        "--grace-period",
-        metavar="MINUTES",
-        type=int,
-        default=60,
-        help="keep directories that changed in the last MINUTES; 0 turns this off (default: 60)",
-    ),
-    flag("--remove-images", metavar="IMAGE", nargs="*", action="extend", help="remove these names (tags) from images"),
-    flag("--image-prune", action="store_true", help="remove images without a name afterwards"),
-    flag("--process-isolation-executable", metavar="PROGRAM", help="podman or docker (default: podman)"),
-)
-
 SHOWING = ("output", (*QUIET, *JSON))
 SHOWING_ALL = ("output", (*QUIET, *JSON, *RAW))
 LOGGING = ("logging", GENERIC)
 LINK = ("connection", (*KEEPALIVE, *LIVENESS))
 
 COMMAND_FLAGS: dict[str, Groups] = {
-    "worker": (
-        ("serving", (*SERVING, *PROGRESS)),
-        ("listening", LISTENING),
-        LINK,
-        ("encryption", (*ENCRYPTION, *DECRYPTION)),
-        ("limits", (*LIMITS, *MAX_JOB)),
-        LOGGING,
-    ),
-    "worker cleanup": (("what to remove", CLEANUP), LOGGING),
     "process": (
         ("results", (*RECEIVED_IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE)),
         ("connection", LIVENESS),
@@ -392,23 +286,26 @@ COMMAND_FLAGS: dict[str, Groups] = {
     "runs": (("which runs to list", WHICH), ("store", STORED), LOGGING),
     "show": (("store", STORED), LOGGING),
 }
-"""The subcommands that do not take a job on their command line; `job_flags` has the others and loads when needed."""
+"""The subcommands that concern results; `job_flags` and `worker_flags` have the others, and load when needed."""
 
 
 def groups_of(command: str) -> Groups:
     """Return the groups of flags of a subcommand."""
     if command in COMMAND_FLAGS:
         return COMMAND_FLAGS[command]
-    from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - not needed by `process`
-
-    return JOB_COMMAND_FLAGS[command]
+    return _other_commands()[command]
 
 
 def list_commands() -> list[str]:
     """Return the names of all subcommands."""
-    from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - as above
+    return [*_other_commands(), *COMMAND_FLAGS]
 
-    return [*JOB_COMMAND_FLAGS, *COMMAND_FLAGS]
+
+def _other_commands() -> dict[str, Groups]:
+    from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - not needed by `process`
+    from playstream.cli.worker_flags import WORKER_COMMAND_FLAGS  # noqa: PLC0415 - as above
+
+    return {**JOB_COMMAND_FLAGS, **WORKER_COMMAND_FLAGS}
 
 
 def flags_of(command: str) -> list[Flag]:

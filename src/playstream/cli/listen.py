@@ -7,8 +7,9 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from playstream.cli.flags import DECRYPTION, ENCRYPTION, KEEPALIVE, LIMITS, LISTENING, LIVENESS, MAX_JOB, Flag
+from playstream.cli.flags import DECRYPTION, ENCRYPTION, KEEPALIVE, LIMITS, LIVENESS, Flag
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
+from playstream.cli.worker_flags import LISTENING, MAX_JOB
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.addresses import TlsAddress, UnixAddress, parse_tls, parse_unix
 from playstream.pipeline.io.encryption import encryption_of

@@ -27,6 +27,7 @@ COMMANDS = {
     "bootstrap": "send playstream to hosts, or remove it there",
     "transmit": "write a job and its private data directory to standard output",
     "worker": "run the job read from standard input",
+    "cache": "look at the cache of a worker on this host, verify it, or reduce it",
     "process": "rebuild a run from the stream read from standard input",
     "runs": "list the runs in a directory or a store",
     "show": "show one run in a directory or a store",
@@ -42,7 +43,8 @@ def set_up(name: str) -> Callable[[Parser], None]:
     def setup(parser: Parser) -> None:
         module = import_module(f"playstream.cli.{name.replace('-', '_').replace(' ', '_')}")
         module.set_up(parser)
-        parser.set_defaults(run=module.run, name=name)
+        run = getattr(module, "run", None)  # a command that only has subcommands has none
+        parser.set_defaults(run=run, name=name)
 
     return setup
 

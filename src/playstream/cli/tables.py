@@ -26,6 +26,7 @@ _LABEL_WIDTH = 13
 _DEFAULT_WIDTH = 80
 _EMOJI_STYLE = "\ufe0f"
 """Makes the character before it an emoji, which takes two columns."""
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _STYLES = {
     "successful": "green",
     "failed": "red",
@@ -222,6 +223,16 @@ def relative(time: datetime, now: datetime) -> str:
 def absolute(time: datetime) -> str:
     """Return a time with its date, in the zone of this host."""
     return time.astimezone().isoformat(" ", "seconds")
+
+
+def binary_size(size: float) -> str:
+    """Return a number of bytes in powers of 1024: `512 B`, `3.1 GiB`, `20 GiB`."""
+    units = list(_UNITS)
+    while size >= 1000 and len(units) > 1:
+        size /= 1024
+        del units[0]
+    digits = 1 if size < 9.95 and units[0] != "B" else 0
+    return f"{size:.{digits}f} {units[0]}"
 
 
 def cells(text: str) -> int:

@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from playstream.cli.flags import LISTENING, START, flags_of
+from playstream.cli.flags import flags_of
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
 from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.output import print_message, print_outcome, wants_transfers
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
+from playstream.cli.worker_flags import LISTENING, START
 from playstream.pipeline.dialect import REFUSAL
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.stdio import claim_input, claim_output, connect, silence_beside

@@ -1,0 +1,130 @@
+"""What is in a cache, and whether it is intact."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from playstream.pipeline.io import system
+from playstream.pipeline.tree.digests import algorithms, digest
+from playstream.pipeline.tree.directories import remove
+from playstream.worker.cache.place import (
+    TREES,
+    Shard,
+    cost,
+    is_object,
+    is_temporary,
+    list_divisions,
+    list_names,
+    list_shards,
+    scan,
+)
+from playstream.worker.cache.store import read_object
+
+_READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
+
+
+@dataclass(slots=True)
+class Division:
+    """What the cache has of one sender."""
+
+    sender: str
+    algorithm: str
+    """The hash function of the names."""
+    objects: int = 0
+    """Number of files and listings."""
+    bytes: int = 0
+    """What they take on the disk."""
+    trees: int = 0
+    """Number of trees of which something is there."""
+    last_used: float | None = None
+    """When an object was used last, in seconds since 1970; None if there is none."""
+
+
+def measure(place: int) -> Iterator[Division]:
+    """Count what is in the cache, sender by sender.
+
+    Args:
+        place: a descriptor of the place.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    shards = list_shards(place)
+    for sender, algorithm in list_divisions(place):
+        found = Division(sender, algorithm, trees=len(list_names(place, f"{sender}/{algorithm}/{TREES}")))
+        for shard in shards:
+            if shard.path.startswith(f"{sender}/{algorithm}/"):
+                for name, entry in scan(place, shard):
+                    if is_object(name):
+                        found.objects += 1
+                        found.bytes += cost(entry.st_size)
+                        found.last_used = max(found.last_used or 0.0, entry.st_mtime)
+        yield found
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was found when everything was read."""
+
+    intact: int = 0
+    """Number of objects that are what their names say."""
+    removed: int = 0
+    """Number of damaged objects, and of entries that are none, which were removed."""
+    stuck: list[tuple[str, str]] = field(default_factory=list)
+    """Those that could not be removed, and why."""
+    unknown: list[str] = field(default_factory=list)
+    """Hash functions that this host does not have. Their objects were not read."""
+
+
+def verify(place: int) -> Verification:
+    """Read every object, and remove what is damaged. This counts as no use.
+
+    Args:
+        place: a descriptor of the place.
+
+    Raises:
+        OSError: the cache cannot be read.
+    """
+    done = Verification()
+    for shard in list_shards(place):
+        if shard.algorithm in algorithms():
+            _verify(place, shard, done)
+        elif shard.algorithm not in done.unknown:
+            done.unknown.append(shard.algorithm)
+    return done
+
+
+def _verify(place: int, shard: Shard, done: Verification) -> None:
+    for name, _ in scan(place, shard):
+        if is_temporary(name):
+            continue  # a job is about to complete it, or an eviction will remove it
+        path = f"{shard.path}/{name}"
+        intact = is_object(name) and _is_intact(place, path, bytes.fromhex(shard.first + name), shard.algorithm)
+        if intact is None:
+            continue
+        if intact:
+            done.intact += 1
+            continue
+        try:
+            remove(place, path)
+        except OSError as error:
+            done.stuck.append((path, error.strerror or str(error)))
+        else:
+            done.removed += 1
+
+
+def _is_intact(place: int, path: str, expected: bytes, algorithm: str) -> bool | None:
+    """Return whether an object has its hash; None if it is not there any more."""
+    try:
+        fd = os.open(path, _READ, dir_fd=place)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return False
+    try:
+        data = read_object(fd)
+    finally:
+        os.close(fd)
+    return data is not None and digest(data, algorithm) == expected
