@@ -53,6 +53,7 @@ KNOWN = {
     "stop": {"_NOT_FOUND_EXIT_STATUS"},
     "transmit": {"CANCELED_EXIT_STATUS"},
     "worker": {"served.exit_status", "_print_worker_info()", "run_listener(flags)", "_serve_one(flags)"},
+    "cache_verify": {"JobError.exit_status if done.stuck or done.unknown else 0"},
     "worker_cleanup": {"0 if complete else JobError.exit_status"},
 }
 """What the commands' functions return, by module; a case below ends in each."""
@@ -86,6 +87,7 @@ def test_every_way_to_end_is_known() -> None:
     found = {path.stem: ways for path in sorted(folder.glob("*.py")) if (ways := _ways(path))}
     assert found == KNOWN
     assert {name.replace("-", "_") for name in COMMANDS} - set(found) == {
+        "cache",
         "runs",
         "show",
         "plugin_path",
@@ -116,6 +118,10 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "worker, results": (("worker",), FAILED_SILENTLY, 76),
     "worker, a listener on nothing": (("worker", "--listen", "tcp://host:1"), b"", 1),
     "worker cleanup, a bad number": (("worker", "cleanup", "--grace-period", "-1"), b"", 1),
+    "worker, a cache that is no directory": (("worker", "--cache=/dev/null"), b"", 1),
+    "cache stats, no cache": (("cache", "stats", "--cache", "DIR"), b"", 1),
+    "cache verify, no cache": (("cache", "verify", "--cache", "DIR"), b"", 1),
+    "cache prune, two sizes": (("cache", "prune", "--all", "--cache-size", "1"), b"", 1),
     "process, nothing": (("process", "DIR"), b"", 75),
     "process, an error that is not explained": (("process", "DIR"), FAILED_SILENTLY, 72),
     "process, the same, quietly": (("process", "DIR", "-q"), FAILED_SILENTLY, 72),

@@ -326,7 +326,11 @@ def test_an_empty_path_or_name_is_refused(command: str, capsys: pytest.CaptureFi
         assert (kind in NAMING) is not (kind in MAY_BE_EMPTY), f"{action.dest}: say what an empty {kind} is"
         places = [item for item in actions_of(command) if not item.option_strings]
         named = ["" if item.dest == action.dest else item.dest for item in places]
-        words = [*command.split(), *named, *([action.option_strings[0], ""] if action.option_strings else [])]
+        given = []
+        if action.option_strings:
+            name = action.option_strings[0]
+            given = [f"{name}="] if action.nargs == argparse.OPTIONAL else [name, ""]
+        words = [*command.split(), *named, *given]
         if kind in NAMING:
             with pytest.raises(SystemExit) as caught:
                 parse(words)

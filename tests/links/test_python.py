@@ -117,6 +117,7 @@ def test_this_host_is_a_link_too() -> None:
         ({"dialect": "runner"}, "dialect: cannot be combined with on"),
         ({"streamer": "transmit"}, "on: cannot be combined with streamer"),
         ({"max_job_seconds": 3}, "max_job_seconds: cannot be combined with on"),
+        ({"cache": "/tmp/x"}, "cache: cannot be combined with on"),
         ({"liveness_seconds": -1}, "liveness_seconds: expected a number of seconds"),
         ({"max_tree_bytes": 0}, "max_tree_bytes: expected an integer of 1 or more"),
         ({"playbook": None}, "expected one of playbook"),

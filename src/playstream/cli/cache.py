@@ -10,9 +10,9 @@ from pathlib import Path
 
 from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.parser import Parser
+from playstream.cli.worker_cache import cache_directory
 from playstream.pipeline.errors import ConfigurationError, JobError, remedy
-from playstream.pipeline.tree.directories import absolute_path
-from playstream.worker.cache.place import default_place, open_place
+from playstream.worker.cache.place import open_place
 
 _COMMANDS = {
     "stats": "show what is in the cache, and when it was last used",
@@ -54,23 +54,3 @@ def opened(flags: argparse.Namespace) -> Iterator[tuple[Path, int | None]]:
     finally:
         if place is not None:
             os.close(place)
-
-
-def cache_directory(given: str | None) -> Path:
-    """Return the directory of the cache.
-
-    Args:
-        given: the value of --cache; None, or an empty text, for the default.
-
-    Raises:
-        ConfigurationError: the home directory has no absolute path.
-    """
-    if given:
-        return Path(absolute_path(given))
-    place = default_place()
-    if not place.is_absolute():
-        raise ConfigurationError(
-            f"--cache: the home directory is {os.path.expanduser('~')!r}, which is not an absolute path. Correct HOME, "
-            "or name a directory: --cache=DIR"
-        )
-    return place

@@ -9,8 +9,9 @@ from playstream.cli.cache import opened
 from playstream.cli.parser import Parser
 from playstream.cli.tables import binary_size
 from playstream.pipeline.errors import ConfigurationError, JobError, counted
+from playstream.worker.cache.defaults import DEFAULT_CACHE_BYTES
 from playstream.worker.cache.eviction import Evicted, evict, evicting
-from playstream.worker.cache.store import DEFAULT_MAX_BYTES, EVICTION_SECONDS
+from playstream.worker.cache.store import EVICTION_SECONDS
 
 _PATIENCE_SECONDS = 5 * EVICTION_SECONDS
 _LOOK_SECONDS = 0.05
@@ -30,7 +31,7 @@ def run(flags: argparse.Namespace) -> int:
     """Reduce the cache; return the exit status."""
     if flags.all and flags.cache_size is not None:
         raise ConfigurationError("--all does not go with --cache-size: expected one of them")
-    size = 0 if flags.all else DEFAULT_MAX_BYTES if flags.cache_size is None else flags.cache_size
+    size = 0 if flags.all else DEFAULT_CACHE_BYTES if flags.cache_size is None else flags.cache_size
     with opened(flags) as (directory, place):
         if place is None:
             print(f"There is no cache at {directory}")

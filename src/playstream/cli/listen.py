@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from playstream.cli.flags import DECRYPTION, ENCRYPTION, KEEPALIVE, LIMITS, LIVENESS, Flag
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
-from playstream.cli.worker_flags import LISTENING, MAX_JOB
+from playstream.cli.worker_cache import cache_directory
+from playstream.cli.worker_flags import CACHE, LISTENING, MAX_JOB
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.addresses import TlsAddress, UnixAddress, parse_tls, parse_unix
 from playstream.pipeline.io.encryption import encryption_of
 from playstream.pipeline.io.tls import TlsFiles
 from playstream.pipeline.limits import check_seconds, limits_of
 from playstream.pipeline.tree.directories import absolute_path
+from playstream.worker.cache.place import check_place
 from playstream.worker.listen.entrance import Entrance, TlsEntrance, UnixEntrance, find_users
 from playstream.worker.listen.event_log import TEXT, EventLog
 from playstream.worker.listen.greeting import Greeter
@@ -37,7 +39,7 @@ _ARRIVAL_SECONDS = 60.0
 _OF_UNIX = ("allow_user",)
 _OF_TLS = ("allow", "tls_cert", "tls_key", "tls_ca")
 _OF_ONE_JOB = ("private_data_dir", "delete")
-_OF_A_WORKER = (*KEEPALIVE, *LIVENESS, *ENCRYPTION, *DECRYPTION, *LIMITS, *MAX_JOB)
+_OF_A_WORKER = (*KEEPALIVE, *LIVENESS, *ENCRYPTION, *DECRYPTION, *LIMITS, *MAX_JOB, *CACHE)
 """Flags that each worker gets."""
 _FILES_OF_A_JOB = 6
 """Open files of a connection that is served: its own, two pipes, the process, what its job waits for, one to spare."""
@@ -54,10 +56,14 @@ def run_listener(flags: argparse.Namespace) -> int:
         print_unit(flags.print_unit, address, _unit_words(flags))
         return 0
     log = EventLog(flags.log_format or TEXT)
+    if flags.cache is not None:
+        directory = cache_directory(flags.cache)
+        check_place(directory)
+        flags.cache = str(directory)
     options = _options(flags)
     entrance = _make_entrance(flags, address)
     service = Service(os.environ)
-    greeter = Greeter(options.limits, flags.max_job_seconds, enabled=not flags.encrypt_to)
+    greeter = Greeter(options.limits, flags.max_job_seconds, enabled=not flags.encrypt_to, has_cache=options.has_cache)
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     with ExitStack() as ours:
         sockets = _open(address, flags, ours)
@@ -148,6 +154,7 @@ def _options(flags: argparse.Namespace) -> ListenOptions:
         liveness_seconds=liveness_seconds(flags),
         limits=limits_of(vars(flags)),
         identities=_read_keys(flags),
+        has_cache=flags.cache is not None,
         worker_flags=[*_worker_words(flags), "--keepalive-seconds", f"{keepalive_seconds(flags):g}"],
         max_connections=min(room, _MAX_CONNECTIONS),
         open_files=before,
@@ -186,6 +193,8 @@ def _unit_words(flags: argparse.Namespace) -> list[str]:
     for name in ("tls_cert", "tls_key", "tls_ca"):
         if getattr(flags, name):
             setattr(flags, name, absolute_path(getattr(flags, name)))
+    if flags.cache:
+        flags.cache = absolute_path(flags.cache)
     if flags.identity:
         flags.identity = [absolute_path(file) for file in flags.identity]
     return _words(flags, LISTENING, without=("--print-unit",)) + _worker_words(flags)
@@ -202,6 +211,9 @@ def _words(flags: argparse.Namespace, group: tuple[Flag, ...], *, without: tuple
         name = definition.names[-1]
         value = getattr(flags, name.removeprefix("--").replace("-", "_"))
         if value is None or name in without:
+            continue
+        if definition.words.get("nargs") == "?":
+            words.append(f"{name}={value}" if value else name)
             continue
         for item in value if isinstance(value, list) else [value]:
             words += [name, f"{item:g}" if isinstance(item, float) else str(item)]

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from playstream.cli.flags import flags_of
 from playstream.cli.keepalive import keepalive_seconds, liveness_seconds
@@ -16,7 +17,7 @@ from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.output import print_message, print_outcome, wants_transfers
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
-from playstream.cli.worker_flags import LISTENING, START
+from playstream.cli.worker_flags import CACHE_SENDER, LISTENING, START
 from playstream.pipeline.dialect import REFUSAL
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.stdio import claim_input, claim_output, connect, silence_beside
@@ -35,7 +36,7 @@ def set_up(parser: Parser) -> None:
     )
     parser.usage = "%(prog)s [FLAGS]\n       %(prog)s cleanup [FLAGS]"
     parser.add_flags("worker")
-    for definition in START:
+    for definition in (*START, *CACHE_SENDER):
         parser.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS)
     parser.forward(flags_of("worker cleanup"))
     cleanup = ("cleanup", "remove directories left by jobs, and container images", set_up_subcommand("worker cleanup"))
@@ -52,6 +53,8 @@ def run(flags: argparse.Namespace) -> int:
         flags.usage_error(f"{name} is a flag of worker cleanup: add the word cleanup, or omit the flag")
     if flags.worker_info:
         return _print_worker_info()
+    if flags.cache is None and flags.cache_size is not None:
+        raise ConfigurationError("--cache-size is the size of a cache: pass --cache too, or omit it")
     if is_listening(flags):
         from playstream.cli.listen import run_listener  # noqa: PLC0415 - loaded only if needed
 
@@ -72,6 +75,7 @@ def _serve_one(flags: argparse.Namespace) -> int:
         limits_of(vars(flags)),
         None if flags.max_job_seconds is None else check_seconds("--max-job-seconds", flags.max_job_seconds),
         start_on=flags.start_on,
+        **_cache_options(flags),
         **flags.worker_options,
     )
     showing: AbstractContextManager[object] = nullcontext()
@@ -90,6 +94,14 @@ def _serve_one(flags: argparse.Namespace) -> int:
         served = work(connection, options=options, cancellation=cancellation)
         print_outcome("worker", served.status.value, served.explanation)
     return served.exit_status
+
+
+def _cache_options(flags: argparse.Namespace) -> dict[str, Any]:
+    if flags.cache is None:
+        return {}
+    from playstream.cli.worker_cache import cache_options  # noqa: PLC0415 - only with a cache
+
+    return cache_options(flags)
 
 
 def is_listening(flags: argparse.Namespace) -> bool:

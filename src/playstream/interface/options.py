@@ -87,6 +87,12 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     """Worker and process stages: maximum bytes in one record (default: 64 MiB)."""
     max_job_seconds: float | None
     """Worker stage: seconds after which any job is stopped (default: no limit)."""
+    cache: StrPath | None
+    """Worker stage: a directory that keeps what jobs bring, so that a sender need not send it again (default: none)."""
+    cache_size: int | None
+    """Worker stage: the size of that cache, in bytes (default: 2 GiB)."""
+    sender: str | None
+    """Worker stage: who has sent the job. Each sender has a division of the cache (default: `user`)."""
     encrypt_to: str | Sequence[str] | None
     """Transmit and worker stages: recipients of the stream: public keys of age or SSH, or `@FILE`."""
     identity: StrPath | Sequence[StrPath] | None

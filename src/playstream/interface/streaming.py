@@ -27,11 +27,14 @@ from playstream.pipeline.job.inputs import read_settings
 from playstream.pipeline.job.options import JobOptions
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import StatusName
+from playstream.pipeline.tree.directories import absolute_path
 from playstream.process import Processor
 from playstream.process.receiving import feed
 from playstream.transmit import Transmitter
 from playstream.transmit.sending import transmit
 from playstream.worker import WorkerOptions
+from playstream.worker.cache.defaults import DEFAULT_CACHE_BYTES, OWN_USER
+from playstream.worker.cache.senders import check_sender
 from playstream.worker.serving import work
 
 _LOGGER = logging.getLogger("playstream")
@@ -159,7 +162,7 @@ def make_worker_options(options: Mapping[str, Any]) -> WorkerOptions:
     """Return the worker's options for the options of run().
 
     Raises:
-        ConfigurationError: a limit is invalid.
+        ConfigurationError: a limit, or the name of the sender, is invalid.
     """
     directory = options.get("private_data_dir")
     return WorkerOptions(
@@ -168,7 +171,29 @@ def make_worker_options(options: Mapping[str, Any]) -> WorkerOptions:
         liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
         limits=limits_of(options),
         max_job_seconds=options.get("max_job_seconds"),
+        **_cache_options(options),
     )
+
+
+def _cache_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the worker's options about its cache.
+
+    Raises:
+        ConfigurationError: there is none for the other options, or one of them is invalid.
+    """
+    size, sender = options.get("cache_size"), options.get("sender")
+    if options.get("cache") is None:
+        for name, value in (("cache_size", size), ("sender", sender)):
+            if value is not None:
+                raise ConfigurationError(f"{name} concerns the cache of a worker: pass cache too, or omit it")
+        return {}
+    if size is not None and size < 0:
+        raise ConfigurationError(f"cache_size: expected a number of bytes, 0 or more, got {size}")
+    return {
+        "cache": Path(absolute_path(options["cache"])),
+        "cache_size": DEFAULT_CACHE_BYTES if size is None else size,
+        "sender": check_sender(OWN_USER if sender is None else sender),
+    }
 
 
 def make_stage_config(options: Mapping[str, Any]) -> RunnerConfig:

@@ -20,6 +20,7 @@ from playstream.pipeline.protocol import Failure, Job, Log, LogLevel, Record, St
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.meter import Meter
 from playstream.pipeline.verdict import exit_status
+from playstream.worker.cache.defaults import DEFAULT_CACHE_BYTES, OWN_USER
 from playstream.worker.execution import Execution, put_status
 from playstream.worker.hello import make_hello
 from playstream.worker.intake import Intake, detect_dialect
@@ -30,8 +31,6 @@ from playstream.worker.watch import READER_GONE, JobConnection
 if TYPE_CHECKING:
     from playstream.worker.cache.store import Store
 
-DEFAULT_CACHE_SIZE = 2 << 30
-"""Maximum size of the cache of trees, in bytes: 2 GiB."""
 START, WAIT = b"s", b"w"
 """What a listener says to its workers, by `start_on`."""
 
@@ -54,9 +53,9 @@ class WorkerOptions:
     """Time after which a job is stopped, whatever its own limits; None for no limit."""
     cache: Path | None = None
     """The directory of the cache of trees; None for none."""
-    cache_size: int = DEFAULT_CACHE_SIZE
-    """Maximum size of the cache, in bytes."""
-    sender: str = "user"
+    cache_size: int = DEFAULT_CACHE_BYTES
+    """The size to which the cache is reduced after the job, in bytes."""
+    sender: str = OWN_USER
     """Who sends: the division of the cache to use."""
     meter: Meter | None = None
     """Counts the job's tree while it is unpacked; None for nothing."""
@@ -124,6 +123,13 @@ class Worker:
             PlaystreamError: the job could not be served. A Failure record was sent to the other side.
         """
         try:
+            return self._run()
+        finally:
+            if self._store is not None:
+                self._store.close()  # which may evict, so the results are delivered first
+
+    def _run(self) -> WorkResult:
+        try:
             served = self._serve(self._make_spool())
         except (PlaystreamError, OSError) as caught:
             error = as_error(caught, "the worker's host")
@@ -141,6 +147,7 @@ class Worker:
     def _make_spool(self) -> Spool:
         """Create a spool. If that fails, the error is reported in the dialect of the other side."""
         try:
+            self._check_cache()
             remove_leftovers()
             return Spool(self._options.private_data_dir, delete=self._options.delete)
         except (PlaystreamError, OSError):
@@ -169,7 +176,7 @@ class Worker:
                 try:
                     job = self._receive(intake)
                 finally:
-                    self._close_store()
+                    self._release_store()
                 if job is None:
                     put_status(self._mailbox, StatusName.CANCELED, explanation=self._cancellation.reason)
                     return WorkResult(StatusName.CANCELED, CANCELED_EXIT_STATUS, self._cancellation.reason)
@@ -179,6 +186,12 @@ class Worker:
         finally:
             spool.remove()
 
+    def _check_cache(self) -> None:
+        if self._options.cache is not None:
+            from playstream.worker.cache.place import check_place  # noqa: PLC0415 - only with a cache
+
+            check_place(self._options.cache)
+
     def _open_store(self, algorithm: str) -> Store:
         from playstream.worker.cache.store import Store  # noqa: PLC0415 - only with a cache
 
@@ -186,10 +199,10 @@ class Worker:
         self._store = Store(options.cache or Path(), options.sender, algorithm, options.cache_size)
         return self._store
 
-    def _close_store(self) -> None:
-        """Close the cache: the tree is complete, and the job works on a copy of it."""
+    def _release_store(self) -> None:
+        """Let others evict what is in the cache: the tree is complete, and the job works on a copy of it."""
         if self._store is not None:
-            self._store.close()
+            self._store.release()
             if self._store.trouble is not None:
                 self._mailbox.put(Log(LogLevel.WARNING, f"not all of the tree is kept: {self._store.trouble}"))
 

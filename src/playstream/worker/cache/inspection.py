@@ -124,7 +124,7 @@ def _is_intact(place: int, path: str, expected: bytes, algorithm: str) -> bool |
     except OSError:
         return False
     try:
-        data = read_object(fd)
+        found = read_object(fd)
     finally:
         os.close(fd)
-    return data is not None and digest(data, algorithm) == expected
+    return found is not None and digest(found.data, algorithm) == expected

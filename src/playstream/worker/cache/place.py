@@ -90,6 +90,17 @@ def open_place(directory: Path, *, make: bool = True) -> int | None:
     return inner
 
 
+def check_place(directory: Path) -> None:
+    """Make the directory of a cache, and check it before anything runs.
+
+    Raises:
+        ConfigurationError: it cannot be opened or made, belongs to another user, or is open to others.
+    """
+    place = open_place(directory)
+    if place is not None:
+        os.close(place)
+
+
 def _open_version(outer: int, *, make: bool) -> int | None:
     if make:
         return make_directory(outer, VERSION)

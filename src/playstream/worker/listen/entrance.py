@@ -14,6 +14,7 @@ from typing import Protocol
 from playstream.pipeline.errors import AuthenticationFailed, ConfigurationError
 from playstream.pipeline.io.channels import SocketChannel, TlsChannel
 from playstream.pipeline.io.tls import TlsFiles, make_context, names_in
+from playstream.worker.cache.senders import sender_of_certificate, sender_of_user
 
 _CREDENTIALS = struct.Struct("3i")
 """struct ucred: process, user, group."""
@@ -34,6 +35,13 @@ class Entrance(Protocol):
 
     def name(self, channel: SocketChannel) -> str:
         """Return who has connected, for the log.
+
+        Raises:
+            AuthenticationFailed: this one may not.
+        """
+
+    def sender(self, channel: SocketChannel) -> str:
+        """Return the name of the division of the cache that is for who has connected.
 
         Raises:
             AuthenticationFailed: this one may not.
@@ -67,14 +75,21 @@ class UnixEntrance:
 
     def name(self, channel: SocketChannel) -> str:
         """Return the user; see Entrance."""
+        return f"user {_user_name(self._find_user(channel))}"
+
+    def sender(self, channel: SocketChannel) -> str:
+        """Return the name for the number of the user; see Entrance."""
+        return sender_of_user(self._find_user(channel))
+
+    def _find_user(self, channel: SocketChannel) -> int:
         data = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        user = _CREDENTIALS.unpack(data)[1]
+        user: int = _CREDENTIALS.unpack(data)[1]
         if user not in self._users:
             raise AuthenticationFailed(
                 f"the user {_user_name(user)!r} may not connect to this worker: start it with --allow-user "
                 f"{_user_name(user)}"
             )
-        return f"user {_user_name(user)}"
+        return user
 
     def reload(self) -> None:
         """Do nothing: there are no files."""
@@ -115,13 +130,20 @@ class TlsEntrance:
 
     def name(self, channel: SocketChannel) -> str:
         """Return the name in the certificate; see Entrance."""
+        return f"certificate {self._find_name(channel)}"
+
+    def sender(self, channel: SocketChannel) -> str:
+        """Return the name for the name in the certificate; see Entrance."""
+        return sender_of_certificate(self._find_name(channel))
+
+    def _find_name(self, channel: SocketChannel) -> str:
         try:
             names = names_in(channel.socket.getpeercert() if isinstance(channel.socket, ssl.SSLSocket) else None)
         except UnicodeError:
             names = ()  # the CA has signed names that are no text
         for name in names:
             if name.lower() in self._allowed:
-                return f"certificate {name}"
+                return name
         held = ", ".join(map(repr, names)) or "no DNS name"
         raise AuthenticationFailed(
             f"this worker does not know the name in the certificate of this side, which has {held}: start the worker "

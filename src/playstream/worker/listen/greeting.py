@@ -35,11 +35,13 @@ class Greeter:
         limits: the limits of the workers.
         max_job_seconds: their limit of time.
         enabled: whether connections are greeted; not if the results are encrypted.
+        has_cache: whether the workers have a cache.
     """
 
-    def __init__(self, limits: Limits, max_job_seconds: float | None, *, enabled: bool) -> None:
+    def __init__(self, limits: Limits, max_job_seconds: float | None, *, enabled: bool, has_cache: bool) -> None:
         self._limits = limits
         self._max_job_seconds = max_job_seconds
+        self._has_cache = has_cache
         self.enabled = enabled
         """Whether connections are greeted before they have a worker."""
         self._current: Greeting | None = None
@@ -49,7 +51,7 @@ class Greeter:
     def current(self) -> Greeting:
         """What workers say first."""
         if self._current is None or time.monotonic() > self._until:
-            hello = make_hello(self._limits, self._max_job_seconds)
+            hello = make_hello(self._limits, self._max_job_seconds, has_cache=self._has_cache)
             self._current = Greeting(hello, Sender(Direction.RESULT).send(hello))
             self._until = time.monotonic() + _FRESH_SECONDS
         return self._current

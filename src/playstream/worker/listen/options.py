@@ -27,6 +27,8 @@ class ListenOptions:
     identities: Sequence[Identity]
     """The keys of the workers, if jobs are encrypted."""
     worker_flags: Sequence[str]
+    has_cache: bool
+    """Whether the workers have a cache."""
     max_connections: int
     """Connections that are not served, at most."""
     open_files: tuple[int, int]

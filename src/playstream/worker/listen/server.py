@@ -238,7 +238,7 @@ class Server:
             return
         try:
             worker = WorkerProcess(
-                options.worker_flags,
+                self._flags_for(party),
                 self._env,
                 waits=waits or party.greeting is not None,
                 open_files=options.open_files,
@@ -267,6 +267,11 @@ class Server:
         self._log.write("queued" if waits else "started", job=ident, who=who, address=party.address, pid=worker.pid)
         self.watch.add(served)
         self._advance(served)
+
+    def _flags_for(self, party: Waiting) -> list[str]:
+        """Return the flags of the worker of a connection."""
+        sender = ["--cache-sender", party.sender] if self._options.has_cache and party.sender is not None else []
+        return [*self._options.worker_flags, *sender]
 
     def _last_bytes(self, party: Served) -> bytes:
         """Return what a client gets in place of a worker that has told it nothing."""

@@ -56,6 +56,8 @@ class Waiting:
         self.deadline: float | None = deadline
         self.who: str | None = None
         """Who has connected; None before that is known."""
+        self.sender: str | None = None
+        """The name of their division of the cache; None before that is known."""
         self.refusal: Refusal | None = None
         self.counted = 0
         """How many bytes it holds, as the server counts them."""
@@ -106,6 +108,7 @@ class Waiting:
         if self._entrance.shake_hands(self.channel):
             self._is_ready = True
             self.who = self._entrance.name(self.channel)
+            self.sender = self._entrance.sender(self.channel)
 
     def _read(self) -> None:
         room = _PIECE
