@@ -16,7 +16,7 @@ from playstream.pipeline.errors import ConfigurationError, ExecutableNotFound, J
 from playstream.pipeline.io.removal import remove_tree
 from playstream.pipeline.tree.directories import absolute_path, passes_link_in
 from playstream.worker.directories import is_free, is_locked_below, is_system_directory
-from playstream.worker.killing import kill_marked
+from playstream.worker.killing import end_marked
 from playstream.worker.spool import is_spool_name
 
 DEFAULT_GRACE_MINUTES = 60
@@ -117,7 +117,7 @@ def _remove(path: Path, pid: int | None, done: Removal) -> None:
 
 def _remove_tree(path: Path, done: Removal) -> None:
     if is_spool_name(path.name):
-        kill_marked(path)  # in a spool of a dead worker nothing else ends the remaining processes
+        end_marked(path)  # in a spool of a dead worker nothing else ends the remaining processes
     remains = remove_tree(path)
     if remains is None:
         done.removed.append(path)

@@ -21,7 +21,7 @@ from playstream.pipeline.errors import JobError
 from playstream.pipeline.io.interpreter import find_python
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.worker.child import Child, run_briefly
-from playstream.worker.killing import kill_marked, kill_servants
+from playstream.worker.killing import end_marked, kill_servants
 from playstream.worker.user_terminal import plain_modes
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ class Guard:
             cwd=str(command.cwd),
             tty=console.tty,
             run_dir=str(launch.paths.run_dir),
+            temporary=str(launch.paths.temporary),
             cleanup=[list(words) for words in launch.cleanup],
             grace=GRACE_SECONDS,
         )
@@ -239,8 +240,8 @@ class Guard:
         if not self._process.wait(_SPARE_SECONDS):
             self._process.signal(signal.SIGKILL)  # it has closed the channel but was stopped before it exited
         if self._launch is not None:
-            kill = kill_servants if self.finished else kill_marked
-            kill(self._launch.paths.spool)
+            end = kill_servants if self.finished else end_marked
+            end(self._launch.paths.spool)
             for words in self._launch.cleanup:
                 run_briefly(words, self._launch.command.start_env, _CLEANUP_SECONDS)
         self.finished = self._settled = True

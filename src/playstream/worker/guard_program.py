@@ -18,9 +18,9 @@ some of them with descriptors (SCM_RIGHTS, unix(7)):
     hold       has the descriptor of a lock, which is held until this process ends
     terminal   `modes`: null, or two lists of modes of the user's terminal; the line then has its descriptor. When the
                worker dies, the first are restored if the second are in force.
-    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `cleanup`, `grace`: the job. With `stderr` the line has a
-               descriptor that becomes standard error; without a terminal, also the command's standard input, output
-               and error.
+    start      `argv`, `env`, `cwd`, `tty`, `run_dir`, `temporary`, `cleanup`, `grace`: the job. With `stderr` the
+               line has a descriptor that becomes standard error; without a terminal, also the command's standard input,
+               output and error. `temporary` is a link; what it leads to is removed with the job.
     terminate  end the job; answered with {"reaped": count of processes}
     settle     the job is over: end its helpers and run the clean-up commands; answered with {"settled": true}.
                Processes that the job left running on purpose continue to run, even if the worker dies; with
@@ -249,7 +249,10 @@ class _Guard:
             self._pause()
 
     def _clean_up(self, order: dict[str, Any]) -> None:
-        """Run the commands that end what is not a descendant of this process, such as a container."""
+        """Run the commands that end what is not a descendant of this process, such as a container.
+
+        Then remove what Ansible removes itself unless it is killed.
+        """
         for words in order["cleanup"]:
             try:
                 os.posix_spawnp(
@@ -264,6 +267,7 @@ class _Guard:
             end = time.monotonic() + _CLEANUP_SECONDS
             while _descendants(os.getpid()) and time.monotonic() < end:
                 self._pause()
+        _report(_REMOVAL.remove_linked(order["temporary"]))
 
     def _pause(self) -> None:
         select.select([self._wake], [], [], 0.02)
@@ -272,9 +276,13 @@ class _Guard:
 
 def _remove(directory: str, fd: int | None) -> None:
     remains = _REMOVAL.remove_tree(directory) if fd is None else _REMOVAL.empty_directory(fd)
+    _report(None if remains is None else f"{directory}: {remains}")
+
+
+def _report(remains: str | None) -> None:
     if remains is not None:
         try:
-            sys.stderr.write(f"playstream: {directory} cannot be removed: {remains}\n")
+            sys.stderr.write(f"playstream: a directory cannot be removed: {remains}\n")
         except OSError:
             pass  # standard error has no reader; continue with the rest
 

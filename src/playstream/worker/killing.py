@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from playstream.pipeline.io.removal import remove_linked
 from playstream.worker.environment import SPOOL_VARIABLE
+from playstream.worker.paths import TEMPORARY
 
 _PROC = Path("/proc")
+_logger = logging.getLogger("playstream")
+
+
+def end_marked(spool: Path) -> None:
+    """Kill every process of the job of `spool`, and remove what Ansible removes itself unless it is killed."""
+    kill_marked(spool)
+    if (remains := remove_linked(spool / TEMPORARY)) is not None:
+        _logger.warning("a directory cannot be removed: %s. It is no longer in use; remove it manually", remains)
 
 
 def kill_marked(spool: Path) -> list[int]:

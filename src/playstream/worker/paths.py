@@ -10,10 +10,11 @@ PLUGIN_DIR = PLUGINS / "callback"
 """The directory to add to Ansible's callback path; the plugin is never imported here."""
 CACHE_PLUGIN_DIR = PLUGINS / "cache"
 """The directory to add to Ansible's path of cache plugins if facts are written to the artifacts."""
-
-
 SURVEY_DIR = PLUGINS / "survey"
 """The program that looks at a job for `--fast`; Ansible's own Python runs it."""
+
+TEMPORARY = "temporary"
+"""The name in a spool of a link to a directory that Ansible removes at its end, but not when it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Paths:
     def origin(self) -> Path:
         """The FIFO from which the plugin reads the first numbers of its events and lines."""
         return self.run_dir / "origin"
+
+    @property
+    def temporary(self) -> Path:
+        """A link to the directory in TMPDIR that Ansible creates for a socket; the callback plugin makes the link."""
+        return self.spool / TEMPORARY
 
     @property
     def agent(self) -> Path:

@@ -22,7 +22,7 @@ from playstream.pipeline.io.removal import discard, empty_directory, remove_tree
 from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
 from playstream.worker.directories import is_free, is_system_directory, make_new_directory, take_directory
 from playstream.worker.guard import Guard
-from playstream.worker.killing import kill_marked
+from playstream.worker.killing import end_marked
 
 _PREFIX = "playstream-spool-"
 _EARLIER = ".earlier-"
@@ -347,7 +347,7 @@ def remove_leftovers() -> list[Path]:
             # spools of other users.
             private = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
             if private and try_lock(fd):
-                kill_marked(root)  # first, because remaining processes may write there and recreate the spool
+                end_marked(root)  # first, because remaining processes may write there and recreate the spool
                 if discard(root):
                     removed.append(root)
         except OSError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from itertools import islice
 
@@ -30,6 +31,8 @@ _FILLED = (errno.ENOTEMPTY, errno.EEXIST)
 """The errors for a directory that is not empty."""
 _MAX_STUCK = 100
 """Number of entries of one directory that cannot be removed after which the rest of it is left."""
+_OF_PYTHON = re.compile(r"pymp-[a-z0-9_]{8}")
+"""The pattern of a name that Python's multiprocessing gives to a directory for its sockets."""
 
 
 def remove_tree(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> str | None:
@@ -46,6 +49,29 @@ def remove_tree(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> s
     name = os.fspath(path)
     removal.remove(dir_fd, name, ".", is_directory=True)
     return removal.trouble
+
+
+def remove_linked(link: str | os.PathLike[str]) -> str | None:
+    """Remove the directory of Python's multiprocessing that a link leads to, which a killed process has left.
+
+    Nothing else is removed: a directory of another name, of another user or with another mode is kept.
+
+    Args:
+        link: the link. Nothing happens if it does not exist, or leads to nothing.
+
+    Returns:
+        A message that says what remains and why; None if nothing does.
+    """
+    try:
+        path = os.readlink(link)
+        status = os.lstat(path)
+    except OSError:
+        return None
+    ours = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o700 and status.st_uid == os.geteuid()
+    if not ours or not os.path.isabs(path) or not _OF_PYTHON.fullmatch(os.path.basename(path)):
+        return None
+    remains = remove_tree(path)
+    return None if remains is None else f"{path}: {remains}"
 
 
 def discard(path: str | os.PathLike[str]) -> bool:

@@ -22,6 +22,7 @@ from .pipelining import end_modules_with_connections
 from .recorder import Recorder
 from .shown import listen
 from .strategies import prepare_mitogen
+from .temporary import tell_temporary_directory
 from .wire import encode, iso_of, members, quote, text_of
 
 OLDEST = (2, 15)
@@ -99,6 +100,9 @@ class RecordingCallback(CallbackBase):  # type: ignore[misc]
         sockets = os.environ.pop("PLAYSTREAM_MITOGEN", None)
         if sockets:
             prepare_mitogen(sockets)
+        spool = os.environ.get("PLAYSTREAM_SPOOL")
+        if spool:
+            tell_temporary_directory(spool)
         if path and RecordingCallback.recorder is None:
             try:
                 recorder = Recorder(self._display, path, origin)
