@@ -29,8 +29,17 @@ class Host(NoisySshd):
         self.configure()
 
     def sessions(self) -> list[int]:
-        """Return the processes of the server that serve connections."""
-        return children(self.pid)
+        """Return the processes of the server that serve connections.
+
+        A connection has one process, or two of which the inner one holds the socket: since OpenSSH 9.8 also as root.
+        """
+        found: list[int] = []
+        pending = [self.pid]
+        while pending:
+            below = children(pending.pop())
+            pending += below
+            found += [pid for pid in below if _serves(pid)]
+        return found
 
     def know(self, key: Path | None) -> None:
         """Set the key that the client has of this host; None for none."""
@@ -58,3 +67,9 @@ class Host(NoisySshd):
             "GlobalKnownHostsFile none",
         )
         self.client_config.write_text("\n".join(own) + "\n")
+
+
+def _serves(pid: int) -> bool:
+    """Return whether a process is of sshd, and does not listen."""
+    name = Path(f"/proc/{pid}/comm").read_text().strip()
+    return name in ("sshd", "sshd-session") and b"[listener]" not in Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -121,7 +121,8 @@ def test_a_changed_host_key(stages: Stages, directory: Path, host: Host, tmp_pat
     status, text = run(stages, directory)
     assert status == 85
     assert "the host's key is not the one in known_hosts" in text
-    assert re.search(r'ssh-keygen -f "/[^"]*/known_hosts" -R "\[127\.0\.0\.1\]:\d+"', text)
+    # Versions of OpenSSH quote these words differently.
+    assert re.search(r"""ssh-keygen -f (["'])/[^"']*/known_hosts\1 -R (["'])\[127\.0\.0\.1\]:\d+\2""", text)
 
 
 def test_a_key_that_the_host_does_not_accept(stages: Stages, directory: Path, host: Host, tmp_path: Path) -> None:
