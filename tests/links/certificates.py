@@ -17,9 +17,10 @@ class Authority:
     Args:
         directory: for its files.
         name: its name.
+        usage: what its key may do; empty if its certificate does not say so.
     """
 
-    def __init__(self, directory: Path, name: str = "ca") -> None:
+    def __init__(self, directory: Path, name: str = "ca", usage: str = "keyCertSign,cRLSign") -> None:
         if shutil.which("openssl") is None:
             pytest.fail("openssl is missing; apt-get install openssl")
         self._directory = directory
@@ -28,10 +29,17 @@ class Authority:
         _openssl(
             *("req", "-x509", *_EC, "-keyout", self._key, "-out", self.certificate, "-subj", f"/CN=the {name}"),
             *("-days", "2"),
+            *(("-addext", f"keyUsage=critical,{usage}") if usage else ()),
         )
 
     def sign(
-        self, name: str, *, file: str | None = None, names: str | None = "", days: tuple[str, str] | None = None
+        self,
+        name: str,
+        *,
+        file: str | None = None,
+        names: str | None = "",
+        days: tuple[str, str] | None = None,
+        purpose: str = "",
     ) -> Path:
         """Make a certificate; its key is beside it, with the suffix `.key`.
 
@@ -40,10 +48,13 @@ class Authority:
             file: the name of the file, without a suffix; None for `name`.
             names: its subjectAltName; empty for the common name as a DNS name, None for none.
             days: from when until when it is valid, as `YYMMDDHHMMSSZ`; None for from now.
+            purpose: its extendedKeyUsage; empty for none.
         """
         base = self._directory / (file or name)
         request = base.with_suffix(".csr")
-        extensions = () if names is None else ("-addext", f"subjectAltName={names or f'DNS:{name}'}")
+        extensions: tuple[str, ...] = () if names is None else ("-addext", f"subjectAltName={names or f'DNS:{name}'}")
+        if purpose:
+            extensions += ("-addext", f"extendedKeyUsage={purpose}")
         _openssl("req", *_EC, "-keyout", base.with_suffix(".key"), "-out", request, "-subj", f"/CN={name}", *extensions)
         certificate = base.with_suffix(".pem")
         common = ("-in", request, "-out", certificate, "-copy_extensions", "copy")

@@ -86,6 +86,11 @@ def test_tls(stages: Stages, place: Path) -> None:
     port = 0
     (authority,) = (block for block in BLOCKS if block.startswith("openssl req"))
     shell(here(authority), stages, place)
+    check_strictly(place)
+    (again,) = commands("  openssl req")
+    (place / "ca.pem").unlink()
+    shell(again, stages, place)
+    check_strictly(place)
     listen = next(line for line in commands("playstream worker") if "tls://" in line)
     process = serve(here(listen), stages, place)
     found = re.search(r"tls://0\.0\.0\.0:(\d+)", (place / "log").read_text())
@@ -96,6 +101,14 @@ def test_tls(stages: Stages, place: Path) -> None:
     assert "PLAY RECAP" in done.stdout
     process.terminate()
     assert process.wait(60) == 0
+
+
+def check_strictly(place: Path) -> None:
+    """Check the certificates as Python 3.13 does by default."""
+    for name in ("localhost", "laptop"):
+        words = ["openssl", "verify", "-x509_strict", "-CAfile", str(place / "ca.pem"), str(place / f"{name}.pem")]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_units(stages: Stages, place: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.io import system
-from playstream.pipeline.io.tls import TlsFiles, check_private, make_context, names_in
+from playstream.pipeline.io.tls import TlsFiles, check_private, explain_certificate, make_context, names_in
 from tests.links.certificates import Authority
 from tests.links.conftest import Listen
 from tests.links.listening import Listener, finish
@@ -196,6 +196,99 @@ def test_certificates_of_workers(
     status, text = run(stages, directory, link(listener, parties.query()))
     assert (status, said in text) == (85, True), text
     assert listener.events("started") == []
+
+
+@pytest.mark.parametrize("side", ["worker", "client"])
+def test_a_ca_that_may_not_sign(
+    stages: Stages, directory: Path, listen: Listen, parties: Parties, tmp_path: Path, side: str
+) -> None:
+    """Both sides say which certificate it is, what it lacks, and what to do."""
+    other = Authority(tmp_path, "useless", usage="digitalSignature")
+    server = other.sign("localhost", file="bad-server") if side == "worker" else parties.server
+    client = other.sign("laptop", file="bad-client") if side == "client" else parties.client
+    flags = ("--tls-cert", server, "--tls-key", server.with_suffix(".key"))
+    authority = other.certificate if side == "client" else parties.ca.certificate
+    listener = listen(*flags, "--tls-ca", authority, "--allow", "laptop", address="tls://localhost:0")
+    ca = other.certificate if side == "worker" else parties.ca.certificate
+    status, text = run(stages, directory, link(listener, parties.query(client, ca)))
+    flaw = f"the certificate of the CA that has signed the certificate of the {side} cannot be used: invalid CA"
+    reason = listener.wait_for("refused")[0]["reason"]
+    if side == "worker":
+        assert (status, flaw in text) == (85, True), text
+        assert "the client does not accept the certificate of this worker" in reason
+    else:
+        assert (status, "or that CA may not sign" in text) == (86, True), text
+        assert flaw in reason
+        assert "keyUsage=critical,keyCertSign" in reason
+
+
+@pytest.mark.parametrize("side", ["worker", "client"])
+def test_another_purpose(stages: Stages, directory: Path, listen: Listen, parties: Parties, side: str) -> None:
+    server, client = parties.server, parties.client
+    if side == "worker":
+        server = parties.ca.sign("localhost", file="for-clients", purpose="clientAuth")
+    else:
+        client = parties.ca.sign("laptop", file="for-servers", purpose="serverAuth")
+    listener = listen(*parties.flags(server), "--allow", "laptop", address="tls://localhost:0")
+    status, text = run(stages, directory, link(listener, parties.query(client)))
+    reason = listener.wait_for("refused")[0]["reason"]
+    said, code = (text, 85) if side == "worker" else (reason, 86)
+    assert status == code, text
+    assert f"the certificate of the {side}, or that of its CA, is for another purpose" in said
+    assert ("serverAuth" if side == "worker" else "clientAuth") in said
+
+
+def test_a_ca_without_key_usage_is_accepted(stages: Stages, directory: Path, listen: Listen, tmp_path: Path) -> None:
+    """As those are that were made before Python 3.13."""
+    old = Authority(tmp_path, usage="")
+    server, client = old.sign("localhost"), old.sign("laptop")
+    files = ("--tls-cert", server, "--tls-key", server.with_suffix(".key"), "--tls-ca", old.certificate)
+    listener = listen(*files, "--allow", "laptop", address="tls://localhost:0")
+    query = f"?cert={client}&key={client.with_suffix('.key')}&ca={old.certificate}"
+    status, text = run(stages, directory, link(listener, query))
+    assert status == 0, text
+
+
+@pytest.mark.parametrize("server", [True, False])
+@pytest.mark.parametrize(
+    ("usage", "sides", "said"),
+    [("", (True, False), "that has signed"), ("keyCertSign", (), "")],
+)
+def test_what_a_strict_check_says_is_explained(
+    tmp_path: Path, usage: str, sides: tuple[bool, ...], said: str, server: bool
+) -> None:
+    """As by a Python that checks strictly by default. `server`: whether the checked side is the server."""
+    authority = Authority(tmp_path, usage=usage)
+    certificate = authority.sign("localhost")
+    files = TlsFiles(str(certificate), str(certificate.with_suffix(".key")), str(authority.certificate))
+    contexts = {side: make_context(files, server=side) for side in (True, False)}
+    contexts[not server].verify_flags |= ssl.VERIFY_X509_STRICT
+    flaw = handshake(contexts)
+    if server in sides:
+        assert flaw is not None
+        text = explain_certificate(flaw, server=server) or ""
+        assert said in text
+        assert ("the certificate of the worker" if server else "the certificate of the client") in text
+    else:
+        assert flaw is None
+
+
+def handshake(contexts: dict[bool, ssl.SSLContext]) -> ssl.SSLCertVerificationError | None:
+    """Shake hands within this process. Return why a certificate was not accepted; None if all were."""
+    down, up = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        contexts[True].wrap_bio(up, down, server_side=True),
+        contexts[False].wrap_bio(down, up, server_hostname="localhost"),
+    ]
+    for _ in range(4):
+        for side in sides:
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as error:
+                return error
+    return None
 
 
 def test_an_address_is_checked_like_a_name(stages: Stages, directory: Path, listen: Listen, parties: Parties) -> None:

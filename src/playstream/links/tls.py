@@ -30,7 +30,7 @@ from playstream.pipeline.io import system
 from playstream.pipeline.io.addresses import TlsAddress
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.channels import Flow, SocketChannel, TlsChannel
-from playstream.pipeline.io.tls import TlsFiles, make_context
+from playstream.pipeline.io.tls import TlsFiles, explain_certificate, make_context
 
 _CONNECT_SECONDS = 30.0
 """How long a host may take to answer, and then to complete the handshake."""
@@ -215,10 +215,8 @@ def _reason(error: OSError) -> str:
 
 def _explain_certificate(host: str, error: ssl.SSLCertVerificationError) -> str:
     """Explain why the certificate of the other side is not accepted, with what to do next."""
-    if error.verify_code == _EXPIRED:
-        return "the certificate of the worker has expired. Its administrator has to renew it, and to send SIGHUP"
-    if error.verify_code == _NOT_YET:
-        return "the certificate of the worker is not valid yet. Compare the clocks of the two hosts"
+    if (flaw := explain_certificate(error, server=True)) is not None:
+        return flaw
     why = error.verify_message.rstrip(".")
     if error.verify_code in _WRONG_NAME:
         return (
@@ -231,7 +229,6 @@ def _explain_certificate(host: str, error: ssl.SSLCertVerificationError) -> str:
     )
 
 
-_NOT_YET, _EXPIRED = 9, 10
 _WRONG_NAME = {62, 64}
 """Numbers of OpenSSL for what is wrong with a certificate, X509_V_ERR_…"""
 
@@ -246,7 +243,8 @@ def _explain_alert(name: str, error: ssl.SSLError) -> LinkError | None:
 
 _ALERTS: Mapping[str, str] = {
     "CERTIFICATE_REQUIRED": "it has got none. Check cert= in the URL",
-    "ALERT_UNKNOWN_CA": "it is not from a CA that the worker trusts (--tls-ca there). Check cert= in the URL",
+    "ALERT_UNKNOWN_CA": "it is not from a CA that the worker trusts (--tls-ca there), or that CA may not sign "
+    "certificates. Check cert= in the URL; the log of the worker has more",
     "CERTIFICATE_EXPIRED": "it has expired, or a clock is wrong. Renew it",
     "CERTIFICATE_REVOKED": "it was revoked. Ask its administrator for another one",
     "CERTIFICATE_UNKNOWN": "something in it is wrong. See the log of the worker",

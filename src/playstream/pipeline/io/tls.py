@@ -17,6 +17,10 @@ from playstream.pipeline.io import system
 
 _OTHERS = 0o077
 _WORLD = 0o007
+_NOT_YET, _EXPIRED, _PURPOSE = 9, 10, 26
+_OF_CA = frozenset({25, 32, 79, 81, 82, 86, 89, 92})
+_OF_HOLDER = frozenset({80, 83, 84, 85, 87, 88, 90, 91, 93})
+"""Numbers of OpenSSL for what is wrong with a certificate, X509_V_ERR_…: with that of a CA, and with any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,43 @@ def check_private(path: str) -> None:
             f"TLS: the private key {path!r} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}), so it is "
             f"not used: chmod 600 {path}"
         )
+
+
+def explain_certificate(error: ssl.SSLCertVerificationError, *, server: bool) -> str | None:
+    """Return what is wrong with a certificate of the other side itself, with what to do next.
+
+    Args:
+        error: why it was not accepted.
+        server: whether the other side is the server.
+
+    Returns:
+        A sentence that names the certificate; None if the certificate has another name, or is from an unknown CA.
+    """
+    holder = "worker" if server else "client"
+    own = f"the certificate of the {holder}"
+    code, why = error.verify_code, error.verify_message.rstrip(".")
+    if code == _EXPIRED:
+        return f"{own} has expired. Its administrator has to renew it{', and to send SIGHUP' if server else ''}"
+    if code == _NOT_YET:
+        return f"{own} is not valid yet. Compare the clocks of the two hosts"
+    if code == _PURPOSE:
+        usage = "serverAuth" if server else "clientAuth"
+        return (
+            f"{own}, or that of its CA, is for another purpose: {why}. If it has extendedKeyUsage, that must contain "
+            f"{usage}. Its administrator has to make another one"
+        )
+    if code in _OF_CA:
+        return (
+            f"the certificate of the CA that has signed {own} cannot be used: {why}. It needs the extensions "
+            "basicConstraints=critical,CA:TRUE and keyUsage=critical,keyCertSign,cRLSign. The administrator of the CA "
+            "has to make it again, with the same key and name, and to replace it on both hosts"
+        )
+    if code in _OF_HOLDER:
+        return (
+            f"{own}, or one between it and the CA, lacks what is checked: {why}. Its administrator has to make it "
+            "again: `openssl x509 -req … -copy_extensions copy` of OpenSSL 3 adds what is needed"
+        )
+    return None
 
 
 def names_in(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:

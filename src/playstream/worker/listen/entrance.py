@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Protocol
 
-from playstream.pipeline.errors import AuthenticationFailed, ConfigurationError
+from playstream.pipeline.errors import AuthenticationFailed, ConfigurationError, LinkError
 from playstream.pipeline.io.channels import SocketChannel, TlsChannel
-from playstream.pipeline.io.tls import TlsFiles, make_context, names_in
+from playstream.pipeline.io.tls import TlsFiles, explain_certificate, make_context, names_in
 from playstream.worker.cache.senders import sender_of_certificate, sender_of_user
 
 _CREDENTIALS = struct.Struct("3i")
@@ -154,6 +154,30 @@ class TlsEntrance:
         """Read the certificate, the key and the CAs again; see Entrance."""
         self._context = make_context(self._files, server=True)
         return self._files.certificate
+
+
+def explain_failure(error: OSError) -> LinkError:
+    """Return why a connection has failed, for the log: what is wrong with a certificate, or that the other side went.
+
+    Args:
+        error: what was raised when the connection was made or read.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message.rstrip(".")
+        return AuthenticationFailed(
+            explain_certificate(error, server=False)
+            or f"the certificate of the client is not from a CA that this worker trusts: {why}. Check --tls-ca"
+        )
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    if any(part in reason for part in _ALERTS):
+        return LinkError(
+            f"the client does not accept the certificate of this worker: {reason}. The message of the client says why"
+        )
+    return LinkError(f"the connection failed: {reason}")
+
+
+_ALERTS = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE_", "ALERT_UNSUPPORTED_CERTIFICATE")
+"""Parts of OpenSSL's names of what the other side says of a certificate."""
 
 
 def find_users(names: Iterable[str]) -> set[int]:

@@ -7,10 +7,10 @@ import select
 from dataclasses import dataclass
 
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, SilentPeer
+from playstream.pipeline.errors import IncompleteStream, PlaystreamError, SilentPeer
 from playstream.pipeline.io.channels import SocketChannel
 from playstream.worker.listen.admission import Admission
-from playstream.worker.listen.entrance import Entrance
+from playstream.worker.listen.entrance import Entrance, explain_failure
 from playstream.worker.listen.greeting import Greeter, Greeting
 
 _PIECE = 1 << 16
@@ -85,8 +85,7 @@ class Waiting:
                 self._read()
                 self._greet()
         except OSError as error:
-            reason = getattr(error, "reason", None) or error.strerror or str(error)
-            self.refusal = Refusal(LinkError(f"the connection failed: {reason}"), answer=False)
+            self.refusal = Refusal(explain_failure(error), answer=False)
         except PlaystreamError as error:
             self.refusal = Refusal(error)
 
