@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from playstream.pipeline.protocol import Content, FileEntry, Listing, Noise, Offer, Record, Want
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir
+from tests.links.hosts import Host
 from tests.links.workers import WITHOUT_HELLO, link_to, records_in
 from tests.processes import wait_until
 from tests.stages import PLAYSTREAM, Stages
@@ -172,6 +174,18 @@ def test_files_of_env_are_in_no_cache(run: Callable[..., Sent], demo: Path, tmp_
     assert any(cache.rglob("*"))
     assert not any(KEY.encode() in path.read_bytes() for path in cache.rglob("*") if path.is_file())
     assert {oct(path.stat().st_mode & 0o077) for path in cache.rglob("*")} == {"0o0"}
+
+
+def test_over_ssh_the_url_starts_a_worker_with_a_cache(host: Host, demo: Path, tmp_path: Path, stages: Stages) -> None:
+    cache = tmp_path / "there"
+    cache.mkdir(mode=0o700)
+    for _ in range(2):
+        done = stages.call("run", demo, "-p", "site.yml", "--on", f"ssh://worker-1?cache={cache}")
+        assert done.returncode == 0, done.stderr.decode()
+    done = stages.call("cache", "stats", "--cache", cache, "--json")
+    (division,) = json.loads(done.stdout)["divisions"]
+    assert division["trees"] == 1
+    assert division["objects"] > 100
 
 
 SILENT = """\

@@ -40,6 +40,18 @@ def test_the_command(url: str, command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "worker"),
+    [
+        ("ssh://web1", ("worker",)),
+        ("ssh://web1?cache", ("worker", "--cache")),
+        ("ssh://web1?command=/opt/playstream&cache=/var/cache/my%20jobs", ("worker", "--cache=/var/cache/my jobs")),
+    ],
+)
+def test_the_cache(url: str, worker: tuple[str, ...]) -> None:
+    assert parse_ssh(url).worker == worker
+
+
+@pytest.mark.parametrize(
     ("url", "said"),
     [
         ("", "expected a URL"),
@@ -72,7 +84,11 @@ def test_the_command(url: str, command: tuple[str, ...]) -> None:
         ("ssh://web1/some/path", "nothing after the host but ?command="),
         ("ssh://web1#part", "nothing after the host but ?command="),
         ("ssh://web1?comand=x", "did you mean 'command'?"),
-        ("ssh://web1?command=a&command=b", "got 2 of them"),
+        ("ssh://web1?command=a&command=b", "got 'command' twice"),
+        ("ssh://web1?cache&cache=/x", "got 'cache' twice"),
+        ("ssh://web1?cache=trees", "expects the absolute path"),
+        ("ssh://web1?cache=/a%0ab", "expects the absolute path"),
+        ("ssh://web1?casche", "did you mean 'cache'?"),
         ("ssh://web1?command=", "how to start playstream"),
         ("ssh://web1?command=-x", "how to start playstream"),
         ("ssh://web1?command=a%0ab", "how to start playstream"),

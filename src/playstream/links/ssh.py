@@ -22,6 +22,8 @@ from playstream.pipeline.errors import (
 from playstream.pipeline.io.cancellation import Cancellation
 
 DEFAULT_COMMAND = ("playstream",)
+WORKER = ("worker",)
+"""The words for a worker after those that start playstream."""
 _SSH_FAILED = 255
 """Exit status of ssh for its own errors; any other one is that of the command on the host."""
 _MISSING = "playstream-link: not found, PATH="
@@ -41,6 +43,8 @@ class SshAddress:
     port: int | None = None
     command: tuple[str, ...] = DEFAULT_COMMAND
     """The words that start playstream, without the subcommand."""
+    worker: tuple[str, ...] = WORKER
+    """The subcommand, and its options."""
 
     @property
     def name(self) -> str:
@@ -80,7 +84,7 @@ class SshLink:
         Raises:
             LinkError: it cannot be started.
         """
-        words = [*self._address.login(), _remote_command(self._address.command)]
+        words = [*self._address.login(), _remote_command(self._address.command, self._address.worker)]
 
         def explain(ended: Ended, error: PlaystreamError) -> PlaystreamError:
             return explain_ssh(self._address, ended, error)
@@ -88,13 +92,13 @@ class SshLink:
         return ProgramLink(self.name, words, explain).open()
 
 
-def _remote_command(command: tuple[str, ...]) -> str:
+def _remote_command(command: tuple[str, ...], worker: tuple[str, ...]) -> str:
     """Return the command line for the host, whose login shell may be any: it only starts sh.
 
     If there is no such program, the host says where it has looked.
     """
     program = _quote(command[0])
-    call = " ".join([program, *map(_quote, command[1:]), "worker"])
+    call = " ".join([program, *map(_quote, command[1:]), *map(shlex.quote, worker)])
     missing = f"printf '%s%s\\n' '{_MISSING}' \"$PATH\" >&2; exit 127"
     script = f"command -v {program} >/dev/null 2>&1 || {{ {missing}; }}; exec {call}"
     return f"exec sh -c {shlex.quote(script)}"

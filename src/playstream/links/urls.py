@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from playstream.links.link import Link
 from playstream.links.program import ProgramLink
-from playstream.links.ssh import DEFAULT_COMMAND, SshAddress, SshLink
+from playstream.links.ssh import DEFAULT_COMMAND, WORKER, SshAddress, SshLink
 from playstream.links.unix import UnixLink
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
 from playstream.pipeline.io.addresses import parse_tls, parse_unix
@@ -77,6 +77,8 @@ def find_bootstrap_link(
         raise ConfigurationError(
             "bootstrap: cannot be combined with command= in the URL, which names a playstream that is there: omit one"
         )
+    if address.worker != WORKER:
+        raise ConfigurationError("bootstrap: cannot be combined with cache in the URL: a worker that was sent has none")
     directory = None if wheels is None else Path(wheels)
     if directory is not None:
         check_directory(directory)
@@ -135,7 +137,7 @@ def _find_tls(url: str, _rest: str) -> Link:
 
 
 def parse_ssh(url: str) -> SshAddress:
-    """Return the parts of `ssh://[USER@]HOST[:PORT][?command=COMMAND]`.
+    """Return the parts of `ssh://[USER@]HOST[:PORT][?command=COMMAND&cache=DIR]`.
 
     Raises:
         ConfigurationError: the URL has another form, or a part that ssh would read as an option.
@@ -153,12 +155,14 @@ def parse_ssh(url: str) -> SshAddress:
     if not parts.hostname:
         raise ConfigurationError(f"link {shown!r}: expected ssh://[USER@]HOST[:PORT], got no host")
     if parts.path not in {"", "/"} or parts.fragment:
-        raise ConfigurationError(f"link {shown!r}: expected nothing after the host but ?command=COMMAND")
+        raise ConfigurationError(f"link {shown!r}: expected nothing after the host but ?command=COMMAND or ?cache")
     user = None if parts.username is None else _name("user", shown, unquote(parts.username))
     host = _name("host", shown, unquote(parts.hostname))
     if port == 0:
         raise ConfigurationError(f"link {shown!r}: expected a port from 1 to 65535, got 0")
-    return SshAddress(_host_as_written(parts, host), user, port, _command(shown, parts.query))
+    given = _parameters(shown, parts.query)
+    command, worker = _command(shown, given.get("command")), _worker(shown, given.get("cache"))
+    return SshAddress(_host_as_written(parts, host), user, port, command, worker)
 
 
 def _host_as_written(parts: SplitResult, host: str) -> str:
@@ -176,24 +180,47 @@ def _name(what: str, shown: str, text: str) -> str:
     return text
 
 
-def _command(shown: str, query: str) -> tuple[str, ...]:
-    """Return the words of `?command=`, which is without the subcommand `worker`."""
-    if not query:
-        return DEFAULT_COMMAND
+_PARAMETERS = ("command", "cache")
+
+
+def _parameters(shown: str, query: str) -> dict[str, str]:
+    """Return what comes after the question mark, by its name."""
     given = parse_qsl(query, keep_blank_values=True)
-    unknown = [name for name, _value in given if name != "command"]
-    if unknown or len(given) != 1:
-        wrong = f"got {unknown[0]!r}{did_you_mean(unknown[0], ['command'])}" if unknown else f"got {len(given)} of them"
-        raise ConfigurationError(f"link {shown!r}: expected one parameter after ?, command=COMMAND; {wrong}")
+    for name, _value in given:
+        if name not in _PARAMETERS:
+            raise ConfigurationError(
+                f"link {shown!r}: expected command=COMMAND or cache[=DIR] after ?, got {name!r}"
+                f"{did_you_mean(name, _PARAMETERS)}"
+            )
+    if len(dict(given)) != len(given):
+        raise ConfigurationError(f"link {shown!r}: expected command= and cache once each, got {given[-1][0]!r} twice")
+    return dict(given)
+
+
+def _command(shown: str, given: str | None) -> tuple[str, ...]:
+    """Return the words of `command=`, which is without the subcommand `worker`."""
+    if given is None:
+        return DEFAULT_COMMAND
     try:
-        words = shlex.split(given[0][1])
+        words = shlex.split(given)
     except ValueError as error:
         raise ConfigurationError(f"link {shown!r}: command= cannot be split into words: {error}") from None
-    if not words or not given[0][1].isprintable() or words[0].startswith("-"):
+    if not words or not given.isprintable() or words[0].startswith("-"):
         raise ConfigurationError(
             f"link {shown!r}: command= expects how to start playstream on the host, such as /opt/ps/bin/playstream"
         )
     return tuple(words)
+
+
+def _worker(shown: str, cache: str | None) -> tuple[str, ...]:
+    """Return the words that start a worker, with the directory of its cache."""
+    if cache is None:
+        return WORKER
+    if cache and not (cache.startswith("/") and cache.isprintable()):
+        raise ConfigurationError(
+            f"link {shown!r}: cache= expects the absolute path of a directory on the host, or none for its user's own"
+        )
+    return (*WORKER, f"--cache={cache}" if cache else "--cache")
 
 
 def _on_path(kind: str, words: list[str]) -> list[str]:
