@@ -43,10 +43,12 @@ def normal(value: Any) -> Any:
     if isinstance(value, Mapping):
         if "ansible_architecture" in value:
             return {"names": sorted(value), **{name: value.get(name) for name in FACTS}}
-        # The result of an asynchronous task has numbers for what is true or false elsewhere, and an empty text more:
-        # docs/fast.md lists these differences too.
-        kept = {name: item for name, item in value.items() if name not in VOLATILE and (name, item) != ("data", "")}
-        return {name: bool(item) if name in ("started", "finished") else normal(item) for name, item in kept.items()}
+        # The result of an asynchronous task has empty fields more: docs/fast.md lists this difference too.
+        return {
+            name: normal(item)
+            for name, item in value.items()
+            if name not in VOLATILE and (name, item) not in (("data", ""), ("warnings", []))
+        }
     if isinstance(value, list):
         return [normal(item) for item in value]
     if isinstance(value, str):
