@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from playstream.pipeline.protocol import Content, FileEntry, Listing, Noise, Offer, Record, Want
@@ -174,6 +175,27 @@ def test_files_of_env_are_in_no_cache(run: Callable[..., Sent], demo: Path, tmp_
     assert any(cache.rglob("*"))
     assert not any(KEY.encode() in path.read_bytes() for path in cache.rglob("*") if path.is_file())
     assert {oct(path.stat().st_mode & 0o077) for path in cache.rglob("*")} == {"0o0"}
+
+
+def test_encrypted_connections_are_cached_by_what_was_inside(demo: Path, tmp_path: Path, stages: Stages) -> None:
+    ours, theirs = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    for name, key in (("ours", ours), ("theirs", theirs)):
+        (tmp_path / name).write_text(f"{key}\n")
+        (tmp_path / name).chmod(0o600)
+    sizes = []
+    for options in ((), ("--encrypt-to", str(ours.to_public()))):
+        for _ in range(2):
+            sent = tmp_path / f"sent-{len(sizes)}"
+            inner = shlex.join([*PLAYSTREAM, "worker", "--cache", "--identity", str(tmp_path / "theirs"), *options])
+            link = f"exec:sh -c {shlex.quote(f'tee {shlex.quote(str(sent))} | {inner}')}"
+            identity = ("--identity", tmp_path / "ours") if options else ()
+            words = ("--on", link, "--encrypt-to", str(theirs.to_public()), *identity)
+            done = stages.call("run", demo, "-p", "site.yml", "--artifact-dir", tmp_path / f"a{len(sizes)}", *words)
+            assert done.returncode == 0, done.stderr.decode()
+            sizes.append(sent.stat().st_size)
+    first, *later = sizes
+    assert first > 3 << 20
+    assert max(later) < 10_000
 
 
 def test_over_ssh_the_url_starts_a_worker_with_a_cache(host: Host, demo: Path, tmp_path: Path, stages: Stages) -> None:
