@@ -126,6 +126,7 @@ OF_A_JOB = (
     "host_pattern",
     "on",
     "wheels",
+    "cache",
 )
 
 
@@ -141,7 +142,7 @@ def test_an_empty_path_or_name(temporary: Path, demo: Path, name: str) -> None:
     if name not in OF_A_JOB:
         with pytest.raises(ConfigurationError, match=expected):
             run_command("true", **{"private_data_dir": demo, name: ""})
-    if name not in {"identity", "logfile", "store"}:
+    if name not in {"identity", "logfile", "store", "cache"}:
         with pytest.raises(ConfigurationError, match=expected):
             playstream.RunnerConfig(**given)
     if name in {"inventory", "roles_path", "process_isolation_hide_paths"}:

@@ -182,7 +182,7 @@ def test_encrypted_connections_are_cached_by_what_was_inside(demo: Path, tmp_pat
     for name, key in (("ours", ours), ("theirs", theirs)):
         (tmp_path / name).write_text(f"{key}\n")
         (tmp_path / name).chmod(0o600)
-    sizes = []
+    sizes: list[int] = []
     for options in ((), ("--encrypt-to", str(ours.to_public()))):
         for _ in range(2):
             sent = tmp_path / f"sent-{len(sizes)}"

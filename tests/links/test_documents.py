@@ -1,4 +1,4 @@
-"""docs/links.md: its commands and its Python work as they are written, on a host that is reached by ssh."""
+"""docs/links.md and docs/cache.md: what they show works as it is written, on a host that is reached by ssh."""
 
 from __future__ import annotations
 
@@ -69,6 +69,27 @@ def test_the_commands_for_bare_servers(tmp_path: Path) -> None:
     assert re.search(r"^ssh://host +yes ", done.stdout, re.MULTILINE), done.stdout
     assert done.stdout.count("ssh://host: removed ") == 1
     assert done.stdout.count("ssh://host: ready: playstream ") == 2
+
+
+@pytest.mark.timeout(400)
+def test_the_commands_of_the_cache(tmp_path: Path) -> None:
+    installed = tmp_path / "opt"
+    installed.symlink_to(sys.prefix)
+    text = (ROOT / "docs" / "cache.md").read_text(encoding="utf-8").replace("/run/playstream/", f"{tmp_path}/")
+    over_ssh, listen, run, *others = re.findall(r"^    (playstream .*)", text, re.MULTILINE)
+    assert "worker --listen" in listen
+    wait = "until grep -q ' listening ' listener; do kill -0 $!; sleep 0.1; done"
+    script = [f"{listen} 2>listener & trap 'kill %1; wait' EXIT", wait, over_ssh, run, *others]
+    place = tmp_path / "place"
+    place.mkdir()
+    shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
+    with readme.a_host(tmp_path / "host") as ssh:
+        path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
+        done = readme.run("\n".join(script), cwd=place, installed=installed, path=path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PLAY RECAP") == 2, done.stdout
+    assert "playstream/trees" in done.stdout
+    assert "0 B left" in done.stdout
 
 
 def test_the_links() -> None:
