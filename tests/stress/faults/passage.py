@@ -30,7 +30,7 @@ class Passage:
         self._begun = False
         """Whether the offset has come."""
         self.met = False
-        """Whether the fault has changed anything, or ended the direction."""
+        """Whether the fault has held or changed anything, or ended the direction."""
 
     @property
     def over(self) -> bool:
@@ -74,6 +74,7 @@ class Passage:
             elif not self._held:
                 return [after]
             self._held += after
+            self.met = True  # a peer may wait for what is held, and send nothing more
             return self._swap() if len(self._held) >= self._end else []
         if not first:
             return [after]
@@ -85,5 +86,4 @@ class Passage:
     def _swap(self) -> list[bytes]:
         held, self._held = self._held, b""
         swapped = held[self._middle : self._end] + held[: self._middle] + held[self._end :]
-        self.met = swapped != held
         return [swapped]
