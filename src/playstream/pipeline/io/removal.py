@@ -67,7 +67,8 @@ def remove_linked(link: str | os.PathLike[str]) -> str | None:
         status = os.lstat(path)
     except OSError:
         return None
-    ours = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o700 and status.st_uid == os.geteuid()
+    user = getattr(os, "geteuid", lambda: None)()  # some systems lack it
+    ours = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o700 and status.st_uid == user
     if not ours or not os.path.isabs(path) or not _OF_PYTHON.fullmatch(os.path.basename(path)):
         return None
     remains = remove_tree(path)
