@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 
-from playstream.pipeline.io import system
 from playstream.pipeline.protocol import Content, FileEntry, Listing, Log, LogLevel, Offer, TreeEnd
 from playstream.pipeline.tree.digests import digest
 from playstream.pipeline.tree.listings import Hashed, ListingWriter, Part, Place, split
+from playstream.pipeline.tree.parts import read_part
 from playstream.pipeline.tree.paths import printable
-from playstream.pipeline.tree.readable import DIRECTORY_FLAGS
-
-_FILE_FLAGS = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 
 
 class Snapshot:
@@ -83,7 +78,7 @@ class Snapshot:
     def _content(self, name: bytes) -> Iterator[Content | Log]:
         """Yield a content. If its file has changed since it was hashed, that is sent which is there now."""
         place, part = self._contents[name]
-        data = _read(place, part)
+        data = read_part(place, part)
         missing = part.size - len(data)
         if missing:
             data = data.ljust(part.size, b"\0")
@@ -94,26 +89,3 @@ class Snapshot:
     def end(self) -> TreeEnd:
         """Return the last record of the tree."""
         return TreeEnd(self._writer.entries, self._writer.size)
-
-
-def _read(place: Place, part: Part) -> bytes:
-    """Return a part of a file, as far as it is there."""
-    data = b""
-    try:
-        with ExitStack() as handles:
-            fd = os.open(place.root, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC)
-            handles.callback(os.close, fd)
-            *parents, name = place.path.split(b"/")
-            for parent in parents:
-                fd = os.open(parent, DIRECTORY_FLAGS, dir_fd=fd)
-                handles.callback(os.close, fd)
-            fd = os.open(name, _FILE_FLAGS, dir_fd=fd)
-            handles.callback(os.close, fd)
-            while len(data) < part.size:
-                more = system.pread(fd, part.size - len(data), part.offset + len(data))
-                if not more:
-                    break
-                data += more
-    except OSError:
-        return b""
-    return data

@@ -17,15 +17,12 @@ from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, 
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.listings import Hashed, Place
 from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable, target_stays
-from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, open_root, unreadable
+from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, FILE_FLAGS, open_root, unreadable
 
 SORTED_ENTRIES = 50_000
 """Maximum number of entries of one directory that are sorted. They are held in memory, about 300 bytes each."""
 DATA_SIZE = 256 * 1024
 """Maximum number of bytes of content in one FileData record."""
-
-# O_NONBLOCK: a FIFO that has replaced a file must not block the run.
-_FILE_FLAGS = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 
 _PERMISSIONS = 0o7777
 
@@ -185,7 +182,7 @@ class _Packer:
                 yield from known
                 return
         try:
-            fd = os.open(name, _FILE_FLAGS, dir_fd=directory_fd)
+            fd = os.open(name, FILE_FLAGS, dir_fd=directory_fd)
         except OSError as error:
             yield self._not_opened(path, error)
             return

@@ -15,6 +15,9 @@ ROOT_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC
 
 DIRECTORY_FLAGS = ROOT_FLAGS | system.O_NOFOLLOW
 
+# O_NONBLOCK: a FIFO that has replaced a file must not block the run.
+FILE_FLAGS = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
+
 
 def open_root(root: Path) -> int:
     """Open the directory that is packed. Raises ConfigurationError if there is none that can be read."""

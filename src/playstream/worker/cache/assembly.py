@@ -7,9 +7,7 @@ contents.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +16,8 @@ from playstream.pipeline.errors import JobError, RemoteProtocolError
 from playstream.pipeline.limits import Limits, exceeded
 from playstream.pipeline.protocol import Content, FileData, FileEntry, FileType, Listing, Offer, Record, TreeEnd, Want
 from playstream.pipeline.tree.digests import DIGEST_SIZE, digest
-from playstream.pipeline.tree.listings import Hashed, Part, references, split, walk
+from playstream.pipeline.tree.listings import Hashed, Part, Place, references, split, walk
+from playstream.pipeline.tree.parts import read_part
 from playstream.pipeline.tree.paths import printable
 from playstream.pipeline.tree.unpack import Unpacker
 
@@ -340,20 +339,8 @@ class Assembly:
         return content.data
 
     def _read_copy(self, path: bytes, part: Part) -> bytes | None:
-        """Return a content from a file of the target that was written before; no link is followed."""
-        try:
-            with ExitStack() as handles:
-                fd = os.open(self._target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                handles.callback(os.close, fd)
-                *parents, name = path.split(b"/")
-                for parent in parents:
-                    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-                    handles.callback(os.close, fd)
-                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
-                handles.callback(os.close, fd)
-                data = os.pread(fd, part.size, part.offset)
-        except OSError:
-            return None
+        """Return a content from a file of the target that was written before."""
+        data = read_part(Place(self._target, path), part)
         return data if len(data) == part.size else None
 
     def _finish(self, end: TreeEnd) -> None:
