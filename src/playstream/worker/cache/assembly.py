@@ -117,7 +117,7 @@ class Assembly:
         if not self._needed:
             self._write_known()
         elif offer.asks:
-            known = next((root for root in map(_root_of, offer.since) if self._objects_of(root) is not None), b"")
+            known = next((root for root in map(_root_of, offer.since) if root and not self._find_missing(root)), b"")
             self._emit(Want(True, since=known))
 
     def receive(self, record: Listing | Content | TreeEnd) -> None:
