@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,20 +35,33 @@ def blocks() -> tuple[list[str], list[str]]:
     return commands, links
 
 
+def make_place(tmp_path: Path) -> Path:
+    """Make a directory with the example that the pages use, as a new clone has it."""
+    place = tmp_path / "place"
+    place.mkdir()
+    shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
+    return place
+
+
+def run_beside_a_host(
+    commands: Sequence[str], tmp_path: Path, place: Path, installed: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run commands of a page in a directory; `host` is reached by ssh."""
+    with readme.a_host(tmp_path / "host") as ssh:
+        path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
+        return readme.run("\n".join(commands), cwd=place, installed=installed, path=path)
+
+
 @pytest.mark.timeout(400)  # six runs of Ansible
 def test_the_commands(tmp_path: Path) -> None:
     installed = tmp_path / "opt"
     installed.symlink_to(sys.prefix)
     python = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     commands = [*blocks()[0], *(f"python - <<'END'\n{block}END" for block in python)]
-    place = tmp_path / "place"
-    place.mkdir()
-    shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
+    place = make_place(tmp_path)
     role = commit_role(tmp_path / "role", "hello")
     (place / "demo" / "project" / "requirements.yml").write_text(f"roles: ['git+{role},main,greet']\n")
-    with readme.a_host(tmp_path / "host") as ssh:
-        path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
-        done = readme.run("\n".join(commands), cwd=place, installed=installed, path=path)
+    done = run_beside_a_host(commands, tmp_path, place, installed)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("PLAY RECAP") == 3, done.stdout
     assert "successful 0" in done.stdout
@@ -58,12 +73,8 @@ def test_the_commands(tmp_path: Path) -> None:
 def test_the_commands_for_bare_servers(tmp_path: Path) -> None:
     assert BARE is not None
     commands = re.findall(r"^    (\S.*)", BARE[0], re.MULTILINE)
-    place = tmp_path / "place"
-    place.mkdir()
-    shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
-    with readme.a_host(tmp_path / "host") as ssh:
-        path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
-        done = readme.run("\n".join(commands), cwd=place, installed=tmp_path, path=path)
+    place = make_place(tmp_path)
+    done = run_beside_a_host(commands, tmp_path, place, tmp_path)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("PLAY RECAP") == 1, done.stdout
     assert re.search(r"^ssh://host +yes ", done.stdout, re.MULTILINE), done.stdout
@@ -80,12 +91,8 @@ def test_the_commands_of_the_cache(tmp_path: Path) -> None:
     assert "worker --listen" in listen
     wait = "until grep -q ' listening ' listener; do kill -0 $!; sleep 0.1; done"
     script = [f"{listen} 2>listener & trap 'kill %1; wait' EXIT", wait, over_ssh, run, *others]
-    place = tmp_path / "place"
-    place.mkdir()
-    shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
-    with readme.a_host(tmp_path / "host") as ssh:
-        path = f"{ssh}:{Path(sys.prefix) / 'bin'}:/usr/bin:/bin"
-        done = readme.run("\n".join(script), cwd=place, installed=installed, path=path)
+    place = make_place(tmp_path)
+    done = run_beside_a_host(script, tmp_path, place, installed)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("PLAY RECAP") == 2, done.stdout
     assert "playstream/trees" in done.stdout
