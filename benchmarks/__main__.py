@@ -8,10 +8,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.cache_table import DEFAULT as CACHE_FIGURES
+from benchmarks.changes import CHANGES
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Row
-from benchmarks.inputs import Inputs
+from benchmarks.inputs import CacheOptions, Inputs
 from benchmarks.report import describe_machine, format_table, write_json
+from benchmarks.rows_cache import cache_rows
 from benchmarks.rows_events import process_rows, run_rows
 from benchmarks.rows_fast import fast_rows
 from benchmarks.rows_fast_corpus import fast_corpus_rows
@@ -42,11 +45,14 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "run": (run_rows, _FEWER_RUNS),
     "store": (store_rows, _DEFAULT_RUNS),
     "links": (link_rows, _DEFAULT_RUNS),
+    "cache": (cache_rows, _FEWER_RUNS),
     "fast": (fast_rows, _DEFAULT_RUNS),
     "fast-corpus": (fast_corpus_rows, _FEWER_RUNS),
 }
-LONG_ROWS = ("fast", "fast-corpus")
+LONG_ROWS = ("cache", "fast", "fast-corpus")
 """Rows that take the better part of an hour: they are only measured when they are named."""
+ROUND_TRIPS = (0.0, 80.0)
+"""Milliseconds to the host of a worker with a cache and back."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -60,14 +66,14 @@ def make_parser() -> argparse.ArgumentParser:
         choices=list(ROWS),
         default=[name for name in ROWS if name not in LONG_ROWS],
         metavar="ROW",
-        help=f"only these: {', '.join(ROWS)}; when left out all but {' and '.join(LONG_ROWS)}",
+        help=f"only these: {', '.join(ROWS)}; when left out all but {', '.join(LONG_ROWS)}",
     )
     parser.add_argument(
         "--runs",
         type=int,
         metavar="N",
         help=f"runs of each row; when left out {_DEFAULT_RUNS}, {_MORE_RUNS} of import, "
-        f"{_FEWER_RUNS} of memory, run and fast-corpus",
+        f"{_FEWER_RUNS} of memory, run, cache and fast-corpus",
     )
     parser.add_argument("--large", action="store_true", help="peak memory on a tree with 1 GiB more, too")
     parser.add_argument(
@@ -83,7 +89,31 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         default=CACHE / "fast.json",
         metavar="FILE",
-        help="where the long rows keep each figure as soon as it is taken (%(default)s)",
+        help="where the rows fast and fast-corpus keep each figure as soon as it is taken (%(default)s)",
+    )
+    parser.add_argument(
+        "--cache-figures",
+        type=Path,
+        default=CACHE_FIGURES,
+        metavar="FILE",
+        help="where the row cache keeps each figure as soon as it is taken (%(default)s)",
+    )
+    names = [change.name for change in CHANGES]
+    parser.add_argument(
+        "--changes",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="CHANGE",
+        help=f"of the row cache only these: {'; '.join(names)}",
+    )
+    parser.add_argument(
+        "--round-trips",
+        nargs="+",
+        type=float,
+        default=ROUND_TRIPS,
+        metavar="MS",
+        help="milliseconds to the host of the row cache and back (0 and 80)",
     )
     parser.add_argument(
         "--scratch",
@@ -129,7 +159,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(options: argparse.Namespace, work: Path, scratch: Path) -> list[Row]:
     if "run" in options.rows:
         find_parent()  # it may be missing, which is said before anything is measured
-    inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale, options.fast_figures)
+    cache = CacheOptions(options.cache_figures, options.changes, options.round_trips)
+    inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale, options.fast_figures, cache)
     rows: list[Row] = []
     for name in options.rows:
         measure, runs = ROWS[name]

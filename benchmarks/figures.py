@@ -56,12 +56,17 @@ def interleave(contenders: Contenders, runs: int, unit: str, *, warm_up: bool = 
     return {name: Samples(name, unit, found) for name, found in values.items()}
 
 
-def _ratio(above: Samples, below: Samples) -> float:
-    return statistics.median(_ratios(above, below))
+def median_ratio(above: Sequence[float], beside: Sequence[float]) -> float:
+    """The median of the ratios of each pair; figures without another one are left out."""
+    return statistics.median(a / b for a, b in zip(above, beside, strict=False))
 
 
-def _ratios(above: Samples, below: Samples) -> list[float]:
-    return [a / b for a, b in zip(above.values, below.values, strict=True)]
+def _ratio(above: Samples, beside: Samples) -> float:
+    return median_ratio(above.values, beside.values)
+
+
+def _ratios(above: Samples, beside: Samples) -> list[float]:
+    return [a / b for a, b in zip(above.values, beside.values, strict=True)]
 
 
 def faster(stage: str, own: Samples, peer: Samples, at_least: float | None = None) -> Row:
@@ -73,18 +78,26 @@ def faster(stage: str, own: Samples, peer: Samples, at_least: float | None = Non
     return Row(stage, own, peer, ratio, text, f"at least {at_least:g} times as fast", ratio >= at_least)
 
 
-def within(stage: str, own: Samples, peer: Samples, at_most: float) -> Row:
-    """How many times the peer's time."""
+def within(stage: str, own: Samples, peer: Samples, at_most: float | None, what: str = "time") -> Row:
+    """How many times the peer's time, or what else is measured."""
     ratio = _ratio(own, peer)
-    return Row(stage, own, peer, ratio, f"{ratio:.2f} times its time", f"within {at_most:g} times", ratio <= at_most)
+    text = f"{ratio:.2f} times its {what}"
+    if at_most is None:
+        return Row(stage, own, peer, ratio, text)
+    return Row(stage, own, peer, ratio, text, f"within {at_most:g} times", ratio <= at_most)
 
 
-def added(stage: str, own: Samples, peer: Samples, below: float) -> Row:
+def below(stage: str, own: Samples, limit: float) -> Row:
+    """A figure without a peer; every run has to be under the limit."""
+    return Row(stage, own, None, None, "", f"under {limit:g} {own.unit}", max(own.values) < limit)
+
+
+def added(stage: str, own: Samples, peer: Samples, less_than: float) -> Row:
     """How much time comes on top of the peer's, in percent: the median of all pairs, the least and the most."""
     ratio, ratios = _ratio(own, peer), _ratios(own, peer)
     percent, least, most = ((value - 1) * 100 for value in (ratio, min(ratios), max(ratios)))
     text = f"{percent:+.1f} % time ({least:+.1f} to {most:+.1f})"
-    return Row(stage, own, peer, ratio, text, f"under +{below:g} %", percent < below)
+    return Row(stage, own, peer, ratio, text, f"under +{less_than:g} %", percent < less_than)
 
 
 def memory(stage: str, own: Samples, peer: Samples | None) -> Row:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -87,16 +89,29 @@ class EventsJob:
         time_pipeline([runner_transmit, self._toolbox.runner("worker")], sink=self.runner_results)
 
 
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """What the command line says of the rows on a worker's cache."""
+
+    figures: Path
+    """The file that they keep their figures in."""
+    changes: Sequence[str]
+    """Names of kinds of change."""
+    round_trips: Sequence[float]
+    """Milliseconds to the worker's host and back."""
+
+
 class Inputs:
     """All of them, in one directory."""
 
-    def __init__(self, toolbox: Toolbox, work: Path, scale: float, fast_figures: Path) -> None:
+    def __init__(self, toolbox: Toolbox, work: Path, scale: float, fast_figures: Path, cache: CacheOptions) -> None:
         self.toolbox = toolbox
         self.work = work
         """Where the inputs are; what programs unpack goes to the toolbox's `scratch`."""
         self.scale = scale
         self.fast_figures = fast_figures
         """The file that the rows on `--fast` keep their figures in."""
+        self.cache = cache
 
     @cached_property
     def tree(self) -> Tree:

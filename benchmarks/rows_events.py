@@ -81,7 +81,7 @@ def run_rows(inputs: Inputs, runs: int) -> list[Row]:
     in_turns(lambda: _run_sides(inputs, inputs.small_job), 1, _S)
     plain, own, runner = in_turns(lambda: _run_sides(inputs, job), runs, _S).values()
     stage = f"run of {job.hosts} hosts x {TASKS} tasks"
-    return [added(stage, own, plain, below=3), faster(stage, own, runner)]
+    return [added(stage, own, plain, less_than=3), faster(stage, own, runner)]
 
 
 def _run_sides(inputs: Inputs, job: EventsJob) -> Sides:

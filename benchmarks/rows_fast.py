@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.fast_figures import FastFigures
 from benchmarks.figures import Row, Samples, faster, interleave
 from benchmarks.inputs import IDENT, PLAYBOOK, Inputs, remove
+from benchmarks.kept_figures import KeptFigures
 from benchmarks.programs import Program, time_pipeline
 from benchmarks.report import describe_machine
 from tests.e2e.fast.distant import DistantHosts
@@ -114,7 +114,7 @@ def fast_rows(inputs: Inputs, runs: int) -> list[Row]:
     if not may_make_networks():
         raise BenchmarkError("the row fast needs networks, which only root can make here. Choose others with --rows")
     tasks = max(len(_TASK_OF_EACH_KIND), round(_TASKS * inputs.scale))
-    figures = FastFigures(inputs.fast_figures, describe_machine())
+    figures = KeptFigures(inputs.fast_figures, describe_machine())
     figures.begin(SECTION, hosts=_HOSTS, tasks=tasks)
     folder = inputs.toolbox.scratch / "fast"
     folder.mkdir()
@@ -142,7 +142,7 @@ def _warm_up(inputs: Inputs, hosts: DistantHosts, folder: Path) -> None:
         ways.measure(program)
 
 
-def _contenders(ways: FastRuns, hosts: DistantHosts, figures: FastFigures) -> dict[str, Callable[[], float]]:
+def _contenders(ways: FastRuns, hosts: DistantHosts, figures: KeptFigures) -> dict[str, Callable[[], float]]:
     def measure(how: str, program: Program, milliseconds: int) -> float:
         hosts.network.shape(delay=milliseconds / 2000)
         seconds = ways.measure(program)

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.fast_figures import FastFigures
 from benchmarks.figures import Row, interleave, within
 from benchmarks.inputs import Inputs
+from benchmarks.kept_figures import KeptFigures
 from benchmarks.report import describe_machine
 from benchmarks.rows_fast import close_connections
 from tests.e2e.fast.cases import CASES, may_run, prepare, run
@@ -33,7 +33,7 @@ def fast_corpus_rows(inputs: Inputs, runs: int) -> list[Row]:
     cases = [case for case in CASES if may_run(case)]
     if inputs.scale < 1:
         cases = cases[:_FEW]
-    figures = FastFigures(inputs.fast_figures, describe_machine())
+    figures = KeptFigures(inputs.fast_figures, describe_machine())
     figures.begin(SECTION, hosts=3)
     folder = inputs.toolbox.scratch / "corpus"
     folder.mkdir()
@@ -53,7 +53,7 @@ def fast_corpus_rows(inputs: Inputs, runs: int) -> list[Row]:
     return rows
 
 
-def _measure(case: str, fast: bool, folder: Path, hosts: Fleet, figures: FastFigures) -> float:
+def _measure(case: str, fast: bool, folder: Path, hosts: Fleet, figures: KeptFigures) -> float:
     """Return the seconds of a run that finds no connection of another."""
     place, home = folder / "run", folder / "home"
     prepare(place)

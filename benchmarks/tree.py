@@ -42,10 +42,16 @@ class TreeSize:
         return f"{self.files:,} small files and two of {self.large / (1 << 20):.4g} MiB"
 
 
-def make_tree(root: Path, size: TreeSize) -> None:
-    """A private data directory whose job is one debug task on localhost, with content of `size` beside it."""
+def make_tree(root: Path, size: TreeSize, seed: int = SEED) -> None:
+    """A private data directory whose job is one debug task on localhost, with content of `size` beside it.
+
+    Args:
+        root: where to make it.
+        size: how much to make.
+        seed: what chance starts from. Another one gives files of the same names with other bytes.
+    """
     _make_job(root, "localhost ansible_connection=local\n", tasks=1)
-    numbers = random.Random(SEED)
+    numbers = random.Random(seed)
     phrases = _make_phrases(numbers)
     files = root / "project" / "files"
     for index in range(_DIRECTORIES):

@@ -129,9 +129,10 @@ class Network:
         """Return what has happened to the packets of a direction, or of all of them together."""
         found = [Counts(**counts) for counts in self._ask(source, target)]
         return Counts(
-            sum(counts.passed for counts in found),
-            sum(counts.lost for counts in found),
-            sum(counts.cut for counts in found),
+            passed=sum(counts.passed for counts in found),
+            passed_bytes=sum(counts.passed_bytes for counts in found),
+            lost=sum(counts.lost for counts in found),
+            cut=sum(counts.cut for counts in found),
         )
 
     def close(self) -> None:

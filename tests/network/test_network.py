@@ -15,6 +15,8 @@ from tests.network.wires import Counts
 from tests.processes import is_running, wait_until
 
 pytestmark = NEEDS_TUN
+_HEADERS = 20 + 8
+"""Bytes of those of IPv4 and UDP."""
 HOLDER = """
 import subprocess, sys, threading
 from tests.network.network import Network
@@ -55,7 +57,8 @@ def test_a_seed_loses_the_same_packets_of_a_real_network(network: Network) -> No
         chance = random.Random("1 0 1")
         expected = [text for text in texts if chance.random() >= 0.2]
         assert lines(server, len(expected) + 1) == [*expected, "end"]
-        assert network.counts("one", "two") == Counts(passed=len(expected) + 1, lost=100 - len(expected))
+        size = sum(_HEADERS + len(text) for text in [*expected, "end"])
+        assert network.counts("one", "two") == Counts(len(expected) + 1, size, 100 - len(expected))
 
 
 def test_a_cut_in_one_direction(network: Network) -> None:

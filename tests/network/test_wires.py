@@ -90,7 +90,8 @@ def lost(seed: int, source: int = ONE, number: int = 1000) -> list[int]:
     for count in range(number):
         wires.accept(source, packet(TWO, str(count).encode()), 0.0)
     arrived = {int(text) for _, text in arrivals(wires, 0.0)}
-    assert wire.counts == Counts(passed=len(arrived), lost=number - len(arrived))
+    size = sum(len(packet(TWO, str(count).encode())) for count in arrived)
+    assert wire.counts == Counts(passed=len(arrived), passed_bytes=size, lost=number - len(arrived))
     return [count for count in range(number) if count not in arrived]
 
 

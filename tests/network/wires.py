@@ -19,6 +19,8 @@ class Counts:
 
     passed: int = 0
     """Delivered."""
+    passed_bytes: int = 0
+    """Bytes of those that were delivered, their headers of IP and TCP included."""
     lost: int = 0
     """Dropped by chance."""
     cut: int = 0
@@ -90,6 +92,7 @@ class Wires:
                 wire.counts.cut += 1
             else:
                 wire.counts.passed += 1
+                wire.counts.passed_bytes += len(packet)
                 yield target, packet
 
     @property

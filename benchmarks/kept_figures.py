@@ -1,4 +1,7 @@
-"""The figures of the rows on `--fast`, kept in a file as they are taken: docs/generate_plot.py draws them."""
+"""The figures of rows that take long, kept in a file as they are taken.
+
+docs/generate_plot.py draws those on `--fast`, and benchmarks/cache_table.py makes a table of those on a cache.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-Seconds = dict[str, dict[str, list[float]]]
-"""Name of what is run to the name of how to the seconds of each run."""
+Values = dict[str, dict[str, list[float]]]
+"""Name of what is run to the name of how to the figure of each run."""
 
 
-class FastFigures:
+class KeptFigures:
     """Writes the file after each figure, so that a measurement that is interrupted keeps what it has.
 
     Args:
@@ -28,6 +31,11 @@ class FastFigures:
         except (OSError, ValueError, LookupError):
             self._sections = {}
 
+    @property
+    def sections(self) -> Mapping[str, Mapping[str, Any]]:
+        """All that the file has."""
+        return self._sections
+
     def begin(self, section: str, **about: Any) -> None:
         """Begin a section anew.
 
@@ -35,13 +43,13 @@ class FastFigures:
             section: its name.
             about: what its figures are of.
         """
-        self._sections[section] = {**about, "machine": self._machine, "seconds": {}}
+        self._sections[section] = {**about, "machine": self._machine}
 
-    def add(self, section: str, what: str, how: str, seconds: float) -> float:
+    def add(self, section: str, what: str, how: str, figure: float, quantity: str = "seconds") -> float:
         """Add a figure to a section; return it."""
-        found: Seconds = self._sections[section]["seconds"]
-        found.setdefault(what, {}).setdefault(how, []).append(round(seconds, 3))
+        found: Values = self._sections[section].setdefault(quantity, {})
+        found.setdefault(what, {}).setdefault(how, []).append(round(figure, 3))
         part = self._path.with_name(f"{self._path.name}.part")
         part.write_text(json.dumps({"sections": self._sections}, indent=1) + "\n")
         os.replace(part, self._path)
-        return seconds
+        return figure
