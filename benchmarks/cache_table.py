@@ -80,11 +80,11 @@ def main(argv: Sequence[str]) -> int:
     """Print the table; return the exit status."""
     path = Path(argv[0]) if argv else DEFAULT
     try:
-        sections = json.loads(path.read_text())["sections"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        table = format_markdown(json.loads(path.read_text())["sections"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         print(f"{path}: expected the figures of `make bench-cache`: {error}", file=sys.stderr)
         return 1
-    print(format_markdown(sections))
+    print(table)
     return 0
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ LARGE = "random.bin"
 """The large file that is changed. It cannot be compressed."""
 _INSERTED_AT = 1000
 _INSERTED = bytes(range(100))
+_BETWEEN_FILES_NS = 100_003
+"""What making a file takes."""
 _GIT = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@example.com", "-c", "gc.auto=0")
 _FIRST, _OTHER = "first", "other"
 
@@ -49,8 +52,11 @@ def _change_one(job: Path) -> None:
 
 def _touch_all(job: Path) -> None:
     """Give all a new time, each another one, as a fresh clone does."""
-    for path in _all(job):
-        os.utime(path)
+    found = _all(job)
+    first = time.time_ns() - len(found) * _BETWEEN_FILES_NS
+    for number, path in enumerate(found):
+        moment = first + number * _BETWEEN_FILES_NS
+        os.utime(path, ns=(moment, moment))
 
 
 def _rename_directory(job: Path) -> None:
@@ -168,8 +174,8 @@ def _all(job: Path) -> list[Path]:
 
 
 def _some(paths: Sequence[Path], share: float) -> list[Path]:
-    """A share of some paths, at least one, at equal distances."""
-    number = max(1, round(len(paths) * share))
+    """A share of some paths, at least one if there are any, at equal distances."""
+    number = min(len(paths), max(1, round(len(paths) * share)))
     return [paths[index * len(paths) // number] for index in range(number)]
 
 
