@@ -109,6 +109,29 @@ def test_an_unchanged_file_is_hashed_once(tmp_path: Path) -> None:
         assert other.find((root / "b").stat()) is None
 
 
+@pytest.mark.parametrize("number", [1, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.usefixtures("later")
+def test_devices_and_inodes_have_64_bits(tmp_path: Path, number: int) -> None:
+    status = os.stat_result((0o100600, number, number, 1, 0, 0, 3, 0, 0, 0), {"st_mtime_ns": OLD, "st_ctime_ns": OLD})
+    with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
+        hashed, _size = memory.hash(Reader(b"abc"), status)
+        memory.keep(tmp_path, bytes(32), [])
+    with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
+        assert memory.find(status) == hashed
+
+
+@pytest.mark.parametrize("name", ["st_mtime_ns", "st_ctime_ns"])
+@pytest.mark.usefixtures("later")
+def test_a_time_that_no_database_takes_is_not_remembered(tmp_path: Path, name: str) -> None:
+    times = {"st_mtime_ns": OLD, "st_ctime_ns": OLD, name: -(2**63) - 1}
+    status = os.stat_result((0o100600, 1, 1, 1, 0, 0, 3, 0, 0, 0), times)
+    with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
+        memory.hash(Reader(b"abc"), status)
+        memory.keep(tmp_path, bytes(32), [])
+        assert memory.find(status) is None
+        assert memory.trees(tmp_path) == [bytes(32)]
+
+
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("keeps_size", [True, False])
 def test_a_changed_file_is_hashed_again(tmp_path: Path, keeps_size: bool) -> None:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,12 @@ _FORM = 1
 """The version of the tables."""
 _MARGIN_NS = 2_000_000_000
 """A file that was changed this short before it was hashed may change again without a new time."""
+_WINDOW = 64
+"""Number of inodes whose hashes are read at once: the files of a directory often have inodes that follow each other."""
+_MAX_WINDOWS = 1024
+"""Number of windows that are held in memory."""
+_MAX_INTEGER = 2**63 - 1
+"""The largest that the database takes."""
 _WAIT_SECONDS = 1.0
 """Time to wait for another process that writes."""
 _TABLES = """
@@ -56,6 +63,8 @@ class Memory:
         self._algorithm = algorithm
         self._now = time.time_ns()
         self._learned: list[tuple[object, ...]] = []
+        self._known = lru_cache(_MAX_WINDOWS)(self._read_window)
+        """Returns what is known of the files of a device in a window of inodes."""
         self._database: sqlite3.Connection | None = None
         self._database = self._try(lambda: _open(directory or cache_place("hashes")), None)
 
@@ -71,16 +80,27 @@ class Memory:
         """Return the content of a file that was hashed before and has not changed since; None for any other."""
         if self._database is None or not status.st_size:
             return None
-        key = (status.st_dev, status.st_ino, self._algorithm)
-        query = "SELECT size, mtime, ctime, digests FROM files WHERE device = ? AND inode = ? AND algorithm = ?"
-        database = self._database
-        row = self._try(lambda: database.execute(query, key).fetchone(), None)
-        if row is None or row[:3] != (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+        inode = _signed(status.st_ino)
+        row = self._known(_signed(status.st_dev), inode // _WINDOW).get(inode)
+        if row is None or row[1:4] != (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
             return None
-        digests = row[3]
+        digests = row[4]
         if not isinstance(digests, bytes) or len(digests) != part_count(status.st_size) * DIGEST_SIZE:
             return None
         return Hashed(digests)
+
+    def _read_window(self, device: int, number: int) -> dict[int, tuple[object, ...]]:
+        """Return the rows of a window, by inode."""
+        if (database := self._database) is None:
+            return {}
+        first = number * _WINDOW
+        key = (device, first, first + _WINDOW - 1, self._algorithm)
+        query = (
+            "SELECT inode, size, mtime, ctime, digests FROM files "
+            "WHERE device = ? AND inode BETWEEN ? AND ? AND algorithm = ?"
+        )
+        rows: list[tuple[int, object]] = self._try(lambda: database.execute(query, key).fetchall(), [])
+        return {row[0]: row for row in rows}
 
     def hash(self, read: Callable[[int], bytes], status: os.stat_result) -> tuple[Hashed, int]:
         """Hash what `read` returns, at most the size in `status`; return the content and its size.
@@ -102,8 +122,9 @@ class Memory:
                 whole = whole and len(data) == wanted
                 pieces.append(digest(data.ljust(wanted, b"\0"), self._algorithm))
             digests = b"".join(pieces)
-        if whole and size and max(status.st_mtime_ns, status.st_ctime_ns) < begun - _MARGIN_NS:
-            known = (status.st_dev, status.st_ino, size, status.st_mtime_ns, status.st_ctime_ns)
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        if whole and size and max(times) < begun - _MARGIN_NS and min(times) >= -_MAX_INTEGER:
+            known = (_signed(status.st_dev), _signed(status.st_ino), size, *times)
             self._learned.append((*known, self._algorithm, self._now, digests))
         return Hashed(digests), size
 
@@ -159,6 +180,11 @@ class Memory:
         """Close the database."""
         if self._database is not None:
             self._try(self._database.close, None)
+
+
+def _signed(number: int) -> int:
+    """Return the number of a device or an inode, which has 64 bits, as the database takes it."""
+    return number if number <= _MAX_INTEGER else number - 2**64
 
 
 def _open(directory: Path) -> sqlite3.Connection:

@@ -50,7 +50,17 @@ def left(place: Path) -> list[int]:
 def evict_to(place: Path, size: int, seconds: float | None = None) -> eviction.Evicted:
     with opened(place) as fd, evicting(fd) as alone:
         assert alone
+        wait_for_the_next_tick(place)
         return evict(fd, size, seconds=seconds)
+
+
+def wait_for_the_next_tick(place: Path) -> None:
+    """Wait until the clock of the file system has moved: what was used in the same tick may belong to a new job."""
+    clock = place.parent / "clock"
+    clock.touch()
+    first = clock.stat().st_mtime_ns
+    while clock.stat().st_mtime_ns == first:
+        clock.touch()
 
 
 def test_what_was_used_last_is_kept_whoever_has_sent_it(place: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from playstream.pipeline.errors import RemoteProtocolError
@@ -63,7 +63,10 @@ class Part:
 
 def split(content: Hashed, size: int) -> Iterator[Part]:
     """Yield the parts of a content of `size` bytes."""
-    step = size if size <= MAX_WHOLE else BLOCK_SIZE
+    if size <= MAX_WHOLE:
+        yield Part(content.digests, 0, size)
+        return
+    step = BLOCK_SIZE
     for number, start in enumerate(range(0, size, step)):
         name = content.digests[number * DIGEST_SIZE : (number + 1) * DIGEST_SIZE]
         yield Part(name, start, min(step, size - start))
@@ -141,8 +144,12 @@ class ListingWriter:
         return name
 
 
-def read_directory(data: bytes) -> Iterator[tuple[FileEntry, bytes]]:
-    """Yield the entries of the listing of a directory, each with its name as its path, and its hash or nothing.
+def read_directory(data: bytes, prefix: bytes = b"") -> Iterator[tuple[FileEntry, bytes]]:
+    """Yield the entries of the listing of a directory, each with its hash or nothing.
+
+    Args:
+        data: the listing.
+        prefix: what the paths of the entries begin with: empty, or the path of the directory and a slash.
 
     Raises:
         RemoteProtocolError: it is not the listing of a directory.
@@ -169,7 +176,7 @@ def read_directory(data: bytes) -> Iterator[tuple[FileEntry, bytes]]:
         if name in names:
             raise _broken(f"the name {printable(name)} is there twice")
         names.add(name)
-        yield FileEntry(name, type_, mode, mtime_ns, size, link, data[target_at:hash_at]), data[hash_at:after]
+        yield FileEntry(prefix + name, type_, mode, mtime_ns, size, link, data[target_at:hash_at]), data[hash_at:after]
         place = after
 
 
@@ -226,20 +233,18 @@ def walk(root: bytes, fetch: Fetch, max_entries: int) -> Iterator[FileEntry | Ha
         LimitExceeded: it has too many entries.
     """
     count = 1
-    open_: list[tuple[bytes, Iterator[tuple[FileEntry, bytes]]]] = [(b"", read_directory(fetch(root)))]
+    open_ = [read_directory(fetch(root))]
     while open_:
-        prefix, entries = open_[-1]
-        for listed, name in entries:
+        for entry, name in open_[-1]:
             count += 1
-            path = prefix + listed.path
+            path = entry.path
             if count > max_entries:
                 raise exceeded("the tree has too many entries", max_entries, "max_tree_entries")
             if len(path) > MAX_PATH or len(open_) > MAX_DEPTH:
                 raise _broken(f"{printable(path)} is too long or too deep")
-            entry = replace(listed, path=path)
             yield entry
             if entry.type is FileType.DIRECTORY:
-                open_.append((path + b"/", read_directory(fetch(name))))
+                open_.append(read_directory(fetch(name), path + b"/"))
                 break
             if name:
                 yield read_content(name, entry.size, fetch)

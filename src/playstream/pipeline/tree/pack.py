@@ -7,7 +7,7 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -235,7 +235,7 @@ class _Packer:
         self._size += size
         yield FileEntry(path, FileType.FILE, status.st_mode & _PERMISSIONS, status.st_mtime_ns, size, link)
         if size:
-            yield replace(content, place=Place(self._root, path))
+            yield Hashed(content.digests, Place(self._root, path))
 
     def _rest(self, fd: int, left: int, path: bytes) -> Iterator[FileData | Log]:
         """Yield the rest of a file after its first piece, padded with zeros if the file has shrunk."""

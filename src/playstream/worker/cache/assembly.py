@@ -7,7 +7,7 @@ contents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -197,9 +197,16 @@ class Assembly:
     def _write_known(self) -> None:
         """Write everything that the cache has, and ask for the rest."""
         if self._base is not None:
-            self._awaited = {name for name in self._contents() if name not in self._base}
+            self._awaited = {
+                part.digest
+                for item, size in self._walk(self._offer.root)
+                if isinstance(item, Hashed)
+                for part in split(item, size)
+                if part.digest not in self._base
+            }
             self._missing = set(self._awaited)
         links: set[int] = set()
+        contents: dict[bytes, None] = {}
         entry = _ROOT
         entries = 1
         with Unpacker(self._target, trusted=True, replace=self._replace, limits=self._limits) as unpacker:
@@ -217,18 +224,19 @@ class Assembly:
                     if size or (entry.type is FileType.HARDLINK and entry.link in links):
                         continue
                     self._put(unpacker, entry)
-                elif self._write_file(unpacker, entry, item):
-                    total += size
                 else:
-                    links.add(entry.link)
-                    continue
+                    parts = list(split(item, size))
+                    contents.update((part.digest, None) for part in parts)
+                    if not self._write_file(unpacker, entry, parts):
+                        links.add(entry.link)
+                        continue
+                    total += size
                 entries += 1
             unpacker.receive(TreeEnd(entries, total))
-        self._ask()
+        self._ask(contents)
 
-    def _write_file(self, unpacker: Unpacker, entry: FileEntry, content: Hashed) -> bool:
+    def _write_file(self, unpacker: Unpacker, entry: FileEntry, parts: list[Part]) -> bool:
         """Write a file whose content the cache has; return False if it lacks a part."""
-        parts = list(split(content, entry.size))
         if len(parts) > 1:
             self._missing.update(part.digest for part in parts if not self._store.holds(part.digest))
         if not self._missing.isdisjoint(part.digest for part in parts):
@@ -247,29 +255,21 @@ class Assembly:
             self._put(unpacker, FileData(data))
         return True
 
-    def _ask(self) -> None:
-        """Ask for the contents that are missing, and wait for them."""
+    def _ask(self, contents: Iterable[bytes]) -> None:
+        """Ask for those of all contents, in the order of their first use, that are missing, and wait for them."""
         if self._base is None:
             self._awaited = set(self._missing)
             bits = bytearray()
-            for number, name in enumerate(self._contents()):
-                if number % 8 == 0:
-                    bits.append(0)
-                bits[-1] |= (name in self._missing) << number % 8
+            if self._missing:
+                for number, name in enumerate(contents):
+                    if number % 8 == 0:
+                        bits.append(0)
+                    bits[-1] |= (name in self._missing) << number % 8
             self._emit(Want(False, contents=bytes(bits).rstrip(b"\0")))
         elif not self._missing <= self._awaited:
             raise self._lost_base()
         self._late = self._write_late()
         self._advance(self._late.__next__)
-
-    def _contents(self) -> dict[bytes, None]:
-        """Return the hashes of all contents in the order of their first use."""
-        return {
-            part.digest: None
-            for item, size in self._walk(self._offer.root)
-            if isinstance(item, Hashed)
-            for part in split(item, size)
-        }
 
     def _advance(self, step: Callable[[], None]) -> None:
         """Write until the next content is needed."""
