@@ -87,14 +87,16 @@ def test_the_commands_of_the_cache(tmp_path: Path) -> None:
     installed = tmp_path / "opt"
     installed.symlink_to(sys.prefix)
     text = (ROOT / "docs" / "cache.md").read_text(encoding="utf-8").replace("/run/playstream/", f"{tmp_path}/")
-    over_ssh, listen, run, *others = re.findall(r"^    (playstream .*)", text, re.MULTILINE)
+    over_ssh, listen, run, pipe, *others = re.findall(r"^    (playstream .*(?:(?<=\|)\n.*)*)", text, re.MULTILINE)
     assert "worker --listen" in listen
     wait = "until grep -q ' listening ' listener; do kill -0 $!; sleep 0.1; done"
-    script = [f"{listen} 2>listener & trap 'kill %1; wait' EXIT", wait, over_ssh, run, *others]
+    tree = 'grep -o \'"tree": "[a-z0-9]*:\' demo/artifacts/command'
+    script = [f"{listen} 2>listener & trap 'kill %1; wait' EXIT", wait, over_ssh, run, pipe, pipe, tree, *others]
     place = make_place(tmp_path)
     done = run_beside_a_host(script, tmp_path, place, installed)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("PLAY RECAP") == 2, done.stdout
+    assert done.stdout.count("PLAY RECAP") == 4, done.stdout
+    assert '"tree": "blake' in done.stdout
     assert "playstream/trees" in done.stdout
     assert "0 B left" in done.stdout
 

@@ -42,6 +42,7 @@ NAMING = {
     "NAME": "a name",
     "PATH": "a path",
     "PROGRAM": "a program",
+    "TREE": "the name of a tree",
     "SIZE": "a size, such as 2G",
     "RECIPIENT": "a public key or @FILE",
     "URL": "a URL",

@@ -210,6 +210,13 @@ SENDING: Group = (
         action="store_true",
         help="keep running until the worker ends; SIGINT, SIGTERM and SIGHUP then cancel the job",
     ),
+    flag(
+        "--since",
+        own=True,
+        metavar="TREE",
+        help="for a worker with --cache: send only what has changed since an earlier job, whose results name its TREE; "
+        "last is the tree of the last run in DIR/artifacts, and none sends everything",
+    ),
     *EXCLUDE,
     *PROGRESS,
     flag(

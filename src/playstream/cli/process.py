@@ -20,7 +20,7 @@ from playstream.interface.terminal_text import choose_form
 from playstream.pipeline.dialect import UNREAD_LINE
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError
 from playstream.pipeline.io.stdio import claim_input, connect
-from playstream.pipeline.job.ident import check_ident
+from playstream.pipeline.job.ident import ARTIFACTS, check_ident
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import LogLevel, Status
 from playstream.pipeline.tree.directories import absolute_path
@@ -62,7 +62,7 @@ def run(flags: argparse.Namespace) -> int:
     if sys.stdin is not None and sys.stdin.isatty():
         raise ConfigurationError("standard input is a terminal: pipe the output of playstream worker into this command")
     check_directory("process", flags.private_data_dir)
-    artifact_dir = Path(absolute_path(flags.artifact_dir or flags.private_data_dir / "artifacts"))
+    artifact_dir = Path(absolute_path(flags.artifact_dir or flags.private_data_dir / ARTIFACTS))
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)
     without = flags.quiet or flags.json or flags.debug or flags.raw_output or flags.summary == STANDARD_OUTPUT

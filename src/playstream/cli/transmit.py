@@ -23,7 +23,7 @@ from playstream.pipeline.io.cancellation import Canceled, Cancellation
 from playstream.pipeline.io.stdio import Connection, claim_output, connect
 from playstream.pipeline.tree.meter import Meter, make_meters
 from playstream.transmit import Transmitter
-from playstream.transmit.sending import transmit
+from playstream.transmit.sending import JobSource, transmit
 
 _OF_PROCESS = frozenset({"--artifact-dir", "--rotate-artifacts", "--quiet", "--json"})
 """Flags that concern the results."""
@@ -110,8 +110,13 @@ def _transmit(
 
             meter = None if meters is None else meters.installing
             add_to_transmitter(transmitter, flags.galaxy, knows_galaxy=native, cancellation=cancellation, meter=meter)
+        source: JobSource = transmitter
+        if flags.since is not None:
+            from playstream.transmit.since import with_since  # noqa: PLC0415 - seldom asked for
+
+            source = with_since(transmitter, flags.since, dialect)
         transmit(
-            transmitter,
+            source,
             connection,
             dialect=dialect,
             keepalive_seconds=keepalive_seconds(flags),

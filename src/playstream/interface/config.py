@@ -17,7 +17,7 @@ from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.stdio import fill_standard_streams
 from playstream.pipeline.job.checks import check_options, refuse_empty
-from playstream.pipeline.job.ident import check_ident
+from playstream.pipeline.job.ident import ARTIFACTS, check_ident
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.job.options import JobOptions, StrPath
@@ -124,8 +124,8 @@ class RunnerConfig:
         if self._given_artifact_base is not None:
             return self._given_artifact_base
         if self.private_data_dir is not None:
-            return Path(self.private_data_dir) / "artifacts"
-        return self._make_temporary().root / "artifacts"
+            return Path(self.private_data_dir) / ARTIFACTS
+        return self._make_temporary().root / ARTIFACTS
 
     def _make_temporary(self) -> PrivateDirectory:
         if self._temporary is None:

@@ -152,7 +152,7 @@ class EventHandler:
         """Handle a new status.
 
         Args:
-            data: contains `status`, and for `starting` also `command`, `env` and `cwd`.
+            data: contains `status`, and for `starting` also `command`, `env`, `cwd` and perhaps `tree`.
             runner_config: the RunnerConfig; in a `process` stage an object with `settings`, `command`, `cwd` and `env`.
         """
 

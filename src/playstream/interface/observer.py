@@ -165,6 +165,8 @@ def _status_data(status: Status, ident: str) -> dict[str, Any]:
     data: dict[str, Any] = {"status": status.status.value, "runner_ident": ident}
     if status.command is not None:
         data |= {"command": list(status.command), "env": dict(status.env or {}), "cwd": status.cwd}
+    if status.tree is not None:
+        data["tree"] = status.tree
     if status.explanation is not None:
         data["job_explanation"] = status.explanation
     if status.traceback is not None:

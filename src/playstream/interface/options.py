@@ -21,7 +21,7 @@ FinishedCallback = Callable[[Any], object]
 class StatusHandler(Protocol):
     """Called with each new status, a dict with `status` and `runner_ident`.
 
-    For the status `starting` it also contains `command`, `env` and `cwd`.
+    For the status `starting` it also contains `command`, `env` and `cwd`, and `tree` if the worker keeps it.
     """
 
     def __call__(self, data: dict[str, Any], /, *, runner_config: Any) -> object:
@@ -97,6 +97,10 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     """Transmit and worker stages: recipients of the stream: public keys of age or SSH, or `@FILE`."""
     identity: StrPath | Sequence[StrPath] | None
     """Worker and process stages: files with secret keys of age or SSH, for an encrypted stream."""
+    since: Name | None
+    """Transmit stage, for a worker with a cache: send only what has changed since an earlier job. The name of its tree
+    (`tree` of its status `starting`), `last` for that of the last run in the private data directory, or `none` to send
+    everything."""
     hold: bool
     """Transmit stage: keep running until the worker ends; `cancel_callback` then cancels the job."""
 

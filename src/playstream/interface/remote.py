@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.tree.meter import Meters
     from playstream.worker.user_terminal import UserTerminal
 
-_OF_STAGES = ("_input", "_output", "hold", "max_job_seconds", "cache", "cache_size", "sender")
+_OF_STAGES = ("_input", "_output", "since", "hold", "max_job_seconds", "cache", "cache_size", "sender")
 """Options of single stages that make no sense for a run over a link."""
 
 

@@ -31,7 +31,7 @@ from playstream.pipeline.tree.directories import absolute_path
 from playstream.process import Processor
 from playstream.process.receiving import feed
 from playstream.transmit import Transmitter
-from playstream.transmit.sending import transmit
+from playstream.transmit.sending import JobSource, transmit
 from playstream.worker import WorkerOptions
 from playstream.worker.cache.defaults import DEFAULT_CACHE_BYTES, OWN_USER
 from playstream.worker.cache.senders import check_sender
@@ -101,8 +101,13 @@ class TransmitWork:
             except Canceled as canceled:
                 runner.note_end(StatusName.CANCELED, explanation=str(canceled), exit_status=CANCELED_EXIT_STATUS)
                 return
+            source: JobSource = transmitter
+            if self._options.get("since"):
+                from playstream.transmit.since import with_since  # noqa: PLC0415 - seldom asked for
+
+                source = with_since(transmitter, self._options["since"], dialect)
             transmit(
-                transmitter,
+                source,
                 connection,
                 dialect=dialect,
                 keepalive_seconds=seconds_of(self._options, "keepalive_seconds", DEFAULT_KEEPALIVE_SECONDS),

@@ -202,14 +202,17 @@ class ArtifactDir:
         except OSError as error:
             raise self._trouble(error) from None
 
-    def write_command(self, command: Sequence[str], cwd: str, env: Mapping[str, str]) -> None:
-        """Write the command as JSON.
+    def write_command(self, command: Sequence[str], cwd: str, env: Mapping[str, str], tree: str | None = None) -> None:
+        """Write the command as JSON, with the name of the job's tree if the worker's cache has it.
 
         Raises:
             JobError: it cannot be written.
         """
         self.begin()
-        self._replace("command", dump_json({"command": list(command), "cwd": cwd, "env": dict(env)}).encode())
+        content: dict[str, object] = {"command": list(command), "cwd": cwd, "env": dict(env)}
+        if tree is not None:
+            content["tree"] = tree
+        self._replace("command", dump_json(content).encode())
 
     def write_outcome(self, status: str, rc: int | None) -> None:
         """Write how the run ended. If `rc` is not known there is no such file, whatever the worker's tree contains.

@@ -27,6 +27,7 @@ from playstream.pipeline.protocol import (
     StatusName,
     TreeEnd,
 )
+from playstream.pipeline.tree.digests import read_tree_name
 from playstream.pipeline.verdict import CANCELED_OR_TIMED_OUT, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import (
@@ -270,7 +271,9 @@ class Processor:
         if record.command is not None:
             words = redact_words(record.command)
             record = replace(record, command=words)
-            self._artifacts.write_command(words, record.cwd or "", record.env or {})
+            if record.tree is not None and read_tree_name(record.tree) is None:
+                record = replace(record, tree=None)
+            self._artifacts.write_command(words, record.cwd or "", record.env or {}, record.tree)
             self._explainer.command(words)
         record = judge(record)
         if record.explanation is None and record.status in _ENDED_BY_ITSELF:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.locks import is_at, try_lock
+from playstream.pipeline.job.ident import ARTIFACTS
 from playstream.pipeline.tree.directories import make_private
 from playstream.worker.guard import Guard
 
@@ -72,7 +73,7 @@ def is_locked_below(path: Path) -> bool:
 
 
 def _list_lockable(path: Path) -> Iterator[Path]:
-    artifacts = path / "artifacts"
+    artifacts = path / ARTIFACTS
     if not artifacts.is_symlink():
         yield artifacts
     for directory in (artifacts, artifacts / ".running"):

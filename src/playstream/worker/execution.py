@@ -60,6 +60,7 @@ class Execution:
         console: the console of the command; its own terminal if None. Closed at the end.
         user: the user's terminal, for the command's own terminal; None for none.
         max_seconds: this side's limit on how long the job runs; None for none.
+        tree: the name of the job's tree, if the cache has all of it.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Execution:
         console: Console | None = None,
         user: User | None = None,
         max_seconds: float | None = None,
+        tree: str | None = None,
     ) -> None:
         self._job = job
         self._spool = spool
@@ -84,6 +86,7 @@ class Execution:
         self._console = console
         self._user = user
         self._max_seconds = max_seconds
+        self._tree = tree
 
     def run(self) -> Outcome:
         """Run the job to its end.
@@ -153,7 +156,7 @@ class Execution:
 
     def _print(self, launch: Launch, lines: Sequence[str]) -> Outcome:
         """Print lines as the output of the job, in place of Ansible."""
-        put_status(self._mailbox, StatusName.STARTING, command=launch.command)
+        put_status(self._mailbox, StatusName.STARTING, command=launch.command, tree=self._tree)
         put_status(self._mailbox, StatusName.RUNNING)
         self._spool.begin()
         text = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
@@ -175,7 +178,7 @@ class Execution:
         return _explain_crash(_check_started(outcome, launch, own_command=bool(self._job.command)), launch)
 
     def _supervise(self, launch: Launch, around: Surroundings, explanation: str | None) -> Outcome:
-        put_status(self._mailbox, StatusName.STARTING, command=launch.command, explanation=explanation)
+        put_status(self._mailbox, StatusName.STARTING, command=launch.command, explanation=explanation, tree=self._tree)
         with ExitStack() as stack:
             console = self._console or self._make_terminal(launch)
             stack.callback(console.close)
@@ -211,10 +214,11 @@ def put_status(
     command: Command | None = None,
     explanation: str | None = None,
     traceback: str | None = None,
+    tree: str | None = None,
 ) -> None:
     """Report that the job's state has changed now."""
     why = None if explanation is None else shorten(explanation)
-    record = Status(status, datetime.now(UTC).isoformat(), rc=rc, explanation=why, traceback=traceback)
+    record = Status(status, datetime.now(UTC).isoformat(), rc=rc, explanation=why, traceback=traceback, tree=tree)
     if command is not None:
         record = replace(record, command=command.shown_argv, env=command.shown_env, cwd=str(command.cwd))
     mailbox.put(record)

@@ -177,6 +177,11 @@ class Intake:
             self._reader.check()
 
     @property
+    def tree(self) -> str | None:
+        """The name of the job's tree; None if it was not offered, or has changed since."""
+        return None if self._assembly is None else self._assembly.name
+
+    @property
     def _receiver(self) -> Receiver | RunnerReceiver:
         return self._runner or self._native
 
@@ -256,7 +261,7 @@ class Intake:
             raise RemoteProtocolError(
                 f"a tree was offered with the hash function {offer.algorithm!r}, and this worker "
                 + ("has no cache" if self._open_store is None else f"has {', '.join(algorithms())}")
-                + ", which its Hello says. Send the job whole, or start the worker with --cache"
+                + ", which its Hello says. Send the job whole, without --since, or start the worker with --cache"
             )
         from playstream.worker.cache.assembly import Assembly  # noqa: PLC0415 - only with a cache
 

@@ -19,6 +19,7 @@ from playstream.pipeline.errors import ConfigurationError, JobError, PlaystreamE
 from playstream.pipeline.io.locks import is_at, try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.io.removal import discard, empty_directory, remove_tree
+from playstream.pipeline.job.ident import ARTIFACTS
 from playstream.pipeline.tree.directories import make_directory, make_private, mode_of
 from playstream.worker.directories import is_free, is_system_directory, make_new_directory, take_directory
 from playstream.worker.guard import Guard
@@ -153,7 +154,7 @@ class Spool(PrivateDirectory):
                 make_private(self.private_data_dir)
             else:
                 self._taken = TakenDirectory(self.private_data_dir, self._guard, delete=delete)
-            self._artifacts = (self.root if in_place else self.private_data_dir) / "artifacts"
+            self._artifacts = (self.root if in_place else self.private_data_dir) / ARTIFACTS
         except PlaystreamError:
             self.remove()
             raise

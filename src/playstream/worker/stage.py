@@ -258,6 +258,7 @@ class Worker:
             link=link,
             user=intake.user,
             max_seconds=self._options.max_job_seconds,
+            tree=intake.tree if self._store is not None and self._store.trouble is None else None,
         ).run()
         if outcome.error is not None:
             raise outcome.error

@@ -7,6 +7,8 @@ import re
 
 from playstream.pipeline.errors import ConfigurationError
 
+ARTIFACTS = "artifacts"
+"""The directory of artifacts in a private data directory."""
 EVENT_FILES = "job_events"
 FACT_CACHE = "fact_cache"
 OUTPUTS = frozenset({"stdout", "stderr"})

@@ -155,6 +155,9 @@ class Status:
     """A message, such as why the job was canceled or which limit was exceeded."""
     traceback: str | None = None
     """A Python traceback of a fault in the worker; ansible-runner's worker sends one."""
+    tree: str | None = None
+    """With `starting`: the name of the job's tree (`tree.digests`), if it was offered and all of it is in the worker's
+    cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,15 @@ algorithm, and one of them may lack the optional package `blake3`.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 
 DIGEST_SIZE = 32
 """Size of every hash, in bytes."""
+DEFAULT_ALGORITHM = "blake2b"
+"""The algorithm that every host has."""
+_TREE_NAME = re.compile(r"([a-z][a-z0-9]{0,15}):([0-9a-f]{64})")
 
 
 def digest(data: bytes, algorithm: str) -> bytes:
@@ -39,9 +43,20 @@ def algorithms() -> tuple[str, ...]:
     return tuple(_functions())
 
 
+def name_tree(algorithm: str, root: bytes) -> str:
+    """Return the name of a tree for people and files: the hash function and the hash of its root, `blake2b:12ab…`."""
+    return f"{algorithm}:{root.hex()}"
+
+
+def read_tree_name(text: str) -> tuple[str, bytes] | None:
+    """Return the hash function and the hash of the root that the name of a tree has; None if it is none."""
+    found = _TREE_NAME.fullmatch(text)
+    return None if found is None else (found[1], bytes.fromhex(found[2]))
+
+
 @cache
 def _functions() -> dict[str, Callable[[bytes], bytes]]:
-    functions: dict[str, Callable[[bytes], bytes]] = {"blake2b": _blake2b}
+    functions: dict[str, Callable[[bytes], bytes]] = {DEFAULT_ALGORITHM: _blake2b}
     try:
         from blake3 import blake3  # noqa: PLC0415 - an extra
     except ImportError:

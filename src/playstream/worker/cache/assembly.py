@@ -15,7 +15,7 @@ from typing import Protocol
 from playstream.pipeline.errors import JobError, RemoteProtocolError
 from playstream.pipeline.limits import Limits, exceeded
 from playstream.pipeline.protocol import Content, FileData, FileEntry, FileType, Listing, Offer, Record, TreeEnd, Want
-from playstream.pipeline.tree.digests import DIGEST_SIZE, digest
+from playstream.pipeline.tree.digests import DIGEST_SIZE, digest, name_tree
 from playstream.pipeline.tree.listings import Hashed, Part, Place, references, split, walk
 from playstream.pipeline.tree.parts import read_part
 from playstream.pipeline.tree.paths import printable
@@ -100,6 +100,11 @@ class Assembly:
         self._size = 0
         self._changed = False
         self.complete = False
+
+    @property
+    def name(self) -> str | None:
+        """The name of the tree, when it is complete; None if a file has changed since it was offered."""
+        return name_tree(self._offer.algorithm, self._offer.root) if self.complete and not self._changed else None
 
     def begin(self) -> None:
         """Take the offer: ask for what is missing.
@@ -361,10 +366,10 @@ class Assembly:
             self._late.close()
 
     def _lost_base(self) -> JobError:
-        earlier = self._offer.since[0] if self._offer.since else ""
+        earlier = f"{self._offer.algorithm}:{self._offer.since[0]}" if self._offer.since else "of an earlier job"
         return JobError(
             f"the job builds on the tree {earlier}, and the cache of this host does not have all of it any more. Send "
-            "the job whole, without --since"
+            "the job whole, with --since none"
         )
 
     def _broken(self, what: str) -> RemoteProtocolError:
