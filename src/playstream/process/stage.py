@@ -27,7 +27,6 @@ from playstream.pipeline.protocol import (
     StatusName,
     TreeEnd,
 )
-from playstream.pipeline.tree.digests import read_tree_name
 from playstream.pipeline.verdict import CANCELED_OR_TIMED_OUT, exit_status, explain, judge
 from playstream.process.artifacts import ArtifactDir
 from playstream.process.events import (
@@ -268,11 +267,13 @@ class Processor:
         if record.env is not None:
             # playstream's worker has redacted it already; ansible-runner's sends the values.
             record = replace(record, env=redact(record.env))
+        if record.tree is not None:
+            from playstream.pipeline.tree.digests import read_tree_name  # noqa: PLC0415 - only from a cache
+
+            record = record if read_tree_name(record.tree) is not None else replace(record, tree=None)
         if record.command is not None:
             words = redact_words(record.command)
             record = replace(record, command=words)
-            if record.tree is not None and read_tree_name(record.tree) is None:
-                record = replace(record, tree=None)
             self._artifacts.write_command(words, record.cwd or "", record.env or {}, record.tree)
             self._explainer.command(words)
         record = judge(record)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from playstream.pipeline.errors import JobError, LimitExceeded, PlaystreamError, RemoteProtocolError
@@ -51,7 +52,7 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def target(tmp_path: Path) -> Callable[[], Path]:
     """Makes an empty directory."""
-    numbers = iter(range(100))
+    numbers = itertools.count()
 
     def make() -> Path:
         path = tmp_path / f"target {next(numbers)}"
@@ -137,6 +138,23 @@ def test_what_the_cache_has_lost_is_asked_for_anew(how: str, source: Path, targe
         assert len(made.wants) <= 2
         assert len(made.contents) <= 1
         assert store.read(name) is not None
+
+
+@given(losses=st.lists(st.tuples(st.integers(0, 200), st.sampled_from(sorted(DAMAGES))), min_size=2, max_size=6))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_several_losses(losses: list[tuple[int, str]], source: Path, target: Callable[[], Path]) -> None:
+    """At most two questions, also if a large file has lost several parts in different ways."""
+    snapshot, store = take(source), Kept()
+    send(snapshot, target(), store)
+    names = sorted(name for name in store if store[name])
+    for number, how in losses:
+        name = names[number % len(names)]
+        if store.get(name):
+            DAMAGES[how](store, name)
+    made = send(snapshot, there := target(), store)
+    assert take_snapshot(there) == take_snapshot(source)
+    assert len(made.wants) <= 2
+    assert len(made.contents) <= len(losses)
 
 
 def test_without_room_nothing_is_kept_and_the_tree_arrives(source: Path, target: Callable[[], Path]) -> None:

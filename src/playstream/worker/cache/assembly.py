@@ -241,24 +241,24 @@ class Assembly:
         self._ask(contents)
 
     def _write_file(self, unpacker: Unpacker, entry: FileEntry, parts: list[Part]) -> bool:
-        """Write a file whose content the cache has; return False if it lacks a part."""
+        """Write a file whose content the cache has; return False, and note all that is missing, if it lacks a part."""
         if len(parts) > 1:
             self._missing.update(part.digest for part in parts if not self._store.holds(part.digest))
-        if not self._missing.isdisjoint(part.digest for part in parts):
-            return False
+        lacks = not self._missing.isdisjoint(part.digest for part in parts)
         begun = False
         for part in parts:
-            data = self._store.read(part.digest)
+            data = None if part.digest in self._missing else self._store.read(part.digest)
             if data is None or len(data) != part.size:
                 self._missing.add(part.digest)
-                if not begun:
-                    return False
+                lacks = lacks or not begun
                 data = bytes(part.size)  # the whole file is written again
+            if lacks:
+                continue  # the rest is only verified, so that everything is asked for at once
             if not begun:
                 self._put(unpacker, entry)
                 begun = True
             self._put(unpacker, FileData(data))
-        return True
+        return begun
 
     def _ask(self, contents: Iterable[bytes]) -> None:
         """Ask for those of all contents, in the order of their first use, that are missing, and wait for them."""
