@@ -51,11 +51,15 @@ class Greeting:
         """True if no more results will arrive."""
         return self._ended.is_set()
 
-    def wait(self) -> Iterator[Record]:
-        """Yield what is sent first, and wait until it is known what the worker knows."""
+    def ask(self) -> Iterator[Record]:
+        """Yield what the worker answers, unless it is known what the worker knows."""
         if not self._answered.is_set() and not self._asked:
             self._asked = True
             yield _ECHO
             yield Heartbeat()  # everything before it is sent now
+
+    def wait(self) -> Iterator[Record]:
+        """Yield what is sent first, and wait until it is known what the worker knows."""
+        yield from self.ask()
         while not (self._answered.wait(LOOK_SECONDS) or self.ended or self._cancellation.reason or self.comes_late()):
             pass

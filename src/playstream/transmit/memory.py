@@ -128,6 +128,11 @@ class Memory:
             self._learned.append((*known, self._algorithm, self._now, digests))
         return Hashed(digests), size
 
+    @property
+    def algorithm(self) -> str:
+        """The hash function."""
+        return self._algorithm
+
     def trees(self, directory: Path) -> list[bytes]:
         """Return the hashes of the trees of a directory that were offered before, the latest first."""
         if (database := self._database) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -92,16 +92,28 @@ class Offering:
         except PlaystreamError:
             yield from first
             raise
-        algorithm = None
-        if not is_small:
-            yield from self._greeting.wait()
-            algorithm = self._algorithm()
-        if algorithm is None or self._source.directory is None:
+        directory = self._source.directory
+        if is_small or directory is None:
             yield from chain(first, records)
             return
-        records.close()
-        first.clear()
-        yield from self._offer(self._source.directory, algorithm)
+        with ExitStack() as stack:
+            yield from self._greeting.ask()
+            taken = self._take_early(directory, stack)
+            yield from self._greeting.wait()
+            algorithm = self._algorithm()
+            if algorithm is None:
+                yield from chain(first, records)
+                return
+            records.close()
+            first.clear()
+            if taken is None or taken.algorithm != algorithm:
+                taken = _Taken(self._source, stack.enter_context(closing(Memory(None, algorithm))))
+            yield from self._offer(directory, taken)
+
+    def _take_early(self, directory: Path, stack: ExitStack) -> _Taken | None:
+        """Read the tree before the worker has answered, if it was offered before; return None if it was not."""
+        memory = stack.enter_context(closing(Memory(None, algorithms()[0])))
+        return _Taken(self._source, memory) if memory.trees(directory) else None
 
     def _algorithm(self) -> str | None:
         """Return the hash function that both sides have; None if the worker has no cache."""
@@ -116,29 +128,28 @@ class Offering:
         limit = None if self._greeting.hello is None else self._greeting.hello.limits.get("max_record_bytes")
         return limit if isinstance(limit, int) else MAX_RECORD
 
-    def _offer(self, directory: Path, algorithm: str) -> Iterator[Record]:
-        with closing(Memory(None, algorithm)) as memory:
-            snapshot = Snapshot(algorithm)
-            yield from self._source.take_snapshot(snapshot, memory)
-            if snapshot.largest_listing > self._max_record:
-                records = self._source.records()
-                next(records)  # the job was sent
-                yield from records
-                return
-            yield snapshot.offer(memory.trees(directory))
-            while True:
-                want = self._next_want()
-                if want is None:
-                    yield Heartbeat()  # a request to cancel is noticed here
-                    continue
-                if not want.listings:
-                    break
-                known = memory.objects(directory, want.since) if want.since else None
-                yield from snapshot.listings(known or frozenset())
-                yield Heartbeat()  # everything before it is sent now
-            yield from snapshot.contents(want.contents)
-            yield snapshot.end()
-            memory.keep(directory, snapshot.root, snapshot.objects)
+    def _offer(self, directory: Path, taken: _Taken) -> Iterator[Record]:
+        yield from taken.messages()
+        snapshot, memory = taken.snapshot, taken.memory
+        if snapshot.largest_listing > self._max_record:
+            records = self._source.records()
+            next(records)  # the job was sent
+            yield from records
+            return
+        yield snapshot.offer(memory.trees(directory))
+        while True:
+            want = self._next_want()
+            if want is None:
+                yield Heartbeat()  # a request to cancel is noticed here
+                continue
+            if not want.listings:
+                break
+            known = memory.objects(directory, want.since) if want.since else None
+            yield from snapshot.listings(known or frozenset())
+            yield Heartbeat()  # everything before it is sent now
+        yield from snapshot.contents(want.contents)
+        yield snapshot.end()
+        memory.keep(directory, snapshot.root, snapshot.objects)
 
     def _next_want(self) -> Want | None:
         """Wait for a question; return None after a while.
@@ -152,6 +163,37 @@ class Offering:
             if self._greeting.ended or self._asks_no_more:
                 raise LinkError("the worker has ended before it had the whole tree") from None
             return None
+
+
+class _Taken:
+    """A tree that was read to be offered.
+
+    Args:
+        source: the job.
+        memory: hashes it; closed by the caller.
+    """
+
+    def __init__(self, source: Tree, memory: Memory) -> None:
+        self.memory = memory
+        self.algorithm = memory.algorithm
+        self.snapshot = Snapshot(memory.algorithm)
+        self._messages: list[Record] = []
+        self._error: PlaystreamError | None = None
+        try:
+            for message in source.take_snapshot(self.snapshot, memory):
+                self._messages.append(message)  # the last one before an error is a Failure
+        except PlaystreamError as error:
+            self._error = error
+
+    def messages(self) -> Iterator[Record]:
+        """Yield messages about the tree for the user.
+
+        Raises:
+            PlaystreamError: it could not be read completely.
+        """
+        yield from self._messages
+        if self._error is not None:
+            raise self._error
 
 
 def _take_small(records: Iterator[Record], taken: list[Record]) -> bool:

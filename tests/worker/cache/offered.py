@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,9 @@ class Kept(dict[bytes, bytes]):
             del self[name]
             return None
         return data
+
+    def read_ahead(self, names: Sequence[bytes], /) -> Iterator[bytes | None]:
+        return map(self.read, names)
 
     def holds(self, name: bytes, /) -> bool:
         return name in self

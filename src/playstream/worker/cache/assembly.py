@@ -7,7 +7,7 @@ contents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,9 @@ class Objects(Protocol):
 
     def read(self, name: bytes, /) -> bytes | None:
         """Return an object, verified; None if it is missing or damaged."""
+
+    def read_ahead(self, names: Sequence[bytes], /) -> Iterator[bytes | None]:
+        """Yield many objects in their order, as `read` returns them."""
 
     def holds(self, name: bytes, /) -> bool:
         """Return whether an object seems to be there."""
@@ -246,18 +249,19 @@ class Assembly:
             self._missing.update(part.digest for part in parts if not self._store.holds(part.digest))
         lacks = not self._missing.isdisjoint(part.digest for part in parts)
         begun = False
-        for part in parts:
-            data = None if part.digest in self._missing else self._store.read(part.digest)
-            if data is None or len(data) != part.size:
+        read = self._store.read_ahead if len(parts) > 1 else lambda names: map(self._store.read, names)
+        for part, data in zip(parts, read([part.digest for part in parts]), strict=True):
+            is_whole = data is not None and len(data) == part.size
+            if not is_whole:
                 self._missing.add(part.digest)
                 lacks = lacks or not begun
-                data = bytes(part.size)  # the whole file is written again
             if lacks:
                 continue  # the rest is only verified, so that everything is asked for at once
             if not begun:
                 self._put(unpacker, entry)
                 begun = True
-            self._put(unpacker, FileData(data))
+            # After a part that is missing the whole file is written again.
+            self._put(unpacker, FileData(data if data is not None and is_whole else bytes(part.size)))
         return begun
 
     def _ask(self, contents: Iterable[bytes]) -> None:

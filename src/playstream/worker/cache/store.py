@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +35,8 @@ _TRANSIENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _MAX_FAILURES = 10
 """Number of objects that could not be written after which no other one is tried."""
 _ATTEMPTS = 10
+_AHEAD = 16
+"""Number of objects that are read ahead at once: a megabyte of blocks."""
 
 
 class Store:
@@ -132,6 +136,21 @@ class Store:
             os.close(fd)
         self._remove(path)
         return None
+
+    def read_ahead(self, digests: Sequence[bytes]) -> Iterator[bytes | None]:
+        """Yield many objects in their order, as `read` returns them. A thread verifies the next ones meanwhile."""
+        batches = [digests[start : start + _AHEAD] for start in range(0, len(digests), _AHEAD)]
+        with ThreadPoolExecutor(1, "playstream-cache") as reader:
+
+            def read(batch: Sequence[bytes]) -> Future[list[bytes | None]]:
+                return reader.submit(lambda: [self.read(digest) for digest in batch])
+
+            coming = read(batches[0])
+            for following in [*batches[1:], None]:
+                found = coming.result()
+                if following is not None:
+                    coming = read(following)
+                yield from found
 
     def holds(self, digest: bytes) -> bool:
         """Return whether an object seems to be there; it is not read. It then counts as used by this job."""
