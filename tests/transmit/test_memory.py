@@ -17,6 +17,7 @@ from playstream.pipeline.tree.digests import digest
 from playstream.pipeline.tree.listings import BLOCK_SIZE, MAX_WHOLE, Hashed
 from playstream.pipeline.tree.pack import hash_tree
 from playstream.transmit.memory import MAX_TREES, Memory
+from playstream.transmit.snapshot import NOTHING, TreeObjects
 
 ALGORITHM = "blake2b"
 OLD = 10**18
@@ -98,7 +99,7 @@ def test_an_unchanged_file_is_hashed_once(tmp_path: Path) -> None:
         (root / name).write_bytes(name.encode() * 100)
     with closing(Memory(tmp_path / "cache", ALGORITHM)) as first:
         found = contents(root, first)
-        first.keep(root, bytes(32), [])
+        first.keep(root, bytes(32), NOTHING)
     (root / "a").chmod(0)  # it is not opened again; its ctime changes, so it would be
     (root / "a").chmod(0o644)
     with closing(Memory(tmp_path / "cache", ALGORITHM)) as second:
@@ -115,7 +116,7 @@ def test_devices_and_inodes_have_64_bits(tmp_path: Path, number: int) -> None:
     status = os.stat_result((0o100600, number, number, 1, 0, 0, 3, 0, 0, 0), {"st_mtime_ns": OLD, "st_ctime_ns": OLD})
     with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
         hashed, _size = memory.hash(Reader(b"abc"), status)
-        memory.keep(tmp_path, bytes(32), [])
+        memory.keep(tmp_path, bytes(32), NOTHING)
     with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
         assert memory.find(status) == hashed
 
@@ -127,7 +128,7 @@ def test_a_time_that_no_database_takes_is_not_remembered(tmp_path: Path, name: s
     status = os.stat_result((0o100600, 1, 1, 1, 0, 0, 3, 0, 0, 0), times)
     with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
         memory.hash(Reader(b"abc"), status)
-        memory.keep(tmp_path, bytes(32), [])
+        memory.keep(tmp_path, bytes(32), NOTHING)
         assert memory.find(status) is None
         assert memory.trees(tmp_path) == [bytes(32)]
 
@@ -142,7 +143,7 @@ def test_a_changed_file_is_hashed_again(tmp_path: Path, keeps_size: bool) -> Non
     age(root / "a")
     with closing(Memory(tmp_path / "cache", ALGORITHM)) as first:
         before = contents(root, first)
-        first.keep(root, bytes(32), [])
+        first.keep(root, bytes(32), NOTHING)
     was = (root / "a").stat().st_ctime_ns
     while (root / "a").stat().st_ctime_ns == was:  # until the clock of the file system has moved on
         (root / "a").write_bytes(b"after!" if keeps_size else b"after")
@@ -158,8 +159,12 @@ def test_a_file_that_was_changed_just_now_is_not_remembered(tmp_path: Path) -> N
     (root / "a").write_bytes(b"before")
     with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
         contents(root, memory)
-        memory.keep(root, bytes(32), [])
+        memory.keep(root, bytes(32), NOTHING)
         assert memory.find((root / "a").stat()) is None
+
+
+def objects(root: bytes) -> TreeObjects:
+    return TreeObjects(frozenset((root, bytes(32))), {bytes([number]) * 32: number for number in (0, 1, 2)})
 
 
 def test_trees_are_remembered_for_each_directory(memory: Memory, tmp_path: Path) -> None:
@@ -167,10 +172,10 @@ def test_trees_are_remembered_for_each_directory(memory: Memory, tmp_path: Path)
     for number, root in enumerate(roots):
         with closing(Memory(tmp_path / "cache", ALGORITHM)) as each:
             each._now = number
-            each.keep(tmp_path / "one", root, [bytes(32), root])
+            each.keep(tmp_path / "one", root, objects(root))
     assert memory.trees(tmp_path / "one") == roots[: -MAX_TREES - 1 : -1]
     assert memory.trees(tmp_path / "two") == []
-    assert memory.objects(tmp_path / "one", roots[-1]) == frozenset((bytes(32), roots[-1]))
+    assert memory.objects(tmp_path / "one", roots[-1]) == objects(roots[-1])
     assert memory.objects(tmp_path / "one", roots[0]) is None
     assert memory.objects(tmp_path / "two", roots[-1]) is None
 
@@ -179,7 +184,7 @@ def test_it_is_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
-            memory.keep(tmp_path, bytes(32), [])
+            memory.keep(tmp_path, bytes(32), NOTHING)
             assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "cache").iterdir()} == {"0o600"}
     finally:
         os.umask(before)
@@ -196,7 +201,7 @@ def test_a_database_that_cannot_be_used_is_no_error(tmp_path: Path, what: str) -
     tree.mkdir()
     (tree / "a").write_text("x")
     with closing(Memory(directory, ALGORITHM)) as memory:
-        memory.keep(tree, bytes(32), [])
+        memory.keep(tree, bytes(32), NOTHING)
     database = directory / "hashes.sqlite"
     other = None
     if what == "open to others":
@@ -216,7 +221,7 @@ def test_a_database_that_cannot_be_used_is_no_error(tmp_path: Path, what: str) -
     with closing(Memory(directory, ALGORITHM)) as memory:
         assert contents(tree, memory) == {b"a": digest(b"x", ALGORITHM)}
         assert memory.trees(tree) == []
-        memory.keep(tree, bytes(32), [])
+        memory.keep(tree, bytes(32), NOTHING)
         assert memory.trees(tree) == ([bytes(32)] if what == "damaged" else [])
     if other is not None:
         other.close()
@@ -225,7 +230,7 @@ def test_a_database_that_cannot_be_used_is_no_error(tmp_path: Path, what: str) -
 def test_many_write_at_once(tmp_path: Path) -> None:
     def write(number: int) -> None:
         with closing(Memory(tmp_path / "cache", ALGORITHM)) as memory:
-            memory.keep(tmp_path / str(number), bytes([number]) * 32, [])
+            memory.keep(tmp_path / str(number), bytes([number]) * 32, NOTHING)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     for thread in threads:

@@ -10,7 +10,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from playstream.pipeline.io import system
 from playstream.pipeline.tree.digests import DIGEST_SIZE, digest
 from playstream.pipeline.tree.listings import BLOCK_SIZE, MAX_WHOLE, Hashed, part_count
 from playstream.pipeline.tree.user_cache import cache_place, is_private
+from playstream.transmit.snapshot import TreeObjects
 
 MAX_TREES = 8
 """Number of trees of one directory that are remembered."""
@@ -26,7 +27,7 @@ _MAX_TREES = 64
 """Number of all of them."""
 _MAX_FILES = 1_000_000
 """Number of files whose hashes are remembered; those that were hashed first are forgotten."""
-_FORM = 1
+_FORM = 2
 """The version of the tables."""
 _MARGIN_NS = 2_000_000_000
 """A file that was changed this short before it was hashed may change again without a new time."""
@@ -44,7 +45,8 @@ CREATE TABLE IF NOT EXISTS files (
     digests BLOB, PRIMARY KEY (device, inode, algorithm)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS trees (
-    directory BLOB, algorithm TEXT, root BLOB, used INTEGER, objects BLOB, PRIMARY KEY (directory, algorithm, root)
+    directory BLOB, algorithm TEXT, root BLOB, used INTEGER, listings BLOB, contents BLOB,
+    PRIMARY KEY (directory, algorithm, root)
 ) WITHOUT ROWID;
 """
 _logger = logging.getLogger("playstream")
@@ -142,27 +144,29 @@ class Memory:
         rows: list[tuple[object]] = self._try(lambda: database.execute(query, key).fetchall(), [])
         return [root for (root,) in rows if isinstance(root, bytes) and len(root) == DIGEST_SIZE]
 
-    def objects(self, directory: Path, root: bytes) -> frozenset[bytes] | None:
-        """Return the hashes of everything that a tree which was offered before consists of; None if it is not known."""
+    def objects(self, directory: Path, root: bytes) -> TreeObjects | None:
+        """Return what a tree that was offered before consists of; None if it is not known."""
         if (database := self._database) is None:
             return None
-        query = "SELECT objects FROM trees WHERE directory = ? AND algorithm = ? AND root = ?"
+        query = "SELECT listings, contents FROM trees WHERE directory = ? AND algorithm = ? AND root = ?"
         key = (os.fsencode(directory), self._algorithm, root)
         row = self._try(lambda: database.execute(query, key).fetchone(), None)
-        if row is None or not isinstance(row[0], bytes):
+        if row is None or not all(isinstance(names, bytes) for names in row):
             return None
-        return frozenset(row[0][start : start + DIGEST_SIZE] for start in range(0, len(row[0]), DIGEST_SIZE))
+        listings, contents = map(_split, row)
+        return TreeObjects(frozenset(listings), {name: number for number, name in enumerate(contents)})
 
-    def keep(self, directory: Path, root: bytes, objects: Iterable[bytes]) -> None:
+    def keep(self, directory: Path, root: bytes, objects: TreeObjects) -> None:
         """Remember a tree of a directory, and the hashes of the files that were hashed; forget the oldest ones."""
         if (database := self._database) is not None:
-            self._try(lambda: self._write(database, directory, root, b"".join(objects)), None)
+            self._try(lambda: self._write(database, directory, root, objects), None)
 
-    def _write(self, database: sqlite3.Connection, directory: Path, root: bytes, objects: bytes) -> None:
+    def _write(self, database: sqlite3.Connection, directory: Path, root: bytes, objects: TreeObjects) -> None:
         place = (os.fsencode(directory), self._algorithm)
+        tree = (*place, root, self._now, b"".join(objects.listings), b"".join(objects.contents))
         with database:
             database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._learned)
-            database.execute("INSERT OR REPLACE INTO trees VALUES (?, ?, ?, ?, ?)", (*place, root, self._now, objects))
+            database.execute("INSERT OR REPLACE INTO trees VALUES (?, ?, ?, ?, ?, ?)", tree)
             database.execute(
                 "DELETE FROM trees WHERE directory = ? AND algorithm = ? AND root NOT IN "
                 "(SELECT root FROM trees WHERE directory = ? AND algorithm = ? ORDER BY used DESC LIMIT ?)",
@@ -185,6 +189,10 @@ class Memory:
         """Close the database."""
         if self._database is not None:
             self._try(self._database.close, None)
+
+
+def _split(names: bytes) -> list[bytes]:
+    return [names[start : start + DIGEST_SIZE] for start in range(0, len(names), DIGEST_SIZE)]
 
 
 def _signed(number: int) -> int:

@@ -29,7 +29,7 @@ from playstream.pipeline.tree.digests import algorithms
 from playstream.pipeline.tree.pack import Hasher
 from playstream.transmit.greeting import Greeting
 from playstream.transmit.memory import Memory
-from playstream.transmit.snapshot import Snapshot
+from playstream.transmit.snapshot import NOTHING, Snapshot
 
 _SMALL = 1 << 16
 """Size of a tree that is sent whole without waiting for the worker, in bytes: as much as an offer may save."""
@@ -144,8 +144,8 @@ class Offering:
                 continue
             if not want.listings:
                 break
-            known = memory.objects(directory, want.since) if want.since else None
-            yield from snapshot.listings(known or frozenset())
+            earlier = memory.objects(directory, want.since) if want.since else None
+            yield from snapshot.listings(earlier or NOTHING)
             yield Heartbeat()  # everything before it is sent now
         yield from snapshot.contents(want.contents)
         yield snapshot.end()

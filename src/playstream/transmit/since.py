@@ -19,7 +19,7 @@ from playstream.pipeline.tree.digests import DEFAULT_ALGORITHM, algorithms, name
 from playstream.transmit.memory import Memory
 from playstream.transmit.offering import Tree
 from playstream.transmit.sending import JobSource
-from playstream.transmit.snapshot import Snapshot
+from playstream.transmit.snapshot import NOTHING, Snapshot, TreeObjects
 
 LAST = "last"
 NONE = "none"
@@ -94,12 +94,10 @@ class _Since:
         source: the job.
         directory: the directory whose tree is sent.
         algorithm: the hash function.
-        base: the hash of the earlier tree's root, and the hashes of all that it consists of; None to send everything.
+        base: the hash of the earlier tree's root, and what it consists of; None to send everything.
     """
 
-    def __init__(
-        self, source: Tree, directory: Path, algorithm: str, base: tuple[bytes, frozenset[bytes]] | None
-    ) -> None:
+    def __init__(self, source: Tree, directory: Path, algorithm: str, base: tuple[bytes, TreeObjects] | None) -> None:
         self._source = source
         self._directory = directory
         self._algorithm = algorithm
@@ -120,9 +118,9 @@ class _Since:
                 yield Log(LogLevel.WARNING, message)
                 yield from records
                 return
-            root, known = self._base or (None, frozenset())
+            root, earlier = self._base or (None, NOTHING)
             yield snapshot.offer(() if root is None else (root,), asks=False)
-            yield from snapshot.listings(known)
-            yield from snapshot.contents_without(known)
+            yield from snapshot.listings(earlier)
+            yield from snapshot.contents_without(earlier)
             yield snapshot.end()
             memory.keep(self._directory, snapshot.root, snapshot.objects)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from playstream.pipeline.protocol import Content, FileEntry, Listing, Log, LogLevel, Offer, TreeEnd
 from playstream.pipeline.tree.digests import digest
 from playstream.pipeline.tree.listings import Hashed, ListingWriter, Part, Place, split
 from playstream.pipeline.tree.parts import read_part
 from playstream.pipeline.tree.paths import printable
+from playstream.pipeline.tree.short_listings import shorten
+
+
+@dataclass(frozen=True, slots=True)
+class TreeObjects:
+    """What a tree consists of."""
+
+    listings: frozenset[bytes]
+    """The hashes of its listings."""
+    contents: Mapping[bytes, int]
+    """The hashes of its contents, each with its number in the order of their first use."""
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self.listings or name in self.contents
+
+
+NOTHING = TreeObjects(frozenset(), {})
 
 
 class Snapshot:
@@ -47,21 +65,20 @@ class Snapshot:
         return Offer(self.root, self._algorithm, self._writer.entries, self._writer.size, earlier, asks)
 
     @property
-    def objects(self) -> Iterator[bytes]:
-        """The hashes of all listings and contents."""
-        yield from self._listings
-        yield from self._contents
+    def objects(self) -> TreeObjects:
+        """What it consists of."""
+        return TreeObjects(frozenset(self._listings), {name: number for number, name in enumerate(self._contents)})
 
     @property
     def largest_listing(self) -> int:
         """The size of its largest listing, in bytes."""
         return max(map(len, self._listings.values()))
 
-    def listings(self, known: frozenset[bytes] = frozenset()) -> Iterator[Listing]:
-        """Yield the listings that are not known, each after one that names it."""
+    def listings(self, earlier: TreeObjects = NOTHING) -> Iterator[Listing]:
+        """Yield the listings that an earlier tree does not have, each after one that names it."""
         for name in reversed(self._listings):
-            if name not in known:
-                yield Listing(self._listings[name])
+            if name not in earlier.listings:
+                yield Listing(shorten(self._listings[name], earlier.contents))
 
     def contents(self, wanted: bytes) -> Iterator[Content | Log]:
         """Yield the contents with a bit in `wanted`, in the order of their first use."""
@@ -69,10 +86,10 @@ class Snapshot:
             if number >> 3 < len(wanted) and wanted[number >> 3] >> (number & 7) & 1:
                 yield from self._content(name)
 
-    def contents_without(self, known: frozenset[bytes]) -> Iterator[Content | Log]:
-        """Yield the contents that are not known, in the order of their first use."""
+    def contents_without(self, earlier: TreeObjects) -> Iterator[Content | Log]:
+        """Yield the contents that an earlier tree does not have, in the order of their first use."""
         for name in self._contents:
-            if name not in known:
+            if name not in earlier:
                 yield from self._content(name)
 
     def _content(self, name: bytes) -> Iterator[Content | Log]:

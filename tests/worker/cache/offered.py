@@ -13,7 +13,7 @@ from playstream.pipeline.tree.digests import digest
 from playstream.pipeline.tree.listings import Hashed
 from playstream.pipeline.tree.pack import hash_tree
 from playstream.transmit.memory import Memory
-from playstream.transmit.snapshot import Snapshot
+from playstream.transmit.snapshot import NOTHING, Snapshot, TreeObjects
 from playstream.worker.cache.assembly import Assembly, Objects
 
 ALGORITHM = "blake2b"
@@ -75,7 +75,7 @@ def send(
     target: Path,
     store: Objects,
     *,
-    since: dict[bytes, frozenset[bytes]] | None = None,
+    since: dict[bytes, TreeObjects] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     replace: bool = False,
     before_contents: Callable[[], object] = lambda: None,
@@ -102,7 +102,7 @@ def send(
             assert isinstance(want, Want)
             made.wants.append(want)
             if want.listings:
-                for listing in snapshot.listings(earlier.get(want.since, frozenset())):
+                for listing in snapshot.listings(earlier.get(want.since, NOTHING)):
                     made.listings += 1
                     assembly.receive(listing)
             else:
@@ -119,7 +119,7 @@ def send(
 
 
 def send_one_way(
-    snapshot: Snapshot, target: Path, store: Objects, since: bytes = b"", known: frozenset[bytes] = frozenset()
+    snapshot: Snapshot, target: Path, store: Objects, since: bytes = b"", known: TreeObjects = NOTHING
 ) -> Travelled:
     """Send what is not in an earlier tree, without being asked."""
     made = Travelled()

@@ -17,6 +17,8 @@ from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import Content, FileEntry, FileType, Listing, Offer, Record, TreeEnd, Want
 from playstream.pipeline.tree.digests import digest
 from playstream.pipeline.tree.listings import BLOCK_SIZE, Hashed, ListingWriter
+from playstream.pipeline.tree.short_listings import shorten
+from playstream.transmit.snapshot import NOTHING, TreeObjects
 from playstream.worker.cache.assembly import Assembly
 from tests.pipeline.tree.conftest import open_arena, take_snapshot
 from tests.pipeline.tree.test_tree_round_trip import TREES, Node, grow
@@ -87,7 +89,7 @@ def test_a_changed_file_travels_with_the_listings_above_it(source: Path, target:
     before = take(source)
     send(before, target(), store)
     (source / "roles/web/tasks/main.yml").write_bytes(b"- command: uptime\n")
-    known = {before.root: frozenset(before.objects)}
+    known = {before.root: before.objects}
     made = send(take(source), there := target(), store, since=known)
     assert take_snapshot(there) == take_snapshot(source)
     assert made.wants[0] == Want(True, since=before.root)
@@ -102,9 +104,24 @@ def test_of_a_large_file_a_changed_block_travels(source: Path, target: Callable[
     with (source / "large").open("r+b") as file:
         file.seek(BLOCK_SIZE * 2 + 7)
         file.write(b"changed")
-    made = send(take(source), there := target(), store, since={before.root: frozenset(before.objects)})
+    made = send(take(source), there := target(), store, since={before.root: before.objects})
     assert take_snapshot(there) == take_snapshot(source)
     assert [len(data) for data in made.contents] == [BLOCK_SIZE]
+
+
+def test_a_listing_names_what_both_sides_know_in_few_bytes(source: Path, target: Callable[[], Path]) -> None:
+    for number in range(1000):
+        (source / "none" / f"file-{number:04}").write_bytes(b"%d" % number)
+    store, before = Kept(), take(source)
+    send(before, target(), store)
+    for path in (source / "none").iterdir():
+        path.chmod(0o640)
+    for earlier, of_hash in ((before.objects, 1), (NOTHING, 1 + 32)):
+        sizes = [len(listing.data) for listing in take(source).listings(earlier)]
+        assert max(sizes) == 1000 * (27 + len("file-0000") + of_hash) + 5
+    made = send(take(source), there := target(), store, since={before.root: before.objects})
+    assert take_snapshot(there) == take_snapshot(source)
+    assert made.contents == []
 
 
 def test_times_are_no_contents(source: Path, target: Callable[[], Path]) -> None:
@@ -200,7 +217,7 @@ def test_one_way(source: Path, target: Callable[[], Path]) -> None:
     send_one_way(before, there := target(), store)
     assert take_snapshot(there) == take_snapshot(source)
     (source / "new").write_bytes(b"new")
-    made = send_one_way(take(source), there := target(), store, before.root, frozenset(before.objects))
+    made = send_one_way(take(source), there := target(), store, before.root, before.objects)
     assert take_snapshot(there) == take_snapshot(source)
     assert made.contents == [b"new"]
     assert made.listings == 1
@@ -217,14 +234,14 @@ def test_one_way_against_a_tree_that_is_lost(lost: str, source: Path, target: Ca
         del store[name]
     (source / "new").write_bytes(b"new")
     with pytest.raises(JobError, match=r"does not have all of it any more\. Send the job whole"):
-        send_one_way(take(source), target(), store, before.root, frozenset(before.objects))
+        send_one_way(take(source), target(), store, before.root, before.objects)
 
 
 @given(trees=st.lists(TREES, min_size=1, max_size=3), lost=st.randoms(use_true_random=False))
 def test_any_trees_one_after_another(trees: list[dict[bytes, Node]], lost: object) -> None:
     """With a cache that has lost any of what it had."""
     store = Kept()
-    known: dict[bytes, frozenset[bytes]] = {}
+    known: dict[bytes, TreeObjects] = {}
     for tree in trees:
         with open_arena() as source, open_arena() as there:
             grow(os.fsencode(source), tree)
@@ -232,7 +249,7 @@ def test_any_trees_one_after_another(trees: list[dict[bytes, Node]], lost: objec
             made = send(snapshot, there, store, since=known)
             assert take_snapshot(there) == take_snapshot(source)
             assert len(made.wants) <= 2
-            known[snapshot.root] = frozenset(snapshot.objects)
+            known[snapshot.root] = snapshot.objects
             for name in [name for name in store if lost.random() < 0.3]:  # type: ignore[attr-defined]
                 del store[name]
 
@@ -274,6 +291,12 @@ HELLO = Hashed(digest(b"hello", ALGORITHM))
 OFFER, LISTINGS = listings_of(entry(b"a", size=5), HELLO)
 ANY = Listing(b"D")
 HOSTILE: dict[str, tuple[Offer, list[Listing | Content | TreeEnd], str]] = {
+    "a short listing with contents of no tree": (
+        OFFER,
+        [Listing(shorten(LISTINGS[0].data, {HELLO.digests: 0}))],
+        "has no content 0",
+    ),
+    "a short listing that is cut": (OFFER, [Listing(b"S\x01")], "too short"),
     "a listing that is not named": (OFFER, [Listing(b"D" + b"x" * 40)], "no other one names"),
     "a listing twice": (OFFER, [*LISTINGS, *LISTINGS], "no other one names"),
     "content before the listings": (OFFER, [Content(b"hello")], "before all listings"),

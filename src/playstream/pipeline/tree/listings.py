@@ -22,9 +22,11 @@ MAX_WHOLE = 1 << 20
 """Maximum size of a content that is one object, in bytes."""
 BLOCK_SIZE = 1 << 16
 """Size of the blocks of a larger one; the last may be shorter."""
+DIRECTORY = b"D"
+"""The first byte of the listing of a directory."""
 GROUP_BLOCKS = 64
 """Number of blocks in a group; the last may have fewer."""
-_DIRECTORY, _GROUPS, _BLOCKS = b"D", b"G", b"B"
+_GROUPS, _BLOCKS = b"G", b"B"
 _ENTRY = struct.Struct("<BHqQIHH")
 _TYPES = {int(kind): kind for kind in FileType}
 _MAX_MODE = 0o7777
@@ -101,7 +103,7 @@ class ListingWriter:
         while len(self._open) > 1 and not entry.path.startswith(self._open[-1][0].path + b"/"):
             self._leave()
         if entry.type is FileType.DIRECTORY:
-            self._open.append((entry, [_DIRECTORY]))
+            self._open.append((entry, [DIRECTORY]))
         elif entry.type is FileType.FILE and entry.size:
             self._file = entry
         else:
@@ -154,7 +156,7 @@ def read_directory(data: bytes, prefix: bytes = b"") -> Iterator[tuple[FileEntry
     Raises:
         RemoteProtocolError: it is not the listing of a directory.
     """
-    if data[:1] != _DIRECTORY:
+    if data[:1] != DIRECTORY:
         raise _broken("expected a directory")
     place, end = 1, len(data)
     names: set[bytes] = set()
@@ -177,6 +179,31 @@ def read_directory(data: bytes, prefix: bytes = b"") -> Iterator[tuple[FileEntry
             raise _broken(f"the name {printable(name)} is there twice")
         names.add(name)
         yield FileEntry(prefix + name, type_, mode, mtime_ns, size, link, data[target_at:hash_at]), data[hash_at:after]
+        place = after
+
+
+def scan(data: bytes, place: int, *, hash_size: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield the entries of a directory without reading them: where each begins and ends, and whether it has a hash.
+
+    Args:
+        data: the entries, up to its end.
+        place: where they begin.
+        hash_size: the size of the hash that follows an entry which has one.
+
+    Raises:
+        RemoteProtocolError: an entry is not complete.
+    """
+    end = len(data)
+    while place < end:
+        if end - place < _ENTRY.size:
+            raise _broken("an entry is too short")
+        kind, _mode, _mtime_ns, size, _link, name_size, target_size = _ENTRY.unpack_from(data, place)
+        has_hash = kind == FileType.DIRECTORY or (kind == FileType.FILE and size > 0)
+        stop = place + _ENTRY.size + name_size + target_size
+        after = stop + (hash_size if has_hash else 0)
+        if after > end:
+            raise _broken("an entry is too short")
+        yield place, stop, has_hash
         place = after
 
 
@@ -258,7 +285,7 @@ def references(data: bytes) -> Iterator[bytes]:
     Raises:
         RemoteProtocolError: it is not a listing.
     """
-    if data[:1] == _DIRECTORY:
+    if data[:1] == DIRECTORY:
         for entry, name in read_directory(data):
             if entry.type is FileType.DIRECTORY or entry.size > MAX_WHOLE:
                 yield name

@@ -19,6 +19,7 @@ from playstream.pipeline.tree.digests import DIGEST_SIZE, digest, name_tree
 from playstream.pipeline.tree.listings import Hashed, Part, Place, references, split, walk
 from playstream.pipeline.tree.parts import read_part
 from playstream.pipeline.tree.paths import printable
+from playstream.pipeline.tree.short_listings import SHORT, expand
 from playstream.pipeline.tree.unpack import Unpacker
 
 _MAX_LISTING_BYTES = 1 << 28
@@ -87,6 +88,10 @@ class Assembly:
         self._needed: set[bytes] = set()
         """The hashes of listings that others name and that have not arrived."""
         self._arrived: set[bytes] = set()
+        self._since = b""
+        """The hash of an earlier tree that both sides have; nothing if there is none."""
+        self._earlier: list[bytes] | None = None
+        """The contents of that tree in the order of their first use; None if they were not needed yet."""
         self._base: frozenset[bytes] | None = None
         """What the tree is made of that the sender builds on without asking; None if it asks."""
         self._missing: set[bytes] = set()
@@ -118,15 +123,17 @@ class Assembly:
         """
         offer = self._offer
         if not offer.asks:
-            self._base = self._objects_of(_root_of(offer.since[0])) if offer.since else frozenset()
+            self._since = _root_of(offer.since[0]) if offer.since else b""
+            self._base = self._objects_of(self._since) if offer.since else frozenset()
             if self._base is None:
                 raise self._lost_base()
         self._needed = self._find_missing(offer.root)
         if not self._needed:
             self._write_known()
         elif offer.asks:
-            known = next((root for root in map(_root_of, offer.since) if root and not self._find_missing(root)), b"")
-            self._emit(Want(True, since=known))
+            earlier = (root for root in map(_root_of, offer.since) if root and not self._find_missing(root))
+            self._since = next(earlier, b"")
+            self._emit(Want(True, since=self._since))
 
     def receive(self, record: Listing | Content | TreeEnd) -> None:
         """Take a record of the tree.
@@ -147,22 +154,40 @@ class Assembly:
             self._finish(record)
 
     def _take_listing(self, listing: Listing) -> None:
-        self._listing_bytes += len(listing.data)
+        data = listing.data
+        if data[:1] == SHORT:
+            data = expand(data, self._earlier_contents())
+        self._listing_bytes += len(data)
         if self._listing_bytes > _MAX_LISTING_BYTES:
             raise self._broken(f"its listings have more than {_MAX_LISTING_BYTES} bytes")
-        name = digest(listing.data, self._offer.algorithm)
+        name = digest(data, self._offer.algorithm)
         if name in self._arrived or not (name in self._needed or name in self._listings):
             raise self._broken("received a listing that no other one names, or one twice")
         self._arrived.add(name)
         if name not in self._needed:
             return  # the cache has it, which the sender does not know
         self._needed.discard(name)
-        self._store.write(listing.data, name)
-        self._listings[name] = listing.data
-        for below in references(listing.data):
+        self._store.write(data, name)
+        self._listings[name] = data
+        for below in references(data):
             self._needed |= self._find_missing(below)
         if not self._needed:
             self._write_known()
+
+    def _earlier_contents(self) -> list[bytes]:
+        """Return the contents of the tree that both sides have, in the order of their first use."""
+        if self._earlier is None:
+            self._earlier = list(self._contents_of(self._since)) if self._since else []
+        return self._earlier
+
+    def _contents_of(self, root: bytes) -> dict[bytes, None]:
+        """Return the contents of a tree in the order of their first use."""
+        return {
+            part.digest: None
+            for item, size in self._walk(root)
+            if isinstance(item, Hashed)
+            for part in split(item, size)
+        }
 
     def _find_missing(self, root: bytes) -> set[bytes]:
         """Return the hashes of the listings that are missing in a tree, as far as that is known."""
@@ -189,10 +214,7 @@ class Assembly:
             if name not in found:
                 found.add(name)
                 open_.extend(references(self._listings[name]))
-        for item, size in self._walk(root):
-            if isinstance(item, Hashed):
-                found.update(part.digest for part in split(item, size))
-        return frozenset(found)
+        return frozenset((*found, *self._contents_of(root)))
 
     def _walk(self, root: bytes) -> Iterator[tuple[FileEntry | Hashed, int]]:
         """Yield the entries and contents of a tree, each with the size of its file."""
@@ -205,13 +227,7 @@ class Assembly:
     def _write_known(self) -> None:
         """Write everything that the cache has, and ask for the rest."""
         if self._base is not None:
-            self._awaited = {
-                part.digest
-                for item, size in self._walk(self._offer.root)
-                if isinstance(item, Hashed)
-                for part in split(item, size)
-                if part.digest not in self._base
-            }
+            self._awaited = self._contents_of(self._offer.root).keys() - self._base
             self._missing = set(self._awaited)
         links: set[int] = set()
         contents: dict[bytes, None] = {}
