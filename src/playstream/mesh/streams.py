@@ -1,0 +1,130 @@
+"""The streams of a group on the server: made by an operator, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playstream.mesh.client import MeshClient
+from playstream.mesh.subjects import Streams
+from playstream.pipeline.errors import JobError
+
+_NANOSECONDS = 1_000_000_000
+_DAY = 86_400
+_EXISTS = frozenset({10058, 10065})
+"""Numbers of JetStream for a stream of this name with other settings, and for subjects that overlap."""
+_NO_STREAM, _NO_CONSUMER = 10059, 10014
+_MESSAGES = 1 << 20
+"""Bytes of the largest message of a queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The limits of one group. The server reserves the bytes."""
+
+    queue_bytes: int = 1 << 26
+    """Of jobs that wait for a node."""
+    input_bytes: int = 1 << 30
+    """Of what jobs consist of and nodes have not read yet."""
+    output_bytes: int = 1 << 32
+    """Of results."""
+    state_bytes: int = 1 << 26
+    """Of claims, beats and ends."""
+    keep_seconds: int = 7 * _DAY
+    """How long results are kept."""
+    replicas: int = 1
+    """On how many servers of a cluster."""
+
+
+async def make_streams(client: MeshClient, group: str, sizes: Sizes, *, lost_after: float) -> list[str]:
+    """Create what a group lacks on the server.
+
+    Args:
+        client: the connection of an operator.
+        group: the group.
+        sizes: its limits.
+        lost_after: seconds after which a node counts as lost.
+
+    Returns:
+        The names of what was created.
+
+    Raises:
+        JobError: the server refuses it.
+        LinkError: there is no answer.
+    """
+    made = []
+    for name, settings in _settings(group, sizes).items():
+        if await _is_missing(client, f"STREAM.INFO.{name}", _NO_STREAM):
+            await _create(client, f"STREAM.CREATE.{name}", {"name": name, **settings})
+            made.append(name)
+    queue = Streams(group).jobs
+    if await _is_missing(client, f"CONSUMER.INFO.{queue}.{group}", _NO_CONSUMER):
+        config = {
+            "durable_name": group,
+            "ack_policy": "explicit",
+            "ack_wait": int(lost_after * _NANOSECONDS),
+            "deliver_policy": "all",
+            "max_ack_pending": -1,
+            "max_deliver": -1,
+        }
+        body = {"stream_name": queue, "config": config}
+        await _create(client, f"CONSUMER.DURABLE.CREATE.{queue}.{group}", body)
+        made.append(f"{queue}.{group}")
+    return made
+
+
+def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
+    streams = Streams(group)
+    usual = {
+        "storage": "file",
+        "num_replicas": sizes.replicas,
+        "max_msgs": -1,
+        "max_consumers": -1,
+        "max_age": sizes.keep_seconds * _NANOSECONDS,
+        "duplicate_window": 120 * _NANOSECONDS,
+        "allow_direct": True,
+    }
+    refusing = {**usual, "retention": "limits", "discard": "new"}
+    return {
+        streams.jobs: {
+            **usual,
+            "retention": "workqueue",
+            "discard": "new",
+            "allow_direct": False,
+            "subjects": [f"job.{group}.*.*"],
+            "max_bytes": sizes.queue_bytes,
+            "max_msg_size": _MESSAGES,
+        },
+        streams.input: {**refusing, "subjects": [f"in.{group}.*.*.*"], "max_bytes": sizes.input_bytes},
+        streams.output: {**refusing, "subjects": [f"out.{group}.*.*.*.*"], "max_bytes": sizes.output_bytes},
+        streams.state: {
+            **usual,
+            "retention": "limits",
+            "discard": "old",
+            "subjects": [f"claim.{group}.*.*", f"beat.{group}.*.*.*", f"end.{group}.*.*"],
+            "max_msgs_per_subject": 1,
+            "max_bytes": sizes.state_bytes,
+        },
+    }
+
+
+async def _is_missing(client: MeshClient, name: str, code: int) -> bool:
+    error = (await client.administer(name)).get("error")
+    if error is not None and error.get("err_code") != code:
+        raise _refused(name, error)
+    return error is not None
+
+
+async def _create(client: MeshClient, name: str, body: Mapping[str, Any]) -> None:
+    error = (await client.administer(name, body)).get("error")
+    if error is not None and error.get("err_code") not in _EXISTS:
+        raise _refused(name, error)
+
+
+def _refused(name: str, error: Mapping[str, Any]) -> JobError:
+    what = name.rpartition(".")[2]
+    return JobError(
+        f"the server of the mesh does not create {what}: {error.get('description', 'no reason given')}. If it lacks "
+        "storage, raise max_file_store in its configuration, or make the limits of the group smaller"
+    )

@@ -1,0 +1,139 @@
+"""The subjects and streams of a mesh, by name. docs/mesh-design.md says who uses them for what."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from playstream.pipeline.errors import ConfigurationError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_OWN_GROUP = "node_"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_JOB_LENGTH = 26
+_JOB = re.compile(rf"[a-z0-9]{{{_JOB_LENGTH}}}", re.ASCII)
+
+
+def check_name(what: str, name: str) -> str:
+    """Check the name of a node, group, submitter or operator, which is a part of subjects and of file names.
+
+    Raises:
+        ConfigurationError: it has another form.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{what} {name!r}: expected 1 to 63 letters, digits, dashes and underscores, beginning with a letter or a "
+            "digit. A host web1.example.com may be called web1"
+        )
+    return name
+
+
+def check_group(name: str) -> str:
+    """Check the name of a group.
+
+    Raises:
+        ConfigurationError: it has another form, or is one of those that nodes have for themselves.
+    """
+    check_name("group", name)
+    if name.startswith(_OWN_GROUP):
+        raise ConfigurationError(
+            f"group {name!r}: names that begin with {_OWN_GROUP} are those of single nodes, which have such a group "
+            "anyway. Choose another name"
+        )
+    return name
+
+
+def own_group(node: str) -> str:
+    """Return the group that only this node is in."""
+    return _OWN_GROUP + node
+
+
+def new_job() -> str:
+    """Return a name for a job that nobody else has, and nobody can guess."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(_JOB_LENGTH))
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The streams of a group."""
+
+    group: str
+
+    @property
+    def jobs(self) -> str:
+        """The queue of jobs."""
+        return f"JOBS_{self.group}"
+
+    @property
+    def input(self) -> str:
+        """What jobs consist of."""
+        return f"IN_{self.group}"
+
+    @property
+    def output(self) -> str:
+        """Results."""
+        return f"OUT_{self.group}"
+
+    @property
+    def state(self) -> str:
+        """Claims, beats and ends."""
+        return f"STATE_{self.group}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSubjects:
+    """The subjects of one job."""
+
+    group: str
+    submitter: str
+    job: str
+
+    @classmethod
+    def parse(cls, subject: str) -> JobSubjects | None:
+        """Return those of a job by the subject of its message in the queue; None if it has another form."""
+        parts = subject.split(".")
+        if len(parts) != 4 or parts[0] != "job" or not _JOB.fullmatch(parts[3]):
+            return None
+        return cls(*parts[1:]) if all(map(_NAME.fullmatch, parts[1:3])) else None
+
+    @property
+    def queued(self) -> str:
+        """The message in the queue."""
+        return f"job.{self._rest}"
+
+    @property
+    def claim(self) -> str:
+        """The claim of the node that runs it."""
+        return f"claim.{self._rest}"
+
+    @property
+    def end(self) -> str:
+        """Its end."""
+        return f"end.{self._rest}"
+
+    @property
+    def input(self) -> str:
+        """What it consists of; a number follows."""
+        return f"in.{self._rest}"
+
+    def output(self, node: str) -> str:
+        """Return where a node puts its results; a number follows."""
+        return f"out.{self.group}.{node}.{self.submitter}.{self.job}"
+
+    def beat(self, node: str) -> str:
+        """Return where a node says that it runs the job."""
+        return f"beat.{self.group}.{node}.{self.submitter}.{self.job}"
+
+    def control(self, node: str) -> str:
+        """Return where a node is asked about the job."""
+        return f"ctl.{self.group}.{node}.{self.submitter}.{self.job}"
+
+    @property
+    def streams(self) -> Streams:
+        """The streams of its group."""
+        return Streams(self.group)
+
+    @property
+    def _rest(self) -> str:
+        return f"{self.group}.{self.submitter}.{self.job}"

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import directory, fakes, hanging  # noqa: F401 - fixtures
+from tests.mesh.meshes import Mesh
+from tests.mesh.nodes import World
+from tests.mesh.servers import CURRENT, OLDEST, NatsServer
+from tests.stages import Stages
+
+
+@pytest.fixture(params=[OLDEST, CURRENT])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServer]:
+    """A server without TLS and permissions."""
+    started = NatsServer(request.param, tmp_path / "server").start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture(params=[OLDEST, CURRENT])
+def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
+    """A mesh without nodes, whose server runs."""
+    made = Mesh(request.param, tmp_path / "mesh").start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def world(mesh: Mesh, stages: Stages, tmp_path: Path) -> Iterator[World]:
+    """A mesh with groups, nodes that have not been started, and a submitter."""
+    made = World(mesh, stages, tmp_path)
+    yield made
+    made.close()
