@@ -1,0 +1,47 @@
+"""`playstream mesh`: make a mesh, say who belongs to it, and look at it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from playstream.cli.main import set_up as set_up_subcommand
+from playstream.cli.parser import Parser
+from playstream.mesh.identity import Identity, Kind, read_identity
+from playstream.pipeline.errors import ConfigurationError
+
+VARIABLE = "PLAYSTREAM_MESH"
+_COMMANDS = {
+    "up": "for a first try: a mesh with a server and a node on this host",
+    "init": "make a mesh: the configuration of its servers, certificates and keys",
+    "add": "add a node, a submitter or an operator",
+    "remove": "remove one",
+    "check": "check the servers of a mesh, and create what they lack",
+}
+
+
+def set_up(parser: Parser) -> None:
+    """Add the subcommands."""
+    parser.usage = "%(prog)s COMMAND [FLAGS]"
+    parser.description = (
+        "Make a mesh of nodes that run jobs, on servers of NATS with JetStream, say who belongs to it, and look at it."
+    )
+    parser.add_flags("mesh")
+    commands = ((name, about, set_up_subcommand(f"mesh {name}")) for name, about in _COMMANDS.items())
+    parser.add_commands(commands, required=True)
+
+
+def identity_of(flags: argparse.Namespace, *kinds: Kind) -> Identity:
+    """Return the identity that the flags or the environment name.
+
+    Raises:
+        ConfigurationError: there is none, or its file cannot be used.
+    """
+    file = flags.identity or os.environ.get(VARIABLE)
+    if not file:
+        raise ConfigurationError(
+            f"expected the file of an identity: --identity NAME.playstream, or {VARIABLE}. playstream mesh add makes "
+            "one"
+        )
+    return read_identity(Path(file), *kinds)

@@ -1,0 +1,88 @@
+"""Definitions of the flags of the mesh: its directory, identities and nodes."""
+
+from __future__ import annotations
+
+from playstream.cli.flags import LIMITS, LOGGING, Group, Groups, flag
+from playstream.cli.worker_flags import MAX_JOB
+
+DIRECTORY: Group = (
+    flag(
+        "--directory",
+        own=True,
+        metavar="DIR",
+        default=".",
+        help="the directory that mesh init has made (default: the current one)",
+    ),
+)
+MESH_IDENTITY: Group = (
+    flag(
+        "--identity",
+        own=True,
+        metavar="FILE",
+        help="the file of the identity, NAME.playstream (or set PLAYSTREAM_MESH)",
+    ),
+)
+SERVERS: Group = (
+    flag(
+        "--server",
+        own=True,
+        metavar="HOST[:PORT]",
+        action="append",
+        help="a server, by the name or address at which nodes reach it; several are a cluster "
+        "(default: localhost:4222)",
+    ),
+    flag(
+        "--listen",
+        own=True,
+        metavar="ADDRESS",
+        default="0.0.0.0",  # noqa: S104 - with certificates of both sides
+        help="the address that the servers listen on (default: 0.0.0.0, all of the host)",
+    ),
+    flag(
+        "--lost-after",
+        own=True,
+        type=float,
+        metavar="N",
+        default=6.0,
+        help="a node counts as lost, and ends its jobs, after N seconds without the mesh, from 3 to 600 (default: 6)",
+    ),
+)
+GROUPS: Group = (
+    flag(
+        "--group",
+        own=True,
+        metavar="NAME",
+        action="append",
+        help="node: a group whose jobs it runs; may be repeated",
+    ),
+)
+STREAMS: Group = (
+    flag(
+        "--replicas", own=True, type=int, metavar="N", default=1, help="servers that keep each new stream (default: 1)"
+    ),
+)
+
+RUNNING: Group = (
+    flag(
+        "--slots", own=True, type=int, metavar="N", help="jobs that run at the same time (default: one per processor)"
+    ),
+    flag(
+        "--log-format",
+        own=True,
+        metavar="WORD",
+        choices=("text", "json"),
+        help="form of the log on standard error: text or json (default: text)",
+    ),
+)
+NODE: Group = (*MESH_IDENTITY, *RUNNING)
+
+MESH_COMMAND_FLAGS: dict[str, Groups] = {
+    "mesh": (LOGGING,),
+    "mesh up": (("node", RUNNING), LOGGING),
+    "mesh init": (("servers", SERVERS), LOGGING),
+    "mesh add": (("mesh", (*DIRECTORY, *GROUPS)), LOGGING),
+    "mesh remove": (("mesh", DIRECTORY), LOGGING),
+    "node": (("node", NODE), ("limits", (*LIMITS, *MAX_JOB)), LOGGING),
+    "mesh check": (("mesh", (*MESH_IDENTITY, *STREAMS)), LOGGING),
+}
+"""The subcommands about the mesh; `flags` loads them when needed."""

@@ -1,0 +1,30 @@
+"""`playstream mesh remove`: remove a node, a submitter or an operator from a mesh."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from playstream.cli.mesh_add import show_reload
+from playstream.cli.parser import Parser
+from playstream.mesh.directory import remove_member
+
+
+def set_up(parser: Parser) -> None:
+    """Add the arguments of the subcommand."""
+    parser.usage = "%(prog)s NAME [FLAGS]"
+    parser.description = (
+        "Remove an identity from a mesh. The servers close its connections when they read their users again; jobs of a "
+        "node that is removed are lost."
+    )
+    parser.add_argument("member", metavar="NAME", help="its name in the mesh")
+    parser.add_flags("mesh remove")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Remove the identity; return the exit status."""
+    directory = Path(flags.directory)
+    member = remove_member(directory, flags.member)
+    print(f"Removed the {member.kind.value} {member.name}")
+    show_reload(directory)
+    return 0

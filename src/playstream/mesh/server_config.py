@@ -1,0 +1,69 @@
+"""The configuration of nats-server. Its format contains JSON, which is what is written here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+DEFAULT_PORT = 4222
+CLUSTER_PORT = 6222
+_MAX_PAYLOAD = 1 << 20
+USERS = "users.conf"
+"""The file with the users, which the configuration of each server includes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server of a mesh."""
+
+    host: str
+    """Its name or address, as clients use it."""
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The URL for clients."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tls://{host}:{self.port}"
+
+
+def server_config(server: Server, number: int, servers: Sequence[Server], *, listen: str, storage: str) -> str:
+    """Return the configuration of one server.
+
+    Args:
+        server: the server.
+        number: its number, from 1.
+        servers: all of them; with several they are a cluster.
+        listen: the address that it listens on.
+        storage: the directory of its streams.
+    """
+    name = f"server{number}"
+    tls = {"cert_file": f"{name}.pem", "key_file": f"{name}.key", "ca_file": "ca.pem"}
+    content: dict[str, Any] = {
+        "server_name": name,
+        "listen": f"{listen}:{server.port}",
+        "pid_file": f"{name}.pid",
+        "max_payload": _MAX_PAYLOAD,
+        "ping_interval": "2s",
+        "ping_max": 2,
+        "tls": {**tls, "verify_and_map": True},
+        "jetstream": {"store_dir": storage},
+    }
+    if len(servers) > 1:
+        content["cluster"] = {
+            "name": "playstream",
+            "listen": f"{listen}:{CLUSTER_PORT}",
+            "tls": {**tls, "verify": True},
+            "routes": [f"nats://{other.host}:{CLUSTER_PORT}" for other in servers if other != server],
+        }
+    lines = [f"{name}: {json.dumps(value)}" for name, value in content.items()]
+    head = "# Written by playstream mesh. Paths are relative to the directory in which nats-server is started."
+    return "\n".join([head, *lines, f"authorization {{ include ./{USERS} }}", ""])
+
+
+def users_config(users: Sequence[Mapping[str, Any]]) -> str:
+    """Return the file of the users."""
+    rows = ",\n".join(f"  {json.dumps(user)}" for user in users)
+    return f"# Written by playstream mesh add and remove. Certificates prove who a user is.\nusers: [\n{rows}\n]\n"
