@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -17,9 +18,10 @@ from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.output import print_message, print_outcome, wants_transfers
 from playstream.cli.parser import Parser
 from playstream.cli.signals import cancel_on_signals
-from playstream.cli.worker_flags import CACHE_SENDER, LISTENING, START
+from playstream.cli.worker_flags import ALIVE, CACHE_SENDER, LISTENING, START
 from playstream.pipeline.dialect import REFUSAL
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.stdio import claim_input, claim_output, connect, silence_beside
 from playstream.pipeline.limits import check_seconds, limits_of
 from playstream.pipeline.tree.directories import absolute_path
@@ -36,7 +38,7 @@ def set_up(parser: Parser) -> None:
     )
     parser.usage = "%(prog)s [FLAGS]\n       %(prog)s cleanup [FLAGS]"
     parser.add_flags("worker")
-    for definition in (*START, *CACHE_SENDER):
+    for definition in (*START, *ALIVE, *CACHE_SENDER):
         parser.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS)
     parser.forward(flags_of("worker cleanup"))
     cleanup = ("cleanup", "remove directories left by jobs, and container images", set_up_subcommand("worker cleanup"))
@@ -91,9 +93,18 @@ def _serve_one(flags: argparse.Namespace) -> int:
         showing,
         connect(vars(flags), warn, reader=claim_input(), writer=output) as connection,
     ):
-        served = work(connection, options=options, cancellation=cancellation)
+        served = work(connection, options=options, cancellation=cancellation, poll=_clock(flags, cancellation))
         print_outcome("worker", served.status.value, served.explanation)
     return served.exit_status
+
+
+def _clock(flags: argparse.Namespace, cancellation: Cancellation) -> Callable[[], None] | None:
+    """Return what watches the node of a mesh that has started this worker; None for nothing."""
+    if flags.alive_on is None:
+        return None
+    from playstream.worker.clock import DeadMansClock  # noqa: PLC0415 - only on a node
+
+    return partial(DeadMansClock(flags.alive_on, flags.alive_seconds).check, cancellation)
 
 
 def _cache_options(flags: argparse.Namespace) -> dict[str, Any]:
