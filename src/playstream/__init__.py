@@ -53,6 +53,7 @@ _PLACES = {
         "LimitExceeded",
         "LinkError",
         "LocalProtocolError",
+        "NodeLost",
         "OutputError",
         "PlaystreamError",
         "ProtocolError",

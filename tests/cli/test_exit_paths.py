@@ -93,6 +93,8 @@ def test_every_way_to_end_is_known() -> None:
         "plugin_path",
         "help",
         "completion",
+        "mesh",
+        "node",
     }
 
 

@@ -32,11 +32,13 @@ _VALUELESS = ("store_true", "count", "version")
 NAMING = {
     "DIR": "a directory",
     "FILE": "a file",
+    "HOST[:PORT]": "a server",
     "HOSTS": "hosts",
     "ID@FILE": "a vault ID and a file",
     "ADDRESS": "an address",
     "IDENT": "a run's name",
     "IMAGE": "an image",
+    "KIND": "node, submitter or operator",
     "LINK": "a link",
     "MOUNT": "HOST_PATH:CONTAINER_PATH",
     "NAME": "a name",
@@ -287,7 +289,8 @@ COMMAND_FLAGS: dict[str, Groups] = {
     "runs": (("which runs to list", WHICH), ("store", STORED), LOGGING),
     "show": (("store", STORED), LOGGING),
 }
-"""The subcommands that concern results; `job_flags` and `worker_flags` have the others, and load when needed."""
+"""The subcommands that concern results; `job_flags`, `worker_flags` and `mesh_flags` have the others, and load when
+needed."""
 
 
 def groups_of(command: str) -> Groups:
@@ -304,9 +307,10 @@ def list_commands() -> list[str]:
 
 def _other_commands() -> dict[str, Groups]:
     from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - not needed by `process`
+    from playstream.cli.mesh_flags import MESH_COMMAND_FLAGS  # noqa: PLC0415 - as above
     from playstream.cli.worker_flags import WORKER_COMMAND_FLAGS  # noqa: PLC0415 - as above
 
-    return {**JOB_COMMAND_FLAGS, **WORKER_COMMAND_FLAGS}
+    return {**JOB_COMMAND_FLAGS, **WORKER_COMMAND_FLAGS, **MESH_COMMAND_FLAGS}
 
 
 def flags_of(command: str) -> list[Flag]:

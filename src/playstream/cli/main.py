@@ -28,6 +28,8 @@ COMMANDS = {
     "transmit": "write a job and its private data directory to standard output",
     "worker": "run the job read from standard input",
     "cache": "look at the cache of a worker on this host, verify it, or reduce it",
+    "node": "run jobs of a mesh on this host",
+    "mesh": "make a mesh of nodes that run jobs, and look at it",
     "process": "rebuild a run from the stream read from standard input",
     "runs": "list the runs in a directory or a store",
     "show": "show one run in a directory or a store",

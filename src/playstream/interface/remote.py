@@ -62,6 +62,13 @@ def make_remote_runner(
             raise ConfigurationError(f"{name}: cannot be combined with on: it applies to a single stage")
     if given.get("dialect", "playstream") != "playstream":
         raise ConfigurationError("dialect: cannot be combined with on: a link uses playstream's own protocol")
+    if link.name.startswith("nats:"):
+        for name in ("encrypt_to", "identity"):
+            if given.get(name):
+                raise ConfigurationError(
+                    f"{name}: cannot be combined with a link over a mesh, which encrypts both directions itself. Omit "
+                    "it"
+                )
     expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)

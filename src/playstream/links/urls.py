@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from playstream.links.bootstrap import BootstrapLink
 
 LOCAL = "local:"
-_FORMS = "exec:COMMAND, ssh://[USER@]HOST[:PORT], unix:/PATH, tls://HOST:PORT or local:"
+_FORMS = "exec:COMMAND, ssh://[USER@]HOST[:PORT], unix:/PATH, tls://HOST:PORT, nats://HOST/GROUP or local:"
 
 
 def find_link(url: str, *, bootstrap: bool | str = False, wheels: str | os.PathLike[str] | None = None) -> Link | None:
     """Return the link that a URL names; None for `local:`, this host.
 
     Args:
-        url: `local:`, `exec:COMMAND`, `ssh://[USER@]HOST[:PORT][?command=COMMAND]`, `unix:/PATH`, or
-            `tls://HOST:PORT[?cert=FILE&key=FILE&ca=FILE]`.
+        url: `local:`, `exec:COMMAND`, `ssh://[USER@]HOST[:PORT][?command=COMMAND]`, `unix:/PATH`,
+            `tls://HOST:PORT[?cert=FILE&key=FILE&ca=FILE]`, or `nats://[HOST[:PORT]]/GROUP[?identity=FILE]`.
         bootstrap: whether to send the worker to the host first; `ansible` to send Ansible too.
         wheels: a directory with the wheels to send.
 
@@ -134,6 +134,12 @@ def _find_tls(url: str, _rest: str) -> Link:
     if not address.host or not address.port:
         raise ConfigurationError(f"link {url.partition('?')[0]!r}: expected tls://HOST:PORT")
     return TlsLink(address, tls_files(address, os.environ))
+
+
+def _find_nats(url: str, _rest: str) -> Link:
+    from playstream.links.nats import find_nats_link  # noqa: PLC0415 - an extra
+
+    return find_nats_link(url)
 
 
 def parse_ssh(url: str) -> SshAddress:
@@ -241,5 +247,6 @@ _KINDS: dict[str, Callable[[str, str], Link | None]] = {
     "ssh": _find_ssh,
     "unix": _find_unix,
     "tls": _find_tls,
+    "nats": _find_nats,
 }
 """Makes the link of a scheme from the whole URL and from what follows the colon."""

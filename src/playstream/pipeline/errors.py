@@ -140,6 +140,12 @@ class BootstrapError(LinkError):
     exit_status = 90
 
 
+class NodeLost(LinkError):
+    """The node of a mesh that ran the job has died or has lost the mesh. It ends what is left of the job by itself."""
+
+    exit_status = 91
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 
@@ -244,8 +250,8 @@ def as_error(caught: PlaystreamError | OSError, host: str = "") -> PlaystreamErr
 
 
 def error_classes() -> list[type[PlaystreamError]]:
-    """Every error class, base first, in the order of definition."""
+    """Every error class of this module, base first, in the order of definition."""
     found: list[type[PlaystreamError]] = [PlaystreamError]
     for cls in found:
-        found.extend(cls.__subclasses__())
+        found.extend(kind for kind in cls.__subclasses__() if kind.__module__ == __name__)
     return found

@@ -1,4 +1,4 @@
-"""Two nodes of a receptor mesh, set up as docs/mesh.md says and joined over loopback."""
+"""Two nodes of a receptor mesh, set up as docs/receptor.md says and joined over loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.e2e.mesh.receptor_env import Receptor
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS
 
-PAGE = (Path(__file__).parents[3] / "docs" / "mesh.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "receptor.md").read_text(encoding="utf-8")
 _BLOCKS = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
 EXECUTION, CONTROLLER, IN_PLACE_OF_ANSIBLE_RUNNER, SERVICE = _BLOCKS
 """The configurations on the page, in its order."""

@@ -1,0 +1,90 @@
+"""Claims and ends: each job has at most one claim and exactly one end, whoever stores them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from playstream._version import __version__
+from playstream.mesh.client import AlreadyStored, MeshClient, NoAnswer
+from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
+from playstream.mesh.subjects import JobSubjects
+
+
+async def claim_job(client: MeshClient, job: JobSubjects, node: str, *, seconds: float) -> Claim | None:
+    """Claim a job for a node.
+
+    Args:
+        client: the connection of the node.
+        job: the job.
+        node: the name of the node.
+        seconds: how long to try.
+
+    Returns:
+        The claim of another node that was first; None if the job is this node's.
+
+    Raises:
+        LinkError: it is not known who has the job.
+    """
+    word = secrets.token_hex(16)
+    claim = Claim(node, word, __version__)
+    try:
+        await client.store(job.claim, encode(claim), message_id=word, only_first=True, seconds=seconds)
+    except AlreadyStored:
+        found = await find_claim(client, job, seconds=seconds)
+        if found is None:
+            raise NoAnswer(f"the claim of job {job.job} cannot be read") from None
+        return None if found.word == word else found
+    return None
+
+
+async def find_claim(client: MeshClient, job: JobSubjects, *, seconds: float) -> Claim | None:
+    """Return who has claimed a job; None if nobody has.
+
+    Raises:
+        LinkError: there is no answer.
+        RemoteProtocolError: the claim has another form.
+    """
+    message = await client.find(job.streams.state, job.claim, seconds=seconds)
+    return None if message is None else decode(Claim, message.data)
+
+
+async def find_end(client: MeshClient, job: JobSubjects, *, seconds: float) -> JobEnd | None:
+    """Return the end of a job; None if it has not ended.
+
+    Raises:
+        LinkError: there is no answer.
+        RemoteProtocolError: the end has another form.
+    """
+    message = await client.find(job.streams.state, job.end, seconds=seconds)
+    return None if message is None else decode(JobEnd, message.data)
+
+
+async def store_end(client: MeshClient, job: JobSubjects, end: JobEnd, *, seconds: float) -> JobEnd:
+    """Store the end of a job, unless it has one.
+
+    Returns:
+        The end that the job has: this one, or the earlier one.
+
+    Raises:
+        LinkError: it could not be stored.
+    """
+    until = time.monotonic() + seconds
+    identifier = f"{job.end} {secrets.token_hex(8)}"
+    try:
+        await client.store(job.end, encode(end), message_id=identifier, only_first=True, seconds=seconds)
+    except AlreadyStored:
+        found = await find_end(client, job, seconds=max(1.0, until - time.monotonic()))
+        return found or end
+    return end
+
+
+def node_lost(node: str, by: str, lost_after: float) -> JobEnd:
+    """Return the end of a job whose node is silent."""
+    return JobEnd(
+        Outcome.LOST,
+        by,
+        f"the node {node} has been silent for {lost_after:g} seconds while it ran the job: it was killed, is frozen, "
+        "or has lost the mesh. Results received before are kept; Ansible was ended there, or is as "
+        "soon as the host runs again",
+    )

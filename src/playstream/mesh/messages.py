@@ -1,0 +1,128 @@
+"""What is in the messages of a mesh that are not a job's bytes. Bytes in, values out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from playstream.pipeline.errors import RemoteProtocolError
+
+_FORMAT = 1
+_MAX_TEXT = 4096
+
+
+class Outcome(Enum):
+    """How a job has ended."""
+
+    WORKER = "worker"
+    """The worker has ended, and all that it has sent is stored."""
+    LOST = "lost"
+    """The node that had claimed the job has been silent for too long."""
+    CANCELED = "canceled"
+    """The submitter has given the job up."""
+    EXPIRED = "expired"
+    """No node has started the job before its deadline."""
+    FAILED = "failed"
+    """The node could not run the job, or could not store its results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The message of a job in the queue."""
+
+    version: str
+    """The version of playstream that has sent it."""
+    recipient: str
+    """The public key to which its results are encrypted; empty for a job and results that are not encrypted."""
+    deadline: float | None
+    """Seconds since the epoch after which it is not started any more; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The message by which a node takes a job."""
+
+    node: str
+    word: str
+    """A random word, by which a node knows its own claim."""
+    version: str
+    """The version of playstream on the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """The end of a job."""
+
+    outcome: Outcome
+    by: str
+    """Who says so, such as `node web1`."""
+    reason: str = ""
+    """What to tell the user; empty if the results say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """How far both directions of a job are: numbers of the next messages."""
+
+    read: int
+    """Of the direction that the asking or answering side reads."""
+    written: int
+    """Of the direction that it writes."""
+
+
+_Content = TypeVar("_Content", Order, Claim, JobEnd, Positions)
+
+
+def encode(content: Order | Claim | JobEnd | Positions) -> bytes:
+    """Return a message."""
+    fields = {name: value.value if isinstance(value, Enum) else value for name, value in asdict(content).items()}
+    return json.dumps({"format": _FORMAT, **fields}).encode()
+
+
+def decode(kind: type[_Content], data: bytes) -> _Content:
+    """Return what is in a message.
+
+    Raises:
+        RemoteProtocolError: it has another form.
+    """
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise RemoteProtocolError(f"expected a message of the mesh ({kind.__name__}), got {data[:80]!r}")
+    if found.get("format") != _FORMAT:
+        raise RemoteProtocolError(
+            f"a message of the mesh ({kind.__name__}) has format {found.get('format')!r:.40}, and this version of "
+            f"playstream understands {_FORMAT}: update the older side"
+        )
+    try:
+        return kind(**{name: _check(name, hint, found) for name, hint in _FIELDS[kind].items()})
+    except (KeyError, TypeError, ValueError):
+        raise RemoteProtocolError(
+            f"a message of the mesh ({kind.__name__}) is damaged or forged: {data[:80]!r}"
+        ) from None
+
+
+_FIELDS: Mapping[Any, Mapping[str, str]] = {
+    Order: {"version": "text", "recipient": "text", "deadline": "time"},
+    Claim: {"node": "text", "word": "text", "version": "text"},
+    JobEnd: {"outcome": "outcome", "by": "text", "reason": "text"},
+    Positions: {"read": "number", "written": "number"},
+}
+
+
+def _check(name: str, hint: str, found: Mapping[str, Any]) -> Any:
+    value = found[name]
+    if hint == "outcome":
+        return Outcome(value)
+    if hint == "text" and isinstance(value, str) and len(value) <= _MAX_TEXT:
+        return value
+    if hint == "number" and type(value) is int and 0 <= value < 1 << 53:
+        return value
+    if hint == "time" and (value is None or (type(value) in {int, float} and 0 <= value < 1 << 53)):
+        return value
+    raise ValueError(name)

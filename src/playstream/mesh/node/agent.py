@@ -1,0 +1,218 @@
+"""The agent of a node: it pulls jobs while it has a free slot, and starts what runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from playstream.mesh.client import MeshClient, Message, NoAnswer
+from playstream.mesh.ends import claim_job, find_end, node_lost, store_end
+from playstream.mesh.identity import Identity
+from playstream.mesh.liveness import Times
+from playstream.mesh.messages import Claim, JobEnd, Order, Outcome, decode
+from playstream.mesh.node.process import WorkerProcess
+from playstream.mesh.node.running import RunningJob
+from playstream.mesh.subjects import JobSubjects, Streams
+from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError
+
+_PULL_SECONDS: Final = 5.0
+"""How long one request for a job lasts. One that the server has lost, such as one to an earlier leader, is repeated."""
+_PAUSE_SECONDS = 0.2
+_CLAIM_SECONDS = 10.0
+
+Log = Callable[..., None]
+"""Takes the word for an event and what is known about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """The options of a node."""
+
+    slots: int
+    """Jobs at the same time."""
+    worker_flags: Sequence[str] = ()
+    """Flags of its workers."""
+
+
+class Node:
+    """A node.
+
+    Args:
+        identity: who it is.
+        options: see NodeOptions.
+        log: takes what happens.
+    """
+
+    def __init__(self, identity: Identity, options: NodeOptions, log: Log) -> None:
+        self._identity = identity
+        self._options = options
+        self._log = log
+        self._times = Times(identity.lost_after)
+        self._free = asyncio.Semaphore(options.slots)
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._workers: set[WorkerProcess] = set()
+        self._running: set[str] = set()
+        """The names of the jobs that run here."""
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more jobs; `run` returns when those that run have ended. The second call ends them."""
+        if self._stopping.is_set():
+            for worker in self._workers:
+                worker.cancel()
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Take and run jobs until `stop`.
+
+        Raises:
+            LinkError: the mesh cannot be reached at the start, or the identity was removed.
+        """
+        client = MeshClient(self._identity.endpoint)
+        await client.connect()
+        self._log("connected", server=client.server_version, groups=",".join(self._identity.groups))
+        pulls = [asyncio.create_task(self._pull(client, group)) for group in self._identity.groups]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({stopping, *pulls}, return_when=asyncio.FIRST_COMPLETED)
+            for pull in pulls:
+                if pull.done():
+                    pull.result()
+            self._log("stopping", jobs=len(self._jobs))
+        finally:
+            for task in (stopping, *pulls):
+                task.cancel()
+            await asyncio.gather(stopping, *pulls, return_exceptions=True)
+            if self._jobs:
+                await asyncio.wait(set(self._jobs))
+            await client.close()
+
+    async def _pull(self, client: MeshClient, group: str) -> None:
+        """Take jobs of a group, one for each free slot."""
+        while True:
+            if not await client.wait_connected(_PULL_SECONDS):
+                continue
+            async with self._free:
+                pass  # there was a free slot a moment ago
+            message = await client.pull(Streams(group).jobs, group, seconds=_PULL_SECONDS)
+            if message is None:
+                await asyncio.sleep(0 if client.is_connected else _PAUSE_SECONDS)
+            elif self._free.locked():
+                await client.give_back(message)  # another group has taken the slot meanwhile
+            else:
+                await self._free.acquire()
+                task = asyncio.create_task(self._take(client, message))
+                self._jobs.add(task)
+                task.add_done_callback(self._note_done)
+
+    def _note_done(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        self._free.release()
+
+    async def _take(self, client: MeshClient, message: Message) -> None:
+        """Take one message of a queue. Nothing that it does may end the node."""
+        job = JobSubjects.parse(message.subject)
+        if job is None:
+            self._log("refused", subject=message.subject, reason="the subject is not that of a job")
+            await client.discard(message)
+            return
+        try:
+            await self._take_job(client, job, message)
+        except PlaystreamError as error:
+            self._log("error", job=job.job, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a defect must not end the other jobs
+            self._log("error", job=job.job, reason=f"defect: {type(error).__name__}: {error}")
+
+    async def _take_job(self, client: MeshClient, job: JobSubjects, message: Message) -> None:
+        me = f"node {self._identity.name}"
+        reason = ""
+        order = None
+        try:
+            order = decode(Order, message.data)
+            reason = self._refusal(order)
+        except RemoteProtocolError as error:
+            reason = str(error)
+        claimed = await claim_job(client, job, self._identity.name, seconds=_CLAIM_SECONDS)
+        if claimed is not None:
+            await self._look_after(client, job, message, claimed)
+            return
+        if await find_end(client, job, seconds=_CLAIM_SECONDS) is not None:
+            await client.acknowledge(message, seconds=_CLAIM_SECONDS)  # it was given up while it waited
+            return
+        if order is None or reason:
+            outcome = Outcome.EXPIRED if reason == _TOO_LATE else Outcome.FAILED
+            await store_end(client, job, JobEnd(outcome, me, reason), seconds=_CLAIM_SECONDS)
+            await client.acknowledge(message, seconds=_CLAIM_SECONDS)
+            self._log("refused", job=job.job, submitter=job.submitter, reason=reason)
+            return
+        await self._run(job, order, message)
+
+    async def _run(self, job: JobSubjects, order: Order, message: Message) -> None:
+        self._log("started", job=job.job, submitter=job.submitter, group=job.group)
+        began = time.monotonic()
+        self._running.add(job.job)
+        worker = WorkerProcess(
+            order.recipient,
+            [self._identity.secret_keys[job.group]],
+            self._times.clock,
+            self._options.worker_flags,
+        )
+        self._workers.add(worker)
+        own = MeshClient(self._identity.endpoint)  # a flood of one job must not hold up the others
+        try:
+            await own.connect()
+            end = await RunningJob(own, self._identity.name, job, order, message, worker, self._times).run()
+        finally:
+            self._running.discard(job.job)
+            self._workers.discard(worker)
+            await own.close()
+        self._log("ended", job=job.job, outcome=end.outcome.value, reason=end.reason, seconds=time.monotonic() - began)
+
+    def _refusal(self, order: Order) -> str:
+        """Return why a job is not run; empty if it is."""
+        if order.deadline is not None and time.time() > order.deadline:
+            return _TOO_LATE
+        if not order.recipient.startswith("age1"):
+            return "the job names no public key of age for its results, and the node runs encrypted jobs only"
+        return ""
+
+    async def _look_after(self, client: MeshClient, job: JobSubjects, message: Message, claim: Claim) -> None:
+        """Find out whether the node that has claimed a job is alive; store the end if it is not."""
+        if await find_end(client, job, seconds=_CLAIM_SECONDS) is None and await self._is_silent(
+            client, job, message, claim.node
+        ):
+            end = node_lost(claim.node, f"node {self._identity.name}", self._times.lost_after)
+            await store_end(client, job, end, seconds=_CLAIM_SECONDS)
+            self._log("lost", job=job.job, node=claim.node)
+        if await find_end(client, job, seconds=_CLAIM_SECONDS) is None:
+            await client.give_back(message, seconds=self._times.lost_after)
+        else:
+            await client.acknowledge(message, seconds=_CLAIM_SECONDS)
+
+    async def _is_silent(self, client: MeshClient, job: JobSubjects, message: Message, node: str) -> bool:
+        """Return whether a node stores no sign of life for as long as it takes to count as lost."""
+        if job.job in self._running:
+            return False
+        first = await self._last_beat(client, job, node)
+        until = time.monotonic() + self._times.lost_after
+        while time.monotonic() < until:
+            await client.keep(message)
+            await asyncio.sleep(self._times.beat)
+            if await self._last_beat(client, job, node) != first:
+                return False
+            if client.up_since is None or time.monotonic() - client.up_since < self._times.lost_after:
+                until = time.monotonic() + self._times.lost_after  # it could not have been heard
+        return True
+
+    async def _last_beat(self, client: MeshClient, job: JobSubjects, node: str) -> str:
+        try:
+            message = await client.find(job.streams.state, job.beat(node), seconds=_CLAIM_SECONDS)
+        except NoAnswer:
+            return ""
+        return "" if message is None else message.headers.get("Nats-Sequence", "")
+
+
+_TOO_LATE = "the deadline of the job had passed before a node could start it"

@@ -1,0 +1,143 @@
+"""The worker of a job: an unmodified `playstream worker` on pipes, in a session of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from playstream.pipeline.errors import JobError
+from playstream.worker.clock import MOMENT
+
+_BUFFER = 1 << 18
+"""Bytes of results that wait in this process before the worker's pipe is not read."""
+
+
+class WorkerProcess:
+    """A worker. Call `start` first, and `close` at the end.
+
+    Args:
+        recipient: the key to which it encrypts the results.
+        secret_keys: the keys that decrypt the job.
+        clock_seconds: how long ago the last contact to the mesh may be.
+        flags: further flags.
+    """
+
+    def __init__(
+        self, recipient: str, secret_keys: Sequence[str], clock_seconds: float, flags: Sequence[str] = ()
+    ) -> None:
+        self._recipient = recipient
+        self._secret_keys = secret_keys
+        self._clock_seconds = clock_seconds
+        self._flags = flags
+        self._process: asyncio.subprocess.Process | None = None
+        self._clock = -1
+
+    async def start(self) -> None:
+        """Start it.
+
+        Raises:
+            JobError: it cannot be started.
+        """
+        clock, self._clock = os.pipe()
+        os.set_blocking(self._clock, False)
+        theirs = [clock]
+        words = [*self._flags, "--liveness-seconds", "0", "--alive-on", str(clock)]
+        words += ["--alive-seconds", f"{self._clock_seconds:g}"]
+        try:
+            # Keys travel in a pipe, which holds far more than this, and are in no file and no command line.
+            keys, writing_end = os.pipe()
+            theirs.append(keys)
+            os.write(writing_end, "".join(f"{key}\n" for key in self._secret_keys).encode())
+            os.close(writing_end)
+            words += ["--identity", f"/dev/fd/{keys}", "--encrypt-to", self._recipient]
+            self._process = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-P", "-m", "playstream", "worker", *words],
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                pass_fds=theirs,
+                start_new_session=True,
+                limit=_BUFFER,
+            )
+        except OSError as error:
+            raise JobError(f"the node cannot start a worker: {error.strerror}") from None
+        finally:
+            for fd in theirs:
+                os.close(fd)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._started.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def feed(self, moment: float) -> None:
+        """Tell it when there was contact to the mesh."""
+        try:
+            os.write(self._clock, MOMENT.pack(moment))
+        except (BlockingIOError, BrokenPipeError):
+            pass  # it is frozen, so that its clock finds an old moment, or has ended
+
+    async def write(self, data: bytes) -> bool:
+        """Pass on bytes of the job. Return False if it takes no more."""
+        stdin = self._started.stdin
+        if stdin is None or stdin.is_closing():
+            return False
+        try:
+            stdin.write(data)
+            await stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def end_input(self) -> None:
+        """Say that the job's direction is closed."""
+        stdin = self._started.stdin
+        if stdin is not None:
+            stdin.close()
+
+    async def read(self, size: int) -> bytes:
+        """Return the next bytes of its results; empty at the end."""
+        stdout = self._started.stdout
+        return b"" if stdout is None else await stdout.read(size)
+
+    async def wait(self) -> int:
+        """Return its exit status, or the negative number of the signal that ended it."""
+        return await self._started.wait()
+
+    def cancel(self) -> None:
+        """Let it end its job, and report that."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it; its guard ends the job."""
+        self._signal(signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Kill it if it has not ended, and close the pipes."""
+        if self.is_running:
+            self.kill()
+            await self.wait()
+        if self._clock >= 0:
+            os.close(self._clock)
+            self._clock = -1
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.is_running:
+            try:
+                self._started.send_signal(number)
+            except ProcessLookupError:
+                pass  # it has just ended
+
+    @property
+    def _started(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise AssertionError("call start first")
+        return self._process

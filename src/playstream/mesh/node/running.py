@@ -1,0 +1,241 @@
+"""One job on a node: from its claim to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from playstream.mesh.chunks import CHUNK_BYTES, ChunkReader, ChunkWriter
+from playstream.mesh.client import MeshClient, Message, NoAnswer, Subscription
+from playstream.mesh.ends import store_end
+from playstream.mesh.liveness import Times
+from playstream.mesh.messages import JobEnd, Order, Outcome, Positions, decode, encode
+from playstream.mesh.node.process import WorkerProcess
+from playstream.mesh.subjects import JobSubjects
+from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, RemoteProtocolError
+from playstream.worker.clock import now
+
+STORE_SECONDS: Final = 60.0
+"""How long results are tried to be stored, while Ansible waits."""
+_EMPTY = b""
+_RETRY_SECONDS = 0.05
+"""Time before a sign of life that was not stored is repeated."""
+
+
+class RunningJob:
+    """A job that this node has claimed.
+
+    Args:
+        client: a connection of this job alone.
+        node: the name of the node.
+        job: the job.
+        order: its message in the queue.
+        message: the same as it was delivered, to keep and to acknowledge.
+        worker: its worker, which has not been started.
+        times: the times of the mesh.
+    """
+
+    def __init__(
+        self,
+        client: MeshClient,
+        node: str,
+        job: JobSubjects,
+        order: Order,
+        message: Message,
+        worker: WorkerProcess,
+        times: Times,
+    ) -> None:
+        self._client = client
+        self._node = node
+        self.job = job
+        self.order = order
+        self._message = message
+        self._worker = worker
+        self._times = times
+        self._reader = ChunkReader(client, job.streams.input, job.input)
+        self._writer = ChunkWriter(client, job.output(node), seconds=STORE_SECONDS)
+        self._confirmed = now()
+        """When the last beat was sent that the server has stored."""
+        self._asked = time.monotonic()
+        """When the submitter has last asked for the job."""
+        self._failure: JobEnd | None = None
+        """Why the job has ended, if not by the worker."""
+        self._foreign: JobEnd | None = None
+        """An end that somebody else has stored."""
+        self._purges: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> JobEnd:
+        """Run the job. Return its end, which is stored.
+
+        Raises:
+            LinkError: the end could not be stored.
+        """
+        subscriptions: list[Subscription] = []
+        try:
+            control = self.job.control(self._node)
+            subscriptions.append(await self._client.subscribe(control, self._answer))
+            subscriptions.append(await self._client.subscribe(self.job.end, self._note_end))
+            await self._reader.open()
+            await self._beat_once(0)
+            await self._worker.start()
+            self._worker.feed(self._confirmed)
+            await self._serve()
+        except PlaystreamError as error:
+            self._fail(error)
+        finally:
+            await self._worker.close()
+            await self._writer.close()
+            await self._reader.close()
+        try:
+            return await self._end()
+        finally:
+            for subscription in subscriptions:
+                await subscription.close()
+
+    async def _serve(self) -> None:
+        """Pass on bytes in both directions until the worker has ended and its results are stored."""
+        others = [
+            asyncio.create_task(self._watch(loop)) for loop in (self._beat(), self._take_input(), self._watch_all())
+        ]
+        try:
+            await self._take_output()
+        finally:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        for task in others:
+            if not task.cancelled():
+                task.result()
+
+    async def _watch(self, loop: Coroutine[Any, Any, None]) -> None:
+        try:
+            await loop
+        except PlaystreamError as error:
+            self._fail(error)
+            self._worker.cancel()
+
+    async def _take_output(self) -> None:
+        while data := await self._worker.read(CHUNK_BYTES):
+            await self._writer.write(data)
+        status = await self._worker.wait()
+        if self._writer.number == 0:
+            raise JobError(
+                f"the worker on the node {self._node} has ended with exit status {status} before it said anything. Try "
+                "playstream worker there by hand, with the Python that runs the node"
+            )
+        await self._writer.write(_EMPTY, last=True)
+        await self._writer.flush()
+
+    async def _take_input(self) -> None:
+        while True:
+            chunk = await self._reader.read()
+            if chunk.data and not await self._worker.write(chunk.data):
+                return
+            self._remove(chunk.number)
+            if chunk.is_last:
+                self._worker.end_input()
+                return
+
+    def _remove(self, number: int) -> None:
+        """Remove what the worker has got from the server. What remains, because this fails, expires."""
+        task = asyncio.create_task(self._purge(f"{self.job.input}.{number}"))
+        self._purges.add(task)
+        task.add_done_callback(self._purges.discard)
+
+    async def _purge(self, subject: str) -> None:
+        body = b'{"filter": "' + subject.encode() + b'"}'
+        try:
+            await self._client.request(f"$JS.API.STREAM.PURGE.{self.job.streams.input}", body, seconds=5.0)
+        except LinkError:
+            pass  # see above
+
+    async def _beat(self) -> None:
+        for number in itertools.count(1):
+            if await self._beat_once(number):
+                await asyncio.sleep(self._times.beat)
+            else:
+                await self._client.wait_connected(self._times.lost_after)
+
+    async def _beat_once(self, number: int) -> bool:
+        """Store a sign of life; return whether the server has stored it. It counts from when it was sent."""
+        sent = now()
+        subject = self.job.beat(self._node)
+        headers = {"Nats-Msg-Id": f"{subject} {number}"}
+        try:
+            answer = await self._client.request(subject, b"", seconds=self._times.lost_after / 4, headers=headers)
+        except NoAnswer:
+            await asyncio.sleep(_RETRY_SECONDS)
+            return False
+        if b'"error"' in answer.data:
+            await asyncio.sleep(_RETRY_SECONDS)
+            return False
+        self._confirmed = sent
+        if self._worker.is_running:
+            self._worker.feed(sent)
+        await self._client.keep(self._message)
+        return True
+
+    async def _watch_all(self) -> None:
+        """End the job if the mesh or the submitter is lost, or if somebody else has ended it."""
+        while True:
+            await asyncio.sleep(self._times.beat / 2)
+            if now() - self._confirmed > self._times.lost_after:
+                self._failure = JobEnd(Outcome.LOST, f"node {self._node}", "the node has lost the mesh")
+                self._worker.kill()  # its own clock has ended the job before, unless it hangs
+            elif self._foreign is not None:
+                self._worker.kill()
+            elif self._submitter_is_gone():
+                self._failure = self._failure or JobEnd(
+                    Outcome.FAILED,
+                    f"node {self._node}",
+                    f"the submitter has not been heard of for {self._times.lost_after:g} seconds, so the job was ended",
+                )
+                self._writer.stop_limiting()
+                self._worker.cancel()
+                return
+
+    def _submitter_is_gone(self) -> bool:
+        """Return whether the submitter was silent for too long, in a time in which it could have been heard."""
+        up_since = self._client.up_since
+        if up_since is None:
+            return False
+        heard = max(self._asked, up_since)
+        return time.monotonic() - heard > self._times.lost_after
+
+    async def _answer(self, message: Message) -> None:
+        """Answer the submitter: how far both directions are."""
+        try:
+            asked = decode(Positions, message.data)
+        except RemoteProtocolError:
+            return
+        self._asked = time.monotonic()
+        self._writer.note_read(asked.read)
+        if message.reply:
+            await self._client.publish(message.reply, encode(Positions(self._reader.number, self._writer.number)))
+
+    async def _note_end(self, message: Message) -> None:
+        try:
+            self._foreign = decode(JobEnd, message.data)
+        except RemoteProtocolError:
+            return
+        self._worker.kill()
+
+    def _fail(self, error: PlaystreamError) -> None:
+        self._failure = self._failure or JobEnd(Outcome.FAILED, f"node {self._node}", str(error)[:2000])
+
+    async def _end(self) -> JobEnd:
+        """Store the end, and take the job from the queue."""
+        own = self._failure or JobEnd(Outcome.WORKER, f"node {self._node}")
+        if self._foreign is not None:
+            end = self._foreign
+        else:
+            end = await store_end(self._client, self.job, own, seconds=STORE_SECONDS)
+        await self._client.acknowledge(self._message, seconds=STORE_SECONDS)
+        body = b'{"filter": "' + f"{self.job.input}.*".encode() + b'"}'
+        await self._client.ask(
+            f"$JS.API.STREAM.PURGE.{self.job.streams.input}", body, until=time.monotonic() + STORE_SECONDS
+        )
+        return end

@@ -1,0 +1,156 @@
+"""Nodes as processes, and jobs that are sent to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from playstream.mesh.client import MeshClient
+from playstream.mesh.directory import add_member, reload_servers
+from playstream.mesh.identity import Kind
+from playstream.mesh.messages import JobEnd, decode
+from playstream.mesh.streams import Sizes, make_streams
+from tests.mesh.meshes import Mesh
+from tests.processes import children, marked_processes, wait_until
+from tests.stages import LIMIT_SECONDS, Stages
+
+SIZES = Sizes(queue_bytes=1 << 20, input_bytes=1 << 26, output_bytes=1 << 28, state_bytes=1 << 22)
+
+
+class NodeProcess:
+    """`playstream node`, until `close`."""
+
+    def __init__(self, stages: Stages, mesh: Mesh, name: str, log: Path, *flags: str) -> None:
+        self.log = log
+        self.name = name
+        with log.open("wb") as stderr:
+            self.process = stages.start(
+                "node",
+                "--identity",
+                mesh.path(name),
+                *("--log-format", "json", *flags),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+        self.wait_for("connected")
+
+    def events(self, name: str, **fields: object) -> list[dict[str, Any]]:
+        lines = [line for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        return [
+            event
+            for event in found
+            if event["event"] == name and all(event.get(key) == value for key, value in fields.items())
+        ]
+
+    def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
+        wait_until(lambda: self.events(name, **fields) or self.process.poll() is not None, 60)
+        assert self.events(name, **fields), self.log.read_text()
+        return self.events(name, **fields)[0]
+
+    def workers(self) -> list[int]:
+        return children(self.process.pid)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait(LIMIT_SECONDS)
+
+
+class World:
+    """A mesh with the groups web and db, the nodes node1 (web), node2 (web) and node3 (db), and the submitter ann."""
+
+    def __init__(self, mesh: Mesh, stages: Stages, folder: Path) -> None:
+        self.mesh = mesh
+        self.stages = stages
+        self._folder = folder
+        self._nodes: list[NodeProcess] = []
+        self._jobs: list[subprocess.Popen[bytes]] = []
+        for name, group in (("node1", "web"), ("node2", "web"), ("node3", "db")):
+            add_member(mesh.directory, Kind.NODE, name, [group])
+        add_member(mesh.directory, Kind.SUBMITTER, "ann")
+        assert reload_servers(mesh.directory) == 1
+
+        async def make(client: MeshClient) -> None:
+            for group in mesh.identity("admin").groups:
+                await make_streams(client, group, SIZES, lost_after=mesh.identity("admin").lost_after)
+
+        self.as_operator(make)
+
+    def as_operator(self, body: Callable[[MeshClient], Coroutine[Any, Any, Any]]) -> Any:
+        async def run() -> Any:
+            client = await self.mesh.connect("admin")
+            try:
+                return await body(client)
+            finally:
+                await client.close()
+
+        return asyncio.run(run())
+
+    def link(self, group: str = "web") -> str:
+        return f"nats://localhost:{self.mesh.port}/{group}?identity={self.mesh.path('ann')}"
+
+    def node(self, name: str, *flags: str) -> NodeProcess:
+        log = self._folder / f"{name}-{len(self._nodes)}.log"
+        self._nodes.append(NodeProcess(self.stages, self.mesh, name, log, *flags))
+        return self._nodes[-1]
+
+    def start(self, directory: Path, playbook: str, *flags: str, group: str = "web") -> subprocess.Popen[bytes]:
+        """Start a run over the mesh."""
+        self._jobs.append(
+            self.stages.start(
+                "run", directory, *("-p", playbook, "--on", self.link(group), *flags), stdin=subprocess.DEVNULL
+            )
+        )
+        return self._jobs[-1]
+
+    def run(self, directory: Path, playbook: str, *flags: str, group: str = "web") -> tuple[int, str, str]:
+        return self.finish(self.start(directory, playbook, *flags, group=group))
+
+    @staticmethod
+    def finish(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
+        """Wait for a run; return its exit status and what it has printed."""
+        stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
+        assert b"Traceback" not in stderr, stderr.decode()
+        return process.returncode, stdout.decode(), " ".join(stderr.decode().split())
+
+    def ends(self) -> list[JobEnd]:
+        """Return the ends of all jobs of the group web."""
+
+        async def read(client: MeshClient) -> list[JobEnd]:
+            found = await client.administer("STREAM.INFO.STATE_web", {"subjects_filter": "end.>"})
+            subjects = found["state"].get("subjects") or {}
+            messages = [await client.find("STATE_web", subject, seconds=10) for subject in subjects]
+            return [decode(JobEnd, message.data) for message in messages if message is not None]
+
+        return list(self.as_operator(read))
+
+    def queued(self) -> int:
+        """Return how many jobs the queue of the group web has."""
+
+        async def count(client: MeshClient) -> int:
+            return int((await client.administer("STREAM.INFO.JOBS_web"))["state"]["messages"])
+
+        return int(self.as_operator(count))
+
+    def processes(self) -> list[int]:
+        """Return the processes of jobs."""
+        return marked_processes(self.stages.temporary)
+
+    def close(self) -> None:
+        for node in self._nodes:
+            node.close()
+        for job in self._jobs:
+            if job.poll() is None:
+                job.kill()
+            job.communicate()
