@@ -8,24 +8,27 @@ contents.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from playstream.pipeline.errors import JobError, RemoteProtocolError
-from playstream.pipeline.limits import Limits, exceeded
+from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import Content, FileData, FileEntry, FileType, Listing, Offer, Record, TreeEnd, Want
 from playstream.pipeline.tree.digests import DIGEST_SIZE, digest, name_tree
-from playstream.pipeline.tree.listings import Hashed, Part, Place, references, split, walk
+from playstream.pipeline.tree.listings import Part, Place, split
 from playstream.pipeline.tree.parts import read_part
 from playstream.pipeline.tree.paths import printable
 from playstream.pipeline.tree.short_listings import SHORT, expand
 from playstream.pipeline.tree.unpack import Unpacker
+from playstream.worker.cache.known import KnownListings
 
-_MAX_LISTING_BYTES = 1 << 28
-"""Maximum size of all listings of a tree, in bytes; they are held in memory. A million entries take about half."""
+_MAX_SINCE = 64
+"""Number of earlier trees of an offer that are looked for."""
 _STOP_ENTRIES = 64
 """Number of entries after which a request to stop is looked for."""
+_READABLE = 0o400
 _ROOT = FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
 
 
@@ -82,12 +85,7 @@ class Assembly:
         self._replace = replace
         self._stop = stop
         self._watch = watch
-        self._listings: dict[bytes, bytes] = {}
-        """All that are known so far, by their hashes."""
-        self._listing_bytes = 0
-        self._needed: set[bytes] = set()
-        """The hashes of listings that others name and that have not arrived."""
-        self._arrived: set[bytes] = set()
+        self._known = KnownListings(store.read, limits)
         self._since = b""
         """The hash of an earlier tree that both sides have; nothing if there is none."""
         self._earlier: list[bytes] | None = None
@@ -106,6 +104,8 @@ class Assembly:
         self._written = 0
         """Number of entries, and of bytes, of the whole tree."""
         self._size = 0
+        self._has_closed = False
+        """Whether the tree has directories that nobody can open after they were left."""
         self._changed = False
         self.complete = False
 
@@ -124,15 +124,15 @@ class Assembly:
         offer = self._offer
         if not offer.asks:
             self._since = _root_of(offer.since[0]) if offer.since else b""
-            self._base = self._objects_of(self._since) if offer.since else frozenset()
+            self._base = self._known.objects(self._since) if offer.since else frozenset()
             if self._base is None:
                 raise self._lost_base()
-        self._needed = self._find_missing(offer.root)
-        if not self._needed:
+        self._known.need([offer.root])
+        if not self._known.needed:
             self._write_known()
         elif offer.asks:
-            earlier = (root for root in map(_root_of, offer.since) if root and not self._find_missing(root))
-            self._since = next(earlier, b"")
+            earlier = (root for root in map(_root_of, offer.since[:_MAX_SINCE]) if root)
+            self._since = next((root for root in earlier if not self._known.find_missing(root)), b"")
             self._emit(Want(True, since=self._since))
 
     def receive(self, record: Listing | Content | TreeEnd) -> None:
@@ -157,77 +157,22 @@ class Assembly:
         data = listing.data
         if data[:1] == SHORT:
             data = expand(data, self._earlier_contents())
-        self._listing_bytes += len(data)
-        if self._listing_bytes > _MAX_LISTING_BYTES:
-            raise self._broken(f"its listings have more than {_MAX_LISTING_BYTES} bytes")
         name = digest(data, self._offer.algorithm)
-        if name in self._arrived or not (name in self._needed or name in self._listings):
-            raise self._broken("received a listing that no other one names, or one twice")
-        self._arrived.add(name)
-        if name not in self._needed:
-            return  # the cache has it, which the sender does not know
-        self._needed.discard(name)
-        self._store.write(data, name)
-        self._listings[name] = data
-        for below in references(data):
-            self._needed |= self._find_missing(below)
-        if not self._needed:
-            self._write_known()
+        if self._known.receive(name, data):
+            self._store.write(data, name)
+            if not self._known.needed:
+                self._write_known()
 
     def _earlier_contents(self) -> list[bytes]:
         """Return the contents of the tree that both sides have, in the order of their first use."""
         if self._earlier is None:
-            self._earlier = list(self._contents_of(self._since)) if self._since else []
+            self._earlier = list(self._known.contents(self._since)) if self._since else []
         return self._earlier
-
-    def _contents_of(self, root: bytes) -> dict[bytes, None]:
-        """Return the contents of a tree in the order of their first use."""
-        return {
-            part.digest: None
-            for item, size in self._walk(root)
-            if isinstance(item, Hashed)
-            for part in split(item, size)
-        }
-
-    def _find_missing(self, root: bytes) -> set[bytes]:
-        """Return the hashes of the listings that are missing in a tree, as far as that is known."""
-        missing, open_ = set(), [root]
-        while open_:
-            name = open_.pop()
-            if name in self._listings or name in missing:
-                continue
-            data = self._store.read(name)
-            if data is None:
-                missing.add(name)
-                continue
-            self._listings[name] = data
-            open_.extend(references(data))
-        return missing
-
-    def _objects_of(self, root: bytes) -> frozenset[bytes] | None:
-        """Return the hashes of what a tree is made of; None if a listing is missing."""
-        if not root or self._find_missing(root):
-            return None
-        found, open_ = set(), [root]
-        while open_:
-            name = open_.pop()
-            if name not in found:
-                found.add(name)
-                open_.extend(references(self._listings[name]))
-        return frozenset((*found, *self._contents_of(root)))
-
-    def _walk(self, root: bytes) -> Iterator[tuple[FileEntry | Hashed, int]]:
-        """Yield the entries and contents of a tree, each with the size of its file."""
-        size = 0
-        for item in walk(root, self._listings.__getitem__, self._limits.max_tree_entries):
-            if isinstance(item, FileEntry):
-                size = item.size
-            yield item, size
 
     def _write_known(self) -> None:
         """Write everything that the cache has, and ask for the rest."""
         if self._base is not None:
-            self._awaited = self._contents_of(self._offer.root).keys() - self._base
+            self._awaited = self._known.contents(self._offer.root).keys() - self._base
             self._missing = set(self._awaited)
         links: set[int] = set()
         contents: dict[bytes, None] = {}
@@ -236,17 +181,18 @@ class Assembly:
         with Unpacker(self._target, trusted=True, replace=self._replace, limits=self._limits) as unpacker:
             self._put(unpacker, _ROOT)
             self._written, total = 1, 0
-            for item, size in self._walk(self._offer.root):
+            for item, size in self._known.walk(self._offer.root):
                 if isinstance(item, FileEntry):
                     entry = item
                     self._written += 1
                     self._size += size
-                    if self._size > self._limits.max_tree_bytes:
-                        raise exceeded("the tree has too many bytes", self._limits.max_tree_bytes, "max_tree_bytes")
                     if self._written % _STOP_ENTRIES == 0 and self._stop():
                         return
                     if size or (entry.type is FileType.HARDLINK and entry.link in links):
                         continue
+                    if _is_closed(entry):
+                        self._has_closed = True
+                        entry = replace(entry, mode=entry.mode | _READABLE)
                     self._put(unpacker, entry)
                 else:
                     parts = list(split(item, size))
@@ -304,8 +250,11 @@ class Assembly:
             self._all_written = True
 
     def _write_late(self) -> Generator[None, Content, None]:
-        """Write the files of which a part was missing, and the directories that lead there, once more."""
-        if not self._missing:
+        """Write the files of which a part was missing, and the directories that lead there, once more.
+
+        Directories that cannot be opened again get their modes now.
+        """
+        if not (self._missing or self._has_closed):
             return
         open_: list[FileEntry] = []
         """The directories that contain the current entry and were not written again yet."""
@@ -314,13 +263,15 @@ class Assembly:
         entry = _ROOT
         with Unpacker(self._target, trusted=True, replace=True, limits=self._limits) as unpacker:
             unpacker.receive(_ROOT)
-            for item, size in self._walk(self._offer.root):
+            for item, size in self._known.walk(self._offer.root):
                 if isinstance(item, FileEntry):
                     entry = item
                     while open_ and not entry.path.startswith(open_[-1].path + b"/"):
                         open_.pop()
                     if entry.type is FileType.DIRECTORY:
                         open_.append(entry)
+                        if _is_closed(entry):
+                            entries += _enter(unpacker, open_)
                     if not (entry.type is FileType.HARDLINK and entry.link in links):
                         continue
                     parts: list[Part] = []
@@ -330,10 +281,7 @@ class Assembly:
                         continue
                     links.add(entry.link)
                     total += size
-                for directory in open_:
-                    unpacker.receive(directory)
-                entries += len(open_) + 1
-                open_.clear()
+                entries += _enter(unpacker, open_) + 1
                 self._put(unpacker, entry)
                 for part in parts:
                     data = yield from self._late_part(entry, part)
@@ -386,7 +334,8 @@ class Assembly:
             self._late.close()
 
     def _lost_base(self) -> JobError:
-        earlier = f"{self._offer.algorithm}:{self._offer.since[0]}" if self._offer.since else "of an earlier job"
+        root = _root_of(self._offer.since[0]) if self._offer.since else b""
+        earlier = name_tree(self._offer.algorithm, root) if root else "of an earlier job"
         return JobError(
             f"the job builds on the tree {earlier}, and the cache of this host does not have all of it any more. Send "
             "the job whole, with --since none"
@@ -398,6 +347,20 @@ class Assembly:
     def _put(self, unpacker: Unpacker, record: FileEntry | FileData) -> None:
         unpacker.receive(record)
         self._watch(record)
+
+
+def _is_closed(entry: FileEntry) -> bool:
+    """Return whether an entry is a directory whose owner cannot open it."""
+    return entry.type is FileType.DIRECTORY and not entry.mode & _READABLE
+
+
+def _enter(unpacker: Unpacker, directories: list[FileEntry]) -> int:
+    """Enter directories one after another, and forget them; return how many they were."""
+    count = len(directories)
+    for directory in directories:
+        unpacker.receive(directory)
+    directories.clear()
+    return count
 
 
 def _root_of(text: str) -> bytes:
