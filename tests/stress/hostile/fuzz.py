@@ -50,6 +50,15 @@ PROPERTIES = {
         "test_any_tree_archive_through_process",
     ),
     "tests.stress.hostile.test_any_result": ("test_any_results", "test_any_order_of_statuses"),
+    "tests.stress.hostile.test_any_offer": (
+        "test_any_bytes_as_a_directory",
+        "test_any_bytes_as_all_listings",
+        "test_any_answers_to_a_worker",
+        "test_any_tree_for_a_worker",
+        "test_any_stream_with_an_offer",
+        "test_any_questions_to_a_sender",
+    ),
+    "tests.worker.cache.test_assembly": ("test_any_trees_one_after_another", "test_any_bytes_as_a_listing"),
     "tests.stress.hostile.test_any_consumer": ("test_any_event_for_any_consumer",),
     "tests.pipeline.io.test_json_text": ("test_any_value",),
     "tests.pipeline.io.test_age_batches": (
@@ -124,9 +133,13 @@ def main() -> int:
     """Run them all; the exit status is 1 if one has failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600, help="in all (default: %(default)s)")
+    parser.add_argument("--only", default="", metavar="WORD", help="properties that have this in their name")
     parser.add_argument("--processes", type=int, default=2, help="at a time (default: %(default)s)")
     flags = parser.parse_args()
     names = [(module, name) for module, tests in PROPERTIES.items() for name in tests]
+    names = [(module, name) for module, name in names if flags.only in f"{module}.{name}"]
+    if not names:
+        parser.error(f"--only: no property has {flags.only!r} in its name")
     share = flags.seconds * flags.processes / len(names)
     outcomes = []
     with ProcessPoolExecutor(flags.processes) as pool:

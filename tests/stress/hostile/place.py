@@ -88,9 +88,11 @@ class Answer:
     """Paths below the target."""
 
 
-def call_worker(place: Place, stream: bytes, *, own_directory: bool, limits: Limits = DEFAULT_LIMITS) -> Answer:
+def call_worker(
+    place: Place, stream: bytes, *, own_directory: bool, limits: Limits = DEFAULT_LIMITS, cache: Path | None = None
+) -> Answer:
     """The worker stage on descriptors. `own_directory` is --private-data-dir, where files give way to a tree's."""
-    options = WorkerOptions(private_data_dir=place.target if own_directory else None, limits=limits)
+    options = WorkerOptions(private_data_dir=place.target if own_directory else None, limits=limits, cache=cache)
     error: PlaystreamError | None = None
     with tempfile.TemporaryFile() as incoming, tempfile.TemporaryFile() as outgoing:
         incoming.write(stream)
