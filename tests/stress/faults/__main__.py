@@ -22,6 +22,7 @@ from tests.stress.faults import (
     large,
     moments,
     resources,
+    stores,
 )
 from tests.stress.faults.report import Report
 
@@ -30,6 +31,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "offsets": large.measure,
     "links": faulty_links.measure,
     "resources": resources.measure,
+    "stores": stores.measure,
     "floods": floods.measure,
     "jobs": full_jobs.measure,
     "entries": entries.measure,
