@@ -29,6 +29,7 @@ from tests.stress.faults.report import Report
 _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "moments": moments.measure,
     "offsets": large.measure,
+    "offers": large.measure_offers,
     "links": faulty_links.measure,
     "resources": resources.measure,
     "stores": stores.measure,

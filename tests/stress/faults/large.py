@@ -6,7 +6,7 @@ import argparse
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from playstream.pipeline.dialect import Dialect
@@ -14,13 +14,14 @@ from playstream.worker import WorkResult
 from tests.stress.faults import departures
 from tests.stress.faults.encrypted import encrypted_job, encrypted_results
 from tests.stress.faults.link import Fault, Kind
+from tests.stress.faults.offered import OFFERS
 from tests.stress.faults.receiving import check_job, check_results, stalls_unnoticed
 from tests.stress.faults.report import Report
 from tests.stress.faults.sessions import Session, job, results
 
 
 def measure(flags: argparse.Namespace, report: Report) -> None:
-    """Put every fault everywhere, `--offsets` into each of eight large sessions; let a reader go at as many at most."""
+    """Put every fault everywhere, and `--offsets` into each of eight large sessions; let a reader go at as many."""
     _let_readers_depart(flags.offsets, report)
     _put_everywhere(report)
     sessions = [
@@ -30,12 +31,28 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
         *((encrypted_job(dialect, 300_000), check_job) for dialect in Dialect),
     ]
     for session, check in sessions:
-        chance = random.Random(f"{flags.seed} {session}")
-        faults = (
-            Fault(chance.choice(list(Kind)), chance.randrange(len(session.data) + 1), flags.seed)
-            for _ in range(flags.offsets)
-        )
-        _put(faults, session, check, report)
+        _put(_some(session, flags), session, check, report)
+
+
+def measure_offers(flags: argparse.Namespace, report: Report) -> None:
+    """Put every fault everywhere in small sessions that offer their tree, and `--offsets` into each of three large."""
+    for make in OFFERS:
+        _put(_all(make()), make(), check_job, report)
+        _put(_some(make(200_000), flags), make(200_000), check_job, report)
+
+
+def _all(session: Session) -> Iterator[Fault]:
+    """Every fault at every byte."""
+    return (Fault(kind, offset) for kind in Kind for offset in range(len(session.data) + 1))
+
+
+def _some(session: Session, flags: argparse.Namespace) -> Iterator[Fault]:
+    """`--offsets` faults by chance."""
+    chance = random.Random(f"{flags.seed} {session}")
+    return (
+        Fault(chance.choice(list(Kind)), chance.randrange(len(session.data) + 1), flags.seed)
+        for _ in range(flags.offsets)
+    )
 
 
 def _put_everywhere(report: Report) -> None:
@@ -48,8 +65,7 @@ def _put_everywhere(report: Report) -> None:
     ):
         for dialect in Dialect:
             session = make(dialect)
-            faults = (Fault(kind, offset) for kind in Kind for offset in range(len(session.data) + 1))
-            _put(faults, session, check, report)
+            _put(_all(session), session, check, report)
 
 
 def _put(

@@ -12,12 +12,14 @@ from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import PlaystreamError, SilentPeer, error_classes
 from playstream.pipeline.io.stdio import Connection, InputLayer
 from playstream.pipeline.protocol import LogLevel, Record, Status, StatusName
+from playstream.pipeline.tree.digests import digest
 from playstream.process import Observer
 from playstream.process.receiving import process
 from playstream.worker.intake import Intake
 from playstream.worker.poller import Poller
 from tests.stress.faults.link import Fault, Kind
 from tests.stress.faults.sessions import Session
+from tests.worker.cache.offered import ALGORITHM, Kept
 
 SILENCE_SECONDS = 0.004
 """The limit on silence where a stall is to be noticed."""
@@ -94,8 +96,10 @@ def check_job(session: Session, fault: Fault, directory: Path) -> None:
     target = directory / "unpacked"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
+    store = Kept(session.kept)
     with fault.link(session.data) as fd, session.opened(fd) as link:
-        ready, error = _take(link, target, SILENCE_SECONDS if fault.kind is Kind.STALL else _NEVER)
+        ready, error = _take(link, target, SILENCE_SECONDS if fault.kind is Kind.STALL else _NEVER, store)
+    assert all(digest(data, ALGORITHM) == name for name, data in store.items()), "the cache is damaged"
     if fault.kind is Kind.DRIBBLE or fault.offset == len(session.data):
         assert ready, error
     if ready and session.notices_everything:
@@ -109,10 +113,20 @@ def check_job(session: Session, fault: Fault, directory: Path) -> None:
         assert "the transmit stage has been silent for" in str(error)
 
 
-def _take(link: int | InputLayer, target: Path, liveness_seconds: float) -> tuple[bool, PlaystreamError | None]:
+def _take(
+    link: int | InputLayer, target: Path, liveness_seconds: float, store: Kept
+) -> tuple[bool, PlaystreamError | None]:
     """Read the job and what follows it, as the worker does: whether it came, and the error that ended the reading."""
     said: list[Record] = []
-    intake = Intake(link, target, said.append, lambda _dialect: None, liveness_seconds=liveness_seconds, replace=False)
+    intake = Intake(
+        link,
+        target,
+        said.append,
+        lambda _dialect: None,
+        liveness_seconds=liveness_seconds,
+        replace=False,
+        open_store=lambda _algorithm: store,
+    )
     poller = Poller()
     poller.watch(intake, intake.read)
     try:

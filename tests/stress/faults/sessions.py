@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -47,6 +47,8 @@ class Session:
     """Bytes after which silence means something: in the runner dialect the first keepalive."""
     files: dict[str, bytes]
     """The tree's."""
+    kept: dict[bytes, bytes] = field(default_factory=dict, kw_only=True)
+    """What the worker's cache has before, by hashes."""
 
     def __str__(self) -> str:
         return f"{self.dialect.value}-{self.direction.value}-{len(self.data)}"

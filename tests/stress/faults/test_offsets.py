@@ -13,11 +13,13 @@ import pytest
 from playstream.pipeline.dialect import Dialect
 from tests.stress.faults.encrypted import encrypted_job, encrypted_results
 from tests.stress.faults.link import Fault, Kind
+from tests.stress.faults.offered import OFFERS, OfferSession
 from tests.stress.faults.receiving import check_job, check_results, stalls_unnoticed
 from tests.stress.faults.sessions import Session, job, results
 
 STEP = 5
 ENCRYPTED_STEP = 31
+OFFER_STEP = 11
 CASES = [
     (results, check_results, STEP),
     (job, check_job, STEP),
@@ -46,6 +48,20 @@ def test_a_fault_at_many_bytes(
             continue  # docs/runner-dialect.md: where no keepalive has come, silence means nothing
         try:
             check(session, fault, tmp_path)
+        except Exception as error:
+            raise AssertionError(f"{session}: {fault}") from error
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("make", OFFERS, ids=[each.__name__ for each in OFFERS])
+def test_a_fault_at_many_bytes_of_an_offer(make: Callable[[], OfferSession], kind: Kind, tmp_path: Path) -> None:
+    """Nothing wrong comes into the cache either."""
+    session = make()
+    first = list(Kind).index(kind) % OFFER_STEP
+    for offset in (*range(first, len(session.data), OFFER_STEP), len(session.data)):
+        fault = Fault(kind, offset)
+        try:
+            check_job(session, fault, tmp_path)
         except Exception as error:
             raise AssertionError(f"{session}: {fault}") from error
 

@@ -68,10 +68,9 @@ def test_a_worker_that_never_asks(
     demo = private_data_dir({"site.yml": "- hosts: all\n"})
     (demo / "project" / "large").write_bytes(bytes(100_000))
     link = link_to(tmp_path / "worker.py", SILENT, "cat")
-    words = ("-p", "site.yml", "--on", link, "--liveness-seconds", SECONDS, "--keepalive-seconds", "0.1")
+    words = ("-p", "site.yml", "-i", "run", "--on", link, "--liveness-seconds", SECONDS, "--keepalive-seconds", "0.1")
     command = stages.start("run", demo, *words, stdin=subprocess.DEVNULL)
     _, said = command.communicate(timeout=LIMIT_SECONDS)
     assert command.returncode == SilentPeer.exit_status, said
     assert b"has been silent for" in said
-    (status,) = demo.glob("artifacts/*/status")
-    assert status.read_text() == "error"
+    assert (demo / "artifacts" / "run" / "status").read_text() == "error"
