@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.protocol import Content, Job, Record
+from playstream.pipeline.protocol import Content, Job, Listing, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.digests import digest
 from tests.stress.faults.sessions import PLAYBOOK, Session, pieces
@@ -46,11 +46,13 @@ def _offer(size: int, kind: str, *, asks: bool, builds: bool) -> OfferSession:
     with tempfile.TemporaryDirectory() as name:
         _write(Path(name), files)
         earlier = take(Path(name))
-        before = [each for each in earlier.contents_without(frozenset()) if isinstance(each, Content)]
+        objects: list[Content | Listing] = [*earlier.listings()]
+        objects += [each for each in earlier.contents_without(frozenset()) if isinstance(each, Content)]
         known = frozenset(earlier.objects) if builds else frozenset[bytes]()
-        kept = {digest(each.data, ALGORITHM): each.data for each in (*earlier.listings(), *before)} if builds else {}
+        kept = {digest(each.data, ALGORITHM): each.data for each in objects} if builds else {}
         if builds:
-            changed = {"project/x.yml": PLAYBOOK * 2, **{f"project/data/{number}": bytes(99) for number in range(9)}}
+            changed = {"project/x.yml": PLAYBOOK * 2}
+            changed |= {f"project/data/{number}": chance.randbytes(size // 10 + 99) for number in range(9)}
             _write(Path(name), changed)
             files |= changed
         snapshot = take(Path(name))
