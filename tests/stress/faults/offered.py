@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.protocol import Content, Job, Listing, Record
+from playstream.pipeline.protocol import Content, Job, Record
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.tree.digests import digest
+from playstream.transmit.snapshot import NOTHING
 from tests.stress.faults.sessions import PLAYBOOK, Session, pieces
-from tests.worker.cache.offered import ALGORITHM, take
+from tests.worker.cache.offered import objects_of, take
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,8 @@ def _offer(size: int, kind: str, *, asks: bool, builds: bool) -> OfferSession:
     with tempfile.TemporaryDirectory() as name:
         _write(Path(name), files)
         earlier = take(Path(name))
-        objects: list[Content | Listing] = [*earlier.listings()]
-        objects += [each for each in earlier.contents_without(frozenset()) if isinstance(each, Content)]
-        known = frozenset(earlier.objects) if builds else frozenset[bytes]()
-        kept = {digest(each.data, ALGORITHM): each.data for each in objects} if builds else {}
+        known = earlier.objects if builds else NOTHING
+        kept = objects_of(earlier) if builds else {}
         if builds:
             changed = {"project/x.yml": PLAYBOOK * 2}
             changed |= {f"project/data/{number}": chance.randbytes(size // 10 + 99) for number in range(9)}

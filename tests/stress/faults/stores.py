@@ -20,7 +20,7 @@ from pathlib import Path
 from playstream.pipeline.protocol import Content, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.digests import digest
-from playstream.transmit.snapshot import Snapshot
+from playstream.transmit.snapshot import NOTHING, Snapshot
 from playstream.worker.cache.eviction import evict, evicting
 from playstream.worker.cache.inspection import verify
 from playstream.worker.cache.place import JOBS, LOCK, SIZE
@@ -29,7 +29,7 @@ from tests.stages import LIMIT_SECONDS, Stages
 from tests.stress.faults.report import Report
 from tests.stress.hostile.streams import JOB, native
 from tests.worker.cache.cached import LARGE, open_store, opened
-from tests.worker.cache.offered import ALGORITHM, send, take
+from tests.worker.cache.offered import ALGORITHM, objects_of, send, take
 
 _REPOSITORY = Path(__file__).parents[3]
 _RACERS = 6
@@ -48,7 +48,7 @@ class Stored:
     @property
     def contents(self) -> dict[bytes, bytes]:
         """The contents by their names."""
-        records = self.snapshot.contents_without(frozenset())
+        records = self.snapshot.contents_without(NOTHING)
         return {digest(each.data, ALGORITHM): each.data for each in records if isinstance(each, Content)}
 
 
@@ -65,7 +65,7 @@ def make_tree(source: Path, seed: int = 0) -> Stored:
     (source / "project" / "link").symlink_to("large")
     snapshot = take(source)
     tree: list[Record] = [replace(JOB, tree=True), snapshot.offer(asks=False), *snapshot.listings()]
-    tree += [each for each in snapshot.contents_without(frozenset()) if isinstance(each, Content)]
+    tree += [each for each in snapshot.contents_without(NOTHING) if isinstance(each, Content)]
     return Stored(source, snapshot, native([*tree, snapshot.end()], Direction.JOB))
 
 
@@ -136,7 +136,7 @@ def check_next_job(stored: Stored, cache: Path, target: Path) -> int:
     assert take_snapshot(target) == take_snapshot(stored.source)
     sent = [digest(data, ALGORITHM) for data in made.contents]
     assert sorted(sent) == sorted(set(stored.contents) - before)
-    assert names_in(cache) == before | set(stored.snapshot.objects)
+    assert names_in(cache) == before | set(objects_of(stored.snapshot))
     check_intact(cache)
     check_nothing_left(cache)
     return len(sent)
@@ -176,7 +176,7 @@ place, sender, seed, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), 
 chance = random.Random(seed)
 outer = Path(tempfile.mkdtemp(dir=sys.argv[5]))
 trees = [make_tree(outer / f"source-{number}", (seed + number) % 4) for number in range(2)]
-known = {each.snapshot.root: frozenset(each.snapshot.objects) for each in trees}
+known = {each.snapshot.root: each.snapshot.objects for each in trees}
 print("begins", flush=True)
 for number in range(rounds):
     stored, other = chance.sample(trees, 2)

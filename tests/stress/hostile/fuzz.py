@@ -53,6 +53,7 @@ PROPERTIES = {
     "tests.stress.hostile.test_any_offer": (
         "test_any_bytes_as_a_directory",
         "test_any_bytes_as_all_listings",
+        "test_any_bytes_as_a_short_listing",
         "test_any_answers_to_a_worker",
         "test_any_tree_for_a_worker",
         "test_any_stream_with_an_offer",

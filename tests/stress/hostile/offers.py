@@ -16,14 +16,14 @@ from hypothesis.strategies import DataObject, DrawFn
 
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.limits import Limits
-from playstream.pipeline.protocol import Content, FileType, Listing, Log, Offer, Record, TreeEnd, Want
+from playstream.pipeline.protocol import Content, FileType, Listing, Offer, Record, TreeEnd, Want
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.digests import digest
-from playstream.transmit.snapshot import Snapshot
+from playstream.transmit.snapshot import NOTHING, Snapshot, TreeObjects
 from playstream.worker.cache.assembly import Assembly
 from tests.pipeline.protocol.strategies import mutations
 from tests.stress.hostile.streams import JOB, native
-from tests.worker.cache.offered import ALGORITHM, Kept, take
+from tests.worker.cache.offered import ALGORITHM, Kept, objects_of, take
 
 Sent = Listing | Content | TreeEnd
 ENTRY = struct.Struct("<BHqQIHH")
@@ -55,16 +55,14 @@ def offered() -> Snapshot:
 @cache
 def objects() -> dict[bytes, bytes]:
     """What it consists of, by name."""
-    snapshot = offered()
-    records = [*snapshot.listings(), *snapshot.contents_without(frozenset())]
-    return {digest(record.data, ALGORITHM): record.data for record in records if not isinstance(record, Log)}
+    return objects_of(offered())
 
 
-def answer(want: Want, earlier: frozenset[bytes]) -> list[Sent]:
+def answer(want: Want, earlier: TreeObjects) -> list[Sent]:
     """What a sender answers."""
     snapshot = offered()
     if want.listings:
-        return list(snapshot.listings(earlier if want.since else frozenset()))
+        return list(snapshot.listings(earlier if want.since else NOTHING))
     contents = [record for record in snapshot.contents(want.contents) if isinstance(record, Content)]
     return [*contents, snapshot.end()]
 
@@ -110,7 +108,7 @@ FOREIGN: st.SearchStrategy[Sent] = st.one_of(
     st.binary(max_size=60).map(Listing),
     st.builds(Content, st.binary(max_size=20) | st.just(b"hello"), st.booleans()),
     st.builds(TreeEnd, st.integers(-1, 12), st.integers(-1, LARGE * 2)),
-    st.sampled_from([Listing(b"D"), Listing(b"G"), Listing(b"B" + bytes(32))]),
+    st.sampled_from([Listing(b"D"), Listing(b"G"), Listing(b"B" + bytes(32)), Listing(b"S" + bytes(4))]),
 )
 
 
@@ -142,7 +140,7 @@ class Assembled:
 
 
 def assemble(
-    data: DataObject, offer: Offer, target: Path, store: Kept, limits: Limits, earlier: frozenset[bytes]
+    data: DataObject, offer: Offer, target: Path, store: Kept, limits: Limits, earlier: TreeObjects
 ) -> Assembled:
     """Offer the tree, and disturb whatever is answered or follows."""
     asked: list[Record] = []
@@ -153,7 +151,7 @@ def assemble(
         try:
             assembly.begin()
             if not offer.asks:
-                known = earlier if offer.since else frozenset()
+                known = earlier if offer.since else NOTHING
                 unasked: list[Sent] = [*offered().listings(known)]
                 unasked += [each for each in offered().contents_without(known) if isinstance(each, Content)]
                 _receive(assembly, data.draw(disturbed([*unasked, offered().end()])))
@@ -226,7 +224,7 @@ def offer_streams() -> list[bytes]:
     """Whole streams of the job with an offer: with a question that nobody waits for, and without one."""
     snapshot = offered()
     job = replace(JOB, tree=True)
-    contents = [record for record in snapshot.contents_without(frozenset()) if isinstance(record, Content)]
+    contents = [record for record in snapshot.contents_without(NOTHING) if isinstance(record, Content)]
     tree: list[Record] = [*snapshot.listings(), *contents, snapshot.end()]
     unchanged: list[Record] = [job, snapshot.offer([snapshot.root], asks=False), snapshot.end()]
     return [

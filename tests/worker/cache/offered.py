@@ -12,6 +12,7 @@ from playstream.pipeline.protocol import Content, FileEntry, Log, Record, Want
 from playstream.pipeline.tree.digests import digest
 from playstream.pipeline.tree.listings import Hashed
 from playstream.pipeline.tree.pack import hash_tree
+from playstream.pipeline.tree.short_listings import SHORT, expand
 from playstream.transmit.memory import Memory
 from playstream.transmit.snapshot import NOTHING, Snapshot, TreeObjects
 from playstream.worker.cache.assembly import Assembly, Objects
@@ -58,6 +59,13 @@ def take(root: Path, memory: Memory | None = None) -> Snapshot:
     if memory is None:
         own.close()
     return snapshot
+
+
+def objects_of(snapshot: Snapshot) -> dict[bytes, bytes]:
+    """Return what a tree consists of, by name."""
+    listings = [expand(each.data, ()) if each.data[:1] == SHORT else each.data for each in snapshot.listings()]
+    contents = [each.data for each in snapshot.contents_without(NOTHING) if isinstance(each, Content)]
+    return {digest(data, ALGORITHM): data for data in (*listings, *contents)}
 
 
 @dataclass

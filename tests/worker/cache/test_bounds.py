@@ -16,6 +16,7 @@ from playstream.pipeline.errors import JobError, LimitExceeded, RemoteProtocolEr
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import Listing, Offer, Record, TreeEnd, Want
 from playstream.pipeline.tree.digests import digest
+from playstream.transmit.snapshot import TreeObjects
 from playstream.worker.cache import known
 from playstream.worker.cache.assembly import Assembly
 from tests.processes import MODES_BIND
@@ -130,7 +131,7 @@ def test_an_earlier_tree_over_the_limit_is_as_none(tmp_path: Path, monkeypatch: 
     (source / "a").write_bytes(b"hello")
     for listing in listings:
         store.write(listing.data)
-    made = send(take(source), target, store, since={earlier.root: frozenset(store)})
+    made = send(take(source), target, store, since={earlier.root: TreeObjects(frozenset(store), {})})
     assert made.wants[0] == Want(True)
     assert (target / "a").read_bytes() == b"hello"
 

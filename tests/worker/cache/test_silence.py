@@ -11,6 +11,7 @@ import pytest
 from playstream.pipeline.errors import SilentPeer
 from playstream.pipeline.protocol import Content, Failure, Heartbeat, Record, Sender, Want
 from playstream.pipeline.protocol.order import Direction
+from playstream.transmit.snapshot import NOTHING
 from tests.conftest import MakeDir
 from tests.links.test_cache import SILENT
 from tests.links.workers import link_to
@@ -31,7 +32,7 @@ def stored(tmp_path: Path) -> Stored:
 def test_a_sender_that_never_answers(when: str, asks: bool, stored: Stored, stages: Stages, tmp_path: Path) -> None:
     """What has come is kept, and the worker ends by itself."""
     snapshot = stored.snapshot
-    contents = [each for each in snapshot.contents_without(frozenset()) if isinstance(each, Content)]
+    contents = [each for each in snapshot.contents_without(NOTHING) if isinstance(each, Content)]
     listings = list(snapshot.listings())
     answers: dict[str, list[Record]] = {
         "after the offer": [],
