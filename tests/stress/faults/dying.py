@@ -1,9 +1,9 @@
 """A worker that kills itself while it stores a tree: `python -m tests.stress.faults.dying STEP NOTE WORD…`.
 
-WORD… is a command of playstream. A step is a call of the system for a file, from the moment when the cache is loaded
-until the job's program is started: opening, renaming, removing, dating, making a directory; or writing, of which half
-is done then. At STEP the process sends itself SIGKILL; 0 is never. If it ends in another way, the file NOTE has the
-kinds of all steps, in their order.
+WORD… is a command of playstream. A step is a call of the system for a file in the main thread, from the moment when the
+cache is loaded: opening, renaming, removing, dating, making a directory; or writing, of which half is done then. At
+STEP the process sends itself SIGKILL; 0 is never. If it ends in another way, the file NOTE has the kinds of all steps,
+in their order.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,14 +31,11 @@ class Steps:
 
     def __init__(self, last: int) -> None:
         self._last = last
-        self._over = False
         self.kinds: list[str] = []
 
     def __call__(self, event: str, _arguments: object) -> None:
         """Take an event; see sys.addaudithook."""
-        if event == "subprocess.Popen":
-            self._over = True
-        elif event in _CALLS:
+        if event in _CALLS:
             self._take(event, lambda: None)
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
@@ -46,7 +44,7 @@ class Steps:
         return _write(fd, data)
 
     def _take(self, kind: str, do: Callable[[], object]) -> None:
-        if self._over or _CACHE not in sys.modules:
+        if _CACHE not in sys.modules or threading.current_thread() is not threading.main_thread():
             return
         self.kinds.append(kind)
         if len(self.kinds) == self._last:
