@@ -23,6 +23,7 @@ CASES: dict[str, dict[str, Any]] = {
     "broken": {},
     "become": {},
     "slow": {},
+    "limited": {},
     "vault/site": {"cmdline": "--vault-password-file password --vault-id prod@password-prod"},
     "vault/site, by name": {"passwords": _PASSWORDS},
 }

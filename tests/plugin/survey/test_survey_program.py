@@ -80,7 +80,8 @@ def test_a_plain_play_has_nothing_in_the_way(surveyed: Surveyed) -> None:
     assert set(found.connections) <= {"ssh", "smart"}
     assert found.settings["forks"].value == 5
     assert not any(setting.origin for setting in found.settings.values())
-    for name in ("become_methods", "become_flags", "shells", "actions", "strategies_chosen", "host_keys", "unknown"):
+    kinds = ("become_methods", "become_flags", "shells", "actions", "timeouts", "strategies_chosen", "host_keys")
+    for name in (*kinds, "unknown"):
         assert getattr(found, name) == {}, name
     assert found.processors == len(os.sched_getaffinity(0))
     assert found.memory
@@ -215,6 +216,21 @@ def test_flags_and_shells_are_found(surveyed: Surveyed) -> None:
     assert "-i" in surveyed.tasks({"command": "id", "become": True, "become_flags": "-i"}).become_flags
     surveyed.write({"hosts": "h1 ansible_shell_type=powershell\n", "site.yml": [{"hosts": "all"}]})
     assert "powershell" in surveyed.look("site.yml").shells
+
+
+def test_time_limits_are_found(surveyed: Surveyed) -> None:
+    task = {"command": "id"}
+    assert surveyed.tasks({**task, "timeout": 0}).timeouts == {}
+    assert set(surveyed.tasks({**task, "timeout": 3}).timeouts) == {"3"}
+    assert surveyed.tasks({**task, "timeout": "{{ later }}"}).timeouts
+    assert set(surveyed.tasks({"block": [task], "timeout": 4}).timeouts) == {"4"}
+    assert set(surveyed.tasks(task, timeout=5).timeouts) == {"5"}
+    surveyed.write({"more.yml": [{"block": [{**task, "timeout": 6}]}]})
+    assert set(surveyed.tasks({"include_tasks": "more.yml"}).timeouts) == {"6"}
+    surveyed.write({"site.yml": [{"hosts": "all", "tasks": [task]}], "more.yml": [task]})
+    assert set(surveyed.look("site.yml", env={"ANSIBLE_TASK_TIMEOUT": "7"}).timeouts) == {"7"}
+    assert set(surveyed.look("all", "-m", "ping", "--task-timeout", "8", program="ansible").timeouts) == {"8"}
+    assert set(surveyed.look("all", "-m", "ping", program="ansible").timeouts) == set()
 
 
 UNKNOWN: dict[str, dict[str, Any]] = {

@@ -81,6 +81,7 @@ WITHOUT_MITOGEN: dict[str, tuple[Survey, str]] = {
     "raw": (survey(actions={"raw": "site.yml:4"}), "raw (site.yml:4) may run on a host without Python"),
     "script": (survey(actions={"script": "site.yml:4"}), "script (site.yml:4) may run on a host without Python"),
     "reboot": (survey(actions={"reboot": "site.yml:4"}), "reboot (site.yml:4) is not tested with it"),
+    "a time limit": (survey(timeouts={"3": "site.yml:4"}), "a task that reaches its timeout (site.yml:4) leaves its"),
     "respawn": (survey(actions={"respawn:apt": "site.yml:4"}), "apt (site.yml:4) may start itself again"),
 }
 
@@ -276,6 +277,7 @@ SURVEYS = st.builds(
     become_flags=FOUND,
     shells=FOUND,
     actions=FOUND,
+    timeouts=FOUND,
     strategies_chosen=FOUND,
     host_keys=FOUND,
     logins=st.lists(st.tuples(TEXTS, st.builds(Login, st.sampled_from(["h1", "h2"]))), max_size=3).map(tuple),

@@ -277,7 +277,9 @@ def _against_tasks(survey: Survey) -> str | None:
         if action in {"raw", "script"}:
             return f"{action} ({where}) may run on a host without Python"
         return f"{action} ({where}) is not tested with it"
-    return _first(survey.unknown, "{value} is only known while the job runs ({where})")
+    return _first(
+        survey.timeouts, "a task that reaches its timeout ({where}) leaves its module at work, which it then waits for"
+    ) or _first(survey.unknown, "{value} is only known while the job runs ({where})")
 
 
 def _kept_files(survey: Survey) -> str | None:

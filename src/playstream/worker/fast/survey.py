@@ -68,6 +68,8 @@ class Survey:
     become_flags: Found = field(default_factory=dict)
     shells: Found = field(default_factory=dict)
     actions: Found = field(default_factory=dict)
+    timeouts: Found = field(default_factory=dict)
+    """Time limits of tasks, in seconds."""
     strategies_chosen: Found = field(default_factory=dict)
     """Strategies that plays choose themselves."""
     host_keys: Found = field(default_factory=dict)
@@ -119,6 +121,7 @@ def read_survey(data: bytes) -> Survey:
         become_flags=_found("become_flags", facts),
         shells=_found("shells", facts),
         actions=_found("actions", facts),
+        timeouts=_found("timeouts", facts),
         strategies_chosen=_found("strategies", facts),
         host_keys=_found("host_keys", facts),
         logins=_logins(facts.get("logins", [])),

@@ -32,6 +32,8 @@ class Facts:
         self.shells: Found = {}
         self.actions: Found = {}
         """Names of actions that matter, such as `raw`."""
+        self.timeouts: Found = {}
+        """Time limits of tasks, in seconds."""
         self.strategies: Found = {}
         """Strategies that plays choose."""
         self.host_keys: Found = {}

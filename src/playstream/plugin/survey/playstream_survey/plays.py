@@ -68,6 +68,7 @@ def survey_targets(
     tasks = Tasks(loader, facts, loader.get_basedir(), variables.get_vars())
     tasks.has_python = False
     tasks.note_action(module, {}, "the command line", None)
+    tasks.note_timeout(context.CLIARGS.get("task_timeout"), "the command line")
     hosts = inventory.get_hosts(pattern)
     chosen = [(host, *_given_login()) for host in hosts]
     _note_hosts(chosen, loader, variables, facts, report, becomes=bool(context.CLIARGS.get("become")))

@@ -22,6 +22,7 @@ _RESPAWN = b"respawn_module"
 """In the source of a module that may start itself again with another Python."""
 _PACKAGE_MODULES = ("apt", "dnf", "dnf5", "yum", "zypper", "pacman")
 """What `package` becomes, by the facts of the host."""
+_KEYWORDS = ("connection", "become", "become_method", "become_flags", "timeout")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _MAX_DEPTH = 40
 
@@ -55,10 +56,7 @@ class Tasks:
     def note_task(self, task: Any) -> None:
         """Note one of Ansible's task objects, with what it inherits from its blocks, roles and play."""
         where = task.get_path() or "a task"
-        self._note_keywords(
-            {name: getattr(task, name, None) for name in ("connection", "become", "become_method", "become_flags")},
-            where,
-        )
+        self._note_keywords({name: getattr(task, name, None) for name in _KEYWORDS}, where)
         note_scope(task.get_vars(), self._loader, self._facts, where, self._known)
         self._note_delegation(task.delegate_to)
         role = getattr(task, "_role", None)
@@ -78,8 +76,14 @@ class Tasks:
                 facts.note(facts.unknown, f"the value of {name}", where)
             else:
                 facts.note(found, value, where)
+        self.note_timeout(keywords.get("timeout"), where)
         become = keywords.get("become")
         self.becomes = self.becomes or (become is not None and become not in (False, "no", "false", "False"))
+
+    def note_timeout(self, value: Any, where: str) -> None:
+        """Note the time limit of a task, in seconds; 0 and None are none."""
+        if value not in (None, "", 0, "0"):
+            self._facts.note(self._facts.timeouts, value, where)
 
     def _note_delegation(self, host: Any) -> None:
         self.delegates = self.delegates or (isinstance(host, str) and host not in ("", *_LOCAL))
