@@ -127,6 +127,7 @@ OF_A_JOB = (
     "on",
     "wheels",
     "cache",
+    "since",
 )
 
 
@@ -142,7 +143,7 @@ def test_an_empty_path_or_name(temporary: Path, demo: Path, name: str) -> None:
     if name not in OF_A_JOB:
         with pytest.raises(ConfigurationError, match=expected):
             run_command("true", **{"private_data_dir": demo, name: ""})
-    if name not in {"identity", "logfile", "store", "cache"}:
+    if name not in {"identity", "logfile", "store", "cache", "since"}:
         with pytest.raises(ConfigurationError, match=expected):
             playstream.RunnerConfig(**given)
     if name in {"inventory", "roles_path", "process_isolation_hide_paths"}:
