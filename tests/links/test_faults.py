@@ -14,6 +14,7 @@ from tests.cli.conftest import FAKES
 from tests.conftest import MakeDir
 from tests.links.hosts import Host
 from tests.stages import Stages
+from tests.stress.faults.cached_links import CachedLink
 from tests.stress.faults.faulty import DOWN, UP
 from tests.stress.faults.link import Fault, Kind
 from tests.stress.faults.over_links import (
@@ -73,6 +74,8 @@ def try_faults(
         outcome = run(stages, directory, f"x{number}", connect, fault)
         try:
             check(outcome, fault, stdout)
+            if isinstance(connect, CachedLink):
+                connect.check(outcome)
         except AssertionError as error:
             raise AssertionError(f"{fault}: {error}") from error
     check_nothing_left(stages)
@@ -99,6 +102,15 @@ def test_a_cut_after_each_record(fakes: Stages, spoken: Path) -> None:
 def test_exec(fakes: Stages, spoken: Path, direction: str) -> None:
     reference = whole(fakes, spoken, exec_link)
     try_faults(fakes, spoken, exec_link, some(reference, direction), reference)
+
+
+@EACH_WAY
+def test_exec_with_a_cache(fakes: Stages, spoken: Path, direction: str) -> None:
+    """While the worker asks for what it lacks of a tree, and gets it."""
+    link = CachedLink(fakes, spoken)
+    reference = whole(fakes, spoken, link)
+    link.check_exchange(reference)
+    try_faults(fakes, spoken, link, some(reference, direction), reference)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.cli.conftest import FAKES
 from tests.conftest import LOCAL_HOSTS
 from tests.links.conftest import ssh_host
 from tests.stages import Stages, stages_for_sockets
+from tests.stress.faults.cached_links import CachedLink
 from tests.stress.faults.faulty import DOWN, UP
 from tests.stress.faults.link import Fault, Kind
 from tests.stress.faults.over_links import (
@@ -41,11 +42,24 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
     for name, connect in (("exec:", exec_link), ("ssh://", ssh_link), ("below ssh", link_below_ssh)):
         row = f"faults in jobs over links, {name}: until the command has ended"
         with stages_for_sockets() as stages, _place(stages, below=connect is link_below_ssh) as directory:
-            try:
-                _measure(flags, report, row, stages, directory, connect)
-                check_nothing_left(stages)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is a broken promise
-                report.fail(row, repr(error))
+            _measure_all(flags, report, row, stages, directory, connect)
+
+
+def measure_with_cache(flags: argparse.Namespace, report: Report) -> None:
+    """Put `--links` faults of every kind into jobs whose worker has a cache."""
+    row = "faults in jobs over exec: with a cache: until the command has ended"
+    with stages_for_sockets() as stages, _place(stages, below=False) as directory:
+        _measure_all(flags, report, row, stages, directory, CachedLink(stages, directory))
+
+
+def _measure_all(
+    flags: argparse.Namespace, report: Report, row: str, stages: Stages, directory: Path, connect: Connect
+) -> None:
+    try:
+        _measure(flags, report, row, stages, directory, connect)
+        check_nothing_left(stages)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is a broken promise
+        report.fail(row, repr(error))
 
 
 def _measure(
@@ -64,6 +78,8 @@ def _measure(
             outcome = run(stages, directory, f"x{number}", connect, fault)
             report.add(row, time.monotonic() - start, "s")
             check(outcome, fault, stdout)
+            if isinstance(connect, CachedLink):
+                connect.check(outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a broken promise
             report.fail(row, f"{fault}: {error!r}")
 
