@@ -88,6 +88,8 @@ class Stages:
         self.temporary = temporary
         self.path_before: list[Path] = []
         """Directories put before PATH, for a fake Ansible."""
+        self.variables: dict[str, str] = {}
+        """Further variables of the environment."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -95,7 +97,14 @@ class Stages:
         own = [str(path) for path in self.path_before] + [str(Path(sys.executable).parent)]
         path = ":".join([*own, os.environ["PATH"]])
         # On a terminal without a type there are no colours.
-        return {"TERM": "xterm", **os.environ, "PATH": path, "TMPDIR": str(self.temporary), "PYTHONWARNINGS": ""}
+        return {
+            "TERM": "xterm",
+            **os.environ,
+            "PATH": path,
+            "TMPDIR": str(self.temporary),
+            "PYTHONWARNINGS": "",
+            **self.variables,
+        }
 
     def start(
         self, *words: str | Path, stdin: Any = subprocess.PIPE, prefix: tuple[str, ...] = (), **options: Any

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.processes import heed_signals
 from tests.stress.faults import (
+    cached_strikes,
     cancel,
     containers,
     entries,
@@ -33,6 +34,8 @@ _PARTS: dict[str, Callable[[argparse.Namespace, Report], None]] = {
     "links": faulty_links.measure,
     "resources": resources.measure,
     "stores": stores.measure,
+    "cached-links": faulty_links.measure_with_cache,
+    "cached-strikes": cached_strikes.measure,
     "floods": floods.measure,
     "jobs": full_jobs.measure,
     "entries": entries.measure,

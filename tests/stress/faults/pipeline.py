@@ -34,6 +34,8 @@ class Pipeline:
 
     directory: Path
     stages: Stages
+    cache: Path | None = None
+    """The cache of the worker; None for none."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _said: dict[str, IO[bytes]] = field(default_factory=dict)
 
@@ -46,8 +48,10 @@ class Pipeline:
         """Start the three stages; transmit stays."""
         liveness = ("--liveness-seconds", str(LIVENESS_SECONDS))
         alive = (*liveness, "--keepalive-seconds", "0.2")
-        self._start("transmit", self.demo, "-p", playbook, "--hold", *alive, stdin=subprocess.DEVNULL)
-        self._start("worker", *alive, stdin=self.processes["transmit"].stdout)
+        since = () if self.cache is None else ("--since", "none")
+        cache = () if self.cache is None else (f"--cache={self.cache}",)
+        self._start("transmit", self.demo, "-p", playbook, "--hold", *since, *alive, stdin=subprocess.DEVNULL)
+        self._start("worker", *cache, *alive, stdin=self.processes["transmit"].stdout)
         self._start("process", self.demo, *liveness, stdin=self.processes["worker"].stdout, stdout=subprocess.DEVNULL)
         for name in ("transmit", "worker"):
             stdout = self.processes[name].stdout
@@ -145,8 +149,8 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(directory: Path) -> Iterator[Pipeline]:
-    """A pipeline that is ready to be started; ended at the end."""
+def pipeline(directory: Path, *, cached: bool = False) -> Iterator[Pipeline]:
+    """A pipeline that is ready to be started; ended at the end. With `cached` its worker has a cache."""
     demo, temporary = directory / "demo", directory / "tmp"
     (demo / "project").mkdir(parents=True)
     (demo / "inventory").mkdir()
@@ -156,7 +160,8 @@ def pipeline(directory: Path) -> Iterator[Pipeline]:
     temporary.mkdir()
     stages = Stages(temporary)
     stages.path_before.append(FAKES)
-    made = Pipeline(demo.parent, stages)
+    stages.variables["XDG_CACHE_HOME"] = str(directory / "remembered")
+    made = Pipeline(demo.parent, stages, directory / "cache" if cached else None)
     try:
         yield made
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -79,12 +81,51 @@ def _few_descriptors() -> None:
         assert run.exit_statuses == (0, 0, 0), run.stderr
 
 
+def _full_disk_of_cache() -> None:
+    with _stages("quiet") as (stages, demo), _tmpfs(demo.parent / "cache", "1m") as cache:
+        cache.chmod(0o700)
+        check_full_cache(stages, demo, cache)
+
+
+def check_full_cache(stages: Stages, demo: Path, cache: Path, prefix: tuple[str, ...] = ()) -> None:
+    """Run a job twice whose tree is larger than the disk of the cache.
+
+    Args:
+        stages: what starts the stages.
+        demo: the private data directory, to which files are added.
+        cache: the cache.
+        prefix: words before the worker's command.
+
+    Raises:
+        AssertionError: a promise is broken.
+    """
+    stages.variables["XDG_CACHE_HOME"] = str(demo.parent / "remembered")
+    chance = random.Random(7)
+    for number in range(40):
+        (demo / "project" / f"data-{number}").write_bytes(chance.randbytes(50_000))
+    for _ in range(2):
+        run = stages.run(demo, "-p", "quiet.yml", "--since", "none", worker=(f"--cache={cache}",), worker_prefix=prefix)
+        assert run.exit_statuses == (0, 0, 0), run.stderr
+        assert "not all of the tree is kept" in run.stderr, run.stderr
+        assert "Traceback" not in run.stderr, run.stderr
+        assert json.loads(run.text("command")).get("tree") is None, "the results name a tree that is not kept"
+        shutil.rmtree(run.artifacts)
+    assert stages.leftovers() == []
+
+
 def measure(flags: argparse.Namespace, report: Report) -> None:
     """Run each case once."""
     if os.geteuid() != 0:
         report.fail("resources", "expected to run as root, for the mounts of small file systems")
         return
-    for case in (_full_disk_of_process, _full_disk_of_worker, _read_only_artifacts, _few_descriptors):
+    cases = (
+        _full_disk_of_process,
+        _full_disk_of_worker,
+        _full_disk_of_cache,
+        _read_only_artifacts,
+        _few_descriptors,
+    )
+    for case in cases:
         row = case.__name__.strip("_").replace("_", " ")
         try:
             case()

@@ -63,6 +63,11 @@ def make_tree(source: Path, seed: int = 0) -> Stored:
     large = source / "project" / "large"
     large.write_bytes(random.Random(99).randbytes(1 << 20) + chance.randbytes(70_000))
     (source / "project" / "link").symlink_to("large")
+    return stored_of(source)
+
+
+def stored_of(source: Path) -> Stored:
+    """Return a directory as it is now, with its stream."""
     snapshot = take(source)
     tree: list[Record] = [replace(JOB, tree=True), snapshot.offer(asks=False), *snapshot.listings()]
     tree += [each for each in snapshot.contents_without(NOTHING) if isinstance(each, Content)]

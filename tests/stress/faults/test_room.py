@@ -17,7 +17,9 @@ from playstream.pipeline.errors import JobError
 from playstream.pipeline.protocol import Event, Record, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.event_files import BACKLOG
+from tests.processes import MOUNTS_ALONE
 from tests.stages import Stages, read_events
+from tests.stress.faults.resources import check_full_cache
 from tests.stress.faults.sessions import NOW, make_event, pieces, tree
 
 ROOM = 50_000
@@ -91,6 +93,17 @@ def test_the_results_of_a_worker_that_there_is_no_room_for(stages: Stages, tmp_p
     assert worker.returncode == JobError.exit_status, stderr
     assert b"/stdout cannot be written: File too large. Allow larger files (ulimit -f)" in stderr
     assert stages.leftovers() == []
+
+
+def test_a_cache_that_there_is_no_room_for(stages: Stages, tmp_path: Path) -> None:
+    """The job runs, and the results do not name its tree."""
+    stages.path_before.append(Path(__file__).parents[2] / "worker" / "fakes")
+    demo, cache = tmp_path / "demo", tmp_path / "cache"
+    (demo / "project").mkdir(parents=True)
+    (demo / "project" / "quiet.yml").write_text("[]\n")
+    cache.mkdir(mode=0o700)
+    mount = 'mount -t tmpfs -o size=1m,mode=700 none "$0" && exec "$@"'
+    check_full_cache(stages, demo, cache, (*MOUNTS_ALONE, "sh", "-c", mount, str(cache)))
 
 
 @pytest.mark.parametrize(
