@@ -39,7 +39,7 @@ _DIRECTIONS = {"worker": Direction.JOB, "process": Direction.RESULT}
 
 
 @dataclass(frozen=True)
-class _Served:
+class Served:
     """How a stage ended, what it said, and the most memory that it had, in bytes."""
 
     status: int
@@ -47,7 +47,18 @@ class _Served:
     memory: int
 
 
-def _serve(place: Path, stage: str, pieces: Iterable[bytes], *flags: str) -> _Served:
+def serve(place: Path, stage: str, pieces: Iterable[bytes], *flags: str) -> Served:
+    """Let a stage serve a stream.
+
+    Args:
+        place: the directory for temporary files and results.
+        stage: worker or process.
+        pieces: the stream.
+        flags: words after the stage's command.
+
+    Raises:
+        AssertionError: something is left.
+    """
     with tempfile.TemporaryDirectory(prefix="playstream-entries-", dir=place) as made:
         stages, report, target = Stages(Path(made) / "tmp"), Path(made) / "report", Path(made) / "data"
         stages.temporary.mkdir()
@@ -79,12 +90,12 @@ def _serve(place: Path, stage: str, pieces: Iterable[bytes], *flags: str) -> _Se
             process.kill()
             feeder.join()
         assert list(stages.temporary.iterdir()) == [], "something is left among the temporary files"
-        return _Served(process.returncode, stderr.decode(), int(report.read_text()) << 10)
+        return Served(process.returncode, stderr.decode(), int(report.read_text()) << 10)
 
 
-def _idle(place: Path, stage: str) -> int:
-    """The memory of a stage that gets nothing."""
-    idle = _serve(place, stage, [b""])
+def measure_idle(place: Path, stage: str) -> int:
+    """Return the memory of a stage that gets nothing, in bytes."""
+    idle = serve(place, stage, [b""])
     assert idle.status == IncompleteStream.exit_status, idle.stderr
     return idle.memory
 
@@ -94,7 +105,7 @@ def _measure(place: Path, stage: str, dialect: str, shape: str, count: int, idle
     row = f"{count:,} entries, {shape}, {dialect}, {stage}"
     pieces = DIALECTS[dialect](SHAPES[shape](count), _DIRECTIONS[stage])
     start = time.monotonic()
-    served = _serve(place, stage, pieces, "--max-tree-entries", str(count + 2))
+    served = serve(place, stage, pieces, "--max-tree-entries", str(count + 2))
     seconds = time.monotonic() - start
     assert (served.status, served.stderr) == (0, ""), served
     _check_memory(row, served.memory - idle, count, report)
@@ -105,7 +116,7 @@ def _refuse(place: Path, stage: str, dialect: str, shape: str, idle: int, report
     """One entry above the limit that counts when nothing is said."""
     row = f"{_LIMIT + 1:,} entries, {shape}, {dialect}, {stage}, refused"
     start = time.monotonic()
-    served = _serve(place, stage, DIALECTS[dialect](SHAPES[shape](_LIMIT), _DIRECTIONS[stage]))
+    served = serve(place, stage, DIALECTS[dialect](SHAPES[shape](_LIMIT), _DIRECTIONS[stage]))
     seconds = time.monotonic() - start
     assert served.status == LimitExceeded.exit_status, served
     assert f"at most {_LIMIT} are accepted" in served.stderr, served
@@ -124,7 +135,7 @@ def measure(flags: argparse.Namespace, report: Report) -> None:
     """Take each tree once."""
     place: Path = flags.entries_directory
     for stage in _DIRECTIONS:
-        idle = _idle(place, stage)
+        idle = measure_idle(place, stage)
         report.add(f"{stage} that gets nothing: memory", idle / _MIB, "MiB")
         for shape, dialect, count in product(SHAPES, DIALECTS, (*_COUNTS, flags.entries)):
             if shape not in (_SHAPES if count in _COUNTS else _OF_THE_LARGEST)[dialect]:

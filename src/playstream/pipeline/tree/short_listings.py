@@ -7,7 +7,8 @@ have changed names many contents of an earlier tree that both sides know. docs/p
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.tree.digests import DIGEST_SIZE
@@ -63,35 +64,33 @@ def expand(short: bytes, contents: Sequence[bytes]) -> bytes:
     if len(short) < _HEADER:
         raise _broken("it is too short")
     place = _HEADER + int(_SIZE.unpack_from(short, len(SHORT))[0])
-    spans = list(scan(short[:place], _HEADER, hash_size=0))
     if place > len(short):
         raise _broken("its entries are too short")
-    named: list[bytes | None] = []
+    entries = short[_HEADER:place]
+    listing = bytearray(DIRECTORY)
+    gaps = array("Q")
+    """Where in the listing the hashes at the end belong."""
     expected = 0
-    for _start, _end, has_hash in spans:
+    for start, end, has_hash in scan(entries, 0, hash_size=0):
+        listing += entries[start:end]
         if not has_hash:
             continue
         step, place = _read(short, place)
         if step is None:
-            named.append(None)
+            gaps.append(len(listing))
+            listing += bytes(DIGEST_SIZE)
             continue
         expected += step
         if not 0 <= expected < len(contents):
             raise _broken(f"the earlier tree has no content {expected}")
-        named.append(contents[expected])
+        listing += contents[expected]
         expected += 1
-    if len(short) - place != named.count(None) * DIGEST_SIZE:
-        raise _broken(f"expected {named.count(None)} hashes at its end")
-    hashes = (short[start : start + DIGEST_SIZE] for start in range(place, len(short), DIGEST_SIZE))
-    names = (name or next(hashes) for name in named)
-    return b"".join((DIRECTORY, *_with_names(short, spans, names)))
-
-
-def _with_names(short: bytes, spans: Sequence[tuple[int, int, bool]], names: Iterator[bytes]) -> Iterator[bytes]:
-    for start, end, has_hash in spans:
-        yield short[start:end]
-        if has_hash:
-            yield next(names)
+    if len(short) - place != len(gaps) * DIGEST_SIZE:
+        raise _broken(f"expected {len(gaps)} hashes at its end")
+    for number, gap in enumerate(gaps):
+        start = place + number * DIGEST_SIZE
+        listing[gap : gap + DIGEST_SIZE] = short[start : start + DIGEST_SIZE]
+    return bytes(listing)
 
 
 def _append(references: bytearray, step: int) -> None:
