@@ -38,7 +38,7 @@ _RUN_SECONDS = 3.0
 """How long a job takes, with others beside it."""
 _TOGETHER = 4
 _NEVER = LinkFault(Fault(Kind.DRIBBLE, 1 << 30), UP)
-_ALIVE = ("--liveness-seconds", "1", "--keepalive-seconds", "0.2")
+_ALIVE = ("--liveness-seconds", "4", "--keepalive-seconds", "0.2")
 _ENDS = {130, 254}
 _TERMINAL = {"successful", "failed", "canceled", "error"}
 
@@ -116,11 +116,14 @@ class LinkJobs:
             return None
         os.kill(pid, number)
         if number is signal.SIGSTOP:
-            wait_until(lambda: self.worker("struck") is None if target == "run" else job.poll() is not None)
+            others_ended = (
+                (lambda: self.worker("struck") is None) if target == "run" else lambda: job.poll() is not None
+            )
+            wait_until(others_ended, LIMIT_SECONDS)
             os.kill(pid, signal.SIGKILL)
         start = time.monotonic()
         _, said = job.communicate(timeout=LIMIT_SECONDS)
-        wait_until(lambda: self.worker("struck") is None and not marked_processes(self.stages.temporary))
+        wait_until(lambda: self.worker("struck") is None and not marked_processes(self.stages.temporary), LIMIT_SECONDS)
         took = time.monotonic() - start
         by_start = moment.met(job.returncode, said.decode()) is Met.START and target == "run"
         assert by_start or "Traceback" not in without_dropped(said.decode()), said.decode()
@@ -162,7 +165,7 @@ class LinkJobs:
 
 
 def strike_one_way(
-    directory: Path, target: str, number: signal.Signals, wait: Callable[[Path], object]
+    directory: Path, target: str, number: signal.Signals, wait: Callable[[Path], object], count: int = _FILES
 ) -> float | None:
     """Run a job with a cache through three stages, and signal one of them.
 
@@ -171,6 +174,7 @@ def strike_one_way(
         target: one of ONE_WAY.
         number: the signal.
         wait: called with the cache; returns at the moment of the signal.
+        count: files of the project.
 
     Returns:
         Seconds until nothing of the job was left; None if the target had not begun or had ended.
@@ -180,7 +184,7 @@ def strike_one_way(
     """
     with pipeline(directory, cached=True) as made:
         assert made.cache is not None
-        fill(made.demo / "project")
+        fill(made.demo / "project", count)
         struck = strike(made, target, number, "short.yml", partial(wait, made.cache), then=signal.SIGKILL)
         stored = stored_of(made.demo)
         if made.cache.exists():

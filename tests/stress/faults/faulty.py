@@ -20,6 +20,7 @@ import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -67,9 +68,10 @@ class Way:
     def _run(self) -> None:
         try:
             self._pass_on()
-        except OSError:  # one side has gone
-            with suppress(OSError):
-                self._shut()
+        except OSError:  # one side has gone, and the other has to learn it
+            for end in (self._shut, partial(os.close, self._source)):
+                with suppress(OSError):
+                    end()
         finally:
             self.ended.set()
 
