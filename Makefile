@@ -154,7 +154,7 @@ soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 30
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.stress.load
 
-faults: $(VENV)/installed packages  ## Every signal at 50 moments, faults in large sessions, full disks, floods
+faults: $(VENV)/installed packages  ## Signals at 50 moments, faults in large sessions, full disks, floods, the cache
 	$(BIN)/python -m tests.stress.faults
 
 fuzz: $(VENV)/installed  ## Hostile input for ten minutes: both decoders, both unpackers, and what they feed
