@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -18,8 +19,8 @@ from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir
 from tests.links.hosts import Host
 from tests.links.workers import WITHOUT_HELLO, link_to, records_in
-from tests.processes import wait_until
-from tests.stages import PLAYSTREAM, Stages
+from tests.processes import Repeating, wait_until
+from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages
 
 PLAYBOOK = """\
 - hosts: localhost
@@ -208,6 +209,37 @@ def test_over_ssh_the_url_starts_a_worker_with_a_cache(host: Host, demo: Path, t
     (division,) = json.loads(done.stdout)["divisions"]
     assert division["trees"] == 1
     assert division["objects"] > 100
+
+
+def test_jobs_at_once_while_the_cache_is_pruned_and_verified(demo: Path, tmp_path: Path, stages: Stages) -> None:
+    """Two bring the same tree, and one a tree that has much in common with it."""
+    other, cache = tmp_path / "other", tmp_path / "cache"
+    shutil.copytree(demo, other)
+    (other / "project" / "data" / "3").write_bytes(os.urandom(4000))
+    cache.mkdir(mode=0o700)
+    link = f"exec:{shlex.join([*PLAYSTREAM, 'worker', f'--cache={cache}'])}"
+    ended: list[tuple[int, bytes]] = []
+
+    def tend() -> None:
+        for words in (("prune", "--all"), ("verify",)):
+            done = stages.call("cache", *words, "--cache", cache)
+            ended.append((done.returncode, done.stderr))
+
+    assert stages.call("run", demo, "-p", "site.yml", "-i", "first", "--on", link).returncode == 0
+    with Repeating(tend, 0.0):
+        jobs = {
+            ident: (directory, stages.start("run", directory, "-p", "site.yml", "-i", ident, "-v", "--on", link))
+            for ident, directory in (("a", demo), ("b", demo), ("c", other))
+        }
+        said = {ident: job.communicate(timeout=LIMIT_SECONDS) for ident, (_, job) in jobs.items()}
+    for ident, (directory, job) in jobs.items():
+        assert job.returncode == 0, said[ident][1].decode()
+        for name in ("large", "data/3"):
+            whole = (directory / "project" / name).read_bytes()
+            assert hashlib.sha256(whole).hexdigest() in said[ident][0].decode()
+    assert set(ended) == {(0, b"")}
+    assert stages.call("cache", "verify", "--cache", cache).returncode == 0
+    assert stages.leftovers() == []
 
 
 SILENT = """\

@@ -20,7 +20,7 @@ from playstream.worker.cache.place import (
     list_shards,
     scan,
 )
-from playstream.worker.cache.store import read_object
+from playstream.worker.cache.store import TRANSIENT, read_object
 
 _READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 
@@ -116,12 +116,18 @@ def _verify(place: int, shard: Shard, done: Verification) -> None:
 
 
 def _is_intact(place: int, path: str, expected: bytes, algorithm: str) -> bool | None:
-    """Return whether an object has its hash; None if it is not there any more."""
+    """Return whether an object has its hash; None if it is not there any more.
+
+    Raises:
+        OSError: this process, or the system, can open no more files.
+    """
     try:
         fd = os.open(path, _READ, dir_fd=place)
     except FileNotFoundError:
         return None
-    except OSError:
+    except OSError as error:
+        if error.errno in TRANSIENT:
+            raise
         return False
     try:
         found = read_object(fd)

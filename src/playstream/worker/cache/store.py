@@ -30,7 +30,7 @@ EVICTION_SECONDS = 2.0
 """How long the end of a job may evict."""
 _READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
-_TRANSIENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+TRANSIENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors of open(2) that say nothing about the file."""
 _MAX_FAILURES = 10
 """Number of objects that could not be written after which no other one is tried."""
@@ -122,7 +122,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if error.errno not in _TRANSIENT:
+            if error.errno not in TRANSIENT:
                 self._remove(path)
             return None
         try:
