@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import struct
 from collections.abc import Sequence
 from contextlib import closing
@@ -36,6 +38,7 @@ LARGE = (1 << 20) + 5
 def source() -> Path:
     """A directory with files of every kind, which nobody changes."""
     root = Path(mkdtemp(prefix="playstream-offered-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     for name, data in {"a": b"hello", "d/b": b"hello", "d/c": b"world" * 9, "d/e/f": b"x", "empty": b""}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
