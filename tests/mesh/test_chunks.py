@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from playstream.mesh import chunks
 from playstream.mesh.chunks import LAST, WINDOW_BYTES, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient, Message, NoAnswer
+from playstream.pipeline.errors import LinkError
 from tests.mesh.servers import NatsServer
 from tests.mesh.test_client import SECONDS, connected, some_job, with_client
 
@@ -81,6 +82,26 @@ def test_what_was_stored_before_can_be_read_from_any_number(server: NatsServer) 
         found = [await reader.read() for _ in range(6)]
         assert [int(chunk.data) for chunk in found] == list(range(4, 10))
         assert [chunk.is_last for chunk in found] == [False] * 5 + [True]
+
+    with_client(server, body)
+
+
+def test_a_message_that_the_server_has_dropped_is_an_error(server: NatsServer) -> None:
+    async def body(client: MeshClient) -> None:
+        job = some_job()
+        writer = ChunkWriter(client, job.input, seconds=SECONDS)
+        reader = ChunkReader(client, "IN_web", job.input)
+        for _ in range(3):
+            await writer.write(b"before")
+        await writer.flush()
+        await client.administer("STREAM.PURGE.IN_web", {"filter": f"{job.input}.1"})
+        assert (await reader.read()).number == 0
+        await reader.open()
+        for _ in range(10):
+            await writer.write(b"after")
+        await writer.flush()
+        with pytest.raises(LinkError, match="has dropped message 1 of the job before it was read"):
+            await reader.read()
 
     with_client(server, body)
 

@@ -140,7 +140,7 @@ def begun(world: World, hanging: Path, node: NodeProcess) -> tuple[object, list[
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_node_that_is_killed_or_frozen_is_lost_and_its_job_is_killed(
-    world: World, hanging: Path, number: signal.Signals
+    world: World, hanging: Path, private_data_dir: MakeDir, number: signal.Signals
 ) -> None:
     node = world.node("node1")
     run, _found = begun(world, hanging, node)
@@ -150,6 +150,11 @@ def test_a_node_that_is_killed_or_frozen_is_lost_and_its_job_is_killed(
     assert "the node node1 has been silent for 6 seconds while it ran the job" in stderr
     wait_until(lambda: world.processes() == [])
     assert outcomes(world.ends()) == [Outcome.LOST]
+    if number == signal.SIGSTOP:
+        node.send(signal.SIGCONT)
+        assert node.wait_for("ended")["outcome"] == "lost"
+        assert outcomes(world.ends()) == [Outcome.LOST]
+        assert world.run(private_data_dir({"quiet.yml": "[]\n"}), "quiet.yml")[0] == 0
 
 
 def test_a_worker_that_is_killed_is_the_end_of_its_job(world: World, hanging: Path) -> None:

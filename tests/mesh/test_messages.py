@@ -17,7 +17,7 @@ from playstream.pipeline.errors import ConfigurationError, RemoteProtocolError
 TEXT = st.text(max_size=50)
 CONTENT = (
     st.builds(Order, TEXT, TEXT, st.none() | st.floats(0, 1e12))
-    | st.builds(Claim, TEXT, TEXT, TEXT)
+    | st.builds(Claim, st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", fullmatch=True), TEXT, TEXT)
     | st.builds(JobEnd, st.sampled_from(Outcome), TEXT, TEXT)
     | st.builds(Positions, st.integers(0, 1 << 40), st.integers(0, 1 << 40))
 )
@@ -54,6 +54,13 @@ def test_any_fields_are_of_the_right_types_or_an_error(
 def test_a_message_of_a_later_format_says_what_to_do() -> None:
     with pytest.raises(RemoteProtocolError, match="has format 2, and this version of playstream understands 1: update"):
         decode(Claim, b'{"format": 2}')
+
+
+@pytest.mark.parametrize("node", ["*", ">", "a.b", "", "a b"])
+def test_a_claim_cannot_name_several_nodes(node: str) -> None:
+    data = json.dumps({"format": 1, "node": node, "word": "", "version": ""}).encode()
+    with pytest.raises(RemoteProtocolError, match="damaged or forged"):
+        decode(Claim, data)
 
 
 def test_a_subject_of_a_job_is_read() -> None:

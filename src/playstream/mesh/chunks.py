@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from playstream.mesh.client import MeshClient, Message, NoAnswer, Subscription
-from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.errors import LinkError, RemoteProtocolError
 
 CHUNK_BYTES: Final = 1 << 18
 """Bytes of the largest message that is made of a stream of bytes."""
@@ -22,6 +22,8 @@ LAST: Final = "Playstream-Last"
 """The header of the last message of a direction."""
 _ON_THEIR_WAY = 4
 """Messages that wait for the answer of the server at the same time."""
+_NEVER_YET = 2 * _ON_THEIR_WAY
+"""A message with this distance is only sent after the earlier one was stored."""
 _HELD_BYTES = 1 << 22
 """Bytes of messages that arrived before their turn, or faster than they are read."""
 _IDLE_SECONDS = 1.0
@@ -175,6 +177,7 @@ class ChunkReader:
 
         Raises:
             RemoteProtocolError: what was published is not a message of this kind.
+            LinkError: the server has dropped a message.
             AuthenticationFailed: this identity may not read it.
         """
         pause = _GAP_SECONDS
@@ -220,12 +223,18 @@ class ChunkReader:
     async def _fetch(self) -> bool:
         """Fetch the next message if it is stored. Return whether the one after it may be stored too."""
         number = self.number
+        was_stored = any(later >= number + _NEVER_YET for later in self._held)
         try:
             message = await self._client.fetch(self._stream, f"{self._subject}.{number}")
         except NoAnswer:
             return True
         if message is not None:
             self._hold(_chunk(message, self._subject))
+        elif was_stored and number not in self._held:
+            raise LinkError(
+                f"the server has dropped message {number} of the job before it was read: the stream {self._stream} is "
+                "too small for all that is read slowly at the same time"
+            )
         return message is not None
 
     async def _take(self, message: Message) -> None:

@@ -1,14 +1,26 @@
-"""Claims and ends: each job has at most one claim and exactly one end, whoever stores them."""
+"""Claims and ends: each job has at most one claim and exactly one end, whoever stores them.
+
+A message is delivered to who has subscribed even if the server does not store it. So what is delivered is only a hint
+to look for what is stored.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import secrets
 import time
+from typing import Final
 
 from playstream._version import __version__
 from playstream.mesh.client import AlreadyStored, MeshClient, NoAnswer
 from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
 from playstream.mesh.subjects import JobSubjects
+from playstream.pipeline.errors import RemoteProtocolError
+
+_HINTED_LOOKS: Final = 10
+_HINTED_SECONDS: Final = 0.02
+"""How often, and after which time, to look again for what was delivered and may not be stored yet."""
 
 
 async def claim_job(client: MeshClient, job: JobSubjects, node: str, *, seconds: float) -> Claim | None:
@@ -60,6 +72,33 @@ async def find_end(client: MeshClient, job: JobSubjects, *, seconds: float) -> J
     return None if message is None else decode(JobEnd, message.data)
 
 
+async def watch_end(client: MeshClient, job: JobSubjects, hint: asyncio.Event, *, look_seconds: float) -> JobEnd:
+    """Wait for the end of a job, and return it.
+
+    Args:
+        client: the connection.
+        job: the job.
+        hint: set when an end was delivered.
+        look_seconds: how often to look without a hint.
+
+    Raises:
+        LinkError: this identity was removed.
+    """
+    while True:
+        try:
+            await asyncio.wait_for(hint.wait(), look_seconds)
+        except TimeoutError:
+            pass
+        for _ in range(_HINTED_LOOKS if hint.is_set() else 1):
+            hint.clear()
+            try:
+                if (end := await find_end(client, job, seconds=look_seconds)) is not None:
+                    return end
+            except (NoAnswer, RemoteProtocolError):
+                pass
+            await asyncio.sleep(_HINTED_SECONDS)
+
+
 async def store_end(client: MeshClient, job: JobSubjects, end: JobEnd, *, seconds: float) -> JobEnd:
     """Store the end of a job, unless it has one.
 
@@ -77,6 +116,16 @@ async def store_end(client: MeshClient, job: JobSubjects, end: JobEnd, *, second
         found = await find_end(client, job, seconds=max(1.0, until - time.monotonic()))
         return found or end
     return end
+
+
+async def purge_input(client: MeshClient, job: JobSubjects, *, seconds: float) -> None:
+    """Remove what a job consists of from the server, because it has ended.
+
+    Raises:
+        LinkError: there is no answer.
+    """
+    body = json.dumps({"filter": f"{job.input}.*"}).encode()
+    await client.ask(f"$JS.API.STREAM.PURGE.{job.streams.input}", body, until=time.monotonic() + seconds)
 
 
 def node_lost(node: str, by: str, lost_after: float) -> JobEnd:

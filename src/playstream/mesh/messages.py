@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
+from playstream.mesh.subjects import is_name
 from playstream.pipeline.errors import RemoteProtocolError
 
 _FORMAT = 1
@@ -109,7 +110,7 @@ def decode(kind: type[_Content], data: bytes) -> _Content:
 
 _FIELDS: Mapping[Any, Mapping[str, str]] = {
     Order: {"version": "text", "recipient": "text", "deadline": "time"},
-    Claim: {"node": "text", "word": "text", "version": "text"},
+    Claim: {"node": "name", "word": "text", "version": "text"},
     JobEnd: {"outcome": "outcome", "by": "text", "reason": "text"},
     Positions: {"read": "number", "written": "number"},
 }
@@ -119,6 +120,8 @@ def _check(name: str, hint: str, found: Mapping[str, Any]) -> Any:
     value = found[name]
     if hint == "outcome":
         return Outcome(value)
+    if hint == "name" and isinstance(value, str) and is_name(value):
+        return value
     if hint == "text" and isinstance(value, str) and len(value) <= _MAX_TEXT:
         return value
     if hint == "number" and type(value) is int and 0 <= value < 1 << 53:

@@ -28,7 +28,7 @@ class Sizes:
     input_bytes: int = 1 << 30
     """Of what jobs consist of and nodes have not read yet."""
     output_bytes: int = 1 << 32
-    """Of results."""
+    """Of results; the oldest are dropped when there is no room for new ones."""
     state_bytes: int = 1 << 26
     """Of claims, beats and ends."""
     keep_seconds: int = 7 * _DAY
@@ -97,7 +97,13 @@ def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
             "max_msg_size": _MESSAGES,
         },
         streams.input: {**refusing, "subjects": [f"in.{group}.*.*.*"], "max_bytes": sizes.input_bytes},
-        streams.output: {**refusing, "subjects": [f"out.{group}.*.*.*.*"], "max_bytes": sizes.output_bytes},
+        streams.output: {
+            **usual,
+            "retention": "limits",
+            "discard": "old",
+            "subjects": [f"out.{group}.*.*.*.*"],
+            "max_bytes": sizes.output_bytes,
+        },
         streams.state: {
             **usual,
             "retention": "limits",

@@ -15,13 +15,18 @@ _JOB_LENGTH = 26
 _JOB = re.compile(rf"[a-z0-9]{{{_JOB_LENGTH}}}", re.ASCII)
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text can be the name of a node, group, submitter or operator."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_name(what: str, name: str) -> str:
     """Check the name of a node, group, submitter or operator, which is a part of subjects and of file names.
 
     Raises:
         ConfigurationError: it has another form.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ConfigurationError(
             f"{what} {name!r}: expected 1 to 63 letters, digits, dashes and underscores, beginning with a letter or a "
             "digit. A host web1.example.com may be called web1"

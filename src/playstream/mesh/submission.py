@@ -11,7 +11,7 @@ from typing import Any, Final
 from playstream._version import __version__
 from playstream.mesh.chunks import CHUNK_BYTES, WINDOW_BYTES, Chunk, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient, Message, NoAnswer, NobodyThere
-from playstream.mesh.ends import find_claim, find_end, node_lost, store_end
+from playstream.mesh.ends import find_claim, node_lost, store_end, watch_end
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Claim, JobEnd, Order, Outcome, Positions, decode, encode
@@ -55,6 +55,9 @@ class Submission:
         self._reader: ChunkReader | None = None
         self._posted = asyncio.Event()
         self._claimed = asyncio.Event()
+        """Set when a claim was delivered, which may not be the one that is stored."""
+        self._hint = asyncio.Event()
+        """The same for an end."""
         self._claim: Claim | None = None
         self._ended = asyncio.Event()
         self._end: JobEnd | None = None
@@ -117,7 +120,7 @@ class Submission:
         await self._posted.wait()
         claims = await self._client.subscribe(self.job.claim, self._note_claim)
         ends = await self._client.subscribe(self.job.end, self._note_end)
-        tasks = [asyncio.create_task(self._look_for_end())]
+        tasks = [asyncio.create_task(self._watch_end())]
         try:
             await self._wait_for_claim()
             if self._claim is not None:
@@ -169,26 +172,21 @@ class Submission:
         """Wait until a node has the job, or until its end."""
         began, told = time.monotonic(), False
         while self._claim is None and not self._ended.is_set():
+            hinted = self._claimed.is_set()
+            self._claimed.clear()
             try:
-                self._claim = self._claim or await find_claim(self._client, self.job, seconds=self._times.lost_after)
+                self._claim = await find_claim(self._client, self.job, seconds=self._times.lost_after)
             except NoAnswer:
                 pass  # the server is away
             if self._claim is None:
-                await _first(self._claimed.wait(), self._ended.wait(), seconds=_LOOK_SECONDS)
+                seconds = _BUSY_SECONDS if hinted else _LOOK_SECONDS
+                await _first(self._claimed.wait(), self._ended.wait(), seconds=seconds)
             if self._claim is None and not told and time.monotonic() - began > _NOTICE_SECONDS:
                 told = True
                 _logger.warning("%s: the job waits for a free node of the group %s", self._name, self.job.group)
 
-    async def _look_for_end(self) -> None:
-        """Find an end that was published while it could not be delivered."""
-        while not self._ended.is_set():
-            await asyncio.sleep(self._times.lost_after)
-            try:
-                end = await find_end(self._client, self.job, seconds=self._times.lost_after)
-            except NoAnswer:
-                continue
-            if end is not None:
-                self._set_end(end)
+    async def _watch_end(self) -> None:
+        self._set_end(await watch_end(self._client, self.job, self._hint, look_seconds=self._times.lost_after))
 
     async def _ask(self, node: str) -> None:
         """Ask the node how far it is, until it is lost. Its answers are also its signs of life."""
@@ -244,13 +242,8 @@ class Submission:
     async def _conclude(self) -> None:
         """Wait for the end of the job, and keep what it means."""
         if self._end is None:
-            until = time.monotonic() + STORE_SECONDS
-            while self._end is None and time.monotonic() < until:
-                found = await find_end(self._client, self.job, seconds=STORE_SECONDS)
-                if found is not None:
-                    self._set_end(found)
-                else:
-                    await _first(self._ended.wait(), seconds=self._times.beat)
+            self._hint.set()
+            await _first(self._ended.wait(), seconds=STORE_SECONDS)
         if self._end is None:
             raise LinkError(f"{self._name}: all results have arrived, but the node does not say that the job has ended")
         if self._complete and self._end.outcome is Outcome.WORKER:
@@ -277,18 +270,11 @@ class Submission:
         except PlaystreamError as error:
             _logger.debug("%s: the job could not be given up: %s", self._name, error)  # the node notices the silence
 
-    async def _note_claim(self, message: Message) -> None:
-        try:
-            self._claim = self._claim or decode(Claim, message.data)
-        except RemoteProtocolError:
-            return
+    async def _note_claim(self, _message: Message) -> None:
         self._claimed.set()
 
-    async def _note_end(self, message: Message) -> None:
-        try:
-            self._set_end(decode(JobEnd, message.data))
-        except RemoteProtocolError as error:
-            _logger.debug("%s: %s", self._name, error)
+    async def _note_end(self, _message: Message) -> None:
+        self._hint.set()
 
     def _set_end(self, end: JobEnd) -> None:
         self._end = self._end or end

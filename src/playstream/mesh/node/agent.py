@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from playstream.mesh.client import MeshClient, Message, NoAnswer
-from playstream.mesh.ends import claim_job, find_end, node_lost, store_end
+from playstream.mesh.ends import claim_job, find_end, node_lost, purge_input, store_end
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Claim, JobEnd, Order, Outcome, decode
@@ -140,12 +140,12 @@ class Node:
             await self._look_after(client, job, message, claimed)
             return
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is not None:
-            await client.acknowledge(message, seconds=_CLAIM_SECONDS)  # it was given up while it waited
+            await self._remove(client, job, message)  # it was given up while it waited
             return
         if order is None or reason:
             outcome = Outcome.EXPIRED if reason == _TOO_LATE else Outcome.FAILED
             await store_end(client, job, JobEnd(outcome, me, reason), seconds=_CLAIM_SECONDS)
-            await client.acknowledge(message, seconds=_CLAIM_SECONDS)
+            await self._remove(client, job, message)
             self._log("refused", job=job.job, submitter=job.submitter, reason=reason)
             return
         await self._run(job, order, message)
@@ -190,7 +190,12 @@ class Node:
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is None:
             await client.give_back(message, seconds=self._times.lost_after)
         else:
-            await client.acknowledge(message, seconds=_CLAIM_SECONDS)
+            await self._remove(client, job, message)
+
+    async def _remove(self, client: MeshClient, job: JobSubjects, message: Message) -> None:
+        """Remove a job that has ended from the queue, and what it consists of."""
+        await client.acknowledge(message, seconds=_CLAIM_SECONDS)
+        await purge_input(client, job, seconds=_CLAIM_SECONDS)
 
     async def _is_silent(self, client: MeshClient, job: JobSubjects, message: Message, node: str) -> bool:
         """Return whether a node stores no sign of life for as long as it takes to count as lost."""

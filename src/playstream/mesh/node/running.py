@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from playstream.mesh.chunks import CHUNK_BYTES, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient, Message, NoAnswer, Subscription
-from playstream.mesh.ends import store_end
+from playstream.mesh.ends import find_end, purge_input, store_end, watch_end
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import JobEnd, Order, Outcome, Positions, decode, encode
 from playstream.mesh.node.process import WorkerProcess
@@ -63,6 +63,8 @@ class RunningJob:
         """When the submitter has last asked for the job."""
         self._failure: JobEnd | None = None
         """Why the job has ended, if not by the worker."""
+        self._hint = asyncio.Event()
+        """Set when an end was delivered, which may not be the one that is stored."""
         self._foreign: JobEnd | None = None
         """An end that somebody else has stored."""
         self._purges: set[asyncio.Task[None]] = set()
@@ -79,10 +81,13 @@ class RunningJob:
             subscriptions.append(await self._client.subscribe(control, self._answer))
             subscriptions.append(await self._client.subscribe(self.job.end, self._note_end))
             await self._reader.open()
-            await self._beat_once(0)
-            await self._worker.start()
-            self._worker.feed(self._confirmed)
-            await self._serve()
+            await self._client.flush()
+            self._foreign = await find_end(self._client, self.job, seconds=STORE_SECONDS)
+            if self._foreign is None:
+                await self._beat_once(0)
+                await self._worker.start()
+                self._worker.feed(self._confirmed)
+                await self._serve()
         except PlaystreamError as error:
             self._fail(error)
         finally:
@@ -98,7 +103,8 @@ class RunningJob:
     async def _serve(self) -> None:
         """Pass on bytes in both directions until the worker has ended and its results are stored."""
         others = [
-            asyncio.create_task(self._watch(loop)) for loop in (self._beat(), self._take_input(), self._watch_all())
+            asyncio.create_task(self._watch(loop))
+            for loop in (self._beat(), self._take_input(), self._watch_all(), self._watch_end())
         ]
         try:
             await self._take_output()
@@ -185,8 +191,6 @@ class RunningJob:
             if now() - self._confirmed > self._times.lost_after:
                 self._failure = JobEnd(Outcome.LOST, f"node {self._node}", "the node has lost the mesh")
                 self._worker.kill()  # its own clock has ended the job before, unless it hangs
-            elif self._foreign is not None:
-                self._worker.kill()
             elif self._submitter_is_gone():
                 self._failure = self._failure or JobEnd(
                     Outcome.FAILED,
@@ -216,11 +220,12 @@ class RunningJob:
         if message.reply:
             await self._client.publish(message.reply, encode(Positions(self._reader.number, self._writer.number)))
 
-    async def _note_end(self, message: Message) -> None:
-        try:
-            self._foreign = decode(JobEnd, message.data)
-        except RemoteProtocolError:
-            return
+    async def _note_end(self, _message: Message) -> None:
+        self._hint.set()
+
+    async def _watch_end(self) -> None:
+        """Kill the worker when somebody else has ended the job."""
+        self._foreign = await watch_end(self._client, self.job, self._hint, look_seconds=self._times.lost_after)
         self._worker.kill()
 
     def _fail(self, error: PlaystreamError) -> None:
@@ -234,8 +239,5 @@ class RunningJob:
         else:
             end = await store_end(self._client, self.job, own, seconds=STORE_SECONDS)
         await self._client.acknowledge(self._message, seconds=STORE_SECONDS)
-        body = b'{"filter": "' + f"{self.job.input}.*".encode() + b'"}'
-        await self._client.ask(
-            f"$JS.API.STREAM.PURGE.{self.job.streams.input}", body, until=time.monotonic() + STORE_SECONDS
-        )
+        await purge_input(self._client, self.job, seconds=STORE_SECONDS)
         return end
