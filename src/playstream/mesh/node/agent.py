@@ -54,6 +54,8 @@ class Node:
         self._free = asyncio.Semaphore(options.slots)
         self._jobs: set[asyncio.Task[None]] = set()
         self._workers: set[WorkerProcess] = set()
+        self._next: asyncio.Task[WorkerProcess] | None = None
+        """A worker that is started before there is a job for it."""
         self._running: set[str] = set()
         """The names of the jobs that run here."""
         self._stopping = asyncio.Event()
@@ -74,6 +76,7 @@ class Node:
         client = MeshClient(self._identity.endpoint)
         await client.connect()
         self._log("connected", server=client.server_version, groups=",".join(self._identity.groups))
+        self._next = asyncio.create_task(self._start_worker())
         pulls = [asyncio.create_task(self._pull(client, group)) for group in self._identity.groups]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -88,6 +91,10 @@ class Node:
             await asyncio.gather(stopping, *pulls, return_exceptions=True)
             if self._jobs:
                 await asyncio.wait(set(self._jobs))
+            if self._next is not None:
+                await asyncio.gather(self._next, return_exceptions=True)
+                if self._next.exception() is None:
+                    await self._next.result().close()
             await client.close()
 
     async def _pull(self, client: MeshClient, group: str) -> None:
@@ -111,6 +118,8 @@ class Node:
     def _note_done(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)
         self._free.release()
+        if self._next is None and not self._stopping.is_set():
+            self._next = asyncio.create_task(self._start_worker())
 
     async def _take(self, client: MeshClient, message: Message) -> None:
         """Take one message of a queue. Nothing that it does may end the node."""
@@ -148,28 +157,51 @@ class Node:
             await self._remove(client, job, message)
             self._log("refused", job=job.job, submitter=job.submitter, reason=reason)
             return
-        await self._run(job, order, message)
-
-    async def _run(self, job: JobSubjects, order: Order, message: Message) -> None:
         self._log("started", job=job.job, submitter=job.submitter, group=job.group)
         began = time.monotonic()
         self._running.add(job.job)
-        worker = WorkerProcess(
-            order.recipient,
-            [self._identity.secret_keys[job.group]],
-            self._times.clock,
-            self._options.worker_flags,
-        )
-        self._workers.add(worker)
-        own = MeshClient(self._identity.endpoint)  # a flood of one job must not hold up the others
         try:
-            await own.connect()
-            end = await RunningJob(own, self._identity.name, job, order, message, worker, self._times).run()
+            end = await self._run(job, order, message)
+        except PlaystreamError as error:
+            end = await store_end(client, job, JobEnd(Outcome.FAILED, me, str(error)[:2000]), seconds=_CLAIM_SECONDS)
+            await self._remove(client, job, message)
         finally:
             self._running.discard(job.job)
-            self._workers.discard(worker)
-            await own.close()
         self._log("ended", job=job.job, outcome=end.outcome.value, reason=end.reason, seconds=time.monotonic() - began)
+
+    async def _run(self, job: JobSubjects, order: Order, message: Message) -> JobEnd:
+        """Run a job that this node has claimed, and return its end.
+
+        Raises:
+            PlaystreamError: it cannot be run, or its end cannot be stored.
+        """
+        own = MeshClient(self._identity.endpoint)  # a flood of one job must not hold up the others
+        worker = await self._ready_worker()
+        self._workers.add(worker)
+        try:
+            worker.assign(order.recipient, [self._identity.secret_keys[job.group]])
+            await own.connect()
+            return await RunningJob(own, self._identity.name, job, order, message, worker, self._times).run()
+        finally:
+            self._workers.discard(worker)
+            await worker.close()
+            await own.close()
+
+    async def _ready_worker(self) -> WorkerProcess:
+        """Return a worker that has been started, and start the next one if there is a slot for it."""
+        starting, self._next = self._next, None
+        worker = await (starting or self._start_worker())
+        if not worker.is_running:  # somebody has ended it while it waited
+            await worker.close()
+            worker = await self._start_worker()
+        if not self._free.locked():
+            self._next = asyncio.create_task(self._start_worker())
+        return worker
+
+    async def _start_worker(self) -> WorkerProcess:
+        worker = WorkerProcess(self._times.clock, self._options.worker_flags)
+        await worker.start()
+        return worker
 
     def _refusal(self, order: Order) -> str:
         """Return why a job is not run; empty if it is."""

@@ -16,24 +16,20 @@ _BUFFER = 1 << 18
 
 
 class WorkerProcess:
-    """A worker. Call `start` first, and `close` at the end.
+    """A worker. Call `start` first, then `assign`, and `close` at the end.
+
+    It is started before there is a job for it, and waits for its keys.
 
     Args:
-        recipient: the key to which it encrypts the results.
-        secret_keys: the keys that decrypt the job.
         clock_seconds: how long ago the last contact to the mesh may be.
         flags: further flags.
     """
 
-    def __init__(
-        self, recipient: str, secret_keys: Sequence[str], clock_seconds: float, flags: Sequence[str] = ()
-    ) -> None:
-        self._recipient = recipient
-        self._secret_keys = secret_keys
+    def __init__(self, clock_seconds: float, flags: Sequence[str] = ()) -> None:
         self._clock_seconds = clock_seconds
         self._flags = flags
         self._process: asyncio.subprocess.Process | None = None
-        self._clock = -1
+        self._clock = self._keys = self._recipient = -1
 
     async def start(self) -> None:
         """Start it.
@@ -41,18 +37,15 @@ class WorkerProcess:
         Raises:
             JobError: it cannot be started.
         """
-        clock, self._clock = os.pipe()
+        pipes = [os.pipe() for _ in range(3)]
+        clock, keys, recipient = theirs = [reading for reading, _writing in pipes]
+        self._clock, self._keys, self._recipient = (writing for _reading, writing in pipes)
         os.set_blocking(self._clock, False)
-        theirs = [clock]
         words = [*self._flags, "--liveness-seconds", "0", "--alive-on", str(clock)]
         words += ["--alive-seconds", f"{self._clock_seconds:g}"]
+        # Keys travel in a pipe, which holds far more than them, and are in no file and no command line.
+        words += ["--identity", f"/dev/fd/{keys}", "--encrypt-to", f"@/dev/fd/{recipient}"]
         try:
-            # Keys travel in a pipe, which holds far more than this, and are in no file and no command line.
-            keys, writing_end = os.pipe()
-            theirs.append(keys)
-            os.write(writing_end, "".join(f"{key}\n" for key in self._secret_keys).encode())
-            os.close(writing_end)
-            words += ["--identity", f"/dev/fd/{keys}", "--encrypt-to", self._recipient]
             self._process = await asyncio.create_subprocess_exec(
                 *[sys.executable, "-P", "-m", "playstream", "worker", *words],
                 stdin=asyncio.subprocess.PIPE,
@@ -63,10 +56,26 @@ class WorkerProcess:
                 limit=_BUFFER,
             )
         except OSError as error:
+            self._close_pipes()
             raise JobError(f"the node cannot start a worker: {error.strerror}") from None
         finally:
             for fd in theirs:
                 os.close(fd)
+
+    def assign(self, recipient: str, secret_keys: Sequence[str]) -> None:
+        """Give it what it waits for.
+
+        Args:
+            recipient: the key to which it encrypts the results.
+            secret_keys: the keys that decrypt the job.
+        """
+        for fd, lines in ((self._keys, secret_keys), (self._recipient, [recipient])):
+            try:
+                os.write(fd, "".join(f"{line}\n" for line in lines).encode())
+            except BrokenPipeError:
+                pass  # it has ended, which its output shows
+            os.close(fd)
+        self._keys = self._recipient = -1
 
     @property
     def pid(self) -> int:
@@ -125,9 +134,12 @@ class WorkerProcess:
         if self.is_running:
             self.kill()
             await self.wait()
-        if self._clock >= 0:
-            os.close(self._clock)
-            self._clock = -1
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for fd in {self._clock, self._keys, self._recipient} - {-1}:
+            os.close(fd)
+        self._clock = self._keys = self._recipient = -1
 
     def _signal(self, number: signal.Signals) -> None:
         if self.is_running:

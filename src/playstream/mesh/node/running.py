@@ -34,7 +34,7 @@ class RunningJob:
         job: the job.
         order: its message in the queue.
         message: the same as it was delivered, to keep and to acknowledge.
-        worker: its worker, which has not been started.
+        worker: its worker, which has its keys.
         times: the times of the mesh.
     """
 
@@ -85,7 +85,6 @@ class RunningJob:
             self._foreign = await find_end(self._client, self.job, seconds=STORE_SECONDS)
             if self._foreign is None:
                 await self._beat_once(0)
-                await self._worker.start()
                 self._worker.feed(self._confirmed)
                 await self._serve()
         except PlaystreamError as error:
