@@ -148,9 +148,11 @@ def check_crowd(results: list[Result], ends: dict[str, JobEnd], place: Path, cro
     assert len(results) == crowd.jobs
     assert len(ends) == crowd.jobs
     outcomes = [end.outcome for end in ends.values()]
-    assert set(outcomes) <= {Outcome.WORKER, Outcome.LOST}
+    strange = [end for end in ends.values() if end.outcome not in {Outcome.WORKER, Outcome.LOST}]
+    assert strange == [], strange
     lost = [result for result in results if result.failure is not None]
-    assert [result.failure for result in lost if not isinstance(result.failure, NodeLost)] == []
+    others = [str(result.failure) for result in lost if not isinstance(result.failure, NodeLost)]
+    assert others == [], others
     assert outcomes.count(Outcome.LOST) == len(lost) <= 2 * (crowd.killed + crowd.frozen)
     for result in results:
         if result.failure is None:

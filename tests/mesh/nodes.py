@@ -13,7 +13,7 @@ from typing import Any
 from playstream.mesh.client import MeshClient
 from playstream.mesh.directory import add_member, reload_servers
 from playstream.mesh.identity import Kind
-from playstream.mesh.messages import JobEnd, decode
+from playstream.mesh.messages import JobEnd, Outcome, decode
 from playstream.mesh.streams import Sizes, make_streams
 from tests.mesh.meshes import Mesh
 from tests.processes import children, marked_processes, wait_until
@@ -154,3 +154,12 @@ class World:
             if job.poll() is None:
                 job.kill()
             job.communicate()
+
+
+def outcomes(ends: list[JobEnd]) -> list[Outcome]:
+    return [end.outcome for end in ends]
+
+
+def wait_for_text(directory: Path, text: str) -> None:
+    """Wait until a run in a directory has printed something."""
+    wait_until(lambda: any(text in path.read_text() for path in directory.glob("artifacts/*/stdout")), 60)

@@ -30,6 +30,10 @@ CONNECT_SECONDS: Final = 10.0
 """How long the first connection may take."""
 _ATTEMPT_SECONDS = 2.0
 """How long the server may take to answer before a request is repeated."""
+_LONGEST_SECONDS = 15.0
+"""The same after several attempts."""
+_HANDSHAKE_SECONDS = 5
+"""How long one server may take to accept a connection, and then to complete the handshake."""
 _RECONNECT_SECONDS = 0.1
 """Time between two attempts to reconnect."""
 _PING_SECONDS = 2
@@ -175,7 +179,7 @@ class MeshClient:
                 disconnected_cb=self._note_lost,
                 reconnected_cb=self._note_connected,
                 closed_cb=self._note_lost,
-                connect_timeout=_ATTEMPT_SECONDS,
+                connect_timeout=_HANDSHAKE_SECONDS,
                 reconnect_time_wait=_RECONNECT_SECONDS,
                 max_reconnect_attempts=-1,
                 ping_interval=_PING_SECONDS,
@@ -297,15 +301,16 @@ class MeshClient:
             NoAnswer: there was no answer.
             AuthenticationFailed: this identity may not publish to the subject, or was removed.
         """
+        patience = _ATTEMPT_SECONDS
         while (left := until - time.monotonic()) > 0:
             if not await self.wait_connected(left):
                 break
             try:
-                return await self.request(subject, data, seconds=min(_ATTEMPT_SECONDS, left), headers=headers)
+                return await self.request(subject, data, seconds=min(patience, left), headers=headers)
             except NobodyThere:
                 raise
             except NoAnswer:
-                continue
+                patience = min(2 * patience, _LONGEST_SECONDS)  # a busy server must not get more and more requests
         raise NoAnswer(f"the server has not answered {subject!r}: the connection to the mesh is lost, or it hangs")
 
     async def request(
@@ -500,10 +505,15 @@ class MeshClient:
 
     def _is_final(self, error: BaseException | None) -> bool:
         """Return whether trying again makes no sense."""
-        return isinstance(error, ssl.SSLError) or self._is_refusal(error)
+        return isinstance(error, ssl.SSLCertVerificationError) or self._is_refusal(error)
 
     def _is_refusal(self, error: BaseException | None) -> bool:
-        """Return whether the server does not know this identity: the library has a class for it, and a text."""
+        """Return whether the server does not accept this identity: the library has a class for it, and a text.
+
+        TLS has alerts for it. Its other errors may be those of a connection that was lost, or of a server that is busy.
+        """
+        if isinstance(error, ssl.SSLError):
+            return "_ALERT_" in (error.reason or "")
         return (
             isinstance(error, self._nats.errors.AuthorizationError) or "authorization violation" in str(error).lower()
         )

@@ -8,6 +8,8 @@ from typing import Final
 ENDING_SECONDS: Final = 2.0
 """What a worker needs to end its job: to look at its clock, TERM, the grace, and KILL."""
 _BEATS = 12
+_QUESTIONS = 6
+_PATIENCE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,16 @@ class Times:
     def beat(self) -> float:
         """Seconds between two signs of life."""
         return self.lost_after / _BEATS
+
+    @property
+    def question(self) -> float:
+        """Seconds between two questions of a submitter."""
+        return self.lost_after / _QUESTIONS
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a question after which a job ends with its submitter, whose host may be busy."""
+        return self.lost_after * _PATIENCE
 
     @property
     def silence(self) -> float:

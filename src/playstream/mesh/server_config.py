@@ -10,6 +10,8 @@ from typing import Any
 DEFAULT_PORT = 4222
 CLUSTER_PORT = 6222
 _MAX_PAYLOAD = 1 << 20
+_HANDSHAKE_SECONDS = 10
+"""Hosts that are busy take longer than the 2 seconds that nats-server gives them."""
 USERS = "users.conf"
 """The file with the users, which the configuration of each server includes."""
 
@@ -48,7 +50,7 @@ def server_config(server: Server, number: int, servers: Sequence[Server], *, lis
         "max_payload": _MAX_PAYLOAD,
         "ping_interval": "2s",
         "ping_max": 2,
-        "tls": {**tls, "verify_and_map": True},
+        "tls": {**tls, "verify_and_map": True, "timeout": _HANDSHAKE_SECONDS},
         "jetstream": {"store_dir": storage},
     }
     if len(servers) > 1:

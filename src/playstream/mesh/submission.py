@@ -22,8 +22,6 @@ from playstream.pipeline.io.age_keys import import_pyrage
 
 STORE_SECONDS: Final = 60.0
 """How long a message is tried to be stored."""
-_LOOK_SECONDS = 1.0
-"""How often to look for what was published while it could not be delivered."""
 _BUSY_SECONDS = 0.01
 """How often to ask how far the node is, while this side waits for it."""
 _NOTICE_SECONDS = 5.0
@@ -123,6 +121,8 @@ class Submission:
         tasks = [asyncio.create_task(self._watch_end())]
         try:
             await self._wait_for_claim()
+            if self._claim is None:  # it may have been claimed and ended before this side heard of either
+                self._claim = await find_claim(self._client, self.job, seconds=STORE_SECONDS)
             if self._claim is not None:
                 reader = ChunkReader(self._client, self.job.streams.output, self.job.output(self._claim.node))
                 self._reader = reader
@@ -179,7 +179,7 @@ class Submission:
             except NoAnswer:
                 pass  # the server is away
             if self._claim is None:
-                seconds = _BUSY_SECONDS if hinted else _LOOK_SECONDS
+                seconds = _BUSY_SECONDS if hinted else self._times.lost_after / 2
                 await _first(self._claimed.wait(), self._ended.wait(), seconds=seconds)
             if self._claim is None and not told and time.monotonic() - began > _NOTICE_SECONDS:
                 told = True
@@ -225,7 +225,7 @@ class Submission:
             if self._writer.is_blocked:
                 await asyncio.sleep(_BUSY_SECONDS)
             else:
-                await _first(self._progress.wait(), seconds=self._times.beat)
+                await _first(self._progress.wait(), seconds=self._times.question)
 
     def _is_lost(self, heard: float, nobody_since: float | None) -> bool:
         """Return whether the node is lost. Time in which this side could not have heard it does not count.

@@ -194,7 +194,7 @@ class RunningJob:
                 self._failure = self._failure or JobEnd(
                     Outcome.FAILED,
                     f"node {self._node}",
-                    f"the submitter has not been heard of for {self._times.lost_after:g} seconds, so the job was ended",
+                    f"the submitter has not been heard of for {self._times.patience:g} seconds, so the job was ended",
                 )
                 self._writer.stop_limiting()
                 self._worker.cancel()
@@ -206,7 +206,7 @@ class RunningJob:
         if up_since is None:
             return False
         heard = max(self._asked, up_since)
-        return time.monotonic() - heard > self._times.lost_after
+        return time.monotonic() - heard > self._times.patience
 
     async def _answer(self, message: Message) -> None:
         """Answer the submitter: how far both directions are."""
