@@ -32,14 +32,17 @@ async def copy(client: MeshClient, other: MeshClient, sizes: list[int]) -> tuple
             await writer.write(data, last=number == len(sizes) - 1)
         await writer.flush()
 
-    writing = asyncio.create_task(write())
-    while True:
-        chunk = await reader.read()
-        got.update(chunk.data)
-        writer.note_read(reader.number)
-        if chunk.is_last:
-            break
-    await writing
+    async def read() -> None:
+        while True:
+            chunk = await reader.read()
+            got.update(chunk.data)
+            writer.note_read(reader.number)
+            if chunk.is_last:
+                return
+
+    async with asyncio.TaskGroup() as both:  # if one fails, so does the other
+        both.create_task(write())
+        both.create_task(read())
     await reader.close()
     return sent.hexdigest(), got.hexdigest()
 

@@ -494,7 +494,14 @@ class MeshClient:
             LinkError: there was no answer, or no right.
         """
         data = b"" if body is None else json.dumps(body).encode()
-        return _parse(await self.ask(f"$JS.API.{name}", data, until=time.monotonic() + CONNECT_SECONDS))
+        until = time.monotonic() + CONNECT_SECONDS
+        while True:
+            try:
+                return _parse(await self.ask(f"$JS.API.{name}", data, until=until))
+            except NobodyThere:  # a server accepts connections before it has recovered its streams
+                if time.monotonic() + _PAUSE_SECONDS >= until:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _check_denied(self, subject: str) -> None:
         if subject.lower() in self._denied:
