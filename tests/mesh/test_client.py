@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from playstream.mesh.client import AlreadyStored, Endpoint, MeshClient, Message, NoAnswer, NobodyThere, NoRoom
+from playstream.mesh.client import AlreadyStored, MeshClient, NoRoom
+from playstream.mesh.connection import Message, NoAnswer, NobodyThere
+from playstream.mesh.refusals import Endpoint
 from playstream.mesh.streams import Sizes, make_streams
 from playstream.mesh.subjects import JobSubjects, new_job
 from playstream.pipeline.errors import LinkError, UnreachableHost

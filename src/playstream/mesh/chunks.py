@@ -11,7 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from playstream.mesh.client import MeshClient, Message, NoAnswer, Subscription
+from playstream.mesh.client import MeshClient
+from playstream.mesh.connection import Message, NoAnswer, Subscription
 from playstream.pipeline.errors import LinkError, RemoteProtocolError
 
 CHUNK_BYTES: Final = 1 << 18

@@ -13,7 +13,8 @@ import time
 from typing import Final
 
 from playstream._version import __version__
-from playstream.mesh.client import AlreadyStored, MeshClient, NoAnswer
+from playstream.mesh.client import AlreadyStored, MeshClient
+from playstream.mesh.connection import NoAnswer
 from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
 from playstream.mesh.subjects import JobSubjects
 from playstream.pipeline.errors import RemoteProtocolError

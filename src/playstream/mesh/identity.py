@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from playstream.mesh.client import Endpoint
+from playstream.mesh.refusals import Endpoint
 from playstream.mesh.subjects import check_name
 from playstream.pipeline.errors import ConfigurationError, remedy
 from playstream.pipeline.io import system

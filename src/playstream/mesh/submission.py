@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from playstream._version import __version__
 from playstream.mesh.chunks import CHUNK_BYTES, WINDOW_BYTES, Chunk, ChunkReader, ChunkWriter
-from playstream.mesh.client import MeshClient, Message, NoAnswer, NobodyThere
+from playstream.mesh.client import MeshClient
+from playstream.mesh.connection import Message, NoAnswer, NobodyThere
 from playstream.mesh.ends import find_claim, node_lost, store_end, watch_end
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times

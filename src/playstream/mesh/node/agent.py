@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from playstream.mesh.client import MeshClient, Message, NoAnswer
+from playstream.mesh.client import MeshClient
+from playstream.mesh.connection import Message, NoAnswer
 from playstream.mesh.ends import claim_job, find_end, node_lost, purge_input, store_end
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times

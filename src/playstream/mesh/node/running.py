@@ -9,7 +9,8 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from playstream.mesh.chunks import CHUNK_BYTES, ChunkReader, ChunkWriter
-from playstream.mesh.client import MeshClient, Message, NoAnswer, Subscription
+from playstream.mesh.client import MeshClient
+from playstream.mesh.connection import Message, NoAnswer, Subscription
 from playstream.mesh.ends import find_end, purge_input, store_end, watch_end
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import JobEnd, Order, Outcome, Positions, decode, encode

@@ -1,0 +1,374 @@
+"""A connection to the servers of a mesh: it is made, lost and made again, and carries requests and subscriptions.
+
+This module, `transport` and `refusals` are the only ones that know the NATS client. That library reconnects by itself,
+except after errors that it does not expect: then a new client takes its place. A request ends when the connection is
+lost, and an error says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from playstream.mesh.library import import_nats
+from playstream.mesh.refusals import Endpoint, explain, is_final, is_refusal
+from playstream.pipeline.errors import (
+    AuthenticationFailed,
+    LinkError,
+)
+
+CONNECT_SECONDS: Final = 10.0
+"""How long the first connection may take."""
+ATTEMPT_SECONDS: Final = 2.0
+"""How long the server may take to answer a request."""
+_HANDSHAKE_SECONDS = 5
+"""How long one server may take to accept a connection, and then to complete the handshake."""
+_RECONNECT_SECONDS = 0.1
+"""Time between two attempts to reconnect."""
+_PING_SECONDS = 2
+_PINGS = 2
+"""A connection on which two pings were not answered is lost."""
+_logger = logging.getLogger("playstream")
+
+Take = Callable[["Message"], Coroutine[Any, Any, None]]
+"""Takes a message of a subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message from the mesh."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reply: str = ""
+    """The subject for the answer; empty if none is expected."""
+
+
+class NoAnswer(LinkError):
+    """A request was not answered in time, because the connection is lost or the other side hangs."""
+
+
+class NobodyThere(NoAnswer):
+    """Nobody has subscribed to the subject of a request."""
+
+
+class Subscription:
+    """A subscription; made by `Connection.subscribe`."""
+
+    def __init__(self, subject: str, take: Take, max_bytes: int, closed: Callable[[Subscription], None]) -> None:
+        self._subject = subject
+        self._take = take
+        self._max_bytes = max_bytes
+        self._closed = closed
+        self._inner: Any = None
+
+    async def open(self, client: Any) -> None:
+        """Subscribe on a client of the library."""
+        self._inner = await client.subscribe(self._subject, cb=self._call, pending_bytes_limit=self._max_bytes)
+
+    async def close(self) -> None:
+        """End the subscription."""
+        self._closed(self)
+        try:
+            if self._inner is not None:
+                await self._inner.unsubscribe()
+        except Exception as error:  # noqa: BLE001 - a lost connection has no subscriptions
+            _logger.debug("unsubscribing: %s", error)
+
+    async def _call(self, message: Any) -> None:
+        await self._take(_message(message))
+
+
+class Connection:
+    """A connection to the mesh, in one event loop. Call `connect` first, and `close` at the end.
+
+    Args:
+        endpoint: where to connect, and as whom.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._nats = import_nats()
+        self._endpoint = endpoint
+        self._client = self._new_client()
+        self._subscriptions: set[Subscription] = set()
+        self._reviving: asyncio.Task[None] | None = None
+        """Makes a new client of the library; None while that connects by itself."""
+        self._is_closing = False
+        self._connected = asyncio.Event()
+        self._dropped = asyncio.Event()
+        """Set when the connection is lost; replaced by another one when there is a new connection."""
+        self._refused = asyncio.Event()
+        """Set when the servers do not know this identity any more."""
+        self._denied: set[str] = set()
+        """Subjects to which this identity may not publish, in lower case."""
+        self._news = asyncio.Event()
+        """Set when a subject was denied."""
+        self._trouble: BaseException | None = None
+        """The last error of connecting."""
+        self.up_since: float | None = None
+        """When the connection was made, on the monotonic clock; None while there is none."""
+        self.connections = 0
+        """How many connections there were."""
+
+    @property
+    def server_version(self) -> str:
+        """The version of the server."""
+        found = self._client.connected_server_version
+        return f"{found.major}.{found.minor}.{found.patch}"
+
+    @property
+    def max_payload(self) -> int:
+        """The largest message that the server takes, in bytes."""
+        return int(self._client.max_payload)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now, as far as is known."""
+        return self._connected.is_set()
+
+    def _new_client(self) -> Any:
+        from playstream.mesh.transport import StreamTransport  # noqa: PLC0415 - it imports the library
+
+        client = self._nats.NATS()
+        client._transport = StreamTransport()
+        return client
+
+    async def _open(self, client: Any) -> None:
+        await client.connect(
+            servers=list(self._endpoint.urls),
+            name=self._endpoint.name,
+            tls=self._endpoint.tls,
+            inbox_prefix=self._endpoint.inbox,
+            error_cb=self._note_error,
+            disconnected_cb=self._note_lost,
+            reconnected_cb=self._note_connected,
+            closed_cb=self._note_closed,
+            connect_timeout=_HANDSHAKE_SECONDS,
+            reconnect_time_wait=_RECONNECT_SECONDS,
+            max_reconnect_attempts=-1,
+            ping_interval=_PING_SECONDS,
+            max_outstanding_pings=_PINGS,
+        )
+
+    async def connect(self, seconds: float = CONNECT_SECONDS) -> None:
+        """Connect.
+
+        Args:
+            seconds: how long to try.
+
+        Raises:
+            UnreachableHost: no server answers.
+            HostKeyRejected: the certificate of the server is not accepted.
+            AuthenticationFailed: the servers do not know this identity.
+        """
+        connecting = asyncio.ensure_future(self._open(self._client))
+        try:
+            until = time.monotonic() + seconds
+            while not connecting.done():
+                await asyncio.wait({connecting}, timeout=0.05)
+                if is_final(self._trouble) or time.monotonic() > until:
+                    break
+            if not connecting.done() or connecting.exception() is not None:
+                self._trouble = connecting.exception() if connecting.done() else self._trouble
+                raise self._explain()  # noqa: TRY301 - what was begun is ended below
+        except BaseException:
+            await _abandon(connecting)
+            await self.close()
+            raise
+        await self._note_connected()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._is_closing = True
+        if self._reviving is not None:
+            await _abandon(self._reviving)
+        await _end(self._client)
+
+    async def wait_connected(self, seconds: float) -> bool:
+        """Wait until there is a connection. Return whether there is one.
+
+        Raises:
+            AuthenticationFailed: this identity was removed.
+        """
+        events = [asyncio.ensure_future(event.wait()) for event in (self._connected, self._refused)]
+        try:
+            await asyncio.wait(events, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for event in events:
+                event.cancel()
+        if self._refused.is_set():
+            raise self._explain()
+        return self._connected.is_set()
+
+    async def request(
+        self, subject: str, data: bytes = b"", *, seconds: float, headers: Mapping[str, str] | None = None
+    ) -> Message:
+        """Send a request once, and wait for its answer.
+
+        Raises:
+            NobodyThere: nobody has subscribed.
+            NoAnswer: there was no answer in time, or the connection was lost meanwhile.
+            AuthenticationFailed: this identity may not publish to the subject.
+        """
+        self._check_denied(subject)
+        if not self._connected.is_set():
+            raise NoAnswer("there is no connection to the mesh")
+        asked = asyncio.ensure_future(
+            self._client.request(subject, data, timeout=seconds, headers=dict(headers) if headers else None)
+        )
+        dropped, news = self._dropped, self._news
+        others = [asyncio.ensure_future(dropped.wait()), asyncio.ensure_future(news.wait())]
+        try:
+            while not asked.done():
+                await asyncio.wait({asked, *others}, return_when=asyncio.FIRST_COMPLETED)
+                if not asked.done() and dropped.is_set():
+                    raise NoAnswer("the connection to the mesh was lost")
+                if not asked.done():
+                    self._check_denied(subject)
+                    news = self._news
+                    others[1].cancel()
+                    others[1] = asyncio.ensure_future(news.wait())
+            return _message(asked.result())
+        except self._nats.errors.NoRespondersError:
+            raise NobodyThere(f"nobody answers {subject!r}") from None
+        except (self._nats.errors.Error, TimeoutError, OSError) as error:
+            raise NoAnswer(f"no answer to {subject!r}: {error or type(error).__name__}") from None
+        finally:
+            for task in (asked, *others):
+                task.cancel()
+
+    async def publish(self, subject: str, data: bytes, *, reply: str = "") -> None:
+        """Publish a message that is not stored and may be lost."""
+        if self._connected.is_set():
+            try:
+                await self._client.publish(subject, data, reply=reply)
+            except (self._nats.errors.Error, OSError) as error:
+                _logger.debug("publishing to %s: %s", subject, error)
+
+    async def subscribe(self, subject: str, take: Take, *, max_bytes: int = 1 << 24) -> Subscription:
+        """Subscribe to a subject, in which `*` and `>` are wildcards.
+
+        Args:
+            subject: the subject.
+            take: called with each message, one after the other. Messages beyond `max_bytes` that wait for it are lost.
+            max_bytes: how much may wait.
+        """
+        subscription = Subscription(subject, take, max_bytes, self._subscriptions.discard)
+        self._subscriptions.add(subscription)
+        if not self._client.is_closed:
+            await subscription.open(self._client)
+        return subscription
+
+    async def flush(self, seconds: float = ATTEMPT_SECONDS) -> None:
+        """Wait until the server has seen what was sent, such as a subscription.
+
+        Raises:
+            NoAnswer: it did not answer.
+        """
+        try:
+            await self._client.flush(timeout=seconds)
+        except (self._nats.errors.Error, TimeoutError, OSError) as error:
+            raise NoAnswer(f"the server does not answer: {error or type(error).__name__}") from None
+
+    def new_inbox(self) -> str:
+        """Return a subject on which only this identity can get an answer."""
+        return str(self._client.new_inbox())
+
+    def _check_denied(self, subject: str) -> None:
+        if subject.lower() in self._denied:
+            raise AuthenticationFailed(
+                f"the servers of the mesh do not allow {self._endpoint.name} to publish to {subject!r}. Use the "
+                "identity that was made for this, or ask the operator of the mesh"
+            )
+
+    async def _note_error(self, error: Exception) -> None:
+        _logger.debug("connection to the mesh: %s", error)
+        text = str(error)
+        if "permissions violation for publish" in text.lower():
+            self._denied.add(text.partition('"')[2].rpartition('"')[0].lower())
+            news, self._news = self._news, asyncio.Event()
+            news.set()
+        elif not self._connected.is_set():
+            self._trouble = error
+        if self.connections and is_refusal(error):
+            self._trouble = error
+            self._refused.set()
+
+    async def _note_lost(self) -> None:
+        self._connected.clear()
+        self.up_since = None
+        self._dropped.set()
+        task = asyncio.current_task()
+        if task is not None and self.connections and self._reviving is None and not self._is_closing:
+            task.add_done_callback(self._note_end)  # it is the one in which the library connects again
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        """Connect if the library does not any more: an error that it does not expect ends the task in which it does."""
+        if not task.cancelled() and (task.exception() is not None or self._client.is_closed):
+            _logger.debug("connecting to the mesh again: %r", task.exception())
+            self._revive()
+
+    async def _note_closed(self) -> None:
+        await self._note_lost()
+        self._revive()
+
+    def _revive(self) -> None:
+        if self.connections and not self._is_closing and self._reviving is None:
+            self._reviving = asyncio.create_task(self._replace())
+
+    async def _replace(self) -> None:
+        """Connect with a new client of the library, because the one that was used does not connect any more."""
+        await _end(self._client)
+        while True:
+            client = self._new_client()
+            try:
+                await self._open(client)
+                self._client = client
+                for subscription in list(self._subscriptions):
+                    await subscription.open(client)
+                await client.flush(ATTEMPT_SECONDS)
+            except Exception as error:  # noqa: BLE001 - it is not known which errors the library does not expect
+                await self._note_error(error)
+                await _end(client)
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            except BaseException:
+                await _end(client)
+                raise
+            else:
+                break
+        self._reviving = None
+        await self._note_connected()
+
+    async def _note_connected(self) -> None:
+        self.connections += 1
+        self._dropped = asyncio.Event()
+        self.up_since = time.monotonic()
+        self._connected.set()
+
+    def _explain(self) -> LinkError:
+        return explain(self._endpoint, self._trouble)
+
+
+def _message(inner: Any) -> Message:
+    headers = {str(getattr(key, "value", key)): str(value) for key, value in (inner.headers or {}).items()}
+    return Message(inner.subject, bytes(inner.data), headers, inner.reply or "")
+
+
+async def _end(client: Any) -> None:
+    if not client.is_closed:
+        try:
+            await client.close()
+        except Exception as error:  # noqa: BLE001 - it is lost anyway
+            _logger.debug("closing the connection to the mesh: %s", error)
+
+
+async def _abandon(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
