@@ -11,7 +11,7 @@ from pathlib import Path
 
 import playstream
 from playstream.mesh.client import MeshClient
-from playstream.mesh.directory import add_member, reload_servers
+from playstream.mesh.directory import add_member
 from playstream.mesh.identity import Kind
 from playstream.mesh.messages import JobEnd, Outcome, decode
 from playstream.mesh.streams import make_streams
@@ -62,7 +62,7 @@ def add_nodes(world: World, number: int) -> list[NodeProcess]:
     names = [f"many{index}" for index in range(number)]
     for name in names:
         add_member(world.mesh.directory, Kind.NODE, name, ["web"])
-    reload_servers(world.mesh.directory)
+    world.mesh.reload()
 
     async def make(client: MeshClient) -> None:
         for group in world.mesh.identity("admin").groups:

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.directory import make_mesh
+from playstream.mesh.directory import make_mesh, reload_servers
 from playstream.mesh.identity import Identity, read_identity
 from playstream.mesh.server_config import Server
 from tests.mesh.servers import find_server
+from tests.processes import wait_until
 
 _SECONDS = 20.0
+_RELOADED = "Reloaded server configuration"
 
 
 def free_port() -> int:
@@ -61,6 +63,12 @@ class Mesh:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def reload(self) -> None:
+        """Let the server read its users again, and wait until it has."""
+        before = self.log.count(_RELOADED)
+        assert reload_servers(self.directory) == 1
+        wait_until(lambda: self.log.count(_RELOADED) > before)
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.directory import add_member, reload_servers
+from playstream.mesh.directory import add_member
 from playstream.mesh.identity import Kind
 from playstream.mesh.messages import JobEnd, Outcome, decode
 from playstream.mesh.streams import Sizes, make_streams
@@ -79,7 +79,7 @@ class World:
         for name, group in (("node1", "web"), ("node2", "web"), ("node3", "db")):
             add_member(mesh.directory, Kind.NODE, name, [group])
         add_member(mesh.directory, Kind.SUBMITTER, "ann")
-        assert reload_servers(mesh.directory) == 1
+        mesh.reload()
 
         async def make(client: MeshClient) -> None:
             for group in mesh.identity("admin").groups:

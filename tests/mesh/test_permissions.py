@@ -17,7 +17,7 @@ import nats.errors
 import pytest
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.directory import add_member, reload_servers, remove_member
+from playstream.mesh.directory import add_member, remove_member
 from playstream.mesh.identity import Identity, Kind
 from playstream.mesh.streams import Sizes, make_streams
 from playstream.mesh.subjects import new_job
@@ -82,7 +82,7 @@ def populate(mesh: Mesh) -> None:
     add_member(mesh.directory, Kind.NODE, "node2", ["db"])
     add_member(mesh.directory, Kind.SUBMITTER, "ann")
     add_member(mesh.directory, Kind.SUBMITTER, "bob")
-    assert reload_servers(mesh.directory) == 1
+    mesh.reload()
 
 
 @asynccontextmanager
@@ -214,7 +214,7 @@ def test_an_identity_is_added_and_removed_while_the_server_runs(mesh: Mesh) -> N
         others = await mesh.connect("bob")
         ann = await mesh.connect("ann")
         remove_member(mesh.directory, "ann")
-        assert reload_servers(mesh.directory) == 1
+        mesh.reload()
         with pytest.raises(AuthenticationFailed, match="was removed from the mesh"):
             await ann.store(f"job.web.ann.{JOB}", b"", seconds=SECONDS)
         raw = Raw()
@@ -232,7 +232,7 @@ def test_an_identity_is_added_and_removed_while_the_server_runs(mesh: Mesh) -> N
 
 def test_an_identity_of_another_mesh_is_refused(mesh: Mesh, tmp_path: Path) -> None:
     add_member(mesh.directory, Kind.SUBMITTER, "ann")
-    reload_servers(mesh.directory)
+    mesh.reload()
     other = Mesh("current", tmp_path / "other")
     add_member(other.directory, Kind.SUBMITTER, "ann")
     ours, theirs = mesh.identity("ann"), other.identity("ann")
