@@ -16,7 +16,7 @@ from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.protocol import Job
 from playstream.pipeline.protocol.order import Direction
 from tests.e2e.secrets.watch import Watch, find_in_files
-from tests.sshd import Sshd
+from tests.sshd import Sshd, with_terminals
 from tests.stages import Stages, read_records, stages_for_sockets
 
 FIRST = "vault-4711-password"
@@ -130,7 +130,10 @@ def short() -> Iterator[Stages]:
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    with closing(Sshd(tmp_path / "sshd", "")) as server:
+    directory = tmp_path / "sshd"
+    directory.mkdir()
+    # The module raw asks for a terminal.
+    with closing(Sshd(directory, "", before=with_terminals(directory))) as server:
         yield server
 
 

@@ -331,7 +331,7 @@ def raw(*entries: bytes) -> tuple[Offer, Listing]:
     return Offer(digest(data, ALGORITHM), ALGORITHM, 2, 0), Listing(data)
 
 
-def packed(name: bytes, kind: int = 2, mode: int = 0o644, size: int = 0, link: int = 0, rest: bytes = b"") -> bytes:
+def packed(name: bytes, kind: int = 2, mode: int = 0o755, size: int = 0, link: int = 0, rest: bytes = b"") -> bytes:
     head = kind.to_bytes(1, "little") + mode.to_bytes(2, "little") + bytes(8) + size.to_bytes(8, "little")
     return head + link.to_bytes(4, "little") + len(name).to_bytes(2, "little") + bytes(2) + name + rest
 
