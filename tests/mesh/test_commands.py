@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from playstream.mesh.identity import Kind, parse_identity, read_identity
 from playstream.mesh.versions import explain_version
 from playstream.pipeline.errors import ConfigurationError
 from tests.mesh.meshes import Mesh
+from tests.mesh.servers import CURRENT, OLDEST, find_server
 
 
 @pytest.fixture
@@ -41,6 +43,18 @@ def test_everything_that_is_made_is_private(directory: Path) -> None:
         "users.conf",
     }
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize("which", [OLDEST, CURRENT])
+@pytest.mark.parametrize("listen", [(), ("--listen", "127.0.0.1"), ("--listen", "::1")], ids=lambda words: words[-1:])
+def test_a_server_takes_its_configuration(tmp_path: Path, which: str, listen: tuple[str, ...]) -> None:
+    made = tmp_path / "mesh"
+    servers = [word for host in ("a.example.com", "b.example.com", "c.example.com") for word in ("--server", host)]
+    assert main(["mesh", "init", str(made), *servers, *listen]) == 0
+    for number in (1, 2, 3):
+        words = [find_server(which), "-t", "-c", f"server{number}.conf"]
+        done = subprocess.run(words, cwd=made, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_an_identity_has_the_keys_of_its_groups_only(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

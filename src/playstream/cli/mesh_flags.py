@@ -35,8 +35,7 @@ SERVERS: Group = (
         "--listen",
         own=True,
         metavar="ADDRESS",
-        default="0.0.0.0",  # noqa: S104 - with certificates of both sides
-        help="the address that the servers listen on (default: 0.0.0.0, all of the host)",
+        help="the address that the servers listen on (default: all of the host)",
     ),
     flag(
         "--lost-after",

@@ -26,7 +26,7 @@ def make_mesh(
     directory: Path,
     servers: Sequence[Server],
     *,
-    listen: str = "0.0.0.0",  # noqa: S104 - with certificates of both sides
+    listen: str | None = None,
     lost_after: float = DEFAULT_LOST_AFTER,
 ) -> None:
     """Make the directory of a new mesh: the configuration of its servers, a CA and the identity of an operator.
@@ -34,7 +34,7 @@ def make_mesh(
     Args:
         directory: is created if it does not exist, for this user only.
         servers: the servers.
-        listen: the address that they listen on.
+        listen: the address that they listen on; None for all of the host. Both sides show certificates.
         lost_after: seconds after which a node counts as lost.
 
     Raises:

@@ -31,21 +31,21 @@ class Server:
         return f"tls://{host}:{self.port}"
 
 
-def server_config(server: Server, number: int, servers: Sequence[Server], *, listen: str, storage: str) -> str:
+def server_config(server: Server, number: int, servers: Sequence[Server], *, listen: str | None, storage: str) -> str:
     """Return the configuration of one server.
 
     Args:
         server: the server.
         number: its number, from 1.
         servers: all of them; with several they are a cluster.
-        listen: the address that it listens on.
+        listen: the address that it listens on; None for all of the host.
         storage: the directory of its streams.
     """
     name = f"server{number}"
     tls = {"cert_file": f"{name}.pem", "key_file": f"{name}.key", "ca_file": "ca.pem"}
     content: dict[str, Any] = {
         "server_name": name,
-        "listen": f"{listen}:{server.port}",
+        "listen": _listen_on(listen, server.port),
         "pid_file": f"{name}.pid",
         "max_payload": _MAX_PAYLOAD,
         "ping_interval": "2s",
@@ -56,13 +56,20 @@ def server_config(server: Server, number: int, servers: Sequence[Server], *, lis
     if len(servers) > 1:
         content["cluster"] = {
             "name": "playstream",
-            "listen": f"{listen}:{CLUSTER_PORT}",
+            "listen": _listen_on(listen, CLUSTER_PORT),
             "tls": {**tls, "verify": True},
             "routes": [f"nats://{other.host}:{CLUSTER_PORT}" for other in servers if other != server],
         }
     lines = [f"{name}: {json.dumps(value)}" for name, value in content.items()]
     head = "# Written by playstream mesh. Paths are relative to the directory in which nats-server is started."
     return "\n".join([head, *lines, f"authorization {{ include ./{USERS} }}", ""])
+
+
+def _listen_on(address: str | None, port: int) -> str | int:
+    """Return what nats-server listens on; a port alone is that of all addresses."""
+    if address is None:
+        return port
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def users_config(users: Sequence[Mapping[str, Any]]) -> str:
