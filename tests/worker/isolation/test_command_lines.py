@@ -371,6 +371,33 @@ def test_sharing_opens_the_run_directory_and_keeps_the_spool_closed(tmp_path: Pa
     assert stat.S_IMODE(paths.spool.stat().st_mode) == 0o700
 
 
+def test_a_step_leaves_nothing_in_the_home_directory(tmp_path: Path, engines: Path) -> None:
+    paths = make_paths(tmp_path)
+    sandbox = make_sandbox(Isolation(image="ee"), paths, IDENT)
+    home = paths.run_dir / "home"
+    (home / ".ansible" / "tmp").mkdir(parents=True, mode=0o700)
+    sandbox.forget_start()
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["home", "fact_cache"])
+def test_a_link_that_something_inside_has_put_there_is_not_followed(tmp_path: Path, engines: Path, place: str) -> None:
+    paths = make_paths(tmp_path)
+    sandbox = make_sandbox(Isolation(image="ee"), paths, IDENT)
+    sandbox.share()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    link = paths.run_dir / "home" if place == "home" else paths.artifact_dir / "fact_cache"
+    link.rmdir()
+    link.symlink_to(elsewhere)
+    with pytest.raises(NotADirectoryError):
+        sandbox.share()
+    sandbox.forget_start()
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
+    assert (paths.run_dir / "home").is_dir()
+    assert not (paths.run_dir / "home").is_symlink()
+
+
 def test_artifacts_that_others_could_reach_stay_closed(engines: Path) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as directory:
         made = make_paths(Path(directory))

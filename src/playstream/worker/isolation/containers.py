@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -162,8 +163,16 @@ class Container:
         return self._paths.started.exists()
 
     def forget_start(self) -> None:
-        """Remove the file that shows that a command was started."""
+        """Remove the file that shows that a command was started, and what the command has left in its home directory.
+
+        With podman and without root, its files were given to this user, so that the next command could not use them.
+        """
         self._paths.started.unlink(missing_ok=True)
+        home = self._paths.run_dir / mounts.HOME_INSIDE.name
+        if home.is_symlink():
+            home.unlink()  # whatever has run inside may have put it there
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(exist_ok=True)
 
     def explain_exit(self, status: int | None) -> str:
         """Return why the engine has probably exited with a status; see `Sandbox.explain_exit`."""
@@ -188,12 +197,12 @@ class Container:
         fact_cache = self._paths.artifact_dir / "fact_cache"
         fact_cache.mkdir(mode=0o700, exist_ok=True)
         if _is_private(self._paths.artifact_dir.parent):
-            self._paths.artifact_dir.chmod(0o777)
-            fact_cache.chmod(0o777)
+            _open_directory(self._paths.artifact_dir)
+            _open_directory(fact_cache)
         _open_tree(self._paths.run_dir)
         # Sockets of an ssh-agent and of shared connections are created in the run directory.
         for directory in (self._paths.run_dir, self._paths.run_dir / mounts.HOME_INSIDE.name):
-            directory.chmod(0o777)
+            _open_directory(directory)
         if self._paths.private_data_dir.is_relative_to(self._paths.spool):
             for item in self._paths.private_data_dir.iterdir():
                 if item.is_dir() and not item.is_symlink() and item.name != "artifacts":
@@ -212,6 +221,15 @@ def _read_version(podman: str) -> tuple[int, ...]:
 
 def _is_private(directory: Path) -> bool:
     return any(not item.stat().st_mode & 0o011 for item in (directory, *directory.parents))
+
+
+def _open_directory(directory: Path) -> None:
+    """Let every user create files in a directory. A link that something inside has put there is not followed."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(fd, 0o777)
+    finally:
+        os.close(fd)
 
 
 def _open_tree(directory: Path) -> None:
