@@ -34,3 +34,13 @@ def world(mesh: Mesh, stages: Stages, tmp_path: Path) -> Iterator[World]:
     made = World(mesh, stages, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(params=[OLDEST, CURRENT])
+def patient(request: pytest.FixtureRequest, stages: Stages, tmp_path: Path) -> Iterator[World]:
+    """A mesh that gives a server more time, which on a busy host needs seconds to start."""
+    mesh = Mesh(request.param, tmp_path / "mesh", lost_after=30.0).start()
+    made = World(mesh, stages, tmp_path)
+    yield made
+    made.close()
+    mesh.kill()

@@ -85,8 +85,9 @@ def test_another_node_ends_the_job_of_one_that_died_with_the_submitter(world: Wo
 
 
 def test_a_job_survives_a_server_that_is_killed_three_times(
-    world: World, private_data_dir: MakeDir, fakes: object
+    patient: World, private_data_dir: MakeDir, fakes: object
 ) -> None:
+    world = patient
     made = private_data_dir({"flood-for-ever.yml": "[]\n"})
     node = world.node("node1")
     run = world.start(made, "flood-for-ever.yml", "-i", "one", "-q")
@@ -130,8 +131,9 @@ def test_a_node_that_is_removed_ends(world: World) -> None:
 
 
 def test_a_job_survives_a_server_that_is_away_for_some_time(
-    world: World, private_data_dir: MakeDir, fakes: object
+    patient: World, private_data_dir: MakeDir, fakes: object
 ) -> None:
+    world = patient
     made = private_data_dir({"flood-for-ever.yml": "[]\n"})
     node = world.node("node1")
     run = world.start(made, "flood-for-ever.yml", "-i", "one", "-q")

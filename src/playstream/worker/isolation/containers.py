@@ -37,6 +37,8 @@ _STOP_ECHO = "stty -echo 2>/dev/null"
 # podman adds to /etc/passwd for a user that the image does not know.
 _PASSWD_ENTRY = f"$USERNAME:*:$UID:$GID:$NAME:{mounts.HOME_INSIDE}:/bin/sh"
 _FIRST_WITH_PASSWD_ENTRY = (4, 2)
+_FOR_ALL = 0o777
+"""The mode of what every user inside may write into; on the host the spool around it has mode 0700."""
 
 
 class Container:
@@ -227,7 +229,7 @@ def _open_directory(directory: Path) -> None:
     """Let every user create files in a directory. A link that something inside has put there is not followed."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        os.fchmod(fd, 0o777)
+        os.fchmod(fd, _FOR_ALL)
     finally:
         os.close(fd)
 
