@@ -95,7 +95,8 @@ def test_a_job_survives_a_server_that_is_killed_three_times(
 
     def wait_for_more() -> None:
         size = stdout.stat().st_size if stdout.exists() else 0
-        wait_until(lambda: stdout.exists() and stdout.stat().st_size > size + (1 << 20), 60)
+        wait_until(lambda: run.poll() is not None or (stdout.exists() and stdout.stat().st_size > size + (1 << 20)), 60)
+        assert run.poll() is None, run.communicate()
 
     for _ in range(3):
         wait_for_more()
@@ -143,7 +144,8 @@ def test_a_job_survives_a_server_that_is_away_for_some_time(
     time.sleep(AWAY_SECONDS)  # what is tested is that nothing happens in this time
     world.mesh.start()
     size = stdout.stat().st_size
-    wait_until(lambda: stdout.stat().st_size > size + (1 << 20), 60)
+    wait_until(lambda: run.poll() is not None or stdout.stat().st_size > size + (1 << 20), 60)
+    assert run.poll() is None, run.communicate()
     assert node.events("ended") == []
     run.send_signal(signal.SIGINT)
     assert world.finish(run)[0] == 254
