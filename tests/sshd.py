@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import wait_until
+from tests.processes import children, wait_until
 
 _CONFIG = """\
 Port {port}
@@ -73,8 +73,11 @@ class Sshd:
 
     @property
     def pid(self) -> int:
-        """The process that listens."""
-        return self._server.pid
+        """The process that listens; what it was started with may stay beside it."""
+        pid: int = self._server.pid
+        while Path(f"/proc/{pid}/comm").read_text() != "sshd\n":
+            (pid,) = children(pid)
+        return pid
 
     def close(self) -> None:
         """Stop the server."""
