@@ -168,7 +168,7 @@ class MeshClient(Connection):
         Returns:
             The message; None if there was none, or the connection was lost.
         """
-        if not self._connected.is_set():
+        if not self.is_connected:
             return None
         inbox = self.new_inbox()
         got: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
@@ -177,7 +177,7 @@ class MeshClient(Connection):
             if not got.done():
                 got.set_result(message)
 
-        dropped = asyncio.ensure_future(self._dropped.wait())
+        dropped = asyncio.ensure_future(self.dropped.wait())
         waiting: set[asyncio.Future[Any]] = {got, dropped}
         subscription = await self.subscribe(inbox, take)
         request = {"batch": 1, "expires": int(seconds * _NANOSECONDS)}

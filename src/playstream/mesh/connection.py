@@ -131,6 +131,11 @@ class Connection:
         """Whether there is a connection now, as far as is known."""
         return self._connected.is_set()
 
+    @property
+    def dropped(self) -> asyncio.Event:
+        """Set when the connection that there is now is lost."""
+        return self._dropped
+
     def _new_client(self) -> Any:
         from playstream.mesh.transport import StreamTransport  # noqa: PLC0415 - it imports the library
 
