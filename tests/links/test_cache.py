@@ -138,11 +138,12 @@ def test_a_damaged_cache(run: Callable[..., Sent], tmp_path: Path, damage: str) 
     assert len(run().kinds(Content)) == 0
 
 
-def test_without_a_cache_there_the_tree_is_sent(run: Callable[..., Sent]) -> None:
+def test_without_a_cache_there_the_tree_is_sent(run: Callable[..., Sent], tmp_path: Path) -> None:
     for _ in range(2):
         sent = run(worker=())
         assert sent.kinds(Offer) == []
         assert sent.size > 3 << 20
+    assert not (tmp_path / "user cache").exists(), "this side keeps nothing either"
 
 
 def test_an_earlier_worker_gets_the_tree(demo: Path, tmp_path: Path, stages: Stages) -> None:

@@ -27,6 +27,7 @@ _MAX_TREES = 64
 """Number of all of them."""
 _MAX_FILES = 1_000_000
 """Number of files whose hashes are remembered; those that were hashed first are forgotten."""
+_FILE = "hashes.sqlite"
 _FORM = 2
 """The version of the tables."""
 _MARGIN_NS = 2_000_000_000
@@ -51,6 +52,11 @@ CREATE TABLE IF NOT EXISTS trees (
 """
 _logger = logging.getLogger("playstream")
 _T = TypeVar("_T")
+
+
+def is_there() -> bool:
+    """Return whether this user's cache has a database, because a tree was offered before. Nothing is created."""
+    return (cache_place("hashes") / _FILE).exists()
 
 
 class Memory:
@@ -210,7 +216,7 @@ def _open(directory: Path) -> sqlite3.Connection:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not is_private(directory):
         raise PermissionError(f"{directory} belongs to another user, or others can enter it")
-    path = directory / "hashes.sqlite"
+    path = directory / _FILE
     try:
         return _connect(path)
     except sqlite3.DatabaseError as error:

@@ -28,7 +28,7 @@ from playstream.pipeline.protocol.codec import MAX_RECORD
 from playstream.pipeline.tree.digests import algorithms
 from playstream.pipeline.tree.pack import Hasher
 from playstream.transmit.greeting import Greeting
-from playstream.transmit.memory import Memory
+from playstream.transmit.memory import Memory, is_there
 from playstream.transmit.snapshot import NOTHING, Snapshot
 
 _SMALL = 1 << 16
@@ -98,7 +98,11 @@ class Offering:
             return
         with ExitStack() as stack:
             yield from self._greeting.ask()
-            taken = self._take_early(directory, stack)
+            memory = None
+            if is_there():
+                memory = stack.enter_context(closing(Memory(None, algorithms()[0])))
+            # A tree that was offered before is read while the worker starts.
+            taken = _Taken(self._source, memory) if memory is not None and memory.trees(directory) else None
             yield from self._greeting.wait()
             algorithm = self._algorithm()
             if algorithm is None:
@@ -106,14 +110,10 @@ class Offering:
                 return
             records.close()
             first.clear()
-            if taken is None or taken.algorithm != algorithm:
-                taken = _Taken(self._source, stack.enter_context(closing(Memory(None, algorithm))))
+            if memory is None or memory.algorithm != algorithm:
+                memory, taken = stack.enter_context(closing(Memory(None, algorithm))), None
+            taken = taken or _Taken(self._source, memory)
             yield from self._offer(directory, taken)
-
-    def _take_early(self, directory: Path, stack: ExitStack) -> _Taken | None:
-        """Read the tree before the worker has answered, if it was offered before; return None if it was not."""
-        memory = stack.enter_context(closing(Memory(None, algorithms()[0])))
-        return _Taken(self._source, memory) if memory.trees(directory) else None
 
     def _algorithm(self) -> str | None:
         """Return the hash function that both sides have; None if the worker has no cache."""
@@ -175,7 +175,6 @@ class _Taken:
 
     def __init__(self, source: Tree, memory: Memory) -> None:
         self.memory = memory
-        self.algorithm = memory.algorithm
         self.snapshot = Snapshot(memory.algorithm)
         self._messages: list[Record] = []
         self._error: PlaystreamError | None = None
