@@ -84,30 +84,43 @@ def test_another_node_ends_the_job_of_one_that_died_with_the_submitter(world: Wo
     assert world.processes() == []
 
 
+class Flood:
+    """A job on node1 whose output never ends."""
+
+    def __init__(self, world: World, private_data_dir: MakeDir) -> None:
+        self._world = world
+        made = private_data_dir({"flood-for-ever.yml": "[]\n"})
+        self.node = world.node("node1")
+        self._run = world.start(made, "flood-for-ever.yml", "-i", "one", "-q")
+        self._stdout = made / "artifacts/one/stdout"
+
+    @property
+    def _size(self) -> int:
+        return self._stdout.stat().st_size if self._stdout.exists() else 0
+
+    def wait_for_more(self) -> None:
+        wanted = self._size + (1 << 20)
+        wait_until(lambda: self._run.poll() is not None or self._size > wanted, 60)
+        assert self._run.poll() is None, self._run.communicate()
+
+    def end(self) -> None:
+        self._run.send_signal(signal.SIGINT)
+        assert self._world.finish(self._run)[0] == 254
+
+
 def test_a_job_survives_a_server_that_is_killed_three_times(
     patient: World, private_data_dir: MakeDir, fakes: object
 ) -> None:
-    world = patient
-    made = private_data_dir({"flood-for-ever.yml": "[]\n"})
-    node = world.node("node1")
-    run = world.start(made, "flood-for-ever.yml", "-i", "one", "-q")
-    stdout = made / "artifacts/one/stdout"
-
-    def wait_for_more() -> None:
-        size = stdout.stat().st_size if stdout.exists() else 0
-        wait_until(lambda: run.poll() is not None or (stdout.exists() and stdout.stat().st_size > size + (1 << 20)), 60)
-        assert run.poll() is None, run.communicate()
-
+    flood = Flood(patient, private_data_dir)
     for _ in range(3):
-        wait_for_more()
-        world.mesh.kill()
-        world.mesh.start()
-    wait_for_more()
-    run.send_signal(signal.SIGINT)
-    assert world.finish(run)[0] == 254
-    assert len(node.events("started")) == 1
-    node.wait_for("ended")
-    assert len(world.ends()) == 1
+        flood.wait_for_more()
+        patient.mesh.kill()
+        patient.mesh.start()
+    flood.wait_for_more()
+    flood.end()
+    assert len(flood.node.events("started")) == 1
+    flood.node.wait_for("ended")
+    assert len(patient.ends()) == 1
 
 
 def test_a_node_lets_its_jobs_end_after_sigterm(world: World, hanging: Path) -> None:
@@ -134,22 +147,15 @@ def test_a_node_that_is_removed_ends(world: World) -> None:
 def test_a_job_survives_a_server_that_is_away_for_some_time(
     patient: World, private_data_dir: MakeDir, fakes: object
 ) -> None:
-    world = patient
-    made = private_data_dir({"flood-for-ever.yml": "[]\n"})
-    node = world.node("node1")
-    run = world.start(made, "flood-for-ever.yml", "-i", "one", "-q")
-    stdout = made / "artifacts/one/stdout"
-    wait_until(lambda: stdout.exists() and stdout.stat().st_size > 1 << 20, 60)
-    world.mesh.kill()
+    flood = Flood(patient, private_data_dir)
+    flood.wait_for_more()
+    patient.mesh.kill()
     time.sleep(AWAY_SECONDS)  # what is tested is that nothing happens in this time
-    world.mesh.start()
-    size = stdout.stat().st_size
-    wait_until(lambda: run.poll() is not None or stdout.stat().st_size > size + (1 << 20), 60)
-    assert run.poll() is None, run.communicate()
-    assert node.events("ended") == []
-    run.send_signal(signal.SIGINT)
-    assert world.finish(run)[0] == 254
-    assert len(world.ends()) == 1
+    patient.mesh.start()
+    flood.wait_for_more()
+    assert flood.node.events("ended") == []
+    flood.end()
+    assert len(patient.ends()) == 1
 
 
 def test_a_job_ends_when_the_server_does_not_come_back(world: World, hanging: Path) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.parser import Parser
-from playstream.mesh.identity import Identity, Kind, read_identity
+from playstream.mesh.identity import VARIABLE, Identity, Kind, read_identity
 from playstream.pipeline.errors import ConfigurationError
 
-VARIABLE = "PLAYSTREAM_MESH"
 _COMMANDS = {
     "up": "for a first try: a mesh with a server and a node on this host",
     "init": "make a mesh: the configuration of its servers, certificates and keys",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playstream.cli.flags import LIMITS, LOGGING, Group, Groups, flag
-from playstream.cli.worker_flags import MAX_JOB
+from playstream.cli.worker_flags import LOG_FORMAT, MAX_JOB
 
 DIRECTORY: Group = (
     flag(
@@ -65,13 +65,7 @@ RUNNING: Group = (
     flag(
         "--slots", own=True, type=int, metavar="N", help="jobs that run at the same time (default: one per processor)"
     ),
-    flag(
-        "--log-format",
-        own=True,
-        metavar="WORD",
-        choices=("text", "json"),
-        help="form of the log on standard error: text or json (default: text)",
-    ),
+    *LOG_FORMAT,
 )
 NODE: Group = (*MESH_IDENTITY, *RUNNING)
 

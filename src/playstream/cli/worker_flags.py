@@ -51,6 +51,15 @@ SERVING: Group = (
         help="show this host's processors, memory and playstream version, and exit",
     ),
 )
+LOG_FORMAT: Group = (
+    flag(
+        "--log-format",
+        own=True,
+        metavar="WORD",
+        choices=("text", "json"),
+        help="form of the log on standard error: text or json (default: text)",
+    ),
+)
 LISTENING: Group = (
     flag(
         "--listen",
@@ -94,13 +103,7 @@ LISTENING: Group = (
         metavar="N",
         help="after SIGTERM, let active jobs run for N seconds before they are canceled (default: 0)",
     ),
-    flag(
-        "--log-format",
-        own=True,
-        metavar="WORD",
-        choices=("text", "json"),
-        help="form of the log on standard error: text or json (default: text)",
-    ),
+    *LOG_FORMAT,
     flag(
         "--print-unit",
         own=True,

@@ -18,14 +18,13 @@ from urllib.parse import parse_qsl, urlsplit
 from playstream.links.link import OpenLink
 from playstream.links.unix import OpenSocket
 from playstream.mesh.client import MeshClient
-from playstream.mesh.identity import Identity, Kind, read_identity
+from playstream.mesh.identity import VARIABLE, Identity, Kind, read_identity
 from playstream.mesh.server_config import DEFAULT_PORT, Server
 from playstream.mesh.subjects import own_group
 from playstream.mesh.submission import Submission
 from playstream.pipeline.errors import ConfigurationError, IncompleteStream, LinkError, PlaystreamError, did_you_mean
 from playstream.pipeline.io.cancellation import Cancellation
 
-VARIABLE = "PLAYSTREAM_MESH"
 _FORM = "nats://HOST[:PORT]/GROUP, nats:///GROUP, or …/node/NAME"
 _END_SECONDS = 5.0
 """How long the mesh may take to hear that the link has ended."""

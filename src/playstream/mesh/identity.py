@@ -18,6 +18,8 @@ from playstream.mesh.subjects import check_name
 from playstream.pipeline.errors import ConfigurationError, remedy
 from playstream.pipeline.io import system
 
+VARIABLE: Final = "PLAYSTREAM_MESH"
+"""The variable of the environment that names the file of an identity."""
 SUFFIX: Final = ".playstream"
 """The end of the names of identity files."""
 _FORMAT = 1

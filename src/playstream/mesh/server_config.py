@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from playstream.pipeline.io.addresses import host_and_port
+
 DEFAULT_PORT = 4222
 CLUSTER_PORT = 6222
 _MAX_PAYLOAD = 1 << 20
@@ -27,8 +29,7 @@ class Server:
     @property
     def url(self) -> str:
         """The URL for clients."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tls://{host}:{self.port}"
+        return f"tls://{host_and_port(self.host, self.port)}"
 
 
 def server_config(server: Server, number: int, servers: Sequence[Server], *, listen: str | None, storage: str) -> str:
@@ -67,9 +68,7 @@ def server_config(server: Server, number: int, servers: Sequence[Server], *, lis
 
 def _listen_on(address: str | None, port: int) -> str | int:
     """Return what nats-server listens on; a port alone is that of all addresses."""
-    if address is None:
-        return port
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return port if address is None else host_and_port(address, port)
 
 
 def users_config(users: Sequence[Mapping[str, Any]]) -> str:

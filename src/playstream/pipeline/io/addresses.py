@@ -40,8 +40,12 @@ class TlsAddress:
     @property
     def name(self) -> str:
         """The address as a URL, without the query."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tls://{host}:{self.port}"
+        return f"tls://{host_and_port(self.host, self.port)}"
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return a host and a port as in URLs, where an IPv6 address is in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_unix(url: str) -> UnixAddress:

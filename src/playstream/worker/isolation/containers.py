@@ -10,6 +10,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+from playstream.pipeline.job.ident import ARTIFACTS
 from playstream.pipeline.job.isolation import INSIDE, Isolation
 from playstream.worker.command import Command
 from playstream.worker.environment import SPOOL_VARIABLE
@@ -207,7 +208,7 @@ class Container:
             _open_directory(directory)
         if self._paths.private_data_dir.is_relative_to(self._paths.spool):
             for item in self._paths.private_data_dir.iterdir():
-                if item.is_dir() and not item.is_symlink() and item.name != "artifacts":
+                if item.is_dir() and not item.is_symlink() and item.name != ARTIFACTS:
                     item.chmod(stat.S_IMODE(item.stat().st_mode) | 0o055)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, JobError
 from playstream.pipeline.job.galaxy import PLACE
+from playstream.pipeline.job.ident import ARTIFACTS
 from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.isolation import INSIDE, Isolation, split_mount
 from playstream.worker.paths import CACHE_PLUGIN_DIR, PLUGIN_DIR, PLUGINS, SURVEY_DIR, Paths
@@ -18,7 +19,7 @@ RUN_DIR_INSIDE = INSIDE / ".playstream"
 PLUGINS_INSIDE = RUN_DIR_INSIDE / "plugin"
 HOME_INSIDE = RUN_DIR_INSIDE / "home"
 
-_NOT_SHOWN = {"artifacts", RUN_DIR_INSIDE.name, *(f"env/{name}" for name in ENV_FILES)}
+_NOT_SHOWN = {ARTIFACTS, RUN_DIR_INSIDE.name, *(f"env/{name}" for name in ENV_FILES)}
 """Entries of the private data directory that are not mounted: artifacts of other jobs, and secrets that the job gets in
 another way."""
 _NEVER_MOUNTED = ("/", "/home", "/usr")
@@ -54,7 +55,7 @@ def list_job_mounts(paths: Paths, ident: str) -> list[Mount]:
     """
     mounts = [
         Mount(str(paths.run_dir), str(RUN_DIR_INSIDE), "Z"),
-        Mount(str(paths.artifact_dir), str(INSIDE / "artifacts" / ident), "Z"),
+        Mount(str(paths.artifact_dir), str(INSIDE / ARTIFACTS / ident), "Z"),
     ]
     mounts += [Mount(str(item), str(INSIDE / name), "Z") for name, item in _list_items(paths)]
     if not paths.project.is_relative_to(paths.private_data_dir) and paths.project.is_dir():
