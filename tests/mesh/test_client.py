@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from playstream.mesh.client import AlreadyStored, MeshClient, NoRoom
-from playstream.mesh.connection import Message, NoAnswer, NobodyThere
+from playstream.mesh.connection import Connection, Message, NoAnswer, NobodyThere
 from playstream.mesh.refusals import Endpoint
 from playstream.mesh.streams import Sizes, make_streams
 from playstream.mesh.subjects import JobSubjects, new_job
@@ -43,6 +43,27 @@ def with_client(server: NatsServer, body: Callable[[MeshClient], Coroutine[Any, 
 
 def some_job() -> JobSubjects:
     return JobSubjects("web", "ann", new_job())
+
+
+def test_a_connection_that_is_lost_at_once_is_waited_for() -> None:
+    """Whoever waits is resumed after the connection was made, when it may be lost again."""
+
+    async def settle() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def body() -> bool:
+        connection = Connection(Endpoint(["nats://127.0.0.1:1"], "me"))
+        waiting = asyncio.create_task(connection.wait_connected(60))
+        await settle()
+        await connection._note_connected()
+        await connection._note_lost()
+        await settle()
+        assert not waiting.done()
+        await connection._note_connected()
+        return await waiting
+
+    assert asyncio.run(body())
 
 
 def test_streams_are_created_once(server: NatsServer) -> None:

@@ -200,15 +200,20 @@ class Connection:
         Raises:
             AuthenticationFailed: this identity was removed.
         """
-        events = [asyncio.ensure_future(event.wait()) for event in (self._connected, self._refused)]
-        try:
-            await asyncio.wait(events, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for event in events:
-                event.cancel()
-        if self._refused.is_set():
-            raise self._explain()
-        return self._connected.is_set()
+        until = time.monotonic() + seconds
+        while True:
+            events = [asyncio.ensure_future(event.wait()) for event in (self._connected, self._refused)]
+            try:
+                left = max(0.0, until - time.monotonic())
+                await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for event in events:
+                    event.cancel()
+            if self._refused.is_set():
+                raise self._explain()
+            # A connection may be lost again before this side is resumed; then it waits for the next one.
+            if self._connected.is_set() or time.monotonic() >= until:
+                return self._connected.is_set()
 
     async def request(
         self, subject: str, data: bytes = b"", *, seconds: float, headers: Mapping[str, str] | None = None
