@@ -41,19 +41,16 @@ class Result:
     stream: bytes
 
 
-class _Sink(asyncio.StreamWriter):
+class _Sink:
     """Keeps what is written."""
 
     def __init__(self) -> None:
         self.data = bytearray()
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         self.data += data
 
     async def drain(self) -> None:
-        pass
-
-    def __del__(self) -> None:
         pass
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from playstream._version import __version__
 from playstream.mesh.chunks import CHUNK_BYTES, WINDOW_BYTES, Chunk, ChunkReader, ChunkWriter
@@ -28,6 +28,16 @@ _BUSY_SECONDS = 0.01
 _NOTICE_SECONDS = 5.0
 """How long a job waits for a node before the user is told."""
 _logger = logging.getLogger("playstream")
+
+
+class Sink(Protocol):
+    """Takes the bytes of the results, such as an asyncio.StreamWriter."""
+
+    def write(self, data: bytes, /) -> None:
+        """Take bytes."""
+
+    async def drain(self) -> None:
+        """Wait until more bytes can be taken."""
 
 
 class Submission:
@@ -71,7 +81,7 @@ class Submission:
         self.failure: PlaystreamError | None = None
         """Why the job has ended, if not by the worker."""
 
-    async def run(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def run(self, source: asyncio.StreamReader, sink: Sink) -> None:
         """Submit the job and follow it to its end.
 
         Args:
@@ -114,7 +124,7 @@ class Submission:
             self._progress.set()
         await self._writer.write(data, last=last)
 
-    async def _follow(self, sink: asyncio.StreamWriter) -> None:
+    async def _follow(self, sink: Sink) -> None:
         """Take the results until the end of the job."""
         await self._posted.wait()
         claims = await self._client.subscribe(self.job.claim, self._note_claim)
@@ -138,7 +148,7 @@ class Submission:
             for subscription in (claims, ends):
                 await subscription.close()
 
-    async def _take(self, reader: ChunkReader, sink: asyncio.StreamWriter, tasks: list[asyncio.Task[None]]) -> None:
+    async def _take(self, reader: ChunkReader, sink: Sink, tasks: list[asyncio.Task[None]]) -> None:
         """Take results until the last one, or until another end of the job."""
         while not self._complete:
             reading = asyncio.ensure_future(reader.read())
@@ -160,7 +170,7 @@ class Submission:
             await self._deliver(chunk.data, sink)
             self._complete = chunk.is_last
 
-    async def _deliver(self, data: bytes, sink: asyncio.StreamWriter) -> None:
+    async def _deliver(self, data: bytes, sink: Sink) -> None:
         self._got += len(data)
         if self._got - self._told >= WINDOW_BYTES // 4:
             self._progress.set()
