@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -77,17 +78,28 @@ def children(pid: int | None = None) -> list[int]:
         OSError: that one has ended.
     """
     pid = pid or os.getpid()
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return [int(word) for thread in threads for word in (thread / "children").read_text().split()]
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # the thread has ended
+            found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def command_line(pid: int) -> bytes:
+    """The words of a process, with a NUL after each; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def guards_of(pid: int | None = None) -> list[int]:
     """The guards among the children of a worker, or of this process.
 
     Raises:
-        OSError: the worker has ended, or a child has meanwhile.
+        OSError: the worker has ended.
     """
-    return [child for child in children(pid) if b"guard_program.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children(pid) if b"guard_program.py" in command_line(child)]
 
 
 class Repeating:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.pipe.sshd import NoisySshd
-from tests.processes import children
+from tests.processes import children, command_line
 
 
 class Host(NoisySshd):
@@ -33,12 +34,14 @@ class Host(NoisySshd):
 
         A connection has one process, or two of which the inner one holds the socket: since OpenSSH 9.8 also as root.
         """
+        pending = children(self.pid)
         found: list[int] = []
-        pending = [self.pid]
         while pending:
-            below = children(pending.pop())
-            pending += below
-            found += [pid for pid in below if _serves(pid)]
+            pid = pending.pop()
+            if _serves(pid):
+                found.append(pid)
+            with suppress(OSError):  # it has ended
+                pending += children(pid)
         return found
 
     def know(self, key: Path | None) -> None:
@@ -71,5 +74,8 @@ class Host(NoisySshd):
 
 def _serves(pid: int) -> bool:
     """Return whether a process is of sshd, and does not listen."""
-    name = Path(f"/proc/{pid}/comm").read_text().strip()
-    return name in ("sshd", "sshd-session") and b"[listener]" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return False  # it has ended
+    return name in ("sshd", "sshd-session") and b"[listener]" not in command_line(pid)

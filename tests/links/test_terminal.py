@@ -28,7 +28,7 @@ from tests.cli.typist import SHELL_PROMPT, Typist
 from tests.links.conftest import WORKER, Listen
 from tests.links.hosts import Host
 from tests.links.workers import WITHOUT_HELLO, WITHOUT_THE_RECORDS, link_to, records_in
-from tests.processes import children, marked_processes, wait_until
+from tests.processes import children, command_line, marked_processes, wait_until
 from tests.stages import PLAYSTREAM, Stages
 
 SECRET = "xyzzy-plugh"  # noqa: S105 - what a test types
@@ -45,11 +45,6 @@ NAME = f"(exec:{Path(sys.executable).name})"
 def asks(asking: Path, tmp_path: Path) -> tuple[str | Path, ...]:
     """The words of a run that asks for a secret and a name, without Ansible."""
     return ("run", asking, "-p", "pause.yml", "-i", "x", "--binary", program(tmp_path, ASKS))
-
-
-def read_command(pid: int) -> bytes:
-    """The command line of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def files_with(directory: Path, secret: bytes) -> list[Path]:
@@ -278,7 +273,7 @@ def test_the_connection_is_lost(begin: Callable[..., Typist], asks: tuple[str | 
     user = begin(*asks, "--on", WORKER)
     user.wait_for("Secret: ")
     user.wait_for_hidden()
-    (worker,) = [pid for pid in children(user.child.pid) if b"playstream\0worker" in read_command(pid)]
+    (worker,) = [pid for pid in children(user.child.pid) if b"playstream\0worker" in command_line(pid)]
     subprocess.run(["kill", "-KILL", str(worker)], check=True)
     assert user.end() == 75
     user.wait_for_restored()

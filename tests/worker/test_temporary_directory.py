@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from playstream.pipeline.io.removal import remove_linked
 from tests.conftest import MakeDir
-from tests.processes import guards_of, is_running, marked_processes, wait_until
+from tests.processes import command_line, guards_of, is_running, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages, stages_for_sockets
 
 NAME = "pymp-abc_1234"
@@ -58,8 +59,9 @@ def test_the_guard_is_killed(stages: Stages, working: subprocess.Popen[bytes]) -
 
 def test_ansible_is_killed(stages: Stages, working: subprocess.Popen[bytes]) -> None:
     for pid in marked_processes(stages.temporary):
-        if b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
+        if b"ansible-playbook" in command_line(pid):
+            with suppress(ProcessLookupError):  # the others end with the first
+                os.kill(pid, signal.SIGKILL)
     working.communicate(timeout=LIMIT_SECONDS)
     assert list(stages.temporary.iterdir()) == []
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from tests.processes import guards_of, marked_processes, wait_until
+from tests.processes import command_line, guards_of, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 from tests.stress.faults.met import Met, look, without_dropped
 
@@ -71,11 +71,8 @@ class Pipeline:
     def ansible(self) -> int | None:
         """The process id of the job's Ansible, once it runs."""
         for pid in marked_processes(self.stages.temporary):
-            try:
-                if b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"-i")[0]:
-                    return pid
-            except OSError:
-                continue  # it has ended
+            if b"ansible-playbook" in command_line(pid).split(b"-i")[0]:
+                return pid
         return None
 
     @property
