@@ -50,6 +50,7 @@ _PLACES = {
         "IncompleteStream",
         "IsolationError",
         "JobError",
+        "JobExpired",
         "LimitExceeded",
         "LinkError",
         "LocalProtocolError",

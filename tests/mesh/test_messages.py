@@ -36,7 +36,7 @@ def test_any_bytes_are_an_error(kind: type[Order], data: bytes) -> None:
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.lists(TEXT, max_size=2)
-FIELDS = ["version", "recipient", "deadline", "node", "word", "outcome", "by", "reason", "read", "written"]
+FIELDS = ["version", "recipient", "start_within", "node", "word", "outcome", "by", "reason", "read", "written"]
 
 
 @given(KINDS, st.dictionaries(st.sampled_from(FIELDS), VALUES), VALUES)

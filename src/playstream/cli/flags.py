@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from playstream.pipeline.errors import did_you_mean
+from playstream.pipeline.errors import ConfigurationError, did_you_mean
 
 
 class Flag(NamedTuple):
@@ -31,6 +31,7 @@ Groups: TypeAlias = tuple[tuple[str, Group], ...]
 _VALUELESS = ("store_true", "count", "version")
 NAMING = {
     "DIR": "a directory",
+    "DURATION": "a duration, such as 30m",
     "FILE": "a file",
     "HOST[:PORT]": "a server",
     "HOSTS": "hosts",
@@ -104,6 +105,20 @@ def optional_word(word: str) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def duration(text: str) -> float:
+    """Return the seconds of a duration, such as 30m.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    from playstream.pipeline.durations import parse_duration  # noqa: PLC0415 - seldom needed
+
+    try:
+        return parse_duration(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def takes_value(definition: Flag) -> bool:

@@ -10,6 +10,7 @@ from playstream.cli.flags import (
     LIVENESS,
     PROGRESS,
     Group,
+    duration,
     flag,
     optional_word,
 )
@@ -46,6 +47,16 @@ BOOTSTRAP: Group = (
     ),
     *WHEELS,
 )
+MESH: Group = (
+    flag(
+        "--start-within",
+        own=True,
+        metavar="DURATION",
+        type=duration,
+        help="nats://: do not start the job any more if no node has within DURATION, such as 90s, 30m or 12h (default: "
+        "it waits for five times --liveness-seconds)",
+    ),
+)
 ON: Group = (
     flag(
         "--on",
@@ -55,6 +66,7 @@ ON: Group = (
         "worker (or set PLAYSTREAM_ON; default: this host)",
     ),
     *BOOTSTRAP,
+    *MESH,
     *EXCLUDE,
     *PROGRESS,
     *KEEPALIVE,

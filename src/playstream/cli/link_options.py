@@ -14,6 +14,7 @@ _LOCAL = "local:"
 _OF_BOOTSTRAP = ("bootstrap", "wheels")
 _OF_LINKS = (
     *_OF_BOOTSTRAP,
+    "start_within",
     "exclude",
     "keepalive_seconds",
     "liveness_seconds",

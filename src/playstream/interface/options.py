@@ -63,6 +63,8 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     too."""
     wheels: StrPath | None
     """With `bootstrap`: a directory with the wheels to send, instead of this side's cache and pip."""
+    start_within: float | None
+    """With `on=nats://…`: seconds after which the job is not started any more, if it still waits for a node."""
     exclude: Sequence[str] | None
     """With `on`, or in the transmit stage: patterns, in gitignore syntax, of files that are not sent."""
     streamer: Literal["transmit", "worker", "process"] | None

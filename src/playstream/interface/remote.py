@@ -12,6 +12,7 @@ from playstream.interface.execution_drive import Execution, ExecutionDrive
 from playstream.interface.handlers import Handlers, take_handlers
 from playstream.interface.lent_terminal import LentTerminal
 from playstream.interface.logs import set_up_logging
+from playstream.interface.mesh_terms import fit_to_mesh, is_mesh
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
 from playstream.interface.watched_run import Drive, Poll, RecordSource, WatchedRun
@@ -62,13 +63,8 @@ def make_remote_runner(
             raise ConfigurationError(f"{name}: cannot be combined with on: it applies to a single stage")
     if given.get("dialect", "playstream") != "playstream":
         raise ConfigurationError("dialect: cannot be combined with on: a link uses playstream's own protocol")
-    if link.name.startswith("nats:"):
-        for name in ("encrypt_to", "identity"):
-            if given.get(name):
-                raise ConfigurationError(
-                    f"{name}: cannot be combined with a link over a mesh, which encrypts both directions itself. Omit "
-                    "it"
-                )
+    if is_mesh(link):
+        fit_to_mesh(given, link)
     expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)

@@ -13,6 +13,7 @@ from playstream.interface.event_handler import expand_handler
 from playstream.interface.handlers import Handlers, as_result, take_handlers
 from playstream.interface.local import local_records
 from playstream.interface.logs import set_up_logging
+from playstream.interface.mesh_terms import OF_MESH, ask_mesh
 from playstream.interface.options import RunOptions
 from playstream.interface.results import Results
 from playstream.interface.run_code import RunCode
@@ -74,26 +75,30 @@ def make_runner(
         Canceled: the cancellation was requested while collections and roles were installed.
     """
     of_link = check_options({name: options.get(name) for name in _OF_LINK}, RunOptions, "run")
-    refuse_empty(of_link, RunOptions)
+    of_mesh = check_options({name: options.get(name) for name in OF_MESH}, RunOptions, "run")
+    refuse_empty({**of_link, **of_mesh}, RunOptions)
     on = of_link.pop("on", None)
     if options.get("streamer"):
-        for name, value in {"on": on, **of_link}.items():
+        for name, value in {"on": on, **of_link, **of_mesh}.items():
             if value:
                 raise ConfigurationError(f"{name}: cannot be combined with streamer, which runs a single stage here")
         from playstream.interface.streaming import init_stage  # noqa: PLC0415 - a local run needs none of it
 
         return init_stage(options)
-    options = {name: value for name, value in options.items() if name not in _OF_LINK}
+    options = {name: value for name, value in options.items() if name not in (*_OF_LINK, *OF_MESH)}
     if on is not None:
         from playstream.links import find_link  # noqa: PLC0415 - as above
 
         link = find_link(on, **of_link)
+        ask_mesh(link, of_mesh)
         if link is not None:
             from playstream.interface.remote import make_remote_runner  # noqa: PLC0415
 
             return make_remote_runner(options, link, cancellation, meters, user_terminal)
     elif any(of_link.values()):
         raise ConfigurationError(f"{next(iter(of_link))}: concerns another host: pass on too, or omit it")
+    else:
+        ask_mesh(None, of_mesh)
     job_options = select_options(options, JobOptions)  # RunnerConfig checks them
     others = {name: value for name, value in options.items() if name not in job_options}
     refuse_empty(others, RunOptions)

@@ -22,6 +22,7 @@ from playstream.mesh.identity import VARIABLE, Identity, Kind, read_identity
 from playstream.mesh.server_config import DEFAULT_PORT, Server
 from playstream.mesh.subjects import own_group
 from playstream.mesh.submission import Submission
+from playstream.mesh.terms import Terms
 from playstream.pipeline.errors import ConfigurationError, IncompleteStream, LinkError, PlaystreamError, did_you_mean
 from playstream.pipeline.io.cancellation import Cancellation
 
@@ -85,6 +86,8 @@ class NatsLink:
     """
 
     def __init__(self, address: NatsAddress, env: Mapping[str, str]) -> None:
+        self.terms = Terms()
+        """What is asked of the mesh for each job."""
         self.name = address.name
         file = address.identity or env.get(VARIABLE)
         if not file:
@@ -110,17 +113,18 @@ class NatsLink:
         Raises:
             LinkError: no server answers, or none accepts the identity.
         """
-        return _OpenNats(self.name, self._identity, self._group)
+        return _OpenNats(self.name, self._identity, self._group, self.terms)
 
 
 class _OpenNats(OpenSocket):
     """An open link whose other half a thread connects to the mesh."""
 
-    def __init__(self, name: str, identity: Identity, group: str) -> None:
+    def __init__(self, name: str, identity: Identity, group: str, terms: Terms) -> None:
         ours, self._theirs = socket.socketpair()
         super().__init__(name, ours)
         self._identity = identity
         self._group = group
+        self._terms = terms
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._failure: PlaystreamError | None = None
@@ -176,7 +180,7 @@ class _OpenNats(OpenSocket):
         client = MeshClient(self._identity.endpoint)
         await client.connect()
         try:
-            submission = Submission(client, self._identity, self._group, self.name)
+            submission = Submission(client, self._identity, self._group, self.name, self._terms)
             source, sink = await asyncio.open_connection(sock=self._theirs)
             self._loop = asyncio.get_running_loop()
             self._work = asyncio.create_task(submission.run(source, sink))

@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from playstream.mesh.connection import ATTEMPT_SECONDS, CONNECT_SECONDS, Connection, Message, NoAnswer, NobodyThere
@@ -19,6 +20,8 @@ _LONGEST_SECONDS: Final = 15.0
 _PAUSE_SECONDS = 0.1
 """Time before a request that the server has refused for lack of room is repeated."""
 _NANOSECONDS = 1_000_000_000
+_TIME_PLACES = {9: 7, 12: 9}
+"""Where the time is in the subject for an acknowledgement, by the number of its words; JetStream has two forms."""
 _FULL = frozenset({10023, 10047, 10077})
 """Numbers of JetStream for a lack of room: resources, storage, the size of a stream."""
 _NOT_FIRST = 10071
@@ -237,6 +240,32 @@ class MeshClient(Connection):
                 if time.monotonic() + _PAUSE_SECONDS >= until:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def stored_at(message: Message) -> float:
+    """Return when the server has stored a message that was fetched, in seconds since the epoch by its clock.
+
+    Raises:
+        RemoteProtocolError: the server does not say so.
+    """
+    text = message.headers.get("Nats-Time-Stamp", "")
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise RemoteProtocolError(f"expected the time of a message of the mesh, got {text[:80]!r}") from None
+
+
+def queued_at(message: Message) -> float:
+    """Return the same for a message that a queue has delivered.
+
+    Raises:
+        RemoteProtocolError: the subject for its acknowledgement has another form.
+    """
+    words = message.reply.split(".")
+    place = _TIME_PLACES.get(len(words))
+    if place is None or not words[place].isdecimal():
+        raise RemoteProtocolError(f"expected the time of a message of a queue, got {message.reply[:200]!r}")
+    return int(words[place]) / _NANOSECONDS
 
 
 def _parse(answer: Message) -> dict[str, Any]:

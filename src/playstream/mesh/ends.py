@@ -13,8 +13,8 @@ import time
 from typing import Final
 
 from playstream._version import __version__
-from playstream.mesh.client import AlreadyStored, MeshClient
-from playstream.mesh.connection import NoAnswer
+from playstream.mesh.client import AlreadyStored, MeshClient, queued_at, stored_at
+from playstream.mesh.connection import Message, NoAnswer
 from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
 from playstream.mesh.subjects import JobSubjects
 from playstream.pipeline.errors import RemoteProtocolError
@@ -127,6 +127,36 @@ async def purge_input(client: MeshClient, job: JobSubjects, *, seconds: float) -
     """
     body = json.dumps({"filter": f"{job.input}.*"}).encode()
     await client.ask(f"$JS.API.STREAM.PURGE.{job.streams.input}", body, until=time.monotonic() + seconds)
+
+
+def not_started(group: str, limit: float) -> str:
+    """Return why a job is not started any more."""
+    return (
+        f"no node of the group {group} has started the job within {limit:g} seconds (--start-within), so it is not "
+        "started any more: all were busy, or none was connected"
+    )
+
+
+async def queue_seconds(client: MeshClient, job: JobSubjects, message: Message, *, seconds: float) -> float:
+    """Return how long a job was in the queue before this node has claimed it, by the clock of the server alone.
+
+    Args:
+        client: the connection.
+        job: the job.
+        message: its message, as the queue has delivered it.
+        seconds: how long to try.
+
+    Raises:
+        LinkError: it cannot be found out.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        claim = await client.find(job.streams.state, job.claim, seconds=seconds)
+        if claim is not None:
+            return stored_at(claim) - queued_at(message)
+        if time.monotonic() > until:
+            raise NoAnswer(f"the claim of job {job.job} cannot be read")
+        await asyncio.sleep(_HINTED_SECONDS)
 
 
 def node_lost(node: str, by: str, lost_after: float) -> JobEnd:

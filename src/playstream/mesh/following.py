@@ -17,7 +17,7 @@ from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Claim, JobEnd, Outcome, Positions, encode
 from playstream.mesh.subjects import JobSubjects
-from playstream.pipeline.errors import JobError, LinkError, NodeLost, PlaystreamError
+from playstream.pipeline.errors import JobExpired, LinkError, NodeLost, PlaystreamError
 from playstream.pipeline.io.age_batches import BatchReader
 from playstream.pipeline.io.age_keys import import_pyrage
 
@@ -206,7 +206,7 @@ class Follower:
         if end.outcome is Outcome.LOST:
             return NodeLost(text)
         if end.outcome is Outcome.EXPIRED:
-            return JobError(text)
+            return JobExpired(text)
         return LinkError(text)
 
     async def _note_claim(self, _message: Message) -> None:

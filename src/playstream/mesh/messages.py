@@ -38,8 +38,8 @@ class Order:
     """The version of playstream that has sent it."""
     recipient: str
     """The public key to which its results are encrypted; empty for a job and results that are not encrypted."""
-    deadline: float | None
-    """Seconds since the epoch after which it is not started any more; None for no limit."""
+    start_within: float | None
+    """Seconds in the queue after which it is not started any more; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def decode(kind: type[_Content], data: bytes) -> _Content:
 
 
 _FIELDS: Mapping[Any, Mapping[str, str]] = {
-    Order: {"version": "text", "recipient": "text", "deadline": "time"},
+    Order: {"version": "text", "recipient": "text", "start_within": "seconds"},
     Claim: {"node": "name", "word": "text", "version": "text"},
     JobEnd: {"outcome": "outcome", "by": "text", "reason": "text"},
     Positions: {"read": "number", "written": "number"},
@@ -126,6 +126,6 @@ def _check(name: str, hint: str, found: Mapping[str, Any]) -> Any:
         return value
     if hint == "number" and type(value) is int and 0 <= value < 1 << 53:
         return value
-    if hint == "time" and (value is None or (type(value) in {int, float} and 0 <= value < 1 << 53)):
+    if hint == "seconds" and (value is None or (type(value) in {int, float} and 0 <= value < 1 << 53)):
         return value
     raise ValueError(name)

@@ -8,12 +8,13 @@ import logging
 from playstream._version import __version__
 from playstream.mesh.chunks import CHUNK_BYTES, ChunkWriter
 from playstream.mesh.client import MeshClient
-from playstream.mesh.ends import store_end
+from playstream.mesh.ends import find_claim, not_started, store_end
 from playstream.mesh.following import STORE_SECONDS, Follower, Sink
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import JobEnd, Order, Outcome, encode
 from playstream.mesh.subjects import JobSubjects, new_job
+from playstream.mesh.terms import Terms
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.age_batches import BatchWriter
 from playstream.pipeline.io.age_keys import import_pyrage
@@ -29,12 +30,17 @@ class Submission:
         identity: the submitter.
         group: who runs the job.
         name: the name of the link, for messages.
+        terms: what is asked of the mesh.
     """
 
-    def __init__(self, client: MeshClient, identity: Identity, group: str, name: str) -> None:
+    def __init__(
+        self, client: MeshClient, identity: Identity, group: str, name: str, terms: Terms | None = None
+    ) -> None:
         self._client = client
         self._identity = identity
         self._name = name
+        self._me = f"submitter {identity.name}"
+        self._terms = terms or Terms()
         self.job = JobSubjects(group, identity.name, new_job())
         self._encrypt = BatchWriter([import_pyrage().x25519.Recipient.from_str(identity.groups[group])])
         self._writer = ChunkWriter(client, self.job.input, seconds=STORE_SECONDS)
@@ -75,7 +81,7 @@ class Submission:
             await self._write(b"".join(self._encrypt.wrap([data], flush=True)))
             if not self._posted.is_set():
                 await self._writer.flush()
-                order = Order(__version__, self._identity.public_key, None)
+                order = Order(__version__, self._identity.public_key, self._terms.start_within)
                 await self._client.store(self.job.queued, encode(order), seconds=STORE_SECONDS)
                 self._posted.set()
         await self._write(b"".join(self._encrypt.wrap([], flush=True, last=True)), last=True)
@@ -88,13 +94,30 @@ class Submission:
 
     async def _follow(self, sink: Sink) -> None:
         await self._posted.wait()
-        await self._follower.run(sink)
+        expiring = asyncio.create_task(self._expire(self._terms.start_within))
+        try:
+            await self._follower.run(sink)
+        finally:
+            expiring.cancel()
+            await asyncio.gather(expiring, return_exceptions=True)
+
+    async def _expire(self, limit: float | None) -> None:
+        """End the job if no node has claimed it in time."""
+        if limit is None:
+            return
+        await asyncio.sleep(limit)
+        try:
+            if await find_claim(self._client, self.job, seconds=STORE_SECONDS) is None:
+                end = JobEnd(Outcome.EXPIRED, self._me, not_started(self.job.group, limit))
+                await store_end(self._client, self.job, end, seconds=STORE_SECONDS)
+        except PlaystreamError as error:
+            _logger.debug("%s: %s", self._name, error)  # a node that claims the job finds out itself
 
     async def _give_up(self) -> None:
         """End a job that has no end, so that no node starts it, and the one that runs it stops."""
         if not self._posted.is_set() or self._follower.end is not None:
             return
-        end = JobEnd(Outcome.CANCELED, f"submitter {self._identity.name}", "the submitter has given the job up")
+        end = JobEnd(Outcome.CANCELED, self._me, "the submitter has given the job up")
         try:
             await store_end(self._client, self.job, end, seconds=Times(self._identity.lost_after).beat * 2)
         except PlaystreamError as error:

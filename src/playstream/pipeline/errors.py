@@ -146,6 +146,12 @@ class NodeLost(LinkError):
     exit_status = 91
 
 
+class JobExpired(LinkError):
+    """No node of the mesh has started the job in the time of --start-within. It is not started any more."""
+
+    exit_status = 93
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 

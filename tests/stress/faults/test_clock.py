@@ -12,17 +12,13 @@ from playstream.pipeline.protocol import Heartbeat, Sender, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
 from playstream.process.store.values import as_seconds
 from playstream.process.task_results import TaskResults
+from tests.clocks import moved_clock
 from tests.conftest import MakeDir
 from tests.processes import wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
 NOW = "2026-11-21T10:00:00+00:00"
 BACK, FORTH = "-86400", "+86400"
-SLEEP = """
-import select, time
-time.sleep = lambda seconds: select.select([], [], [], seconds)
-"""
-"""libfaketime breaks the sleep of Python 3.11 and later, which lasts until a time on the monotonic clock."""
 SET = 'echo {} > "$FAKETIME_TIMESTAMP_FILE.new"; mv "$FAKETIME_TIMESTAMP_FILE.new" "$FAKETIME_TIMESTAMP_FILE"'
 """A program that reads the file while it is empty ends."""
 PLAYBOOK = f"""\
@@ -39,24 +35,9 @@ PLAYBOOK = f"""\
 @pytest.fixture
 def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What is written there moves the clock of every program started from here, but not its monotonic one."""
-    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if not libraries:
-        pytest.fail("libfaketime is missing; apt-get install libfaketime")
-    clock = tmp_path / "clock"
-    clock.write_text("+0\n")
-    (tmp_path / "python").mkdir()
-    (tmp_path / "python" / "sitecustomize.py").write_text(SLEEP)
-    for name, value in {
-        "LD_PRELOAD": str(libraries[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-        "PYTHONPATH": str(tmp_path / "python"),
-    }.items():
+    for name, value in moved_clock(tmp_path).items():
         monkeypatch.setenv(name, value)
-    return clock
+    return tmp_path / "clock"
 
 
 def with_fake(stages: Stages, directory: Path, script: str) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Message, NoAnswer
-from playstream.mesh.ends import claim_job, find_end, node_lost, purge_input, store_end
+from playstream.mesh.ends import claim_job, find_end, node_lost, not_started, purge_input, queue_seconds, store_end
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Claim, JobEnd, Order, Outcome, decode
@@ -152,8 +152,10 @@ class Node:
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is not None:
             await self._remove(client, job, message)  # it was given up while it waited
             return
+        outcome = Outcome.FAILED
+        if order is not None and await self._is_too_late(client, job, order, message):
+            outcome, reason = Outcome.EXPIRED, not_started(job.group, order.start_within or 0.0)
         if order is None or reason:
-            outcome = Outcome.EXPIRED if reason == _TOO_LATE else Outcome.FAILED
             await store_end(client, job, JobEnd(outcome, me, reason), seconds=_CLAIM_SECONDS)
             await self._remove(client, job, message)
             self._log("refused", job=job.job, submitter=job.submitter, reason=reason)
@@ -206,11 +208,15 @@ class Node:
 
     def _refusal(self, order: Order) -> str:
         """Return why a job is not run; empty if it is."""
-        if order.deadline is not None and time.time() > order.deadline:
-            return _TOO_LATE
         if not order.recipient.startswith("age1"):
             return "the job names no public key of age for its results, and the node runs encrypted jobs only"
         return ""
+
+    @staticmethod
+    async def _is_too_late(client: MeshClient, job: JobSubjects, order: Order, message: Message) -> bool:
+        """Return whether a job that this node has claimed was in the queue for too long."""
+        limit = order.start_within
+        return limit is not None and await queue_seconds(client, job, message, seconds=_CLAIM_SECONDS) > limit
 
     async def _look_after(self, client: MeshClient, job: JobSubjects, message: Message, claim: Claim) -> None:
         """Find out whether the node that has claimed a job is alive; store the end if it is not."""
@@ -251,6 +257,3 @@ class Node:
         except NoAnswer:
             return ""
         return "" if message is None else message.headers.get("Nats-Sequence", "")
-
-
-_TOO_LATE = "the deadline of the job had passed before a node could start it"

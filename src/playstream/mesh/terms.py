@@ -1,0 +1,27 @@
+"""What a submitter asks of the mesh for one job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.limits import check_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a submitter asks for."""
+
+    start_within: float | None = None
+    """Seconds after which the job is not started any more; None for no limit."""
+
+
+def make_terms(*, start_within: float | None = None) -> Terms:
+    """Return what the options of a run ask for.
+
+    Raises:
+        ConfigurationError: one has no valid value.
+    """
+    if start_within is not None and not check_seconds("start_within", start_within):
+        raise ConfigurationError("start_within: expected more than 0 seconds")
+    return Terms(start_within)
