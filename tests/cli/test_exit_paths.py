@@ -95,6 +95,8 @@ def test_every_way_to_end_is_known() -> None:
         "completion",
         "mesh",
         "node",
+        "inspect",
+        "extract",
     }
 
 
@@ -131,6 +133,10 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "runs, no store": (("runs",), b"", 1),
     "runs, a store that is not there": (("runs", "--store", "sqlite:////nowhere/x.db"), b"", 69),
     "show, no store": (("show", "x"), b"", 1),
+    "inspect, no such file": (("inspect", "DIR/none"), b"", 1),
+    "inspect, a file that is no capture": (("inspect", __file__), b"", 75),
+    "extract, no such file": (("extract", "DIR/none", "DIR/x"), b"", 1),
+    "extract, a directory that is not empty": (("extract", __file__, "DIR"), b"", 1),
     "show, a store that is not there": (("show", "x", "--store", "sqlite:////nowhere/x.db"), b"", 69),
 }
 

@@ -304,8 +304,8 @@ COMMAND_FLAGS: dict[str, Groups] = {
     "runs": (("which runs to list", WHICH), ("store", STORED), LOGGING),
     "show": (("store", STORED), LOGGING),
 }
-"""The subcommands that concern results; `job_flags`, `worker_flags` and `mesh_flags` have the others, and load when
-needed."""
+"""The subcommands that concern results; `job_flags`, `worker_flags`, `mesh_flags` and `capture_flags` have the others,
+and load when needed."""
 
 
 def groups_of(command: str) -> Groups:
@@ -321,11 +321,12 @@ def list_commands() -> list[str]:
 
 
 def _other_commands() -> dict[str, Groups]:
+    from playstream.cli.capture_flags import CAPTURE_COMMAND_FLAGS  # noqa: PLC0415 - as below
     from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - not needed by `process`
     from playstream.cli.mesh_flags import MESH_COMMAND_FLAGS  # noqa: PLC0415 - as above
     from playstream.cli.worker_flags import WORKER_COMMAND_FLAGS  # noqa: PLC0415 - as above
 
-    return {**JOB_COMMAND_FLAGS, **WORKER_COMMAND_FLAGS, **MESH_COMMAND_FLAGS}
+    return {**JOB_COMMAND_FLAGS, **WORKER_COMMAND_FLAGS, **MESH_COMMAND_FLAGS, **CAPTURE_COMMAND_FLAGS}
 
 
 def flags_of(command: str) -> list[Flag]:

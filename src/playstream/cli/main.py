@@ -33,6 +33,8 @@ COMMANDS = {
     "process": "rebuild a run from the stream read from standard input",
     "runs": "list the runs in a directory or a store",
     "show": "show one run in a directory or a store",
+    "inspect": "show what is in a capture or a recording, and whether it is whole",
+    "extract": "unpack the tree of a captured job, or the artifacts of a captured run",
     "plugin-path": "print the directory of the callback plugin, for use without playstream",
     "completion": "print the script with which a shell completes words of the command line",
     HELP: "show the help of a command",

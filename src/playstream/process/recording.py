@@ -31,6 +31,9 @@ class RecordingReceiver:
         self._max_record = max_record
         self._lines: deque[bytes] = deque()
         self._rest = bytearray()
+        self._next_line = 0
+        self.offset = 0
+        """Where the last line begins, in bytes from the start of the recording; after an error, the faulty one."""
         self._counter = 0
         self._rc: int | None = None
         """The return code according to the statistics; None before the first."""
@@ -74,6 +77,7 @@ class RecordingReceiver:
         """
         while self._lines:
             line = self._lines.popleft()
+            self.offset, self._next_line = self._next_line, self._next_line + len(line) + 1
             if line:
                 return self._take(line)
         if self._end is not None:

@@ -60,8 +60,8 @@ class FrameReader:
         return self._dropped + len(self._buffer)
 
     @property
-    def _offset(self) -> int:
-        """The position of reading, in bytes from the start of the stream."""
+    def offset(self) -> int:
+        """The position of reading, in bytes from the start of the stream; after an error, the faulty frame."""
         return self._dropped + self._position
 
     @property
@@ -95,7 +95,9 @@ class FrameReader:
         if self._token is frames.MAGIC_START:
             if self._available < frames.PREAMBLE_SIZE:
                 return None
-            frames.decode_preamble(self._consume(frames.PREAMBLE_SIZE))
+            end = self._position + frames.PREAMBLE_SIZE
+            frames.decode_preamble(self._copy(self._position, end))
+            self._position = end
             self._token = frames.MARKER
             return self.next()
         return self._next_frame()
@@ -104,27 +106,29 @@ class FrameReader:
         start = self._position + frames.HEADER_SIZE
         if len(self._buffer) < start:
             return None
-        header = frames.decode_header(bytes(self._buffer[self._position : start]), self._offset, show=self._show)
+        header = frames.decode_header(bytes(self._buffer[self._position : start]), self.offset, show=self._show)
         if header.sequence != self._sequence:
             raise RemoteProtocolError(
-                f"expected frame {self._sequence} at byte {self._offset}, got frame {header.sequence}: frames were "
+                f"expected frame {self._sequence} at byte {self.offset}, got frame {header.sequence}: frames were "
                 "lost, duplicated or reordered in transit"
             )
-        if len(self._buffer) < start + header.payload_size:
+        end = start + header.payload_size
+        if len(self._buffer) < end:
             return None
-        self._position = start
-        offset = self._offset
-        payload = self._consume(header.payload_size)
-        frames.check_payload(header, payload, offset, show=self._show)
+        payload = self._copy(start, end)
+        frames.check_payload(header, payload, self._dropped + start, show=self._show)
+        content = self._decompressor.decompress(payload, header.content_size)
+        self._position = end
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        return Frame(payload, self._decompressor.decompress(payload, header.content_size))
+        return Frame(payload, content)
+
+    def _copy(self, start: int, end: int) -> bytes:
+        with memoryview(self._buffer) as view:
+            return bytes(view[start:end])
 
     def _consume(self, size: int) -> bytes:
-        end = self._position + size
-        with memoryview(self._buffer) as view:
-            data = bytes(view[self._position : end])
-        self._position = end
-        return data
+        start, self._position = self._position, self._position + size
+        return self._copy(start, self._position)
 
     def _skip_noise(self) -> Noise | None:
         """Drop the bytes before the next preamble or frame."""
@@ -143,7 +147,7 @@ class FrameReader:
         if found < 0 or not self._noise_size:
             return None
         shown = self._noise_start if self._show or self._token is frames.MAGIC_START else b""
-        noise = Noise(shown, self._noise_size, self._offset - self._noise_size)
+        noise = Noise(shown, self._noise_size, self.offset - self._noise_size)
         self._noise_start, self._noise_size = b"", 0
         return noise
 

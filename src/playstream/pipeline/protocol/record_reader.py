@@ -60,6 +60,10 @@ class RecordReader:
         """Up to where the content has been read."""
         self._frame_start = 0
         """Where the content of the last frame begins."""
+        self._record_start = 0
+        """Where the last record begins, also one that is not valid."""
+        self._received = 0
+        """Bytes of content so far."""
         self._started: list[bytes] = []
         """Pieces of an incomplete record's content, which are joined once."""
         self._missing = 0
@@ -67,6 +71,8 @@ class RecordReader:
         self._records = 0
         self._idle = 0
         """Number of empty records in the last frame."""
+        self.end_differs = False
+        """Whether an End has come that does not agree with what was received before it."""
 
     @property
     def state(self) -> State:
@@ -77,6 +83,16 @@ class RecordReader:
     def count(self) -> int:
         """Number of records received so far."""
         return self._records
+
+    @property
+    def record_position(self) -> int:
+        """Where the last record begins, in bytes from the start of the content; after an error, the faulty one."""
+        return self._received - len(self._content) + self._record_start
+
+    @property
+    def position(self) -> int:
+        """Where the last record ends, in bytes from the start of the content."""
+        return self._received - len(self._content) + self._position
 
     def clear(self) -> None:
         """Drop the data that has not been read."""
@@ -89,6 +105,7 @@ class RecordReader:
         # One frame late, because the digest in End does not include the frame of End.
         self._digest.update(self._last_payload)
         self._last_payload, content = frame
+        self._received += len(content)
         self._idle = 0
         if self._started:
             self._started.append(content)
@@ -101,7 +118,7 @@ class RecordReader:
         else:
             self._content = content
             self._frame_start = 0
-        self._position = 0
+        self._position = self._record_start = 0
 
     def _keep(self, missing: int) -> None:
         """Keep the beginning of a record until the rest of it arrives."""
@@ -109,7 +126,7 @@ class RecordReader:
             self._started.append(self._content[self._position :])
         self._missing = missing
         self._content = b""
-        self._position = 0
+        self._position = self._record_start = 0
 
     def next_record(self) -> Record | Literal[NeedData.NEED_DATA]:
         """Return the next record, or NEED_DATA.
@@ -125,6 +142,7 @@ class RecordReader:
                 if content:
                     self._keep(start - len(content))
                 return NEED_DATA
+            self._record_start = position
             kind, flags, size = _read_header(content, position)
             limit = self._limits.get(kind, self._max_record)
             if size > limit:
@@ -158,6 +176,7 @@ class RecordReader:
     def _check_end(self, end: End, *, alone: bool) -> None:
         digest = self._digest.digest()
         if not alone or (self._records, self._order.events, digest) != (end.records, end.events, end.digest):
+            self.end_differs = True
             raise RemoteProtocolError(
                 f"the End record says {end.records} records, {end.events} events and digest {end.digest.hex()[:16]}…, "
                 f"but {self._records}, {self._order.events} and {digest.hex()[:16]}… were "

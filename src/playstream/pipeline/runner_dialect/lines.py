@@ -70,6 +70,8 @@ class LineReader:
         """base64 characters of an incomplete group of four."""
         self._noise_start = b""
         self._noise_size = 0
+        self.offset = 0
+        """Where the last piece begins, in bytes from the start of the stream; after an error, the faulty one."""
         self.lines = 0
         """Number of JSON lines received so far."""
 
@@ -77,6 +79,11 @@ class LineReader:
     def received(self) -> int:
         """Number of bytes received so far."""
         return self._dropped + len(self._buffer)
+
+    @property
+    def unread(self) -> int:
+        """Number of received bytes that have not been read."""
+        return len(self._buffer) - self._position
 
     @property
     def in_archive(self) -> bool:
@@ -114,6 +121,7 @@ class LineReader:
         if self._left:
             return self._next_data()
         while True:
+            self.offset = self._dropped + self._position
             line = self._next_line()
             if line is None:
                 return None
@@ -127,6 +135,7 @@ class LineReader:
             if self._noise_size:
                 self._unread(line[start:])
                 return self._take_noise()
+            self.offset += start
             return self._begin(Line(values, line[start:].strip()))
 
     def _next_line(self) -> bytes | None:
@@ -190,6 +199,7 @@ class LineReader:
         raw = bytes(memoryview(self._buffer)[self._position : self._position + min(self._left, _PIECE)])
         if not raw:
             return None
+        self.offset = self._dropped + self._position
         self._position += len(raw)
         self._searched = self._position
         text = raw.translate(None, _SPACE)

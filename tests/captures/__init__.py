@@ -1,0 +1,1 @@
+"""Captures and recordings: reading them whatever is in them, looking at them, unpacking them."""

@@ -1,0 +1,38 @@
+"""The commands of docs/captures.md, in their order, on a real run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.matrix.debian import ROOT
+from tests.stages import LIMIT_SECONDS, Stages
+
+PAGE = (ROOT / "docs" / "captures.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^    ((?:playstream|head) .*)$", PAGE, re.MULTILINE)
+STATUSES = {"playstream inspect cut.playstream": 75}
+"""The exit statuses that are not 0."""
+
+
+def test_the_commands(stages: Stages, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples" / "demo", tmp_path / "demo", ignore=lambda *_: {"artifacts"})
+    assert set(STATUSES) <= set(COMMANDS)
+    for command in COMMANDS:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=tmp_path,
+            env={**stages.env, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == STATUSES.get(command, 0), f"{command}: {done.stderr}"
+    artifacts = tmp_path / "demo" / "artifacts"
+    for place in (artifacts, artifacts / "again", artifacts / "replayed", tmp_path / "incident"):
+        assert (place / "status").read_text() == "successful"
+    assert (tmp_path / "job" / "project" / "site.yml").read_bytes() == (
+        ROOT / "examples" / "demo" / "project" / "site.yml"
+    ).read_bytes()
