@@ -31,7 +31,9 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
         )
         assert done.returncode == STATUSES.get(command, 0), f"{command}: {done.stderr}"
     artifacts = tmp_path / "demo" / "artifacts"
-    for place in (artifacts, artifacts / "again", artifacts / "replayed", tmp_path / "incident"):
+    for name in ("again", "replayed", "nightly", "copied"):
+        assert (artifacts / name / "status").read_text() == "successful"
+    for place in (artifacts, tmp_path / "incident"):
         assert (place / "status").read_text() == "successful"
     assert (tmp_path / "job" / "project" / "site.yml").read_bytes() == (
         ROOT / "examples" / "demo" / "project" / "site.yml"

@@ -193,6 +193,30 @@ STORE: Group = (
         "postgresql://USER@HOST/DATABASE (or set PLAYSTREAM_STORE)",
     ),
 )
+FORCE = flag(
+    "--force",
+    own=True,
+    action="store_true",
+    help="replace the file of the capture if it exists",
+)
+CAPTURE: Group = (
+    flag(
+        "--capture",
+        own=True,
+        metavar="FILE",
+        help="write a capture of the results to FILE, a new file that only this user can read",
+    ),
+    FORCE,
+)
+TEE: Group = (
+    flag(
+        "--tee",
+        own=True,
+        metavar="FILE",
+        help="write a copy of the stream to FILE, a new file that only this user can read",
+    ),
+    FORCE,
+)
 STORED: Group = (
     flag(
         "--store",
@@ -291,7 +315,7 @@ LINK = ("connection", (*KEEPALIVE, *LIVENESS))
 
 COMMAND_FLAGS: dict[str, Groups] = {
     "process": (
-        ("results", (*RECEIVED_IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE)),
+        ("results", (*RECEIVED_IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE, *TEE)),
         ("connection", LIVENESS),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),

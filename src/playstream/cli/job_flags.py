@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playstream.cli.flags import (
+    CAPTURE,
     DECRYPTION,
     ENCRYPTION,
     EXCLUSIVE,
@@ -312,19 +313,20 @@ _ISOLATED = ("isolation", (*CONTAINER, *ISOLATION))
 _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for item in ISOLATION)))
 """Of subcommands that have no such flags in ansible-runner, except those of containers."""
 _KEPT = ("results", (*RESULTS, *SUMMARY, *STORE))
+_CAPTURED = ("results", (*_KEPT[1], *CAPTURE))
 _STANDALONE: Groups = (
     ("Ansible options", (*LIKE_ANSIBLE, *FAST, *VERBOSITY)),
     ("another host", ON),
     ("passwords", ASKING),
-    ("results", (*STANDALONE, *SUMMARY, *EVENTS)),
+    ("results", (*STANDALONE, *SUMMARY, *CAPTURE, *EVENTS)),
     _ISOLATED,
     SHOWING_ALL,
     LOGGING,
 )
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
-    "run": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING_ALL, LOGGING),
-    "start": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _KEPT, SHOWING, LOGGING),
+    "run": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _CAPTURED, SHOWING_ALL, LOGGING),
+    "start": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _CAPTURED, SHOWING, LOGGING),
     "stop": (*_job(STOPPED_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "is-alive": (*_job(SOUGHT_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "transmit": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from playstream.cli.summary import SummaryObserver
     from playstream.interface.store_observer import StoreObserver
     from playstream.pipeline.io.cancellation import Cancellation
+    from playstream.pipeline.io.stdio import Connection
     from playstream.pipeline.tree.meter import Meter
 
 _WRONG_DIALECT = (
@@ -95,9 +97,14 @@ def run(flags: argparse.Namespace) -> int:
     ):
         warn = partial(print_message, "process")
         meter, showing = _show_transfers(flags, progress)
-        with progress or nullcontext(), showing, connect(vars(flags), warn, reader=claim_input()) as connection:
+        with (
+            _copying(flags, warn) as copied,
+            progress or nullcontext(),
+            showing,
+            connect(vars(flags), warn, reader=claim_input()) as connection,
+        ):
             result = process(
-                connection,
+                copied(connection),
                 artifact_dir,
                 summary or store_observer or viewer,
                 among_runs=flags.ident is None,
@@ -138,6 +145,23 @@ def _show_transfers(
 
     meter = Meter("unpacking")
     return meter, show_transfers(flags, [meter], progress)
+
+
+def _copying(
+    flags: argparse.Namespace, warn: Callable[[str], object]
+) -> AbstractContextManager[Callable[[Connection], Connection]]:
+    """Return a context with a function that makes a connection whose bytes are also written to a file, if one is named.
+
+    Raises:
+        ConfigurationError: the file cannot be created, or the stream is encrypted.
+    """
+    if flags.tee is None and not flags.force:
+        return nullcontext(lambda connection: connection)
+    from playstream.captures.keeping import copying  # noqa: PLC0415 - seldom asked for
+    from playstream.interface.handlers import check_kept  # noqa: PLC0415 - as above
+
+    check_kept(vars(flags), "process")
+    return copying(vars(flags), warn)
 
 
 def _open_store_observer(

@@ -74,6 +74,8 @@ def run(flags: argparse.Namespace) -> int:
             ("rotate_artifacts", flags.rotate_artifacts),
             ("store", named_store(flags.store)),
             ("galaxy", flags.galaxy),
+            ("capture", flags.capture),
+            ("force", flags.force or None),
         )
         if value is not None
     }

@@ -24,6 +24,8 @@ def standalone_options(flags: argparse.Namespace) -> dict[str, Any]:
         "cmdline": flags.cmdline or None,
         "ident": flags.ident,
         "artifact_dir": flags.artifact_dir,
+        "capture": flags.capture,
+        "force": flags.force or None,
         "omit_event_data": flags.omit_event_data,
         "only_failed_event_data": flags.only_failed_event_data,
         "binary": os.environ.get("RUNNER_BINARY") or None,

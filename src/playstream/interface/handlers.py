@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from playstream.interface.options import (
     FinishedCallback,
     StatusHandler,
 )
-from playstream.pipeline.errors import CallbackError, PlaystreamError
+from playstream.pipeline.errors import CallbackError, ConfigurationError, PlaystreamError
 from playstream.pipeline.io.cancellation import LOOK_SECONDS
 
 HANDLER_OPTIONS = (
@@ -25,6 +25,8 @@ HANDLER_OPTIONS = (
     "artifacts_handler",
     "finished_callback",
     "store",
+    "capture",
+    "force",
 )
 """Options of a Runner that are not part of its configuration."""
 _logger = logging.getLogger("playstream")
@@ -33,6 +35,24 @@ _logger = logging.getLogger("playstream")
 def take_handlers(options: dict[str, Any]) -> dict[str, Any]:
     """Remove the handlers from `options` and return them."""
     return {name: options.pop(name) for name in HANDLER_OPTIONS if name in options}
+
+
+def check_kept(options: Mapping[str, Any], streamer: str | None) -> None:
+    """Check that what runs has the stream that is to be kept.
+
+    Args:
+        options: options of run().
+        streamer: the single stage that runs; None for a whole run.
+
+    Raises:
+        ConfigurationError: it has not, or nothing is to be kept that `force` could replace.
+    """
+    if options.get("capture") is not None and streamer in {"transmit", "worker"}:
+        raise ConfigurationError("capture: expected a run with results, got a single stage. Use tee(1) beside it")
+    if options.get("tee") is not None and streamer != "process":
+        raise ConfigurationError("tee: concerns the process stage, which reads a stream. For a run, use capture")
+    if options.get("force") and options.get("capture") is None and options.get("tee") is None:
+        raise ConfigurationError("force: expected a file to replace: name it with --capture or --tee")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,10 @@ class HandlerOptions(TypedDict, total=False):
     finished_callback: FinishedCallback | None
     store: Name | None
     """URL of a store to write the run to when it ends: `sqlite:///runs.db`, `postgresql://…`."""
+    capture: StrPath | None
+    """A new file for a capture of the results, which are encoded in playstream's own protocol."""
+    force: bool
+    """Replace the file of `capture` or `tee` if it exists."""
     debug: bool
     """Write debug messages to standard error."""
     logfile: StrPath | None
@@ -99,6 +103,8 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     """Transmit and worker stages: recipients of the stream: public keys of age or SSH, or `@FILE`."""
     identity: StrPath | Sequence[StrPath] | None
     """Worker and process stages: files with secret keys of age or SSH, for an encrypted stream."""
+    tee: StrPath | None
+    """Process stage: a new file for a copy of the stream as it is read."""
     since: Name | None
     """Transmit stage, for a worker with a cache: send only what has changed since an earlier job. The name of its tree
     (`tree` of its status `starting`), `last` for that of the last run in the private data directory, or `none` to send

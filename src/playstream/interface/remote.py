@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
 from playstream.interface.execution_drive import Execution, ExecutionDrive
-from playstream.interface.handlers import Handlers, take_handlers
+from playstream.interface.handlers import check_kept, take_handlers
 from playstream.interface.lent_terminal import LentTerminal
 from playstream.interface.logs import set_up_logging
 from playstream.interface.mesh_terms import fit_to_mesh, is_mesh
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
-from playstream.interface.watched_run import Drive, Poll, RecordSource, WatchedRun
+from playstream.interface.watched_run import Drive, Poll, RecordSource, make_watched_run
 from playstream.links.exchange import Exchange
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.cancellation import Cancellation
@@ -65,6 +65,7 @@ def make_remote_runner(
         raise ConfigurationError("dialect: cannot be combined with on: a link uses playstream's own protocol")
     if is_mesh(link):
         fit_to_mesh(given, link)
+    check_kept(given, None)
     expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
@@ -84,8 +85,8 @@ def make_remote_runner(
         add_to_transmitter(transmitter, given["galaxy"], cancellation=cancellation, meter=meter)
     config.take_settings(transmitter.job.settings)
     config.user_terminal = user_terminal
-    store = handlers.pop("store", None)
-    work = WatchedRun(remote_records(transmitter, link, given, meters, user_terminal), Handlers(**handlers), store)
+    source = remote_records(transmitter, link, given, meters, user_terminal)
+    work = make_watched_run(source, handlers)
     return Runner(config, cancellation=cancellation, work=work)
 
 

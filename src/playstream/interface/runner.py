@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from playstream.interface.config import RunnerConfig
 from playstream.interface.describing import make_html, quote
 from playstream.interface.event_handler import expand_handler
-from playstream.interface.handlers import Handlers, as_result, take_handlers
+from playstream.interface.handlers import Handlers, as_result, check_kept, take_handlers
 from playstream.interface.local import local_records
 from playstream.interface.logs import set_up_logging
 from playstream.interface.mesh_terms import OF_MESH, ask_mesh
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         FinishedCallback,
         StatusHandler,
     )
+    from playstream.pipeline.job.options import StrPath
     from playstream.pipeline.tree.meter import Meters
     from playstream.worker.user_terminal import UserTerminal
 
@@ -103,6 +104,7 @@ def make_runner(
     others = {name: value for name, value in options.items() if name not in job_options}
     refuse_empty(others, RunOptions)
     given = check_options(others, RunOptions, "run")
+    check_kept(given, None)
     expand_handler(given)
     handlers = take_handlers(given)
     # The other options are for logging or for single stages, and do not apply to a run on this host.
@@ -126,8 +128,10 @@ class Runner(Results):
         artifacts_handler: called with the path of the artifact directory when it is complete.
         finished_callback: called with this object at the end.
         store: URL of a store to write the run to when it ends.
+        capture: a new file for a capture of the results; None for none.
+        force: replace that file if it exists.
         cancellation: a request to cancel the job, like `cancel`; None creates one.
-        work: what to run instead of the job on this host; the handlers and the store are then its own.
+        work: what to run instead of the job on this host; the handlers, the store and the capture are then its own.
 
     Attributes:
         config: the configuration.
@@ -156,12 +160,14 @@ class Runner(Results):
         artifacts_handler: ArtifactsHandler | None = None,
         finished_callback: FinishedCallback | None = None,
         store: str | None = None,
+        capture: StrPath | None = None,
+        force: bool = False,
         cancellation: Cancellation | None = None,
         work: Work | None = None,
     ) -> None:
         super().__init__(config)
         handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
-        self._work = work or WatchedRun(local_records(config), handlers, store)
+        self._work = work or WatchedRun(local_records(config), handlers, store, capture=capture, force=force)
         self.status: str = StatusName.UNSTARTED.value
         self.rc: int | None = None
         self.explanation: str | None = None

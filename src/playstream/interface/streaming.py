@@ -9,13 +9,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from playstream.captures.keeping import copying
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
-from playstream.interface.handlers import CancelPoll, Handlers, take_handlers
+from playstream.interface.handlers import CancelPoll, check_kept, take_handlers
 from playstream.interface.options import CancelCallback, RunOptions
 from playstream.interface.parameter_names import name_parameters, naming_parameters
 from playstream.interface.runner import Runner
-from playstream.interface.watched_run import STREAM_ERRORS, Drive, Poll, RecordSource, WatchedRun
+from playstream.interface.watched_run import STREAM_ERRORS, Drive, Poll, RecordSource, make_watched_run
 from playstream.pipeline.dialect import Dialect
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError, PlaystreamError
 from playstream.pipeline.io.cancellation import Canceled, Cancellation
@@ -55,6 +56,7 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
         options = select_options(options, RunOptions)
     refuse_empty(options, RunOptions)
     given = check_options(options, RunOptions, "run")
+    check_kept(given, streamer)
     expand_handler(given)
     handlers = take_handlers(given)
     poll = handlers.get("cancel_callback")
@@ -63,9 +65,8 @@ def init_stage(options: Mapping[str, Any]) -> Runner:
     if streamer == "worker":
         return Runner(make_stage_config(given), work=ServingWork(given, make_worker_options(given), poll))
     config = make_process_config(given)
-    store = handlers.pop("store", None)
     source = stream_records(given, among_runs=not config.ident)
-    return Runner(config, work=WatchedRun(source, Handlers(**handlers), store))
+    return Runner(config, work=make_watched_run(source, handlers))
 
 
 class TransmitWork:
@@ -256,7 +257,7 @@ def stream_records(
                 with _connection(options, cancellation, reads=True) as connection:
                     feed(
                         processor,
-                        connection,
+                        copied(connection),
                         cancellation,
                         poll,
                         liveness_seconds=seconds_of(options, "liveness_seconds", DEFAULT_LIVENESS_SECONDS),
@@ -266,7 +267,8 @@ def stream_records(
                 return explain(error) if isinstance(error, STREAM_ERRORS) else error
             return None
 
-        yield drive
+        with copying(options, _LOGGER.warning) as copied:
+            yield drive
 
     return RecordSource(open_source, limits, at_once=False, among_runs=among_runs, completes_config=True)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from playstream.interface.display import choose_output, make_display
 from playstream.interface.handlers import CancelPoll, Handlers, as_result
@@ -22,12 +24,15 @@ from playstream.process import Observer, Processor, Result
 
 if TYPE_CHECKING:
     from playstream.interface.runner import Runner
+    from playstream.pipeline.job.options import StrPath
 
 _logger = logging.getLogger("playstream")
 INTERRUPTED_REASON = "interrupted from the keyboard"
 STREAM_ERRORS = (ProtocolError, LinkError, UnsafePath)
 """Errors of the records: the run ends with the status `error`, and the other results are kept if possible."""
 Poll = Callable[[], None]
+MakeProcessor = Callable[..., Processor]
+"""Processor, or a class that has its parameters."""
 Drive = Callable[[Processor, Poll], "BaseException | None"]
 """Passes every record of a run to the processor, and polls meanwhile. Returns the error that ended the run, or None."""
 
@@ -54,24 +59,50 @@ class WatchedRun:
         source: the source of the records.
         handlers: the caller's functions.
         store: URL of a store to write the run to when it ends; None for none.
+        capture: a new file for a capture of the results; None for none.
+        force: replace that file if it exists.
     """
 
-    def __init__(self, source: RecordSource, handlers: Handlers, store: str | None = None) -> None:
+    def __init__(
+        self,
+        source: RecordSource,
+        handlers: Handlers,
+        store: str | None = None,
+        *,
+        capture: StrPath | None = None,
+        force: bool = False,
+    ) -> None:
         self._source = source
         self._handlers = handlers
         self._store = store
+        self._capture = capture
+        self._force = force
 
     def run(self, runner: Runner, cancellation: Cancellation) -> None:
         """Receive every record in this thread, and call the handlers here; see Runner.run."""
+        if self._capture is None:
+            self._run(runner, cancellation, Processor)
+            return
+        from playstream.captures.keeping import CapturedProcessor, KeptFile, RecordCapture  # noqa: PLC0415 - optional
+
+        with KeptFile(Path(self._capture), "capture", force=self._force, warn=_logger.warning) as file:
+            self._run(runner, cancellation, partial(CapturedProcessor, RecordCapture(file)))
+
+    def _run(self, runner: Runner, cancellation: Cancellation, make_processor: MakeProcessor) -> None:
         observer = RunObserver(runner, self._handlers, completes_config=self._source.completes_config)
         if self._store is None:
-            self._receive(runner, cancellation, observer, None)
+            self._receive(runner, cancellation, observer, None, make_processor)
             return
         with closing(StoreObserver(self._store, observer, cancellation)) as store_observer:
-            self._receive(runner, cancellation, observer, store_observer)
+            self._receive(runner, cancellation, observer, store_observer, make_processor)
 
     def _receive(
-        self, runner: Runner, cancellation: Cancellation, observer: RunObserver, store_observer: StoreObserver | None
+        self,
+        runner: Runner,
+        cancellation: Cancellation,
+        observer: RunObserver,
+        store_observer: StoreObserver | None,
+        make_processor: MakeProcessor,
     ) -> None:
         error: BaseException | None
         store_error: BaseException | None = None
@@ -86,7 +117,7 @@ class WatchedRun:
                 check_delivery("the reader of the output", cancellation)
 
             observer.show_on(make_display(config, look))
-            processor = self._make_processor(runner, store_observer or observer)
+            processor = self._make_processor(make_processor, runner, store_observer or observer)
             error = drive(processor, poll)
             if isinstance(error, CallbackError):
                 observer.mute()
@@ -122,9 +153,9 @@ class WatchedRun:
             self._handlers.finished(runner)
         _raise_error(error or store_error or observer.output_error, runner, processor)
 
-    def _make_processor(self, runner: Runner, observer: Observer) -> Processor:
+    def _make_processor(self, make: MakeProcessor, runner: Runner, observer: Observer) -> Processor:
         config = runner.config
-        return Processor(
+        return make(
             runner.artifact_path,
             observer,
             among_runs=self._source.among_runs,
@@ -135,6 +166,18 @@ class WatchedRun:
             link_latest=config.links_latest,
             limits=self._source.limits,
         )
+
+
+def make_watched_run(source: RecordSource, options: Mapping[str, Any]) -> WatchedRun:
+    """Return a WatchedRun with the options of a Runner that are not part of its configuration.
+
+    Args:
+        source: the source of the records.
+        options: as returned by `take_handlers`.
+    """
+    handlers = dict(options)
+    kept = {name: handlers.pop(name) for name in ("store", "capture", "force") if name in handlers}
+    return WatchedRun(source, Handlers(**handlers), **kept)
 
 
 def _is_reported(error: BaseException, observer: RunObserver) -> bool:
