@@ -19,9 +19,10 @@ from tests.processes import wait_until
 from tests.stages import Stages, read_events
 
 PLAY = "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {msg: hello}\n"
-MANY = (
-    "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {msg: hello}\n      loop: '{{ range(60) | list }}'\n"
+LARGE = (
+    "- hosts: all\n  gather_facts: false\n  tasks:\n" + 20 * "    - shell: head -c 100000 /dev/urandom | base64 -w 0\n"
 )
+"""The events together are much larger than each, and cannot be compressed."""
 
 
 def records_of(file: Path) -> list[Record]:
@@ -33,7 +34,7 @@ def records_of(file: Path) -> list[Record]:
 
 @pytest.fixture
 def demo(private_data_dir: MakeDir) -> Path:
-    return private_data_dir({"site.yml": PLAY, "many.yml": MANY})
+    return private_data_dir({"site.yml": PLAY, "large.yml": LARGE})
 
 
 def check_capture(file: Path, artifacts: Path) -> None:
@@ -139,15 +140,15 @@ def test_the_copy_of_an_encrypted_stream_is_refused(stages: Stages, tmp_path: Pa
 def test_a_full_disk_ends_the_capture_and_not_the_run(stages: Stages, demo: Path, tmp_path: Path) -> None:
     """The limit on the size of files stands for the disk: each artifact is smaller."""
     file = tmp_path / "run"
-    words = ("run", demo, "-p", "many.yml", "-i", "x", "--capture", file)
-    process = stages.start(*words, prefix=("prlimit", "--fsize=12000"))
+    words = ("run", demo, "-p", "large.yml", "-i", "x", "--capture", file)
+    process = stages.start(*words, prefix=("prlimit", "--fsize=1000000"))
     _, stderr = process.communicate()
     assert process.returncode == 0, stderr
     assert stderr.count(b"is not complete: ") == 1
     assert b"The run continues" in stderr
     artifacts = demo / "artifacts" / "x"
     assert (artifacts / "status").read_text() == "successful"
-    assert file.stat().st_size == 12000
+    assert file.stat().st_size == 1000000
     done = read(file.read_bytes())
     assert done.error is not None
     assert 1 < len(done.pieces) < len(os.listdir(artifacts / "job_events"))

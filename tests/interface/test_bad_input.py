@@ -103,6 +103,7 @@ PATHS = (
     "process_isolation_path",
     "host_cwd",
     "logfile",
+    "capture",
     "process_isolation_hide_paths",
     "process_isolation_show_paths",
     "process_isolation_ro_paths",
@@ -127,6 +128,7 @@ OF_A_JOB = (
     "on",
     "wheels",
     "cache",
+    "tee",
     "since",
 )
 
