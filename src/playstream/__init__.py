@@ -54,6 +54,7 @@ _PLACES = {
         "LimitExceeded",
         "LinkError",
         "LocalProtocolError",
+        "NeedsNotMet",
         "NodeLost",
         "OutputError",
         "PlaystreamError",

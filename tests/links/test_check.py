@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from playstream.links.inquiry import Findings
-from playstream.links.needs import Needs, accepts, find_problems, find_warnings
+from playstream.links.needs import Needs, find_problems, find_warnings
 from playstream.pipeline.protocol import Hello
+from playstream.pipeline.versions import accepts
 from tests.links.conftest import WORKER
 from tests.links.hosts import Host
 from tests.processes import marked_processes

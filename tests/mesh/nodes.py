@@ -14,7 +14,7 @@ from playstream.mesh.client import MeshClient
 from playstream.mesh.directory import add_member
 from playstream.mesh.identity import Kind
 from playstream.mesh.messages import JobEnd, Outcome, decode
-from playstream.mesh.streams import Sizes, make_streams
+from playstream.mesh.streams import Sizes, make_mesh_stream, make_streams
 from tests.mesh.meshes import Mesh
 from tests.processes import children, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
@@ -82,6 +82,7 @@ class World:
         mesh.reload()
 
         async def make(client: MeshClient) -> None:
+            await make_mesh_stream(client, SIZES)
             for group in mesh.identity("admin").groups:
                 await make_streams(client, group, SIZES, lost_after=mesh.identity("admin").lost_after)
 
@@ -96,6 +97,16 @@ class World:
                 await client.close()
 
         return asyncio.run(run())
+
+    def add_node(self, name: str, *groups: str) -> None:
+        """Add a node to groups that there are."""
+        add_member(self.mesh.directory, Kind.NODE, name, groups)
+        self.mesh.reload()
+
+        async def make(client: MeshClient) -> None:
+            await make_streams(client, f"node_{name}", SIZES, lost_after=self.mesh.identity("admin").lost_after)
+
+        self.as_operator(make)
 
     def link(self, group: str = "web") -> str:
         return f"nats://localhost:{self.mesh.port}/{group}?identity={self.mesh.path('ann')}"
@@ -135,11 +146,11 @@ class World:
 
         return list(self.as_operator(read))
 
-    def queued(self) -> int:
-        """Return how many jobs the queue of the group web has."""
+    def queued(self, group: str = "web") -> int:
+        """Return how many jobs the queue of a group has."""
 
         async def count(client: MeshClient) -> int:
-            return int((await client.administer("STREAM.INFO.JOBS_web"))["state"]["messages"])
+            return int((await client.administer(f"STREAM.INFO.JOBS_{group}"))["state"]["messages"])
 
         return int(self.as_operator(count))
 

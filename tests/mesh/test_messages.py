@@ -10,18 +10,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playstream.links.nats import parse_nats
-from playstream.mesh.messages import Claim, JobEnd, Order, Outcome, Positions, decode, encode
+from playstream.mesh.messages import (
+    Announcement,
+    Claim,
+    Condition,
+    JobEnd,
+    JobOffer,
+    Order,
+    Outcome,
+    Positions,
+    decode,
+    encode,
+)
 from playstream.mesh.subjects import JobSubjects, check_group, check_name, new_job, own_group
 from playstream.pipeline.errors import ConfigurationError, RemoteProtocolError
 
 TEXT = st.text(max_size=50)
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+NUMBERS = st.dictionaries(TEXT, st.integers(0, 1 << 40), max_size=3)
+NAME = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", fullmatch=True)
 CONTENT = (
-    st.builds(Order, TEXT, TEXT, st.none() | st.floats(0, 1e12))
-    | st.builds(Claim, st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", fullmatch=True), TEXT, TEXT)
+    st.builds(Order, TEXT, TEXT, st.none() | st.floats(0, 1e12), TEXTS)
+    | st.builds(
+        Announcement, NAME, TEXTS, st.integers(1, 99), st.dictionaries(TEXT, TEXT, max_size=3), TEXTS, st.booleans()
+    )
+    | st.builds(Condition, NUMBERS, NUMBERS, st.floats(0, 1e9), st.booleans())
+    | st.builds(JobOffer, TEXT, TEXT, TEXTS)
+    | st.builds(Claim, NAME, TEXT, TEXT)
     | st.builds(JobEnd, st.sampled_from(Outcome), TEXT, TEXT)
     | st.builds(Positions, st.integers(0, 1 << 40), st.integers(0, 1 << 40))
 )
-KINDS = st.sampled_from([Order, Claim, JobEnd, Positions])
+KINDS = st.sampled_from([Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer])
 
 
 @given(CONTENT)
@@ -35,11 +54,29 @@ def test_any_bytes_are_an_error(kind: type[Order], data: bytes) -> None:
         decode(kind, data)
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.lists(TEXT, max_size=2)
-FIELDS = ["version", "recipient", "start_within", "node", "word", "outcome", "by", "reason", "read", "written"]
+VALUES = (
+    *(st.none(), st.booleans(), st.integers(), st.floats(), TEXT, st.lists(TEXT, max_size=2)),
+    st.dictionaries(TEXT, TEXT | st.integers(), max_size=2),
+)
+FIELDS = [
+    "version",
+    "recipient",
+    "start_within",
+    "node",
+    "word",
+    "outcome",
+    "by",
+    "reason",
+    "read",
+    "written",
+    "needs",
+    "groups",
+    "slots",
+]
+FIELDS += ["versions", "features", "stopped", "running", "held", "held_seconds", "stopping", "job", "reply"]
 
 
-@given(KINDS, st.dictionaries(st.sampled_from(FIELDS), VALUES), VALUES)
+@given(KINDS, st.dictionaries(st.sampled_from(FIELDS), st.one_of(VALUES)), st.one_of(VALUES))
 def test_any_fields_are_of_the_right_types_or_an_error(
     kind: type[Order], fields: dict[str, object], number: object
 ) -> None:

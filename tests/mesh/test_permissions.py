@@ -19,7 +19,7 @@ import pytest
 from playstream.mesh.client import MeshClient
 from playstream.mesh.directory import add_member, remove_member
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.streams import Sizes, make_streams
+from playstream.mesh.streams import Sizes, make_mesh_stream, make_streams
 from playstream.mesh.subjects import new_job
 from playstream.pipeline.errors import AuthenticationFailed, HostKeyRejected
 from tests.mesh.meshes import Mesh
@@ -28,6 +28,7 @@ SECONDS = 20.0
 SIZES = Sizes(queue_bytes=1 << 20, input_bytes=1 << 22, output_bytes=1 << 22, state_bytes=1 << 20)
 JOB = new_job()
 PURGE = json.dumps({"filter": f"in.web.ann.{JOB}.0"}).encode()
+ANNOUNCED = json.dumps({"seq": 1, "next_by_subj": "node.web.*"}).encode()
 PULL = json.dumps({"batch": 1, "no_wait": True}).encode()
 
 
@@ -90,6 +91,7 @@ async def everybody(mesh: Mesh) -> AsyncIterator[dict[str, Raw]]:
     async with AsyncExitStack() as opened:
         admin = await mesh.connect("admin")
         opened.push_async_callback(admin.close)
+        await make_mesh_stream(admin, SIZES)
         for group in mesh.identity("admin").groups:
             await make_streams(admin, group, SIZES, lost_after=6.0)
         found = {}
@@ -106,6 +108,11 @@ ALLOWED_TO_PUBLISH = [
     ("ann", f"end.web.ann.{JOB}", b""),
     ("ann", f"ctl.web.node1.ann.{JOB}", b""),
     ("ann", f"$JS.API.DIRECT.GET.OUT_web.out.web.node1.ann.{JOB}.0", b""),
+    ("ann", "ask.node1.status", b""),
+    ("ann", "$JS.API.DIRECT.GET.MESH", ANNOUNCED),
+    ("node1", "node.web.node1", b""),
+    ("node1", "offer.web", b""),
+    ("node1", f"$JS.API.DIRECT.GET.JOBS_web.job.web.ann.{JOB}", b""),
     ("node1", f"claim.web.ann.{JOB}", b""),
     ("node1", f"beat.web.node1.ann.{JOB}", b""),
     ("node1", f"out.web.node1.ann.{JOB}.0", b""),
@@ -131,7 +138,20 @@ REFUSED_TO_PUBLISH = [
     ("ann", "$JS.API.STREAM.PURGE.IN_web", PURGE),
     ("ann", "$JS.API.STREAM.DELETE.OUT_web", b""),
     ("ann", "$JS.API.STREAM.NAMES", b""),
+    ("ann", "ask.node1.logs", b""),
+    ("ann", "node.web.node1", b""),
+    ("ann", "offer.web", b""),
+    ("ann", f"$JS.API.DIRECT.GET.JOBS_web.job.web.bob.{JOB}", b""),
+    ("ann", "$JS.API.DIRECT.GET.JOBS_web", b'{"seq":1}'),
+    ("ann", "$JS.API.STREAM.INFO.JOBS_web", b""),
+    ("ann", "$JS.API.STREAM.PURGE.MESH", b""),
     # A node runs jobs of its groups, and nothing else.
+    ("node1", "node.web.node2", b""),
+    ("node1", "node.db.node1", b""),
+    ("node1", "offer.db", b""),
+    ("node1", "ask.node2.status", b""),
+    ("node1", f"$JS.API.DIRECT.GET.JOBS_db.job.db.ann.{JOB}", b""),
+    ("node1", "$JS.API.DIRECT.GET.JOBS_web", b'{"seq":1}'),
     ("node1", f"job.web.ann.{JOB}", b""),
     ("node1", f"in.web.ann.{JOB}.0", b""),
     ("node1", f"ctl.web.node1.ann.{JOB}", b""),
@@ -154,6 +174,8 @@ ALLOWED_TO_SUBSCRIBE = [
     ("ann", f"out.web.*.ann.{JOB}.*"),
     ("ann", f"claim.web.ann.{JOB}"),
     ("ann", f"end.web.ann.{JOB}"),
+    ("node1", "ask.node1.*"),
+    ("node1", "offer.web"),
     ("node1", f"in.web.ann.{JOB}.*"),
     ("node1", "ctl.web.node1.>"),
     ("node1", f"end.web.ann.{JOB}"),
@@ -167,10 +189,16 @@ REFUSED_TO_SUBSCRIBE = [
     ("ann", "_INBOX.submitter.bob.>"),
     ("ann", "_INBOX.>"),
     ("ann", "ctl.web.node1.>"),
+    ("ann", "ask.>"),
+    ("ann", "offer.web"),
+    ("ann", "node.>"),
     ("ann", "$SYS.>"),
     ("ann", "$JS.EVENT.>"),
     ("node1", "in.db.>"),
     ("node1", "out.>"),
+    ("node1", "ask.node2.*"),
+    ("node1", "offer.db"),
+    ("node1", "node.>"),
     ("node1", "ctl.web.node2.>"),
     ("node1", "_INBOX.node.node2.>"),
     ("node1", ">"),

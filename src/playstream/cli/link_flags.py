@@ -56,6 +56,21 @@ MESH: Group = (
         help="nats://: do not start the job any more if no node has within DURATION, such as 90s, 30m or 12h (default: "
         "it waits for five times --liveness-seconds)",
     ),
+    flag(
+        "--need",
+        own=True,
+        metavar="WORD",
+        action="append",
+        default=[],
+        help="nats://: run the job on a node that has WORD, such as podman or 'ansible-core>=2.16'; may be repeated",
+    ),
+    flag(
+        "--no-encryption",
+        own=True,
+        action="store_true",
+        help="nats://: do not encrypt the job and its results: the server, its disk and its backups have all of both, "
+        "with passwords and keys. Only for nodes that accept it",
+    ),
 )
 ON: Group = (
     flag(

@@ -15,6 +15,8 @@ _OF_BOOTSTRAP = ("bootstrap", "wheels")
 _OF_LINKS = (
     *_OF_BOOTSTRAP,
     "start_within",
+    "need",
+    "no_encryption",
     "exclude",
     "keepalive_seconds",
     "liveness_seconds",
@@ -67,4 +69,5 @@ def bootstrap_options(flags: argparse.Namespace) -> dict[str, Any]:
 
 def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the options of the connection that were given."""
-    return {name: value for name in _OF_LINKS if (value := getattr(flags, name, None)) not in (None, [])}
+    values = {name: getattr(flags, name, None) for name in _OF_LINKS}
+    return {name: value for name, value in values.items() if value not in (None, []) and value is not False}

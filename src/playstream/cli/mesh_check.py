@@ -10,7 +10,7 @@ from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.mesh.client import MeshClient
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.streams import Sizes, make_streams
+from playstream.mesh.streams import Sizes, make_mesh_stream, make_streams
 from playstream.mesh.versions import explain_version
 from playstream.pipeline.errors import counted
 
@@ -40,7 +40,7 @@ async def _check(identity: Identity, replicas: int) -> tuple[str, list[str]]:
     client = MeshClient(identity.endpoint)
     await client.connect()
     try:
-        made = []
+        made = await make_mesh_stream(client, Sizes(replicas=replicas))
         for group in identity.groups:
             made += await make_streams(client, group, Sizes(replicas=replicas), lost_after=identity.lost_after)
         return client.server_version, made

@@ -67,7 +67,23 @@ RUNNING: Group = (
     ),
     *LOG_FORMAT,
 )
-NODE: Group = (*MESH_IDENTITY, *RUNNING)
+ACCEPTING: Group = (
+    flag(
+        "--feature",
+        own=True,
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="say that this node has NAME, which jobs may need (--need NAME); may be repeated",
+    ),
+    flag(
+        "--no-encryption",
+        own=True,
+        action="store_true",
+        help="run jobs that are not encrypted, too: the server and its disk have all of them and of their results",
+    ),
+)
+NODE: Group = (*MESH_IDENTITY, *RUNNING, *ACCEPTING)
 
 MESH_COMMAND_FLAGS: dict[str, Groups] = {
     "mesh": (LOGGING,),

@@ -11,6 +11,7 @@ from playstream.cli.flags import LIMITS
 from playstream.cli.mesh import identity_of
 from playstream.cli.parser import Parser
 from playstream.cli.worker_flags import MAX_JOB
+from playstream.mesh.features import check_feature
 from playstream.mesh.identity import Identity, Kind
 from playstream.mesh.node.agent import Node, NodeOptions
 from playstream.pipeline.errors import ConfigurationError
@@ -36,7 +37,8 @@ def run(flags: argparse.Namespace) -> int:
         check_seconds("--max-job-seconds", flags.max_job_seconds)
     identity = identity_of(flags, Kind.NODE)
     import_pyrage()  # its workers need it
-    options = NodeOptions(slots_of(flags), _worker_words(flags))
+    features = [check_feature(name) for name in flags.feature]
+    options = NodeOptions(slots_of(flags), _worker_words(flags), features, plain=flags.no_encryption)
     asyncio.run(run_node(identity, options, EventLog(flags.log_format or TEXT)))
     return 0
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.errors import LimitExceeded as LimitExceeded
     from playstream.pipeline.errors import LinkError as LinkError
     from playstream.pipeline.errors import LocalProtocolError as LocalProtocolError
+    from playstream.pipeline.errors import NeedsNotMet as NeedsNotMet
     from playstream.pipeline.errors import NodeLost as NodeLost
     from playstream.pipeline.errors import OutputError as OutputError
     from playstream.pipeline.errors import PlaystreamError as PlaystreamError

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from playstream.pipeline.errors import ConfigurationError
@@ -10,8 +12,9 @@ from playstream.pipeline.errors import ConfigurationError
 if TYPE_CHECKING:
     from playstream.links import Link
 
-OF_MESH = ("start_within",)
+OF_MESH = ("start_within", "need", "no_encryption")
 """The options."""
+_logger = logging.getLogger("playstream")
 
 
 def ask_mesh(link: Link | None, options: Mapping[str, Any]) -> None:
@@ -24,7 +27,7 @@ def ask_mesh(link: Link | None, options: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: one is given for another link, or has no valid value.
     """
-    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    given = {name: value for name, value in options.items() if value not in (None, [], ()) and value is not False}
     if not given:
         return
     if link is None or not is_mesh(link):
@@ -59,6 +62,27 @@ def fit_to_mesh(options: dict[str, Any], link: Link) -> None:
     from playstream.links.nats import NatsLink  # noqa: PLC0415 - an extra
     from playstream.pipeline.io.liveness import DEFAULT_LIVENESS_SECONDS  # noqa: PLC0415 - as above
 
+    if isinstance(link, NatsLink) and not link.terms.encrypted:
+        _logger.warning(
+            "no_encryption: the server of the mesh, its disk and its backups get the job and its results as they are, "
+            "with all passwords and keys in them"
+        )
     start_within = link.terms.start_within if isinstance(link, NatsLink) else None
     if start_within is not None and options.get("liveness_seconds") is None:
         options["liveness_seconds"] = max(DEFAULT_LIVENESS_SECONDS, start_within)  # the mesh says when it is over
+
+
+def need_engine(link: Link, settings: Mapping[str, Any]) -> None:
+    """Let a link ask for a node that has the program for isolation that a job uses.
+
+    Args:
+        link: the link.
+        settings: the settings of the job, checked.
+    """
+    from playstream.links.nats import NatsLink  # noqa: PLC0415 - an extra
+    from playstream.pipeline.job.isolation import read_isolation  # noqa: PLC0415 - as above
+
+    isolation = read_isolation("settings", settings)
+    if isinstance(link, NatsLink) and isolation is not None and isolation.engine == isolation.executable:
+        needs = dict.fromkeys([*link.terms.needs, isolation.engine])
+        link.terms = replace(link.terms, needs=tuple(needs))

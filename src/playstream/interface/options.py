@@ -69,6 +69,10 @@ class RunOptions(JobOptions, HandlerOptions, total=False):
     """With `bootstrap`: a directory with the wheels to send, instead of this side's cache and pip."""
     start_within: float | None
     """With `on=nats://…`: seconds after which the job is not started any more, if it still waits for a node."""
+    need: Sequence[str] | None
+    """With `on=nats://…`: what the node must have, such as `podman` or `ansible-core>=2.16`."""
+    no_encryption: bool
+    """With `on=nats://…`: do not encrypt the job and its results, so that the server and its disk have all of both."""
     exclude: Sequence[str] | None
     """With `on`, or in the transmit stage: patterns, in gitignore syntax, of files that are not sent."""
     streamer: Literal["transmit", "worker", "process"] | None

@@ -12,7 +12,7 @@ from playstream.interface.execution_drive import Execution, ExecutionDrive
 from playstream.interface.handlers import check_kept, take_handlers
 from playstream.interface.lent_terminal import LentTerminal
 from playstream.interface.logs import set_up_logging
-from playstream.interface.mesh_terms import fit_to_mesh, is_mesh
+from playstream.interface.mesh_terms import fit_to_mesh, is_mesh, need_engine
 from playstream.interface.options import RunOptions
 from playstream.interface.runner import Runner
 from playstream.interface.watched_run import Drive, Poll, RecordSource, make_watched_run
@@ -83,6 +83,8 @@ def make_remote_runner(
 
         meter = None if meters is None else meters.installing
         add_to_transmitter(transmitter, given["galaxy"], cancellation=cancellation, meter=meter)
+    if is_mesh(link):
+        need_engine(link, transmitter.job.settings)
     config.take_settings(transmitter.job.settings)
     config.user_terminal = user_terminal
     source = remote_records(transmitter, link, given, meters, user_terminal)

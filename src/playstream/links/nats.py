@@ -181,6 +181,7 @@ class _OpenNats(OpenSocket):
         await client.connect()
         try:
             submission = Submission(client, self._identity, self._group, self.name, self._terms)
+            await submission.check_needs()
             source, sink = await asyncio.open_connection(sock=self._theirs)
             self._loop = asyncio.get_running_loop()
             self._work = asyncio.create_task(submission.run(source, sink))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,13 @@ from playstream.pipeline.job.galaxy import Installed
 from playstream.pipeline.job.inputs import read_settings
 from playstream.pipeline.job.isolation import read_isolation
 from playstream.pipeline.tree.ignore import Ignore
+from playstream.pipeline.versions import accepts
 
 PROJECT = "project"
 """The directory of playbooks in a private data directory."""
 OLDEST_CORE = (2, 15)
 """The oldest ansible-core that is tested."""
 _CLOCK_SECONDS = 30.0
-_NUMBERS = re.compile(r"v?(\d{1,9}(?:\.\d{1,9})*)")
-_COMPARISON = re.compile(r"\s*(==|!=|>=|<=|>|<|=|)\s*v?(\d{1,9}(?:\.\d{1,9})*)[\w.+-]*\s*\Z")
-_SIGNS: dict[str, Callable[[list[int], list[int]], bool]] = {
-    "": operator.eq,
-    "=": operator.eq,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,24 +126,3 @@ def find_warnings(found: Findings) -> Iterator[str]:
     if found.clock_seconds is not None and abs(found.clock_seconds) > _CLOCK_SECONDS:
         where = "ahead of" if found.clock_seconds > 0 else "behind"
         yield f"the clock there is {abs(found.clock_seconds):.0f} seconds {where} this one: times of events differ"
-
-
-def accepts(wanted: str, version: str) -> bool:
-    """Return whether a version is one of those wanted, as ansible-galaxy compares them.
-
-    Args:
-        wanted: comparisons separated by commas, such as `>=1.0.0,<2.0.0`, a version alone, or `*`. What cannot be
-            understood is accepted: ansible-galaxy decides.
-        version: the version; only its numbers count.
-    """
-    have = _NUMBERS.match(version.strip())
-    comparisons = filter(None, map(_COMPARISON.match, wanted.split(",")))
-    return have is None or all(_SIGNS[match[1]](*_aligned(have[1], match[2])) for match in comparisons)
-
-
-def _aligned(one: str, other: str) -> tuple[list[int], list[int]]:
-    """Return the numbers of two versions, as many of each."""
-    numbers = [list(map(int, text.split("."))) for text in (one, other)]
-    size = max(map(len, numbers))
-    first, second = ([*item, *[0] * (size - len(item))] for item in numbers)
-    return first, second

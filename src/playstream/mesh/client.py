@@ -142,6 +142,31 @@ class MeshClient(Connection):
             raise LinkError(f"the server does not return {subject!r}: {answer.headers.get('Description', status)}")
         return Message(answer.headers.get("Nats-Subject", subject), answer.data, answer.headers)
 
+    async def fetch_all(self, stream: str, subject: str, *, seconds: float) -> list[Message]:
+        """Return the messages of a stream whose subjects match one with wildcards, in the order of storing.
+
+        Args:
+            stream: a stream all of which this identity may read.
+            subject: the subjects.
+            seconds: how long each answer may take.
+
+        Raises:
+            NoAnswer: there was no answer.
+            AuthenticationFailed: this identity may not read the stream.
+        """
+        found: list[Message] = []
+        number = 1
+        while True:
+            body = json.dumps({"seq": number, "next_by_subj": subject}).encode()
+            answer = await self.request(f"$JS.API.DIRECT.GET.{stream}", body, seconds=seconds)
+            status = answer.headers.get("Status")
+            if status == "404":
+                return found
+            if status is not None:
+                raise LinkError(f"the server does not return {subject!r}: {answer.headers.get('Description', status)}")
+            found.append(Message(answer.headers.get("Nats-Subject", ""), answer.data, answer.headers))
+            number = int(answer.headers["Nats-Sequence"]) + 1
+
     async def find(self, stream: str, subject: str, *, seconds: float) -> Message | None:
         """Do as `fetch`, and try again for some time.
 

@@ -17,7 +17,7 @@ from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Claim, JobEnd, Outcome, Positions, encode
 from playstream.mesh.subjects import JobSubjects
-from playstream.pipeline.errors import JobExpired, LinkError, NodeLost, PlaystreamError
+from playstream.pipeline.errors import JobExpired, LinkError, NeedsNotMet, NodeLost, PlaystreamError
 from playstream.pipeline.io.age_batches import BatchReader
 from playstream.pipeline.io.age_keys import import_pyrage
 
@@ -47,10 +47,18 @@ class Follower:
         job: the job.
         name: what messages call it.
         writer: writes the other direction, and is told how far the node is; None if this side does not.
+        encrypted: whether the results are.
     """
 
     def __init__(
-        self, client: MeshClient, identity: Identity, job: JobSubjects, name: str, writer: ChunkWriter | None = None
+        self,
+        client: MeshClient,
+        identity: Identity,
+        job: JobSubjects,
+        name: str,
+        writer: ChunkWriter | None = None,
+        *,
+        encrypted: bool = True,
     ) -> None:
         self._client = client
         self._name = name
@@ -58,7 +66,7 @@ class Follower:
         self._job = job
         self._times = Times(identity.lost_after)
         secret = import_pyrage().x25519.Identity.from_str(identity.secret_keys[identity.name])
-        self._decrypt = BatchReader([secret])
+        self._decrypt = BatchReader([secret]) if encrypted else None
         self._writer = writer
         self._reader: ChunkReader | None = None
         self._claimed = asyncio.Event()
@@ -138,6 +146,10 @@ class Follower:
         self._got += len(data)
         if self._got - self._told >= WINDOW_BYTES // 4:
             self._progress.set()
+        if self._decrypt is None:
+            sink.write(data)
+            await sink.drain()
+            return
         self._decrypt.receive_data(data)
         while (content := self._decrypt.next()) is not None:
             sink.write(content)
@@ -196,7 +208,8 @@ class Follower:
         if self.end is None:
             raise LinkError(f"{self._name}: all results have arrived, but the node does not say that the job has ended")
         if self._complete and self.end.outcome is Outcome.WORKER:
-            self._decrypt.receive_eof()
+            if self._decrypt is not None:
+                self._decrypt.receive_eof()
             return
         raise self._explain(self.end)
 
@@ -207,6 +220,8 @@ class Follower:
             return NodeLost(text)
         if end.outcome is Outcome.EXPIRED:
             return JobExpired(text)
+        if end.outcome is Outcome.UNMET:
+            return NeedsNotMet(text)
         return LinkError(text)
 
     async def _note_claim(self, _message: Message) -> None:

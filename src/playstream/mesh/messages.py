@@ -13,6 +13,8 @@ from playstream.pipeline.errors import RemoteProtocolError
 
 _FORMAT = 1
 _MAX_TEXT = 4096
+_MAX_ITEMS = 1000
+_MAPPINGS = {"names": "text", "numbers": "number"}
 
 
 class Outcome(Enum):
@@ -26,6 +28,8 @@ class Outcome(Enum):
     """The submitter has given the job up."""
     EXPIRED = "expired"
     """No node has started the job before its deadline."""
+    UNMET = "unmet"
+    """No node of the group has what the job needs."""
     FAILED = "failed"
     """The node could not run the job, or could not store its results."""
 
@@ -40,6 +44,8 @@ class Order:
     """The public key to which its results are encrypted; empty for a job and results that are not encrypted."""
     start_within: float | None
     """Seconds in the queue after which it is not started any more; None for no limit."""
+    needs: tuple[str, ...] = ()
+    """What the node must have, as in `features`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +80,49 @@ class Positions:
     """Of the direction that it writes."""
 
 
-_Content = TypeVar("_Content", Order, Claim, JobEnd, Positions)
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a node says about itself, for as long as it runs."""
+
+    node: str
+    groups: tuple[str, ...]
+    slots: int
+    """Jobs at the same time."""
+    versions: Mapping[str, str]
+    features: tuple[str, ...]
+    stopped: bool = False
+    """Whether it has ended as it was told to."""
 
 
-def encode(content: Order | Claim | JobEnd | Positions) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a node answers when it is asked how it is."""
+
+    running: Mapping[str, int]
+    """Jobs that run there, by group."""
+    held: Mapping[str, int]
+    """Jobs that it has taken from a queue and cannot run itself, by group."""
+    held_seconds: float
+    """How long the oldest of them has been there."""
+    stopping: bool
+    """Whether it takes no more jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOffer:
+    """A job that a node has taken from the queue of a group and cannot run, for the other nodes of the group."""
+
+    job: str
+    """The subject of its message in the queue."""
+    reply: str
+    """The subject by which the queue knows the delivery."""
+    needs: tuple[str, ...]
+
+
+_Content = TypeVar("_Content", Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer)
+
+
+def encode(content: Order | Claim | JobEnd | Positions | Announcement | Condition | JobOffer) -> bytes:
     """Return a message."""
     fields = {name: value.value if isinstance(value, Enum) else value for name, value in asdict(content).items()}
     return json.dumps({"format": _FORMAT, **fields}).encode()
@@ -109,10 +154,20 @@ def decode(kind: type[_Content], data: bytes) -> _Content:
 
 
 _FIELDS: Mapping[Any, Mapping[str, str]] = {
-    Order: {"version": "text", "recipient": "text", "start_within": "seconds"},
+    Order: {"version": "text", "recipient": "text", "start_within": "seconds", "needs": "texts"},
     Claim: {"node": "name", "word": "text", "version": "text"},
     JobEnd: {"outcome": "outcome", "by": "text", "reason": "text"},
     Positions: {"read": "number", "written": "number"},
+    Announcement: {
+        "node": "name",
+        "groups": "texts",
+        "slots": "number",
+        "versions": "names",
+        "features": "texts",
+        "stopped": "truth",
+    },
+    Condition: {"running": "numbers", "held": "numbers", "held_seconds": "seconds", "stopping": "truth"},
+    JobOffer: {"job": "text", "reply": "text", "needs": "texts"},
 }
 
 
@@ -128,4 +183,10 @@ def _check(name: str, hint: str, found: Mapping[str, Any]) -> Any:
         return value
     if hint == "seconds" and (value is None or (type(value) in {int, float} and 0 <= value < 1 << 53)):
         return value
+    if hint == "truth" and isinstance(value, bool):
+        return value
+    if hint == "texts" and isinstance(value, list) and len(value) <= _MAX_ITEMS:
+        return tuple(_check(name, "text", {name: item}) for item in value)
+    if hint in _MAPPINGS and isinstance(value, dict) and len(value) <= _MAX_ITEMS:
+        return {key: _check(name, _MAPPINGS[hint], {name: item}) for key, item in value.items()}
     raise ValueError(name)

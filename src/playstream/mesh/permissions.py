@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from playstream.mesh.identity import Kind, inbox
-from playstream.mesh.subjects import Streams
+from playstream.mesh.subjects import MESH_STREAM, STATUS, Streams, announcement, offers, question
 
 _ANSWERS = {"max": 1, "ttl": "10s"}
 """A node may answer a request once, within this time."""
@@ -45,6 +45,8 @@ def _submitter(name: str) -> dict[str, Any]:
                 f"in.*.{name}.>",
                 f"end.*.{name}.*",
                 f"ctl.*.*.{name}.*",
+                question("*", STATUS),
+                f"$JS.API.DIRECT.GET.{MESH_STREAM}",
                 *(f"{get}.{subject}" for subject in (*readable.values(), f"end.*.{name}.*", f"beat.*.*.{name}.*")),
             ]
         },
@@ -59,7 +61,7 @@ def _submitter(name: str) -> dict[str, Any]:
 
 
 def _node(name: str, groups: Iterable[str]) -> dict[str, Any]:
-    publish, subscribe = [], [f"{inbox(Kind.NODE, name)}.>"]
+    publish, subscribe = [], [f"{inbox(Kind.NODE, name)}.>", question(name, "*")]
     for group in groups:
         streams = Streams(group)
         get = "$JS.API.DIRECT.GET"
@@ -68,11 +70,14 @@ def _node(name: str, groups: Iterable[str]) -> dict[str, Any]:
             f"beat.{group}.{name}.>",
             f"claim.{group}.>",
             f"end.{group}.>",
+            announcement(group, name),
+            offers(group),
             f"$JS.API.CONSUMER.MSG.NEXT.{streams.jobs}.{group}",
             f"$JS.ACK.{streams.jobs}.{group}.>",
             f"$JS.API.STREAM.PURGE.{streams.input}",
             f"{get}.{streams.input}.in.{group}.>",
+            f"{get}.{streams.jobs}.job.{group}.>",
             *(f"{get}.{streams.state}.{kind}.{group}.>" for kind in ("claim", "beat", "end")),
         ]
-        subscribe += [f"in.{group}.>", f"end.{group}.>", f"ctl.{group}.{name}.>"]
+        subscribe += [f"in.{group}.>", f"end.{group}.>", f"ctl.{group}.{name}.>", offers(group)]
     return {"publish": {"allow": publish}, "subscribe": {"allow": subscribe}, "allow_responses": _ANSWERS}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.subjects import Streams
+from playstream.mesh.subjects import MESH_STREAM, Streams, announcement
 from playstream.pipeline.errors import JobError
 
 _NANOSECONDS = 1_000_000_000
@@ -31,6 +31,8 @@ class Sizes:
     """Of results; the oldest are dropped when there is no room for new ones."""
     state_bytes: int = 1 << 26
     """Of claims, beats and ends."""
+    mesh_bytes: int = 1 << 24
+    """Of what nodes announce, for the whole mesh."""
     keep_seconds: int = 7 * _DAY
     """How long results are kept."""
     replicas: int = 1
@@ -74,6 +76,38 @@ async def make_streams(client: MeshClient, group: str, sizes: Sizes, *, lost_aft
     return made
 
 
+async def make_mesh_stream(client: MeshClient, sizes: Sizes) -> list[str]:
+    """Create the stream that all groups share if the server lacks it, and return its name if it was created.
+
+    Args:
+        client: the connection of an operator.
+        sizes: its limits.
+
+    Raises:
+        JobError: the server refuses it.
+        LinkError: there is no answer.
+    """
+    if not await _is_missing(client, f"STREAM.INFO.{MESH_STREAM}", _NO_STREAM):
+        return []
+    settings = {
+        "name": MESH_STREAM,
+        "subjects": [announcement("*", "*")],
+        "storage": "file",
+        "num_replicas": sizes.replicas,
+        "retention": "limits",
+        "discard": "old",
+        "max_msgs": -1,
+        "max_consumers": -1,
+        "max_msgs_per_subject": 1,
+        "max_bytes": sizes.mesh_bytes,
+        "max_age": _DAY * _NANOSECONDS,
+        "duplicate_window": 120 * _NANOSECONDS,
+        "allow_direct": True,
+    }
+    await _create(client, f"STREAM.CREATE.{MESH_STREAM}", settings)
+    return [MESH_STREAM]
+
+
 def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
     streams = Streams(group)
     usual = {
@@ -91,7 +125,6 @@ def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
             **usual,
             "retention": "workqueue",
             "discard": "new",
-            "allow_direct": False,
             "subjects": [f"job.{group}.*.*"],
             "max_bytes": sizes.queue_bytes,
             "max_msg_size": _MESSAGES,

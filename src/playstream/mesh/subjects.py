@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
 from playstream.pipeline.errors import ConfigurationError
 
@@ -52,6 +53,29 @@ def check_group(name: str) -> str:
 def own_group(node: str) -> str:
     """Return the group that only this node is in."""
     return _OWN_GROUP + node
+
+
+MESH_STREAM: Final = "MESH"
+"""The stream that all groups share: what nodes announce."""
+
+
+STATUS: Final = "status"
+"""What a submitter may ask a node, too."""
+
+
+def announcement(group: str, node: str) -> str:
+    """Return where a node announces itself to a group; the name of the group or the node may be `*`."""
+    return f"node.{group}.{node}"
+
+
+def question(node: str, what: str) -> str:
+    """Return where a node is asked about itself; `what` may be `*`."""
+    return f"ask.{node}.{what}"
+
+
+def offers(group: str) -> str:
+    """Return where nodes of a group offer each other jobs that they cannot run."""
+    return f"offer.{group}"
 
 
 def new_job() -> str:

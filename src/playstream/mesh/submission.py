@@ -9,13 +9,15 @@ from playstream._version import __version__
 from playstream.mesh.chunks import CHUNK_BYTES, ChunkWriter
 from playstream.mesh.client import MeshClient
 from playstream.mesh.ends import find_claim, not_started, store_end
+from playstream.mesh.features import explain_needs
 from playstream.mesh.following import STORE_SECONDS, Follower, Sink
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import JobEnd, Order, Outcome, encode
+from playstream.mesh.nodes import find_nodes
 from playstream.mesh.subjects import JobSubjects, new_job
 from playstream.mesh.terms import Terms
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.errors import NeedsNotMet, PlaystreamError
 from playstream.pipeline.io.age_batches import BatchWriter
 from playstream.pipeline.io.age_keys import import_pyrage
 
@@ -42,12 +44,29 @@ class Submission:
         self._me = f"submitter {identity.name}"
         self._terms = terms or Terms()
         self.job = JobSubjects(group, identity.name, new_job())
-        self._encrypt = BatchWriter([import_pyrage().x25519.Recipient.from_str(identity.groups[group])])
+        key = import_pyrage().x25519.Recipient.from_str(identity.groups[group])
+        self._encrypt = BatchWriter([key]) if self._terms.encrypted else None
         self._writer = ChunkWriter(client, self.job.input, seconds=STORE_SECONDS)
-        self._follower = Follower(client, identity, self.job, name, self._writer)
+        self._follower = Follower(client, identity, self.job, name, self._writer, encrypted=self._terms.encrypted)
         self._posted = asyncio.Event()
         self.failure: PlaystreamError | None = None
         """Why the job has ended, if not by the worker."""
+
+    async def check_needs(self) -> None:
+        """Check that a node of the group has what the job needs, as far as nodes have announced themselves.
+
+        Raises:
+            NeedsNotMet: none has.
+            LinkError: it is not known.
+        """
+        if (reason := await self._lack()) is not None:
+            raise NeedsNotMet(f"{self._name}: {reason}")
+
+    async def _lack(self) -> str | None:
+        if not self._terms.needs:
+            return None
+        nodes = await find_nodes(self._client, self.job.group)
+        return explain_needs(self.job.group, self._terms.needs, nodes)
 
     async def run(self, source: asyncio.StreamReader, sink: Sink) -> None:
         """Submit the job and follow it to its end.
@@ -78,13 +97,15 @@ class Submission:
     async def _send(self, source: asyncio.StreamReader) -> None:
         """Send the job's bytes; after the first of them are stored, put it into the queue."""
         while data := await source.read(CHUNK_BYTES):
-            await self._write(b"".join(self._encrypt.wrap([data], flush=True)))
+            await self._write(data if self._encrypt is None else b"".join(self._encrypt.wrap([data], flush=True)))
             if not self._posted.is_set():
                 await self._writer.flush()
-                order = Order(__version__, self._identity.public_key, self._terms.start_within)
+                recipient = self._identity.public_key if self._terms.encrypted else ""
+                order = Order(__version__, recipient, self._terms.start_within, self._terms.needs)
                 await self._client.store(self.job.queued, encode(order), seconds=STORE_SECONDS)
                 self._posted.set()
-        await self._write(b"".join(self._encrypt.wrap([], flush=True, last=True)), last=True)
+        rest = b"" if self._encrypt is None else b"".join(self._encrypt.wrap([], flush=True, last=True))
+        await self._write(rest, last=True)
         await self._writer.flush()
 
     async def _write(self, data: bytes, *, last: bool = False) -> None:
@@ -94,12 +115,31 @@ class Submission:
 
     async def _follow(self, sink: Sink) -> None:
         await self._posted.wait()
-        expiring = asyncio.create_task(self._expire(self._terms.start_within))
+        watching = [
+            asyncio.create_task(self._expire(self._terms.start_within)),
+            asyncio.create_task(self._watch_needs()),
+        ]
         try:
             await self._follower.run(sink)
         finally:
-            expiring.cancel()
-            await asyncio.gather(expiring, return_exceptions=True)
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+    async def _watch_needs(self) -> None:
+        """End the job if no node that could run it is left while it waits."""
+        while self._terms.needs:
+            await asyncio.sleep(Times(self._identity.lost_after).lost_after)
+            try:
+                if await find_claim(self._client, self.job, seconds=STORE_SECONDS) is not None:
+                    return
+                if (reason := await self._lack()) is not None:
+                    await store_end(
+                        self._client, self.job, JobEnd(Outcome.UNMET, self._me, reason), seconds=STORE_SECONDS
+                    )
+                    return
+            except PlaystreamError as error:
+                _logger.debug("%s: %s", self._name, error)  # the server is away
 
     async def _expire(self, limit: float | None) -> None:
         """End the job if no node has claimed it in time."""

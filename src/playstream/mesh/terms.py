@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from playstream.mesh.features import PLAIN, check_needs
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.limits import check_seconds
 
@@ -14,9 +16,13 @@ class Terms:
 
     start_within: float | None = None
     """Seconds after which the job is not started any more; None for no limit."""
+    needs: tuple[str, ...] = ()
+    """What the node must have."""
+    encrypted: bool = True
+    """Whether the job and its results are encrypted."""
 
 
-def make_terms(*, start_within: float | None = None) -> Terms:
+def make_terms(*, start_within: float | None = None, need: Sequence[str] = (), no_encryption: bool = False) -> Terms:
     """Return what the options of a run ask for.
 
     Raises:
@@ -24,4 +30,5 @@ def make_terms(*, start_within: float | None = None) -> Terms:
     """
     if start_within is not None and not check_seconds("start_within", start_within):
         raise ConfigurationError("start_within: expected more than 0 seconds")
-    return Terms(start_within)
+    needs = check_needs([*need, PLAIN] if no_encryption else need)
+    return Terms(start_within, needs, not no_encryption)

@@ -152,6 +152,12 @@ class JobExpired(LinkError):
     exit_status = 93
 
 
+class NeedsNotMet(LinkError):
+    """No node of the group of a mesh has what the job needs; the message says what is missing where."""
+
+    exit_status = 94
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 

@@ -27,7 +27,7 @@ _MAX_LINE = 8192
 _INTERPRETER = re.compile(rb"#!\s*(\S+)(?:[^\S\n]+(\S+))?")
 _BY_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (?:\"([^\"\n]+)\"|(\S+))")
 """The first two lines of a program whose interpreter has a long path, or one with spaces, as pip writes it."""
-_DISTRIBUTION = re.compile(r"ansible_core-([\w.!+-]+?)\.(?:dist|egg)-info\Z")
+_DISTRIBUTION = r"{}-([\w.!+-]+?)\.(?:dist|egg)-info\Z"
 
 
 def make_hello(limits: Limits, max_job_seconds: float | None, *, has_cache: bool = False) -> Hello:
@@ -55,11 +55,21 @@ def make_hello(limits: Limits, max_job_seconds: float | None, *, has_cache: bool
 def find_ansible_core(program: str = "ansible-playbook") -> str | None:
     """Return the version of the ansible-core that a job would use; None if that is not clear.
 
+    Args:
+        program: the name of the program.
+    """
+    return find_beside_ansible("ansible_core", program)
+
+
+def find_beside_ansible(package: str, program: str = "ansible-playbook") -> str | None:
+    """Return the version of a package that the Python of Ansible has; None if it has none, or that is not clear.
+
     Ansible is not run to find out, which takes half a second: the version is in the name of a directory beside the
     packages of its interpreter.
 
     Args:
-        program: the name of the program.
+        package: its name, as in the names of directories.
+        program: the name of the program of Ansible.
     """
     try:
         path = find_executable(program, os.environ, Path())
@@ -67,12 +77,13 @@ def find_ansible_core(program: str = "ansible-playbook") -> str | None:
             interpreter = _read_interpreter(file.read(_MAX_LINE))
     except (JobError, OSError):
         return None
+    distribution = re.compile(_DISTRIBUTION.format(package))
     for directory in () if interpreter is None else _package_directories(interpreter):
         try:
             names = os.listdir(directory)
         except OSError:
             continue
-        found = [match[1] for name in names if (match := _DISTRIBUTION.match(name))]
+        found = [match[1] for name in names if (match := distribution.match(name))]
         if found:
             return found[0]
     return None

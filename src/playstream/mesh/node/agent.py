@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Message, NoAnswer
-from playstream.mesh.ends import claim_job, find_end, node_lost, not_started, purge_input, queue_seconds, store_end
+from playstream.mesh.ends import (
+    claim_job,
+    find_claim,
+    find_end,
+    node_lost,
+    not_started,
+    purge_input,
+    queue_seconds,
+    store_end,
+)
+from playstream.mesh.features import Features
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
-from playstream.mesh.messages import Claim, JobEnd, Order, Outcome, decode
+from playstream.mesh.messages import Announcement, Claim, Condition, JobEnd, Order, Outcome, decode
+from playstream.mesh.node.handover import Handover, Offered
+from playstream.mesh.node.looking import look_around
+from playstream.mesh.node.presence import Presence
 from playstream.mesh.node.process import WorkerProcess
 from playstream.mesh.node.running import RunningJob
 from playstream.mesh.subjects import JobSubjects, Streams
@@ -23,6 +36,8 @@ _PULL_SECONDS: Final = 5.0
 """How long one request for a job lasts. One that the server has lost, such as one to an earlier leader, is repeated."""
 _PAUSE_SECONDS = 0.2
 _CLAIM_SECONDS = 10.0
+_TURN_SECONDS = 0.05
+"""How long a group waits for others that are next: the server answers them meanwhile."""
 
 Log = Callable[..., None]
 """Takes the word for an event and what is known about it."""
@@ -36,6 +51,10 @@ class NodeOptions:
     """Jobs at the same time."""
     worker_flags: Sequence[str] = ()
     """Flags of its workers."""
+    features: Sequence[str] = ()
+    """Names that the operator gives to what this node has."""
+    plain: bool = False
+    """Whether it runs jobs that are not encrypted, too."""
 
 
 class Node:
@@ -52,14 +71,26 @@ class Node:
         self._options = options
         self._log = log
         self._times = Times(identity.lost_after)
-        self._free = asyncio.Semaphore(options.slots)
+        self._taken = 0
+        """Slots that are taken."""
+        self._room = asyncio.Event()
+        """Set while there is a free slot."""
+        self._room.set()
+        self._behind: set[str] = set()
+        """Groups that had to give a job back, because one of another group has taken the slot. They are next."""
         self._jobs: set[asyncio.Task[None]] = set()
         self._workers: set[WorkerProcess] = set()
         self._next: asyncio.Task[WorkerProcess] | None = None
         """A worker that is started before there is a job for it."""
         self._running: set[str] = set()
         """The names of the jobs that run here."""
+        self._running_in: dict[str, int] = {}
+        """How many run, by group."""
         self._stopping = asyncio.Event()
+        self._client = MeshClient(identity.endpoint)
+        first = Announcement(identity.name, tuple(identity.groups), options.slots, {}, ())
+        self._presence = Presence(self._client, first, self._look_around, self._condition, log)
+        self._handover = Handover(self._client, identity.groups, identity.lost_after, self._can_run, self._take_offered)
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns when those that run have ended. The second call ends them."""
@@ -74,69 +105,130 @@ class Node:
         Raises:
             LinkError: the mesh cannot be reached at the start, or the identity was removed.
         """
-        client = MeshClient(self._identity.endpoint)
+        client = self._client
         await client.connect()
+        await self._presence.open()
+        await self._handover.open()
         self._log("connected", server=client.server_version, groups=",".join(self._identity.groups))
         self._next = asyncio.create_task(self._start_worker())
         pulls = [asyncio.create_task(self._pull(client, group)) for group in self._identity.groups]
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
+        announcing = asyncio.create_task(self._presence.run())
         try:
-            await asyncio.wait({stopping, *pulls}, return_when=asyncio.FIRST_COMPLETED)
-            for pull in pulls:
-                if pull.done():
-                    pull.result()
+            await asyncio.wait({stopping, announcing, *pulls}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (announcing, *pulls):
+                if task.done():
+                    task.result()
             self._log("stopping", jobs=len(self._jobs))
         finally:
-            for task in (stopping, *pulls):
+            for task in (stopping, announcing, *pulls):
                 task.cancel()
-            await asyncio.gather(stopping, *pulls, return_exceptions=True)
+            await asyncio.gather(stopping, announcing, *pulls, return_exceptions=True)
+            await self._handover.close()
             if self._jobs:
                 await asyncio.wait(set(self._jobs))
             if self._next is not None:
                 await asyncio.gather(self._next, return_exceptions=True)
                 if self._next.exception() is None:
                     await self._next.result().close()
+            if self._stopping.is_set():
+                await self._presence.leave()
             await client.close()
+
+    def _look_around(self) -> Features:
+        return look_around(self._options.features, plain=self._options.plain)
+
+    def _condition(self) -> Condition:
+        """Return how this node is, for whoever asks."""
+        return Condition(
+            dict(self._running_in), self._handover.counts(), self._handover.oldest_seconds, self._stopping.is_set()
+        )
+
+    def _can_run(self, needs: tuple[str, ...]) -> bool:
+        return not self._presence.features.missing(needs)
 
     async def _pull(self, client: MeshClient, group: str) -> None:
         """Take jobs of a group, one for each free slot."""
         while True:
             if not await client.wait_connected(_PULL_SECONDS):
                 continue
-            async with self._free:
-                pass  # there was a free slot a moment ago
+            await self._room.wait()
+            if self._behind - {group}:
+                await asyncio.sleep(_TURN_SECONDS)  # another group asks first
+                if not self._room.is_set():
+                    continue
             message = await client.pull(Streams(group).jobs, group, seconds=_PULL_SECONDS)
             if message is None:
+                self._behind.discard(group)
                 await asyncio.sleep(0 if client.is_connected else _PAUSE_SECONDS)
-            elif self._free.locked():
-                await client.give_back(message)  # another group has taken the slot meanwhile
+            elif not self._room.is_set():
+                self._behind.add(group)
+                await client.give_back(message)  # a job of another group, or an offered one, has taken the slot
             else:
-                await self._free.acquire()
-                task = asyncio.create_task(self._take(client, message))
-                self._jobs.add(task)
-                task.add_done_callback(self._note_done)
+                self._behind.discard(group)
+                self._start(self._take(client, message))
+
+    def _take_offered(self, offered: Offered) -> bool:
+        """Take a job that another node offers, if there is a free slot. Return whether there is one."""
+        if not self._room.is_set() or self._stopping.is_set():
+            return False
+        self._start(self._take_from_other(self._client, offered))
+        return True
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start what needs a slot, of which there is a free one."""
+        self._count(+1)
+        task = asyncio.create_task(work)
+        self._jobs.add(task)
+        task.add_done_callback(self._note_done)
+
+    def _count(self, change: int) -> None:
+        self._taken += change
+        if self._taken < self._options.slots:
+            self._room.set()
+        else:
+            self._room.clear()
 
     def _note_done(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)
-        self._free.release()
+        self._count(-1)
+        if not self._stopping.is_set() and (offered := self._handover.next_offer()) is not None:
+            self._take_offered(offered)
         if self._next is None and not self._stopping.is_set():
             self._next = asyncio.create_task(self._start_worker())
 
     async def _take(self, client: MeshClient, message: Message) -> None:
-        """Take one message of a queue. Nothing that it does may end the node."""
+        """Take one message of a queue."""
         job = JobSubjects.parse(message.subject)
         if job is None:
             self._log("refused", subject=message.subject, reason="the subject is not that of a job")
             await client.discard(message)
             return
+        await self._guarded(job, self._take_job(client, job, message))
+
+    async def _take_from_other(self, client: MeshClient, offered: Offered) -> None:
+        """Take a job that another node offers, unless somebody else has it. What is in it comes from the queue."""
+        await self._guarded(offered.job, self._take_offer(client, offered))
+
+    async def _take_offer(self, client: MeshClient, offered: Offered) -> None:
+        job = offered.job
+        found = await client.find(job.streams.jobs, job.queued, seconds=_CLAIM_SECONDS)
+        if found is not None and await find_claim(client, job, seconds=_CLAIM_SECONDS) is None:
+            message = Message(job.queued, found.data, found.headers, offered.reply)
+            await self._take_job(client, job, message, is_offered=True)
+
+    async def _guarded(self, job: JobSubjects, work: Coroutine[Any, Any, None]) -> None:
+        """Do work for one job. Nothing that it does may end the node."""
         try:
-            await self._take_job(client, job, message)
+            await work
         except PlaystreamError as error:
             self._log("error", job=job.job, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a defect must not end the other jobs
             self._log("error", job=job.job, reason=f"defect: {type(error).__name__}: {error}")
 
-    async def _take_job(self, client: MeshClient, job: JobSubjects, message: Message) -> None:
+    async def _take_job(
+        self, client: MeshClient, job: JobSubjects, message: Message, *, is_offered: bool = False
+    ) -> None:
         me = f"node {self._identity.name}"
         reason = ""
         order = None
@@ -145,9 +237,14 @@ class Node:
             reason = self._refusal(order)
         except RemoteProtocolError as error:
             reason = str(error)
+        if order is not None and not self._can_run(order.needs) and await self._is_new(client, job):
+            if not is_offered:
+                await self._hold(client, job, message, order)
+            return
         claimed = await claim_job(client, job, self._identity.name, seconds=_CLAIM_SECONDS)
         if claimed is not None:
-            await self._look_after(client, job, message, claimed)
+            if not is_offered:  # else the queue has not delivered it to this node
+                await self._look_after(client, job, message, claimed)
             return
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is not None:
             await self._remove(client, job, message)  # it was given up while it waited
@@ -162,14 +259,14 @@ class Node:
             return
         self._log("started", job=job.job, submitter=job.submitter, group=job.group)
         began = time.monotonic()
-        self._running.add(job.job)
+        self._note_running(job, +1)
         try:
             end = await self._run(job, order, message)
         except PlaystreamError as error:
             end = await store_end(client, job, JobEnd(Outcome.FAILED, me, str(error)[:2000]), seconds=_CLAIM_SECONDS)
             await self._remove(client, job, message)
         finally:
-            self._running.discard(job.job)
+            self._note_running(job, -1)
         self._log("ended", job=job.job, outcome=end.outcome.value, reason=end.reason, seconds=time.monotonic() - began)
 
     async def _run(self, job: JobSubjects, order: Order, message: Message) -> JobEnd:
@@ -179,10 +276,12 @@ class Node:
             PlaystreamError: it cannot be run, or its end cannot be stored.
         """
         own = MeshClient(self._identity.endpoint)  # a flood of one job must not hold up the others
-        worker = await self._ready_worker()
+        plain = not order.recipient
+        worker = await (self._start_worker(plain=True) if plain else self._ready_worker())
         self._workers.add(worker)
         try:
-            worker.assign(order.recipient, [self._identity.secret_keys[job.group]])
+            if not plain:
+                worker.assign(order.recipient, [self._identity.secret_keys[job.group]])
             await own.connect()
             return await RunningJob(own, self._identity.name, job, order, message, worker, self._times).run()
         finally:
@@ -197,20 +296,49 @@ class Node:
         if not worker.is_running:  # somebody has ended it while it waited
             await worker.close()
             worker = await self._start_worker()
-        if not self._free.locked():
+        if self._room.is_set():
             self._next = asyncio.create_task(self._start_worker())
         return worker
 
-    async def _start_worker(self) -> WorkerProcess:
-        worker = WorkerProcess(self._times.clock, self._options.worker_flags)
+    async def _start_worker(self, *, plain: bool = False) -> WorkerProcess:
+        worker = WorkerProcess(self._times.clock, self._options.worker_flags, plain=plain)
         await worker.start()
         return worker
 
     def _refusal(self, order: Order) -> str:
         """Return why a job is not run; empty if it is."""
+        if not order.recipient and self._options.plain:
+            return ""
         if not order.recipient.startswith("age1"):
-            return "the job names no public key of age for its results, and the node runs encrypted jobs only"
+            return (
+                "the job names no public key of age for its results, and the node runs encrypted jobs only. Omit "
+                "--no-encryption, or start the node with it, too"
+            )
         return ""
+
+    def _note_running(self, job: JobSubjects, change: int) -> None:
+        (self._running.add if change > 0 else self._running.discard)(job.job)
+        self._running_in[job.group] = self._running_in.get(job.group, 0) + change
+
+    @staticmethod
+    async def _is_new(client: MeshClient, job: JobSubjects) -> bool:
+        """Return whether nobody has claimed a job, and it has no end."""
+        claim = await find_claim(client, job, seconds=_CLAIM_SECONDS)
+        return claim is None and await find_end(client, job, seconds=_CLAIM_SECONDS) is None
+
+    async def _hold(self, client: MeshClient, job: JobSubjects, message: Message, order: Order) -> None:
+        """Hold a job that this node cannot run, until another one has it."""
+
+        async def finish(late: bool) -> None:
+            if late:
+                reason = not_started(job.group, order.start_within or 0.0)
+                end = JobEnd(Outcome.EXPIRED, f"node {self._identity.name}", reason)
+                await store_end(client, job, end, seconds=_CLAIM_SECONDS)
+            await self._remove(client, job, message)
+
+        missing = self._presence.features.missing(order.needs)
+        self._log("passed-on", job=job.job, submitter=job.submitter, missing=", ".join(missing))
+        await self._handover.hold(job, message, order.needs, order.start_within, finish)
 
     @staticmethod
     async def _is_too_late(client: MeshClient, job: JobSubjects, order: Order, message: Message) -> bool:

@@ -23,9 +23,11 @@ class WorkerProcess:
     Args:
         clock_seconds: how long ago the last contact to the mesh may be.
         flags: further flags.
+        plain: whether the job and its results are not encrypted.
     """
 
-    def __init__(self, clock_seconds: float, flags: Sequence[str] = ()) -> None:
+    def __init__(self, clock_seconds: float, flags: Sequence[str] = (), *, plain: bool = False) -> None:
+        self._plain = plain
         self._clock_seconds = clock_seconds
         self._flags = flags
         self._process: asyncio.subprocess.Process | None = None
@@ -44,7 +46,8 @@ class WorkerProcess:
         words = [*self._flags, "--liveness-seconds", "0", "--alive-on", str(clock)]
         words += ["--alive-seconds", f"{self._clock_seconds:g}"]
         # Keys travel in a pipe, which holds far more than them, and are in no file and no command line.
-        words += ["--identity", f"/dev/fd/{keys}", "--encrypt-to", f"@/dev/fd/{recipient}"]
+        if not self._plain:
+            words += ["--identity", f"/dev/fd/{keys}", "--encrypt-to", f"@/dev/fd/{recipient}"]
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *[sys.executable, "-P", "-m", "playstream", "worker", *words],

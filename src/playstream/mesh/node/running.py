@@ -12,6 +12,7 @@ from playstream.mesh.chunks import CHUNK_BYTES, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Message, NoAnswer, Subscription
 from playstream.mesh.ends import find_end, purge_input, store_end, watch_end
+from playstream.mesh.identity import Kind, inbox
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import JobEnd, Order, Outcome, Positions, decode, encode
 from playstream.mesh.node.process import WorkerProcess
@@ -217,7 +218,9 @@ class RunningJob:
             return
         self._asked = time.monotonic()
         self._writer.note_read(asked.read)
-        if message.reply:
+        # Whoever asks could name any subject for the answer, to which the server would let this node publish.
+        askers = (inbox(Kind.SUBMITTER, self.job.submitter), inbox(Kind.OPERATOR, ""))
+        if message.reply.startswith(tuple(f"{asker.removesuffix('.')}." for asker in askers)):
             await self._client.publish(message.reply, encode(Positions(self._reader.number, self._writer.number)))
 
     async def _note_end(self, _message: Message) -> None:
