@@ -29,6 +29,9 @@ class Pipes:
         """How `end` was called."""
         self.closed = False
 
+    def note_sent(self, size: int) -> None:
+        pass
+
     def end(self, *, wait: bool) -> None:
         self.waits.append(wait)
         if self.job >= 0:

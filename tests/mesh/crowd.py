@@ -14,7 +14,7 @@ from playstream.mesh.client import MeshClient
 from playstream.mesh.directory import add_member
 from playstream.mesh.identity import Kind
 from playstream.mesh.messages import JobEnd, Outcome, decode
-from playstream.mesh.streams import make_streams
+from playstream.mesh.streams import make_all
 from playstream.mesh.submission import Submission
 from playstream.pipeline.errors import NodeLost, PlaystreamError
 from tests.mesh.nodes import SIZES, NodeProcess, World
@@ -62,8 +62,7 @@ def add_nodes(world: World, number: int) -> list[NodeProcess]:
     world.mesh.reload()
 
     async def make(client: MeshClient) -> None:
-        for group in world.mesh.identity("admin").groups:
-            await make_streams(client, group, SIZES, lost_after=6.0)
+        await make_all(client, world.mesh.identity("admin"), SIZES)
 
     world.as_operator(make)
     return [world.node(name, "--slots", "2") for name in names]

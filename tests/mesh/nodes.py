@@ -14,7 +14,7 @@ from playstream.mesh.client import MeshClient
 from playstream.mesh.directory import add_member
 from playstream.mesh.identity import Kind
 from playstream.mesh.messages import JobEnd, Outcome, decode
-from playstream.mesh.streams import Sizes, make_mesh_stream, make_streams
+from playstream.mesh.streams import Sizes, make_all, make_streams
 from tests.mesh.meshes import Mesh
 from tests.processes import children, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
@@ -82,9 +82,7 @@ class World:
         mesh.reload()
 
         async def make(client: MeshClient) -> None:
-            await make_mesh_stream(client, SIZES)
-            for group in mesh.identity("admin").groups:
-                await make_streams(client, group, SIZES, lost_after=mesh.identity("admin").lost_after)
+            await make_all(client, mesh.identity("admin"), SIZES)
 
         self.as_operator(make)
 
@@ -127,6 +125,12 @@ class World:
 
     def run(self, directory: Path, playbook: str, *flags: str, group: str = "web") -> tuple[int, str, str]:
         return self.finish(self.start(directory, playbook, *flags, group=group))
+
+    def attach(self, job: str, *words: str | Path) -> subprocess.Popen[bytes]:
+        """Start to follow a job, as its submitter."""
+        words = ("mesh", "attach", job, *words, "--identity", self.mesh.path("ann"))
+        self._jobs.append(self.stages.start(*words, stdin=subprocess.DEVNULL))
+        return self._jobs[-1]
 
     @staticmethod
     def finish(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:

@@ -196,3 +196,22 @@ def test_an_error_of_storing_is_raised_by_the_next_write(server: NatsServer) -> 
             await writer.flush()
 
     with_client(server, body)
+
+
+def test_a_writer_without_a_reader_waits_for_nobody_until_one_is_near(server: NatsServer) -> None:
+    async def body(client: MeshClient) -> None:
+        writer = ChunkWriter(client, some_job().input, seconds=SECONDS, limited=False)
+        piece = bytes(1 << 18)
+        full = WINDOW_BYTES // len(piece)
+        for _ in range(2 * full):
+            await writer.write(piece)
+        assert not writer.note_read(full - 1)
+        assert writer.note_read(full)
+        writer.limited = True
+        blocked = [writer.is_blocked]
+        assert writer.note_read(full + 1)
+        assert [*blocked, writer.is_blocked] == [True, False]
+        assert not writer.note_read(full)  # another reader, who is behind the first one
+        await writer.flush()
+
+    with_client(server, body)

@@ -155,7 +155,7 @@ def test_a_full_stream_refuses_a_message_until_there_is_room(server: NatsServer)
 
 def test_a_group_that_does_not_exist_is_an_error(server: NatsServer) -> None:
     async def body(client: MeshClient) -> None:
-        with pytest.raises(LinkError, match="the group does not exist"):
+        with pytest.raises(LinkError, match="does not know the group or the submitter"):
             await client.store("in.other.ann.job.0", b"", seconds=0.2)
 
     with_client(server, body)

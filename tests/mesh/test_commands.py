@@ -70,7 +70,7 @@ def test_an_identity_has_the_keys_of_its_groups_only(directory: Path, capsys: py
     assert all(secret not in repr(each) for each in (node, ann) for secret in (*each.secret_keys.values(), each.key))
     capsys.readouterr()
     assert main(["mesh", "add", "node", "node3", "--group", "new", "--directory", str(directory)]) == 0
-    assert "Copy again, because there are new groups: admin.playstream, ann.playstream" in capsys.readouterr().out
+    assert "because the content has changed: admin.playstream, ann.playstream" in capsys.readouterr().out
     assert "new" in read_identity(directory / "ann.playstream").groups
 
 
@@ -124,7 +124,7 @@ def test_check_creates_the_streams_once(mesh: Mesh, capsys: pytest.CaptureFixtur
     words = ["mesh", "check", "--identity", str(mesh.path("admin"))]
     assert main(words) == 0
     shown = capsys.readouterr()
-    assert "Created: JOBS_web, IN_web, OUT_web, STATE_web, JOBS_web.web, JOBS_node_node1" in shown.out
+    assert "Created: MESH, JOBS_web, IN_web, OUT_web, STATE_web, JOBS_web.web, JOBS_node_node1" in shown.out
     version = re.search(r"nats-server 2\.(\d+)\.", shown.out)
     assert version is not None
     is_old = int(version[1]) < 14
@@ -164,7 +164,10 @@ VALUES = st.recursive(
 )
 
 
-@given(name=st.sampled_from(["kind", "name", "urls", "ca", "groups", "secret_keys", "lost_after"]), value=VALUES)
+@given(
+    name=st.sampled_from(["kind", "name", "urls", "ca", "groups", "secret_keys", "lost_after", "submitters"]),
+    value=VALUES,
+)
 def test_a_damaged_identity_is_refused_or_of_the_right_types(name: str, value: object) -> None:
     content = {
         "playstream_identity": 1,
@@ -178,6 +181,7 @@ def test_a_damaged_identity_is_refused_or_of_the_right_types(name: str, value: o
         "groups": {"web": "age1"},
         "secret_keys": {},
         "public_key": "",
+        "submitters": [],
     }
     try:
         found = parse_identity(json.dumps({**content, name: value}).encode(), "file")

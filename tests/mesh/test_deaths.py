@@ -60,17 +60,6 @@ def test_a_worker_that_is_killed_is_the_end_of_its_job(world: World, hanging: Pa
     assert world.queued() == 0
 
 
-def test_a_job_ends_with_its_submitter(world: World, hanging: Path) -> None:
-    node = world.node("node1")
-    run, _found = begun(world, hanging, node)
-    run.kill()  # type: ignore[attr-defined]
-    ended = node.wait_for("ended")
-    assert "the submitter has not been heard of for 30 seconds" in ended["reason"]
-    assert world.processes() == []
-    assert outcomes(world.ends()) == [Outcome.FAILED]
-    assert world.queued() == 0
-
-
 def test_another_node_ends_the_job_of_one_that_died_with_the_submitter(world: World, hanging: Path) -> None:
     node = world.node("node1")
     run, _found = begun(world, hanging, node)

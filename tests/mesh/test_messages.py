@@ -16,6 +16,7 @@ from playstream.mesh.messages import (
     Condition,
     JobEnd,
     JobOffer,
+    Listed,
     Order,
     Outcome,
     Positions,
@@ -38,9 +39,10 @@ CONTENT = (
     | st.builds(JobOffer, TEXT, TEXT, TEXTS)
     | st.builds(Claim, NAME, TEXT, TEXT)
     | st.builds(JobEnd, st.sampled_from(Outcome), TEXT, TEXT)
+    | st.builds(Listed, st.booleans())
     | st.builds(Positions, st.integers(0, 1 << 40), st.integers(0, 1 << 40))
 )
-KINDS = st.sampled_from([Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer])
+KINDS = st.sampled_from([Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer, Listed])
 
 
 @given(CONTENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from playstream.mesh.client import MeshClient
+from playstream.mesh.identity import read_identity
+from playstream.mesh.listing import list_jobs
 from tests.matrix.debian import ROOT
 from tests.mesh.meshes import free_port
 from tests.mesh.servers import CURRENT, find_server
@@ -21,7 +25,7 @@ PAGE = (ROOT / "docs" / "mesh.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(
     r"^ {4,7}((?:playstream|PLAYSTREAM_MESH|export|nats-server) ?.*|PLAYSTREAM.*)$", PAGE, re.MULTILINE
 )
-(SHOWN, UP, FIRST, INIT, WEB1, WEB2, ANN, SERVE, CHECK, NODE, EXPORT, RUN, REMOVE) = COMMANDS
+(SHOWN, UP, FIRST, INIT, WEB1, WEB2, ANN, SERVE, CHECK, NODE, EXPORT, RUN, REMOVE, ATTACH) = COMMANDS
 
 
 class Shell:
@@ -81,6 +85,22 @@ def page(stages: Stages, tmp_path: Path) -> Shell:
     return Shell(stages, tmp_path / "place")
 
 
+def only_job(identity: Path) -> str:
+    """Return the name of the only job of a submitter."""
+
+    async def find() -> str:
+        submitter = read_identity(identity)
+        client = MeshClient(submitter.endpoint)
+        await client.connect()
+        try:
+            (job,) = await list_jobs(client, submitter)
+        finally:
+            await client.close()
+        return job.job
+
+    return asyncio.run(find())
+
+
 def test_a_first_try(page: Shell) -> None:
     with page.running(UP, "The mesh is up"):
         assert "alpha runs" in page.run(FIRST)
@@ -96,4 +116,7 @@ def test_a_mesh_of_several_hosts(page: Shell) -> None:
         with page.running(NODE, "connected"):
             assert "alpha runs" in page.run(f"{EXPORT}; {RUN}")
             assert RUN == SHOWN
+            attached = page.run(f"{EXPORT}; {ATTACH.replace('JOB', only_job(page.place / 'ann.playstream'))}")
+            assert "alpha runs" in attached
+            assert list((page.place / "results" / "artifacts").iterdir()) != []
         assert "The server on this host has read its users again" in page.run(REMOVE)

@@ -19,7 +19,7 @@ import pytest
 from playstream.mesh.client import MeshClient
 from playstream.mesh.directory import add_member, remove_member
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.streams import Sizes, make_mesh_stream, make_streams
+from playstream.mesh.streams import Sizes, make_all
 from playstream.mesh.subjects import new_job
 from playstream.pipeline.errors import AuthenticationFailed, HostKeyRejected
 from tests.mesh.meshes import Mesh
@@ -91,9 +91,7 @@ async def everybody(mesh: Mesh) -> AsyncIterator[dict[str, Raw]]:
     async with AsyncExitStack() as opened:
         admin = await mesh.connect("admin")
         opened.push_async_callback(admin.close)
-        await make_mesh_stream(admin, SIZES)
-        for group in mesh.identity("admin").groups:
-            await make_streams(admin, group, SIZES, lost_after=6.0)
+        await make_all(admin, mesh.identity("admin"), SIZES)
         found = {}
         for name in ("node1", "node2", "ann", "bob"):
             raw = found[name] = Raw()
@@ -107,6 +105,9 @@ ALLOWED_TO_PUBLISH = [
     ("ann", f"in.web.ann.{JOB}.0", b""),
     ("ann", f"end.web.ann.{JOB}", b""),
     ("ann", f"ctl.web.node1.ann.{JOB}", b""),
+    ("ann", f"list.ann.web.{JOB}", b""),
+    ("ann", "$JS.API.STREAM.INFO.LIST_ann", b'{"subjects_filter":">"}'),
+    ("ann", f"$JS.API.DIRECT.GET.LIST_ann.list.ann.web.{JOB}", b""),
     ("ann", f"$JS.API.DIRECT.GET.OUT_web.out.web.node1.ann.{JOB}.0", b""),
     ("ann", "ask.node1.status", b""),
     ("ann", "$JS.API.DIRECT.GET.MESH", ANNOUNCED),
@@ -145,6 +146,12 @@ REFUSED_TO_PUBLISH = [
     ("ann", "$JS.API.DIRECT.GET.JOBS_web", b'{"seq":1}'),
     ("ann", "$JS.API.STREAM.INFO.JOBS_web", b""),
     ("ann", "$JS.API.STREAM.PURGE.MESH", b""),
+    ("ann", "$JS.API.STREAM.INFO.LIST_bob", b'{"subjects_filter":">"}'),
+    ("ann", "$JS.API.STREAM.INFO.STATE_web", b'{"subjects_filter":">"}'),
+    ("ann", "$JS.API.STREAM.PURGE.LIST_ann", b""),
+    ("ann", "$JS.API.DIRECT.GET.LIST_bob", b'{"seq":1}'),
+    ("ann", f"$JS.API.DIRECT.GET.LIST_bob.list.bob.web.{JOB}", b""),
+    ("ann", f"list.bob.web.{JOB}", b""),
     # A node runs jobs of its groups, and nothing else.
     ("node1", "node.web.node2", b""),
     ("node1", "node.db.node1", b""),
@@ -164,6 +171,9 @@ REFUSED_TO_PUBLISH = [
     ("node1", "$JS.API.CONSUMER.MSG.NEXT.JOBS_node_node2.node_node2", PULL),
     ("node1", f"$JS.API.DIRECT.GET.IN_db.in.db.ann.{JOB}.0", b""),
     ("node1", f"$JS.API.DIRECT.GET.OUT_web.out.web.node1.ann.{JOB}.0", b""),
+    ("node1", f"list.ann.web.{JOB}", b""),
+    ("node1", "$JS.API.STREAM.INFO.LIST_ann", b""),
+    ("node1", f"$JS.API.DIRECT.GET.LIST_ann.list.ann.web.{JOB}", b""),
     ("node1", "$JS.API.STREAM.PURGE.OUT_web", PURGE),
     ("node1", "$JS.API.STREAM.PURGE.IN_db", PURGE),
     ("node1", "$JS.API.STREAM.CREATE.OTHER", b"{}"),
@@ -186,6 +196,8 @@ REFUSED_TO_SUBSCRIBE = [
     ("ann", ">"),
     ("ann", f"in.web.bob.{JOB}.*"),
     ("ann", "job.>"),
+    ("ann", "list.>"),
+    ("ann", "list.bob.>"),
     ("ann", "_INBOX.submitter.bob.>"),
     ("ann", "_INBOX.>"),
     ("ann", "ctl.web.node1.>"),

@@ -39,6 +39,7 @@ NAMING = {
     "ADDRESS": "an address",
     "IDENT": "a run's name",
     "IMAGE": "an image",
+    "JOB": "the name of a job",
     "KIND": "node, submitter or operator",
     "LINK": "a link",
     "MOUNT": "HOST_PATH:CONTAINER_PATH",

@@ -26,19 +26,19 @@ from playstream.cli.output import (
     wants_transfers,
 )
 from playstream.cli.signals import cancel_on_signals
-from playstream.interface.runner import make_runner
+from playstream.interface.runner import Runner, make_runner
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS, JobError, OutputError, StoreError
-from playstream.pipeline.io.cancellation import Canceled
+from playstream.pipeline.io.cancellation import Canceled, Cancellation
 from playstream.pipeline.protocol import StatusName
 from playstream.pipeline.tree.directories import current_directory
 from playstream.pipeline.tree.meter import Meters, make_meters
-from playstream.worker.user_terminal import find_user_terminal
+from playstream.worker.user_terminal import UserTerminal, find_user_terminal
 
 if TYPE_CHECKING:
     from playstream.cli.progress import Progress
-    from playstream.interface.runner import Runner
 
 _logger = logging.getLogger("playstream")
+Make = Callable[[dict[str, Any], Cancellation, UserTerminal | None, Meters | None], Runner]
 
 
 def run_here(
@@ -46,6 +46,7 @@ def run_here(
     options: dict[str, Any],
     places: Sequence[Path] = (),
     report: Callable[[str], None] = lambda _ident: None,
+    make: Make = make_runner,
 ) -> int:
     """Run a job to its end.
 
@@ -54,6 +55,7 @@ def run_here(
         options: as for `playstream.run`.
         places: directories for a note of the run while it is active, as returned by `active_runs.note_directories`.
         report: called with the run's name when the job has been checked and the run starts.
+        make: prepares the run; another function may prepare to follow one that is under way elsewhere.
 
     Returns:
         Ansible's exit status; 254 if the job was canceled or timed out; 71 if it could not be run to its end.
@@ -73,7 +75,7 @@ def run_here(
         from playstream.cli.summary import check_target, write_summary  # noqa: PLC0415 - seldom asked for
 
         check_target(flags)
-    terminal = find_user_terminal()
+    terminal = find_user_terminal() if make is make_runner else None
     cancellation = cancel_on_signals(terminal)
     show_warnings(flags)
     hidden = flags.quiet or flags.summary == STANDARD_OUTPUT
@@ -98,7 +100,7 @@ def run_here(
     meters = make_meters() if has_any and wants_transfers(flags) else None
     try:
         with _showing_transfers(flags, meters, progress):
-            runner = make_runner(options, cancellation, terminal, meters)
+            runner = make(options, cancellation, terminal, meters)
             runner.config.link_latest = not flags.as_ansible_runner
             with noted(places, runner.config.ident):
                 try:

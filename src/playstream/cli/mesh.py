@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 from playstream.cli.main import set_up as set_up_subcommand
 from playstream.cli.parser import Parser
-from playstream.mesh.identity import VARIABLE, Identity, Kind, read_identity
-from playstream.pipeline.errors import ConfigurationError
+from playstream.mesh.identity import Identity, Kind, find_identity
 
 _COMMANDS = {
     "up": "for a first try: a mesh with a server and a node on this host",
@@ -17,6 +14,7 @@ _COMMANDS = {
     "add": "add a node, a submitter or an operator",
     "remove": "remove one",
     "check": "check the servers of a mesh, and create what they lack",
+    "attach": "follow a job, or show one that has ended",
 }
 
 
@@ -37,10 +35,4 @@ def identity_of(flags: argparse.Namespace, *kinds: Kind) -> Identity:
     Raises:
         ConfigurationError: there is none, or its file cannot be used.
     """
-    file = flags.identity or os.environ.get(VARIABLE)
-    if not file:
-        raise ConfigurationError(
-            f"expected the file of an identity: --identity NAME.playstream, or {VARIABLE}. playstream mesh add makes "
-            "one"
-        )
-    return read_identity(Path(file), *kinds)
+    return find_identity(flags.identity, *kinds)

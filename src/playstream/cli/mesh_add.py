@@ -38,10 +38,12 @@ def run(flags: argparse.Namespace) -> int:
     print(f"Wrote {written[0]}: copy it to the host of the {kind.value}, readable by its user only")
     if len(written) > 1:
         names = ", ".join(path.name for path in written[1:])
-        print(f"Copy again, because there are new groups: {names}")
+        print(f"Copy again to where it is used, because the content has changed: {names}")
     show_reload(directory)
     if kind is Kind.NODE:
         print("If the mesh had no such groups before: playstream mesh check as an operator creates their streams")
+    elif kind is Kind.SUBMITTER:
+        print("Then playstream mesh check as an operator creates the list of its jobs")
     return 0
 
 

@@ -10,7 +10,7 @@ from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.mesh.client import MeshClient
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.streams import Sizes, make_mesh_stream, make_streams
+from playstream.mesh.streams import Sizes, make_all
 from playstream.mesh.versions import explain_version
 from playstream.pipeline.errors import counted
 
@@ -19,8 +19,9 @@ def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s [--identity FILE] [FLAGS]"
     parser.description = (
-        "Connect to a mesh as an operator, say which version its server has, and create the streams of groups that "
-        "have none yet. Run it after the servers were started for the first time, and after a group was added."
+        "Connect to a mesh as an operator, say which version its server has, and create the streams of groups and "
+        "submitters that have none yet. Run it after the servers were started for the first time, and after a group or "
+        "a submitter was added."
     )
     parser.add_flags("mesh check")
 
@@ -40,9 +41,7 @@ async def _check(identity: Identity, replicas: int) -> tuple[str, list[str]]:
     client = MeshClient(identity.endpoint)
     await client.connect()
     try:
-        made = await make_mesh_stream(client, Sizes(replicas=replicas))
-        for group in identity.groups:
-            made += await make_streams(client, group, Sizes(replicas=replicas), lost_after=identity.lost_after)
+        made = await make_all(client, identity, Sizes(replicas=replicas))
         return client.server_version, made
     finally:
         await client.close()

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from playstream.cli.flags import LIMITS, LOGGING, Group, Groups, flag
+from playstream.cli.flags import (
+    LIMITS,
+    LOGGING,
+    RESULTS,
+    SHOWING_ALL,
+    STORE,
+    SUMMARY,
+    Group,
+    Groups,
+    flag,
+)
 from playstream.cli.worker_flags import LOG_FORMAT, MAX_JOB
 
 DIRECTORY: Group = (
@@ -60,6 +70,20 @@ STREAMS: Group = (
         "--replicas", own=True, type=int, metavar="N", default=1, help="servers that keep each new stream (default: 1)"
     ),
 )
+ATTACHED: Group = (
+    *MESH_IDENTITY,
+    flag(
+        "--from",
+        own=True,
+        dest="from_event",
+        type=int,
+        metavar="N",
+        help="show the job from the event with the counter N on; the artifacts have all of it (default: 1)",
+    ),
+)
+JOB_IDENT: Group = (
+    flag("-i", "--ident", own=True, help="write the artifacts to artifacts/IDENT (default: the name of the job)"),
+)
 
 RUNNING: Group = (
     flag(
@@ -93,5 +117,12 @@ MESH_COMMAND_FLAGS: dict[str, Groups] = {
     "mesh remove": (("mesh", DIRECTORY), LOGGING),
     "node": (("node", NODE), ("limits", (*LIMITS, *MAX_JOB)), LOGGING),
     "mesh check": (("mesh", (*MESH_IDENTITY, *STREAMS)), LOGGING),
+    "mesh attach": (
+        ("mesh", ATTACHED),
+        ("results", (*JOB_IDENT, *RESULTS, *SUMMARY, *STORE)),
+        ("limits", LIMITS),
+        SHOWING_ALL,
+        LOGGING,
+    ),
 }
 """The subcommands about the mesh; `flags` loads them when needed."""

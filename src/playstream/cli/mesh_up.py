@@ -17,7 +17,7 @@ from playstream.mesh.local_server import explain_exit, find_server, free_port, s
 from playstream.mesh.node.agent import NodeOptions
 from playstream.mesh.registry import FILE
 from playstream.mesh.server_config import Server
-from playstream.mesh.streams import Sizes, make_mesh_stream, make_streams
+from playstream.mesh.streams import Sizes, make_all
 from playstream.pipeline.errors import UnreachableHost
 from playstream.pipeline.io.age_keys import import_pyrage
 from playstream.worker.listen.event_log import TEXT, EventLog
@@ -79,8 +79,6 @@ async def _prepare(directory: Path, server: subprocess.Popen[bytes]) -> None:
             continue
         break
     try:
-        await make_mesh_stream(client, _SIZES)
-        for group in operator.groups:
-            await make_streams(client, group, _SIZES, lost_after=operator.lost_after)
+        await make_all(client, operator, _SIZES)
     finally:
         await client.close()

@@ -117,6 +117,28 @@ class RunObserver(Observer):
         self.mute()
 
 
+class ObserverFrom(ForwardingObserver):
+    """Hides the events before a certain one, and their text, from another observer.
+
+    Args:
+        first: the counter of the first event that is not hidden.
+        inner: the other observer.
+    """
+
+    def __init__(self, first: int, inner: Observer) -> None:
+        super().__init__(inner)
+        self._first = first
+        self._hides = True
+
+    def event(self, event: dict[str, Any]) -> bool:
+        self._hides = event["counter"] < self._first
+        return True if self._hides else super().event(event)
+
+    def show(self, text: str) -> None:
+        if not self._hides:
+            super().show(text)
+
+
 @dataclass(slots=True)
 class StreamConfig:
     """The known configuration of a run that arrives as a stream, passed to plugins instead of a RunnerConfig."""

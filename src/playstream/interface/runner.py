@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _ACTIVE = (StatusName.STARTING.value, StatusName.RUNNING.value)
 
 
+DETACHED_EXIT_STATUS = 130
+"""As of a program that Ctrl-C has ended, although the job goes on."""
 _OF_LINK = ("on", "bootstrap", "wheels")
 """Options that choose the link to another host."""
 
@@ -315,6 +317,10 @@ class Runner(Results):
         self.rc, self.explanation, self.exit_status = rc, explanation, exit_status
         self.note_spared(spared)
         self.status = status.value  # last, because clients poll it
+
+    def note_detached(self, explanation: str) -> None:
+        """Record that this side reads no more, while the run goes on elsewhere. Called by the run itself."""
+        self.explanation, self.exit_status = explanation, DETACHED_EXIT_STATUS
 
     def fail(self, error: BaseException) -> None:
         """Set the status from an exception. Called by the run itself, and if the exception cannot be raised."""

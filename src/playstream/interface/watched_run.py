@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.interface.display import choose_output, make_display
 from playstream.interface.handlers import CancelPoll, Handlers, as_result
-from playstream.interface.observer import RunObserver
+from playstream.interface.observer import ObserverFrom, RunObserver
 from playstream.interface.rotation import rotate
 from playstream.interface.store_observer import StoreObserver
 from playstream.pipeline.errors import CallbackError, IncompleteStream, LinkError, ProtocolError, UnsafePath
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import check_delivery
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
-from playstream.process import Observer, Processor, Result
+from playstream.process import Detached, Observer, Processor, Result
 
 if TYPE_CHECKING:
     from playstream.interface.runner import Runner
@@ -50,6 +50,8 @@ class RecordSource:
     """Whether other runs have their artifacts in the same directory; see ArtifactDir."""
     completes_config: bool = False
     """Whether the configuration takes `command`, `cwd` and `env` from the status `starting`."""
+    first_event: int = 0
+    """The counter of the first event that is shown and that the handlers get."""
 
 
 class WatchedRun:
@@ -90,17 +92,20 @@ class WatchedRun:
 
     def _run(self, runner: Runner, cancellation: Cancellation, make_processor: MakeProcessor) -> None:
         observer = RunObserver(runner, self._handlers, completes_config=self._source.completes_config)
+        first = self._source.first_event
+        taker = ObserverFrom(first, observer) if first else observer
         if self._store is None:
-            self._receive(runner, cancellation, observer, None, make_processor)
+            self._receive(runner, cancellation, observer, taker, None, make_processor)
             return
-        with closing(StoreObserver(self._store, observer, cancellation)) as store_observer:
-            self._receive(runner, cancellation, observer, store_observer, make_processor)
+        with closing(StoreObserver(self._store, taker, cancellation)) as store_observer:
+            self._receive(runner, cancellation, observer, store_observer, store_observer, make_processor)
 
     def _receive(
         self,
         runner: Runner,
         cancellation: Cancellation,
         observer: RunObserver,
+        taker: Observer,
         store_observer: StoreObserver | None,
         make_processor: MakeProcessor,
     ) -> None:
@@ -117,8 +122,15 @@ class WatchedRun:
                 check_delivery("the reader of the output", cancellation)
 
             observer.show_on(make_display(config, look))
-            processor = self._make_processor(make_processor, runner, store_observer or observer)
+            processor = self._make_processor(make_processor, runner, taker)
             error = drive(processor, poll)
+            if isinstance(error, Detached):
+                processor.leave()
+                runner.note_detached(str(error))
+                self._handlers.finished(runner)
+                if error.__cause__ is not None:
+                    raise error.__cause__
+                return
             if isinstance(error, CallbackError):
                 observer.mute()
             try:

@@ -150,6 +150,7 @@ class Exchange:
                 meter=None if self._meters is None else self._meters.sending,
                 over=self.ended.is_set,
                 companion=lambda: None if user is None else user.companion,
+                sent=opened.note_sent,
             )
         except PlaystreamError as error:
             self._send_error = error

@@ -16,6 +16,13 @@ class OpenLink(Protocol):
     writer: int
     """The descriptor that the job is written to."""
 
+    def note_sent(self, size: int) -> None:
+        """Note that the first bytes that were written are a whole job; what follows is about its run.
+
+        Args:
+            size: how many bytes.
+        """
+
     def end(self, *, wait: bool) -> None:
         """End the other side.
 

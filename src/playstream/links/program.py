@@ -118,6 +118,9 @@ class _OpenProgram:
                 while size > _KEPT and len(self._messages) > 1:
                     size -= len(self._messages.pop(0))
 
+    def note_sent(self, size: int) -> None:
+        """Do nothing: the job ends with the program. See OpenLink."""
+
     def end(self, *, wait: bool) -> None:
         """Wait for the end of the program; send SIGTERM and then SIGKILL if it does not end. See OpenLink."""
         by_itself = (None,) if wait else ()

@@ -80,6 +80,9 @@ class OpenSocket:
         self.reader = sock.fileno()
         self.writer = os.dup(self.reader)
 
+    def note_sent(self, size: int) -> None:
+        """Do nothing: the job ends with the connection. See OpenLink."""
+
     def end(self, *, wait: bool) -> None:
         """End the connection; see OpenLink."""
         if wait:

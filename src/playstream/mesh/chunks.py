@@ -21,6 +21,8 @@ WINDOW_BYTES: Final = 1 << 24
 """How far a writer may be ahead of its reader."""
 LAST: Final = "Playstream-Last"
 """The header of the last message of a direction."""
+WHOLE: Final = "Playstream-Whole"
+"""The header of the message with which a job is whole: what follows is about its run, and can be missing."""
 _ON_THEIR_WAY = 4
 """Messages that wait for the answer of the server at the same time."""
 _NEVER_YET = 2 * _ON_THEIR_WAY
@@ -40,6 +42,8 @@ class Chunk:
     number: int
     data: bytes
     is_last: bool
+    is_whole: bool
+    """Whether what the reader needs is whole with it."""
 
 
 class ChunkWriter:
@@ -48,21 +52,32 @@ class ChunkWriter:
     Args:
         client: the connection.
         subject: the subject, without the number.
-        seconds: how long to try to store one message, also while there is no room for it.
+        seconds: how long to try to store one message.
+        room_seconds: how long to try while there is no room for it; None for the same.
+        limited: whether to wait for the reader when the window is full.
     """
 
-    def __init__(self, client: MeshClient, subject: str, *, seconds: float) -> None:
+    def __init__(
+        self,
+        client: MeshClient,
+        subject: str,
+        *,
+        seconds: float,
+        room_seconds: float | None = None,
+        limited: bool = True,
+    ) -> None:
         self._client = client
         self._subject = subject
         self._seconds = seconds
+        self._room_seconds = room_seconds
         self._tasks: set[asyncio.Task[int]] = set()
         self._room = asyncio.Event()
         self._unread: deque[int] = deque()
-        """Sizes of the messages that the reader has not read."""
+        """Sizes of the messages that the reader has not read; without a reader, of those that fit into the window."""
         self._unread_bytes = 0
         self._read = 0
         self._error: BaseException | None = None
-        self.limited = True
+        self.limited = limited
         """Whether to wait for the reader when the window is full."""
         self.number = 0
         """The number of the next message: how many there are."""
@@ -77,20 +92,34 @@ class ChunkWriter:
         """Whether as many messages are on their way as may be."""
         return len(self._tasks) >= _ON_THEIR_WAY
 
-    def note_read(self, number: int) -> None:
-        """Note that the reader has read all messages before this number."""
+    def note_read(self, number: int) -> bool:
+        """Note that a reader has read all messages before this number. The one that has read most counts.
+
+        Returns:
+            Whether that reader is so near that the window is not exceeded.
+        """
+        is_near = number >= self._read
         while self._read < min(number, self.number):
-            self._unread_bytes -= self._unread.popleft()
-            self._read += 1
+            self._forget_first()
         self._room.set()
+        return is_near
 
     def stop_limiting(self) -> None:
         """Wait for no reader any more, because there is none."""
         self.limited = False
         self._room.set()
 
-    async def write(self, data: bytes, *, last: bool = False) -> None:
+    def _forget_first(self) -> None:
+        self._unread_bytes -= self._unread.popleft()
+        self._read += 1
+
+    async def write(self, data: bytes, *, last: bool = False, whole: bool = False) -> None:
         """Send the next message, after there is room for it. It may not have been stored yet on return.
+
+        Args:
+            data: its content.
+            last: whether it is the last one.
+            whole: whether what the reader needs is whole with it.
 
         Raises:
             LinkError: this message or an earlier one could not be stored.
@@ -102,9 +131,16 @@ class ChunkWriter:
         number, self.number = self.number, self.number + 1
         self._unread.append(len(data))
         self._unread_bytes += len(data)
+        while not self.limited and self._unread_bytes > WINDOW_BYTES:
+            self._forget_first()
+        headers = {name: "1" for name, given in ((LAST, last), (WHOLE, whole)) if given}
         task = asyncio.create_task(
             self._client.store(
-                f"{self._subject}.{number}", data, seconds=self._seconds, headers={LAST: "1"} if last else None
+                f"{self._subject}.{number}",
+                data,
+                seconds=self._seconds,
+                room_seconds=self._room_seconds,
+                headers=headers,
             )
         )
         self._tasks.add(task)
@@ -258,4 +294,5 @@ def _chunk(message: Message, subject: str) -> Chunk:
     number = message.subject.removeprefix(subject + ".")
     if not (number.isascii() and number.isdigit() and len(number) < 16):
         raise RemoteProtocolError(f"expected a numbered message, got one with the subject {message.subject!r}")
-    return Chunk(int(number), message.data, LAST in message.headers)
+    is_last = LAST in message.headers
+    return Chunk(int(number), message.data, is_last, is_last or WHOLE in message.headers)

@@ -45,6 +45,7 @@ class MeshClient(Connection):
         data: bytes,
         *,
         seconds: float,
+        room_seconds: float | None = None,
         message_id: str | None = None,
         only_first: bool = False,
         headers: Mapping[str, str] | None = None,
@@ -54,7 +55,8 @@ class MeshClient(Connection):
         Args:
             subject: a subject of a stream.
             data: its content.
-            seconds: how long to try, also without a connection and while there is no room.
+            seconds: how long to try, also without a connection.
+            room_seconds: how long to try while there is no room; None for the same.
             message_id: what the server recognizes the message by; None for the subject.
             only_first: store it only if the subject has no message.
             headers: further headers.
@@ -72,17 +74,20 @@ class MeshClient(Connection):
         if only_first:
             given["Nats-Expected-Last-Subject-Sequence"] = "0"
         until = time.monotonic() + seconds
+        full_since: float | None = None
         while True:
             try:
                 return await self._store_once(subject, data, given, until)
             except NoRoom:
-                if time.monotonic() + _PAUSE_SECONDS >= until:
+                full_since = full_since or time.monotonic()
+                room_until = until if room_seconds is None else full_since + room_seconds
+                if time.monotonic() + _PAUSE_SECONDS >= min(until, room_until):
                     raise
             except NobodyThere:
                 if time.monotonic() + _PAUSE_SECONDS >= until:
                     raise LinkError(
-                        f"no stream of the mesh takes {subject!r}: the group does not exist on the server, or its "
-                        "streams are being recovered. Run playstream mesh check as an operator"
+                        f"no stream of the mesh takes {subject!r}: the server does not know the group or the submitter "
+                        "yet, or is recovering its streams. Run playstream mesh check as an operator"
                     ) from None
             await asyncio.sleep(_PAUSE_SECONDS)
 

@@ -72,7 +72,7 @@ def add_member(directory: Path, kind: Kind, name: str, groups: Sequence[str] = (
         groups: the groups of a node; those that are new are created.
 
     Returns:
-        The files of identities that were written: the new one first, then those that know of the new groups now.
+        The files of identities that were written: the new one first, then those of others that have changed.
 
     Raises:
         ConfigurationError: the name is taken or not valid, or there is no mesh in the directory.
@@ -90,15 +90,11 @@ def add_member(directory: Path, kind: Kind, name: str, groups: Sequence[str] = (
                 f"the mesh has {registry.members[name].kind} {name!r} already. Choose another name, or remove "
                 f"it: playstream mesh remove {name}"
             )
-        before = set(registry.groups)
-        member = _add(registry, kind, name, groups)
+        before = {each.name: registry.identity(each) for each in registry.members.values()}
+        _add(registry, kind, name, groups)
         _write(registry, directory)
-    others = [
-        other
-        for other in registry.members.values()
-        if other is not member and other.kind is not Kind.NODE and set(registry.groups) != before
-    ]
-    return [directory / f"{each.name}{SUFFIX}" for each in (member, *others)]
+    changed = [each for each in before if registry.identity(registry.members[each]) != before[each]]
+    return [directory / f"{each}{SUFFIX}" for each in (name, *changed)]
 
 
 def remove_member(directory: Path, name: str) -> Member:

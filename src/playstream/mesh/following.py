@@ -48,6 +48,7 @@ class Follower:
         name: what messages call it.
         writer: writes the other direction, and is told how far the node is; None if this side does not.
         encrypted: whether the results are.
+        is_late: whether the job may have ended before.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Follower:
         writer: ChunkWriter | None = None,
         *,
         encrypted: bool = True,
+        is_late: bool = False,
     ) -> None:
         self._client = client
         self._name = name
@@ -73,6 +75,8 @@ class Follower:
         """Set when a claim was delivered, which may not be the one that is stored."""
         self._hint = asyncio.Event()
         """The same for an end."""
+        if is_late:
+            self._hint.set()
         self._claim: Claim | None = None
         self._ended = asyncio.Event()
         self._progress = asyncio.Event()
@@ -214,6 +218,11 @@ class Follower:
         raise self._explain(self.end)
 
     def _explain(self, end: JobEnd) -> PlaystreamError:
+        if end.outcome is Outcome.WORKER:
+            return LinkError(
+                f"{self._name}: the job has ended, and its results are not kept any more, or not all of them. A mesh "
+                "keeps them for 7 days, if its operator has not chosen another time"
+            )
         reason = "".join(letter if letter.isprintable() else "?" for letter in end.reason)
         text = f"{self._name}: {reason or 'the job has ended without all of its results'}"
         if end.outcome is Outcome.LOST:

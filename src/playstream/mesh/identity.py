@@ -60,6 +60,8 @@ class Identity:
     """The secret keys of a node's groups by their names; that of a submitter has its own name."""
     public_key: str = ""
     """The key to which results for a submitter are encrypted."""
+    submitters: Sequence[str] = ()
+    """For an operator, all submitters of the mesh."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -114,6 +116,25 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_CLOEXEC, 0o600), "w") as file:
         file.write(text)
     new.replace(path)
+
+
+def find_identity(given: str | os.PathLike[str] | None, *kinds: Kind) -> Identity:
+    """Read the identity file that was given, or else that of the environment.
+
+    Args:
+        given: the file; None for that of the environment.
+        kinds: what the identity may be; none for any.
+
+    Raises:
+        ConfigurationError: there is none, or its file cannot be used.
+    """
+    file = given or os.environ.get(VARIABLE)
+    if not file:
+        raise ConfigurationError(
+            f"expected the file of an identity: --identity NAME.playstream, or {VARIABLE}. playstream mesh add makes "
+            "one"
+        )
+    return read_identity(Path(file).expanduser(), *kinds)
 
 
 def read_identity(path: Path, *kinds: Kind) -> Identity:
@@ -188,8 +209,8 @@ def _identity(content: Mapping[str, Any]) -> Identity:
     texts = {name: content[name] for name in ("ca", "certificate", "key", "public_key")}
     if not all(isinstance(text, str) for text in texts.values()):
         raise TypeError("expected texts")
-    urls = content["urls"]
-    if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
+    urls = _texts(content["urls"])
+    if not urls:
         raise TypeError("urls")
     return Identity(
         kind=Kind(content["kind"]),
@@ -198,8 +219,15 @@ def _identity(content: Mapping[str, Any]) -> Identity:
         lost_after=float(lost_after),
         groups=_keys(content["groups"]),
         secret_keys=_keys(content["secret_keys"]),
+        submitters=[check_name("submitter", name) for name in _texts(content["submitters"])],
         **texts,
     )
+
+
+def _texts(given: Any) -> list[str]:
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise TypeError("expected a list of texts")
+    return given
 
 
 def _keys(given: Any) -> dict[str, str]:

@@ -119,10 +119,18 @@ class JobOffer:
     needs: tuple[str, ...]
 
 
-_Content = TypeVar("_Content", Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer)
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The message of a job in the list of its submitter."""
+
+    encrypted: bool
+    """Whether the job and its results are."""
 
 
-def encode(content: Order | Claim | JobEnd | Positions | Announcement | Condition | JobOffer) -> bytes:
+_Content = TypeVar("_Content", Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer, Listed)
+
+
+def encode(content: Order | Claim | JobEnd | Positions | Announcement | Condition | JobOffer | Listed) -> bytes:
     """Return a message."""
     fields = {name: value.value if isinstance(value, Enum) else value for name, value in asdict(content).items()}
     return json.dumps({"format": _FORMAT, **fields}).encode()
@@ -168,6 +176,7 @@ _FIELDS: Mapping[Any, Mapping[str, str]] = {
     },
     Condition: {"running": "numbers", "held": "numbers", "held_seconds": "seconds", "stopping": "truth"},
     JobOffer: {"job": "text", "reply": "text", "needs": "texts"},
+    Listed: {"encrypted": "truth"},
 }
 
 

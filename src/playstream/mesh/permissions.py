@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from playstream.mesh.identity import Kind, inbox
-from playstream.mesh.subjects import MESH_STREAM, STATUS, Streams, announcement, offers, question
+from playstream.mesh.subjects import MESH_STREAM, STATUS, Streams, announcement, list_of, offers, question
 
 _ANSWERS = {"max": 1, "ttl": "10s"}
 """A node may answer a request once, within this time."""
@@ -41,6 +41,10 @@ def _submitter(name: str) -> dict[str, Any]:
     return {
         "publish": {
             "allow": [
+                f"list.{name}.*.*",
+                # A stream of its own, because what is asked about a stream is in the body, which is not checked.
+                f"$JS.API.STREAM.INFO.{list_of(name)}",
+                f"{get}.list.{name}.*.*",
                 f"job.*.{name}.*",
                 f"in.*.{name}.>",
                 f"end.*.{name}.*",

@@ -69,6 +69,11 @@ class Registry:
             return [*member.groups, own_group(member.name)]
         return list(self.groups)
 
+    @property
+    def submitters(self) -> list[str]:
+        """The names of all submitters."""
+        return [member.name for member in self.members.values() if member.kind is Kind.SUBMITTER]
+
     def identity(self, member: Member) -> Identity:
         """Return the identity of a member, for its file."""
         groups = self.groups_of(member)
@@ -87,6 +92,7 @@ class Registry:
             groups={group: self.groups[group].public for group in groups},
             secret_keys=secret_keys,
             public_key="" if member.keys is None else member.keys.public,
+            submitters=self.submitters if member.kind is Kind.OPERATOR else (),
         )
 
     def users(self) -> list[dict[str, Any]]:

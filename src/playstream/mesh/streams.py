@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.subjects import MESH_STREAM, Streams, announcement
+from playstream.mesh.identity import Identity
+from playstream.mesh.subjects import MESH_STREAM, Streams, announcement, list_of
 from playstream.pipeline.errors import JobError
 
 _NANOSECONDS = 1_000_000_000
@@ -21,22 +22,51 @@ _MESSAGES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The limits of one group. The server reserves the bytes."""
+    """The limits of one group, and of the list of one submitter. The server reserves the bytes."""
 
     queue_bytes: int = 1 << 26
     """Of jobs that wait for a node."""
     input_bytes: int = 1 << 30
     """Of what jobs consist of and nodes have not read yet."""
     output_bytes: int = 1 << 32
-    """Of results; the oldest are dropped when there is no room for new ones."""
+    """Of results; when there is no room for new ones, their jobs end in an error."""
     state_bytes: int = 1 << 26
     """Of claims, beats and ends."""
     mesh_bytes: int = 1 << 24
     """Of what nodes announce, for the whole mesh."""
+    list_bytes: int = 1 << 22
+    """Of the list of a submitter's jobs."""
     keep_seconds: int = 7 * _DAY
-    """How long results are kept."""
+    """How long all of that is kept."""
     replicas: int = 1
     """On how many servers of a cluster."""
+
+
+async def make_all(client: MeshClient, operator: Identity, sizes: Sizes) -> list[str]:
+    """Create what the server lacks for the groups and submitters that an operator knows. As `make_streams`."""
+    made = await make_mesh_stream(client, sizes)
+    for group in operator.groups:
+        made += await make_streams(client, group, sizes, lost_after=operator.lost_after)
+    for submitter in operator.submitters:
+        made += await make_list(client, submitter, sizes)
+    return made
+
+
+async def make_list(client: MeshClient, submitter: str, sizes: Sizes) -> list[str]:
+    """Create the list of a submitter's jobs if the server lacks it. As `make_streams`."""
+    name = list_of(submitter)
+    if not await _is_missing(client, f"STREAM.INFO.{name}", _NO_STREAM):
+        return []
+    settings = {
+        **_usual(sizes),
+        "retention": "limits",
+        "discard": "old",
+        "subjects": [f"list.{submitter}.*.*"],
+        "max_msgs_per_subject": 1,
+        "max_bytes": sizes.list_bytes,
+    }
+    await _create(client, f"STREAM.CREATE.{name}", {"name": name, **settings})
+    return [name]
 
 
 async def make_streams(client: MeshClient, group: str, sizes: Sizes, *, lost_after: float) -> list[str]:
@@ -77,40 +107,25 @@ async def make_streams(client: MeshClient, group: str, sizes: Sizes, *, lost_aft
 
 
 async def make_mesh_stream(client: MeshClient, sizes: Sizes) -> list[str]:
-    """Create the stream that all groups share if the server lacks it, and return its name if it was created.
-
-    Args:
-        client: the connection of an operator.
-        sizes: its limits.
-
-    Raises:
-        JobError: the server refuses it.
-        LinkError: there is no answer.
-    """
+    """Create the stream that all groups share if the server lacks it. As `make_streams`."""
     if not await _is_missing(client, f"STREAM.INFO.{MESH_STREAM}", _NO_STREAM):
         return []
     settings = {
+        **_usual(sizes),
         "name": MESH_STREAM,
         "subjects": [announcement("*", "*")],
-        "storage": "file",
-        "num_replicas": sizes.replicas,
         "retention": "limits",
         "discard": "old",
-        "max_msgs": -1,
-        "max_consumers": -1,
         "max_msgs_per_subject": 1,
         "max_bytes": sizes.mesh_bytes,
         "max_age": _DAY * _NANOSECONDS,
-        "duplicate_window": 120 * _NANOSECONDS,
-        "allow_direct": True,
     }
     await _create(client, f"STREAM.CREATE.{MESH_STREAM}", settings)
     return [MESH_STREAM]
 
 
-def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
-    streams = Streams(group)
-    usual = {
+def _usual(sizes: Sizes) -> dict[str, Any]:
+    return {
         "storage": "file",
         "num_replicas": sizes.replicas,
         "max_msgs": -1,
@@ -119,6 +134,11 @@ def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
         "duplicate_window": 120 * _NANOSECONDS,
         "allow_direct": True,
     }
+
+
+def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
+    streams = Streams(group)
+    usual = _usual(sizes)
     refusing = {**usual, "retention": "limits", "discard": "new"}
     return {
         streams.jobs: {
@@ -130,13 +150,7 @@ def _settings(group: str, sizes: Sizes) -> dict[str, dict[str, Any]]:
             "max_msg_size": _MESSAGES,
         },
         streams.input: {**refusing, "subjects": [f"in.{group}.*.*.*"], "max_bytes": sizes.input_bytes},
-        streams.output: {
-            **usual,
-            "retention": "limits",
-            "discard": "old",
-            "subjects": [f"out.{group}.*.*.*.*"],
-            "max_bytes": sizes.output_bytes,
-        },
+        streams.output: {**refusing, "subjects": [f"out.{group}.*.*.*.*"], "max_bytes": sizes.output_bytes},
         streams.state: {
             **usual,
             "retention": "limits",

@@ -83,6 +83,16 @@ def new_job() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(_JOB_LENGTH))
 
 
+def is_job(text: str) -> bool:
+    """Return whether a text can be the name of a job."""
+    return _JOB.fullmatch(text) is not None
+
+
+def list_of(submitter: str) -> str:
+    """Return the stream that lists the jobs of a submitter."""
+    return f"LIST_{submitter}"
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     """The streams of a group."""
@@ -121,15 +131,24 @@ class JobSubjects:
     @classmethod
     def parse(cls, subject: str) -> JobSubjects | None:
         """Return those of a job by the subject of its message in the queue; None if it has another form."""
-        parts = subject.split(".")
-        if len(parts) != 4 or parts[0] != "job" or not _JOB.fullmatch(parts[3]):
-            return None
-        return cls(*parts[1:]) if all(map(_NAME.fullmatch, parts[1:3])) else None
+        parts = _parse("job", subject)
+        return None if parts is None else cls(*parts)
+
+    @classmethod
+    def parse_listed(cls, subject: str) -> JobSubjects | None:
+        """Return those of a job by the subject of its message in the list; None if it has another form."""
+        parts = _parse("list", subject)
+        return None if parts is None else cls(parts[1], parts[0], parts[2])
 
     @property
     def queued(self) -> str:
         """The message in the queue."""
         return f"job.{self._rest}"
+
+    @property
+    def listed(self) -> str:
+        """The message in the list of the submitter's jobs."""
+        return f"list.{self.submitter}.{self.group}.{self.job}"
 
     @property
     def claim(self) -> str:
@@ -166,3 +185,11 @@ class JobSubjects:
     @property
     def _rest(self) -> str:
         return f"{self.group}.{self.submitter}.{self.job}"
+
+
+def _parse(first: str, subject: str) -> tuple[str, str, str] | None:
+    """Return the two names and the job of a subject; None if it has another form."""
+    parts = subject.split(".")
+    if len(parts) != 4 or parts[0] != first or not is_job(parts[3]):
+        return None
+    return (parts[1], parts[2], parts[3]) if is_name(parts[1]) and is_name(parts[2]) else None

@@ -13,7 +13,7 @@ from playstream.mesh.features import explain_needs
 from playstream.mesh.following import STORE_SECONDS, Follower, Sink
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
-from playstream.mesh.messages import JobEnd, Order, Outcome, encode
+from playstream.mesh.messages import JobEnd, Listed, Order, Outcome, encode
 from playstream.mesh.nodes import find_nodes
 from playstream.mesh.subjects import JobSubjects, new_job
 from playstream.mesh.terms import Terms
@@ -21,6 +21,8 @@ from playstream.pipeline.errors import NeedsNotMet, PlaystreamError
 from playstream.pipeline.io.age_batches import BatchWriter
 from playstream.pipeline.io.age_keys import import_pyrage
 
+_LIST_SECONDS = 15.0
+"""How long to try to list a job, which fails when no operator has made the list."""
 _logger = logging.getLogger("playstream")
 
 
@@ -49,6 +51,12 @@ class Submission:
         self._writer = ChunkWriter(client, self.job.input, seconds=STORE_SECONDS)
         self._follower = Follower(client, identity, self.job, name, self._writer, encrypted=self._terms.encrypted)
         self._posted = asyncio.Event()
+        self._taken = 0
+        """The bytes of the job that were written."""
+        self._whole_at: int | None = None
+        """With how many bytes the job is whole; None while that is not known."""
+        self._whole = asyncio.Event()
+        """Set when they were written."""
         self.failure: PlaystreamError | None = None
         """Why the job has ended, if not by the worker."""
 
@@ -76,6 +84,7 @@ class Submission:
             sink: takes the bytes of the results.
         """
         sending = asyncio.create_task(self._send(source))
+        marking = asyncio.create_task(self._mark_whole())
         following = asyncio.create_task(self._follow(sink))
         try:
             await asyncio.wait({sending, following}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,30 +97,54 @@ class Submission:
         except PlaystreamError as error:
             self.failure = self.failure or error
         finally:
-            for task in (sending, following):
+            for task in (sending, marking, following):
                 task.cancel()
-            await asyncio.gather(sending, following, return_exceptions=True)
+            await asyncio.gather(sending, marking, following, return_exceptions=True)
             await self._writer.close()
             await self._give_up()
+
+    def note_sent(self, size: int) -> None:
+        """Note that the job is whole with its first bytes: from then on it does not end with this side.
+
+        Args:
+            size: how many bytes.
+        """
+        self._whole_at = size
+        self._check_whole()
+
+    def _check_whole(self) -> None:
+        if self._whole_at is not None and self._taken >= self._whole_at:
+            self._whole.set()
+
+    async def _mark_whole(self) -> None:
+        await self._whole.wait()
+        await self._write(b"", whole=True)
 
     async def _send(self, source: asyncio.StreamReader) -> None:
         """Send the job's bytes; after the first of them are stored, put it into the queue."""
         while data := await source.read(CHUNK_BYTES):
             await self._write(data if self._encrypt is None else b"".join(self._encrypt.wrap([data], flush=True)))
             if not self._posted.is_set():
-                await self._writer.flush()
-                recipient = self._identity.public_key if self._terms.encrypted else ""
-                order = Order(__version__, recipient, self._terms.start_within, self._terms.needs)
-                await self._client.store(self.job.queued, encode(order), seconds=STORE_SECONDS)
-                self._posted.set()
+                await self._post()
+            self._taken += len(data)
+            self._check_whole()
         rest = b"" if self._encrypt is None else b"".join(self._encrypt.wrap([], flush=True, last=True))
         await self._write(rest, last=True)
         await self._writer.flush()
 
-    async def _write(self, data: bytes, *, last: bool = False) -> None:
+    async def _post(self) -> None:
+        """Put the job into the queue, after its first bytes are stored and the submitter's list has it."""
+        listed = encode(Listed(self._terms.encrypted))
+        await asyncio.gather(self._client.store(self.job.listed, listed, seconds=_LIST_SECONDS), self._writer.flush())
+        recipient = self._identity.public_key if self._terms.encrypted else ""
+        order = Order(__version__, recipient, self._terms.start_within, self._terms.needs)
+        await self._client.store(self.job.queued, encode(order), seconds=STORE_SECONDS)
+        self._posted.set()
+
+    async def _write(self, data: bytes, *, last: bool = False, whole: bool = False) -> None:
         if self._writer.is_blocked:
             self._follower.hurry()
-        await self._writer.write(data, last=last)
+        await self._writer.write(data, last=last, whole=whole)
 
     async def _follow(self, sink: Sink) -> None:
         await self._posted.wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from playstream.pipeline.dialect import Dialect
@@ -41,6 +42,13 @@ GATHER_SECONDS = 0.025
 noticeable."""
 _PROBE_SECONDS = 1.0
 """Time between two heartbeats to a reader that may have exited unnoticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What `Outbox.mark` puts between records."""
+
+    note: Callable[[int], None]
 
 
 class Outbox:
@@ -92,6 +100,8 @@ class Outbox:
         """Held from encoding a record until its content is in the mailbox, so that content keeps its order."""
         self._written = 0.0
         """When something was written last."""
+        self._size = 0
+        """How many bytes were written."""
 
     def start(self, dialect: Dialect) -> Outgoing:
         """Begin to send. A second call changes nothing: a stream has one dialect."""
@@ -124,6 +134,10 @@ class Outbox:
         with self._encoding:
             for item in outgoing.prepare(record):
                 self._mailbox.put_when_room(item, look)
+
+    def mark(self, note: Callable[[int], None]) -> None:
+        """Let the thread that writes call `note` with the number of bytes so far, when everything before is written."""
+        self._mailbox.put(Mark(note))
 
     def name(self, ident: str) -> None:
         """Set the run's name, if the dialect sends it."""
@@ -184,6 +198,9 @@ class Outbox:
                             self._encoding.release()
                     flushed, pending = time.monotonic(), False
                     continue
+                if isinstance(record, Mark):
+                    record.note(self._size)
+                    continue
                 waits = self._gather is not None and not isinstance(record, (Pong, Want))
                 pending = waits and not (self._mailbox.empty and self._time_left(flushed) <= 0)
                 # If more is waiting, the link is slower than this side: a layer may then do more at once.
@@ -209,6 +226,7 @@ class Outbox:
                 raise self._mailbox.error  # the thread that gave up may close the link
             if data:
                 self._writer.write(data)
+                self._size += len(data)
                 self._written = time.monotonic()
 
 

@@ -56,6 +56,10 @@ class Result:
     """The exit status of a command that shows this result. 0 means that `status` is successful and `rc` is 0."""
 
 
+class Detached(Exception):
+    """This side reads no more of a run that goes on elsewhere. The message is the reason."""
+
+
 class Output(Enum):
     """What to show, and to keep as the artifact `stdout`."""
 
@@ -327,6 +331,20 @@ class Processor:
                 f"{str(self._artifacts.path)!r} are unchanged"
             )
         return Result(self.status, self.rc, self.explanation, self._artifacts.path, self._artifacts.spared, number)
+
+    def leave(self) -> None:
+        """Keep what has arrived of a run that goes on elsewhere, and close the artifacts.
+
+        Raises:
+            JobError: the artifacts cannot be written.
+        """
+        try:
+            if self.status is not StatusName.UNSTARTED:
+                self._artifacts.finish_events()
+                self._artifacts.write_outcome(self.status.value, self.rc)
+        finally:
+            self._artifacts.close()
+            self._observer.idle()
 
     def _finish_events(self, error: PlaystreamError | None) -> PlaystreamError | None:
         """Wait for the events' files. Return why the run cannot be read or kept; None if it can."""

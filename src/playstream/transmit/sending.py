@@ -13,7 +13,7 @@ from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.io.mailbox import Mailbox
 from playstream.pipeline.io.stdio import SHUT, Connection, OutputLayer
-from playstream.pipeline.outbox import Outbox
+from playstream.pipeline.outbox import Mark, Outbox
 from playstream.pipeline.protocol import Cancel, Failure, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.meter import Meter
@@ -63,6 +63,7 @@ def transmit(
     look: Callable[[], None] | None = None,
     meter: Meter | None = None,
     archive_meter: Meter | None = None,
+    sent: Callable[[int], None] = lambda _size: None,
 ) -> None:
     """Write a job and its tree to a connection, as a stream for `work`.
 
@@ -79,6 +80,7 @@ def transmit(
         look: called every LOOK_SECONDS; may request the cancellation, or raise.
         meter: counts the tree while it is packed, and sent in the native dialect; None for nothing.
         archive_meter: counts the bytes of the archive in ansible-runner's dialect.
+        sent: called with the number of bytes when a job that is held was written, in another thread.
 
     Raises:
         ConfigurationError: the job cannot be held in this dialect; nothing was written.
@@ -95,7 +97,7 @@ def transmit(
         layer = _CountingLayer(layer, meter, archive_meter)
     link = _JobLink(
         Outbox(
-            mailbox := Mailbox[Record | bytes](),
+            mailbox := Mailbox[Record | bytes | Mark](),
             connection.writer,
             Direction.JOB,
             keepalive_seconds=keepalive_seconds if native else 0.0,
@@ -109,7 +111,7 @@ def transmit(
     with closing(link):
         link.start(dialect)
         if native:
-            _transmit(records, link, watch, connection.writer, hold=hold, over=over, companion=companion)
+            _transmit(records, link, watch, connection.writer, hold=hold, over=over, companion=companion, sent=sent)
         else:
             _transmit_to_runner(records, link, watch)
     if watch.error is not None:
@@ -182,7 +184,7 @@ class _JobLink:
         look: called every LOOK_SECONDS while something waits.
     """
 
-    def __init__(self, outbox: Outbox, mailbox: Mailbox[Record | bytes], look: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, mailbox: Mailbox[Record | bytes | Mark], look: Callable[[], None]) -> None:
         self._outbox = outbox
         self._mailbox = mailbox
         self._look = look
@@ -208,6 +210,10 @@ class _JobLink:
         self._outbox.close(self._look)
         if self._mailbox.error is not None:
             raise self._mailbox.error
+
+    def mark(self, sent: Callable[[int], None]) -> None:
+        """Let `sent` be called with the number of bytes when everything is written."""
+        self._outbox.mark(sent)
 
     def hold(
         self, output_fd: int, cancellation: Cancellation, over: Callable[[], bool], companion: Companion | None
@@ -318,6 +324,7 @@ def _transmit(
     hold: bool,
     over: Callable[[], bool],
     companion: Callable[[], Companion | None],
+    sent: Callable[[int], None],
 ) -> None:
     try:
         for record in watch.records(records()):
@@ -330,6 +337,7 @@ def _transmit(
     if watch.cancellation is None or watch.stopped or not (hold or watch.reason):
         link.end()
     else:
+        link.mark(sent)
         link.hold(output_fd, watch.cancellation, over, companion())
 
 

@@ -136,6 +136,8 @@ class WorkerProcess:
         """Kill it if it has not ended, and close the pipes."""
         if self.is_running:
             self.kill()
+            while await self.read(_BUFFER):
+                pass  # asyncio knows that it has ended when its pipe has been read to the end
             await self.wait()
         self._close_pipes()
 

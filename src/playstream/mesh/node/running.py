@@ -22,6 +22,8 @@ from playstream.worker.clock import now
 
 STORE_SECONDS: Final = 60.0
 """How long results are tried to be stored, while Ansible waits."""
+_ROOM_SECONDS = 10.0
+"""How long to try while there is no room for them, which only an operator or time can change."""
 _EMPTY = b""
 _RETRY_SECONDS = 0.05
 """Time before a sign of life that was not stored is repeated."""
@@ -58,11 +60,19 @@ class RunningJob:
         self._worker = worker
         self._times = times
         self._reader = ChunkReader(client, job.streams.input, job.input)
-        self._writer = ChunkWriter(client, job.output(node), seconds=STORE_SECONDS)
+        self._writer = ChunkWriter(
+            client, job.output(node), seconds=STORE_SECONDS, room_seconds=_ROOM_SECONDS, limited=False
+        )
         self._confirmed = now()
         """When the last beat was sent that the server has stored."""
         self._asked = time.monotonic()
-        """When the submitter has last asked for the job."""
+        """When the submitter, who has the rest of the job, has last asked."""
+        self._followed = time.monotonic()
+        """When somebody has last asked who reads the results as they come."""
+        self._whole = False
+        """Whether the job is whole, so that it does not need its submitter."""
+        self._starving: float | None = None
+        """Since when the next message of the job is missing; None if it is not."""
         self._failure: JobEnd | None = None
         """Why the job has ended, if not by the worker."""
         self._hint = asyncio.Event()
@@ -138,7 +148,10 @@ class RunningJob:
 
     async def _take_input(self) -> None:
         while True:
+            self._starving = time.monotonic()
             chunk = await self._reader.read()
+            self._starving = None
+            self._whole = self._whole or chunk.is_whole
             if chunk.data and not await self._worker.write(chunk.data):
                 return
             self._remove(chunk.number)
@@ -186,7 +199,7 @@ class RunningJob:
         return True
 
     async def _watch_all(self) -> None:
-        """End the job if the mesh or the submitter is lost, or if somebody else has ended it."""
+        """End the job if the mesh is lost, or the submitter before the job is whole. Wait for nobody who is gone."""
         while True:
             await asyncio.sleep(self._times.beat / 2)
             if now() - self._confirmed > self._times.lost_after:
@@ -196,28 +209,34 @@ class RunningJob:
                 self._failure = self._failure or JobEnd(
                     Outcome.FAILED,
                     f"node {self._node}",
-                    f"the submitter has not been heard of for {self._times.patience:g} seconds, so the job was ended",
+                    f"the submitter was gone for {self._times.patience:g} seconds before all of the job had arrived, "
+                    "so the job was ended",
                 )
                 self._writer.stop_limiting()
-                self._worker.cancel()
+                self._worker.kill()  # it has not begun the job, and would only say that it was canceled
                 return
+            if self._writer.limited and time.monotonic() - self._followed > self._times.patience:
+                self._writer.stop_limiting()
 
     def _submitter_is_gone(self) -> bool:
-        """Return whether the submitter was silent for too long, in a time in which it could have been heard."""
+        """Return whether the submitter was silent for too long, while the job was not whole and more could arrive."""
         up_since = self._client.up_since
-        if up_since is None:
+        if self._whole or up_since is None or self._starving is None:
             return False
-        heard = max(self._asked, up_since)
-        return time.monotonic() - heard > self._times.patience
+        return time.monotonic() - max(self._asked, up_since, self._starving) > self._times.patience
 
     async def _answer(self, message: Message) -> None:
-        """Answer the submitter: how far both directions are."""
-        try:
-            asked = decode(Positions, message.data)
-        except RemoteProtocolError:
-            return
-        self._asked = time.monotonic()
-        self._writer.note_read(asked.read)
+        """Answer how far both directions are. Whoever reads the results as they come is waited for from then on."""
+        if message.data:
+            try:
+                asked = decode(Positions, message.data)
+            except RemoteProtocolError:
+                return
+            moment = time.monotonic()
+            if asked.written:
+                self._asked = moment
+            if self._writer.note_read(asked.read):
+                self._followed, self._writer.limited = moment, True
         # Whoever asks could name any subject for the answer, to which the server would let this node publish.
         askers = (inbox(Kind.SUBMITTER, self.job.submitter), inbox(Kind.OPERATOR, ""))
         if message.reply.startswith(tuple(f"{asker.removesuffix('.')}." for asker in askers)):

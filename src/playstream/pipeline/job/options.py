@@ -9,29 +9,46 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict, Union
+from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID
 
 from playstream.pipeline.job.isolation import ISOLATION_KEYS
 
-StrPath = Union[str, "os.PathLike[str]"]
+StrPath = str | os.PathLike[str]
 """A path. An empty one is an error, like an empty Name."""
 Name = Annotated[str, "name"]
 """The name of something. An empty one, probably from an unset variable, is an error: it would mean something
 unintended, such as the current directory or all hosts."""
 
 
-class SharedOptions(TypedDict, total=False):
-    """Options that jobs and commands share. None is the same as a missing option."""
+class ResultOptions(TypedDict, total=False):
+    """Options of what is shown and kept of a run. None is the same as a missing option."""
 
     ident: str | int | UUID | None
     """Name of the run and of its artifact directory; a new uuid when None. '' for no directory of its own."""
-    project_dir: StrPath | None
-    """Directory of the playbooks; `project` of the private data directory when None."""
     artifact_dir: StrPath | None
     """Where the run's directory is created; `artifacts` of the private data directory when None."""
     rotate_artifacts: int
     """Keep at most this many artifact directories; 0, the default, keeps all."""
+    quiet: bool
+    """Do not print Ansible's output."""
+    json_mode: bool
+    """Print the events as JSON lines instead of Ansible's output, and keep them as the artifact `stdout`."""
+    raw_output: bool
+    """Print the output unchanged, including control sequences other than colours."""
+    check_job_event_data: bool
+    """Raise IncompleteStream when events are missing at the end."""
+    suppress_output_file: bool
+    """Do not write the artifact `stdout`."""
+    suppress_ansible_output: bool
+    """The same as `quiet`."""
+
+
+class SharedOptions(ResultOptions, total=False):
+    """Options that jobs and commands share. None is the same as a missing option."""
+
+    project_dir: StrPath | None
+    """Directory of the playbooks; `project` of the private data directory when None."""
     envvars: Mapping[str, Any] | None
     """Environment variables for Ansible."""
     passwords: Mapping[str, Any] | None
@@ -42,22 +59,10 @@ class SharedOptions(TypedDict, total=False):
     """Text of a private key, for the run's own ssh-agent."""
     timeout: float | None
     """Seconds after which the job is ended; 0 or None for no limit."""
-    quiet: bool
-    """Do not print Ansible's output."""
-    json_mode: bool
-    """Print the events as JSON lines instead of Ansible's output, and keep them as the artifact `stdout`."""
-    raw_output: bool
-    """Print the output unchanged, including control sequences other than colours."""
-    check_job_event_data: bool
-    """Raise IncompleteStream when events are missing at the end."""
     suppress_env_files: bool
     """No effect: nothing is ever written to `env/`."""
     env_files_win: bool
     """Names in `env/envvars`, `env/passwords` and `env/settings` override the arguments, as in ansible-runner."""
-    suppress_output_file: bool
-    """Do not write the artifact `stdout`."""
-    suppress_ansible_output: bool
-    """The same as `quiet`."""
     fact_cache: str | None
     """Name of the directory of facts in the artifacts; `fact_cache` when None."""
     fact_cache_type: str | None
