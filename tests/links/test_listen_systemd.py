@@ -173,6 +173,16 @@ TLS = (
 )
 
 
+def verify_units(*units: Path) -> None:
+    """Let systemd look at units; it must find nothing to say."""
+    # It makes /run/systemd, which a user can only where systemd has done so.
+    may_not = os.geteuid() != 0 and not Path("/run/systemd").is_dir()
+    before = [need("bwrap"), "--dev-bind", "/", "/", "--tmpfs", "/run"] if may_not else []
+    words = [*before, need("systemd-analyze"), "verify", "--man=no", *map(str, units)]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), done.stderr.decode()
+
+
 @pytest.mark.parametrize("flags", [UNIX, TLS], ids=["unix", "tls"])
 def test_units_are_accepted(stages: Stages, tmp_path: Path, flags: tuple[str, ...]) -> None:
     for kind in ("service", "socket"):
@@ -182,22 +192,8 @@ def test_units_are_accepted(stages: Stages, tmp_path: Path, flags: tuple[str, ..
         )
         (tmp_path / f"playstream-worker.{kind}").write_bytes(done.stdout)
         assert done.stderr == b""
-    # It makes /run/systemd, which a user can only where systemd has done so.
-    may_not = os.geteuid() != 0 and not Path("/run/systemd").is_dir()
-    before = [need("bwrap"), "--dev-bind", "/", "/", "--tmpfs", "/run"] if may_not else []
-    analyze = [*before, need("systemd-analyze"), "verify", "--man=no"]
-    checked = subprocess.run(
-        [*analyze, *(str(path) for path in tmp_path.glob("*.s*t"))],
-        capture_output=True,
-        check=False,
-    )
-    checked_service = subprocess.run(
-        [*analyze, str(tmp_path / "playstream-worker.service")],
-        capture_output=True,
-        check=False,
-    )
-    for each in (checked, checked_service):
-        assert (each.returncode, each.stdout, each.stderr) == (0, b"", b""), each.stderr.decode()
+    verify_units(*tmp_path.glob("*.s*t"))
+    verify_units(tmp_path / "playstream-worker.service")
 
 
 def test_what_the_units_say(stages: Stages) -> None:

@@ -25,7 +25,9 @@ PAGE = (ROOT / "docs" / "mesh.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(
     r"^ {4,7}((?:playstream|PLAYSTREAM_MESH|export|nats-server) ?.*|PLAYSTREAM.*)$", PAGE, re.MULTILINE
 )
-(SHOWN, UP, FIRST, INIT, WEB1, WEB2, ANN, SERVE, CHECK, NODE, EXPORT, RUN, REMOVE, ATTACH) = COMMANDS
+(SHOWN, UP, FIRST, INIT, WEB1, WEB2, ANN, SERVE, CHECK, NODE, UNIT, EXPORT, RUN, REMOVE, ATTACH, STATUS, LOGS) = (
+    COMMANDS
+)
 
 
 class Shell:
@@ -119,4 +121,7 @@ def test_a_mesh_of_several_hosts(page: Shell) -> None:
             attached = page.run(f"{EXPORT}; {ATTACH.replace('JOB', only_job(page.place / 'ann.playstream'))}")
             assert "alpha runs" in attached
             assert list((page.place / "results" / "artifacts").iterdir()) != []
+            assert "ExecStart=" in page.run(UNIT)
+            assert "web1  ready" in page.run(STATUS)
+            assert "started job=" in page.run(LOGS)
         assert "The server on this host has read its users again" in page.run(REMOVE)

@@ -44,6 +44,7 @@ NAMING = {
     "LINK": "a link",
     "MOUNT": "HOST_PATH:CONTAINER_PATH",
     "NAME": "a name",
+    "NODE": "the name of a node",
     "PATH": "a path",
     "PROGRAM": "a program",
     "TREE": "the name of a tree",

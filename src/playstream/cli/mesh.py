@@ -13,6 +13,8 @@ _COMMANDS = {
     "init": "make a mesh: the configuration of its servers, certificates and keys",
     "add": "add a node, a submitter or an operator",
     "remove": "remove one",
+    "status": "show the server, the nodes and the queues",
+    "logs": "show the log of a node",
     "check": "check the servers of a mesh, and create what they lack",
     "attach": "follow a job, or show one that has ended",
 }

@@ -12,6 +12,7 @@ from playstream.cli.flags import (
     Group,
     Groups,
     flag,
+    optional_word,
 )
 from playstream.cli.worker_flags import LOG_FORMAT, MAX_JOB
 
@@ -85,11 +86,33 @@ JOB_IDENT: Group = (
     flag("-i", "--ident", own=True, help="write the artifacts to artifacts/IDENT (default: the name of the job)"),
 )
 
+STATUS: Group = (
+    flag("--watch", own=True, action="store_true", help="show it again every 2 seconds, until Ctrl-C"),
+    flag("--json", own=True, action="store_true", help="print JSON instead of tables"),
+)
 RUNNING: Group = (
     flag(
         "--slots", own=True, type=int, metavar="N", help="jobs that run at the same time (default: one per processor)"
     ),
     *LOG_FORMAT,
+)
+SERVICE: Group = (
+    flag(
+        "--drain-seconds",
+        own=True,
+        type=float,
+        metavar="N",
+        help="after SIGTERM, let active jobs run for N seconds before they are canceled (default: until they end)",
+    ),
+    flag(
+        "--print-unit",
+        own=True,
+        metavar="WORD",
+        nargs="?",
+        const="service",
+        type=optional_word("service"),
+        help="print a systemd unit for these flags, and exit",
+    ),
 )
 ACCEPTING: Group = (
     flag(
@@ -107,7 +130,7 @@ ACCEPTING: Group = (
         help="run jobs that are not encrypted, too: the server and its disk have all of them and of their results",
     ),
 )
-NODE: Group = (*MESH_IDENTITY, *RUNNING, *ACCEPTING)
+NODE: Group = (*MESH_IDENTITY, *RUNNING, *SERVICE, *ACCEPTING)
 
 MESH_COMMAND_FLAGS: dict[str, Groups] = {
     "mesh": (LOGGING,),
@@ -116,6 +139,8 @@ MESH_COMMAND_FLAGS: dict[str, Groups] = {
     "mesh add": (("mesh", (*DIRECTORY, *GROUPS)), LOGGING),
     "mesh remove": (("mesh", DIRECTORY), LOGGING),
     "node": (("node", NODE), ("limits", (*LIMITS, *MAX_JOB)), LOGGING),
+    "mesh status": (("mesh", MESH_IDENTITY), ("output", STATUS), LOGGING),
+    "mesh logs": (("mesh", MESH_IDENTITY), LOGGING),
     "mesh check": (("mesh", (*MESH_IDENTITY, *STREAMS)), LOGGING),
     "mesh attach": (
         ("mesh", ATTACHED),

@@ -12,12 +12,15 @@ from playstream.cli.mesh import identity_of
 from playstream.cli.parser import Parser
 from playstream.cli.worker_flags import MAX_JOB
 from playstream.mesh.features import check_feature
-from playstream.mesh.identity import Identity, Kind
+from playstream.mesh.identity import VARIABLE, Identity, Kind
 from playstream.mesh.node.agent import Node, NodeOptions
-from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.errors import ConfigurationError, counted
 from playstream.pipeline.io.age_keys import import_pyrage
 from playstream.pipeline.limits import check_seconds, limits_of
+from playstream.pipeline.tree.directories import absolute_path
 from playstream.worker.listen.event_log import TEXT, EventLog
+from playstream.worker.listen.service import VARIABLES, Service
+from playstream.worker.listen.units import print_node_unit
 
 
 def set_up(parser: Parser) -> None:
@@ -36,10 +39,19 @@ def run(flags: argparse.Namespace) -> int:
     if flags.max_job_seconds is not None:
         check_seconds("--max-job-seconds", flags.max_job_seconds)
     identity = identity_of(flags, Kind.NODE)
+    if flags.print_unit:
+        print_node_unit(identity.name, _unit_words(flags), flags.drain_seconds)
+        return 0
     import_pyrage()  # its workers need it
+    if flags.drain_seconds is not None:
+        check_seconds("--drain-seconds", flags.drain_seconds)
     features = [check_feature(name) for name in flags.feature]
     options = NodeOptions(slots_of(flags), _worker_words(flags), features, plain=flags.no_encryption)
-    asyncio.run(run_node(identity, options, EventLog(flags.log_format or TEXT)))
+    service = Service(os.environ)
+    for name in VARIABLES:
+        os.environ.pop(name, None)  # they are not for the jobs
+    log = EventLog(flags.log_format or TEXT)
+    asyncio.run(run_node(identity, options, log, drain_seconds=flags.drain_seconds, service=service))
     return 0
 
 
@@ -54,17 +66,67 @@ def slots_of(flags: argparse.Namespace) -> int:
     return flags.slots or len(os.sched_getaffinity(0))
 
 
-async def run_node(identity: Identity, options: NodeOptions, log: EventLog) -> None:
+async def run_node(
+    identity: Identity,
+    options: NodeOptions,
+    log: EventLog,
+    *,
+    drain_seconds: float | None = None,
+    service: Service | None = None,
+) -> None:
     """Run jobs until a signal.
+
+    Args:
+        identity: who the node is.
+        options: see NodeOptions.
+        log: takes what happens.
+        drain_seconds: how long jobs may run after the signal; None until they end.
+        service: tells the service manager how the node is doing; None for nobody.
 
     Raises:
         LinkError: the mesh cannot be reached, or the identity was removed.
     """
-    node = Node(identity, options, log.write)
+
+    def write(event: str, **fields: str | float | None) -> str:
+        if service is not None and event == "connected":
+            service.ready(f"node {identity.name} of the mesh")
+        if service is not None and event == "stopping":
+            service.stopping(f"waiting for {counted(int(fields['jobs'] or 0), 'job')}")
+        return log.write(event, **fields)
+
+    node = Node(identity, options, write)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        node.stop()
+        if drain_seconds is not None:
+            loop.call_later(drain_seconds, node.stop)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.stop)
-    await node.run()
+        loop.add_signal_handler(number, stop)
+    beating = asyncio.create_task(_beat(service))
+    try:
+        await node.run()
+    finally:
+        beating.cancel()
+
+
+async def _beat(service: Service | None) -> None:
+    """Tell the watchdog of the service manager that the loop turns."""
+    while service is not None and service.interval is not None:
+        service.beat()
+        await asyncio.sleep(service.interval)
+
+
+def _unit_words(flags: argparse.Namespace) -> list[str]:
+    """Return the flags for a unit. systemd starts it in another directory, so files have their whole paths."""
+    words = ["--identity", absolute_path(flags.identity or os.environ[VARIABLE])]
+    for name, value in (("--slots", flags.slots), ("--log-format", flags.log_format)):
+        words += [] if value is None else [name, str(value)]
+    words += [] if flags.drain_seconds is None else ["--drain-seconds", f"{flags.drain_seconds:g}"]
+    for feature in flags.feature:
+        words += ["--feature", feature]
+    return [*words, *(["--no-encryption"] if flags.no_encryption else []), *_worker_words(flags)]
 
 
 def _worker_words(flags: argparse.Namespace) -> list[str]:

@@ -34,6 +34,9 @@ _STYLES = {
     "unreachable": "red",
     "timeout": "yellow",
     "canceled": "yellow",
+    "ready": "green",
+    "stopping": "yellow",
+    "lost": "red",
 }
 """Colours of words in columns with `coloured`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -15,6 +15,12 @@ _FORMAT = 1
 _MAX_TEXT = 4096
 _MAX_ITEMS = 1000
 _MAPPINGS = {"names": "text", "numbers": "number"}
+
+
+class Content:
+    """What is in a message."""
+
+    __slots__ = ()
 
 
 class Outcome(Enum):
@@ -35,7 +41,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(Content):
     """The message of a job in the queue."""
 
     version: str
@@ -49,7 +55,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Content):
     """The message by which a node takes a job."""
 
     node: str
@@ -60,7 +66,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class JobEnd:
+class JobEnd(Content):
     """The end of a job."""
 
     outcome: Outcome
@@ -71,7 +77,7 @@ class JobEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Positions:
+class Positions(Content):
     """How far both directions of a job are: numbers of the next messages."""
 
     read: int
@@ -81,7 +87,7 @@ class Positions:
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(Content):
     """What a node says about itself, for as long as it runs."""
 
     node: str
@@ -95,7 +101,7 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Content):
     """What a node answers when it is asked how it is."""
 
     running: Mapping[str, int]
@@ -109,7 +115,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class JobOffer:
+class JobOffer(Content):
     """A job that a node has taken from the queue of a group and cannot run, for the other nodes of the group."""
 
     job: str
@@ -120,19 +126,39 @@ class JobOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Content):
     """The message of a job in the list of its submitter."""
 
     encrypted: bool
     """Whether the job and its results are."""
 
 
-_Content = TypeVar("_Content", Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer, Listed)
+@dataclass(frozen=True, slots=True)
+class LogQuestion(Content):
+    """An operator's question for the lines of a node's log."""
+
+    first: int
+    """The number of the first line that is asked for; the first line of the node has the number 0."""
 
 
-def encode(content: Order | Claim | JobEnd | Positions | Announcement | Condition | JobOffer | Listed) -> bytes:
+@dataclass(frozen=True, slots=True)
+class LogLines(Content):
+    """Some lines of a node's log."""
+
+    lines: tuple[str, ...]
+    next: int
+    """The number of the line after them."""
+    total: int
+    """How many lines the node has written."""
+
+
+_Content = TypeVar("_Content", bound=Content)
+
+
+def encode(content: Content) -> bytes:
     """Return a message."""
-    fields = {name: value.value if isinstance(value, Enum) else value for name, value in asdict(content).items()}
+    values = {name: getattr(content, name) for name in _FIELDS[type(content)]}
+    fields = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
     return json.dumps({"format": _FORMAT, **fields}).encode()
 
 
@@ -175,6 +201,8 @@ _FIELDS: Mapping[Any, Mapping[str, str]] = {
         "stopped": "truth",
     },
     Condition: {"running": "numbers", "held": "numbers", "held_seconds": "seconds", "stopping": "truth"},
+    LogQuestion: {"first": "number"},
+    LogLines: {"lines": "texts", "next": "number", "total": "number"},
     JobOffer: {"job": "text", "reply": "text", "needs": "texts"},
     Listed: {"encrypted": "truth"},
 }

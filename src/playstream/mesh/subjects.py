@@ -63,6 +63,10 @@ STATUS: Final = "status"
 """What a submitter may ask a node, too."""
 
 
+LOGS: Final = "logs"
+"""What only an operator may ask a node."""
+
+
 def announcement(group: str, node: str) -> str:
     """Return where a node announces itself to a group; the name of the group or the node may be `*`."""
     return f"node.{group}.{node}"

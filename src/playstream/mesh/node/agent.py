@@ -23,13 +23,14 @@ from playstream.mesh.ends import (
 from playstream.mesh.features import Features
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
-from playstream.mesh.messages import Announcement, Claim, Condition, JobEnd, Order, Outcome, decode
+from playstream.mesh.messages import Announcement, Claim, Condition, JobEnd, LogQuestion, Order, Outcome, decode, encode
 from playstream.mesh.node.handover import Handover, Offered
+from playstream.mesh.node.lines import KeptLines
 from playstream.mesh.node.looking import look_around
 from playstream.mesh.node.presence import Presence
 from playstream.mesh.node.process import WorkerProcess
 from playstream.mesh.node.running import RunningJob
-from playstream.mesh.subjects import JobSubjects, Streams
+from playstream.mesh.subjects import LOGS, STATUS, JobSubjects, Streams
 from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError
 
 _PULL_SECONDS: Final = 5.0
@@ -39,8 +40,8 @@ _CLAIM_SECONDS = 10.0
 _TURN_SECONDS = 0.05
 """How long a group waits for others that are next: the server answers them meanwhile."""
 
-Log = Callable[..., None]
-"""Takes the word for an event and what is known about it."""
+Log = Callable[..., str]
+"""Takes the word for an event and what is known about it, and returns the line that it has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Node:
     def __init__(self, identity: Identity, options: NodeOptions, log: Log) -> None:
         self._identity = identity
         self._options = options
-        self._log = log
+        self._lines = KeptLines(log)
+        self._log = self._lines.write
         self._times = Times(identity.lost_after)
         self._taken = 0
         """Slots that are taken."""
@@ -89,7 +91,8 @@ class Node:
         self._stopping = asyncio.Event()
         self._client = MeshClient(identity.endpoint)
         first = Announcement(identity.name, tuple(identity.groups), options.slots, {}, ())
-        self._presence = Presence(self._client, first, self._look_around, self._condition, log)
+        answers = {STATUS: self._condition, LOGS: self._log_lines}
+        self._presence = Presence(self._client, first, self._look_around, answers, self._log)
         self._handover = Handover(self._client, identity.groups, identity.lost_after, self._can_run, self._take_offered)
 
     def stop(self) -> None:
@@ -138,11 +141,14 @@ class Node:
     def _look_around(self) -> Features:
         return look_around(self._options.features, plain=self._options.plain)
 
-    def _condition(self) -> Condition:
+    def _condition(self, _question: bytes) -> bytes:
         """Return how this node is, for whoever asks."""
-        return Condition(
-            dict(self._running_in), self._handover.counts(), self._handover.oldest_seconds, self._stopping.is_set()
-        )
+        held, oldest = self._handover.counts(), self._handover.oldest_seconds
+        return encode(Condition(dict(self._running_in), held, oldest, self._stopping.is_set()))
+
+    def _log_lines(self, question: bytes) -> bytes:
+        """Return lines of the log, for an operator."""
+        return encode(self._lines.part(decode(LogQuestion, question).first))
 
     def _can_run(self, needs: tuple[str, ...]) -> bool:
         return not self._presence.features.missing(needs)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Message
 from playstream.mesh.features import Features
-from playstream.mesh.messages import Announcement, Condition, encode
-from playstream.mesh.subjects import STATUS, announcement, question
-from playstream.pipeline.errors import PlaystreamError
+from playstream.mesh.messages import Announcement, encode
+from playstream.mesh.subjects import announcement, question
+from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError
 
 INBOXES: Final = "_INBOX."
 """The beginning of the subjects to which a node answers. Whoever asks could name any other, to which the server would
@@ -30,11 +31,9 @@ class Presence:
 
     Args:
         client: the connection of the node.
-        groups: its groups; the last is its own.
-        slots: its jobs at the same time.
         first: what it announces: its name, groups and slots.
         look: returns what the host has; called in a thread.
-        condition: returns how the node is.
+        answers: returns the answer to a question, by the word for it.
         log: takes what happens.
     """
 
@@ -43,13 +42,13 @@ class Presence:
         client: MeshClient,
         first: Announcement,
         look: Callable[[], Features],
-        condition: Callable[[], Condition],
+        answers: Mapping[str, Callable[[bytes], bytes]],
         log: Callable[..., None],
     ) -> None:
         self._client = client
         self._first = first
         self._look = look
-        self._condition = condition
+        self._answers = answers
         self._log = log
         self._announced = -_REPEAT_SECONDS
         self.features = Features({})
@@ -58,7 +57,8 @@ class Presence:
     async def open(self) -> None:
         """Look around, and answer from now on."""
         self.features = await asyncio.to_thread(self._look)
-        await self._client.subscribe(question(self._first.node, STATUS), self._answer)
+        for word, answer in self._answers.items():
+            await self._client.subscribe(question(self._first.node, word), partial(self._answer, answer))
 
     async def run(self) -> None:
         """Announce the node, and again when something has changed on the host."""
@@ -94,6 +94,12 @@ class Presence:
         self._announced = time.monotonic()
         return True
 
-    async def _answer(self, message: Message) -> None:
-        if message.reply.startswith(INBOXES):
-            await self._client.publish(message.reply, encode(self._condition()))
+    async def _answer(self, answer: Callable[[bytes], bytes], message: Message) -> None:
+        if not message.reply.startswith(INBOXES):
+            return
+        try:
+            data = answer(message.data)
+        except RemoteProtocolError as error:
+            self._log("error", reason=str(error))
+        else:
+            await self._client.publish(message.reply, data)

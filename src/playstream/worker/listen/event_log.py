@@ -29,8 +29,8 @@ class EventLog:
         self._form = form
         self._stream = stream
 
-    def write(self, event: str, **fields: str | float | None) -> None:
-        """Write one event.
+    def write(self, event: str, **fields: str | float | None) -> str:
+        """Write one event, and return its line.
 
         Args:
             event: a word for what happened.
@@ -46,6 +46,7 @@ class EventLog:
             print(line, file=self._stream or sys.stderr, flush=True)
         except OSError:
             pass  # nobody reads the log; the jobs go on
+        return line
 
 
 def _cut(value: str | float) -> str | float:

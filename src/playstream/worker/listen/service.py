@@ -104,6 +104,7 @@ class Service:
         # A name that begins with @ is in the abstract namespace.
         name = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)  # a service manager that reads nothing must not hold up the jobs
             try:
                 sock.connect(name)
                 sock.send(text.encode())
