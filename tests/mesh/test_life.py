@@ -8,6 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from playstream.cli.main import main
 from playstream.mesh.chunks import WHOLE, WINDOW_BYTES
 from playstream.mesh.client import MeshClient
 from playstream.mesh.messages import Outcome
@@ -203,3 +206,68 @@ def test_a_job_runs_on_when_who_has_followed_it_slowly_is_gone(
     enough = world.as_operator(stored) + 2 * WINDOW_BYTES
     wait_until(lambda: world.as_operator(stored) > enough, 90)
     run.kill()
+
+
+def detach(world: World, directory: Path, *words: str) -> tuple[int, str, str]:
+    return world.run(directory, "site.yml", "--detach", *words)
+
+
+def test_a_job_that_is_left_to_the_mesh_waits_for_a_node_and_keeps_its_results(
+    world: World, directory: Path, tmp_path: Path
+) -> None:
+    (directory / "project" / "large").write_bytes(os.urandom(2 * WINDOW_BYTES))
+    status, stdout, stderr = detach(world, directory)
+    assert status == 0, stderr
+    job = stdout.strip()
+    assert job == only_job(world)
+    assert f"playstream mesh attach {job}" in stderr
+    assert not (directory / "artifacts").exists()
+    node = world.node("node1")
+    node.wait_for("ended", outcome="worker")
+    status, stdout, stderr = world.finish(world.attach(job, tmp_path / "here"))
+    assert (status, "hello" in stdout) == (0, True), stderr
+    assert (tmp_path / f"here/artifacts/{job}/status").read_text() == "successful"
+
+
+def test_a_job_that_is_left_to_the_mesh_has_its_own_exit_status(world: World, directory: Path) -> None:
+    world.node("node1")
+    status, stdout, stderr = detach(world, directory, "-e", "broken=1", "-q")
+    assert (status, stderr) == (0, "")
+    assert world.finish(world.attach(stdout.strip()))[0] == 2
+
+
+def test_a_job_that_is_too_large_is_not_sent(world: World, directory: Path) -> None:
+    (directory / "project" / "large").write_bytes(bytes(1 << 20))
+    status, stdout, stderr = detach(world, directory, "--max-job-bytes", "1000000")
+    assert (status, stdout) == (1, "")
+    assert "bytes of files, and at most 1,000,000 are kept on the server" in stderr
+    assert world.queued() == 0
+    assert detach(world, directory, "--max-job-bytes", "1100000")[0] == 0
+    assert world.queued() == 1
+
+
+def test_what_is_sent_counts_too(world: World, directory: Path) -> None:
+    words = ["-e", f"text={os.urandom(3000).hex()}", "--max-job-bytes", "900"]
+    status, stdout, stderr = detach(world, directory, *words)
+    assert (status, stdout) == (1, "")
+    assert "more than 900 bytes, and at most 900 are kept on the server" in stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--artifact-dir", "x"], "--artifact-dir: concerns the results"),
+        (["--max-job-bytes", "0"], "--max-job-bytes: expected a number of bytes, 1 or more, got 0"),
+    ],
+)
+def test_mistakes_about_detaching_are_explained(words: list[str], expected: str, world: World, directory: Path) -> None:
+    status, _stdout, stderr = detach(world, directory, *words)
+    assert status == 1
+    assert expected in stderr
+
+
+def test_only_a_mesh_takes_a_job_that_nobody_follows(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(directory), "-p", "site.yml", "--detach"]) == 1
+    assert "a job can be left to a mesh only" in " ".join(capsys.readouterr().err.split())
+    assert main(["run", str(directory), "-p", "site.yml", "--max-job-bytes", "1"]) == 1
+    assert "--max-job-bytes concerns a job that is left to a mesh" in " ".join(capsys.readouterr().err.split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import subprocess
@@ -12,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from playstream.mesh.client import MeshClient
-from playstream.mesh.identity import read_identity
-from playstream.mesh.listing import list_jobs
 from tests.matrix.debian import ROOT
 from tests.mesh.meshes import free_port
 from tests.mesh.servers import CURRENT, find_server
@@ -25,9 +21,26 @@ PAGE = (ROOT / "docs" / "mesh.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(
     r"^ {4,7}((?:playstream|PLAYSTREAM_MESH|export|nats-server) ?.*|PLAYSTREAM.*)$", PAGE, re.MULTILINE
 )
-(SHOWN, UP, FIRST, INIT, WEB1, WEB2, ANN, SERVE, CHECK, NODE, UNIT, EXPORT, RUN, REMOVE, ATTACH, STATUS, LOGS) = (
-    COMMANDS
-)
+(
+    SHOWN,
+    UP,
+    FIRST,
+    INIT,
+    WEB1,
+    WEB2,
+    ANN,
+    SERVE,
+    CHECK,
+    NODE,
+    UNIT,
+    EXPORT,
+    RUN,
+    REMOVE,
+    DETACH,
+    ATTACH,
+    STATUS,
+    LOGS,
+) = COMMANDS
 
 
 class Shell:
@@ -87,22 +100,6 @@ def page(stages: Stages, tmp_path: Path) -> Shell:
     return Shell(stages, tmp_path / "place")
 
 
-def only_job(identity: Path) -> str:
-    """Return the name of the only job of a submitter."""
-
-    async def find() -> str:
-        submitter = read_identity(identity)
-        client = MeshClient(submitter.endpoint)
-        await client.connect()
-        try:
-            (job,) = await list_jobs(client, submitter)
-        finally:
-            await client.close()
-        return job.job
-
-    return asyncio.run(find())
-
-
 def test_a_first_try(page: Shell) -> None:
     with page.running(UP, "The mesh is up"):
         assert "alpha runs" in page.run(FIRST)
@@ -118,8 +115,8 @@ def test_a_mesh_of_several_hosts(page: Shell) -> None:
         with page.running(NODE, "connected"):
             assert "alpha runs" in page.run(f"{EXPORT}; {RUN}")
             assert RUN == SHOWN
-            attached = page.run(f"{EXPORT}; {ATTACH.replace('JOB', only_job(page.place / 'ann.playstream'))}")
-            assert "alpha runs" in attached
+            job = page.run(f"{EXPORT}; {DETACH}").strip()
+            assert "alpha runs" in page.run(f"{EXPORT}; {ATTACH.replace('JOB', job)}")
             assert list((page.place / "results" / "artifacts").iterdir()) != []
             assert "ExecStart=" in page.run(UNIT)
             assert "web1  ready" in page.run(STATUS)

@@ -27,7 +27,7 @@ from playstream.cli.flags import (
     flag,
     optional_word,
 )
-from playstream.cli.link_flags import BOOTSTRAP, EXCLUDE, ON, SENT
+from playstream.cli.link_flags import BOOTSTRAP, DETACH, EXCLUDE, ON, SENT
 from playstream.pipeline.job.fast import EXPLAIN
 from playstream.pipeline.job.options import ANSIBLE_OPTIONS, AnsibleOption
 from playstream.pipeline.job.passwords import VAULT_ID, is_vault_id
@@ -325,7 +325,16 @@ _STANDALONE: Groups = (
 )
 
 JOB_COMMAND_FLAGS: dict[str, Groups] = {
-    "run": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _CAPTURED, SHOWING_ALL, LOGGING),
+    "run": (
+        *_job(IDENT),
+        *_REQUIRED,
+        ("another host", (*ON, *DETACH)),
+        ("passwords", ASKING),
+        _ISOLATED,
+        _CAPTURED,
+        SHOWING_ALL,
+        LOGGING,
+    ),
     "start": (*_job(IDENT), *_ELSEWHERE, ("passwords", ASKING), _ISOLATED, _CAPTURED, SHOWING, LOGGING),
     "stop": (*_job(STOPPED_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),
     "is-alive": (*_job(SOUGHT_IDENT), ("passwords", ASKING), _ISOLATED_ELSEWHERE, _KEPT, SHOWING, LOGGING),

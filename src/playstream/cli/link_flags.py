@@ -90,6 +90,21 @@ ON: Group = (
     *DECRYPTION,
     *LIMITS,
 )
+DETACH: Group = (
+    flag(
+        "--detach",
+        own=True,
+        action="store_true",
+        help="nats://: return when all of the job is on the server, and print its name, for playstream mesh attach",
+    ),
+    flag(
+        "--max-job-bytes",
+        own=True,
+        type=int,
+        metavar="N",
+        help="--detach: maximum bytes of the job (default: 1 GiB)",
+    ),
+)
 SENT: Group = (
     flag("--ansible", own=True, action="store_true", help="send Ansible too, in a virtual environment"),
     *WHEELS,

@@ -59,6 +59,12 @@ def run(flags: argparse.Namespace) -> int:
             os.dup2(null, sys.stderr.fileno())
             os.close(null)
 
+    if flags.detach:
+        from playstream.cli.detached import ask_before  # noqa: PLC0415 - an extra
+
+        ask_before(flags)
+    elif flags.max_job_bytes is not None:
+        raise ConfigurationError("--max-job-bytes concerns a job that is left to a mesh: pass --detach too, or omit it")
     if report_to is not None and flags.summary == STANDARD_OUTPUT:
         raise ConfigurationError("--summary -: start shows no output. Name a file")
     if flags.rotate_artifacts is not None and flags.rotate_artifacts < 0:
@@ -67,13 +73,18 @@ def run(flags: argparse.Namespace) -> int:
     if "module" in options or "role" in options:
         # A module or role does not need any file of the directory.
         make_private(Path(absolute_path(flags.private_data_dir)))
+    if flags.galaxy is not None:
+        options["galaxy"] = flags.galaxy
+    if flags.detach:
+        from playstream.cli.detached import run_detached  # noqa: PLC0415 - an extra
+
+        return run_detached(flags, options)
     options |= {
         name: value
         for name, value in (
             ("artifact_dir", flags.artifact_dir),
             ("rotate_artifacts", flags.rotate_artifacts),
             ("store", named_store(flags.store)),
-            ("galaxy", flags.galaxy),
             ("capture", flags.capture),
             ("force", flags.force or None),
         )

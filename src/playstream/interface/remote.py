@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from playstream.interface.config import RunnerConfig
@@ -56,6 +57,27 @@ def make_remote_runner(
         ConfigurationError: an option is invalid, or the job cannot run as requested. Nothing was sent.
         Canceled: the cancellation was requested while collections and roles were installed.
     """
+    prepared = prepare_remote(options, link, cancellation, meters)
+    prepared.config.user_terminal = user_terminal
+    source = remote_records(prepared.transmitter, link, prepared.options, meters, user_terminal)
+    return Runner(prepared.config, cancellation=cancellation, work=make_watched_run(source, prepared.handlers))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run over a link consists of."""
+
+    options: dict[str, Any]
+    """The options, checked, without the handlers."""
+    handlers: dict[str, Any]
+    config: RunnerConfig
+    transmitter: Transmitter
+
+
+def prepare_remote(
+    options: Mapping[str, Any], link: Link, cancellation: Cancellation | None, meters: Meters | None
+) -> Prepared:
+    """Prepare what is sent over a link; arguments and errors as for `make_remote_runner`."""
     refuse_empty(options, RunOptions)
     given = check_options(options, RunOptions, "run")
     for name in _OF_STAGES:
@@ -86,10 +108,7 @@ def make_remote_runner(
     if is_mesh(link):
         need_engine(link, transmitter.job.settings)
     config.take_settings(transmitter.job.settings)
-    config.user_terminal = user_terminal
-    source = remote_records(transmitter, link, given, meters, user_terminal)
-    work = make_watched_run(source, handlers)
-    return Runner(config, cancellation=cancellation, work=work)
+    return Prepared(given, handlers, config, transmitter)
 
 
 def remote_records(

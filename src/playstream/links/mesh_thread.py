@@ -73,16 +73,25 @@ class OpenMesh(OpenSocket):
     def note_sent(self, size: int) -> None:
         """Let the job outlive this process; see OpenLink."""
         if self._work is not None:
-            self._call(partial(self._work.note_sent, size))
+            self.call(partial(self._work.note_sent, size))
 
     def end(self, *, wait: bool) -> None:
         """End the connection; see OpenLink."""
         super().end(wait=wait)
         if not wait:
-            self._call(self._stop)
+            self.call(self._stop)
         self._thread.join(_END_SECONDS)
 
-    def _call(self, function: Callable[[], None]) -> None:
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the work; return whether it has ended.
+
+        Args:
+            seconds: for how long.
+        """
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def call(self, function: Callable[[], None]) -> None:
         """Call a function in the event loop, if it runs."""
         if self._loop is not None and self._thread.is_alive():
             try:

@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl, urlsplit
 from playstream.links.link import OpenLink
 from playstream.links.mesh_thread import OpenMesh
 from playstream.mesh.client import MeshClient
-from playstream.mesh.identity import VARIABLE, Kind, read_identity
+from playstream.mesh.identity import VARIABLE, Identity, Kind, read_identity
 from playstream.mesh.server_config import DEFAULT_PORT, Server
 from playstream.mesh.subjects import own_group
-from playstream.mesh.submission import Submission
+from playstream.mesh.submission import DetachedSubmission, Submission
 from playstream.mesh.terms import Terms
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
-from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation, check_canceled
 
 _FORM = "nats://HOST[:PORT]/GROUP, nats:///GROUP, or …/node/NAME"
 
@@ -106,10 +106,59 @@ class NatsLink:
         """
         return OpenMesh(self.name, self._identity, self._make)
 
+    def open_detached(self, max_bytes: int) -> OpenDetached:
+        """Connect to a server of the mesh, to send a job and not to follow it.
+
+        Args:
+            max_bytes: how many bytes it may have, as it is sent.
+
+        Raises:
+            LinkError: no server answers, or none accepts the identity.
+        """
+        return OpenDetached(self.name, self._identity, self._group, self.terms, max_bytes)
+
     async def _make(self, client: MeshClient) -> Submission:
         submission = Submission(client, self._identity, self._group, self.name, self.terms)
         await submission.check_needs()
         return submission
+
+
+class OpenDetached(OpenMesh):
+    """An open link that takes one job, and has no results."""
+
+    def __init__(self, name: str, identity: Identity, group: str, terms: Terms, max_bytes: int) -> None:
+        self._submission: DetachedSubmission | None = None
+
+        async def make(client: MeshClient) -> DetachedSubmission:
+            submission = self._submission = DetachedSubmission(client, identity, group, name, terms, max_bytes)
+            await submission.check_needs()
+            return submission
+
+        super().__init__(name, identity, make)
+
+    def deliver(self, cancellation: Cancellation) -> str:
+        """Wait until all of the job, which was written, is on the server. Return its name.
+
+        Args:
+            cancellation: requests to give the job up.
+
+        Raises:
+            Canceled: it was requested.
+            PlaystreamError: the job could not be sent.
+        """
+        submission = self._submission
+        if submission is None:
+            raise AssertionError("an open link has a submission")
+        if cancellation.reason is None:
+            self.call(submission.commit)
+            self.end_output()
+        while not self.wait(LOOK_SECONDS) and cancellation.reason is None:
+            pass
+        self.end(wait=False)
+        if submission.failure is not None and cancellation.reason is None:
+            raise submission.failure
+        check_canceled(cancellation)
+        return submission.job.job
 
 
 def find_nats_link(url: str) -> NatsLink:

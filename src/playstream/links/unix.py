@@ -83,6 +83,13 @@ class OpenSocket:
     def note_sent(self, size: int) -> None:
         """Do nothing: the job ends with the connection. See OpenLink."""
 
+    def end_output(self) -> None:
+        """Say that nothing more is sent."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other side has gone
+
     def end(self, *, wait: bool) -> None:
         """End the connection; see OpenLink."""
         if wait:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Final
 
 from playstream._version import __version__
 from playstream.mesh.chunks import CHUNK_BYTES, ChunkWriter
@@ -17,10 +18,12 @@ from playstream.mesh.messages import JobEnd, Listed, Order, Outcome, encode
 from playstream.mesh.nodes import find_nodes
 from playstream.mesh.subjects import JobSubjects, new_job
 from playstream.mesh.terms import Terms
-from playstream.pipeline.errors import NeedsNotMet, PlaystreamError
+from playstream.pipeline.errors import ConfigurationError, LinkError, NeedsNotMet, PlaystreamError
 from playstream.pipeline.io.age_batches import BatchWriter
 from playstream.pipeline.io.age_keys import import_pyrage
 
+DEFAULT_JOB_BYTES: Final = 1 << 30
+"""The size of the largest job that is sent as a whole."""
 _LIST_SECONDS = 15.0
 """How long to try to list a job, which fails when no operator has made the list."""
 _logger = logging.getLogger("playstream")
@@ -122,12 +125,18 @@ class Submission:
 
     async def _send(self, source: asyncio.StreamReader) -> None:
         """Send the job's bytes; after the first of them are stored, put it into the queue."""
+        await self._send_data(source)
+        await self._send_last()
+
+    async def _send_data(self, source: asyncio.StreamReader) -> None:
         while data := await source.read(CHUNK_BYTES):
             await self._write(data if self._encrypt is None else b"".join(self._encrypt.wrap([data], flush=True)))
             if not self._posted.is_set():
                 await self._post()
             self._taken += len(data)
             self._check_whole()
+
+    async def _send_last(self) -> None:
         rest = b"" if self._encrypt is None else b"".join(self._encrypt.wrap([], flush=True, last=True))
         await self._write(rest, last=True)
         await self._writer.flush()
@@ -195,3 +204,62 @@ class Submission:
             await store_end(self._client, self.job, end, seconds=Times(self._identity.lost_after).beat * 2)
         except PlaystreamError as error:
             _logger.debug("%s: the job could not be given up: %s", self._name, error)  # the node notices the silence
+
+
+class DetachedSubmission(Submission):
+    """A job that is only sent. Call `run` once.
+
+    Args:
+        client: a connection of this job alone.
+        identity: the submitter.
+        group: who runs the job.
+        name: the name of the link, for messages.
+        terms: what is asked of the mesh.
+        max_bytes: how many bytes the job may have, as it is sent.
+    """
+
+    def __init__(
+        self, client: MeshClient, identity: Identity, group: str, name: str, terms: Terms, max_bytes: int
+    ) -> None:
+        super().__init__(client, identity, group, name, terms)
+        self._writer.stop_limiting()
+        self._max_bytes = max_bytes
+        self._committed = False
+
+    def commit(self) -> None:
+        """Note that the source ends with the end of the job."""
+        self._committed = True
+
+    async def run(self, source: asyncio.StreamReader, _sink: Sink) -> None:
+        """Send the job; it ends if that fails.
+
+        Args:
+            source: its bytes.
+        """
+        is_stored = False
+        try:
+            await self._send_data(source)
+            if not self._committed:
+                raise LinkError(f"{self._name}: the job was broken off")
+            await self._send_last()
+            is_stored = True
+        except PlaystreamError as error:
+            self.failure = error
+        finally:
+            await self._writer.close()
+            if not is_stored:
+                await self._give_up()
+
+    async def _write(self, data: bytes, *, last: bool = False, whole: bool = False) -> None:
+        if self._taken > self._max_bytes:
+            raise too_large(f"more than {self._max_bytes:,} bytes", self._max_bytes)
+        await super()._write(data, last=last, whole=whole)
+
+
+def too_large(size: str, limit: int) -> ConfigurationError:
+    """Return the error for a job that is too large to be sent as a whole."""
+    return ConfigurationError(
+        f"the job has {size}, and at most {limit:,} are kept on the server of the mesh: exclude what it does not need "
+        "(--exclude), or raise --max-job-bytes. Without --detach a job is sent while the node reads it, and has no "
+        "such limit"
+    )

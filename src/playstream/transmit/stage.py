@@ -15,11 +15,11 @@ from playstream.pipeline.job.inputs import ENV_FILES
 from playstream.pipeline.job.job import make_job
 from playstream.pipeline.job.lookup import Delivery
 from playstream.pipeline.job.roles import check_role, own_role_directories
-from playstream.pipeline.protocol import Failure, FileEntry, Job, Log, Record
+from playstream.pipeline.protocol import Failure, FileEntry, Job, Log, Record, TreeEnd
 from playstream.pipeline.tree.directories import absolute_path
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.listings import Hashed
-from playstream.pipeline.tree.pack import Hasher, hash_tree, pack
+from playstream.pipeline.tree.pack import Hasher, hash_tree, list_tree, pack
 from playstream.pipeline.tree.readable import check_readable
 from playstream.transmit.added import PackTree, records_with
 from playstream.transmit.project import job_below, project_options, records_below
@@ -120,6 +120,14 @@ class Transmitter:
     def directory(self) -> Path | None:
         """The directory whose tree is sent; None if there is none."""
         return None if self._tree is None else Path(absolute_path(self._tree[0]))
+
+    def measure(self) -> int:
+        """Return the bytes of all files that are sent, without reading them.
+
+        Raises:
+            ConfigurationError: the directory cannot be read.
+        """
+        return max((record.size for record in self._packed(list_tree) if isinstance(record, TreeEnd)), default=0)
 
     def take_snapshot(self, snapshot: Snapshot, hasher: Hasher) -> Iterator[Record]:
         """Read the tree into a snapshot, to offer it; yield messages for the user meanwhile.

@@ -53,6 +53,24 @@ def hash_tree(
         packer.close()
 
 
+class _Unread:
+    """A hasher that reads nothing, for the sizes alone."""
+
+    def find(self, status: os.stat_result) -> Hashed:  # noqa: ARG002 - as every hasher
+        return Hashed(b"")
+
+    def hash(self, read: Callable[[int], bytes], status: os.stat_result) -> tuple[Hashed, int]:  # noqa: ARG002
+        return Hashed(b""), status.st_size
+
+
+def list_tree(root: Path, ignore: Ignore) -> Iterator[FileEntry | Hashed | Log | TreeEnd]:
+    """Yield the entries of a directory as `hash_tree` does, without reading a file: the hashes are empty.
+
+    Raises ConfigurationError as `pack`.
+    """
+    return hash_tree(root, _Unread(), ignore=ignore)
+
+
 def pack(
     root: Path, *, ignore: Ignore | None = None, artifacts: bool = False
 ) -> Iterator[FileEntry | FileData | Log | TreeEnd]:
