@@ -162,7 +162,8 @@ def play(home: Path) -> Iterator[Scene]:
             "TMPDIR": str(home.parent / "tmp"),
         }
         (home.parent / "tmp").mkdir()
-        (home.parent / "gitconfig").write_text("[safe]\n\tdirectory = *\n")  # the checkout may be another user's
+        # The checkout may be another user's, and on no branch; git gives advice on that.
+        (home.parent / "gitconfig").write_text("[safe]\n\tdirectory = *\n[init]\n\tdefaultBranch = main\n")
         terminal = Terminal(home, env)
         try:
             for name, commands in SCENES.items():
