@@ -57,7 +57,7 @@ def test_stats_as_json(stages: Stages, place: Path) -> None:
     assert first["sender"] == "cert-ci.example.org"
     assert second["last_used"] > 1.7e9
     del second["last_used"]
-    assert second == {"sender": "user", "algorithm": "blake2b", "objects": 2, "bytes": 3 * 4096, "trees": 1}
+    assert second == {"sender": "user", "algorithm": "blake2b", "objects": 2, "bytes": 3 * 4096, "trees": 1, "ready": 0}
 
 
 def test_the_default_is_in_the_users_cache(stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -125,6 +126,8 @@ def test_the_files_are_those_of_the_sender(run: Callable[..., Sent], demo: Path)
 def test_a_damaged_cache(run: Callable[..., Sent], tmp_path: Path, damage: str) -> None:
     run()
     (place,) = (tmp_path / "user cache" / "playstream").glob("trees")
+    for ready in place.rglob("ready"):
+        shutil.rmtree(ready)
     objects = [path for path in place.rglob("*") if path.is_file() and path.stat().st_size >= 4000]
     assert len(objects) > 50
     for path in objects[::5]:
@@ -176,7 +179,10 @@ def test_files_of_env_are_in_no_cache(run: Callable[..., Sent], demo: Path, tmp_
     cache = tmp_path / "user cache" / "playstream"
     assert any(cache.rglob("*"))
     assert not any(KEY.encode() in path.read_bytes() for path in cache.rglob("*") if path.is_file())
-    assert {oct(path.stat().st_mode & 0o077) for path in cache.rglob("*")} == {"0o0"}
+    (tree,) = cache.rglob("ready/*/tree")
+    assert tree.stat().st_mode & 0o077 == 0
+    own = [path for path in cache.rglob("*") if not path.is_relative_to(tree)]
+    assert {oct(path.stat().st_mode & 0o077) for path in own} == {"0o0"}
 
 
 def test_encrypted_connections_are_cached_by_what_was_inside(demo: Path, tmp_path: Path, stages: Stages) -> None:
@@ -265,3 +271,35 @@ def test_a_canceled_offer(demo: Path, tmp_path: Path, stages: Stages) -> None:
     command.terminate()
     command.communicate(timeout=20)
     assert command.returncode == 254
+
+
+SPOILS = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - shell: |
+        stat --format 'was %i %n' data/5
+        stat --format 'of %s bytes' data/3 data/4
+        ls -A . .. data
+        echo changed >>data/3
+        echo of this 'job' >own
+        rm data/4
+      args: {chdir: "{{ playbook_dir }}"}
+"""
+
+
+def test_the_next_job_gets_the_directory_as_it_was(
+    run: Callable[..., Sent], demo: Path, stages: Stages, tmp_path: Path
+) -> None:
+    """A job finds nothing of the one before it, whose directory it uses."""
+    (demo / "project" / "site.yml").write_text(SPOILS)
+    first, second = (run("-v").shown for _ in range(2))
+    files = [re.search(r"was (\d+) data/5.*of 4000 bytes.*of 4000 bytes(.*)", shown) for shown in (first, second)]
+    assert files[0] is not None
+    assert files[1] is not None
+    assert files[0].groups() == files[1].groups()
+    assert '"own"' not in files[0][2]
+    assert list(stages.temporary.iterdir()) == []
+    kept = [path for path in (tmp_path / "user cache").rglob("*") if path.is_file()]
+    assert not any(b"of this job" in path.read_bytes() for path in kept if path.stat().st_size < 4000)
+    assert not any(path.name in ("stdout", "own", "job_events") for path in kept)

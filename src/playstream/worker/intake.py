@@ -282,6 +282,11 @@ class Intake:
         message = f"the worker skipped {noise.size} bytes that are not part of the stream{shown}"
         self._emit(Log(LogLevel.WARNING, message))
 
+    def keep_ready(self) -> None:
+        """Make the tree ready for the next job that brings it, after this one has ended; nothing without a cache."""
+        if self._assembly is not None:
+            self._assembly.keep_ready()
+
     def close(self) -> None:
         """Stop reading, and close the unpacker."""
         self._reader.close()

@@ -183,6 +183,7 @@ class Worker:
                 return self._run_job(job, spool, intake)
             finally:
                 intake.close()
+                intake.keep_ready()
         finally:
             spool.remove()
 

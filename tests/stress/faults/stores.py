@@ -136,9 +136,12 @@ def check_next_job(stored: Stored, cache: Path, target: Path) -> int:
     check_intact(cache)
     before = names_in(cache)
     target.mkdir()
+
+    def look() -> None:
+        assert take_snapshot(target) == take_snapshot(stored.source)
+
     with open_store(cache) as store:
-        made = send(stored.snapshot, target, store)
-    assert take_snapshot(target) == take_snapshot(stored.source)
+        made = send(stored.snapshot, target, store, job=look)
     sent = [digest(data, ALGORITHM) for data in made.contents]
     assert sorted(sent) == sorted(set(stored.contents) - before)
     assert names_in(cache) == before | set(objects_of(stored.snapshot))
@@ -185,16 +188,23 @@ known = {each.snapshot.root: each.snapshot.objects for each in trees}
 print("begins", flush=True)
 for number in range(rounds):
     stored, other = chance.sample(trees, 2)
-    target = outer / "target"
-    target.mkdir()
+    target = outer / "spool" / "target"
+    target.mkdir(parents=True)
+
+    def work():
+        assert take(target).root == stored.snapshot.root, "another tree has arrived"
+        for path in list(target.rglob("*")):
+            if path.is_file() and not path.is_symlink() and chance.random() < 0.1:
+                path.write_bytes(b"job")
+
     with open_store(place, sender) as store:
         if chance.random() < 0.3:
             send_one_way(stored.snapshot, target, store)
+            work()
         else:
-            send(stored.snapshot, target, store, since={other.snapshot.root: known[other.snapshot.root]})
+            send(stored.snapshot, target, store, since={other.snapshot.root: known[other.snapshot.root]}, job=work)
         assert store.trouble is None, store.trouble
-    assert take(target).root == stored.snapshot.root, "another tree has arrived"
-    shutil.rmtree(target)
+    shutil.rmtree(outer / "spool")
 print("ends")
 """
 """A sender and its worker, again and again. The trees of all have parts in common."""

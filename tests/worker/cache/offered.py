@@ -16,6 +16,7 @@ from playstream.pipeline.tree.short_listings import SHORT, expand
 from playstream.transmit.memory import Memory
 from playstream.transmit.snapshot import NOTHING, Snapshot, TreeObjects
 from playstream.worker.cache.assembly import Assembly, Objects
+from playstream.worker.cache.written import Written
 
 ALGORITHM = "blake2b"
 
@@ -46,6 +47,15 @@ class Kept(dict[bytes, bytes]):
 
     def use_tree(self, root: bytes, /) -> None:
         self.used = root
+
+    def is_near(self, _target: Path, /) -> bool:
+        return False
+
+    def take_ready(self, _roots: Sequence[bytes], _target: Path, /) -> Written | None:
+        return None
+
+    def keep_ready(self, _written: Written, _target: Path, /) -> None:
+        pass
 
 
 def take(root: Path, memory: Memory | None = None) -> Snapshot:
@@ -87,6 +97,7 @@ def send(
     limits: Limits = DEFAULT_LIMITS,
     replace: bool = False,
     before_contents: Callable[[], object] = lambda: None,
+    job: Callable[[], object] = lambda: None,
 ) -> Travelled:
     """Offer a tree to a worker, and answer its questions.
 
@@ -98,6 +109,7 @@ def send(
         limits: the worker's.
         replace: whether existing files are replaced.
         before_contents: called before the contents are read.
+        job: called when the tree is complete. Afterwards the worker keeps it for the next job.
     """
     earlier = since or {}
     questions: list[Record] = []
@@ -123,6 +135,8 @@ def send(
                         assembly.receive(content)
         assembly.receive(snapshot.end())
         assert assembly.complete
+    job()
+    assembly.keep_ready()
     return made
 
 

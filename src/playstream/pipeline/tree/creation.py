@@ -95,7 +95,7 @@ def create_directory(fd: int, name: bytes, path: bytes, replace: bool) -> int:
         raise
     if existed:
         try:
-            _make_writable(directory)
+            make_writable(directory)
         except OSError:
             os.close(directory)
             raise
@@ -156,7 +156,7 @@ def _is(kind: Callable[[int], bool], fd: int, name: bytes) -> bool:
     return kind(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
 
 
-def _make_writable(fd: int) -> None:
+def make_writable(fd: int) -> None:
     """Let the owner create entries in a directory that exists; its final mode is set when it is left."""
     mode = stat.S_IMODE(os.fstat(fd).st_mode)
     if mode & 0o700 != 0o700:

@@ -16,6 +16,7 @@ from typing import Protocol
 from playstream.pipeline.errors import JobError, RemoteProtocolError
 from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import Content, FileData, FileEntry, FileType, Listing, Offer, Record, TreeEnd, Want
+from playstream.pipeline.tree.creation import cannot_write
 from playstream.pipeline.tree.digests import DIGEST_SIZE, digest, name_tree
 from playstream.pipeline.tree.listings import Part, Place, split
 from playstream.pipeline.tree.parts import read_part
@@ -23,6 +24,7 @@ from playstream.pipeline.tree.paths import printable
 from playstream.pipeline.tree.short_listings import SHORT, expand
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.worker.cache.known import KnownListings
+from playstream.worker.cache.reuse import ReadyTrees, Reuse
 
 _MAX_SINCE = 64
 """Number of earlier trees of an offer that are looked for."""
@@ -32,7 +34,7 @@ _READABLE = 0o400
 _ROOT = FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
 
 
-class Objects(Protocol):
+class Objects(ReadyTrees, Protocol):
     """A cache of objects that are named by their hashes, such as a Store."""
 
     def read(self, name: bytes, /) -> bytes | None:
@@ -107,6 +109,7 @@ class Assembly:
         self._has_closed = False
         """Whether the tree has directories that nobody can open after they were left."""
         self._changed = False
+        self._reuse = Reuse(store, target, private=not replace)
         self.complete = False
 
     @property
@@ -122,6 +125,10 @@ class Assembly:
             JobError: the tree that the offer builds on is not there any more, or something cannot be written.
         """
         offer = self._offer
+        if offer.asks and (whole := self._reuse.take_whole(offer.root)) is not None:
+            self._written, self._size = whole.entries, whole.size
+            self._ask(())
+            return
         if not offer.asks:
             self._since = _root_of(offer.since[0]) if offer.since else b""
             self._base = self._known.objects(self._since) if offer.since else frozenset()
@@ -131,9 +138,13 @@ class Assembly:
         if not self._known.needed:
             self._write_known()
         elif offer.asks:
-            earlier = (root for root in map(_root_of, offer.since[:_MAX_SINCE]) if root)
+            earlier = self._earlier_roots
             self._since = next((root for root in earlier if not self._known.find_missing(root)), b"")
             self._emit(Want(True, since=self._since))
+
+    @property
+    def _earlier_roots(self) -> list[bytes]:
+        return [root for root in map(_root_of, self._offer.since[:_MAX_SINCE]) if root]
 
     def receive(self, record: Listing | Content | TreeEnd) -> None:
         """Take a record of the tree.
@@ -174,13 +185,17 @@ class Assembly:
         if self._base is not None:
             self._awaited = self._known.contents(self._offer.root).keys() - self._base
             self._missing = set(self._awaited)
+        try:
+            self._reuse.take_like(self._offer.root, self._earlier_roots, self._known)
+        except OSError as error:
+            raise cannot_write(self._target, b"", error) from error
         links: set[int] = set()
         contents: dict[bytes, None] = {}
         entry = _ROOT
-        entries = 1
-        with Unpacker(self._target, trusted=True, replace=self._replace, limits=self._limits) as unpacker:
-            self._put(unpacker, _ROOT)
-            self._written, total = 1, 0
+        self._written = 1
+        replace_ = self._replace or self._reuse.any
+        with Unpacker(self._target, trusted=True, replace=replace_, limits=self._limits) as unpacker:
+            writing = _Writing(unpacker)
             for item, size in self._known.walk(self._offer.root):
                 if isinstance(item, FileEntry):
                     entry = item
@@ -188,24 +203,21 @@ class Assembly:
                     self._size += size
                     if self._written % _STOP_ENTRIES == 0 and self._stop():
                         return
-                    if size or (entry.type is FileType.HARDLINK and entry.link in links):
-                        continue
-                    if _is_closed(entry):
-                        self._has_closed = True
-                        entry = replace(entry, mode=entry.mode | _READABLE)
-                    self._put(unpacker, entry)
-                else:
-                    parts = list(split(item, size))
-                    contents.update((part.digest, None) for part in parts)
-                    if not self._write_file(unpacker, entry, parts):
-                        links.add(entry.link)
-                        continue
-                    total += size
-                entries += 1
-            unpacker.receive(TreeEnd(entries, total))
+                    self._reuse.note(entry)
+                    writing.pass_(_opened(entry))
+                    self._has_closed = self._has_closed or _is_closed(entry)
+                    has_it = self._reuse.has(entry.path)
+                    if not (has_it or size or (entry.type is FileType.HARDLINK and entry.link in links)):
+                        self._put(writing, entry)
+                    continue
+                parts = list(split(item, size))
+                contents.update((part.digest, None) for part in parts)
+                if not (self._reuse.has(entry.path) or self._write_file(writing, entry, parts)):
+                    links.add(entry.link)
+            writing.finish()
         self._ask(contents)
 
-    def _write_file(self, unpacker: Unpacker, entry: FileEntry, parts: list[Part]) -> bool:
+    def _write_file(self, writing: _Writing, entry: FileEntry, parts: list[Part]) -> bool:
         """Write a file whose content the cache has; return False, and note all that is missing, if it lacks a part."""
         if len(parts) > 1:
             self._missing.update(part.digest for part in parts if not self._store.holds(part.digest))
@@ -220,10 +232,10 @@ class Assembly:
             if lacks:
                 continue  # the rest is only verified, so that everything is asked for at once
             if not begun:
-                self._put(unpacker, entry)
+                self._put(writing, entry)
                 begun = True
             # After a part that is missing the whole file is written again.
-            self._put(unpacker, FileData(data if data is not None and is_whole else bytes(part.size)))
+            self._put(writing, FileData(data if data is not None and is_whole else bytes(part.size)))
         return begun
 
     def _ask(self, contents: Iterable[bytes]) -> None:
@@ -256,37 +268,26 @@ class Assembly:
         """
         if not (self._missing or self._has_closed):
             return
-        open_: list[FileEntry] = []
-        """The directories that contain the current entry and were not written again yet."""
         links: set[int] = set()
-        entries, total = 1, 0
         entry = _ROOT
         with Unpacker(self._target, trusted=True, replace=True, limits=self._limits) as unpacker:
-            unpacker.receive(_ROOT)
+            writing = _Writing(unpacker)
             for item, size in self._known.walk(self._offer.root):
                 if isinstance(item, FileEntry):
                     entry = item
-                    while open_ and not entry.path.startswith(open_[-1].path + b"/"):
-                        open_.pop()
-                    if entry.type is FileType.DIRECTORY:
-                        open_.append(entry)
-                        if _is_closed(entry):
-                            entries += _enter(unpacker, open_)
-                    if not (entry.type is FileType.HARDLINK and entry.link in links):
-                        continue
-                    parts: list[Part] = []
-                else:
-                    parts = list(split(item, size))
-                    if self._missing.isdisjoint(part.digest for part in parts):
-                        continue
-                    links.add(entry.link)
-                    total += size
-                entries += _enter(unpacker, open_) + 1
-                self._put(unpacker, entry)
+                    writing.pass_(entry)
+                    if _is_closed(entry) or (entry.type is FileType.HARDLINK and entry.link in links):
+                        self._put(writing, entry)
+                    continue
+                parts = list(split(item, size))
+                if self._missing.isdisjoint(part.digest for part in parts):
+                    continue
+                links.add(entry.link)
+                self._put(writing, entry)
                 for part in parts:
                     data = yield from self._late_part(entry, part)
-                    self._put(unpacker, FileData(data))
-            unpacker.receive(TreeEnd(entries, total))
+                    self._put(writing, FileData(data))
+            writing.finish()
 
     def _late_part(self, entry: FileEntry, part: Part) -> Generator[None, Content, bytes]:
         """Return a part of a file, which may have to arrive first."""
@@ -325,8 +326,13 @@ class Assembly:
             )
         if not self._changed:
             self._store.use_tree(self._offer.root)
+            self._reuse.complete(self._offer.root, self._written, self._size)
         self._watch(end)
         self.complete = True
+
+    def keep_ready(self) -> None:
+        """Make the tree ready for the next job, after the job has ended."""
+        self._reuse.keep(self._known)
 
     def close(self) -> None:
         """Close what is open. What was written remains."""
@@ -344,9 +350,50 @@ class Assembly:
     def _broken(self, what: str) -> RemoteProtocolError:
         return RemoteProtocolError(f"the offered tree for {self._target} is not valid: {what}")
 
-    def _put(self, unpacker: Unpacker, record: FileEntry | FileData) -> None:
-        unpacker.receive(record)
+    def _put(self, writing: _Writing, record: FileEntry | FileData) -> None:
+        writing.receive(record)
         self._watch(record)
+
+
+class _Writing:
+    """Writes some entries of a tree, and goes only into the directories that lead to them.
+
+    Args:
+        unpacker: writes them.
+    """
+
+    def __init__(self, unpacker: Unpacker) -> None:
+        self._unpacker = unpacker
+        self._ahead: list[FileEntry] = []
+        """The directories that contain the current entry, or are it, and have not been entered."""
+        self._entries = 1
+        self._size = 0
+        unpacker.receive(_ROOT)
+
+    def pass_(self, entry: FileEntry) -> None:
+        """Take the next entry of the tree. Nothing is written."""
+        while self._ahead and not entry.path.startswith(self._ahead[-1].path + b"/"):
+            self._ahead.pop()
+        if entry.type is FileType.DIRECTORY:
+            self._ahead.append(entry)
+
+    def receive(self, record: FileEntry | FileData) -> None:
+        """Write the entry that was passed last, or data of it."""
+        if isinstance(record, FileData):
+            self._size += len(record.data)
+        else:
+            for directory in self._ahead:
+                self._unpacker.receive(directory)
+            self._entries += len(self._ahead)
+            self._ahead.clear()
+            if record.type is FileType.DIRECTORY:
+                return
+            self._entries += 1
+        self._unpacker.receive(record)
+
+    def finish(self) -> None:
+        """Leave all directories."""
+        self._unpacker.receive(TreeEnd(self._entries, self._size))
 
 
 def _is_closed(entry: FileEntry) -> bool:
@@ -354,13 +401,9 @@ def _is_closed(entry: FileEntry) -> bool:
     return entry.type is FileType.DIRECTORY and not entry.mode & _READABLE
 
 
-def _enter(unpacker: Unpacker, directories: list[FileEntry]) -> int:
-    """Enter directories one after another, and forget them; return how many they were."""
-    count = len(directories)
-    for directory in directories:
-        unpacker.receive(directory)
-    directories.clear()
-    return count
+def _opened(entry: FileEntry) -> FileEntry:
+    """Return an entry as it is written at first: a directory that can be opened once more."""
+    return replace(entry, mode=entry.mode | _READABLE) if _is_closed(entry) else entry
 
 
 def _root_of(text: str) -> bytes:

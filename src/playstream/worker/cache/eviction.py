@@ -32,6 +32,7 @@ from playstream.worker.cache.place import (
     list_shards,
     scan,
 )
+from playstream.worker.cache.ready import list_ready, remove_leftovers, remove_ready
 
 _SPARE = 0.1
 """The part of its size that a full cache gets free, so that not every job evicts."""
@@ -116,6 +117,7 @@ def evict(place: int, max_bytes: int, *, spare: float = 0.0, seconds: float | No
     """
     begun = time.monotonic()
     oldest = horizon(place)
+    ready = _Ready(place)
     shards = list_shards(place)
     random.shuffle(shards)
     count = _Count()
@@ -127,8 +129,9 @@ def evict(place: int, max_bytes: int, *, spare: float = 0.0, seconds: float | No
         counted += 1
     part = counted / len(shards) if shards else 1.0
     excess = 0.0
-    if count.total > max_bytes * part:
-        excess = count.total - max_bytes * (1 - spare) * part
+    if count.total / part + ready.total > max_bytes:
+        ready.remove(count.total / part + ready.total - max_bytes * (1 - spare))
+        excess = max(0.0, count.total - (max_bytes * (1 - spare) - ready.total) * part)
     removal = _Removal(place, *count.find_limit(excess, oldest))
     for number, shard in enumerate(shards[:counted] if excess else ()):
         if number and seconds is not None and time.monotonic() > begun + seconds:
@@ -136,9 +139,36 @@ def evict(place: int, max_bytes: int, *, spare: float = 0.0, seconds: float | No
         removal.remove_from(shard)
     if seconds is None or removal.objects:
         _forget_trees(place)
-    left = int(count.total / part) - removal.bytes
+    left = int(count.total / part) - removal.bytes + ready.total
     _write_size(place, left)
-    return Evicted(removal.objects, removal.bytes, left)
+    return Evicted(removal.objects, removal.bytes + ready.removed, left)
+
+
+class _Ready:
+    """The trees that are ready for the next job. They are removed before any object: they can be made again from these.
+
+    Args:
+        place: a descriptor of the place.
+    """
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+        remove_leftovers(place)
+        self._trees = list_ready(place)
+        self.total = sum(tree.bytes for tree in self._trees)
+        """What they take on the disk, in bytes."""
+        self.removed = 0
+        """What those have taken that were removed."""
+
+    def remove(self, excess: float) -> None:
+        """Remove the oldest ones until so many bytes are free, or all."""
+        for tree in self._trees:
+            if excess <= self.removed:
+                break
+            with suppress(OSError):
+                remove_ready(self._place, tree.path)
+                self.removed += tree.bytes
+                self.total -= tree.bytes
 
 
 class _Count:
@@ -239,6 +269,15 @@ def _forget_trees(place: int) -> None:
             with suppress(OSError):
                 if mode_of(place, f"{above}/{root[:2]}/{root[2:]}") is None:
                     os.unlink(f"{above}/{TREES}/{root}", dir_fd=place)
+
+
+def known_size(place: int) -> int | None:
+    """Return what all of a cache takes on the disk as far as that is written down, in bytes; None if it is not known.
+
+    Raises:
+        OSError: the cache cannot be read or written.
+    """
+    return _add(place, 0)
 
 
 def _add(place: int, added: int) -> int | None:

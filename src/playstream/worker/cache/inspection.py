@@ -20,6 +20,7 @@ from playstream.worker.cache.place import (
     list_shards,
     scan,
 )
+from playstream.worker.cache.ready import list_ready, remove_ready
 from playstream.worker.cache.store import TRANSIENT, read_object
 
 _READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
@@ -35,9 +36,11 @@ class Division:
     objects: int = 0
     """Number of files and listings."""
     bytes: int = 0
-    """What they take on the disk."""
+    """What all of it takes on the disk."""
     trees: int = 0
     """Number of trees of which something is there."""
+    ready: int = 0
+    """Number of trees that are ready for the next job; `bytes` counts them too."""
     last_used: float | None = None
     """When an object was used last, in seconds since 1970; None if there is none."""
 
@@ -52,6 +55,7 @@ def measure(place: int) -> Iterator[Division]:
         OSError: it cannot be read.
     """
     shards = list_shards(place)
+    ready = list_ready(place)
     for sender, algorithm in list_divisions(place):
         found = Division(sender, algorithm, trees=len(list_names(place, f"{sender}/{algorithm}/{TREES}")))
         for shard in shards:
@@ -61,6 +65,10 @@ def measure(place: int) -> Iterator[Division]:
                         found.objects += 1
                         found.bytes += cost(entry.st_size)
                         found.last_used = max(found.last_used or 0.0, entry.st_mtime)
+        for tree in ready:
+            if tree.path.startswith(f"{sender}/{algorithm}/"):
+                found.ready += 1
+                found.bytes += tree.bytes
         yield found
 
 
@@ -81,6 +89,8 @@ class Verification:
 def verify(place: int) -> Verification:
     """Read every object, and remove what is damaged. This counts as no use.
 
+    Trees that are ready for the next job are removed: they are not what is read, and are made again.
+
     Args:
         place: a descriptor of the place.
 
@@ -88,6 +98,11 @@ def verify(place: int) -> Verification:
         OSError: the cache cannot be read.
     """
     done = Verification()
+    for tree in list_ready(place):
+        try:
+            remove_ready(place, tree.path)
+        except OSError as error:
+            done.stuck.append((tree.path, error.strerror or str(error)))
     for shard in list_shards(place):
         if shard.algorithm in algorithms():
             _verify(place, shard, done)

@@ -94,6 +94,10 @@ class KnownListings:
         self.need(references(data))
         return True
 
+    def listing(self, name: bytes) -> bytes:
+        """Return a listing that is not missing."""
+        return self._listings[name]
+
     def walk(self, root: bytes) -> Iterator[tuple[FileEntry | Hashed, int]]:
         """Yield the entries and contents of a tree whose listings are all there, each with the size of its file.
 
@@ -102,7 +106,7 @@ class KnownListings:
             LimitExceeded: it has too many entries or bytes. A file that is too large is noticed before its blocks.
         """
         size = total = 0
-        for item in walk(root, self._listings.__getitem__, self._limits.max_tree_entries):
+        for item in walk(root, self.listing, self._limits.max_tree_entries):
             if isinstance(item, FileEntry):
                 size = item.size
                 total += size

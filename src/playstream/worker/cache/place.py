@@ -6,6 +6,7 @@
     VERSION/SENDER/ALGORITHM/ab/REST     an object, by the hexadecimal form of its hash
     VERSION/SENDER/ALGORITHM/ab/.NAME    an object that is being written
     VERSION/SENDER/ALGORITHM/trees/HASH  an empty file: when that tree was last used
+    VERSION/SENDER/ALGORITHM/ready/HASH  the directory of an earlier job with that tree, for the next one
 
 Everything is opened relative to descriptors. A later version of this layout has another number, and leaves this one.
 """

@@ -24,7 +24,9 @@ from playstream.pipeline.tree.directories import make_directory, mode_of, remove
 from playstream.pipeline.tree.user_cache import is_private
 from playstream.worker.cache.active import ActiveJob
 from playstream.worker.cache.place import MAX_OBJECT_BYTES, TREES, cost, object_path, open_place
+from playstream.worker.cache.ready import put_back, take
 from playstream.worker.cache.senders import check_sender
+from playstream.worker.cache.written import Written, restore
 
 EVICTION_SECONDS = 2.0
 """How long the end of a job may evict."""
@@ -190,6 +192,53 @@ class Store:
                 os.close(trees)
         except OSError as error:
             self._note(error)
+
+    def is_near(self, target: Path) -> bool:
+        """Return whether a directory is on the file system of the cache, so that it can be moved there."""
+        try:
+            return self._objects is not None and os.stat(target).st_dev == os.fstat(self._objects).st_dev
+        except OSError:
+            return False
+
+    def take_ready(self, roots: Sequence[bytes], target: Path) -> Written | None:
+        """Move the tree of an earlier job into the spool of this one, as it was before that job.
+
+        Args:
+            roots: the hashes of the trees that are of use, the best first.
+            target: an empty directory of the spool, which becomes the tree.
+
+        Returns:
+            What is there now; None if no such tree is ready, and the target is as it was.
+        """
+        taken = None if self._objects is None else take(self._objects, roots, target)
+        if taken is not None:
+            self._written -= taken.cost
+        return taken
+
+    def keep_ready(self, written: Written, target: Path) -> None:
+        """Make the tree of this job, which has ended, ready for the next one, if there is room.
+
+        Its objects count as used now. It is not kept if one of them is missing, because then it would be the only copy.
+
+        Args:
+            written: what was in the tree before the job.
+            target: the directory of the tree, in the spool.
+        """
+        from playstream.worker.cache.eviction import known_size  # noqa: PLC0415 - not before the job has ended
+
+        if self._place is None or self._objects is None or self._trouble is not None:
+            return
+        needed = written.cost
+        try:
+            free = os.fstatvfs(self._place)
+            size = known_size(self._place)
+            if free.f_bavail * free.f_frsize < needed or (size or 0) + self._written + needed > self._max_bytes:
+                return
+            left = restore(target, written)
+        except OSError:
+            return  # the job has left something that this user cannot remove
+        if all(map(self.holds, left.objects)) and put_back(self._objects, left, target):
+            self._written += needed
 
     def release(self) -> None:
         """Say that this job needs no more objects: what it has used may be evicted while it runs."""
