@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from playstream.links.nats import parse_nats
 from playstream.mesh.messages import (
     Announcement,
+    CancelRequest,
     Claim,
     Condition,
     JobEnd,
@@ -38,11 +39,12 @@ CONTENT = (
     | st.builds(Condition, NUMBERS, NUMBERS, st.floats(0, 1e9), st.booleans())
     | st.builds(JobOffer, TEXT, TEXT, TEXTS)
     | st.builds(Claim, NAME, TEXT, TEXT)
-    | st.builds(JobEnd, st.sampled_from(Outcome), TEXT, TEXT)
+    | st.builds(JobEnd, st.sampled_from(Outcome), TEXT, TEXT, st.none() | st.integers(0, 255))
     | st.builds(Listed, st.booleans())
+    | st.builds(CancelRequest, TEXT)
     | st.builds(Positions, st.integers(0, 1 << 40), st.integers(0, 1 << 40))
 )
-KINDS = st.sampled_from([Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer, Listed])
+KINDS = st.sampled_from([Order, Claim, JobEnd, Positions, Announcement, Condition, JobOffer, Listed, CancelRequest])
 
 
 @given(CONTENT)

@@ -38,6 +38,8 @@ COMMANDS = re.findall(
     REMOVE,
     DETACH,
     ATTACH,
+    JOBS,
+    CANCEL,
     STATUS,
     LOGS,
 ) = COMMANDS
@@ -117,6 +119,8 @@ def test_a_mesh_of_several_hosts(page: Shell) -> None:
             assert RUN == SHOWN
             job = page.run(f"{EXPORT}; {DETACH}").strip()
             assert "alpha runs" in page.run(f"{EXPORT}; {ATTACH.replace('JOB', job)}")
+            assert f"{job}  ended  successful" in page.run(f"{EXPORT}; {JOBS}")
+            assert "The job had ended before" in page.run(f"{EXPORT}; {CANCEL.replace('JOB', job)}")
             assert list((page.place / "results" / "artifacts").iterdir()) != []
             assert "ExecStart=" in page.run(UNIT)
             assert "web1  ready" in page.run(STATUS)

@@ -17,6 +17,8 @@ _COMMANDS = {
     "logs": "show the log of a node",
     "check": "check the servers of a mesh, and create what they lack",
     "attach": "follow a job, or show one that has ended",
+    "jobs": "list jobs",
+    "cancel": "end a job",
 }
 
 

@@ -90,6 +90,7 @@ STATUS: Group = (
     flag("--watch", own=True, action="store_true", help="show it again every 2 seconds, until Ctrl-C"),
     flag("--json", own=True, action="store_true", help="print JSON instead of tables"),
 )
+JOBS: Group = (flag("--json", own=True, action="store_true", help="print JSON, one line for each job"),)
 RUNNING: Group = (
     flag(
         "--slots", own=True, type=int, metavar="N", help="jobs that run at the same time (default: one per processor)"
@@ -142,6 +143,8 @@ MESH_COMMAND_FLAGS: dict[str, Groups] = {
     "mesh status": (("mesh", MESH_IDENTITY), ("output", STATUS), LOGGING),
     "mesh logs": (("mesh", MESH_IDENTITY), LOGGING),
     "mesh check": (("mesh", (*MESH_IDENTITY, *STREAMS)), LOGGING),
+    "mesh jobs": (("mesh", MESH_IDENTITY), ("output", JOBS), LOGGING),
+    "mesh cancel": (("mesh", MESH_IDENTITY), LOGGING),
     "mesh attach": (
         ("mesh", ATTACHED),
         ("results", (*JOB_IDENT, *RESULTS, *SUMMARY, *STORE)),

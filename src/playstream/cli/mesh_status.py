@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from playstream.cli.mesh import identity_of
 from playstream.cli.parser import Parser
-from playstream.cli.tables import Column, Piece, fitted_lines, print_pieces, print_table, terminal_width
+from playstream.cli.tables import Column, Piece, age, fitted_lines, print_pieces, print_table, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import NoAnswer
@@ -136,7 +136,7 @@ def _groups(status: MeshStatus) -> Iterator[Sequence[object]]:
     """Yield the rows of groups; those of single nodes only if something waits there."""
     for group in status.groups:
         if not group.name.startswith("node_") or group.waiting:
-            yield group.name, group.nodes, group.running, group.waiting, _age(group.oldest_seconds)
+            yield group.name, group.nodes, group.running, group.waiting, age(group.oldest_seconds)
 
 
 def _nodes(status: MeshStatus) -> Iterator[Sequence[object]]:
@@ -151,13 +151,3 @@ def _nodes(status: MeshStatus) -> Iterator[Sequence[object]]:
             node.versions.get("python"),
             ",".join(node.features),
         )
-
-
-def _age(seconds: float | None) -> str | None:
-    """Return an age in its largest unit."""
-    if seconds is None:
-        return None
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -65,6 +65,16 @@ class Column(NamedTuple):
     """Shortens the values of a batch of rows for a terminal."""
 
 
+def age(seconds: float | None) -> str | None:
+    """Return an age in its largest unit; None if there is none."""
+    if seconds is None:
+        return None
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def terminal_width(*, wide: bool = False) -> int | None:
     """Return the number of columns of the terminal on standard output.
 

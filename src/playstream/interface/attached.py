@@ -71,7 +71,7 @@ def make_attached_runner(job: str, options: Mapping[str, Any], cancellation: Can
     return Runner(config, cancellation=cancellation, work=WatchedRun(source, Handlers(**handlers), store))
 
 
-def _attached_records(link: Link, options: Mapping[str, Any], first_event: int) -> RecordSource:
+def _attached_records(link: AttachedLink, options: Mapping[str, Any], first_event: int) -> RecordSource:
     limits = limits_of(options)
 
     @contextmanager
@@ -100,7 +100,12 @@ def _attached_records(link: Link, options: Mapping[str, Any], first_event: int) 
             finally:
                 opened.end(wait=error is None)
                 opened.close()
-            return opened.explain(error, answered=True) if isinstance(error, STREAM_ERRORS) else error
+            if not isinstance(error, STREAM_ERRORS):
+                return error
+            if link.canceled is not None:
+                cancellation.request(link.canceled)
+                return None
+            return opened.explain(error, answered=True)
 
         yield drive
 

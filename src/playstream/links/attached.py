@@ -10,6 +10,7 @@ from playstream.mesh.client import MeshClient
 from playstream.mesh.following import Follower, Sink
 from playstream.mesh.identity import Identity
 from playstream.mesh.listing import find_job, find_listed
+from playstream.mesh.messages import Outcome
 from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io.cancellation import Cancellation
 
@@ -26,6 +27,7 @@ class AttachedLink:
         self.name = f"job {job}"
         self._job = job
         self._identity = identity
+        self._attachment: _Attachment | None = None
 
     def open(self, _cancellation: Cancellation | None = None, /) -> OpenLink:
         """Connect, and find the job.
@@ -39,12 +41,20 @@ class AttachedLink:
     async def _make(self, client: MeshClient) -> _Attachment:
         job = await find_job(client, self._identity, self._job)
         listed = await find_listed(client, job)
-        return _Attachment(Follower(client, self._identity, job, self.name, encrypted=listed.encrypted, is_late=True))
+        follower = Follower(client, self._identity, job, self.name, encrypted=listed.encrypted, is_late=True)
+        self._attachment = _Attachment(follower)
+        return self._attachment
+
+    @property
+    def canceled(self) -> str | None:
+        """Who has ended the job before it could say so itself; None if nobody has."""
+        return None if self._attachment is None else self._attachment.canceled
 
 
 class _Attachment:
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
+        self.canceled: str | None = None
         self.failure: PlaystreamError | None = None
 
     def note_sent(self, size: int) -> None:
@@ -56,3 +66,6 @@ class _Attachment:
             await self._follower.run(sink)
         except PlaystreamError as error:
             self.failure = error
+            end = self._follower.end
+            if end is not None and end.outcome is Outcome.CANCELED:
+                self.canceled = end.reason

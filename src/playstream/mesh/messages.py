@@ -13,6 +13,7 @@ from playstream.pipeline.errors import RemoteProtocolError
 
 _FORMAT = 1
 _MAX_TEXT = 4096
+_STATUSES = 256
 _MAX_ITEMS = 1000
 _MAPPINGS = {"names": "text", "numbers": "number"}
 
@@ -74,6 +75,8 @@ class JobEnd(Content):
     """Who says so, such as `node web1`."""
     reason: str = ""
     """What to tell the user; empty if the results say it."""
+    status: int | None = None
+    """The exit status of the worker; None if it has not ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,14 @@ class Listed(Content):
 
 
 @dataclass(frozen=True, slots=True)
+class CancelRequest(Content):
+    """What a node is told to end a job."""
+
+    by: str
+    """Who says so, such as `submitter ann`."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogQuestion(Content):
     """An operator's question for the lines of a node's log."""
 
@@ -190,7 +201,7 @@ def decode(kind: type[_Content], data: bytes) -> _Content:
 _FIELDS: Mapping[Any, Mapping[str, str]] = {
     Order: {"version": "text", "recipient": "text", "start_within": "seconds", "needs": "texts"},
     Claim: {"node": "name", "word": "text", "version": "text"},
-    JobEnd: {"outcome": "outcome", "by": "text", "reason": "text"},
+    JobEnd: {"outcome": "outcome", "by": "text", "reason": "text", "status": "status"},
     Positions: {"read": "number", "written": "number"},
     Announcement: {
         "node": "name",
@@ -205,6 +216,7 @@ _FIELDS: Mapping[Any, Mapping[str, str]] = {
     LogLines: {"lines": "texts", "next": "number", "total": "number"},
     JobOffer: {"job": "text", "reply": "text", "needs": "texts"},
     Listed: {"encrypted": "truth"},
+    CancelRequest: {"by": "text"},
 }
 
 
@@ -219,6 +231,8 @@ def _check(name: str, hint: str, found: Mapping[str, Any]) -> Any:
     if hint == "number" and type(value) is int and 0 <= value < 1 << 53:
         return value
     if hint == "seconds" and (value is None or (type(value) in {int, float} and 0 <= value < 1 << 53)):
+        return value
+    if hint == "status" and (value is None or (type(value) is int and 0 <= value < _STATUSES)):
         return value
     if hint == "truth" and isinstance(value, bool):
         return value

@@ -14,7 +14,7 @@ from playstream.mesh.connection import Message, NoAnswer, Subscription
 from playstream.mesh.ends import find_end, purge_input, store_end, watch_end
 from playstream.mesh.identity import Kind, inbox
 from playstream.mesh.liveness import Times
-from playstream.mesh.messages import JobEnd, Order, Outcome, Positions, decode, encode
+from playstream.mesh.messages import CancelRequest, JobEnd, Order, Outcome, Positions, decode, encode
 from playstream.mesh.node.process import WorkerProcess
 from playstream.mesh.subjects import JobSubjects
 from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, RemoteProtocolError
@@ -79,6 +79,8 @@ class RunningJob:
         """Set when an end was delivered, which may not be the one that is stored."""
         self._foreign: JobEnd | None = None
         """An end that somebody else has stored."""
+        self._status: int | None = None
+        """The exit status of the worker; None while it runs, and if a signal has ended it."""
         self._purges: set[asyncio.Task[None]] = set()
 
     async def run(self) -> JobEnd:
@@ -138,6 +140,7 @@ class RunningJob:
         while data := await self._worker.read(CHUNK_BYTES):
             await self._writer.write(data)
         status = await self._worker.wait()
+        self._status = status if status >= 0 else None
         if self._writer.number == 0:
             raise JobError(
                 f"the worker on the node {self._node} has ended with exit status {status} before it said anything. Try "
@@ -227,20 +230,39 @@ class RunningJob:
 
     async def _answer(self, message: Message) -> None:
         """Answer how far both directions are. Whoever reads the results as they come is waited for from then on."""
-        if message.data:
-            try:
-                asked = decode(Positions, message.data)
-            except RemoteProtocolError:
-                return
-            moment = time.monotonic()
-            if asked.written:
-                self._asked = moment
-            if self._writer.note_read(asked.read):
-                self._followed, self._writer.limited = moment, True
+        try:
+            if message.data:
+                self._note_question(message.data)
+        except RemoteProtocolError:
+            return
         # Whoever asks could name any subject for the answer, to which the server would let this node publish.
         askers = (inbox(Kind.SUBMITTER, self.job.submitter), inbox(Kind.OPERATOR, ""))
         if message.reply.startswith(tuple(f"{asker.removesuffix('.')}." for asker in askers)):
             await self._client.publish(message.reply, encode(Positions(self._reader.number, self._writer.number)))
+
+    def _note_question(self, data: bytes) -> None:
+        """Note what a question says about who asks.
+
+        Raises:
+            RemoteProtocolError: it is none.
+        """
+        try:
+            asked = decode(Positions, data)
+        except RemoteProtocolError:
+            self._cancel(decode(CancelRequest, data))
+            return
+        moment = time.monotonic()
+        if asked.written:
+            self._asked = moment
+        if self._writer.note_read(asked.read):
+            self._followed, self._writer.limited = moment, True
+
+    def _cancel(self, request: CancelRequest) -> None:
+        """Let the worker end the job, and report that."""
+        if self._failure is None and self._foreign is None:
+            self._failure = JobEnd(Outcome.CANCELED, request.by, f"canceled by {request.by}")
+            self._writer.stop_limiting()
+            self._worker.cancel()
 
     async def _note_end(self, _message: Message) -> None:
         self._hint.set()
@@ -255,7 +277,7 @@ class RunningJob:
 
     async def _end(self) -> JobEnd:
         """Store the end, and take the job from the queue."""
-        own = self._failure or JobEnd(Outcome.WORKER, f"node {self._node}")
+        own = self._failure or JobEnd(Outcome.WORKER, f"node {self._node}", status=self._status)
         if self._foreign is not None:
             end = self._foreign
         else:
