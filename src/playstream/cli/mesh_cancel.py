@@ -9,8 +9,8 @@ from playstream.cli.mesh import identity_of
 from playstream.cli.parser import Parser
 from playstream.mesh.client import MeshClient
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.jobs import cancel_job
 from playstream.mesh.messages import JobEnd, Outcome
+from playstream.mesh.overview import cancel_job
 
 
 def set_up(parser: Parser) -> None:

@@ -13,7 +13,7 @@ from playstream.cli.tables import Column, age, print_table, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.mesh.client import MeshClient
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.jobs import MeshJob, describe_jobs
+from playstream.mesh.overview import MeshJob, describe_jobs
 from playstream.pipeline.io.json_text import dump_json
 
 COLUMNS = (

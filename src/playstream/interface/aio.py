@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -27,7 +27,7 @@ _Queue = asyncio.Queue["dict[str, Any] | None"]
 
 
 class EventStream:
-    """The events of one run, and the run. Created by stream().
+    """The events of one run, and the run. Created by stream(), and by playstream.mesh.stream().
 
     The job starts when the first event is requested. Cancelling the iterating task cancels the job, and so does leaving
     the loop early: `aclose()`, or the end of an `async with`, returns when the job has ended; after a `break` alone,
@@ -37,8 +37,9 @@ class EventStream:
         runner: the run; None until it is prepared.
     """
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, options: Mapping[str, Any], prepare: Callable[..., Runner] = init_runner) -> None:
         self._options = options
+        self._prepare = prepare
         self.runner: Runner | None = None
         self._begun = False
         self._run: _Run | None = None
@@ -91,7 +92,7 @@ class EventStream:
             return keep
 
         options: dict[str, Any] = {"quiet": True, **given, "event_handler": hand_over}
-        self.runner = await asyncio.to_thread(lambda: init_runner(**options))
+        self.runner = await asyncio.to_thread(lambda: self._prepare(**options))
         self._run = run = _Run(self.runner)
         run.done.add_done_callback(lambda _: _wake(queue))
         try:
@@ -155,7 +156,11 @@ async def arun(**options: Unpack[RunOptions]) -> Runner:
         >>> runner.status  # doctest: +SKIP
         'successful'
     """
-    runner = await asyncio.to_thread(lambda: init_runner(**options))
+    return await await_runner(await asyncio.to_thread(lambda: init_runner(**options)))
+
+
+async def await_runner(runner: Runner) -> Runner:
+    """Run a Runner without blocking the event loop, and return it. Cancelling the task calls its `cancel`."""
     run = _Run(runner)
     try:
         await asyncio.shield(run.done)
