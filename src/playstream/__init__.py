@@ -51,6 +51,7 @@ _PLACES = {
         "IsolationError",
         "JobError",
         "JobExpired",
+        "JobRefused",
         "LimitExceeded",
         "LinkError",
         "LocalProtocolError",

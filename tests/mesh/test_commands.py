@@ -124,7 +124,7 @@ def test_check_creates_the_streams_once(mesh: Mesh, capsys: pytest.CaptureFixtur
     words = ["mesh", "check", "--identity", str(mesh.path("admin"))]
     assert main(words) == 0
     shown = capsys.readouterr()
-    assert "Created: MESH, JOBS_web, IN_web, OUT_web, STATE_web, JOBS_web.web, JOBS_node_node1" in shown.out
+    assert "Created: MESH, SUBMITTERS, JOBS_web, IN_web, OUT_web, STATE_web, JOBS_web.web, JOBS_node_node1" in shown.out
     version = re.search(r"nats-server 2\.(\d+)\.", shown.out)
     assert version is not None
     is_old = int(version[1]) < 14

@@ -222,7 +222,7 @@ def test_a_job_that_is_not_encrypted_is_refused_by_others(world: World) -> None:
     world.as_operator(post)
     node = world.node("node1")
     assert "the node runs encrypted jobs only" in node.wait_for("refused")["reason"]
-    assert outcomes(world.ends()) == [Outcome.FAILED]
+    assert outcomes(world.ends()) == [Outcome.REFUSED]
 
 
 def test_a_job_in_a_container_needs_its_engine(world: World) -> None:

@@ -40,6 +40,7 @@ COMMANDS = re.findall(
     ATTACH,
     JOBS,
     CANCEL,
+    SIGNED,
     STATUS,
     LOGS,
 ) = COMMANDS
@@ -125,4 +126,6 @@ def test_a_mesh_of_several_hosts(page: Shell) -> None:
             assert "ExecStart=" in page.run(UNIT)
             assert "web1  ready" in page.run(STATUS)
             assert "started job=" in page.run(LOGS)
+        with page.running(SIGNED, "submitters"):
+            assert "alpha runs" in page.run(f"{EXPORT}; {RUN}")
         assert "The server on this host has read its users again" in page.run(REMOVE)

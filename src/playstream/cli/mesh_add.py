@@ -43,7 +43,9 @@ def run(flags: argparse.Namespace) -> int:
     if kind is Kind.NODE:
         print("If the mesh had no such groups before: playstream mesh check as an operator creates their streams")
     elif kind is Kind.SUBMITTER:
-        print("Then playstream mesh check as an operator creates the list of its jobs")
+        print(
+            "Then playstream mesh check as an operator creates the list of its jobs, and publishes that of submitters"
+        )
     return 0
 
 

@@ -117,6 +117,12 @@ SERVICE: Group = (
 )
 ACCEPTING: Group = (
     flag(
+        "--require-signature",
+        own=True,
+        action="store_true",
+        help="run only jobs that a submitter of the mesh has signed, and each of them once",
+    ),
+    flag(
         "--feature",
         own=True,
         metavar="NAME",

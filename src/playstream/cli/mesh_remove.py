@@ -8,6 +8,7 @@ from pathlib import Path
 from playstream.cli.mesh_add import show_reload
 from playstream.cli.parser import Parser
 from playstream.mesh.directory import remove_member
+from playstream.mesh.identity import Kind
 
 
 def set_up(parser: Parser) -> None:
@@ -27,4 +28,6 @@ def run(flags: argparse.Namespace) -> int:
     member = remove_member(directory, flags.member)
     print(f"Removed the {member.kind.value} {member.name}")
     show_reload(directory)
+    if member.kind is Kind.SUBMITTER:
+        print("Then playstream mesh check as an operator publishes the new list of submitters")
     return 0

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 from playstream.cli.flags import LIMITS
 from playstream.cli.mesh import identity_of
@@ -18,6 +19,7 @@ from playstream.pipeline.errors import ConfigurationError, counted
 from playstream.pipeline.io.age_keys import import_pyrage
 from playstream.pipeline.limits import check_seconds, limits_of
 from playstream.pipeline.tree.directories import absolute_path
+from playstream.pipeline.tree.user_cache import state_place
 from playstream.worker.listen.event_log import TEXT, EventLog
 from playstream.worker.listen.service import VARIABLES, Service
 from playstream.worker.listen.units import print_node_unit
@@ -46,13 +48,20 @@ def run(flags: argparse.Namespace) -> int:
     if flags.drain_seconds is not None:
         check_seconds("--drain-seconds", flags.drain_seconds)
     features = [check_feature(name) for name in flags.feature]
-    options = NodeOptions(slots_of(flags), _worker_words(flags), features, plain=flags.no_encryption)
+    state = state_of(identity) if flags.require_signature else None
+    options = NodeOptions(slots_of(flags), _worker_words(flags), features, plain=flags.no_encryption, state=state)
     service = Service(os.environ)
     for name in VARIABLES:
         os.environ.pop(name, None)  # they are not for the jobs
     log = EventLog(flags.log_format or TEXT)
     asyncio.run(run_node(identity, options, log, drain_seconds=flags.drain_seconds, service=service))
     return 0
+
+
+def state_of(identity: Identity) -> Path:
+    """Return the directory in which a node remembers jobs: that of its service, or of this user's state."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return (Path(given) if given else state_place()) / f"node-{identity.name}"
 
 
 def slots_of(flags: argparse.Namespace) -> int:
@@ -126,7 +135,9 @@ def _unit_words(flags: argparse.Namespace) -> list[str]:
     words += [] if flags.drain_seconds is None else ["--drain-seconds", f"{flags.drain_seconds:g}"]
     for feature in flags.feature:
         words += ["--feature", feature]
-    return [*words, *(["--no-encryption"] if flags.no_encryption else []), *_worker_words(flags)]
+    for name in ("--require-signature", "--no-encryption"):
+        words += [name] if getattr(flags, name.removeprefix("--").replace("-", "_")) else []
+    return [*words, *_worker_words(flags)]
 
 
 def _worker_words(flags: argparse.Namespace) -> list[str]:

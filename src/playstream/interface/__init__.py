@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.errors import IsolationError as IsolationError
     from playstream.pipeline.errors import JobError as JobError
     from playstream.pipeline.errors import JobExpired as JobExpired
+    from playstream.pipeline.errors import JobRefused as JobRefused
     from playstream.pipeline.errors import LimitExceeded as LimitExceeded
     from playstream.pipeline.errors import LinkError as LinkError
     from playstream.pipeline.errors import LocalProtocolError as LocalProtocolError

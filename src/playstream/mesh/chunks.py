@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,8 @@ LAST: Final = "Playstream-Last"
 """The header of the last message of a direction."""
 WHOLE: Final = "Playstream-Whole"
 """The header of the message with which a job is whole: what follows is about its run, and can be missing."""
+SIGNATURE: Final = "Playstream-Signature"
+"""The header with the signature of a message."""
 _ON_THEIR_WAY = 4
 """Messages that wait for the answer of the server at the same time."""
 _NEVER_YET = 2 * _ON_THEIR_WAY
@@ -44,6 +47,10 @@ class Chunk:
     is_last: bool
     is_whole: bool
     """Whether what the reader needs is whole with it."""
+    marks: tuple[str, ...] = ()
+    """The names of the headers that say so."""
+    signature: str = ""
+    """What the writer has signed; empty if nothing."""
 
 
 class ChunkWriter:
@@ -55,6 +62,7 @@ class ChunkWriter:
         seconds: how long to try to store one message.
         room_seconds: how long to try while there is no room for it; None for the same.
         limited: whether to wait for the reader when the window is full.
+        sign: returns the signature of a message, from its subject, its content and its marks; None for no signatures.
     """
 
     def __init__(
@@ -65,9 +73,11 @@ class ChunkWriter:
         seconds: float,
         room_seconds: float | None = None,
         limited: bool = True,
+        sign: Callable[[str, bytes, Sequence[str]], str] | None = None,
     ) -> None:
         self._client = client
         self._subject = subject
+        self._sign = sign
         self._seconds = seconds
         self._room_seconds = room_seconds
         self._tasks: set[asyncio.Task[int]] = set()
@@ -134,9 +144,12 @@ class ChunkWriter:
         while not self.limited and self._unread_bytes > WINDOW_BYTES:
             self._forget_first()
         headers = {name: "1" for name, given in ((LAST, last), (WHOLE, whole)) if given}
+        subject = f"{self._subject}.{number}"
+        if self._sign is not None:
+            headers[SIGNATURE] = self._sign(subject, data, list(headers))
         task = asyncio.create_task(
             self._client.store(
-                f"{self._subject}.{number}",
+                subject,
                 data,
                 seconds=self._seconds,
                 room_seconds=self._room_seconds,
@@ -295,4 +308,6 @@ def _chunk(message: Message, subject: str) -> Chunk:
     if not (number.isascii() and number.isdigit() and len(number) < 16):
         raise RemoteProtocolError(f"expected a numbered message, got one with the subject {message.subject!r}")
     is_last = LAST in message.headers
-    return Chunk(int(number), message.data, is_last, is_last or WHOLE in message.headers)
+    marks = tuple(name for name in (LAST, WHOLE) if name in message.headers)
+    signature = message.headers.get(SIGNATURE, "")
+    return Chunk(int(number), message.data, is_last, is_last or WHOLE in message.headers, marks, signature)

@@ -13,6 +13,7 @@ from playstream.mesh.authority import issue, make_authority
 from playstream.mesh.identity import SUFFIX, Kind, write_identity, write_private
 from playstream.mesh.registry import DEFAULT_LOST_AFTER, FILE, Member, Registry, make_keys
 from playstream.mesh.server_config import USERS, Server, server_config, users_config
+from playstream.mesh.signing import make_signing_keys
 from playstream.mesh.subjects import check_group, check_name, own_group
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
 from playstream.pipeline.io import system
@@ -113,6 +114,8 @@ def remove_member(directory: Path, name: str) -> Member:
                 f"{known})"
             )
         member = registry.members.pop(name)
+        if member.kind is Kind.SUBMITTER:
+            registry.sign_submitters()
         _write(registry, directory)
         (directory / f"{name}{SUFFIX}").unlink(missing_ok=True)
     return member
@@ -147,8 +150,12 @@ def running_servers(directory: Path) -> list[int]:
 
 def _add(registry: Registry, kind: Kind, name: str, groups: Sequence[str]) -> Member:
     pair = issue(registry.authority, name, kind.value)
-    keys = make_keys() if kind is Kind.SUBMITTER else None
-    member = registry.members[name] = Member(kind, name, pair, tuple(dict.fromkeys(groups)), keys)
+    is_submitter = kind is Kind.SUBMITTER
+    keys = make_keys() if is_submitter else None
+    signing = make_signing_keys() if is_submitter else None
+    member = registry.members[name] = Member(kind, name, pair, tuple(dict.fromkeys(groups)), keys, signing)
+    if is_submitter:
+        registry.sign_submitters()
     needed = [*member.groups, own_group(name)] if kind is Kind.NODE else []
     for group in needed:
         if group not in registry.groups:

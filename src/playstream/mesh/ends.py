@@ -17,7 +17,7 @@ from playstream.mesh.client import AlreadyStored, MeshClient, queued_at, stored_
 from playstream.mesh.connection import Message, NoAnswer
 from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
 from playstream.mesh.subjects import JobSubjects
-from playstream.pipeline.errors import RemoteProtocolError
+from playstream.pipeline.errors import JobExpired, JobRefused, PlaystreamError, RemoteProtocolError
 
 _HINTED_LOOKS: Final = 10
 _HINTED_SECONDS: Final = 0.02
@@ -157,6 +157,12 @@ async def queue_seconds(client: MeshClient, job: JobSubjects, message: Message, 
         if time.monotonic() > until:
             raise NoAnswer(f"the claim of job {job.job} cannot be read")
         await asyncio.sleep(_HINTED_SECONDS)
+
+
+def outcome_of(error: PlaystreamError | None) -> Outcome:
+    """Return how a job has ended that a node did not run, or could not run to its end."""
+    kinds = {JobExpired: Outcome.EXPIRED, JobRefused: Outcome.REFUSED}
+    return next((outcome for kind, outcome in kinds.items() if isinstance(error, kind)), Outcome.FAILED)
 
 
 def node_lost(node: str, by: str, lost_after: float) -> JobEnd:

@@ -17,7 +17,7 @@ from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Claim, JobEnd, Outcome, Positions, encode
 from playstream.mesh.subjects import JobSubjects
-from playstream.pipeline.errors import JobExpired, LinkError, NeedsNotMet, NodeLost, PlaystreamError
+from playstream.pipeline.errors import JobExpired, JobRefused, LinkError, NeedsNotMet, NodeLost, PlaystreamError
 from playstream.pipeline.io.age_batches import BatchReader
 from playstream.pipeline.io.age_keys import import_pyrage
 
@@ -229,6 +229,8 @@ class Follower:
             return NodeLost(text)
         if end.outcome is Outcome.EXPIRED:
             return JobExpired(text)
+        if end.outcome is Outcome.REFUSED:
+            return JobRefused(text)
         if end.outcome is Outcome.UNMET:
             return NeedsNotMet(text)
         return LinkError(text)

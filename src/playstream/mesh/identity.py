@@ -62,6 +62,10 @@ class Identity:
     """The key to which results for a submitter are encrypted."""
     submitters: Sequence[str] = ()
     """For an operator, all submitters of the mesh."""
+    signing_key: str = field(default="", repr=False)
+    """The key with which a submitter signs its jobs."""
+    signed_submitters: str = ""
+    """For an operator, the signed list of submitters, which nodes believe."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -206,7 +210,9 @@ def _identity(content: Mapping[str, Any]) -> Identity:
     lost_after = content["lost_after"]
     if not isinstance(lost_after, (int, float)) or not 1 <= lost_after <= 3600:
         raise ValueError("lost_after")
-    texts = {name: content[name] for name in ("ca", "certificate", "key", "public_key")}
+    texts = {
+        name: content[name] for name in ("ca", "certificate", "key", "public_key", "signing_key", "signed_submitters")
+    }
     if not all(isinstance(text, str) for text in texts.values()):
         raise TypeError("expected texts")
     urls = _texts(content["urls"])

@@ -37,6 +37,8 @@ class Outcome(Enum):
     """No node has started the job before its deadline."""
     UNMET = "unmet"
     """No node of the group has what the job needs."""
+    REFUSED = "refused"
+    """The node does not accept the signature of the job."""
     FAILED = "failed"
     """The node could not run the job, or could not store its results."""
 
@@ -53,6 +55,11 @@ class Order(Content):
     """Seconds in the queue after which it is not started any more; None for no limit."""
     needs: tuple[str, ...] = ()
     """What the node must have, as in `features`."""
+    nonce: str = ""
+    """A random word of the job; empty if it is not signed."""
+    expires: float | None = None
+    """Until when the signature is valid, in seconds since the epoch."""
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +206,15 @@ def decode(kind: type[_Content], data: bytes) -> _Content:
 
 
 _FIELDS: Mapping[Any, Mapping[str, str]] = {
-    Order: {"version": "text", "recipient": "text", "start_within": "seconds", "needs": "texts"},
+    Order: {
+        "version": "text",
+        "recipient": "text",
+        "start_within": "seconds",
+        "needs": "texts",
+        "nonce": "text",
+        "expires": "seconds",
+        "signature": "text",
+    },
     Claim: {"node": "name", "word": "text", "version": "text"},
     JobEnd: {"outcome": "outcome", "by": "text", "reason": "text", "status": "status"},
     Positions: {"read": "number", "written": "number"},

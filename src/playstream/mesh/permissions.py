@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from playstream.mesh.identity import Kind, inbox
-from playstream.mesh.subjects import MESH_STREAM, STATUS, Streams, announcement, list_of, offers, question
+from playstream.mesh.subjects import (
+    MESH_STREAM,
+    STATUS,
+    SUBMITTERS,
+    SUBMITTERS_STREAM,
+    Streams,
+    announcement,
+    list_of,
+    offers,
+    question,
+)
 
 _ANSWERS = {"max": 1, "ttl": "10s"}
 """A node may answer a request once, within this time."""
@@ -65,7 +75,8 @@ def _submitter(name: str) -> dict[str, Any]:
 
 
 def _node(name: str, groups: Iterable[str]) -> dict[str, Any]:
-    publish, subscribe = [], [f"{inbox(Kind.NODE, name)}.>", question(name, "*")]
+    publish = [f"$JS.API.DIRECT.GET.{SUBMITTERS_STREAM}.{SUBMITTERS}"]
+    subscribe = [f"{inbox(Kind.NODE, name)}.>", question(name, "*"), SUBMITTERS]
     for group in groups:
         streams = Streams(group)
         get = "$JS.API.DIRECT.GET"

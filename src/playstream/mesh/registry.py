@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from playstream.mesh.authority import Pair
 from playstream.mesh.identity import Identity, Kind, write_private
 from playstream.mesh.permissions import permissions_of, user_of
 from playstream.mesh.server_config import Server
+from playstream.mesh.signing import SigningKeys, sign_submitters
 from playstream.mesh.subjects import own_group
 from playstream.pipeline.errors import ConfigurationError
 from playstream.pipeline.io.age_keys import import_pyrage
@@ -50,6 +52,8 @@ class Member:
     """The groups of a node, without its own."""
     keys: Keys | None = None
     """The keys of a submitter."""
+    signing: SigningKeys | None = None
+    """The keys with which it signs its jobs."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,10 @@ class Registry:
     groups: dict[str, Keys] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     """By name: a name is that of one identity only."""
+    serial: int = 0
+    """The number of the list of submitters."""
+    signed_submitters: str = ""
+    """The list, signed by the CA."""
 
     def groups_of(self, member: Member) -> list[str]:
         """Return the groups that an identity has to do with."""
@@ -73,6 +81,15 @@ class Registry:
     def submitters(self) -> list[str]:
         """The names of all submitters."""
         return [member.name for member in self.members.values() if member.kind is Kind.SUBMITTER]
+
+    def sign_submitters(self) -> None:
+        """Sign the list of submitters, after one was added or removed."""
+        self.serial = max(
+            self.serial + 1, int(time.time())
+        )  # higher than that of any list before, also after a restore
+        signing = {member.name: member.signing for member in self.members.values()}
+        keys = {name: pair.public for name, pair in signing.items() if pair is not None}
+        self.signed_submitters = sign_submitters(self.authority, self.serial, keys)
 
     def identity(self, member: Member) -> Identity:
         """Return the identity of a member, for its file."""
@@ -93,6 +110,8 @@ class Registry:
             secret_keys=secret_keys,
             public_key="" if member.keys is None else member.keys.public,
             submitters=self.submitters if member.kind is Kind.OPERATOR else (),
+            signing_key="" if member.signing is None else member.signing.secret,
+            signed_submitters=self.signed_submitters if member.kind is Kind.OPERATOR else "",
         )
 
     def users(self) -> list[dict[str, Any]]:
@@ -114,6 +133,8 @@ class Registry:
         content = {
             "playstream_mesh": _FORMAT,
             "lost_after": self.lost_after,
+            "serial": self.serial,
+            "signed_submitters": self.signed_submitters,
             "authority": asdict(self.authority),
             "servers": [asdict(server) for server in self.servers],
             "groups": {name: asdict(keys) for name, keys in self.groups.items()},
@@ -162,6 +183,7 @@ class Registry:
                 Pair(**member["pair"]),
                 tuple(member["groups"]),
                 None if member["keys"] is None else Keys(**member["keys"]),
+                None if member["signing"] is None else SigningKeys(**member["signing"]),
             )
             for member in content["members"]
         ]
@@ -171,4 +193,6 @@ class Registry:
             float(content["lost_after"]),
             {name: Keys(**keys) for name, keys in content["groups"].items()},
             {member.name: member for member in members},
+            int(content["serial"]),
+            str(content["signed_submitters"]),
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from playstream.mesh.client import MeshClient
+from playstream.mesh.connection import CONNECT_SECONDS, Message
 from playstream.mesh.identity import Identity
-from playstream.mesh.subjects import MESH_STREAM, Streams, announcement, list_of
-from playstream.pipeline.errors import JobError
+from playstream.mesh.signing import read_submitters
+from playstream.mesh.subjects import MESH_STREAM, SUBMITTERS, SUBMITTERS_STREAM, Streams, announcement, list_of
+from playstream.pipeline.errors import JobError, RemoteProtocolError
 
 _NANOSECONDS = 1_000_000_000
 _DAY = 86_400
@@ -45,11 +48,47 @@ class Sizes:
 async def make_all(client: MeshClient, operator: Identity, sizes: Sizes) -> list[str]:
     """Create what the server lacks for the groups and submitters that an operator knows. As `make_streams`."""
     made = await make_mesh_stream(client, sizes)
+    made += await publish_submitters(client, operator, sizes)
     for group in operator.groups:
         made += await make_streams(client, group, sizes, lost_after=operator.lost_after)
     for submitter in operator.submitters:
         made += await make_list(client, submitter, sizes)
     return made
+
+
+async def publish_submitters(client: MeshClient, operator: Identity, sizes: Sizes) -> list[str]:
+    """Publish the signed list of submitters, unless the server has it, and create its stream. As `make_streams`."""
+    made = []
+    if await _is_missing(client, f"STREAM.INFO.{SUBMITTERS_STREAM}", _NO_STREAM):
+        settings = {
+            **_usual(sizes),
+            "retention": "limits",
+            "discard": "old",
+            "subjects": [SUBMITTERS],
+            "max_msgs_per_subject": 1,
+            "max_bytes": sizes.list_bytes,
+            "max_age": 0,
+        }
+        await _create(client, f"STREAM.CREATE.{SUBMITTERS_STREAM}", {"name": SUBMITTERS_STREAM, **settings})
+        made.append(SUBMITTERS_STREAM)
+    if not operator.signed_submitters:
+        return made
+    own = read_submitters(operator.signed_submitters, operator.ca)
+    found = await client.find(SUBMITTERS_STREAM, SUBMITTERS, seconds=CONNECT_SECONDS)
+    if found is None or own.serial > _serial_of(found, operator.ca):
+        data = operator.signed_submitters.encode()
+        identifier = f"{SUBMITTERS} {own.serial} {secrets.token_hex(8)}"
+        await client.store(SUBMITTERS, data, seconds=CONNECT_SECONDS, message_id=identifier)
+        made.append(f"{SUBMITTERS} (list {own.serial})")
+    return made
+
+
+def _serial_of(message: Message, ca: str) -> int:
+    """Return the number of a list on the server; -1 if the CA has not signed it."""
+    try:
+        return read_submitters(message.data, ca).serial
+    except RemoteProtocolError:
+        return -1
 
 
 async def make_list(client: MeshClient, submitter: str, sizes: Sizes) -> list[str]:

@@ -59,6 +59,10 @@ MESH_STREAM: Final = "MESH"
 """The stream that all groups share: what nodes announce."""
 
 
+SUBMITTERS_STREAM: Final = "SUBMITTERS"
+"""The stream with the signed list of submitters."""
+SUBMITTERS: Final = "submitters"
+"""The subject of that list."""
 STATUS: Final = "status"
 """What a submitter may ask a node, too."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from dataclasses import replace
 from typing import Final
 
 from playstream._version import __version__
@@ -16,6 +18,7 @@ from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import JobEnd, Listed, Order, Outcome, encode
 from playstream.mesh.nodes import find_nodes
+from playstream.mesh.signing import VALID_SECONDS, JobSigner
 from playstream.mesh.subjects import JobSubjects, new_job
 from playstream.mesh.terms import Terms
 from playstream.pipeline.errors import ConfigurationError, LinkError, NeedsNotMet, PlaystreamError
@@ -51,7 +54,13 @@ class Submission:
         self.job = JobSubjects(group, identity.name, new_job())
         key = import_pyrage().x25519.Recipient.from_str(identity.groups[group])
         self._encrypt = BatchWriter([key]) if self._terms.encrypted else None
-        self._writer = ChunkWriter(client, self.job.input, seconds=STORE_SECONDS)
+        self._signer = JobSigner(identity.signing_key, new_job()) if identity.signing_key else None
+        self._writer = ChunkWriter(
+            client,
+            self.job.input,
+            seconds=STORE_SECONDS,
+            sign=None if self._signer is None else self._signer.sign_chunk,
+        )
         self._follower = Follower(client, identity, self.job, name, self._writer, encrypted=self._terms.encrypted)
         self._posted = asyncio.Event()
         self._taken = 0
@@ -146,9 +155,16 @@ class Submission:
         listed = encode(Listed(self._terms.encrypted))
         await asyncio.gather(self._client.store(self.job.listed, listed, seconds=_LIST_SECONDS), self._writer.flush())
         recipient = self._identity.public_key if self._terms.encrypted else ""
-        order = Order(__version__, recipient, self._terms.start_within, self._terms.needs)
+        order = self._signed(Order(__version__, recipient, self._terms.start_within, self._terms.needs))
         await self._client.store(self.job.queued, encode(order), seconds=STORE_SECONDS)
         self._posted.set()
+
+    def _signed(self, order: Order) -> Order:
+        if self._signer is None:
+            return order
+        expires = time.time() + (self._terms.start_within or VALID_SECONDS)
+        order = replace(order, nonce=self._signer.nonce, expires=expires)
+        return replace(order, signature=self._signer.sign_order(self.job.queued, order))
 
     async def _write(self, data: bytes, *, last: bool = False, whole: bool = False) -> None:
         if self._writer.is_blocked:

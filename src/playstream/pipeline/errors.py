@@ -158,6 +158,12 @@ class NeedsNotMet(LinkError):
     exit_status = 94
 
 
+class JobRefused(LinkError):
+    """The node of a mesh does not run the job, which is not signed by a listed submitter, a copy, or not encrypted."""
+
+    exit_status = 95
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from playstream.mesh.client import MeshClient
@@ -16,22 +17,25 @@ from playstream.mesh.ends import (
     find_end,
     node_lost,
     not_started,
+    outcome_of,
     purge_input,
-    queue_seconds,
     store_end,
 )
 from playstream.mesh.features import Features
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Announcement, Claim, Condition, JobEnd, LogQuestion, Order, Outcome, decode, encode
+from playstream.mesh.node.admission import Admission
+from playstream.mesh.node.gate import Gate
 from playstream.mesh.node.handover import Handover, Offered
 from playstream.mesh.node.lines import KeptLines
 from playstream.mesh.node.looking import look_around
 from playstream.mesh.node.presence import Presence
 from playstream.mesh.node.process import WorkerProcess
 from playstream.mesh.node.running import RunningJob
+from playstream.mesh.signing import JobVerifier
 from playstream.mesh.subjects import LOGS, STATUS, JobSubjects, Streams
-from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError
+from playstream.pipeline.errors import JobError, JobExpired, JobRefused, PlaystreamError, RemoteProtocolError
 
 _PULL_SECONDS: Final = 5.0
 """How long one request for a job lasts. One that the server has lost, such as one to an earlier leader, is repeated."""
@@ -56,6 +60,8 @@ class NodeOptions:
     """Names that the operator gives to what this node has."""
     plain: bool = False
     """Whether it runs jobs that are not encrypted, too."""
+    state: Path | None = None
+    """Run signed jobs only, and remember in this directory which; None for all jobs."""
 
 
 class Node:
@@ -91,6 +97,10 @@ class Node:
         self._stopping = asyncio.Event()
         self._client = MeshClient(identity.endpoint)
         first = Announcement(identity.name, tuple(identity.groups), options.slots, {}, ())
+        self._gate = (
+            None if options.state is None else Gate(self._client, identity.ca, options.state, self._lines.write)
+        )
+        self._admission = Admission(self._gate, plain=options.plain)
         answers = {STATUS: self._condition, LOGS: self._log_lines}
         self._presence = Presence(self._client, first, self._look_around, answers, self._log)
         self._handover = Handover(self._client, identity.groups, identity.lost_after, self._can_run, self._take_offered)
@@ -110,6 +120,8 @@ class Node:
         """
         client = self._client
         await client.connect()
+        if self._gate is not None:
+            await self._gate.open()
         await self._presence.open()
         await self._handover.open()
         self._log("connected", server=client.server_version, groups=",".join(self._identity.groups))
@@ -117,6 +129,7 @@ class Node:
         pulls = [asyncio.create_task(self._pull(client, group)) for group in self._identity.groups]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
         announcing = asyncio.create_task(self._presence.run())
+        looking = asyncio.create_task(self._gate.run() if self._gate is not None else self._stopping.wait())
         try:
             await asyncio.wait({stopping, announcing, *pulls}, return_when=asyncio.FIRST_COMPLETED)
             for task in (announcing, *pulls):
@@ -124,9 +137,9 @@ class Node:
                     task.result()
             self._log("stopping", jobs=len(self._jobs))
         finally:
-            for task in (stopping, announcing, *pulls):
+            for task in (stopping, announcing, looking, *pulls):
                 task.cancel()
-            await asyncio.gather(stopping, announcing, *pulls, return_exceptions=True)
+            await asyncio.gather(stopping, announcing, looking, *pulls, return_exceptions=True)
             await self._handover.close()
             if self._jobs:
                 await asyncio.wait(set(self._jobs))
@@ -137,6 +150,8 @@ class Node:
             if self._stopping.is_set():
                 await self._presence.leave()
             await client.close()
+            if self._gate is not None:
+                self._gate.close()
 
     def _look_around(self) -> Features:
         return look_around(self._options.features, plain=self._options.plain)
@@ -235,14 +250,12 @@ class Node:
     async def _take_job(
         self, client: MeshClient, job: JobSubjects, message: Message, *, is_offered: bool = False
     ) -> None:
-        me = f"node {self._identity.name}"
-        reason = ""
-        order = None
+        order: Order | None = None
+        problem: PlaystreamError | None = None
         try:
             order = decode(Order, message.data)
-            reason = self._refusal(order)
         except RemoteProtocolError as error:
-            reason = str(error)
+            problem = error
         if order is not None and not self._can_run(order.needs) and await self._is_new(client, job):
             if not is_offered:
                 await self._hold(client, job, message, order)
@@ -255,27 +268,37 @@ class Node:
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is not None:
             await self._remove(client, job, message)  # it was given up while it waited
             return
-        outcome = Outcome.FAILED
-        if order is not None and await self._is_too_late(client, job, order, message):
-            outcome, reason = Outcome.EXPIRED, not_started(job.group, order.start_within or 0.0)
-        if order is None or reason:
-            await store_end(client, job, JobEnd(outcome, me, reason), seconds=_CLAIM_SECONDS)
-            await self._remove(client, job, message)
-            self._log("refused", job=job.job, submitter=job.submitter, reason=reason)
+        verifier = None
+        if order is not None:
+            try:
+                verifier = await self._admission.admit(client, job, order, message)
+            except (JobExpired, JobRefused, JobError, RemoteProtocolError) as error:
+                problem = error
+        if order is None or problem is not None:
+            await self._end_by(client, job, message, problem)
+            self._log("refused", job=job.job, submitter=job.submitter, reason=str(problem))
             return
         self._log("started", job=job.job, submitter=job.submitter, group=job.group)
         began = time.monotonic()
         self._note_running(job, +1)
         try:
-            end = await self._run(job, order, message)
+            end = await self._run(job, order, message, verifier)
         except PlaystreamError as error:
-            end = await store_end(client, job, JobEnd(Outcome.FAILED, me, str(error)[:2000]), seconds=_CLAIM_SECONDS)
-            await self._remove(client, job, message)
+            end = await self._end_by(client, job, message, error)
         finally:
             self._note_running(job, -1)
         self._log("ended", job=job.job, outcome=end.outcome.value, reason=end.reason, seconds=time.monotonic() - began)
 
-    async def _run(self, job: JobSubjects, order: Order, message: Message) -> JobEnd:
+    async def _end_by(
+        self, client: MeshClient, job: JobSubjects, message: Message, error: PlaystreamError | None
+    ) -> JobEnd:
+        """End a job that this node has claimed and does not run, and return its end."""
+        end = JobEnd(outcome_of(error), f"node {self._identity.name}", str(error)[:2000])
+        end = await store_end(client, job, end, seconds=_CLAIM_SECONDS)
+        await self._remove(client, job, message)
+        return end
+
+    async def _run(self, job: JobSubjects, order: Order, message: Message, verifier: JobVerifier | None) -> JobEnd:
         """Run a job that this node has claimed, and return its end.
 
         Raises:
@@ -289,7 +312,8 @@ class Node:
             if not plain:
                 worker.assign(order.recipient, [self._identity.secret_keys[job.group]])
             await own.connect()
-            return await RunningJob(own, self._identity.name, job, order, message, worker, self._times).run()
+            running = RunningJob(own, self._identity.name, job, order, message, worker, self._times, verifier)
+            return await running.run()
         finally:
             self._workers.discard(worker)
             await worker.close()
@@ -310,17 +334,6 @@ class Node:
         worker = WorkerProcess(self._times.clock, self._options.worker_flags, plain=plain)
         await worker.start()
         return worker
-
-    def _refusal(self, order: Order) -> str:
-        """Return why a job is not run; empty if it is."""
-        if not order.recipient and self._options.plain:
-            return ""
-        if not order.recipient.startswith("age1"):
-            return (
-                "the job names no public key of age for its results, and the node runs encrypted jobs only. Omit "
-                "--no-encryption, or start the node with it, too"
-            )
-        return ""
 
     def _note_running(self, job: JobSubjects, change: int) -> None:
         (self._running.add if change > 0 else self._running.discard)(job.job)
@@ -345,12 +358,6 @@ class Node:
         missing = self._presence.features.missing(order.needs)
         self._log("passed-on", job=job.job, submitter=job.submitter, missing=", ".join(missing))
         await self._handover.hold(job, message, order.needs, order.start_within, finish)
-
-    @staticmethod
-    async def _is_too_late(client: MeshClient, job: JobSubjects, order: Order, message: Message) -> bool:
-        """Return whether a job that this node has claimed was in the queue for too long."""
-        limit = order.start_within
-        return limit is not None and await queue_seconds(client, job, message, seconds=_CLAIM_SECONDS) > limit
 
     async def _look_after(self, client: MeshClient, job: JobSubjects, message: Message, claim: Claim) -> None:
         """Find out whether the node that has claimed a job is alive; store the end if it is not."""

@@ -11,11 +11,12 @@ from typing import Any, Final
 from playstream.mesh.chunks import CHUNK_BYTES, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Message, NoAnswer, Subscription
-from playstream.mesh.ends import find_end, purge_input, store_end, watch_end
+from playstream.mesh.ends import find_end, outcome_of, purge_input, store_end, watch_end
 from playstream.mesh.identity import Kind, inbox
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import CancelRequest, JobEnd, Order, Outcome, Positions, decode, encode
 from playstream.mesh.node.process import WorkerProcess
+from playstream.mesh.signing import JobVerifier
 from playstream.mesh.subjects import JobSubjects
 from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, RemoteProtocolError
 from playstream.worker.clock import now
@@ -40,6 +41,7 @@ class RunningJob:
         message: the same as it was delivered, to keep and to acknowledge.
         worker: its worker, which has its keys.
         times: the times of the mesh.
+        verifier: checks the parts of the job; None if they need no signatures.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class RunningJob:
         message: Message,
         worker: WorkerProcess,
         times: Times,
+        verifier: JobVerifier | None = None,
     ) -> None:
+        self._verifier = verifier
         self._client = client
         self._node = node
         self.job = job
@@ -154,6 +158,9 @@ class RunningJob:
             self._starving = time.monotonic()
             chunk = await self._reader.read()
             self._starving = None
+            if self._verifier is not None:
+                subject = f"{self.job.input}.{chunk.number}"
+                self._verifier.check_chunk(subject, chunk.data, chunk.marks, chunk.signature)
             self._whole = self._whole or chunk.is_whole
             if chunk.data and not await self._worker.write(chunk.data):
                 return
@@ -273,7 +280,7 @@ class RunningJob:
         self._worker.kill()
 
     def _fail(self, error: PlaystreamError) -> None:
-        self._failure = self._failure or JobEnd(Outcome.FAILED, f"node {self._node}", str(error)[:2000])
+        self._failure = self._failure or JobEnd(outcome_of(error), f"node {self._node}", str(error)[:2000])
 
     async def _end(self) -> JobEnd:
         """Store the end, and take the job from the queue."""
