@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from benchmarks.changes import Change, project_files
+from benchmarks.changes import UNCHANGED, Change, project_files
 from benchmarks.errors import BenchmarkError
 from benchmarks.inputs import PLAYBOOK, Inputs, remove
 from benchmarks.programs import Program, time_pipeline
@@ -68,8 +68,11 @@ class CacheRuns:
         self._artifacts = folder / "artifacts"
         self._spools = folder / "spools"
         self._stamp = folder / "started"
-        self._states = [(folder / name, folder / f"kept-{name}") for name in ("cache", "home")]
-        self._cache, self._home = (state for state, _ in self._states)
+        self._cache = folder / "cache"
+        self._home = folder / "home"
+        self._change = UNCHANGED
+        self._is_known = False
+        """Whether both sides know the project as it is before the change, and nothing of the change."""
         self._worker = folder / "worker"
         self._stand_in = folder / "ansible"
         self._spools.mkdir()
@@ -79,22 +82,27 @@ class CacheRuns:
         self._rsync_options = rsync_options(rsync_version())
 
     def begin(self, change: Change) -> None:
-        """Make both sides know the project as it is before a change, and change it."""
+        """Make the project as it is before a change, and let both sides know it."""
+        self._change = change
         for path in (self._job, self._earlier, self._target):
             remove(path)
-        self._copy(self._tree, self._job)
-        change.prepare(self._job)
-        changed = time.monotonic()
-        self._copy(self._job, self._earlier)
+        self._copy(self._tree, self._earlier)
+        change.prepare(self._earlier)
         self._restore()
-        remove(self._home)
+
+    def _restore(self) -> None:
+        """Make both sides know the project as it is before the change, and nothing else, and change it.
+
+        A copy of what they keep would not do: both look at the inodes and times of change of their files.
+        """
+        for path in (self._job, self._cache, self._home):
+            remove(path)
+        self._copy(self._earlier, self._job)
         self._home.mkdir(mode=0o700)
-        time.sleep(max(0.0, changed + _MARGIN_SECONDS - time.monotonic()))
+        time.sleep(_MARGIN_SECONDS)
         self._start_here()
-        for state, kept in self._states:
-            remove(kept)
-            self._copy(state, kept)
-        change.make(self._job)
+        self._change.make(self._job)
+        self._is_known = True
 
     @property
     def size_of_first_file(self) -> int:
@@ -108,13 +116,13 @@ class CacheRuns:
 
     def start_far(self) -> Measured:
         """Start a job over ssh."""
-        self._restore()
+        self._restore_if_sent()
         link = f"ssh://{_HOST}?cache={quote(str(self._cache))}&command={quote(str(self._worker))}"
         return self._count(lambda: self._start(link, self._network.inside(NEAR)))
 
     def start_here(self) -> float:
         """Start a job with a worker on this host; return the seconds."""
-        self._restore()
+        self._restore_if_sent()
         return self._start_here()
 
     def rsync(self) -> Measured:
@@ -136,12 +144,11 @@ class CacheRuns:
         finally:
             remove(self._target)
 
-    def _restore(self) -> None:
-        """Put the sender's memory and the worker's cache into the state of before the change, if there is one."""
-        for state, kept in self._states:
-            if kept.exists():
-                remove(state)
-                self._copy(kept, state)
+    def _restore_if_sent(self) -> None:
+        """Undo what a transfer of the changed project has taught both sides."""
+        if not self._is_known:
+            self._restore()
+        self._is_known = self._change == UNCHANGED
 
     def _start_here(self) -> float:
         return self._start(f"exec:{shlex.join([str(self._worker), 'worker', f'--cache={self._cache}'])}")
