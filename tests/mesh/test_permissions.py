@@ -12,15 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nats
 import nats.errors
 import pytest
+from nats.aio.client import Client
 
 from playstream.mesh.client import MeshClient
 from playstream.mesh.directory import add_member, remove_member
 from playstream.mesh.identity import Identity, Kind
 from playstream.mesh.streams import Sizes, make_all
 from playstream.mesh.subjects import new_job
+from playstream.mesh.transport import StreamTransport
 from playstream.pipeline.errors import AuthenticationFailed, HostKeyRejected
 from tests.mesh.meshes import Mesh
 
@@ -30,6 +31,18 @@ JOB = new_job()
 PURGE = json.dumps({"filter": f"in.web.ann.{JOB}.0"}).encode()
 ANNOUNCED = json.dumps({"seq": 1, "next_by_subj": "node.web.*"}).encode()
 PULL = json.dumps({"batch": 1, "no_wait": True}).encode()
+
+
+async def connect_raw(servers: list[str], **options: Any) -> Any:
+    """Connect with the library alone."""
+    client = Client()
+    client._transport = StreamTransport()  # the library's own stays open after a handshake that has failed
+    try:
+        await client.connect(servers, allow_reconnect=False, **options)
+    except BaseException:
+        await client.close()
+        raise
+    return client
 
 
 class Raw:
@@ -47,12 +60,8 @@ class Raw:
 
     async def connect(self, identity: Identity) -> None:
         endpoint = identity.endpoint
-        self.nats = await nats.connect(
-            list(endpoint.urls),
-            tls=endpoint.tls,
-            inbox_prefix=endpoint.inbox,
-            error_cb=self._note,
-            allow_reconnect=False,
+        self.nats = await connect_raw(
+            list(endpoint.urls), tls=endpoint.tls, inbox_prefix=endpoint.inbox, error_cb=self._note
         )
 
     async def may_publish(self, subject: str, data: bytes = b"") -> bool:
@@ -295,6 +304,6 @@ def test_a_connection_without_a_certificate_is_refused(mesh: Mesh) -> None:
 
     async def run() -> None:
         with pytest.raises((nats.errors.Error, OSError)):
-            await nats.connect(f"tls://localhost:{mesh.port}", tls=context, allow_reconnect=False)
+            await connect_raw([f"tls://localhost:{mesh.port}"], tls=context)
 
     asyncio.run(run())
