@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -102,6 +103,9 @@ def test_a_cluster_has_a_configuration_for_each_server(tmp_path: Path) -> None:
         (["add", "submitter", "x", "--group", "web", "--directory", "DIR"], "--group is for nodes"),
         (["add", "node", "x", "--directory", "nowhere"], "the directory 'nowhere' does not exist"),
         (["remove", "admn", "--directory", "DIR"], "did you mean 'admin'? (it has admin)"),
+        (["check", "--keep", "long"], "--keep: expected a duration such as 90s, 30m, 12h or 7d, got 'long'"),
+        (["check", "--keep", "1m"], "--keep: expected a duration from 1h to 366d, got 1m"),
+        (["check", "--max-result-bytes", "7"], "--max-result-bytes: expected a number of bytes, 1,048,576 or more"),
         (["check"], "expected the file of an identity: --identity NAME.playstream, or PLAYSTREAM_MESH"),
     ],
 )
@@ -131,6 +135,36 @@ def test_check_creates_the_streams_once(mesh: Mesh, capsys: pytest.CaptureFixtur
     assert ("is of a line that gets no more fixes of security" in " ".join(shown.err.split())) == is_old
     assert main(words) == 0
     assert "All streams are there" in capsys.readouterr().out
+
+
+def test_what_is_kept_is_one_value_for_a_mesh(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:
+    def limits() -> dict[str, tuple[int, int]]:
+        async def read() -> dict[str, tuple[int, int]]:
+            client = await mesh.connect("admin")
+            try:
+                found = (await client.administer("STREAM.LIST"))["streams"]
+            finally:
+                await client.close()
+            configs = [each["config"] for each in found]
+            return {each["name"]: (each["max_age"] // 10**9, each["max_bytes"]) for each in configs}
+
+        return asyncio.run(read())
+
+    days, gib = 86_400, 1 << 30
+    words = ["mesh", "check", "--identity", str(mesh.path("admin"))]
+    for member in (["node", "node1", "--group", "web"], ["submitter", "ann"]):
+        assert main(["mesh", "add", *member, "--directory", str(mesh.directory)]) == 0
+    assert main(words) == 0
+    assert "Changed" not in capsys.readouterr().out
+    assert (limits()["OUT_web"], limits()["LIST_ann"][0]) == ((7 * days, 4 * gib), 7 * days)
+    assert main([*words, "--keep", "36h", "--max-result-bytes", str(gib)]) == 0
+    assert "Changed: JOBS_web, IN_web, OUT_web, STATE_web, JOBS_node_node1" in capsys.readouterr().out
+    assert (limits()["OUT_web"], limits()["LIST_ann"][0]) == ((1.5 * days, gib), 1.5 * days)
+    for member in (["node", "node2", "--group", "db"], ["submitter", "bob"]):
+        assert main(["mesh", "add", *member, "--directory", str(mesh.directory)]) == 0
+    assert main(words) == 0
+    assert (limits()["OUT_db"], limits()["LIST_bob"][0]) == ((1.5 * days, 4 * gib), 1.5 * days)
+    assert limits()["OUT_web"] == (1.5 * days, gib)
 
 
 def test_only_an_operator_checks(mesh: Mesh, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from dataclasses import replace
 
 from playstream.cli.mesh import identity_of
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.mesh.client import MeshClient
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.streams import Sizes, make_all
+from playstream.mesh.streams import Sizes, change_streams, find_kept, make_all
 from playstream.mesh.versions import explain_version
-from playstream.pipeline.errors import counted
+from playstream.pipeline.durations import parse_duration
+from playstream.pipeline.errors import ConfigurationError, counted
+
+_SHORTEST, _LONGEST = 3600.0, 366 * 86_400.0
+_LEAST_BYTES = 1 << 20
 
 
 def set_up(parser: Parser) -> None:
@@ -28,20 +33,49 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Check the servers; return the exit status."""
+    keep_seconds = None if flags.keep is None else _parse_keep(flags.keep)
+    if flags.max_result_bytes is not None and flags.max_result_bytes < _LEAST_BYTES:
+        raise ConfigurationError(
+            f"--max-result-bytes: expected a number of bytes, {_LEAST_BYTES:,} or more, got {flags.max_result_bytes}"
+        )
     identity = identity_of(flags, Kind.OPERATOR)
-    version, made = asyncio.run(_check(identity, flags.replicas))
+    version, made, changed = asyncio.run(_check(identity, flags.replicas, keep_seconds, flags.max_result_bytes))
     print(f"nats-server {version}, {counted(len(identity.groups), 'group')}")
     print(f"Created: {', '.join(made)}" if made else "All streams are there")
+    if changed:
+        print(f"Changed: {', '.join(changed)}")
     if (advice := explain_version(version)) is not None:
         print_message("mesh check", advice)
     return 0
 
 
-async def _check(identity: Identity, replicas: int) -> tuple[str, list[str]]:
+def _parse_keep(text: str) -> float:
+    """Return the seconds of --keep.
+
+    Raises:
+        ConfigurationError: it has another form, or is too short or too long.
+    """
+    try:
+        seconds = parse_duration(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--keep: {error}") from None
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ConfigurationError(f"--keep: expected a duration from 1h to 366d, got {text}")
+    return seconds
+
+
+async def _check(
+    identity: Identity, replicas: int, keep_seconds: float | None, output_bytes: int | None
+) -> tuple[str, list[str], list[str]]:
+    """Return the version of the server, and the names of what was created and what was changed."""
     client = MeshClient(identity.endpoint)
     await client.connect()
     try:
-        made = await make_all(client, identity, Sizes(replicas=replicas))
-        return client.server_version, made
+        changed = await change_streams(client, identity, keep_seconds=keep_seconds, output_bytes=output_bytes)
+        kept = await find_kept(client, identity) if keep_seconds is None else keep_seconds
+        sizes = Sizes(replicas=replicas, keep_seconds=kept)
+        if output_bytes is not None:
+            sizes = replace(sizes, output_bytes=output_bytes)
+        return client.server_version, await make_all(client, identity, sizes), changed
     finally:
         await client.close()

@@ -70,6 +70,20 @@ STREAMS: Group = (
     flag(
         "--replicas", own=True, type=int, metavar="N", default=1, help="servers that keep each new stream (default: 1)"
     ),
+    flag(
+        "--keep",
+        own=True,
+        metavar="DURATION",
+        help="keep jobs and their results for DURATION after they have arrived, such as 12h or 30d, from now on and in "
+        "all groups (default: as before; 7d in a new mesh)",
+    ),
+    flag(
+        "--max-result-bytes",
+        own=True,
+        type=int,
+        metavar="N",
+        help="room for the results of each group (default: as before; 4 GiB for a new group)",
+    ),
 )
 ATTACHED: Group = (
     *MESH_IDENTITY,

@@ -101,7 +101,10 @@ class MeshClient(Connection):
         if number == _NOT_FIRST:
             raise AlreadyStored(f"{subject}: {text}")
         if number in _FULL:
-            raise NoRoom(f"the server has no room for {subject}: {text}. Free space there, or raise the group's limit")
+            raise NoRoom(
+                f"the server has no room for {subject}: {text}. Free space there, or let an operator give results more "
+                "room or keep them for less time: playstream mesh check --max-result-bytes N --keep DURATION"
+            )
         raise LinkError(f"the server does not store {subject}: {text} (JetStream error {number})")
 
     async def ask(

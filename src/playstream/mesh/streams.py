@@ -39,7 +39,7 @@ class Sizes:
     """Of what nodes announce, for the whole mesh."""
     list_bytes: int = 1 << 22
     """Of the list of a submitter's jobs."""
-    keep_seconds: int = 7 * _DAY
+    keep_seconds: float = 7 * _DAY
     """How long all of that is kept."""
     replicas: int = 1
     """On how many servers of a cluster."""
@@ -89,6 +89,55 @@ def _serial_of(message: Message, ca: str) -> int:
         return read_submitters(message.data, ca).serial
     except RemoteProtocolError:
         return -1
+
+
+async def find_kept(client: MeshClient, operator: Identity) -> float:
+    """Return for how many seconds the mesh keeps results: as chosen before, or the default.
+
+    Raises:
+        LinkError: there is no answer.
+    """
+    for group in operator.groups:
+        config = (await client.administer(f"STREAM.INFO.{Streams(group).output}")).get("config")
+        if config is not None:
+            return float(config["max_age"] / _NANOSECONDS)
+    return Sizes().keep_seconds
+
+
+async def change_streams(
+    client: MeshClient, operator: Identity, *, keep_seconds: float | None = None, output_bytes: int | None = None
+) -> list[str]:
+    """Change what the streams keep that there are already.
+
+    Args:
+        client: the connection of an operator.
+        operator: the operator.
+        keep_seconds: for how long they keep jobs and results; None for no change.
+        output_bytes: the room for the results of each group; None for no change.
+
+    Returns:
+        The names of what was changed.
+
+    Raises:
+        JobError: the server refuses it.
+        LinkError: there is no answer.
+    """
+    changed = []
+    outputs = {Streams(group).output for group in operator.groups}
+    names = [name for group in operator.groups for name in _settings(group, Sizes())]
+    for name in (*names, *map(list_of, operator.submitters)):
+        config = (await client.administer(f"STREAM.INFO.{name}")).get("config")
+        if config is None:
+            continue
+        wanted = dict(config)
+        if keep_seconds is not None:
+            wanted["max_age"] = int(keep_seconds * _NANOSECONDS)
+        if output_bytes is not None and name in outputs:
+            wanted["max_bytes"] = output_bytes
+        if wanted != config:
+            await _create(client, f"STREAM.UPDATE.{name}", wanted)
+            changed.append(name)
+    return changed
 
 
 async def make_list(client: MeshClient, submitter: str, sizes: Sizes) -> list[str]:
@@ -169,7 +218,7 @@ def _usual(sizes: Sizes) -> dict[str, Any]:
         "num_replicas": sizes.replicas,
         "max_msgs": -1,
         "max_consumers": -1,
-        "max_age": sizes.keep_seconds * _NANOSECONDS,
+        "max_age": int(sizes.keep_seconds * _NANOSECONDS),
         "duplicate_window": 120 * _NANOSECONDS,
         "allow_direct": True,
     }
@@ -217,6 +266,6 @@ async def _create(client: MeshClient, name: str, body: Mapping[str, Any]) -> Non
 def _refused(name: str, error: Mapping[str, Any]) -> JobError:
     what = name.rpartition(".")[2]
     return JobError(
-        f"the server of the mesh does not create {what}: {error.get('description', 'no reason given')}. If it lacks "
-        "storage, raise max_file_store in its configuration, or make the limits of the group smaller"
+        f"the server of the mesh does not create or change {what}: {error.get('description', 'no reason given')}. "
+        "If it lacks storage, raise max_file_store in its configuration, or make the limits of the group smaller"
     )
