@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pexpect
 import pyte
 import pytest
 
+from playstream import mesh
 from playstream.mesh.node.lines import KEPT, KeptLines
 from playstream.worker.listen.event_log import TEXT, EventLog
 from tests.mesh.nodes import World, wait_for_text
@@ -45,6 +47,15 @@ def test_nodes_are_ready_lost_and_stopped(world: World) -> None:
     wait_until(lambda: states(world) == {"node1": "stopped", "node2": "lost", "node3": "lost"}, 60)
     frozen.send(signal.SIGCONT)
     wait_until(lambda: states(world)["node3"] == "ready", 60)
+
+
+def test_python_has_the_same(world: World) -> None:
+    world.node("node1")
+    wait_until(lambda: states(world) == {"node1": "ready"}, 60)
+    for name in ("admin", "ann"):
+        found = mesh.status(identity=world.mesh.path(name))
+        assert isinstance(found, mesh.MeshStatus)
+        assert json.loads(json.dumps(asdict(found))) == status(world, name)
 
 
 def test_queues_are_counted_for_operators_only(world: World, hanging: Path) -> None:

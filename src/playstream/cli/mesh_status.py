@@ -14,8 +14,8 @@ from playstream.cli.tables import Column, Piece, age, fitted_lines, print_pieces
 from playstream.interface.terminal_text import make_safe_json
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import NoAnswer
+from playstream.mesh.health import MeshStatus, NodeState, read_status
 from playstream.mesh.identity import Identity, Kind
-from playstream.mesh.status import MeshStatus, NodeState, read_status
 from playstream.pipeline.errors import ConfigurationError, counted
 from playstream.pipeline.io.interpreter import pip_install
 from playstream.pipeline.io.json_text import dump_json

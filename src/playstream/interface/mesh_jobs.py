@@ -15,6 +15,7 @@ from playstream.interface.attached import AttachOptions, make_attached_runner
 from playstream.interface.detached import SubmitOptions, submit_job
 from playstream.interface.runner import Runner
 from playstream.mesh.client import MeshClient
+from playstream.mesh.health import MeshStatus, read_status
 from playstream.mesh.identity import Identity, Kind, find_identity
 from playstream.mesh.messages import Outcome
 from playstream.mesh.overview import MeshJob, cancel_job, describe_jobs
@@ -156,6 +157,24 @@ async def acancel(job: str, *, identity: StrPath | None = None) -> bool:
         return (await cancel_job(client, who, job)).outcome is Outcome.CANCELED
 
     return await _connected(identity, end)
+
+
+def status(*, identity: StrPath | None = None) -> MeshStatus:
+    """Return how a mesh is: the version of its server, its nodes, and for an operator the queues of its groups.
+
+    Args:
+        identity: the file of the submitter or operator; None for that in PLAYSTREAM_MESH.
+
+    Raises:
+        ConfigurationError: there is no identity; or the extra `mesh` is missing.
+        LinkError: the server does not answer.
+    """
+    return _wait_for(lambda: astatus(identity=identity))
+
+
+async def astatus(*, identity: StrPath | None = None) -> MeshStatus:
+    """Do as status(), without blocking the event loop."""
+    return await _connected(identity, read_status)
 
 
 async def _connected(identity: StrPath | None, work: Callable[[MeshClient, Identity], Coroutine[Any, Any, _T]]) -> _T:

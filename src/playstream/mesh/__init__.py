@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from playstream.interface.mesh_jobs import aattach as aattach
     from playstream.interface.mesh_jobs import acancel as acancel
     from playstream.interface.mesh_jobs import ajobs as ajobs
+    from playstream.interface.mesh_jobs import astatus as astatus
     from playstream.interface.mesh_jobs import asubmit as asubmit
     from playstream.interface.mesh_jobs import attach as attach
     from playstream.interface.mesh_jobs import cancel as cancel
     from playstream.interface.mesh_jobs import jobs as jobs
+    from playstream.interface.mesh_jobs import status as status
     from playstream.interface.mesh_jobs import stream as stream
     from playstream.interface.mesh_jobs import submit as submit
+    from playstream.mesh.health import GroupStatus as GroupStatus
+    from playstream.mesh.health import MeshStatus as MeshStatus
+    from playstream.mesh.health import NodeStatus as NodeStatus
     from playstream.mesh.overview import MeshJob as MeshJob
 
 _PLACES = {
@@ -31,13 +36,16 @@ _PLACES = {
         "aattach",
         "acancel",
         "ajobs",
+        "astatus",
         "asubmit",
         "attach",
         "cancel",
         "jobs",
+        "status",
         "stream",
         "submit",
     ),
+    "playstream.mesh.health": ("GroupStatus", "MeshStatus", "NodeStatus"),
     "playstream.mesh.overview": ("MeshJob",),
 }
 

@@ -38,7 +38,7 @@ class MeshJob:
     state: str
     """`queued`, `running` or `ended`."""
     outcome: str | None
-    """How it has ended: `successful`, `failed`, `canceled`, `lost`, `expired` or `unmet`; None if it has not."""
+    """How it has ended: `successful`, `failed`, `canceled`, `lost`, `expired`, `unmet` or `refused`; None before."""
     exit_status: int | None
     """What `playstream mesh attach` would end with, if the worker has ended by itself; None otherwise."""
     reason: str
