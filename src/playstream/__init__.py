@@ -36,6 +36,7 @@ _PLACES = {
     ),
     "playstream.interface.event_handler": ("EventHandler",),
     "playstream.interface.ansible_queries": ("get_ansible_config", "get_inventory"),
+    "playstream.interface.replaying": ("replay",),
     "playstream.interface.runner": ("Runner",),
     "playstream.interface.run_code": ("RunCode",),
     "playstream.interface.running": ("init_runner", "run", "run_async"),

@@ -111,6 +111,7 @@ def test_totals() -> None:
         "digest": "holds",
         "bytes_behind_end": 0,
         "damage": None,
+        "lacks": [],
         "note": None,
     }
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.matrix.debian import ROOT
 from tests.stages import LIMIT_SECONDS, Stages
 
 PAGE = (ROOT / "docs" / "captures.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^    ((?:playstream|head) .*)$", PAGE, re.MULTILINE)
 STATUSES = {"playstream inspect cut.playstream": 75}
 """The exit statuses that are not 0."""
@@ -30,6 +32,12 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == STATUSES.get(command, 0), f"{command}: {done.stderr}"
+    for program in PROGRAMS:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, env=stages.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("successful 0\n")
     artifacts = tmp_path / "demo" / "artifacts"
     for name in ("again", "replayed", "nightly", "copied"):
         assert (artifacts / name / "status").read_text() == "successful"

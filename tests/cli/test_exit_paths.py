@@ -43,6 +43,7 @@ KNOWN = {
     "output": {"status or (OutputError.exit_status if unwritten else 0)"},
     "playbook": {"run_here(flags, options)"},
     "process": {"result.exit_status"},
+    "replay": {"CANCELED_EXIT_STATUS"},
     "run": {"run_here(flags, options, note_directories(flags.private_data_dir, flags.artifact_dir), report)"},
     "start": {
         "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), explained=bool(complained))",
@@ -135,6 +136,8 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "show, no store": (("show", "x"), b"", 1),
     "inspect, no such file": (("inspect", "DIR/none"), b"", 1),
     "inspect, a file that is no capture": (("inspect", __file__), b"", 75),
+    "replay, no such file": (("replay", "DIR/none"), b"", 1),
+    "replay, a file that is no capture": (("replay", __file__), b"", 75),
     "extract, no such file": (("extract", "DIR/none", "DIR/x"), b"", 1),
     "extract, a directory that is not empty": (("extract", __file__, "DIR"), b"", 1),
     "show, a store that is not there": (("show", "x", "--store", "sqlite:////nowhere/x.db"), b"", 69),

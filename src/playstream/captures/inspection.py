@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playstream.captures.descriptions import Description, describe
-from playstream.captures.pieces import Format, Piece
+from playstream.captures.pieces import LACKS, Format, Lack, Piece
 from playstream.captures.stream import Stream
 from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError, counted
 from playstream.pipeline.protocol import Event, Status
@@ -127,5 +127,8 @@ class Inspection:
             "damage": None
             if damage is None
             else {"offset": totals.damaged_at, "error": type(damage).__name__, "message": str(damage)},
+            "lacks": []
+            if walker is None or self.holds_job
+            else [lack.value for lack in Lack if lack in LACKS[walker.format]],
             "note": SECRETS if self.holds_job else None,
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Protocol, TypeAlias
 
 from playstream.pipeline.protocol import Noise, Record
@@ -19,6 +20,23 @@ class Format(StrEnum):
     """A stream in ansible-runner's."""
     RECORDING = "recording"
     """Events that the callback plugin wrote without a worker."""
+
+
+class Lack(Enum):
+    """What a kind of run at rest may lack; the value is for people."""
+
+    TIMES_OF_STATUSES = "the times of statuses"
+    START = "how the run was started"
+    ARTIFACTS = "artifacts other than events and statuses"
+    MESSAGES = "messages of the worker"
+
+
+LACKS: Mapping[Format, frozenset[Lack]] = {
+    Format.NATIVE: frozenset(),
+    Format.RUNNER: frozenset({Lack.TIMES_OF_STATUSES, Lack.MESSAGES}),
+    Format.RECORDING: frozenset(Lack),
+}
+"""What the results of a run lack in each format."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playstream.cli.flags import DECRYPTION, LIMITS, LOGGING, Groups, flag
+from playstream.cli.flags import DECRYPTION, LIMITS, LOGGING, RAW, Groups, flag
 
 CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
     "inspect": (
@@ -25,6 +25,33 @@ CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
         ),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),
+        LOGGING,
+    ),
+    "replay": (
+        (
+            "what to show",
+            (
+                flag(
+                    "--from",
+                    own=True,
+                    metavar="WHEN",
+                    dest="start",
+                    help="begin at WHEN: 90, 1:30 or 1:00:00 after the beginning, or 2026-11-01T08:30",
+                ),
+                flag("--host", own=True, metavar="NAME", help="show only this host's events"),
+                flag("--task", own=True, metavar="NAME", help="show only the tasks with this name"),
+                flag(
+                    "--speed",
+                    own=True,
+                    metavar="N",
+                    default="1",
+                    help="show it N times as fast as it was; max waits for nothing (default: 1)",
+                ),
+            ),
+        ),
+        ("encryption", DECRYPTION),
+        ("limits", LIMITS),
+        ("output", RAW),
         LOGGING,
     ),
     "extract": (("encryption", DECRYPTION), ("limits", LIMITS), LOGGING),

@@ -101,6 +101,8 @@ def _lines(totals: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "DIGEST", totals["digest"]
     if totals["bytes_behind_end"]:
         yield "BEHIND END", f"{totals['bytes_behind_end']} bytes that are not part of the stream"
+    if totals["lacks"]:
+        yield "LACKS", ", ".join(totals["lacks"])
     if totals["damage"] is not None:
         yield "DAMAGE", f"at byte {totals['damage']['offset']}: {totals['damage']['message']}"
     if totals["note"] is not None:

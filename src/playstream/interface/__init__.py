@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playstream.interface.commands import run_command_async as run_command_async
     from playstream.interface.config import RunnerConfig as RunnerConfig
     from playstream.interface.event_handler import EventHandler as EventHandler
+    from playstream.interface.replaying import replay as replay
     from playstream.interface.run_code import RunCode as RunCode
     from playstream.interface.runner import Runner as Runner
     from playstream.interface.running import init_runner as init_runner

@@ -77,7 +77,7 @@ def list_directories(base: Path) -> list[tuple[int, Path]]:
     found = []
     for path in map(base.joinpath, sorted(names - _made_in(base, names))):
         try:
-            if not path.is_symlink() and _is_run(path):
+            if not path.is_symlink() and is_run(path):
                 found.append((path.stat().st_mtime_ns, path))
         except OSError:
             continue  # another run has removed it, or this user may not read it
@@ -94,7 +94,7 @@ def list_runs(base: Path) -> list[KeptRun]:
         OSError: it cannot be read.
     """
     runs = [(changed, read_run(path, path.name)) for changed, path in list_directories(base)]
-    if _is_run(base):
+    if is_run(base):
         runs.append((base.stat().st_mtime_ns, read_run(base, None)))
     runs.sort(key=lambda pair: pair[0] / 1e9 if pair[1].started is None else pair[1].started.timestamp(), reverse=True)
     return [run for _, run in runs]
@@ -111,7 +111,7 @@ def find_runs(base: Path, name: str) -> dict[str, Path]:
         OSError: the directory cannot be read.
     """
     runs = {path.name: path for _, path in list_directories(base)}
-    if _is_run(base):
+    if is_run(base):
         runs.setdefault(read_run(base, None).ident, base)
     wanted = read_latest(base) if name == LATEST else name
     if wanted in runs:
@@ -163,7 +163,37 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
         yield from _read_events(event_files, _event_names(event_files))
 
 
-def _is_run(path: Path) -> bool:
+def read_event_texts(path: Path) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the numbers and the files of a run's events in their order; None for a file that cannot be read.
+
+    Args:
+        path: the directory of its artifacts.
+    """
+    with _opened(path) as directory, _opened(EVENT_FILES, directory) as event_files:
+        for name in _event_names(event_files):
+            yield int(name.partition("-")[0]), _read(event_files, name, _MAX_EVENT)
+
+
+def read_artifact(path: Path, name: str, limit: int) -> bytes | None:
+    """Return a file of a run's artifacts; None if it is not a file, cannot be read, or has more bytes than the limit.
+
+    Args:
+        path: the directory of the artifacts.
+        name: the name of the file.
+        limit: the maximum number of bytes.
+    """
+    with _opened(path) as directory:
+        return _read(directory, name, limit)
+
+
+def artifact_time(path: Path, name: str) -> datetime | None:
+    """Return when a file of a run's artifacts was changed; None if that cannot be found out."""
+    with _opened(path) as directory:
+        return _changed(directory, name)
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a directory is that of a run's artifacts."""
     return any((path / name).exists() for name in _MARKS)
 
 

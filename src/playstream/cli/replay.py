@@ -1,0 +1,65 @@
+"""`playstream replay`: show a run again that is kept, with the timing of its events."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import closing, nullcontext
+from functools import partial
+from pathlib import Path
+
+from playstream.captures.pacing import check_speed, read_start
+from playstream.captures.player import Player, Selection
+from playstream.captures.runs import open_run
+from playstream.cli.output import print_message, print_outcome, shows_colours
+from playstream.cli.parser import Parser
+from playstream.cli.replay_screen import ReplayScreen
+from playstream.cli.signals import cancel_on_signals
+from playstream.interface.display import Display, write_standard_output
+from playstream.interface.terminal_text import choose_form, make_plain
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS
+from playstream.worker.user_terminal import find_user_terminal
+
+
+def set_up(parser: Parser) -> None:
+    """Add the arguments of the subcommand."""
+    parser.usage = "%(prog)s (FILE | DIR) [FLAGS]"
+    parser.description = (
+        "Show Ansible's output of a run that is kept, with the timing of its events. On a terminal, space pauses, the "
+        "arrow keys skip a task back and forth, + and - change the speed, and q ends. Nothing is run. The exit status "
+        "is 0 if the whole run was shown or q was typed, whatever the run's was."
+    )
+    parser.add_argument(
+        "run_at_rest",
+        metavar="FILE",
+        type=Path,
+        help="a capture, a recording of the plugin, or the directory of a run's artifacts",
+    )
+    parser.add_flags("replay")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Show the run; return the exit status."""
+    speed = check_speed(flags.speed, "--speed")
+    selection = Selection(flags.host, flags.task, None if flags.start is None else read_start(flags.start, "--from"))
+    terminal = find_user_terminal()
+    cancellation = cancel_on_signals(terminal)
+    form = choose_form(raw=flags.raw_output, json=False)
+    plain = not flags.raw_output and not shows_colours(sys.stdout)
+    display = Display(write_standard_output, make_plain if plain else form)
+    opened = partial(open_run, flags.run_at_rest, vars(flags), partial(print_message, "replay"))
+    with closing(terminal) if terminal is not None else nullcontext():
+        screen = ReplayScreen(display, terminal if terminal is not None and terminal.takes_keys else None, cancellation)
+        try:
+            whole = Player(opened, screen, selection, speed, time.monotonic).play()
+        finally:
+            screen.close()
+    if cancellation.reason is not None:
+        print_message("replay", cancellation.reason)
+        return CANCELED_EXIT_STATUS
+    if display.error is not None:
+        raise display.error
+    if whole and screen.last is not None:
+        print_outcome("replay", screen.last.status.value, screen.last.explanation)
+    return 0
