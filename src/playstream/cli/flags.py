@@ -219,6 +219,16 @@ TEE: Group = (
     ),
     FORCE,
 )
+FORMAT: Group = (
+    flag(
+        "--format",
+        own=True,
+        choices=["junit", "markdown", "agent"],
+        help="write a report to standard output when the run has ended, with Ansible's output on standard error: "
+        "junit for CI systems, markdown for a comment, agent with failures and little else",
+    ),
+    flag("-o", "--output", own=True, metavar="FILE", help="write the report of --format to FILE"),
+)
 STORED: Group = (
     flag(
         "--store",
@@ -317,7 +327,7 @@ LINK = ("connection", (*KEEPALIVE, *LIVENESS))
 
 COMMAND_FLAGS: dict[str, Groups] = {
     "process": (
-        ("results", (*RECEIVED_IDENT, *ARTIFACT_DIR, *SUMMARY, *STORE, *TEE)),
+        ("results", (*RECEIVED_IDENT, *ARTIFACT_DIR, *SUMMARY, *FORMAT, *STORE, *TEE)),
         ("connection", LIVENESS),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),

@@ -11,6 +11,7 @@ from playstream.cli.flags import (
     DECRYPTION,
     ENCRYPTION,
     EXCLUSIVE,
+    FORMAT,
     IDENT,
     LINK,
     LOGGING,
@@ -314,11 +315,12 @@ _ISOLATED_ELSEWHERE = ("isolation", (*CONTAINER, *(item._replace(own=True) for i
 """Of subcommands that have no such flags in ansible-runner, except those of containers."""
 _KEPT = ("results", (*RESULTS, *SUMMARY, *STORE))
 _CAPTURED = ("results", (*_KEPT[1], *CAPTURE))
+_SHOWN = ("results", (*_CAPTURED[1], *FORMAT))
 _STANDALONE: Groups = (
     ("Ansible options", (*LIKE_ANSIBLE, *FAST, *VERBOSITY)),
     ("another host", ON),
     ("passwords", ASKING),
-    ("results", (*STANDALONE, *SUMMARY, *CAPTURE, *EVENTS)),
+    ("results", (*STANDALONE, *SUMMARY, *FORMAT, *CAPTURE, *EVENTS)),
     _ISOLATED,
     SHOWING_ALL,
     LOGGING,
@@ -331,7 +333,7 @@ JOB_COMMAND_FLAGS: dict[str, Groups] = {
         ("another host", (*ON, *DETACH)),
         ("passwords", ASKING),
         _ISOLATED,
-        _CAPTURED,
+        _SHOWN,
         SHOWING_ALL,
         LOGGING,
     ),

@@ -71,10 +71,7 @@ def run_here(
         if data["status"] == "starting":
             report(runner_config.ident)
 
-    if flags.summary:
-        from playstream.cli.summary import check_target, write_summary  # noqa: PLC0415 - seldom asked for
-
-        check_target(flags)
+    _check_targets(flags)
     terminal = find_user_terminal() if make is make_runner else None
     cancellation = cancel_on_signals(terminal)
     show_warnings(flags)
@@ -86,7 +83,8 @@ def run_here(
 
             for prompt in asked_prompts(flags):
                 terminal.note_prompt(prompt)
-    progress = None if hidden or flags.json or flags.debug or flags.raw_output else make_progress()
+    without = hidden or flags.json or flags.debug or flags.raw_output or flags.format
+    progress = None if without else make_progress()
     options |= {"json_mode": flags.json, "raw_output": flags.raw_output, "status_handler": note_status}
     if hidden:
         options |= {"quiet": True, "suppress_ansible_output": True}
@@ -106,7 +104,7 @@ def run_here(
                 try:
                     # `settle` reports output and logs that cannot be written, after all other messages.
                     ignored = suppress(OutputError) if waits_for_reader(sys.stdout) else nullcontext()
-                    with _shown(progress, as_it_is=flags.json or flags.raw_output), ignored:
+                    with _shown(flags, progress), ignored:
                         runner.run()
                 except StoreError:
                     _explain(flags, runner)  # first report how the run itself ended
@@ -115,11 +113,38 @@ def run_here(
         print_message(flags.name, canceled)
         return CANCELED_EXIT_STATUS
     _explain(flags, runner)
-    if flags.summary:
-        write_summary(flags.summary, runner)
+    _write_results(flags, runner)
     if not (flags.quiet or flags.json or flags.as_ansible_runner) and options.get("ident") is None:
         _name_artifacts(flags, options, runner)
     return _exit_status(runner)
+
+
+def _check_targets(flags: argparse.Namespace) -> None:
+    """Check before a run that what the flags name can be written when it has ended.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    if flags.summary:
+        from playstream.cli.summary import check_target  # noqa: PLC0415 - seldom asked for
+
+        check_target(flags)
+    if flags.format or flags.output:
+        from playstream.cli.formats import check_format  # noqa: PLC0415 - seldom asked for
+
+        check_format(flags)
+
+
+def _write_results(flags: argparse.Namespace, runner: Runner) -> None:
+    """Write what the flags ask for after a run."""
+    if flags.summary:
+        from playstream.cli.summary import write_summary  # noqa: PLC0415 - seldom asked for
+
+        write_summary(flags.summary, runner)
+    if flags.format:
+        from playstream.cli.formats import write_report  # noqa: PLC0415 - seldom asked for
+
+        write_report(flags, runner)
 
 
 def _showing_transfers(
@@ -149,11 +174,16 @@ def _shortest(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _shown(progress: Progress | None, *, as_it_is: bool) -> AbstractContextManager[object]:
+def _shown(flags: argparse.Namespace, progress: Progress | None) -> AbstractContextManager[object]:
     """Return a context in which standard output is replaced for the duration of the run."""
     if progress is not None:
         return progress
-    if not as_it_is and not shows_colours(sys.stdout):
+    if flags.format:
+        from playstream.cli.formats import output_on_stderr, wants_output  # noqa: PLC0415 - seldom asked for
+
+        if wants_output(flags):
+            return output_on_stderr()
+    if not (flags.json or flags.raw_output) and not shows_colours(sys.stdout):
         return redirect_stdout(PlainOutput(sys.stdout))
     return nullcontext()
 

@@ -46,6 +46,8 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Follow the job; return the exit status."""
     options = {name: value for name in _OPTIONS if (value := getattr(flags, name)) is not None}
+    if flags.capture is not None or flags.force:
+        options |= {"capture": flags.capture, "force": flags.force}
     if (store := named_store(flags.store)) is not None:
         options["store"] = store
 

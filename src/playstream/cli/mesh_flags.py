@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from playstream.cli.flags import (
+    CAPTURE,
+    FORMAT,
     LIMITS,
     LOGGING,
     RESULTS,
@@ -167,7 +169,7 @@ MESH_COMMAND_FLAGS: dict[str, Groups] = {
     "mesh cancel": (("mesh", MESH_IDENTITY), LOGGING),
     "mesh attach": (
         ("mesh", ATTACHED),
-        ("results", (*JOB_IDENT, *RESULTS, *SUMMARY, *STORE)),
+        ("results", (*JOB_IDENT, *RESULTS, *SUMMARY, *FORMAT, *STORE, *CAPTURE)),
         ("limits", LIMITS),
         SHOWING_ALL,
         LOGGING,

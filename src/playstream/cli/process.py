@@ -29,6 +29,7 @@ from playstream.process import Observer, Output
 from playstream.process.receiving import process
 
 if TYPE_CHECKING:
+    from playstream.cli.formats import ReportObserver
     from playstream.cli.progress import Progress
     from playstream.cli.summary import SummaryObserver
     from playstream.interface.store_observer import StoreObserver
@@ -67,9 +68,9 @@ def run(flags: argparse.Namespace) -> int:
     artifact_dir = Path(absolute_path(flags.artifact_dir or flags.private_data_dir / ARTIFACTS))
     if flags.ident is not None:
         artifact_dir /= check_ident(flags.ident)
-    without = flags.quiet or flags.json or flags.debug or flags.raw_output or flags.summary == STANDARD_OUTPUT
-    progress = None if without else make_progress()
     hidden = flags.quiet or flags.summary == STANDARD_OUTPUT
+    without = hidden or flags.json or flags.debug or flags.raw_output or flags.format
+    progress = None if without else make_progress()
     output = Display(None if hidden else write_standard_output, choose_form(raw=flags.raw_output, json=flags.json))
 
     class Viewer(Observer):
@@ -94,19 +95,21 @@ def run(flags: argparse.Namespace) -> int:
     with (
         _open_store_observer(named_store(flags.store), viewer, cancellation) as store_observer,
         _open_summary(flags, store_observer or viewer) as summary,
+        _open_report(flags, summary or store_observer or viewer) as reporter,
     ):
         warn = partial(print_message, "process")
         meter, showing = _show_transfers(flags, progress)
         with (
             _copying(flags, warn) as copied,
             progress or nullcontext(),
+            _shown(flags),
             showing,
             connect(vars(flags), warn, reader=claim_input()) as connection,
         ):
             result = process(
                 copied(connection),
                 artifact_dir,
-                summary or store_observer or viewer,
+                reporter or summary or store_observer or viewer,
                 among_runs=flags.ident is None,
                 link_latest=flags.ident is not None and not flags.as_ansible_runner,
                 cancellation=cancellation,
@@ -122,13 +125,15 @@ def run(flags: argparse.Namespace) -> int:
             )
         hint = f" {_WRONG_DIALECT}" if result.explanation and UNREAD_LINE in result.explanation else ""
         print_outcome("process", result.status.value, f"{result.explanation or ''}{hint}")
-        if summary is not None:
-            try:
+        try:
+            if summary is not None:
                 summary.write(flags.summary, result, flags.ident)
-            except PlaystreamError:
-                if store_error is not None:
-                    print_message("process", store_error)
-                raise
+            if reporter is not None:
+                reporter.write(flags, result)
+        except PlaystreamError:
+            if store_error is not None:
+                print_message("process", store_error)
+            raise
     if store_error is not None:
         raise store_error
     return result.exit_status
@@ -187,6 +192,29 @@ def _open_summary(flags: argparse.Namespace, inner: Observer) -> AbstractContext
 
     check_target(flags)
     return closing(SummaryObserver(inner))
+
+
+def _open_report(flags: argparse.Namespace, inner: Observer) -> AbstractContextManager[ReportObserver | None]:
+    """Return a context that collects the run for its report; None in it if none is wanted.
+
+    Raises:
+        ConfigurationError: the report cannot be written.
+    """
+    if not (flags.format or flags.output):
+        return nullcontext()
+    from playstream.cli.formats import ReportObserver, check_format, make_report  # noqa: PLC0415 - seldom asked for
+
+    check_format(flags)
+    return closing(ReportObserver(inner, make_report(flags.format)))
+
+
+def _shown(flags: argparse.Namespace) -> AbstractContextManager[object]:
+    """Return a context in which Ansible's output is shown on standard error, if the report takes standard output."""
+    if not flags.format:
+        return nullcontext()
+    from playstream.cli.formats import output_on_stderr, wants_output  # noqa: PLC0415 - seldom asked for
+
+    return output_on_stderr() if wants_output(flags) else nullcontext()
 
 
 def _with_plugins(viewer: Observer, flags: argparse.Namespace) -> Observer:

@@ -31,7 +31,20 @@ def check_target(flags: argparse.Namespace) -> None:
     Raises:
         ConfigurationError: it cannot; the message says why.
     """
-    target = flags.summary
+    check_writable(flags, "--summary", flags.summary)
+
+
+def check_writable(flags: argparse.Namespace, name: str, target: str) -> None:
+    """Check before a run that a file can be written when it has ended.
+
+    Args:
+        flags: with the directory of the artifacts, where the run may create that of the file.
+        name: the flag that names it, for errors.
+        target: the file; `-` for standard output.
+
+    Raises:
+        ConfigurationError: it cannot; the message says why.
+    """
     if target == STANDARD_OUTPUT:
         return
     path = os.path.expanduser(target)
@@ -49,7 +62,7 @@ def check_target(flags: argparse.Namespace) -> None:
         reason = f"{os.strerror(errno.EACCES)}. {remedy(OSError(errno.EACCES, ''))}"
     else:
         return
-    raise ConfigurationError(f"--summary: {target!r} cannot be written: {reason}")
+    raise ConfigurationError(f"{name}: {target!r} cannot be written: {reason}")
 
 
 def write_summary(target: str, runner: Runner) -> None:

@@ -9,11 +9,18 @@ from typing import Any
 
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
-from playstream.interface.handlers import Handlers, take_handlers
+from playstream.interface.handlers import check_kept, take_handlers
 from playstream.interface.logs import set_up_logging
 from playstream.interface.options import HandlerOptions
 from playstream.interface.runner import Runner
-from playstream.interface.watched_run import INTERRUPTED_REASON, STREAM_ERRORS, Drive, Poll, RecordSource, WatchedRun
+from playstream.interface.watched_run import (
+    INTERRUPTED_REASON,
+    STREAM_ERRORS,
+    Drive,
+    Poll,
+    RecordSource,
+    make_watched_run,
+)
 from playstream.links.attached import AttachedLink
 from playstream.links.link import Link
 from playstream.links.opening import open_link
@@ -61,14 +68,14 @@ def make_attached_runner(job: str, options: Mapping[str, Any], cancellation: Can
     first = given.get("from_event", 0)
     if first < 0:
         raise ConfigurationError(f"from_event: expected the counter of an event, 0 or more, got {first}")
+    check_kept(given, None)
     expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
-    store = handlers.pop("store", None)
     identity = find_identity(given.get("identity"), Kind.SUBMITTER)
     config = RunnerConfig(given.get("private_data_dir"), **{"ident": job, **select_options(given, JobOptions)})
     source = _attached_records(AttachedLink(job, identity), given, first)
-    return Runner(config, cancellation=cancellation, work=WatchedRun(source, Handlers(**handlers), store))
+    return Runner(config, cancellation=cancellation, work=make_watched_run(source, handlers))
 
 
 def _attached_records(link: AttachedLink, options: Mapping[str, Any], first_event: int) -> RecordSource:

@@ -1,0 +1,1 @@
+"""Reports of runs: JUnit, Markdown, and text for agents."""
