@@ -27,6 +27,7 @@ Other statuses:
 |---|---|
 | 0 | The job was successful: its status is `successful` and Ansible's return code 0. |
 | {errors.USAGE_EXIT_STATUS} | The command line is invalid. Also Ansible's: a host failed. |
+| {errors.DIFFERENT_EXIT_STATUS} | `playstream diff`: the outcomes of the runs differ. |
 | {errors.CANCELED_EXIT_STATUS} | The job was canceled or timed out. |
 | 128 + N | Ansible was killed by signal N. |
 | others | Ansible's own exit status. |

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playstream.cli.flags import DECRYPTION, LIMITS, LOGGING, RAW, Groups, flag
+from playstream.cli.flags import DECRYPTION, LIMITS, LOGGING, RAW, STORED, Groups, flag
 
 CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
     "inspect": (
@@ -23,6 +23,12 @@ CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
                 ),
             ),
         ),
+        ("encryption", DECRYPTION),
+        ("limits", LIMITS),
+        LOGGING,
+    ),
+    "diff": (
+        ("store", STORED),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),
         LOGGING,

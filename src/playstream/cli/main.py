@@ -35,6 +35,7 @@ COMMANDS = {
     "show": "show one run in a directory or a store",
     "inspect": "show what is in a capture or a recording, and whether it is whole",
     "replay": "show a run again that is kept in a capture, a recording or a directory",
+    "diff": "show what differs between two runs",
     "extract": "unpack the tree of a captured job, or the artifacts of a captured run",
     "plugin-path": "print the directory of the callback plugin, for use without playstream",
     "completion": "print the script with which a shell completes words of the command line",

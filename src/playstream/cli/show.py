@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from playstream.captures.finding import find_stored, several
 from playstream.cli.parser import Parser
 from playstream.cli.stored import find_artifacts, find_store, named_store, reading
 from playstream.cli.tables import ELLIPSIS, Column, absolute, print_record, print_table, relative, terminal_width
@@ -27,10 +28,8 @@ from playstream.process.kept_runs import find_runs, read_events, read_run
 
 if TYPE_CHECKING:
     from playstream.process.store import Store
-    from playstream.process.store.runs import RunDetail, StoredResult, StoredRun
+    from playstream.process.store.runs import StoredResult, StoredRun
 
-_LISTED = 8
-"""How many names a message lists."""
 _RUN = [Column(name) for name in ("IDENT", "STATUS", "RC", "STARTED", "ENDED", "PLAYBOOK", "EXPLANATION")]
 _HOSTS = (
     Column("HOST", least=12),
@@ -85,7 +84,8 @@ def set_up(parser: Parser) -> None:
         "ident",
         metavar="IDENT",
         type=str,
-        help="name of the run, or its beginning if no other name starts so; with DIR also latest",
+        help="name of the run, or its beginning if no other name starts so; with DIR also latest, with a store also "
+        "last and last-failed",
     )
     parser.add_flags("show")
 
@@ -99,7 +99,7 @@ def run(flags: argparse.Namespace) -> int:
         _refuse_directory(flags.ident, flags.store)
         ident, opened = flags.ident, stores.open_store(find_store(flags.store), writable=False)
     with opened as store:
-        found = _find(store, ident)
+        found = find_stored(store, ident)
         if flags.json:
             _write_json(stores.as_json(found), map(stores.as_json, stores.iter_results(store, found.run.id)))
             return 0
@@ -169,7 +169,7 @@ def _find_kept(base: Path, ident: str) -> tuple[str, Path]:
     with reading(base):
         runs = find_runs(base, beginning) if beginning else {}
     if len(runs) > 1:
-        raise _several(f"{str(base)!r} has", beginning, sorted(runs))
+        raise several(f"{str(base)!r} has", beginning, sorted(runs))
     if not runs:
         raise ConfigurationError(f"{str(base)!r} has no run {ident!r}: use playstream runs to list its runs")
     return next(iter(runs.items()))
@@ -190,34 +190,6 @@ def _stored(ident: str, path: Path) -> Iterator[Store]:
             explanation = explainer.explain(successful=successful, rc=run.rc) if ended_by_itself else None
             writer.save(ident or "-", run.status or "", run.rc, explanation, started=run.started, ended=run.ended)
         yield store
-
-
-def _several(where: str, beginning: str, names: list[str]) -> ConfigurationError:
-    more = " and others" if len(names) > _LISTED else ""
-    return ConfigurationError(
-        f"{where} several runs whose names start with {beginning!r}: {', '.join(names[:_LISTED])}{more}. "
-        "Pass more of the name"
-    )
-
-
-def _find(store: Store, ident: str) -> RunDetail:
-    """Return the latest run with this name, or with the only name that starts with it.
-
-    Raises:
-        ConfigurationError: there is none, or several names start with it.
-        StoreError: the store cannot be read.
-    """
-    found = stores.show_run(store, ident)
-    if found is not None:
-        return found
-    beginning = ident.removesuffix(ELLIPSIS)  # as a table on a terminal shows it
-    names = stores.find_idents(store, beginning, limit=_LISTED + 1) if beginning else []
-    if len(names) > 1:
-        raise _several("the store has", beginning, names)
-    found = stores.show_run(store, names[0]) if names else None
-    if found is None:
-        raise ConfigurationError(f"the store has no run {ident!r}: use playstream runs to list its runs")
-    return found
 
 
 def _print_run(run: StoredRun, width: int | None) -> None:

@@ -20,6 +20,9 @@ CANCELED_EXIT_STATUS = 254
 USAGE_EXIT_STATUS = 2
 """Exit status of a command line that could not be understood."""
 
+DIFFERENT_EXIT_STATUS = 3
+"""Exit status of `playstream diff` if the outcomes of two runs differ."""
+
 MAX_MESSAGE = 8192
 """Maximum length of a message, which has to fit into a record though it may quote the input."""
 

@@ -1,0 +1,89 @@
+"""Finding the run that a user names: a file, a directory, or the name of a run in a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.protocol import StatusName
+from playstream.process import store as stores  # each name is loaded when it is used
+
+if TYPE_CHECKING:
+    from playstream.process.store.engine import Store
+    from playstream.process.store.runs import RunDetail
+
+_STATUS_OF_LAST = {"last": None, "last-failed": StatusName.FAILED.value}
+"""Names of the latest run in a store, and the status that it must have. No run can be called so."""
+_ELLIPSIS = "…"
+"""The end of a name that a table on a terminal has cut."""
+_LISTED = 8
+"""How many names a message lists."""
+
+
+def find_place(name: str, store_url: str | None) -> Path | None:
+    """Return the file or directory that a user names, which wins over a run in a store; None if the store has to tell.
+
+    Args:
+        name: what the user has given.
+        store_url: URL of the store; None if none is known.
+
+    Raises:
+        ConfigurationError: nothing has this name, and there is no store.
+    """
+    if os.path.lexists(name):
+        return Path(name)
+    if store_url is not None:
+        return None
+    raise ConfigurationError(
+        f"there is no file and no directory {name!r}. To name a run in a store, pass --store URL too or set "
+        "PLAYSTREAM_STORE"
+    )
+
+
+def find_stored(store: Store, name: str) -> RunDetail:
+    """Return the run in a store that a user names: by its name, as `last` or `last-failed`, or by its beginning.
+
+    A whole name wins. If several runs have it, the latest is returned.
+
+    Args:
+        store: the store.
+        name: what the user has given.
+
+    Raises:
+        ConfigurationError: there is none, or several names start with it; the message lists them.
+        StoreError: the store cannot be read.
+    """
+    if name in _STATUS_OF_LAST:
+        return _find_last(store, name)
+    found = stores.show_run(store, name)
+    if found is not None:
+        return found
+    beginning = name.removesuffix(_ELLIPSIS)
+    names = stores.find_idents(store, beginning, limit=_LISTED + 1) if beginning else []
+    if len(names) > 1:
+        raise several("the store has", beginning, names)
+    found = stores.show_run(store, names[0]) if names else None
+    if found is None:
+        raise ConfigurationError(f"the store has no run {name!r}: use playstream runs to list its runs")
+    return found
+
+
+def _find_last(store: Store, name: str) -> RunDetail:
+    runs = stores.list_runs(store, status=_STATUS_OF_LAST[name], limit=1)
+    found = stores.show_run(store, runs[0].ident, run_id=runs[0].id) if runs else None
+    if found is None:
+        which = "run" if _STATUS_OF_LAST[name] is None else f"run that has {_STATUS_OF_LAST[name]}"
+        raise ConfigurationError(f"the store has no {which}, so nothing is {name!r}")
+    return found
+
+
+def several(where: str, beginning: str, names: Sequence[str]) -> ConfigurationError:
+    """Return the error for several runs whose names start so; it lists them."""
+    more = " and others" if len(names) > _LISTED else ""
+    return ConfigurationError(
+        f"{where} several runs whose names start with {beginning!r}: {', '.join(names[:_LISTED])}{more}. "
+        "Pass more of the name"
+    )

@@ -1,0 +1,82 @@
+"""`playstream diff`: what differs between two runs."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+from playstream.captures.comparison import OF_OUTCOMES, Difference, Outline, compare, grouped
+from playstream.captures.finding import find_place, find_stored
+from playstream.captures.outlines import outline_of, stored_outline
+from playstream.captures.runs import open_run
+from playstream.cli.output import print_message
+from playstream.cli.parser import Parser
+from playstream.cli.stored import named_store
+from playstream.cli.tables import Column, print_table, terminal_width
+from playstream.interface.terminal_text import make_safe_json
+from playstream.pipeline.errors import DIFFERENT_EXIT_STATUS
+from playstream.pipeline.io.json_text import dump_json
+from playstream.process import store as stores  # each name is loaded when it is used
+
+_COLUMNS = (
+    Column("CHANGE"),
+    Column("HOSTS", least=12, rank=1),
+    Column("TASK", least=16),
+    Column("BEFORE", least=8, coloured=True),
+    Column("AFTER", least=8, coloured=True),
+)
+
+
+def set_up(parser: Parser) -> None:
+    """Add the arguments of the subcommand."""
+    parser.usage = "%(prog)s RUN RUN [FLAGS]"
+    parser.description = (
+        "Show what differs between two runs: the outcome, the duration and the result of each task on each host, tasks "
+        "that came or went, and facts. RUN is a capture, a recording, a directory of artifacts, or with a store the "
+        "name of a run, its beginning, last or last-failed; a file or directory of that name wins. The exit status is "
+        "3 if the outcomes differ, else 0."
+    )
+    parser.add_argument("before", metavar="RUN", help="the first run")
+    parser.add_argument("after", metavar="RUN", help="the second run")
+    parser.add_flags("diff")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Show the differences; return the exit status."""
+    differences = list(compare(_read(flags, flags.before), _read(flags, flags.after)))
+    if flags.json:
+        for each in differences:
+            print(_as_json(each))
+    elif differences:
+        rows = (
+            (each.change.value, ", ".join(hosts), each.task, each.before, each.after)
+            for each, hosts in grouped(differences)
+        )
+        print_table(_COLUMNS, rows, terminal_width(wide=flags.wide))
+    return DIFFERENT_EXIT_STATUS if any(each.change in OF_OUTCOMES for each in differences) else 0
+
+
+def _read(flags: argparse.Namespace, name: str) -> Outline:
+    """Return what is compared of the run that a user names.
+
+    Raises:
+        PlaystreamError: there is none, or it cannot be read to its end.
+    """
+    url = named_store(flags.store)
+    path = find_place(name, url)
+    if path is not None:
+        with open_run(path, vars(flags), partial(print_message, "diff")) as run_at_rest:
+            return outline_of(run_at_rest)
+    with stores.open_store(url or "", writable=False) as store:
+        return stored_outline(store, find_stored(store, name))
+
+
+def _as_json(difference: Difference) -> str:
+    values = {
+        "change": difference.change.value,
+        "host": difference.host,
+        "task": difference.task,
+        "before": difference.before,
+        "after": difference.after,
+    }
+    return make_safe_json(dump_json(values))
