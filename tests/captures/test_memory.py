@@ -1,22 +1,29 @@
-"""Looking at a stream and unpacking a tree take no more memory for more records."""
+"""Looking at a stream and showing it again take no more memory for more records, and a report for more results."""
 
 from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from playstream.captures.inspection import Inspection
+from playstream.captures.player import Command, Player, Screen, Selection
+from playstream.captures.runs import open_run
 from playstream.captures.stream import Stream
 from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Sender, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
+from playstream.report.junit import JunitReport
 from tests.captures.reading import NOW, Source, an_event
+from tests.report.events import GOOD, render_pieces, result
 
 FEW, MANY = 2_000, 40_000
-SLACK = 1 << 20
-"""Bytes by which the peaks may differ: a frame is held whole, and the few events do not fill one."""
+SLACK = 2 << 20
+"""Bytes by which the peaks may differ: a frame, and the first 1 MiB of a report, are held whole."""
 
 
 def native(events: int) -> Iterator[bytes]:
@@ -41,22 +48,63 @@ def recording(events: int) -> Iterator[bytes]:
     yield an_event(events, "playbook_on_stats", event_data={"ok": {"a": 1}}).json + b"\n"
 
 
-def peak(data: Iterator[bytes], events: int) -> int:
-    """The most memory that an inspection takes."""
-    inspection = Inspection(Stream(Source(filter(None, data)), DEFAULT_LIMITS))
+def peak(work: Callable[[], None]) -> int:
+    """The most memory that some work takes."""
     tracemalloc.start()
     try:
-        for _ in inspection.pieces():
-            pass
-        highest = tracemalloc.get_traced_memory()[1]
+        work()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert inspection.totals.damage is None
-    assert inspection.totals.events == events
-    return highest
+
+
+def check(work: Callable[[int], None]) -> None:
+    """Check that work on many things takes no more memory than on a few."""
+    work(1)  # what is loaded once
+    assert peak(lambda: work(MANY)) < peak(lambda: work(FEW)) + SLACK
 
 
 @pytest.mark.parametrize("make", [native, runner, recording])
-def test_memory_does_not_grow_with_events(make: Callable[[int], Iterator[bytes]]) -> None:
-    peak(make(1), 1)  # what is loaded once
-    assert peak(make(MANY), MANY) < peak(make(FEW), FEW) + SLACK
+def test_looking_at_a_stream(make: Callable[[int], Iterator[bytes]]) -> None:
+    def look(events: int) -> None:
+        inspection = Inspection(Stream(Source(filter(None, make(events))), DEFAULT_LIMITS))
+        for _ in inspection.pieces():
+            pass
+        assert inspection.totals.damage is None
+        assert inspection.totals.events == events
+
+    check(look)
+
+
+class Counting(Screen):
+    """Counts what is shown."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+
+    def show(self, event: dict[str, Any]) -> None:
+        self.shown += bool(event)
+
+    def wait(self, seconds: float | None) -> Command | None:
+        assert seconds == 0
+        return None
+
+
+def test_showing_a_run_again(tmp_path: Path) -> None:
+    def show(events: int) -> None:
+        screen = Counting()
+        opened = partial(open_run, tmp_path / str(events), {}, pytest.fail)
+        assert Player(opened, screen, Selection(), None, lambda: 0.0).play()
+        assert screen.shown == events
+
+    for events in (1, FEW, MANY):
+        (tmp_path / str(events)).write_bytes(b"".join(native(events)))
+    check(show)
+
+
+def test_a_report_for_ci() -> None:
+    def report(results: int) -> None:
+        size = sum(map(len, render_pieces(JunitReport(), (result("a", f"t{n}") for n in range(results)), GOOD)))
+        assert size > 60 * results
+
+    check(report)

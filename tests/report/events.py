@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -37,12 +38,15 @@ START = {
 
 def render(report: Report, events: Iterable[Mapping[str, Any]], end: RunEnd) -> str:
     """The text of a report."""
-    try:
+    return "".join(render_pieces(report, events, end))
+
+
+def render_pieces(report: Report, events: Iterable[Mapping[str, Any]], end: RunEnd) -> Iterator[str]:
+    """The pieces of that text."""
+    with closing(report):
         for event in events:
             report.add(event)
-        return "".join(report.pieces(end))
-    finally:
-        report.close()
+        yield from report.pieces(end)
 
 
 def parse_xml(text: str | bytes) -> ET.Element:
