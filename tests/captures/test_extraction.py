@@ -71,6 +71,17 @@ def test_what_came_before_damage(target: Path) -> None:
     assert (target / "job_events" / "1-u1.json").exists()
 
 
+def test_an_interruption_leaves_no_success(target: Path) -> None:
+    def data() -> Iterator[bytes]:
+        yield a_run(an_event(1), an_event(2))[:-150]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(Stream(Source(data()), DEFAULT_LIMITS), target, Observer(), DEFAULT_LIMITS)
+    assert (target / "status").read_text() == "canceled"
+    assert (target / "job_events" / "1-u1.json").exists()
+
+
 def test_a_directory_that_is_not_empty(target: Path) -> None:
     target.mkdir()
     (target / "mine").write_text("kept")

@@ -81,6 +81,14 @@ def test_handlers_are_called_as_by_the_run(demo: Path, tmp_path: Path) -> None:
     assert calls == [call for call in live.noted if call[0] in {"event", "finished"}]
 
 
+def test_a_run_is_not_replaced_by_itself(demo: Path) -> None:
+    ran = playstream.run(private_data_dir=demo, playbook="site.yml", ident="x", quiet=True)
+    events = list(ran.events)
+    with pytest.raises(ConfigurationError, match="has the run that would be replayed into it"):
+        playstream.replay(demo / "artifacts" / "latest", private_data_dir=demo, speed="max", quiet=True)
+    assert list(ran.events) == events
+
+
 def test_the_timing_of_the_run(tmp_path: Path) -> None:
     """What is due later has not come when the run is canceled: no clock is looked at."""
     file = tmp_path / "run"

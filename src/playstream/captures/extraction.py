@@ -71,6 +71,9 @@ def extract(stream: Stream, target: Path, observer: Observer, limits: Limits) ->
         except PlaystreamError as error:
             extractor.finish(error)
             raise
+        except KeyboardInterrupt:
+            extractor.finish(None, interrupted="extract was interrupted, so the artifacts are not complete")
+            raise
         return extractor.finish(None)
 
 
@@ -142,20 +145,21 @@ class _Extractor:
             self._unpacker = Unpacker(self._target, trusted=False, limits=self._limits)
         self._unpacker.receive(item)
 
-    def finish(self, error: PlaystreamError | None) -> Extracted:
+    def finish(self, error: PlaystreamError | None, *, interrupted: str | None = None) -> Extracted:
         """Complete what was unpacked.
 
         Args:
             error: why the stream could not be read to its end.
+            interrupted: why it was not read to its end.
 
         Raises:
             ConfigurationError: there was nothing to unpack, and the stream is whole.
         """
         status = explanation = None
         if self._processor is not None:
-            result = self._processor.finish(error)
+            result = self._processor.finish(error, interrupted=interrupted)
             status, explanation = result.status.value, result.explanation
-        elif self._unpacker is None and error is None:
+        elif self._unpacker is None and error is None and interrupted is None:
             raise ConfigurationError(self._explain_nothing())
         end = self._end or TreeEnd(0, 0)
         return Extracted(end.entries, end.size, status, explanation)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
+from playstream.captures.artifacts import find_artifacts
 from playstream.captures.pacing import Pace, check_speed, moment_of
 from playstream.captures.pieces import Lack
 from playstream.captures.runs import RunAtRest, open_run
@@ -91,8 +92,22 @@ def replay(run: StrPath, **options: Unpack[ReplayOptions]) -> Runner:
     config = RunnerConfig(given.get("private_data_dir"), quiet=given.get("quiet", False))
     config.ident = ident or config.ident
     runner = Runner(config, work=make_watched_run(source, handlers))
+    _refuse_to_replace(path, runner.artifact_path)
     runner.run()
     return runner
+
+
+def _refuse_to_replace(path: Path, artifact_dir: Path) -> None:
+    """Refuse to write artifacts to the place where they are read.
+
+    Raises:
+        ConfigurationError: it is the same.
+    """
+    if path.is_dir() and artifact_dir.resolve() == find_artifacts(path):
+        raise ConfigurationError(
+            f"{str(artifact_dir)!r} has the run that would be replayed into it. Pass another private_data_dir, or none "
+            "for a temporary directory"
+        )
 
 
 def _read_ident(path: Path, options: Mapping[str, Any]) -> str | None:
