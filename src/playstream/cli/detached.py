@@ -15,7 +15,18 @@ from playstream.pipeline.errors import CANCELED_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.cancellation import Canceled
 from playstream.pipeline.tree.meter import make_meters
 
-_OF_RESULTS = ("artifact_dir", "rotate_artifacts", "summary", "store", "capture", "force", "json", "raw_output")
+_OF_RESULTS = (
+    "artifact_dir",
+    "rotate_artifacts",
+    "summary",
+    "store",
+    "capture",
+    "force",
+    "format",
+    "output",
+    "json",
+    "raw_output",
+)
 
 
 def ask_before(flags: argparse.Namespace) -> None:
