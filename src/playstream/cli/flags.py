@@ -47,6 +47,7 @@ NAMING = {
     "NODE": "the name of a node",
     "PATH": "a path",
     "PROGRAM": "a program",
+    "RUN": "a run",
     "TREE": "the name of a tree",
     "SIZE": "a size, such as 2G",
     "RECIPIENT": "a public key or @FILE",
