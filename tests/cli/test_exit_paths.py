@@ -32,6 +32,7 @@ KNOWN = {
         "CANCELED_EXIT_STATUS",
         "_WOULD_NOT_RUN if any((problems for _found, problems, _warnings in judged)) else 0",
     },
+    "detached": {"CANCELED_EXIT_STATUS"},
     "diff": {"DIFFERENT_EXIT_STATUS if any((each.change in OF_OUTCOMES for each in differences)) else 0"},
     "is_alive": {"_NOT_FOUND_EXIT_STATUS"},
     "local_run": {
@@ -46,7 +47,10 @@ KNOWN = {
     "playbook": {"run_here(flags, options)"},
     "process": {"result.exit_status"},
     "replay": {"CANCELED_EXIT_STATUS"},
-    "run": {"run_here(flags, options, note_directories(flags.private_data_dir, flags.artifact_dir), report)"},
+    "run": {
+        "run_detached(flags, options)",
+        "run_here(flags, options, note_directories(flags.private_data_dir, flags.artifact_dir), report)",
+    },
     "start": {
         "_ended_early(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), explained=bool(complained))",
         "code",
