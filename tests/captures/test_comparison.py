@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +220,14 @@ def test_what_cannot_be_compared(stages: Stages, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert b"there is no file and no directory 'nightly'" in done.stderr
     assert b"--store URL" in done.stderr
+
+
+def test_files_are_compared_without_the_library_of_the_store(tmp_path: Path) -> None:
+    file = tmp_path / "run"
+    file.write_bytes(a_run(an_event(1)))
+    program = "import sys; sys.modules['sqlalchemy'] = None; from playstream.cli.main import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", program, "diff", file, file], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_which_changes_are_of_outcomes() -> None:

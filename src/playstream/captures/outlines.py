@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from playstream.captures.comparison import Outline
 from playstream.captures.runs import RunAtRest
 from playstream.pipeline.protocol import Event, Status
 from playstream.process import store as stores  # each name is loaded when it is used
 from playstream.process.events import parse_event
-from playstream.process.store.engine import Store
-from playstream.process.store.runs import RunDetail
 from playstream.process.task_results import TaskResult, make_result
+
+if TYPE_CHECKING:
+    from playstream.process.store.engine import Store
+    from playstream.process.store.runs import RunDetail
 
 
 def outline_of(run: RunAtRest) -> Outline:
