@@ -33,6 +33,7 @@ from playstream.mesh.signing import (
 from playstream.mesh.streams import make_all
 from playstream.mesh.subjects import SUBMITTERS, JobSubjects, new_job
 from playstream.pipeline.errors import ConfigurationError, JobRefused, RemoteProtocolError
+from tests.clocks import moved_clock
 from tests.mesh.nodes import SIZES, NodeProcess, World, outcomes
 from tests.processes import wait_until
 
@@ -150,6 +151,26 @@ def test_a_signature_is_valid_for_some_time(signed: World, seconds: float) -> No
     post(signed, job, make_order(signed, job, expires=time.time() + seconds))
     node = requiring(signed)
     assert "it is old, or one of the clocks is wrong" in node.wait_for("refused")["reason"]
+
+
+def test_a_node_whose_clock_is_wrong_says_so(signed: World, directory: Path, tmp_path: Path) -> None:
+    signed.stages.variables |= moved_clock(tmp_path, "+864000")
+    requiring(signed)
+    for name in ("LD_PRELOAD", "PYTHONPATH"):
+        del signed.stages.variables[name]
+    status, _stdout, stderr = signed.run(directory, "site.yml")
+    assert status == REFUSED, stderr
+    assert "it is old, or one of the clocks is wrong" in stderr
+
+
+def test_a_signed_job_can_be_left_to_the_mesh(signed: World, directory: Path, tmp_path: Path) -> None:
+    status, stdout, stderr = signed.run(directory, "site.yml", "--detach")
+    assert status == 0, stderr
+    requiring(signed)
+    done = signed.stages.call(
+        *("mesh", "attach", stdout.strip(), tmp_path / "results", "--identity", signed.mesh.path("ann"))
+    )
+    assert (done.returncode, b"hello" in done.stdout) == (0, True), done.stderr.decode()
 
 
 def test_a_message_that_is_cut_is_refused(signed: World) -> None:

@@ -81,6 +81,25 @@ def test_queues_are_counted_for_operators_only(world: World, hanging: Path) -> N
     assert [world.finish(run)[0] for run in runs] == [254] * 3
 
 
+def test_a_job_that_a_node_holds_for_others_waits(world: World, hanging: Path) -> None:
+    world.node("node2", "--slots", "1", "--feature", "special")
+    wait_until(lambda: states(world) == {"node2": "ready"}, 60)
+    runs = [world.start(hanging, "hang.yml", "-i", "first")]
+    wait_for_text(hanging, "waiting")
+    lacking = world.node("node1")
+    runs.append(world.start(hanging, "hang.yml", "-i", "second", "--need", "special"))
+    lacking.wait_for("passed-on")
+
+    def web() -> tuple[int, int, bool]:
+        (group,) = (group for group in status(world)["groups"] if group["name"] == "web")
+        return group["running"], group["waiting"], bool(group["oldest_seconds"])
+
+    wait_until(lambda: web() == (1, 1, True), 60)
+    for run in runs:
+        run.send_signal(signal.SIGINT)
+    assert [world.finish(run)[0] for run in runs] == [254] * 2
+
+
 def test_the_tables_fit_a_terminal_and_follow_the_mesh(world: World) -> None:
     node = world.node("node1")
     wait_until(lambda: states(world) == {"node1": "ready"}, 60)
