@@ -18,6 +18,9 @@ from playstream.mesh.nodes import find_announcements
 from playstream.mesh.subjects import STATUS, Streams, own_group, question
 from playstream.pipeline.errors import RemoteProtocolError
 
+_AT_ONCE = 32
+"""Groups that are looked at together."""
+
 
 class NodeState(StrEnum):
     """How a node is."""
@@ -84,13 +87,17 @@ async def read_status(client: MeshClient, identity: Identity) -> MeshStatus:
     said = {each.node: each for each in await find_announcements(client)}
     conditions = dict(zip(said, await asyncio.gather(*(_ask(client, each) for each in said.values())), strict=True))
     nodes = [_node(said[name], conditions[name]) for name in sorted(said)]
-    groups = []
-    for group in sorted(identity.groups):
+    known = [found for found in conditions.values() if found is not None]
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def look_at(group: str) -> GroupStatus:
         ready = sum(group in said[node.name].groups for node in nodes if node.state is NodeState.READY)
-        running = waiting = oldest = None
-        if identity.kind is Kind.OPERATOR:
-            running, waiting, oldest = await _queue(client, group, [found for found in conditions.values() if found])
-        groups.append(GroupStatus(group, ready, running, waiting, oldest))
+        if identity.kind is not Kind.OPERATOR:
+            return GroupStatus(group, ready, None, None, None)
+        async with at_once:
+            return GroupStatus(group, ready, *await _queue(client, group, known))
+
+    groups = await asyncio.gather(*map(look_at, sorted(identity.groups)))
     return MeshStatus(client.server_version, nodes, groups)
 
 

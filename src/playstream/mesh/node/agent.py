@@ -147,7 +147,7 @@ class Node:
                 await asyncio.gather(self._next, return_exceptions=True)
                 if self._next.exception() is None:
                     await self._next.result().close()
-            if self._stopping.is_set():
+            if self._stopping.is_set() and client.is_connected:
                 await self._presence.leave()
             await client.close()
             if self._gate is not None:
