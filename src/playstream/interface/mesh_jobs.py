@@ -52,6 +52,7 @@ async def asubmit(**options: Unpack[SubmitOptions]) -> str:
     except asyncio.CancelledError:
         cancellation.request("the asyncio task was canceled")
         await asyncio.wait([working])
+        working.exception()  # it is told by the cancellation
         raise
     finally:
         cancellation.close()

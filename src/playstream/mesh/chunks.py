@@ -34,6 +34,8 @@ _HELD_BYTES = 1 << 22
 """Bytes of messages that arrived before their turn, or faster than they are read."""
 _IDLE_SECONDS = 1.0
 """Time without a message after which to look whether one was missed."""
+_AHEAD = 15
+"""Messages that are fetched together with the next one, while what was stored before is read."""
 _GAP_SECONDS = 0.02
 """First pause before a message that is not stored yet is fetched again; it doubles up to _IDLE_SECONDS."""
 
@@ -208,6 +210,8 @@ class ChunkReader:
         self._connections = 0
         self._may_be_stored = True
         """Whether the next message may be stored already, and not be delivered again."""
+        self._ahead = 0
+        """How many are fetched together with it."""
         self.number = first
         """The number of the next message: all before it were read."""
 
@@ -256,6 +260,8 @@ class ChunkReader:
         Raises:
             LinkError: it is not known.
         """
+        if self.number not in self._held:
+            await self._fetch()
         if (chunk := self._held.pop(self.number, None)) is not None:
             return self._pass_on(chunk)
         message = await self._client.find(self._stream, f"{self._subject}.{self.number}", seconds=seconds)
@@ -274,13 +280,19 @@ class ChunkReader:
         """Fetch the next message if it is stored. Return whether the one after it may be stored too."""
         number = self.number
         was_stored = any(later >= number + _NEVER_YET for later in self._held)
-        try:
-            message = await self._client.fetch(self._stream, f"{self._subject}.{number}")
-        except NoAnswer:
+        wanted = [number, *(later for later in range(number + 1, number + 1 + self._ahead) if later not in self._held)]
+        fetching = [self._client.fetch(self._stream, f"{self._subject}.{each}") for each in wanted]
+        found = await asyncio.gather(*fetching, return_exceptions=True)
+        for each in found:
+            if isinstance(each, Message):
+                self._hold(_chunk(each, self._subject))
+        message = found[0]
+        if isinstance(message, NoAnswer):
             return True
-        if message is not None:
-            self._hold(_chunk(message, self._subject))
-        elif was_stored and number not in self._held:
+        if isinstance(message, BaseException):
+            raise message
+        self._ahead = 0 if message is None else min(2 * self._ahead + 1, _AHEAD)
+        if message is None and was_stored and number not in self._held:
             raise LinkError(
                 f"the server has dropped message {number} of the job before it was read: the stream {self._stream} is "
                 "too small for all that is read slowly at the same time"
