@@ -98,6 +98,7 @@ def test_an_empty_url_is_not_no_store(stages: Stages, tmp_path: Path, words: tup
 
 
 def test_what_is_no_store(stages: Stages, tmp_path: Path) -> None:
+    stages.variables["XDG_STATE_HOME"] = str(tmp_path / "state")
     neither = stages.call("runs")
     assert (neither.returncode, b"expected --store URL or PLAYSTREAM_STORE" in neither.stderr) == (1, True)
     url = "postgresql://u:secret-word@127.0.0.1:1/x"

@@ -39,7 +39,7 @@ def find_place(name: str, store_url: str | None) -> Path | None:
         return None
     raise ConfigurationError(
         f"there is no file and no directory {name!r}. To name a run in a store, pass --store URL too or set "
-        "PLAYSTREAM_STORE"
+        "PLAYSTREAM_STORE; playstream run --store user creates a store of your own"
     )
 
 

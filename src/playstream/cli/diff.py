@@ -11,7 +11,7 @@ from playstream.captures.outlines import outline_of, stored_outline
 from playstream.captures.runs import open_run
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
-from playstream.cli.stored import named_store
+from playstream.cli.stored import readable_store
 from playstream.cli.tables import Column, print_table, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import DIFFERENT_EXIT_STATUS
@@ -62,7 +62,7 @@ def _read(flags: argparse.Namespace, name: str) -> Outline:
     Raises:
         PlaystreamError: there is none, or it cannot be read to its end.
     """
-    url = named_store(flags.store)
+    url = readable_store(flags.store)
     path = find_place(name, url)
     if path is not None:
         with open_run(path, vars(flags), partial(print_message, "diff")) as run_at_rest:

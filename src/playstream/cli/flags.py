@@ -192,7 +192,7 @@ STORE: Group = (
         "--store",
         own=True,
         metavar="URL",
-        help="write the run to this store when it ends: FILE, which is sqlite:///FILE, or "
+        help="write the run to this store when it ends: user for your own, FILE, which is sqlite:///FILE, or "
         "postgresql://USER@HOST/DATABASE (or set PLAYSTREAM_STORE)",
     ),
 )
@@ -236,7 +236,7 @@ STORED: Group = (
         own=True,
         metavar="URL",
         help="store to read: FILE, which is sqlite:///FILE, or postgresql://USER@HOST/DATABASE (or set "
-        "PLAYSTREAM_STORE)",
+        "PLAYSTREAM_STORE; default: user, your own)",
     ),
     flag("--json", action="store_true", help="print JSON instead of a table"),
     flag(

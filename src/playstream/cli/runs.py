@@ -39,7 +39,7 @@ KEPT_COLUMNS = (*COLUMNS[:1], Column("DURATION", rank=4), *COLUMNS[1:])
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
-    parser.usage = "%(prog)s (DIR | --store URL) [FLAGS]"
+    parser.usage = "%(prog)s [DIR | --store URL] [FLAGS]"
     parser.description = (
         "List the runs whose artifacts are in a directory, or the runs in a store, newest first. In a store, with "
         "--task or --host, --status may also be the result of the task or host: ok, changed, failed, unreachable, "

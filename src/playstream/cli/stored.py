@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, remedy
+from playstream.process.store.own import OWN, own_store
 
 
 def named_store(url: str | None) -> str | None:
@@ -15,17 +16,25 @@ def named_store(url: str | None) -> str | None:
     return url or os.environ.get("PLAYSTREAM_STORE") or None
 
 
+def readable_store(url: str | None) -> str | None:
+    """Return the URL of the store to read: of the flag or the environment, else the user's own if it exists, or None.
+
+    The environment hides a password in it from other users.
+    """
+    return named_store(url) or (OWN if os.path.exists(own_store()) else None)
+
+
 def find_store(url: str | None) -> str:
-    """Return the store's URL from the flag or the environment, which hides a password in it from other users.
+    """Return the URL of the store to read, as `readable_store` does.
 
     Raises:
-        ConfigurationError: neither is set.
+        ConfigurationError: there is none.
     """
-    found = named_store(url)
+    found = readable_store(url)
     if found is None:
         raise ConfigurationError(
             "expected --store URL or PLAYSTREAM_STORE, such as sqlite:///runs.db, or a directory with artifacts, got "
-            "neither"
+            "neither. Your own store does not exist yet: playstream run --store user creates it"
         )
     return found
 

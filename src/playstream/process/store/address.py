@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unicodedata import category
 from urllib.parse import unquote
@@ -12,10 +12,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.process.store.own import OWN, own_store
 
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 _SQLITE = ("sqlite", "sqlite+pysqlite")
-_EXPECTED = "expected sqlite:///FILE, the path of a file, or postgresql://USER:PASSWORD@HOST/DATABASE"
+_EXPECTED = "expected sqlite:///FILE, the path of a file, user, or postgresql://USER:PASSWORD@HOST/DATABASE"
 _SECRET_OPTIONS = ("password", "sslpassword")
 """Options of a PostgreSQL URL that contain a password."""
 
@@ -30,6 +31,8 @@ class Address:
     """The file of a SQLite store; None for a server."""
     url: URL = field(repr=False)
     """The complete URL, for SQLAlchemy."""
+    own: bool = False
+    """True for the user's own store, whose directory is created with it."""
 
     def scrub(self, text: str) -> str:
         """Remove the passwords from a text of the database."""
@@ -53,12 +56,15 @@ def read_address(text: str) -> Address:
     """Parse a URL, or the path of a file for a SQLite store.
 
     Args:
-        text: such as `sqlite:///runs.db`, `runs.db` or `postgresql://me:secret@db.example.org/runs`.
+        text: such as `sqlite:///runs.db`, `runs.db` or `postgresql://me:secret@db.example.org/runs`; `user` for the
+            user's own store.
 
     Raises:
         ConfigurationError: it is neither. The message contains no part of the URL that may have a password.
     """
     _refuse_controls(text)
+    if text == OWN:
+        return replace(_file(str(own_store())), own=True)
     scheme, separator, rest = text.partition("://")
     if not separator:
         return _file(text)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError
+from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError, remedy
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.interpreter import pip_install
+from playstream.pipeline.tree.directories import make_private
+from playstream.pipeline.tree.user_cache import is_private
 from playstream.process.store.address import Address, read_address
 from playstream.process.store.migrate import prepare, require_current, write_version
 from playstream.process.store.session import Patience, Session, current_session
@@ -231,7 +235,8 @@ def open_store(
     """Open a store, and create or migrate its tables if necessary.
 
     Args:
-        url: `sqlite:///runs.db`, or `postgresql://user:password@host/database`; the path of a file is a SQLite store.
+        url: `sqlite:///runs.db`, or `postgresql://user:password@host/database`; the path of a file is a SQLite store,
+            and `user` is the user's own.
         writable: True to create the store if it does not exist, and to raise an error now if it is not writable. False
             to read an existing one. An older one is migrated in both cases.
         cancellation: requests to stop waiting for the store, now and in later operations.
@@ -247,6 +252,8 @@ def open_store(
         ...     print(list_runs(store, host="node1", since=parse_since("7d")))
     """
     address = read_address(url)
+    if address.own and address.path is not None and writable:
+        _make_directory(address.path.parent)
     engine, file = _make_engine(address, patience, writable=writable)
     store = Store(engine, address, file, patience, cancellation)
     try:
@@ -255,6 +262,26 @@ def open_store(
         store.close()
         raise
     return store
+
+
+def _make_directory(directory: Path) -> None:
+    """Make the directory of the user's own store.
+
+    Raises:
+        StoreError: it cannot be made, or is not private.
+    """
+    try:
+        make_private(directory)
+        private = is_private(directory)
+    except OSError as error:
+        raise StoreError(
+            f"the directory {str(directory)!r} of your store cannot be used: {error.strerror}. {remedy(error)}"
+        ) from None
+    if not private:
+        raise StoreError(
+            f"the directory {str(directory)!r} of your store must belong to you and be closed to others: run "
+            f"chmod 700 {shlex.quote(str(directory))}"
+        )
 
 
 def _make_engine(address: Address, patience: Patience, *, writable: bool) -> tuple[Engine, SqliteFile | None]:

@@ -1,0 +1,81 @@
+"""The user's own store: made private by the first run that is written to it, and read when no other is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from playstream.pipeline.errors import StoreError
+from playstream.process.store import list_runs, open_store
+from tests.cli.test_stored import RECORDED
+from tests.stages import Stages
+
+
+@pytest.fixture
+def state(stages: Stages, tmp_path: Path) -> Path:
+    """The directory of the user's state, which does not exist."""
+    stages.variables["XDG_STATE_HOME"] = str(tmp_path / "state")
+    return tmp_path / "state" / "playstream"
+
+
+def write(stages: Stages, directory: Path, ident: str) -> None:
+    """Write a run to the user's own store."""
+    done = stages.call("process", directory, "-q", "-i", ident, "--store", "user", stdin=RECORDED)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_it_is_private(stages: Stages, state: Path, tmp_path: Path) -> None:
+    write(stages, tmp_path, "nightly")
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()} == {"runs.db": 0o600}
+
+
+def test_it_is_read_when_no_other_is_named(stages: Stages, state: Path, tmp_path: Path) -> None:
+    write(stages, tmp_path, "monday")
+    write(stages, tmp_path, "tuesday")
+    listed = stages.call("runs", "--json").stdout.splitlines()
+    assert {json.loads(line)["ident"] for line in listed} == {"monday", "tuesday"}
+    assert json.loads(stages.call("show", "monday", "--json").stdout)["run"]["ident"] == "monday"
+    compared = stages.call("diff", "monday", "tuesday")
+    assert (compared.returncode, compared.stdout, compared.stderr) == (0, b"", b"")
+    other = tmp_path / "other.db"
+    with open_store(str(other)):
+        pass
+    assert stages.call("runs", "--json", "--store", other).stdout == b""
+    stages.variables["PLAYSTREAM_STORE"] = str(other)
+    assert stages.call("runs", "--json").stdout == b""
+    assert len(stages.call("runs", "--json", "--store", "user").stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", [("runs",), ("show", "x"), ("diff", "x", "y"), ("runs", "--store", "user")])
+def test_reading_creates_nothing(stages: Stages, state: Path, words: tuple[str, ...]) -> None:
+    done = stages.call(*words)
+    assert done.returncode in {1, 69}
+    assert b"Traceback" not in done.stderr
+    if "--store" not in words:
+        assert b"playstream run --store user creates" in done.stderr
+    assert not state.parent.exists()
+
+
+def test_a_directory_that_is_open_to_others_is_refused(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(state.parent))
+    state.mkdir(parents=True)
+    state.chmod(0o755)
+    with pytest.raises(StoreError, match="chmod 700"):
+        open_store("user")
+    assert os.listdir(state) == []
+    state.chmod(0o700)
+    with open_store("user") as store:
+        assert list_runs(store) == []
+    assert os.listdir(state) == ["runs.db"]
+
+
+def test_a_directory_that_cannot_be_made(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(state.parent))
+    state.parent.write_text("a file")
+    with pytest.raises(StoreError, match="your store cannot be used"):
+        open_store("user")
