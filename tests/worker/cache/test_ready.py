@@ -5,97 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.transmit.snapshot import TreeObjects
 from playstream.worker.cache.eviction import evict, evicting
 from playstream.worker.cache.inspection import measure, verify
 from playstream.worker.cache.ready import MAX_READY, READY, list_ready
 from playstream.worker.cache.store import Store
 from tests.pipeline.tree.conftest import open_arena, take_snapshot
 from tests.pipeline.tree.test_tree_round_trip import TREES, Node, grow
-from tests.worker.cache.cached import ALGORITHM, LARGE, file_of, open_store, opened
-from tests.worker.cache.offered import Travelled, send, take
-
-
-class Jobs:
-    """Jobs of one sender after one another, each in a spool of its own, which is removed afterwards."""
-
-    def __init__(self, base: Path) -> None:
-        self.cache = base / "cache"
-        self._base = base
-        self._known: dict[bytes, TreeObjects] = {}
-        self._numbers = iter(range(1000))
-
-    @contextmanager
-    def spool(self) -> Iterator[Path]:
-        spool = self._base / f"spool-{next(self._numbers)}"
-        (spool / "data").mkdir(parents=True)
-        try:
-            yield spool / "data"
-        finally:
-            shutil.rmtree(spool)
-
-    def run(
-        self,
-        source: Path,
-        job: Callable[[Path], object] = lambda _tree: None,
-        *,
-        sender: str = "user",
-        max_bytes: int = LARGE,
-        replace: bool = False,
-    ) -> Ran:
-        """Run one; return what has travelled, and which files it had."""
-        snapshot = take(source)
-        files: dict[str, tuple[int, int]] = {}
-
-        def work(tree: Path) -> None:
-            assert take_snapshot(tree) == take_snapshot(source)
-            for path in tree.rglob("*"):
-                if path.is_file():
-                    files[str(path.relative_to(tree))] = path.stat().st_ino, path.stat().st_ctime_ns
-            job(tree)
-
-        with self.spool() as tree, open_store(self.cache, sender, max_bytes) as store:
-            travelled = send(snapshot, tree, store, since=dict(self._known), replace=replace, job=lambda: work(tree))
-        self._known = {snapshot.root: snapshot.objects, **self._known}
-        return Ran(travelled, files)
-
-    def ready(self, sender: str = "user") -> list[str]:
-        """The names of the trees that are ready."""
-        place = self.cache / "1" / sender / ALGORITHM / READY
-        return os.listdir(place) if place.exists() else []
-
-
-class Ran:
-    """A job that has ended."""
-
-    def __init__(self, travelled: Travelled, files: dict[str, tuple[int, int]]) -> None:
-        self.travelled = travelled
-        self.files = files
-        """The inode and the time of change of each file of its tree, which together no other file has."""
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    root = tmp_path / "source"
-    for name in ("site.yml", "roles/web/main.yml", "roles/web/page", "roles/db/main.yml"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(os.urandom(3000))
-    (root / "large").write_bytes(os.urandom(2 << 20))
-    (root / "link").symlink_to("roles")
-    return root
+from tests.worker.cache.cached import ALGORITHM, LARGE, file_of, opened
+from tests.worker.cache.jobs import Jobs, Ran
+from tests.worker.cache.offered import send, take
 
 
 def test_the_next_job_has_the_same_files(jobs: Jobs, source: Path) -> None:
@@ -193,7 +118,7 @@ def test_several_projects(jobs: Jobs, source: Path, tmp_path: Path) -> None:
         (sources[-1] / "own").write_text(str(number))
     ran = []
     for number, each in enumerate(sources):
-        jobs._known = {}  # another project has other earlier trees
+        jobs.known = {}  # another project has other earlier trees
         ran.append(jobs.run(each))
         assert len(jobs.ready()) == min(number + 1, MAX_READY)
     assert jobs.run(sources[-1]).files == ran[-1].files

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +23,12 @@ OLD = 10**18
 """A time long ago, in nanoseconds."""
 
 
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "tree").mkdir()
+    return tmp_path / "tree"
+
+
 def make(root: Path) -> Written:
     """Make a tree; return what was written."""
     for name, data in FILES.items():
@@ -30,7 +39,8 @@ def make(root: Path) -> Written:
     for path in sorted(root.rglob("*"), key=lambda each: each.parts):
         os.utime(path, ns=(OLD, OLD), follow_symlinks=False)
         paths.append(os.fsencode(path.relative_to(root)))
-    return Written(b"r" * 32, len(paths) + 1, 15, paths, examine(root, paths), [b"o" * 32])
+    top, looks = examine(root, paths)
+    return Written(b"r" * 32, len(paths) + 1, 15, paths, looks, [b"o" * 32], top)
 
 
 def what_is_in(root: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
@@ -93,7 +103,9 @@ CHANGES: list[Callable[[Path], object]] = [rewrite, swap, change_mode, remove, l
     st.lists(st.tuples(st.sampled_from(sorted([*FILES, "a", "a/b", "a/link", "c", "c/d"])), st.sampled_from(CHANGES)))
 )
 def test_any_changes(changes: list[tuple[str, Callable[[Path], object]]]) -> None:
-    with open_arena() as root:
+    with open_arena() as base:
+        root = base / "tree"
+        root.mkdir()
         before = make(root)
         was = what_is_in(root)
         for name, change in changes:
@@ -106,20 +118,19 @@ def test_any_changes(changes: list[tuple[str, Callable[[Path], object]]]) -> Non
         assert sorted(os.fsencode(name) for name in now) == sorted(left.paths)
         for name, found in now.items():
             assert found == was[name], name
-        assert left.looks == examine(root, left.paths)
+        assert (left.top, left.looks) == examine(root, left.paths)
         assert restore(root, left) == left
 
 
-def test_what_has_not_changed_is_all_there(tmp_path: Path) -> None:
-    before = make(tmp_path)
+def test_what_has_not_changed_is_all_there(tree: Path) -> None:
+    before = make(tree)
     assert before.whole
-    assert restore(tmp_path, before) == before
+    assert restore(tree, before) == before
 
 
-def test_what_is_outside_is_not_touched(tmp_path: Path) -> None:
+def test_what_is_outside_is_not_touched(tree: Path, tmp_path: Path) -> None:
     """A job has replaced a directory by a link to another one with the same names."""
-    tree, outside = tmp_path / "tree", tmp_path / "outside"
-    tree.mkdir()
+    outside = tmp_path / "outside"
     before = make(tree)
     (tree / "a" / "b").rename(outside)
     (outside / "more").write_text("more")
@@ -131,15 +142,100 @@ def test_what_is_outside_is_not_touched(tmp_path: Path) -> None:
     assert what_is_in(outside) == expected
 
 
-def test_a_closed_directory_of_a_job(tmp_path: Path) -> None:
+def test_a_closed_directory_of_a_job(tree: Path) -> None:
     """The owner may not write to a directory that a job has changed."""
-    before = make(tmp_path)
-    (tmp_path / "a" / "new").write_text("new")
-    (tmp_path / "a").chmod(0o500)
-    left = restore(tmp_path, before)
+    before = make(tree)
+    (tree / "a" / "new").write_text("new")
+    (tree / "a").chmod(0o500)
+    left = restore(tree, before)
     assert left.paths == before.paths
-    assert not (tmp_path / "a" / "new").exists()
-    assert (tmp_path / "a").stat().st_mode & 0o777 == before.looks[before.paths.index(b"a")][0] & 0o777
+    assert not (tree / "a" / "new").exists()
+    assert (tree / "a").stat().st_mode & 0o777 == before.looks[before.paths.index(b"a")][0] & 0o777
+
+
+def become_link(tree: Path) -> None:
+    tree.rename(tree.with_name("moved"))
+    tree.symlink_to("outside")
+
+
+def become_other(tree: Path) -> None:
+    tree.rename(tree.with_name("moved"))
+    (tree.parent / "outside").rename(tree)
+    (tree.parent / "outside").symlink_to(tree)
+
+
+@pytest.mark.parametrize("change", [become_link, become_other])
+def test_another_directory_in_its_place_is_not_touched(
+    change: Callable[[Path], object], tree: Path, tmp_path: Path
+) -> None:
+    before = make(tree)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("precious")
+    change(tree)
+    with pytest.raises(OSError, match="tree"):
+        restore(tree, before)
+    assert (outside / "precious").read_text() == "precious"
+
+
+def test_the_directory_itself_gets_its_mode_back(tree: Path) -> None:
+    before = make(tree)
+    tree.chmod(0o555)
+    assert restore(tree, before) == before
+    assert stat.S_IMODE(tree.stat().st_mode) == 0o700
+
+
+def test_a_directory_keeps_no_attribute_of_a_job(tree: Path) -> None:
+    """Such as an ACL, which new files in it would get."""
+    before = make(tree)
+    os.setxattr(tree / "a" / "b", "user.job", b"was here")
+    left = restore(tree, before)
+    assert {b"a/b", b"a/b/z", b"a/b/empty"}.isdisjoint(left.paths)
+    assert {b"a", b"a/x", b"c/d/e/deep"} <= set(left.paths)
+    assert not (tree / "a" / "b").exists()
+
+
+def test_the_directory_itself_with_an_attribute_of_a_job(tree: Path) -> None:
+    before = make(tree)
+    os.setxattr(tree, "user.job", b"was here")
+    with pytest.raises(OSError, match="tree"):
+        restore(tree, before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_directory_keeps_no_owner_that_a_job_has_given_it(tree: Path) -> None:
+    before = make(tree)
+    os.chown(tree / "c", 65534, -1)
+    assert {b"c", b"c/d", b"c/d/e", b"c/d/e/deep"}.isdisjoint(restore(tree, before).paths)
+    os.chown(tree, -1, 65534)
+    with pytest.raises(OSError, match="tree"):
+        restore(tree, before)
+
+
+def test_any_inode_can_be_written_down(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems use all of its 64 bits."""
+    real = os.stat
+
+    def large(*args: Any, **options: Any) -> os.stat_result:
+        found = real(*args, **options)
+        return os.stat_result((found[0], 2**64 - 1, *found[2:]), {"st_mtime_ns": 5, "st_ctime_ns": 6})
+
+    (tree / "file").touch()
+    monkeypatch.setattr(os, "stat", large)
+    top, looks = examine(tree, [b"file"])
+    made = Written(b"r" * 32, 2, 0, [b"file"], looks, [], top)
+    assert decode(made.encode()) == made
+
+
+def test_memory_does_not_notice_each_change(tmp_path: Path) -> None:
+    assert module.notices_changes(tmp_path) == (kind_of(tmp_path) != "tmpfs")
+    assert kind_of(Path("/dev/shm")) == "tmpfs"
+    assert not module.notices_changes(Path("/dev/shm"))
+
+
+def kind_of(path: Path) -> str:
+    """The type of the file system of a path."""
+    return subprocess.check_output(["stat", "-f", "-c", "%T", path], text=True).strip()
 
 
 def test_discard(tmp_path: Path) -> None:
@@ -159,14 +255,14 @@ paths = st.binary(min_size=1).filter(lambda path: b"\0" not in path)
 )
 def test_it_is_read_as_it_was_made(entries: list[tuple[bytes, module.Look]], objects: list[bytes], size: int) -> None:
     made = Written(
-        b"r" * 32, len(entries) + 1, size, [path for path, _ in entries], [look for _, look in entries], objects
+        b"r" * 32, len(entries) + 1, size, [path for path, _ in entries], [look for _, look in entries], objects, -3
     )
     assert decode(made.encode()) == made
 
 
 @given(st.data())
 def test_damage_is_noticed(data: st.DataObject) -> None:
-    whole = Written(b"r" * 32, 2, 3, [b"a"], [(1, 2, 3, 4, 5)], [b"o" * 32]).encode()
+    whole = Written(b"r" * 32, 2, 3, [b"a"], [(1, 2, 3, 4, 5)], [b"o" * 32], 7).encode()
     place = data.draw(st.integers(0, len(whole) - 1))
     assert decode(whole[:place]) is None
     assert decode(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]) is None

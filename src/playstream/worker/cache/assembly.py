@@ -126,6 +126,7 @@ class Assembly:
         """
         offer = self._offer
         if offer.asks and (whole := self._reuse.take_whole(offer.root)) is not None:
+            self._known.check(whole.entries, whole.size)
             self._written, self._size = whole.entries, whole.size
             self._ask(())
             return
@@ -264,7 +265,8 @@ class Assembly:
     def _write_late(self) -> Generator[None, Content, None]:
         """Write the files of which a part was missing, and the directories that lead there, once more.
 
-        Directories that cannot be opened again get their modes now.
+        What an earlier job has left is not written: only its parts that arrive are passed over. Directories that cannot
+        be opened again get their modes now.
         """
         if not (self._missing or self._has_closed):
             return
@@ -281,6 +283,11 @@ class Assembly:
                     continue
                 parts = list(split(item, size))
                 if self._missing.isdisjoint(part.digest for part in parts):
+                    continue
+                if self._reuse.has(entry.path):
+                    for part in parts:
+                        if part.digest in self._awaited:
+                            yield from self._late_part(entry, part)
                     continue
                 links.add(entry.link)
                 self._put(writing, entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from playstream.pipeline.limits import exceeded
 from playstream.pipeline.protocol import FileEntry, FileType
 from playstream.pipeline.tree.listings import Fetch, read_directory
 
@@ -18,18 +19,22 @@ class Difference:
     """Directories with another mode or time, or without an entry that they had."""
 
 
-def compare(earlier: bytes, later: bytes, fetch: Fetch) -> Difference:
+def compare(earlier: bytes, later: bytes, fetch: Fetch, max_entries: int) -> Difference:
     """Compare two trees. Directories with one listing are not looked into.
 
     Args:
         earlier: the hash of the listing of a tree.
         later: that of another one.
         fetch: returns a listing.
+        max_entries: the number of entries of the later one after which it is refused: one listing may be used many
+            times.
 
     Raises:
         RemoteProtocolError: a listing is not valid.
+        LimitExceeded: the later tree has too many entries.
     """
     found = Difference()
+    count = 1
     open_ = [(b"", earlier, later)]
     while open_:
         directory, first, second = open_.pop()
@@ -37,6 +42,9 @@ def compare(earlier: bytes, later: bytes, fetch: Fetch) -> Difference:
             continue
         prefix = directory and directory + b"/"
         entries = _read(fetch(second), prefix)
+        count += len(entries)
+        if count > max_entries:
+            raise exceeded("the tree has too many entries", max_entries, "max_tree_entries")
         for path, (entry, name) in _read(fetch(first), prefix).items():
             other = entries.get(path)
             if other == (entry, name):

@@ -12,6 +12,7 @@ from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.limits import Limits, exceeded
 from playstream.pipeline.protocol import FileEntry
 from playstream.pipeline.tree.listings import MAX_WHOLE, Hashed, references, split, walk
+from playstream.worker.cache.difference import Difference, compare
 
 MAX_LISTING_BYTES = 1 << 28
 """Maximum size of all listings that arrive for a tree, in bytes, and of those that are read from the cache for it. A
@@ -32,6 +33,10 @@ class KnownListings:
         self._read = read
         self._limits = limits
         self._listings: dict[bytes, bytes] = {}
+        self._whole: set[bytes] = set()
+        """The hashes of those in which nothing is missing."""
+        self._sought: set[bytes] = set()
+        """The hashes of those of the offered tree that were looked for."""
         self._arrived: set[bytes] = set()
         self._arrived_bytes = 0
         self._read_bytes = 0
@@ -41,7 +46,7 @@ class KnownListings:
     def need(self, roots: Iterable[bytes]) -> None:
         """Add to `needed` what is missing in trees, as far as that is known."""
         for root in roots:
-            self.needed |= self.find_missing(root)
+            self.needed |= self._search(root, self._sought)
 
     def find_missing(self, root: bytes) -> set[bytes]:
         """Return the hashes of the listings that are missing in a tree, as far as that is known.
@@ -49,21 +54,36 @@ class KnownListings:
         Raises:
             RemoteProtocolError: an object of the cache is not a listing.
         """
+        seen: set[bytes] = set()
+        missing = self._search(root, seen)
+        if not missing:
+            self._whole |= seen
+        return missing
+
+    def _search(self, root: bytes, seen: set[bytes]) -> set[bytes]:
+        """Return the hashes of the listings that are missing in a tree, but for those that were seen, and note all."""
         missing, open_ = set(), [root]
         while open_:
             name = open_.pop()
-            if name in self._listings or name in missing:
+            if name in seen or name in self._whole:
                 continue
-            data = None
-            if name not in self.needed and self._read_bytes <= MAX_LISTING_BYTES:
-                data = self._read(name)
+            seen.add(name)
+            data = self._find(name)
             if data is None:
                 missing.add(name)
-                continue
-            self._read_bytes += len(data)
-            self._listings[name] = data
-            open_.extend(references(data))
+            else:
+                open_.extend(references(data))
         return missing
+
+    def _find(self, name: bytes) -> bytes | None:
+        """Return a listing that is known or that the cache has."""
+        data = self._listings.get(name)
+        if data is None and name not in self.needed and self._read_bytes <= MAX_LISTING_BYTES:
+            data = self._read(name)
+            if data is not None:
+                self._read_bytes += len(data)
+                self._listings[name] = data
+        return data
 
     def receive(self, name: bytes, data: bytes) -> bool:
         """Take a listing that has arrived; return whether it was needed.
@@ -94,6 +114,26 @@ class KnownListings:
         self.need(references(data))
         return True
 
+    def check(self, entries: int, size: int) -> None:
+        """Check the number of entries and bytes of a tree.
+
+        Raises:
+            LimitExceeded: it has too many.
+        """
+        if entries > self._limits.max_tree_entries:
+            raise exceeded("the tree has too many entries", self._limits.max_tree_entries, "max_tree_entries")
+        if size > self._limits.max_tree_bytes:
+            raise exceeded("the tree has too many bytes", self._limits.max_tree_bytes, "max_tree_bytes")
+
+    def compare(self, earlier: bytes, later: bytes) -> Difference:
+        """Compare two trees whose listings are all there, as `difference.compare`.
+
+        Raises:
+            RemoteProtocolError: a listing is not valid.
+            LimitExceeded: the later tree has too many entries.
+        """
+        return compare(earlier, later, self.listing, self._limits.max_tree_entries)
+
     def listing(self, name: bytes) -> bytes:
         """Return a listing that is not missing."""
         return self._listings[name]
@@ -110,8 +150,7 @@ class KnownListings:
             if isinstance(item, FileEntry):
                 size = item.size
                 total += size
-                if total > self._limits.max_tree_bytes:
-                    raise exceeded("the tree has too many bytes", self._limits.max_tree_bytes, "max_tree_bytes")
+                self.check(0, total)
             yield item, size
 
     def contents(self, root: bytes) -> dict[bytes, None]:

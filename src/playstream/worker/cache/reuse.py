@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from playstream.pipeline.protocol import FileEntry, FileType
-from playstream.worker.cache.difference import compare
 from playstream.worker.cache.known import KnownListings
-from playstream.worker.cache.written import MAX_ENTRIES, Written, discard, examine
+from playstream.worker.cache.written import MAX_ENTRIES, Look, Written, discard, examine, notices_changes
 
 _READABLE = 0o400
 
@@ -39,10 +38,12 @@ class Reuse:
     def __init__(self, ready: ReadyTrees, target: Path, *, private: bool) -> None:
         self._ready = ready
         self._target = target
-        self._active = private and ready.is_near(target)
+        self._active = private and ready.is_near(target) and _notices_changes(target.parent)
         self._taken: Written | None = None
         self._present: set[bytes] = set()
         self._paths: list[bytes] = []
+        self._linked: set[bytes] = set()
+        """The directories of files with several names."""
         self._complete: Written | None = None
 
     @property
@@ -68,6 +69,7 @@ class Reuse:
 
         Raises:
             RemoteProtocolError: a listing is not valid.
+            LimitExceeded: the tree has too many entries.
             OSError: something cannot be removed.
         """
         if self.any or not earlier:
@@ -75,7 +77,7 @@ class Reuse:
         taken = self._take([each for each in earlier if each != root and not known.find_missing(each)])
         if taken is None:
             return
-        found = compare(taken.root, root, known.listing)
+        found = known.compare(taken.root, root)
         discard(self._target, sorted(found.gone))
         self._present -= found.gone
         self._present -= found.changed
@@ -99,6 +101,7 @@ class Reuse:
         that its owner cannot open is not kept.
         """
         if entry.type is FileType.HARDLINK or entry.link:
+            self._linked.add(entry.path.rpartition(b"/")[0])
             return
         is_closed = entry.type is FileType.DIRECTORY and not entry.mode & _READABLE
         if is_closed or len(self._paths) >= MAX_ENTRIES:
@@ -117,10 +120,13 @@ class Reuse:
         if not self._active or self._complete is not None:
             return
         try:
-            looks = examine(self._target, self._paths)
+            top, looks = examine(self._target, self._paths)
         except OSError:
             return
-        self._complete = Written(root, entries, size, self._paths, looks, [])
+        looks = [
+            _as_changed(look) if path in self._linked else look for path, look in zip(self._paths, looks, strict=True)
+        ]
+        self._complete = Written(root, entries, size, self._paths, looks, [], top)
 
     def keep(self, known: KnownListings) -> None:
         """Make the tree ready for the next job, after this one has ended.
@@ -134,3 +140,15 @@ class Reuse:
         objects = written.objects or sorted(known.objects(written.root) or ())
         if objects:
             self._ready.keep_ready(written.of(objects), self._target)
+
+
+def _as_changed(look: Look) -> Look:
+    """Return what a directory looks like so that it counts as changed, and what is not known in it is removed."""
+    return *look[:4], 0
+
+
+def _notices_changes(directory: Path) -> bool:
+    try:
+        return notices_changes(directory)
+    except OSError:
+        return False

@@ -7,10 +7,13 @@ that protects from.
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 import stat
 import struct
 import sys
+import tempfile
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,14 +30,17 @@ from playstream.worker.cache.place import cost
 
 MAX_ENTRIES = 200_000
 """Number of entries of the largest tree that is kept so; what is known of one takes about 150 bytes of memory."""
-_MAGIC = b"PSWT1\n"
-_HEADER = struct.Struct(f"<{DIGEST_SIZE}s16sQQII")
+_MAGIC = b"PSWT2\n"
+_HEADER = struct.Struct(f"<{DIGEST_SIZE}s16sQQqII")
 _FIELDS = 5
 _DIRECTORY = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
+_PRIVATE = 0o700
+_Owned = tuple[int, int, dict[str, bytes]]
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 Look = tuple[int, int, int, int, int]
-"""What the system says of an entry: mode, inode, size, and the times of the last change of its bytes and of itself."""
+"""What the system says of an entry: mode, inode, size, and the times of the last change of its bytes and of itself. The
+inode is less 2**63, so that all of them are signed numbers of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Written:
     """What each of them looks like."""
     objects: list[bytes]
     """The hashes of what that tree is made of."""
+    top: int
+    """The inode of the directory itself, as in a Look."""
 
     @property
     def whole(self) -> bool:
@@ -74,7 +82,7 @@ class Written:
             numbers.byteswap()
         body = b"".join(
             (
-                _HEADER.pack(self.root, _boot(), self.entries, self.size, len(self.paths), len(self.objects)),
+                _HEADER.pack(self.root, _boot(), self.entries, self.size, self.top, len(self.paths), len(self.objects)),
                 numbers.tobytes(),
                 *self.objects,
                 b"\0".join(self.paths),
@@ -93,7 +101,7 @@ def decode(data: bytes) -> Written | None:
     body = data[start:]
     if not data.startswith(_MAGIC) or data[len(_MAGIC) : start] != digest(body, DEFAULT_ALGORITHM):
         return None
-    root, boot, entries, size, count, object_count = _HEADER.unpack_from(body)
+    root, boot, entries, size, top, count, object_count = _HEADER.unpack_from(body)
     if boot != _boot():
         return None
     numbers = array("q")
@@ -106,11 +114,27 @@ def decode(data: bytes) -> Written | None:
     fields = iter(numbers)
     looks = list(zip(fields, fields, fields, fields, fields, strict=True))
     paths = body[end:].split(b"\0") if count else []
-    return Written(root, entries, size, paths, looks, objects)
+    return Written(root, entries, size, paths, looks, objects, top)
 
 
-def examine(target: Path, paths: Sequence[bytes]) -> list[Look]:
-    """Return what entries of a directory look like.
+def notices_changes(directory: Path) -> bool:
+    """Return whether the file system of a directory notes each change of a file, also one through mmap(2).
+
+    That of memory (tmpfs) does not: what was read through a mapping is then written without a notice.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.truncate(mmap.PAGESIZE)
+        os.utime(file.fileno(), ns=(0, 0))
+        with mmap.mmap(file.fileno(), mmap.PAGESIZE) as mapping:
+            mapping[0] += 1
+            return os.fstat(file.fileno()).st_mtime_ns != 0
+
+
+def examine(target: Path, paths: Sequence[bytes]) -> tuple[int, list[Look]]:
+    """Return the inode of a directory, as in a Look, and what its entries look like.
 
     Args:
         target: the directory.
@@ -120,7 +144,8 @@ def examine(target: Path, paths: Sequence[bytes]) -> list[Look]:
         OSError: one cannot be examined.
     """
     with _Walk(target) as walk:
-        return [_look(os.stat(name, dir_fd=fd, follow_symlinks=False)) for fd, name in map(walk.find, paths)]
+        looks = [_look(os.stat(name, dir_fd=fd, follow_symlinks=False)) for fd, name in map(walk.find, paths)]
+        return _look(os.fstat(walk.root))[1], looks
 
 
 def discard(target: Path, paths: Sequence[bytes]) -> None:
@@ -144,7 +169,9 @@ def discard(target: Path, paths: Sequence[bytes]) -> None:
 def restore(target: Path, written: Written) -> Written:
     """Remove everything from a directory that is not as it was, and give directories their modes and times back.
 
-    Nothing outside of the directory is touched, whatever is in it now.
+    Nothing outside of the directory is touched, whatever is in it now. A directory that a job has changed, and that has
+    another owner or other attributes (ACLs, for example) than the one that contains `target`, is removed too: what it
+    had before is not known.
 
     Args:
         target: the directory.
@@ -154,7 +181,7 @@ def restore(target: Path, written: Written) -> Written:
         What is there now.
 
     Raises:
-        OSError: something cannot be examined or removed.
+        OSError: something cannot be examined or removed, or another directory is in its place.
     """
     with _Restoration(target, written) as restoration:
         return restoration.run()
@@ -168,7 +195,7 @@ class _Walk:
     """
 
     def __init__(self, target: Path) -> None:
-        self._stack = [(b"", os.open(target, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC))]
+        self._stack = [(b"", os.open(target, _DIRECTORY))]
 
     def __enter__(self) -> Self:
         return self
@@ -213,7 +240,10 @@ class _Restoration(_Walk):
 
     def __init__(self, target: Path, written: Written) -> None:
         super().__init__(target)
+        self._target = target
         self._written = written
+        self._common: _Owned | None = None
+        """What all directories have that no job has changed."""
         self._names: dict[bytes, set[bytes]] = {}
         """The names that were in each directory; found out when a directory has changed."""
         self._changed: set[bytes] = set()
@@ -221,7 +251,7 @@ class _Restoration(_Walk):
 
     def run(self) -> Written:
         """Restore it; return what is there now."""
-        device = os.fstat(self.root).st_dev
+        device = self._begin()
         self._clean(self.root, b"", {path for path in self._written.paths if b"/" not in path})
         paths: list[bytes] = []
         looks: list[Look] = []
@@ -231,10 +261,11 @@ class _Restoration(_Walk):
                 continue
             fd, name = self.find(path)
             found = _find(fd, name)
-            now = None if found is None or found.st_dev != device else _look(found)
-            if now is not None and (now == look or _are_one_directory(now, look)):
-                if now != look:
-                    self._clean_below(fd, name, path)
+            is_mount = found is not None and stat.S_ISDIR(found.st_mode) and found.st_dev != device
+            now = None if found is None or is_mount else _look(found)
+            if now is not None and (
+                now == look or (_are_one_directory(now, look) and self._clean_below(fd, name, path))
+            ):
                 paths.append(path)
                 looks.append(look)
                 continue
@@ -244,19 +275,38 @@ class _Restoration(_Walk):
         left = replace(self._written, paths=paths, looks=looks)
         return self._finish(left) if self._changed else left
 
+    def _begin(self) -> int:
+        """Check that the directory is the one that was written, and give it its mode back; return its device."""
+        above = os.open(self._target.parent, os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC)
+        try:
+            self._common = _owned(above)
+            device = os.fstat(above).st_dev
+        finally:
+            os.close(above)
+        found = os.fstat(self.root)
+        if (found.st_dev, _look(found)[1]) != (device, self._written.top) or _owned(self.root) != self._common:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(self._target))
+        if stat.S_IMODE(found.st_mode) != _PRIVATE:
+            system.fchmod(self.root, _PRIVATE)
+        return device
+
     def _remove(self, fd: int, name: bytes, directory: bytes) -> None:
         """Remove an entry of an open directory."""
         make_writable(fd)
         self._changed.add(directory)
         remove(fd, os.fsdecode(name))
 
-    def _clean_below(self, fd: int, name: bytes, path: bytes) -> None:
-        self._changed.add(path)
+    def _clean_below(self, fd: int, name: bytes, path: bytes) -> bool:
+        """Remove what was not in a directory that has changed; return False if it is to be removed itself."""
         below = os.open(name, _DIRECTORY, dir_fd=fd)
         try:
+            if _owned(below) != self._common:
+                return False
+            self._changed.add(path)
             self._clean(below, path, self._names_in(path))
         finally:
             os.close(below)
+        return True
 
     def _clean(self, fd: int, path: bytes, names: set[bytes]) -> None:
         """Remove what was not in a directory."""
@@ -277,7 +327,8 @@ class _Restoration(_Walk):
         looks = list(left.looks)
         numbers = {path: number for number, path in enumerate(left.paths) if path in self._changed}
         for path, number in reversed(numbers.items()):
-            fd = os.open(path, _DIRECTORY, dir_fd=self.root)
+            above, name = self.find(path)
+            fd = os.open(name, _DIRECTORY, dir_fd=above)
             try:
                 mode, _, _, mtime_ns, _ = looks[number]
                 system.fchmod(fd, stat.S_IMODE(mode))
@@ -289,7 +340,7 @@ class _Restoration(_Walk):
 
 
 def _look(found: os.stat_result) -> Look:
-    return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return found.st_mode, found.st_ino - (1 << 63), found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _find(fd: int, name: bytes) -> os.stat_result | None:
@@ -301,6 +352,21 @@ def _find(fd: int, name: bytes) -> os.stat_result | None:
 
 def _are_one_directory(now: Look, then: Look) -> bool:
     return stat.S_ISDIR(now[0]) and stat.S_ISDIR(then[0]) and now[1] == then[1]
+
+
+def _owned(fd: int) -> _Owned:
+    """Return the owner, the group and the extended attributes of an open directory."""
+    found = os.fstat(fd)
+    attributes = {}
+    if sys.platform == "linux":
+        try:
+            names = os.listxattr(fd)
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+            names = []  # this file system has none
+        attributes = {name: os.getxattr(fd, name) for name in names}
+    return found.st_uid, found.st_gid, attributes
 
 
 def _boot() -> bytes:
