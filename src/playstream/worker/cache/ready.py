@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from playstream.pipeline.io import system
-from playstream.pipeline.tree.directories import make_directory, make_private, remove
+from playstream.pipeline.tree.directories import make_directory, mode_of, remove
 from playstream.worker.cache.place import DIRECTORY, list_divisions, list_names
 from playstream.worker.cache.written import Written, decode, restore
 
@@ -74,16 +74,18 @@ def put_back(objects: int, written: Written, target: Path) -> bool:
     Returns:
         False if the target remains in the spool, because such a tree is ready already or it cannot be moved.
     """
-    aside = target.parent / READY
+    aside, name = target.parent / READY, written.root.hex()
     try:
-        make_private(aside)
+        aside.mkdir(0o700)  # a job may have left a link there
         with os.fdopen(os.open(aside / _WRITTEN, _NEW, 0o600), "wb") as file:
             file.write(written.encode())
         place = make_directory(objects, READY)
         try:
+            if mode_of(place, name) is not None:
+                return False
             os.rename(target, aside / _TREE)
             _make_room(place, target.parent)
-            os.rename(aside, written.root.hex(), dst_dir_fd=place)
+            os.rename(aside, name, dst_dir_fd=place)
         finally:
             os.close(place)
     except OSError:

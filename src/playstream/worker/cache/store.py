@@ -68,6 +68,9 @@ class Store:
         self._trouble: str | None = None
         self._failures = 0
         self._written = 0
+        """How many bytes it has added, without ready trees."""
+        self._moved = 0
+        """How many it has added with them; less than 0 if it has taken more."""
         self._job: ActiveJob | None = None
         self._objects: int | None = None
         """The directory of the objects; None if it cannot be used."""
@@ -210,9 +213,10 @@ class Store:
         Returns:
             What is there now; None if no such tree is ready, and the target is as it was.
         """
-        taken = None if self._objects is None else take(self._objects, roots, target)
+        names = [root for root in roots if len(root) == DIGEST_SIZE]
+        taken = None if self._objects is None else take(self._objects, names, target)
         if taken is not None:
-            self._written -= taken.cost
+            self._moved -= taken.cost
         return taken
 
     def keep_ready(self, written: Written, target: Path) -> None:
@@ -232,13 +236,16 @@ class Store:
         try:
             free = os.fstatvfs(self._place)
             size = known_size(self._place)
-            if free.f_bavail * free.f_frsize < needed or (size or 0) + self._written + needed > self._max_bytes:
+            if (
+                free.f_bavail * free.f_frsize < needed
+                or (size or 0) + self._written + self._moved + needed > self._max_bytes
+            ):
                 return
             left = restore(target, written)
         except OSError:
             return  # the job has left something that this user cannot remove
         if all(map(self.holds, left.objects)) and put_back(self._objects, left, target):
-            self._written += needed
+            self._moved += needed
 
     def release(self) -> None:
         """Say that this job needs no more objects: what it has used may be evicted while it runs."""
@@ -260,7 +267,7 @@ class Store:
         try:
             from playstream.worker.cache.eviction import evict_if_due  # noqa: PLC0415 - not before the job has ended
 
-            evict_if_due(place, self._written, self._max_bytes, EVICTION_SECONDS)
+            evict_if_due(place, self._written + self._moved, self._max_bytes, EVICTION_SECONDS)
         except OSError:
             pass  # the next job tries it again
         finally:
