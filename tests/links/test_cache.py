@@ -303,3 +303,30 @@ def test_the_next_job_gets_the_directory_as_it_was(
     kept = [path for path in (tmp_path / "user cache").rglob("*") if path.is_file()]
     assert not any(b"of this job" in path.read_bytes() for path in kept if path.stat().st_size < 4000)
     assert not any(path.name in ("stdout", "own", "job_events") for path in kept)
+
+
+LEAVES = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - shell: |
+        {how} nohup sh -c 'while [ -e {alive} ]; do echo mine >own; sleep 0.1; done' >/dev/null 2>&1 </dev/null &
+      args: {{chdir: "{{{{ playbook_dir }}}}"}}
+"""
+
+
+@pytest.mark.parametrize("how", ["", "env -i"])
+def test_a_process_of_a_job_that_lives_on_keeps_the_directory(
+    how: str, run: Callable[..., Sent], demo: Path, tmp_path: Path
+) -> None:
+    """It would work in the directory of the next job."""
+    alive = tmp_path / "alive"
+    alive.touch()
+    (demo / "project" / "site.yml").write_text(LEAVES.format(how=how, alive=alive))
+    run()
+    cache = tmp_path / "user cache"
+    assert list(cache.glob("playstream/trees/*/*/*/ready/*/tree")) == []
+    alive.unlink()
+    (demo / "project" / "site.yml").write_text(PLAYBOOK)
+    run()
+    assert len(list(cache.glob("playstream/trees/*/*/*/ready/*/tree"))) == 1

@@ -317,7 +317,7 @@ _REMOVAL = _load_removal()
 def _spawn(order: dict[str, Any], given: list[int]) -> int:
     """Start the job in its own session, with the worker's terminal as its controlling terminal."""
     argv: list[str] = order["argv"]
-    # posix_spawn has no argument for the directory; the guard does not need its own.
+    # posix_spawn has no argument for the directory.
     os.chdir(order["cwd"])
     if order["tty"] is None:
         # These numbers are in use here, so no received descriptor has one of them.
@@ -330,6 +330,7 @@ def _spawn(order: dict[str, Any], given: list[int]) -> int:
             argv[0], argv, order["env"], file_actions=actions, setsid=True, setsigdef=_RESET_SIGNALS, setsigmask=[]
         )
     finally:
+        os.chdir("/")  # only the job works in its directory
         if batch:
             _set_policy(os.SCHED_OTHER)  # this process must wake up quickly
 

@@ -1,4 +1,4 @@
-"""Finding and killing the processes of a job whose guard has died."""
+"""Finding the processes of a job, and killing those of one whose guard has died."""
 
 from __future__ import annotations
 
@@ -28,12 +28,20 @@ def kill_marked(spool: Path) -> list[int]:
 
     They are found by their environment, and in the same way as by `kill_servants`.
     """
-    mark = os.fsencode(f"{SPOOL_VARIABLE}={spool}")
-    return _kill(
-        lambda entry: (
-            (mark in _read(entry / "environ").split(b"\0") and not _removes_container(entry)) or _serves(entry, spool)
-        )
-    )
+    return _kill(lambda entry: _is_marked(entry, spool) or _serves(entry, spool))
+
+
+def lives_on(spool: Path) -> bool:
+    """Return whether a process of the job of `spool`, or one that works in a directory there, is still running.
+
+    Those of other users are not seen, unless this user is root. Without /proc the answer is True.
+    """
+    place = os.path.realpath(spool)
+    try:
+        processes = _list_processes()
+    except OSError:
+        return True
+    return any(_is_marked(entry, spool) or _works_in(entry, place) for entry in (_PROC / str(pid) for pid in processes))
 
 
 def kill_servants(spool: Path) -> list[int]:
@@ -43,6 +51,19 @@ def kill_servants(spool: Path) -> list[int]:
     directory on their command line.
     """
     return _kill(lambda entry: _serves(entry, spool))
+
+
+def _is_marked(entry: Path, spool: Path) -> bool:
+    mark = os.fsencode(f"{SPOOL_VARIABLE}={spool}")
+    return mark in _read(entry / "environ").split(b"\0") and not _removes_container(entry)
+
+
+def _works_in(entry: Path, place: str) -> bool:
+    """Return whether the current directory of a process is a directory, or in it."""
+    try:
+        return f"{os.readlink(entry / 'cwd')}/".startswith(f"{place}/")
+    except OSError:
+        return False  # the process has ended, or the link is hidden
 
 
 def _removes_container(entry: Path) -> bool:

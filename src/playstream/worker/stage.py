@@ -24,6 +24,7 @@ from playstream.worker.cache.defaults import DEFAULT_CACHE_BYTES, OWN_USER
 from playstream.worker.execution import Execution, put_status
 from playstream.worker.hello import make_hello
 from playstream.worker.intake import Intake, detect_dialect
+from playstream.worker.killing import lives_on
 from playstream.worker.poller import Poller
 from playstream.worker.spool import Spool, remove_leftovers
 from playstream.worker.watch import READER_GONE, JobConnection
@@ -183,7 +184,8 @@ class Worker:
                 return self._run_job(job, spool, intake)
             finally:
                 intake.close()
-                intake.keep_ready()
+                if self._store is not None and not lives_on(spool.root):
+                    intake.keep_ready()
         finally:
             spool.remove()
 

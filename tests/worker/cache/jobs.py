@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playstream.pipeline.io.removal import discard
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.transmit.snapshot import TreeObjects
 from playstream.worker.cache.ready import READY
@@ -33,7 +33,7 @@ class Jobs:
         try:
             yield spool / "data"
         finally:
-            shutil.rmtree(spool)
+            assert discard(spool)
 
     def run(
         self,
