@@ -6,7 +6,8 @@ import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import Offer
 from playstream.pipeline.tree.digests import digest
 from playstream.worker.cache.assembly import Assembly
+from playstream.worker.cache.eviction import evict, evicting
+from playstream.worker.cache.inspection import measure, verify
 from playstream.worker.cache.ready import READY
-from tests.worker.cache.cached import ALGORITHM, LARGE, file_of, open_store
+from tests.worker.cache.cached import ALGORITHM, LARGE, file_of, open_store, opened
 from tests.worker.cache.jobs import Jobs
 from tests.worker.cache.offered import objects_of, take
 
@@ -157,3 +160,47 @@ def test_an_acl_of_a_job(jobs: Jobs, source: Path) -> None:
 def test_a_job_closes_its_directory(size: int, jobs: Jobs, source: Path) -> None:
     for _ in range(2):
         jobs.run(source, lambda tree: tree.chmod(0o500), max_bytes=size)
+
+
+def replace_record(ready: Path, kind: Callable[[Path], object]) -> None:
+    (ready / "written").unlink()
+    kind(ready / "written")
+
+
+def become_file(ready: Path) -> None:
+    shutil.rmtree(ready)
+    ready.write_bytes(b"")
+
+
+def link_to_nothing(path: Path) -> None:
+    path.symlink_to("nothing")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        become_file,
+        *(partial(replace_record, kind=kind) for kind in (Path.mkdir, os.mkfifo, link_to_nothing, lambda _path: None)),
+    ],
+)
+def test_a_damaged_ready_tree_is_removed(damage: Callable[[Path], object], jobs: Jobs, source: Path) -> None:
+    jobs.run(source)
+    (ready,) = (jobs.cache / "1" / "user" / ALGORITHM / READY).iterdir()
+    damage(ready)
+    with opened(jobs.cache) as place:
+        assert [division.objects > 0 for division in measure(place)] == [True]
+        with evicting(place) as alone:
+            assert alone
+            evict(place, LARGE)
+    assert jobs.ready() == []
+    jobs.run(source)
+    assert len(jobs.ready()) == 1
+
+
+def test_verifying_removes_a_damaged_ready_tree(jobs: Jobs, source: Path) -> None:
+    jobs.run(source)
+    (ready,) = (jobs.cache / "1" / "user" / ALGORITHM / READY).iterdir()
+    replace_record(ready, Path.mkdir)
+    with opened(jobs.cache) as place:
+        assert verify(place).stuck == []
+    assert jobs.ready() == []

@@ -52,7 +52,7 @@ def take(objects: int, roots: Sequence[bytes], target: Path) -> Written | None:
         except OSError:
             continue  # it is not there
         try:
-            written = _read(os.open(aside / _WRITTEN, _READ))
+            written = _read(aside / _WRITTEN)
             if written is not None and written.root == root:
                 left = restore(aside / _TREE, written)
                 os.rename(aside / _TREE, target)
@@ -129,9 +129,9 @@ def list_ready(place: int) -> list[ReadyTree]:
 def _list_ready(place: int) -> Iterator[ReadyTree]:
     for above, name in _names(place):
         path = f"{above}/{name}"
-        with suppress(FileNotFoundError, NotADirectoryError):  # a job has taken it
+        with suppress(FileNotFoundError):  # a job has taken it
             used_at = os.stat(path, dir_fd=place, follow_symlinks=False).st_mtime_ns
-            written = _read(os.open(f"{path}/{_WRITTEN}", _READ, dir_fd=place))
+            written = _read(f"{path}/{_WRITTEN}", place)
             yield ReadyTree(path, used_at, 0 if written is None else written.cost)
 
 
@@ -153,15 +153,8 @@ def remove_leftovers(place: int) -> None:
     """
     for above, name in _names(place):
         with suppress(OSError):
-            if name.startswith(".") or not _is_of_use(place, f"{above}/{name}"):
+            if name.startswith(".") or _read(f"{above}/{name}/{_WRITTEN}", place) is None:
                 remove_ready(place, f"{above}/{name}")
-
-
-def _is_of_use(place: int, path: str) -> bool:
-    try:
-        return _read(os.open(f"{path}/{_WRITTEN}", _READ, dir_fd=place)) is not None
-    except FileNotFoundError:
-        return False
 
 
 def remove_ready(place: int, path: str) -> None:
@@ -188,7 +181,19 @@ def remove_ready(place: int, path: str) -> None:
         os.close(fd)
 
 
-def _read(fd: int) -> Written | None:
-    """Read what was written from an open file, and close it."""
-    with open(fd, "rb") as file:
-        return decode(file.read()) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+def _read(path: str | Path, place: int | None = None) -> Written | None:
+    """Read what was written; return None if it is missing, damaged or of before a restart, or cannot be read."""
+    try:
+        fd = os.open(path, _READ, dir_fd=place)
+    except OSError:
+        return None
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        with open(fd, "rb", closefd=False) as file:
+            return decode(file.read())
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
