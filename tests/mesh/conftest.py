@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import directory, fakes, hanging  # noqa: F401 - fixtures
+from tests.cli.conftest import asking, begin, directory, fakes, hanging  # noqa: F401 - fixtures
 from tests.mesh.meshes import Mesh
 from tests.mesh.nodes import World
 from tests.mesh.servers import CURRENT, OLDEST, NatsServer

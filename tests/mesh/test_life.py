@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from playstream.cli.main import main
 from playstream.mesh.chunks import WHOLE, WINDOW_BYTES
 from playstream.mesh.client import MeshClient
 from playstream.mesh.messages import Outcome
+from tests.cli.questions import answer_questions
+from tests.cli.typist import Typist
 from tests.conftest import MakeDir
 from tests.mesh.nodes import NodeProcess, World, outcomes, wait_for_text
 from tests.processes import wait_until
@@ -271,3 +274,16 @@ def test_only_a_mesh_takes_a_job_that_nobody_follows(directory: Path, capsys: py
     assert "a job can be left to a mesh only" in " ".join(capsys.readouterr().err.split())
     assert main(["run", str(directory), "-p", "site.yml", "--max-job-bytes", "1"]) == 1
     assert "--max-job-bytes concerns a job that is left to a mesh" in " ".join(capsys.readouterr().err.split())
+
+
+def test_questions_of_a_job_are_answered_while_others_follow_it(
+    world: World, asking: Path, begin: Callable[..., Typist], tmp_path: Path
+) -> None:
+    node = world.node("node1")
+    user = begin("run", asking, "-p", "site.yml", "-i", "asked", "--on", world.link())
+    node.wait_for("started")
+    attached = world.attach(only_job(world), tmp_path / "here")
+    answer_questions(user)
+    status, stdout, stderr = world.finish(attached)
+    assert (status, "Your name: Ada" in stdout) == (0, True), stderr
+    assert "xyzzy" not in stdout
