@@ -22,7 +22,7 @@ from tests.mesh.nodes import NodeProcess, World, outcomes, wait_for_text
 from tests.processes import wait_until
 from tests.stages import read_events
 
-LINK_ERROR, LOST, DETACHED = 74, 91, 130
+LINK_ERROR, SILENT, LOST, DETACHED = 74, 80, 91, 130
 
 
 def only_job(world: World) -> str:
@@ -287,3 +287,17 @@ def test_questions_of_a_job_are_answered_while_others_follow_it(
     status, stdout, stderr = world.finish(attached)
     assert (status, "Your name: Ada" in stdout) == (0, True), stderr
     assert "xyzzy" not in stdout
+
+
+def test_a_submitter_that_is_cut_off_says_how_to_follow_its_job(patient: World, hanging: Path) -> None:
+    node = patient.node("node1")
+    run = patient.start(hanging, "hang.yml", "--liveness-seconds", "1")
+    wait_for_text(hanging, "waiting")
+    patient.mesh.signal(signal.SIGSTOP)
+    status, _stdout, stderr = patient.finish(run)
+    patient.mesh.signal(signal.SIGCONT)
+    job = only_job(patient)
+    assert status == SILENT
+    assert f"The job may go on without this side: playstream mesh attach {job} follows it" in stderr
+    assert node.events("ended") == []
+    assert patient.processes() != []

@@ -57,6 +57,11 @@ class _Attachment:
         self.canceled: str | None = None
         self.failure: PlaystreamError | None = None
 
+    @property
+    def remains(self) -> str | None:
+        """None: who attaches knows the name."""
+        return None
+
     def note_sent(self, size: int) -> None:
         """Do nothing: this side sends nothing."""
 

@@ -17,7 +17,7 @@ from playstream.links.unix import OpenSocket
 from playstream.mesh.client import MeshClient
 from playstream.mesh.following import Sink
 from playstream.mesh.identity import Identity
-from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError
+from playstream.pipeline.errors import IncompleteStream, LinkError, PlaystreamError, SilentPeer
 
 _END_SECONDS = 5.0
 """How long the mesh may take to hear that the link has ended."""
@@ -28,6 +28,10 @@ class Work(Protocol):
 
     failure: PlaystreamError | None
     """Why it has ended, if not as it should."""
+
+    @property
+    def remains(self) -> str | None:
+        """The name of a job that may go on without this side; None if there is none."""
 
     def note_sent(self, size: int) -> None:
         """Note that the first bytes of the source are a whole job."""
@@ -102,6 +106,9 @@ class OpenMesh(OpenSocket):
     def explain(self, error: PlaystreamError, *, answered: bool) -> PlaystreamError:  # noqa: ARG002 - as in OpenLink
         """Return why the link ended; see OpenLink."""
         failure = None if self._work is None else self._work.failure
+        if failure is None and isinstance(error, SilentPeer) and self._work is not None and self._work.remains:
+            advice = f"playstream mesh attach {self._work.remains} follows it"
+            return SilentPeer(f"{error}. The job may go on without this side: {advice}")
         return failure if failure is not None and isinstance(error, (IncompleteStream, LinkError)) else error
 
     def close(self) -> None:

@@ -67,6 +67,8 @@ class Submission:
         """The bytes of the job that were written."""
         self._whole_at: int | None = None
         """With how many bytes the job is whole; None while that is not known."""
+        self._has_ended = False
+        """Whether the job has an end, as far as this side knows."""
         self._whole = asyncio.Event()
         """Set when they were written."""
         self.failure: PlaystreamError | None = None
@@ -114,6 +116,11 @@ class Submission:
             await asyncio.gather(sending, marking, following, return_exceptions=True)
             await self._writer.close()
             await self._give_up()
+
+    @property
+    def remains(self) -> str | None:
+        """The name of the job if it is whole and this side could not end it; None otherwise."""
+        return self.job.job if self._whole.is_set() and not self._has_ended else None
 
     def note_sent(self, size: int) -> None:
         """Note that the job is whole with its first bytes: from then on it does not end with this side.
@@ -213,13 +220,16 @@ class Submission:
 
     async def _give_up(self) -> None:
         """End a job that has no end, so that no node starts it, and the one that runs it stops."""
-        if not self._posted.is_set() or self._follower.end is not None:
+        self._has_ended = not self._posted.is_set() or self._follower.end is not None
+        if self._has_ended:
             return
         end = JobEnd(Outcome.CANCELED, self._me, "the submitter has given the job up")
         try:
             await store_end(self._client, self.job, end, seconds=Times(self._identity.lost_after).beat * 2)
+            self._has_ended = True
         except PlaystreamError as error:
-            _logger.debug("%s: the job could not be given up: %s", self._name, error)  # the node notices the silence
+            # The node notices the silence if the job is not whole.
+            _logger.debug("%s: the job could not be given up: %s", self._name, error)
 
 
 class DetachedSubmission(Submission):
