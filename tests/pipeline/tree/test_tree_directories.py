@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from playstream.interface.running import run
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.tree.directories import make_directory, make_private
+from playstream.pipeline.tree.directories import make_directory, make_private, remove
 from tests.pipeline.runner_dialect.wire import END, line
 from tests.stages import Stages
 from tests.stress.hostile.place import Place, call_worker, open_place
@@ -92,3 +93,29 @@ def test_a_directory_that_others_remove_meanwhile_is_made_again(
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(FileExistsError):
         make_private(tmp_path / "link")
+
+
+@pytest.mark.parametrize("call", ["unlink", "rmdir"])
+def test_a_directory_that_another_process_removes_meanwhile(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does that after this process has found out that it is a directory, and before it removes it."""
+    (tmp_path / "directory" / "below").mkdir(parents=True)
+    original = getattr(os, call)
+
+    def late(name: str, *, dir_fd: int) -> None:
+        if call == "rmdir":
+            subprocess.run(["rm", "-r", tmp_path / name], check=True)
+        try:
+            original(name, dir_fd=dir_fd)
+        finally:
+            subprocess.run(["rm", "-rf", tmp_path / name], check=True)
+
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, late)
+            remove(fd, "directory")
+    finally:
+        os.close(fd)
+    assert not (tmp_path / "directory").exists()

@@ -137,7 +137,7 @@ def mode_of(directory: int, name: str) -> int | None:
 
 
 def remove(directory: int, name: str) -> None:
-    """Remove an entry of any type. Does nothing if it does not exist.
+    """Remove an entry of any type. Does nothing if it does not exist; another process may remove it at the same time.
 
     Raises:
         OSError: it, or something in it, remains.
@@ -147,7 +147,10 @@ def remove(directory: int, name: str) -> None:
     except FileNotFoundError:
         pass
     except (IsADirectoryError, PermissionError):  # POSIX has EPERM for a directory
-        if not stat.S_ISDIR(mode_of(directory, name) or 0):
+        mode = mode_of(directory, name)
+        if mode is None:
+            return
+        if not stat.S_ISDIR(mode):
             raise
         _remove_tree(directory, name)
 
@@ -155,6 +158,8 @@ def remove(directory: int, name: str) -> None:
 def _remove_tree(directory: int, name: str) -> None:
     try:
         os.rmdir(name, dir_fd=directory)
+    except FileNotFoundError:
+        return
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
