@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from playstream.pipeline.io.removal import remove_tree
-from tests.processes import BECOMES_NOBODY
+from tests.processes import BECOMES_NOBODY, MOUNTS_ALONE
 
 PROGRAM = f"""{BECOMES_NOBODY}
 import resource, sys
@@ -101,3 +101,34 @@ def test_a_link_is_removed_and_not_followed(root: Path) -> None:
 
 def test_nothing_there(root: Path) -> None:
     assert remove_tree(root / "tree") is None
+
+
+@pytest.mark.parametrize("place", ["mounted", "a/b/mounted"])
+def test_what_is_mounted_there_is_kept(place: str, tmp_path: Path) -> None:
+    """A job may have mounted a directory that others use, on the same file system too."""
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    (tree / place).mkdir(parents=True)
+    (tree / "a").mkdir(exist_ok=True)
+    (tree / "a" / "file").touch()
+    outside.mkdir()
+    (outside / "precious").write_text("kept")
+    mount = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    program = "import sys; from playstream.pipeline.io.removal import remove_tree; print(remove_tree(sys.argv[1]))"
+    words: tuple[str | Path, ...] = (
+        *MOUNTS_ALONE,
+        "sh",
+        "-c",
+        mount,
+        "sh",
+        outside,
+        tree / place,
+        sys.executable,
+        "-c",
+        program,
+        tree,
+    )
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{place!r} in it: something is mounted there, and its content is kept. Unmount it\n"
+    assert (outside / "precious").read_text() == "kept"
+    assert not (tree / "a" / "file").exists()
+    assert remove_tree(tree) is None

@@ -1,7 +1,8 @@
 """Removing directories and their content, whatever modes a job has given them.
 
-All operations are relative to open directories and follow no link, so that nothing outside of the directory is touched
-even while a process changes it. This file uses only the standard library, because the guard loads it too.
+All operations are relative to open directories, follow no link and enter nothing that is mounted there, so that nothing
+outside of the directory is touched even while a process changes it. This file uses only the standard library, because
+the guard loads it too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _FILLED = (errno.ENOTEMPTY, errno.EEXIST)
 """The errors for a directory that is not empty."""
 _MAX_STUCK = 100
 """Number of entries of one directory that cannot be removed after which the rest of it is left."""
+_MOUNT = re.compile(rb"^mnt_id:\s*(\d+)$", re.MULTILINE)
 _OF_PYTHON = re.compile(r"pymp-[a-z0-9_]{8}")
 """The pattern of a name that Python's multiprocessing gives to a directory for its sockets."""
 
@@ -111,6 +113,8 @@ class _Removal:
         self._depth = 0
         self._outermost = -1
         """The directory that contains all the others."""
+        self._mount: bytes | None = None
+        """What it is mounted with. A job may have mounted other directories below it, whose content is not removed."""
         self._moved = 0
         """Number of directories that were too deep and were moved there."""
 
@@ -160,6 +164,8 @@ class _Removal:
             fd = _open(parent, name)
             before = self._stuck
             try:
+                if self._depth and _mount_of(fd) != self._mount:
+                    raise OSError(errno.EBUSY, "something is mounted there, and its content is kept. Unmount it")
                 _make_writable(fd)
                 if self._depth >= _MAX_DEPTH and self._move_up(parent, name):
                     return
@@ -188,6 +194,7 @@ class _Removal:
         stuck: set[str] = set()
         if self._depth == 0:
             self._outermost = fd
+            self._mount = _mount_of(fd)
         self._depth += 1
         try:
             # Directories that were moved up into the outermost one are found when its names are read the next time.
@@ -220,6 +227,19 @@ def _make_writable(fd: int) -> None:
             os.chmod(fd, mode | 0o700)
         except OSError:
             pass
+
+
+def _mount_of(fd: int) -> bytes | None:
+    """Return what numbers the mount that an open directory is in; None if the system does not say."""
+    try:
+        about = os.open(f"/proc/self/fdinfo/{fd}", _flags("O_RDONLY", "O_CLOEXEC"))
+    except OSError:
+        return None
+    try:
+        found = _MOUNT.search(os.read(about, 4096))
+    finally:
+        os.close(about)
+    return None if found is None else found[1]
 
 
 def _open(parent: int | None, name: str) -> int:
