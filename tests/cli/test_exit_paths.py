@@ -95,6 +95,7 @@ def test_every_way_to_end_is_known() -> None:
     assert found == KNOWN
     assert {name.replace("-", "_") for name in COMMANDS} - set(found) == {
         "cache",
+        "store",
         "runs",
         "show",
         "plugin_path",
@@ -133,6 +134,11 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "cache stats, no cache": (("cache", "stats", "--cache", "DIR"), b"", 1),
     "cache verify, no cache": (("cache", "verify", "--cache", "DIR"), b"", 1),
     "cache prune, two sizes": (("cache", "prune", "--all", "--cache-size", "1"), b"", 1),
+    "store prune, which runs": (("store", "prune"), b"", 1),
+    "store prune, a number below 0": (("store", "prune", "--keep", "-1", "--store", "DIR/x.db"), b"", 1),
+    "store export, a store that is not there": (("store", "export", "x", "--store", "DIR/x.db"), b"", 69),
+    "store import, no such file": (("store", "import", "DIR/none", "--store", "DIR/x.db"), b"", 1),
+    "store import, another file": (("store", "import", __file__, "--store", "DIR/x.db"), b"", 76),
     "process, nothing": (("process", "DIR"), b"", 75),
     "process, an error that is not explained": (("process", "DIR"), FAILED_SILENTLY, 72),
     "process, the same, quietly": (("process", "DIR", "-q"), FAILED_SILENTLY, 72),

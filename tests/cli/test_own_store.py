@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from playstream.pipeline.errors import StoreError
+from playstream.pipeline.errors import LimitExceeded, StoreError
 from playstream.process.store import list_runs, open_store
 from tests.cli.test_stored import RECORDED
-from tests.stages import Stages
+from tests.matrix.debian import ROOT
+from tests.stages import LIMIT_SECONDS, Stages
+
+PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -79,3 +85,50 @@ def test_a_directory_that_cannot_be_made(state: Path, monkeypatch: pytest.Monkey
     state.parent.write_text("a file")
     with pytest.raises(StoreError, match="your store cannot be used"):
         open_store("user")
+
+
+def test_old_runs_are_removed(stages: Stages, state: Path, tmp_path: Path) -> None:
+    for ident in ("monday", "tuesday"):
+        write(stages, tmp_path, ident)
+    planned = stages.call("store", "prune", "--keep", "1", "--dry-run").stdout.decode()
+    assert planned.startswith("Would remove 1 run with 1 result, started from ")
+    assert stages.call("store", "prune", "--older-than", "90d").stdout == b"There is nothing to remove\n"
+    assert stages.call("store", "prune", "--keep", "1").stdout.decode() == planned.replace("Would remove", "Removed")
+    assert len(stages.call("runs", "--json").stdout.splitlines()) == 1
+
+
+def test_a_run_is_taken_to_another_store(stages: Stages, state: Path, tmp_path: Path) -> None:
+    write(stages, tmp_path, "nightly")
+    file = tmp_path / "nightly.jsonl"
+    done = stages.call("store", "export", "night", "-o", file)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stages.call("store", "export", "last").stdout == file.read_bytes()
+    other = tmp_path / "other.db"
+    assert stages.call("store", "import", file, "--store", other).stdout == b"Imported the run 'nightly'\n"
+    again = stages.call("store", "import", file, "--store", other)
+    assert again.stdout == b"The store has the run 'nightly' already\n"
+    assert stages.call("store", "export", "nightly", "--store", other).stdout == file.read_bytes()
+    refused = stages.call("store", "import", file, "--store", other, "--max-record-bytes", "100")
+    assert refused.returncode == LimitExceeded.exit_status
+    assert b"--max-record-bytes" in refused.stderr
+
+
+def test_the_commands_of_the_page(stages: Stages, state: Path, tmp_path: Path) -> None:
+    """Those of docs/results.md about one's own store and about looking after a store, in their order."""
+    shutil.copytree(ROOT / "examples" / "demo", tmp_path / "demo", ignore=lambda *_: {"artifacts"})
+    commands = re.findall(r"^    (playstream (?:run demo .*--store user|runs|store .*))$", PAGE, re.MULTILINE)
+    assert len(commands) == 5
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=tmp_path,
+            env={**stages.env, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    with open_store(str(tmp_path / "runs.db")) as store:
+        assert [run.status for run in list_runs(store)] == ["successful"]

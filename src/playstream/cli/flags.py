@@ -230,14 +230,17 @@ FORMAT: Group = (
     ),
     flag("-o", "--output", own=True, metavar="FILE", help="write the report of --format to FILE"),
 )
-STORED: Group = (
+STORED_IN: Group = (
     flag(
         "--store",
         own=True,
         metavar="URL",
-        help="store to read: FILE, which is sqlite:///FILE, or postgresql://USER@HOST/DATABASE (or set "
+        help="the store: FILE, which is sqlite:///FILE, or postgresql://USER@HOST/DATABASE (or set "
         "PLAYSTREAM_STORE; default: user, your own)",
     ),
+)
+STORED: Group = (
+    *STORED_IN,
     flag("--json", action="store_true", help="print JSON instead of a table"),
     flag(
         "--wide",
@@ -341,8 +344,8 @@ COMMAND_FLAGS: dict[str, Groups] = {
     "runs": (("which runs to list", WHICH), ("store", STORED), LOGGING),
     "show": (("store", STORED), LOGGING),
 }
-"""The subcommands that concern results; `job_flags`, `worker_flags`, `mesh_flags` and `capture_flags` have the others,
-and load when needed."""
+"""The subcommands that concern results; `job_flags`, `worker_flags`, `mesh_flags`, `capture_flags` and `store_flags`
+have the others, and load when needed."""
 
 
 def groups_of(command: str) -> Groups:
@@ -361,9 +364,16 @@ def _other_commands() -> dict[str, Groups]:
     from playstream.cli.capture_flags import CAPTURE_COMMAND_FLAGS  # noqa: PLC0415 - as below
     from playstream.cli.job_flags import JOB_COMMAND_FLAGS  # noqa: PLC0415 - not needed by `process`
     from playstream.cli.mesh_flags import MESH_COMMAND_FLAGS  # noqa: PLC0415 - as above
+    from playstream.cli.store_flags import STORE_COMMAND_FLAGS  # noqa: PLC0415 - as above
     from playstream.cli.worker_flags import WORKER_COMMAND_FLAGS  # noqa: PLC0415 - as above
 
-    return {**JOB_COMMAND_FLAGS, **WORKER_COMMAND_FLAGS, **MESH_COMMAND_FLAGS, **CAPTURE_COMMAND_FLAGS}
+    return {
+        **JOB_COMMAND_FLAGS,
+        **WORKER_COMMAND_FLAGS,
+        **MESH_COMMAND_FLAGS,
+        **CAPTURE_COMMAND_FLAGS,
+        **STORE_COMMAND_FLAGS,
+    }
 
 
 def flags_of(command: str) -> list[Flag]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, redirect_stdout
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from playstream.cli.output import STANDARD_OUTPUT, PlainOutput, shows_colours
 from playstream.cli.summary import check_writable
-from playstream.pipeline.errors import ConfigurationError, JobError
+from playstream.cli.written import write_pieces
+from playstream.pipeline.errors import ConfigurationError
 from playstream.process import ForwardingObserver, Observer, Result
 from playstream.process.event_data import text_of
 from playstream.report.collecting import Report, RunEnd
@@ -93,7 +93,7 @@ class ReportObserver(ForwardingObserver):
             JobError: it cannot be written.
         """
         end = RunEnd(flags.ident or self._ident, result.status.value, result.rc, result.explanation)
-        _write(flags.output, self._report.pieces(end))
+        write_pieces("the report", flags.output, self._report.pieces(end))
 
     def close(self) -> None:
         """Discard the results."""
@@ -112,18 +112,6 @@ def write_report(flags: argparse.Namespace, runner: Runner) -> None:
         for event in events:
             report.add(event)
         end = RunEnd(str(runner.config.ident), runner.status, runner.rc, runner.explanation)
-        _write(flags.output, report.pieces(end))
+        write_pieces("the report", flags.output, report.pieces(end))
     finally:
         report.close()
-
-
-def _write(target: str | None, pieces: Iterable[str]) -> None:
-    if target is None or target == STANDARD_OUTPUT:
-        sys.stdout.writelines(pieces)
-        return
-    try:
-        fd = os.open(os.path.expanduser(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.writelines(pieces)
-    except OSError as error:
-        raise JobError(f"the report cannot be written to {target!r}: {error.strerror}") from None

@@ -33,6 +33,7 @@ COMMANDS = {
     "process": "rebuild a run from the stream read from standard input",
     "runs": "list the runs in a directory or a store",
     "show": "show one run in a directory or a store",
+    "store": "remove old runs from a store, or move a run to another one",
     "inspect": "show what is in a capture or a recording, and whether it is whole",
     "replay": "show a run again that is kept in a capture, a recording or a directory",
     "diff": "show what differs between two runs",

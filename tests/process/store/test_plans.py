@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Select, text
 
-from playstream.process.store import Store, list_runs, open_store, query
+from playstream.process.store import Store, exporting, list_runs, open_store, pruning, query, schema
 from playstream.process.store.pages import Question
 from tests.process.store.postgresql import Postgresql
 
@@ -105,6 +105,11 @@ def questions_in_parts(store: Store) -> Iterator[tuple[str, Question | Select[An
     run = list_runs(store, limit=1)[0]
     for number, part in enumerate(query.parts_statements(run)):
         yield f"part {number}", part
+    for name in exporting.PARTS:
+        yield f"export {name}", exporting.part_question(run.id, name)
+    old = schema.runs.c.started < SINCE - timedelta(hours=RUNS - 24 * 14)
+    yield "prune", pruning.oldest_statement(old)
+    yield "prune, dry run", pruning.sum_statement(old)
     for host in (None, HOST):
         for chosen in ((), ("failed", "unreachable")):
             yield f"results {host} {chosen}", query.results_question(run.id, host, chosen)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from playstream.process.store.address import hide_password as hide_password
     from playstream.process.store.engine import Store as Store
     from playstream.process.store.engine import open_store as open_store
+    from playstream.process.store.exporting import export_run as export_run
+    from playstream.process.store.importing import import_run as import_run
+    from playstream.process.store.pruning import Pruned as Pruned
+    from playstream.process.store.pruning import prune_runs as prune_runs
     from playstream.process.store.query import changed_on as changed_on
     from playstream.process.store.query import find_idents as find_idents
     from playstream.process.store.query import iter_results as iter_results
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
 _PLACES = {
     "playstream.process.store.address": ("hide_password",),
     "playstream.process.store.engine": ("Store", "open_store"),
+    "playstream.process.store.exporting": ("export_run",),
+    "playstream.process.store.importing": ("import_run",),
+    "playstream.process.store.pruning": ("Pruned", "prune_runs"),
     "playstream.process.store.query": (
         "changed_on",
         "find_idents",

@@ -108,7 +108,7 @@ class RunWriter:
 
     def _write(self, run: Mapping[str, Any], outcome: Mapping[str, Any]) -> bool:
         with self._store.write() as connection:
-            run_id = _insert_run(connection, run)
+            run_id = insert_run(connection, run)
             if run_id is None:
                 return _complete(connection, run, outcome)
             self._write_parts(connection, run_id, run["ended"])
@@ -172,7 +172,7 @@ def _same(run: Mapping[str, Any]) -> tuple[Any, Any]:
     return schema.runs.c.ident == run["ident"], schema.runs.c.digest == run["digest"]
 
 
-def _insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
+def insert_run(connection: Connection, run: Mapping[str, Any]) -> int | None:
     """Insert a run and return its number; None if it exists. Wait for others that write the same run."""
     if connection.dialect.name == "postgresql":
         statement = (
