@@ -132,3 +132,28 @@ def test_the_commands_of_the_page(stages: Stages, state: Path, tmp_path: Path) -
         assert done.returncode == 0, f"{command}: {done.stderr}"
     with open_store(str(tmp_path / "runs.db")) as store:
         assert [run.status for run in list_runs(store)] == ["successful"]
+
+
+def test_a_run_is_compared_with_the_last_success(stages: Stages, state: Path, tmp_path: Path) -> None:
+    def put(ident: str, recorded: bytes, *words: str, directory: str = "demo") -> None:
+        stages.call("process", tmp_path / directory, "-q", "-i", ident, "--store", "user", *words, stdin=recorded)
+
+    later = RECORDED.replace(b'"changed":true', b'"changed":false')
+    assert later != RECORDED
+    put("monday", RECORDED, "--label", "nightly")
+    put("tuesday", later, directory="other")
+    none = stages.call("diff", "--against", "last-success")
+    assert none.returncode == 1
+    assert b"no successful run with the playbook" in none.stderr
+    put("wednesday", later, "--label", "nightly")
+    compared = stages.call("diff", "--against", "last-success", "--json")
+    assert (compared.returncode, compared.stderr) == (3, b"")
+    (found,) = map(json.loads, compared.stdout.splitlines())
+    assert (found["before"], found["after"]) == ("changed", "ok")
+    for words in (("monday",), ("a", "b", "--against", "last-success"), ("monday", "--against", "last-success")):
+        refused = stages.call("diff", *words)
+        assert refused.returncode == 1
+        assert b"Traceback" not in refused.stderr
+    alone = stages.call("process", tmp_path / "demo", "--label", "x", stdin=RECORDED)
+    assert alone.returncode == 1
+    assert b"--label: expected a store too" in alone.stderr

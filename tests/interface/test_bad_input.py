@@ -108,7 +108,7 @@ PATHS = (
     "process_isolation_show_paths",
     "process_isolation_ro_paths",
 )
-NAMES = ("process_isolation_executable", "container_image", "container_workdir", "store")
+NAMES = ("process_isolation_executable", "container_image", "container_workdir", "store", "label")
 OF_A_JOB = (
     "playbook",
     "inventory",

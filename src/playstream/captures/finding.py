@@ -13,7 +13,7 @@ from playstream.process import store as stores  # each name is loaded when it is
 
 if TYPE_CHECKING:
     from playstream.process.store.engine import Store
-    from playstream.process.store.runs import RunDetail
+    from playstream.process.store.runs import RunDetail, StoredRun
 
 _STATUS_OF_LAST = {"last": None, "last-failed": StatusName.FAILED.value}
 """Names of the latest run in a store, and the status that it must have. No run can be called so."""
@@ -78,6 +78,29 @@ def _find_last(store: Store, name: str) -> RunDetail:
         which = "run" if _STATUS_OF_LAST[name] is None else f"run that has {_STATUS_OF_LAST[name]}"
         raise ConfigurationError(f"the store has no {which}, so nothing is {name!r}")
     return found
+
+
+def find_success(store: Store, run: StoredRun) -> RunDetail:
+    """Return the last successful run before another one, of the same kind: its label, or else playbook and directory.
+
+    Raises:
+        ConfigurationError: there is none.
+        StoreError: the store cannot be read.
+    """
+    found = stores.last_success(
+        store, before=run.started, label=run.label, playbook=run.playbook, directory=run.directory
+    )
+    detail = None if found is None else stores.show_run(store, found.ident, run_id=found.id)
+    if detail is None:
+        kind = (
+            f"the label {run.label!r}"
+            if run.label is not None
+            else f"the playbook {run.playbook!r} and the directory {run.directory!r}"
+        )
+        raise ConfigurationError(
+            f"the store has no successful run with {kind} before {run.ident!r}. Use playstream runs to list its runs"
+        )
+    return detail
 
 
 def several(where: str, beginning: str, names: Sequence[str]) -> ConfigurationError:

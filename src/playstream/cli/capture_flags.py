@@ -28,6 +28,18 @@ CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
         LOGGING,
     ),
     "diff": (
+        (
+            "what to compare with",
+            (
+                flag(
+                    "--against",
+                    own=True,
+                    choices=["last-success"],
+                    help="compare the run of the store with the last successful one before it that has the same label, "
+                    "or without a label the same playbook and name of the directory",
+                ),
+            ),
+        ),
         ("store", STORED),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),

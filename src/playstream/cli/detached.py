@@ -20,6 +20,7 @@ _OF_RESULTS = (
     "rotate_artifacts",
     "summary",
     "store",
+    "label",
     "capture",
     "force",
     "format",

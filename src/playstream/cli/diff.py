@@ -6,15 +6,15 @@ import argparse
 from functools import partial
 
 from playstream.captures.comparison import OF_OUTCOMES, Difference, Outline, compare, grouped
-from playstream.captures.finding import find_place, find_stored
+from playstream.captures.finding import find_place, find_stored, find_success
 from playstream.captures.outlines import outline_of, stored_outline
 from playstream.captures.runs import open_run
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
-from playstream.cli.stored import readable_store
+from playstream.cli.stored import find_store, readable_store
 from playstream.cli.tables import Column, print_table, terminal_width
 from playstream.interface.terminal_text import make_safe_json
-from playstream.pipeline.errors import DIFFERENT_EXIT_STATUS
+from playstream.pipeline.errors import DIFFERENT_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
 from playstream.process import store as stores  # each name is loaded when it is used
 
@@ -29,21 +29,20 @@ _COLUMNS = (
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
-    parser.usage = "%(prog)s RUN RUN [FLAGS]"
+    parser.usage = "%(prog)s (RUN RUN | --against last-success [RUN]) [FLAGS]"
     parser.description = (
         "Show what differs between two runs: the outcome, the duration and the result of each task on each host, tasks "
         "that came or went, and facts. RUN is a capture, a recording, a directory of artifacts, or with a store the "
-        "name of a run, its beginning, last or last-failed; a file or directory of that name wins. The exit status is "
-        "3 if the outcomes differ, else 0."
+        "name of a run, its beginning, last or last-failed; a file or directory of that name wins. With --against RUN "
+        "is in a store (default: last). The exit status is 3 if the outcomes differ, else 0."
     )
-    parser.add_argument("before", metavar="RUN", help="the first run")
-    parser.add_argument("after", metavar="RUN", help="the second run")
+    parser.add_argument("runs", metavar="RUN", nargs="*", help="the first run, and the second")
     parser.add_flags("diff")
 
 
 def run(flags: argparse.Namespace) -> int:
     """Show the differences; return the exit status."""
-    differences = list(compare(_read(flags, flags.before), _read(flags, flags.after)))
+    differences = list(compare(*_read_both(flags)))
     if flags.json:
         for each in differences:
             print(_as_json(each))
@@ -54,6 +53,25 @@ def run(flags: argparse.Namespace) -> int:
         )
         print_table(_COLUMNS, rows, terminal_width(wide=flags.wide))
     return DIFFERENT_EXIT_STATUS if any(each.change in OF_OUTCOMES for each in differences) else 0
+
+
+def _read_both(flags: argparse.Namespace) -> tuple[Outline, Outline]:
+    """Return what is compared of the two runs, the earlier one first.
+
+    Raises:
+        PlaystreamError: the flags name something else, or a run cannot be found or read to its end.
+    """
+    names: list[str] = flags.runs
+    if flags.against is None:
+        if len(names) != 2:
+            raise ConfigurationError(f"expected two runs, or one and --against last-success; got {len(names)}")
+        return _read(flags, names[0]), _read(flags, names[1])
+    if len(names) > 1:
+        raise ConfigurationError(f"--against: expected at most one run beside it, got {len(names)}")
+    with stores.open_store(find_store(flags.store), writable=False) as store:
+        after = find_stored(store, names[0] if names else "last")
+        before = find_success(store, after.run)
+        return stored_outline(store, before), stored_outline(store, after)
 
 
 def _read(flags: argparse.Namespace, name: str) -> Outline:

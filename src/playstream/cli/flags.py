@@ -195,6 +195,12 @@ STORE: Group = (
         help="write the run to this store when it ends: user for your own, FILE, which is sqlite:///FILE, or "
         "postgresql://USER@HOST/DATABASE (or set PLAYSTREAM_STORE)",
     ),
+    flag(
+        "--label",
+        own=True,
+        metavar="NAME",
+        help="what you call this kind of run in the store, for diff --against last-success",
+    ),
 )
 FORCE = flag(
     "--force",

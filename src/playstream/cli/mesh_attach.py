@@ -50,6 +50,8 @@ def run(flags: argparse.Namespace) -> int:
         options |= {"capture": flags.capture, "force": flags.force}
     if (store := named_store(flags.store)) is not None:
         options["store"] = store
+    if flags.label is not None:
+        options["label"] = flags.label
 
     def make(options: dict[str, Any], cancellation: Cancellation, *_: object) -> Runner:
         return make_attached_runner(flags.job, options, cancellation)

@@ -93,7 +93,7 @@ def run(flags: argparse.Namespace) -> int:
     cancellation = cancel_on_signals()
     store_error = None
     with (
-        _open_store_observer(named_store(flags.store), viewer, cancellation) as store_observer,
+        _open_store_observer(flags, viewer, cancellation) as store_observer,
         _open_summary(flags, store_observer or viewer) as summary,
         _open_report(flags, summary or store_observer or viewer) as reporter,
     ):
@@ -170,14 +170,16 @@ def _copying(
 
 
 def _open_store_observer(
-    url: str | None, inner: Observer, cancellation: Cancellation
+    flags: argparse.Namespace, inner: Observer, cancellation: Cancellation
 ) -> AbstractContextManager[StoreObserver | None]:
     """Return a context that collects the run for the store and closes it; None in it without a URL."""
-    if url is None:
+    url = named_store(flags.store)
+    if url is None and flags.label is None:
         return nullcontext()
-    from playstream.interface.store_observer import StoreObserver  # noqa: PLC0415 - SQLAlchemy is seldom asked for
+    from playstream.interface.store_observer import StoreObserver, check_label  # noqa: PLC0415 - seldom asked for
 
-    return closing(StoreObserver(url, inner, cancellation))
+    check_label(flags.label, url)
+    return closing(StoreObserver(url or "", inner, cancellation, label=flags.label, directory=flags.private_data_dir))
 
 
 def _open_summary(flags: argparse.Namespace, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:

@@ -85,6 +85,7 @@ def run(flags: argparse.Namespace) -> int:
             ("artifact_dir", flags.artifact_dir),
             ("rotate_artifacts", flags.rotate_artifacts),
             ("store", named_store(flags.store)),
+            ("label", flags.label),
             ("capture", flags.capture),
             ("force", flags.force or None),
         )

@@ -25,6 +25,7 @@ HANDLER_OPTIONS = (
     "artifacts_handler",
     "finished_callback",
     "store",
+    "label",
     "capture",
     "force",
 )

@@ -42,6 +42,8 @@ class HandlerOptions(TypedDict, total=False):
     finished_callback: FinishedCallback | None
     store: Name | None
     """URL of a store to write the run to when it ends: `sqlite:///runs.db`, `postgresql://…`."""
+    label: Name | None
+    """What you call this kind of run in the store, for `diff --against last-success`."""
     capture: StrPath | None
     """A new file for a capture of the results, which are encoded in playstream's own protocol."""
     force: bool

@@ -130,6 +130,7 @@ class Runner(Results):
         artifacts_handler: called with the path of the artifact directory when it is complete.
         finished_callback: called with this object at the end.
         store: URL of a store to write the run to when it ends.
+        label: the label of the run in the store.
         capture: a new file for a capture of the results; None for none.
         force: replace that file if it exists.
         cancellation: a request to cancel the job, like `cancel`; None creates one.
@@ -162,6 +163,7 @@ class Runner(Results):
         artifacts_handler: ArtifactsHandler | None = None,
         finished_callback: FinishedCallback | None = None,
         store: str | None = None,
+        label: str | None = None,
         capture: StrPath | None = None,
         force: bool = False,
         cancellation: Cancellation | None = None,
@@ -169,7 +171,9 @@ class Runner(Results):
     ) -> None:
         super().__init__(config)
         handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
-        self._work = work or WatchedRun(local_records(config), handlers, store, capture=capture, force=force)
+        self._work = work or WatchedRun(
+            local_records(config), handlers, store, label=label, capture=capture, force=force
+        )
         self.status: str = StatusName.UNSTARTED.value
         self.rc: int | None = None
         self.explanation: str | None = None

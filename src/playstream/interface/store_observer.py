@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from playstream.pipeline.errors import PlaystreamError, StoreError
+from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError
 from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.job.options import StrPath
 from playstream.pipeline.protocol import Status, StatusName
 from playstream.process import ForwardingObserver, Observer
 from playstream.process.event_data import text_of
+
+
+def check_label(label: str | None, store: str | None) -> None:
+    """Check that there is a store for the label of a run.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if label is not None and store is None:
+        raise ConfigurationError("label: expected a store too, in which the run has it: pass store, or omit it")
 
 
 class StoreObserver(ForwardingObserver):
@@ -19,13 +31,23 @@ class StoreObserver(ForwardingObserver):
         url: the URL of the store; see `playstream.process.store.open_store`.
         inner: the other observer.
         cancellation: a request that stops waiting for the store within seconds; None for none.
+        label: what the user calls runs that are compared.
+        directory: the private data directory; None if there is none.
 
     Raises:
         ConfigurationError: the URL is invalid, or the packages for it are not installed.
         StoreError: the store cannot be reached or written, or does not answer.
     """
 
-    def __init__(self, url: str, inner: Observer, cancellation: Cancellation | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        inner: Observer,
+        cancellation: Cancellation | None = None,
+        *,
+        label: str | None = None,
+        directory: StrPath | None = None,
+    ) -> None:
         from playstream.process.store import RunWriter, open_store  # noqa: PLC0415 - SQLAlchemy is an extra
 
         super().__init__(inner)
@@ -33,6 +55,8 @@ class StoreObserver(ForwardingObserver):
         self._writer = RunWriter(self._store)
         self._started: str | None = None
         self._ident = ""
+        self._label = label
+        self._directory = None if directory is None else os.path.basename(os.path.abspath(directory))
 
     def event(self, event: dict[str, Any]) -> bool:
         self._ident = self._ident or text_of(event, "runner_ident")
@@ -61,7 +85,15 @@ class StoreObserver(ForwardingObserver):
             store does not contain the run, or the KeyboardInterrupt that ended the wait for it.
         """
         try:
-            self._writer.save(ident or self._ident, status, rc, explanation, started=self._started)
+            self._writer.save(
+                ident or self._ident,
+                status,
+                rc,
+                explanation,
+                started=self._started,
+                label=self._label,
+                directory=self._directory,
+            )
         except StoreError as error:
             return StoreError(f"{error}. The artifacts are kept in {str(artifact_dir)!r}")
         except PlaystreamError as error:

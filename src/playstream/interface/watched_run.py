@@ -15,7 +15,7 @@ from playstream.interface.display import choose_output, make_display
 from playstream.interface.handlers import CancelPoll, Handlers, as_result
 from playstream.interface.observer import ObserverFrom, RunObserver
 from playstream.interface.rotation import rotate
-from playstream.interface.store_observer import StoreObserver
+from playstream.interface.store_observer import StoreObserver, check_label
 from playstream.pipeline.errors import CallbackError, IncompleteStream, LinkError, ProtocolError, UnsafePath
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import check_delivery
@@ -61,8 +61,12 @@ class WatchedRun:
         source: the source of the records.
         handlers: the caller's functions.
         store: URL of a store to write the run to when it ends; None for none.
+        label: the label of the run in the store.
         capture: a new file for a capture of the results; None for none.
         force: replace that file if it exists.
+
+    Raises:
+        ConfigurationError: there is a label but no store.
     """
 
     def __init__(
@@ -71,12 +75,15 @@ class WatchedRun:
         handlers: Handlers,
         store: str | None = None,
         *,
+        label: str | None = None,
         capture: StrPath | None = None,
         force: bool = False,
     ) -> None:
         self._source = source
         self._handlers = handlers
         self._store = store
+        self._label = label
+        check_label(label, store)
         self._capture = capture
         self._force = force
 
@@ -97,7 +104,10 @@ class WatchedRun:
         if self._store is None:
             self._receive(runner, cancellation, observer, taker, None, make_processor)
             return
-        with closing(StoreObserver(self._store, taker, cancellation)) as store_observer:
+        directory = runner.config.private_data_dir
+        with closing(
+            StoreObserver(self._store, taker, cancellation, label=self._label, directory=directory)
+        ) as store_observer:
             self._receive(runner, cancellation, observer, store_observer, store_observer, make_processor)
 
     def _receive(
@@ -188,7 +198,7 @@ def make_watched_run(source: RecordSource, options: Mapping[str, Any]) -> Watche
         options: as returned by `take_handlers`.
     """
     handlers = dict(options)
-    kept = {name: handlers.pop(name) for name in ("store", "capture", "force") if name in handlers}
+    kept = {name: handlers.pop(name) for name in ("store", "label", "capture", "force") if name in handlers}
     return WatchedRun(source, Handlers(**handlers), **kept)
 
 

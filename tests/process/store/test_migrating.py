@@ -50,7 +50,9 @@ def test_a_newer_store_is_refused_and_left_alone(store_url: str) -> None:
         deployment().save(store)
         set_version(store, 99)
         for writable in (True, False):
-            with pytest.raises(StoreError, match=r"version 99 .* supports up to 1\b.*pip install --upgrade playstream"):
+            with pytest.raises(
+                StoreError, match=rf"version 99 .* supports up to {schema.VERSION}\b.*pip install --upgrade playstream"
+            ):
                 open_store(store_url, writable=writable)
         assert read_version(store) == 99
         with pytest.raises(StoreError, match=r"migrated to version 99 .* nothing was written"):
@@ -77,16 +79,17 @@ def test_a_migration_that_fails_changes_nothing(store_url: str, later: None, mon
     def break_down(connection: Connection) -> None:
         connection.execute(text("UPDATE nothing SET site = 'here'"))
 
+    first = schema.VERSION - 2
     with monkeypatch.context() as now:
-        now.setattr(schema, "VERSION", 1)
+        now.setattr(schema, "VERSION", first)
         with open_store(store_url) as store:
             deployment().save(store)
-    monkeypatch.setattr(migrate, "STEPS", {1: add_column, 2: break_down})
+    monkeypatch.setattr(migrate, "STEPS", {first: add_column, first + 1: break_down})
     with pytest.raises(StoreError, match="nothing"):
         open_store(store_url)
-    monkeypatch.setattr(schema, "VERSION", 1)
+    monkeypatch.setattr(schema, "VERSION", first)
     with open_store(store_url) as store, store.read() as connection:
-        assert read_version(store) == 1
+        assert read_version(store) == first
         assert "site" not in {column["name"] for column in inspect(connection).get_columns("runs")}
 
 
@@ -165,7 +168,8 @@ def test_a_table_or_column_that_is_missing_is_told_before_anything_runs(
         with store.read() as connection:
             connection.execute(text(change))
         for writable in (True, False):
-            with pytest.raises(StoreError, match=rf"damaged: it has version 1 of the tables, but .*\b{named}\b"):
+            said = rf"damaged: it has version {schema.VERSION} of the tables, but .*\b{named}\b"
+            with pytest.raises(StoreError, match=said):
                 open_store(store_url, writable=writable)
 
 

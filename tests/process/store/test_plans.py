@@ -105,14 +105,21 @@ def questions_in_parts(store: Store) -> Iterator[tuple[str, Question | Select[An
     run = list_runs(store, limit=1)[0]
     for number, part in enumerate(query.parts_statements(run)):
         yield f"part {number}", part
-    for name in exporting.PARTS:
-        yield f"export {name}", exporting.part_question(run.id, name)
-    old = schema.runs.c.started < SINCE - timedelta(hours=RUNS - 24 * 14)
-    yield "prune", pruning.oldest_statement(old)
-    yield "prune, dry run", pruning.sum_statement(old)
+    yield from questions_of_care(run.id)
     for host in (None, HOST):
         for chosen in ((), ("failed", "unreachable")):
             yield f"results {host} {chosen}", query.results_question(run.id, host, chosen)
+
+
+def questions_of_care(run_id: int) -> Iterator[tuple[str, Question | Select[Any]]]:
+    """Those of comparing with the last success, exporting and pruning."""
+    for label in (None, "nightly"):
+        yield f"success {label}", query.success_statement(SINCE, label, "site.yml", "demo")
+    for name in exporting.PARTS:
+        yield f"export {name}", exporting.part_question(run_id, name)
+    old = schema.runs.c.started < SINCE - timedelta(hours=RUNS - 24 * 14)
+    yield "prune", pruning.oldest_statement(old)
+    yield "prune, dry run", pruning.sum_statement(old)
 
 
 def test_no_question_needs_a_scan(history: Store) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from playstream.process.store import StoreError, iter_results, list_runs, open_store
+from playstream.process.store import StoreError, iter_results, list_runs, open_store, schema
 from tests.process.store.events import deployment, many_results, save
 from tests.processes import BECOMES_NOBODY, MOUNTS_ALONE
 
@@ -155,7 +155,7 @@ def test_who_reads_what_nobody_changes_hears_of_a_change(tmp_path: Path, monkeyp
 def test_an_older_store_that_cannot_be_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "runs.db"
     make_store(path)
-    monkeypatch.setattr("playstream.process.store.schema.VERSION", 2)
+    monkeypatch.setattr("playstream.process.store.schema.VERSION", schema.VERSION + 1)
     freeze(monkeypatch)
     with pytest.raises(StoreError, match=r"tables of an older version, and is not writable"):
         open_store(str(path), writable=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from playstream.process.store.query import find_idents as find_idents
     from playstream.process.store.query import iter_results as iter_results
     from playstream.process.store.query import iter_runs as iter_runs
+    from playstream.process.store.query import last_success as last_success
     from playstream.process.store.query import list_runs as list_runs
     from playstream.process.store.query import show_run as show_run
     from playstream.process.store.runs import as_json as as_json
@@ -42,6 +43,7 @@ _PLACES = {
         "find_idents",
         "iter_results",
         "iter_runs",
+        "last_success",
         "list_runs",
         "show_run",
     ),

@@ -16,7 +16,14 @@ from playstream.process.store import schema
 
 Step = Callable[[Connection], None]
 
-STEPS: Mapping[int, Step] = {}
+
+def _add_label_and_directory(connection: Connection) -> None:
+    for name in ("label", "directory"):
+        connection.execute(text(f"ALTER TABLE runs ADD COLUMN {name} VARCHAR(255)"))
+        connection.execute(text(f"CREATE INDEX runs_by_{name} ON runs ({name}, status, started)"))
+
+
+STEPS: Mapping[int, Step] = {1: _add_label_and_directory}
 """The step from each version to the next. A step names tables and columns itself, because `schema` changes."""
 
 _WHAT_NOW = "Restore it from a backup, or start a new one"

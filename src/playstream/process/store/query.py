@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
 
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.protocol import StatusName
 from playstream.process.store import schema
 from playstream.process.store.engine import Store
 from playstream.process.store.pages import Fill, Question, stream
@@ -117,6 +118,49 @@ def show_run(store: Store, ident: str, *, run_id: int | None = None) -> RunDetai
             )
 
     return store.session().call(ask)
+
+
+def last_success(
+    store: Store,
+    *,
+    before: datetime | None = None,
+    label: str | None = None,
+    playbook: str | None = None,
+    directory: str | None = None,
+) -> StoredRun | None:
+    """Return the latest successful run of a kind; None if there is none.
+
+    Args:
+        store: the store.
+        before: only a run that started before this time; with a time zone.
+        label: only a run with this label. If it is None, only one with this `playbook` and `directory`.
+        playbook: the playbook, as in `StoredRun`.
+        directory: name of the private data directory.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+
+    def ask() -> StoredRun | None:
+        with store.read() as connection:
+            row = connection.execute(success_statement(before, label, playbook, directory)).mappings().first()
+            return None if row is None else _run(row)
+
+    return store.session().call(ask)
+
+
+def success_statement(
+    before: datetime | None, label: str | None, playbook: str | None, directory: str | None
+) -> Select[Any]:
+    """Build the statement of `last_success`."""
+    statement = select(runs).where(runs.c.status == StatusName.SUCCESSFUL.value)
+    if before is not None:
+        statement = statement.where(runs.c.started < _zoned(before))
+    if label is not None:
+        statement = statement.where(runs.c.label == _name(label, schema.LABEL))
+    else:
+        statement = statement.where(runs.c.playbook == playbook, runs.c.directory == directory)
+    return statement.order_by(runs.c.started.desc(), runs.c.id.desc()).limit(1)
 
 
 def find_idents(store: Store, prefix: str, *, limit: int) -> list[str]:

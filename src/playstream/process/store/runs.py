@@ -32,6 +32,10 @@ class StoredRun:
     rc: int | None
     explanation: str | None
     playbook: str | None
+    label: str | None
+    """The label that the user gave it."""
+    directory: str | None
+    """Name of the private data directory, without its path."""
     started: datetime
     ended: datetime
     events: int

@@ -28,10 +28,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1
+VERSION = 2
 """Version of the schema. Increment it when a table changes, and add a step in `migrate`."""
 
-IDENT, HOST, ACTION, NAME, PATH, EXPLANATION = 255, 255, 255, 500, 1000, 10_000
+IDENT, HOST, ACTION, LABEL, DIRECTORY, NAME, PATH, EXPLANATION = 255, 255, 255, 255, 255, 500, 1000, 10_000
 """Maximum lengths of texts; longer ones are cut."""
 
 RESULT_COUNTS = ("ok", "changed", "failures", "unreachable", "skipped", "ignored")
@@ -82,6 +82,8 @@ runs = Table(
     Column("rc", Integer),
     Column("explanation", Text),
     Column("playbook", String(PATH)),
+    Column("label", String(LABEL), comment="what the user calls runs that are compared"),
+    Column("directory", String(DIRECTORY), comment="name of the private data directory, without its path"),
     Column("started", UtcTime, nullable=False),
     Column("ended", UtcTime, nullable=False),
     Column("events", BigInteger, nullable=False),
@@ -92,6 +94,8 @@ runs = Table(
     Index("runs_by_name", "ident", "started"),
     Index("runs_by_start", "started"),
     Index("runs_by_status", "status", "started"),
+    Index("runs_by_label", "label", "status", "started"),
+    Index("runs_by_directory", "directory", "status", "started"),
 )
 
 plays = Table(

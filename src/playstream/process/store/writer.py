@@ -59,6 +59,8 @@ class RunWriter:
         *,
         started: datetime | str | None = None,
         ended: datetime | str | None = None,
+        label: str | None = None,
+        directory: str | None = None,
     ) -> bool:
         """Write the run, in one transaction. May be called again after an error.
 
@@ -70,6 +72,8 @@ class RunWriter:
             started: when the job started, according to its first status; text is ISO 8601. By default the time of its
                 first event, or of its end if there is none.
             ended: when it ended. By default the time of its last event, or now if there is none.
+            label: what the user calls runs that are compared.
+            directory: name of the private data directory, without its path.
 
         Returns:
             True if something was written; False if the store has the run already. A stored run without a return code,
@@ -93,6 +97,8 @@ class RunWriter:
             "ident": name,
             "digest": self._digest(outcome, started),
             **outcome,
+            "label": as_text(label, schema.LABEL),
+            "directory": as_text(directory, schema.DIRECTORY),
             **self._times(started, ended),
             **self._totals(),
         }
