@@ -18,6 +18,7 @@ from benchmarks.rows_cache import cache_rows
 from benchmarks.rows_events import process_rows, run_rows
 from benchmarks.rows_fast import fast_rows
 from benchmarks.rows_fast_corpus import fast_corpus_rows
+from benchmarks.rows_history import history_rows
 from benchmarks.rows_import import import_rows
 from benchmarks.rows_links import link_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
@@ -44,12 +45,13 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "process": (process_rows, _DEFAULT_RUNS),
     "run": (run_rows, _FEWER_RUNS),
     "store": (store_rows, _DEFAULT_RUNS),
+    "history": (history_rows, _DEFAULT_RUNS),
     "links": (link_rows, _DEFAULT_RUNS),
     "cache": (cache_rows, _FEWER_RUNS),
     "fast": (fast_rows, _DEFAULT_RUNS),
     "fast-corpus": (fast_corpus_rows, _FEWER_RUNS),
 }
-LONG_ROWS = ("cache", "fast", "fast-corpus")
+LONG_ROWS = ("history", "cache", "fast", "fast-corpus")
 """Rows that take the better part of an hour: they are only measured when they are named."""
 ROUND_TRIPS = (0.0, 80.0)
 """Milliseconds to the host of a worker with a cache and back."""
