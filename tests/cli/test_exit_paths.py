@@ -161,6 +161,7 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
 @pytest.mark.parametrize("name", ENDS)
 def test_a_line_says_why(stages: Stages, directory: Path, name: str) -> None:
     words, stdin, status = ENDS[name]
+    stages.variables["XDG_STATE_HOME"] = str(directory / "none")
     done = stages.call(*(word.replace("DIR", str(directory)) for word in words), stdin=stdin)
     (said,) = done.stderr.decode().splitlines()
     assert done.returncode == status, said

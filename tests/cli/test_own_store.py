@@ -48,6 +48,9 @@ def test_it_is_read_when_no_other_is_named(stages: Stages, state: Path, tmp_path
     assert json.loads(stages.call("show", "monday", "--json").stdout)["run"]["ident"] == "monday"
     compared = stages.call("diff", "monday", "tuesday")
     assert (compared.returncode, compared.stdout, compared.stderr) == (0, b"", b"")
+    missing = stages.call("diff", "monday.playstream", "tuesday")
+    assert missing.returncode == 1
+    assert b"no directory 'monday.playstream', and the store has no run 'monday.playstream'" in missing.stderr
     other = tmp_path / "other.db"
     with open_store(str(other)):
         pass

@@ -86,7 +86,11 @@ def _read(flags: argparse.Namespace, name: str) -> Outline:
         with open_run(path, vars(flags), partial(print_message, "diff")) as run_at_rest:
             return outline_of(run_at_rest)
     with stores.open_store(url or "", writable=False) as store:
-        return stored_outline(store, find_stored(store, name))
+        try:
+            found = find_stored(store, name)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"there is no file and no directory {name!r}, and {error}") from None
+        return stored_outline(store, found)
 
 
 def _as_json(difference: Difference) -> str:
