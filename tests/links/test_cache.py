@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyrage
@@ -18,6 +18,7 @@ import pytest
 from playstream.pipeline.protocol import Content, FileEntry, Listing, Noise, Offer, Record, Want
 from playstream.pipeline.protocol.order import Direction
 from tests.conftest import MakeDir
+from tests.disk import on_disk
 from tests.links.hosts import Host
 from tests.links.workers import WITHOUT_HELLO, link_to, records_in
 from tests.processes import Repeating, wait_until
@@ -31,6 +32,13 @@ PLAYBOOK = """\
       args: {chdir: "{{ playbook_dir }}"}
 """
 KEY = "AGE-SECRET"
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """An empty directory in which the directory of a job can be kept for the next one."""
+    with on_disk(tmp_path) as directory:
+        yield directory
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.disk import on_disk
 from tests.worker.cache.jobs import Jobs
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """An empty directory in which the directory of a job can be kept for the next one."""
+    with on_disk(tmp_path) as directory:
+        yield directory
 
 
 @pytest.fixture
