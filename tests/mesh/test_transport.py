@@ -31,6 +31,8 @@ class Between:
         self._tasks: set[asyncio.Task[None]] = set()
         self.greetings: list[bytes] = []
         """What the next connections get, which are then closed."""
+        self.heard = bytearray()
+        """What clients have said."""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.greetings:
@@ -39,15 +41,16 @@ class Between:
             return
         self._clients.append(writer)
         theirs, to_server = await asyncio.open_connection("127.0.0.1", self._port)
-        for source, sink in ((reader, to_server), (theirs, writer)):
-            task = asyncio.create_task(self._pass_on(source, sink))
+        for source, sink, heard in ((reader, to_server, self.heard), (theirs, writer, bytearray())):
+            task = asyncio.create_task(self._pass_on(source, sink, heard))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     @staticmethod
-    async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter, heard: bytearray) -> None:
         try:
             while data := await source.read(1 << 16):
+                heard += data
                 sink.write(data)
                 await sink.drain()
         except ConnectionError:
@@ -124,6 +127,29 @@ def test_a_connection_that_the_library_has_given_up_is_made_again(server: NatsSe
             assert got.empty()
             await client.close()
             await other.close()
+
+    asyncio.run(asyncio.wait_for(run(), SECONDS))
+
+
+def test_a_flush_waits_for_what_was_sent_before(server: NatsServer) -> None:
+    """The library's own asks the server before it sends what it was told to send."""
+
+    async def run() -> None:
+        between = Between(server.port)
+        async with between.listening() as url:
+            client = MeshClient(Endpoint([url], "test"))
+            await client.connect()
+            await client.flush()
+            before = len(between.heard)
+
+            async def ignore(_message: Message) -> None:
+                pass
+
+            await client.subscribe("subject", ignore)
+            await client.flush()
+            words = bytes(between.heard[before:]).split()
+            assert words.index(b"SUB") < words.index(b"PING")
+            await client.close()
 
     asyncio.run(asyncio.wait_for(run(), SECONDS))
 

@@ -27,6 +27,8 @@ ATTEMPT_SECONDS: Final = 2.0
 """How long the server may take to answer a request."""
 _HANDSHAKE_SECONDS = 5
 """How long one server may take to accept a connection, and then to complete the handshake."""
+_WRITE_SECONDS = 0.001
+"""How often to look whether the library has written what it was told to send."""
 _RECONNECT_SECONDS = 0.1
 """Time between two attempts to reconnect."""
 _PING_SECONDS = 2
@@ -281,7 +283,7 @@ class Connection:
             NoAnswer: it did not answer.
         """
         try:
-            await self._client.flush(timeout=seconds)
+            await _flush(self._client, seconds)
         except (self._nats.errors.Error, TimeoutError, OSError) as error:
             raise NoAnswer(f"the server does not answer: {error or type(error).__name__}") from None
 
@@ -341,7 +343,7 @@ class Connection:
                 self._client = client
                 for subscription in list(self._subscriptions):
                     await subscription.open(client)
-                await client.flush(ATTEMPT_SECONDS)
+                await _flush(client, ATTEMPT_SECONDS)
             except Exception as error:  # noqa: BLE001 - it is not known which errors the library does not expect
                 await self._note_error(error)
                 await _end(client)
@@ -367,6 +369,17 @@ class Connection:
 def _message(inner: Any) -> Message:
     headers = {str(getattr(key, "value", key)): str(value) for key, value in (inner.headers or {}).items()}
     return Message(inner.subject, bytes(inner.data), headers, inner.reply or "")
+
+
+async def _flush(client: Any, seconds: float) -> None:
+    """Wait until the server has seen what a client of the library was told to send.
+
+    The library asks it with a ping, which overtakes what the library has not written yet.
+    """
+    async with asyncio.timeout(seconds):
+        while client.pending_data_size:
+            await asyncio.sleep(_WRITE_SECONDS)
+        await client.flush(timeout=seconds)
 
 
 async def _end(client: Any) -> None:
