@@ -183,7 +183,11 @@ def test_playbooks_that_are_not_there(stages: Stages, site: Path, line: str, exi
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("run DIR -p say.yml -b", "argument -b/--binary: expected one argument. -b is short for --binary, as in"),
+        ("run DIR -p say.yml -b", "argument -b/--binary: expected one argument. -b is short for --binary; Ansible's"),
+        (
+            "run DIR -p say.yml -o",
+            "expected one argument. -o is short for --output; Ansible's -o is --cmdline=--one-line",
+        ),
         ("run DIR -p say.yml -b -C", "Ansible's -b is --become here"),
         ("run -b DIR -p say.yml", "the following arguments are required: DIR. -b is short for --binary"),
         ("-b run DIR -p say.yml", "Ansible's -b is --become here"),

@@ -161,8 +161,9 @@ def test_every_option_that_is_a_path_is_known_here() -> None:
     assert paths == {*PATHS, *NAMES, *OF_A_JOB}
 
 
-def test_empty_paths_in_compat(temporary: Path, demo: Path) -> None:
+def test_empty_paths_in_compat(temporary: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ansible-runner makes of them: the current directory for artifacts, else the same as left out."""
+    monkeypatch.chdir(demo)
     config = ansible_runner.RunnerConfig(
         private_data_dir=demo, playbook="site.yml", artifact_dir="", project_dir="", ident="x"
     )

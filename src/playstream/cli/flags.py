@@ -66,9 +66,8 @@ MAY_BE_EMPTY = frozenset(
 DASHED_VALUES = frozenset({"--cmdline", "--container-option"})
 """Flags whose value may look like a flag, as in `--cmdline --check`: the next word is always the value."""
 
-TAKEN = {"-b": ("--binary", "--become")}
-"""Short flags of Ansible that are another flag in ansible-runner and here, and the long names of that one and of
-Ansible's."""
+TAKEN = {"-b": ("--binary", "--become"), "-o": ("--output", "--cmdline=--one-line")}
+"""Short flags of Ansible that are another flag here: the long name of that one, and what stands for Ansible's."""
 OTHER_NAMES = {
     "-b": "--become",
     "--inventory-file": "--inventory",
@@ -80,7 +79,7 @@ OTHER_NAMES = {
 """Flags of Ansible that have another name here."""
 PASSED_ON = frozenset(
     (
-        *("-B", "-M", "-P", "-T", "-o"),
+        *("-B", "-M", "-P", "-T"),
         *("--background", "--poll", "--one-line", "--tree", "--playbook-dir", "--module-path"),
         *("--become-method", "--become-pass-file", "--become-password-file"),
         *("--conn-pass-file", "--connection-password-file"),

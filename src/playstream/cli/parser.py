@@ -203,7 +203,7 @@ class Parser(argparse.ArgumentParser):
                 name in self._words and any(sign in message for sign in _SHIFTED)
             )
             if guilty and ours in self._option_string_actions:
-                message += f". {name} is short for {ours}, as in ansible-runner; Ansible's {name} is {theirs} here"
+                message += f". {name} is short for {ours}; Ansible's {name} is {theirs} here"
         if message.endswith("required: COMMAND"):
             message = f"expected a command: {self.prog} --help lists them"
         super().error(message)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playstream.pipeline.errors import ConfigurationError, remedy
-from playstream.process.store.own import OWN, own_store
 
 
 def named_store(url: str | None) -> str | None:
@@ -21,6 +20,8 @@ def readable_store(url: str | None) -> str | None:
 
     The environment hides a password in it from other users.
     """
+    from playstream.process.store.own import OWN, own_store  # noqa: PLC0415 - most commands read no store
+
     return named_store(url) or (OWN if os.path.exists(own_store()) else None)
 
 
