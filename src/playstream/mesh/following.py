@@ -64,7 +64,7 @@ class Follower:
     ) -> None:
         self._client = client
         self._name = name
-        self._me = f"submitter {identity.name}"
+        self._me = identity.title
         self._job = job
         self._times = Times(identity.lost_after)
         secret = import_pyrage().x25519.Identity.from_str(identity.secret_keys[identity.name])

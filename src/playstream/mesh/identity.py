@@ -68,13 +68,18 @@ class Identity:
     """For an operator, the signed list of submitters, which nodes believe."""
 
     @property
+    def title(self) -> str:
+        """What messages call it, such as `node web1`."""
+        return f"{self.kind.value} {self.name}"
+
+    @property
     def endpoint(self) -> Endpoint:
         """How to connect.
 
         Raises:
             ConfigurationError: the certificates in the file are damaged.
         """
-        return Endpoint(self.urls, f"{self.kind.value} {self.name}", inbox(self.kind, self.name), self._context())
+        return Endpoint(self.urls, self.title, inbox(self.kind, self.name), self._context())
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -132,7 +132,7 @@ async def _answers(client: MeshClient, identity: Identity, job: JobSubjects, nod
 
 async def _declare_lost(client: MeshClient, identity: Identity, job: JobSubjects, node: str) -> JobEnd:
     """Store that a node is lost; return the end of the job, which may be another one."""
-    me = f"{identity.kind.value} {identity.name}"
+    me = identity.title
     return await store_end(client, job, node_lost(node, me, identity.lost_after), seconds=_SECONDS)
 
 
@@ -154,7 +154,7 @@ async def cancel_job(client: MeshClient, identity: Identity, name: str) -> JobEn
     job = await find_job(client, identity, name)
     if (end := await find_end(client, job, seconds=_SECONDS)) is not None:
         return end
-    me = f"{identity.kind.value} {identity.name}"
+    me = identity.title
     claim = await find_claim(client, job, seconds=_SECONDS)
     if claim is None:  # a node that claims it now finds this end before it starts it
         return await store_end(client, job, JobEnd(Outcome.CANCELED, me, f"canceled by {me}"), seconds=_SECONDS)

@@ -49,7 +49,7 @@ class Submission:
         self._client = client
         self._identity = identity
         self._name = name
-        self._me = f"submitter {identity.name}"
+        self._me = identity.title
         self._terms = terms or Terms()
         self.job = JobSubjects(group, identity.name, new_job())
         key = import_pyrage().x25519.Recipient.from_str(identity.groups[group])

@@ -51,6 +51,9 @@ class Kept(dict[bytes, bytes]):
     def is_near(self, _target: Path, /) -> bool:
         return False
 
+    def which_ready(self, _roots: Sequence[bytes], /) -> list[bytes]:
+        return []
+
     def take_ready(self, _roots: Sequence[bytes], _target: Path, /) -> Written | None:
         return None
 

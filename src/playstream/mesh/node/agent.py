@@ -293,7 +293,7 @@ class Node:
         self, client: MeshClient, job: JobSubjects, message: Message, error: PlaystreamError | None
     ) -> JobEnd:
         """End a job that this node has claimed and does not run, and return its end."""
-        end = JobEnd(outcome_of(error), f"node {self._identity.name}", str(error)[:2000])
+        end = JobEnd(outcome_of(error), self._identity.title, str(error)[:2000])
         end = await store_end(client, job, end, seconds=_CLAIM_SECONDS)
         await self._remove(client, job, message)
         return end
@@ -351,7 +351,7 @@ class Node:
         async def finish(late: bool) -> None:
             if late:
                 reason = not_started(job.group, order.start_within or 0.0)
-                end = JobEnd(Outcome.EXPIRED, f"node {self._identity.name}", reason)
+                end = JobEnd(Outcome.EXPIRED, self._identity.title, reason)
                 await store_end(client, job, end, seconds=_CLAIM_SECONDS)
             await self._remove(client, job, message)
 
@@ -364,7 +364,7 @@ class Node:
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is None and await self._is_silent(
             client, job, message, claim.node
         ):
-            end = node_lost(claim.node, f"node {self._identity.name}", self._times.lost_after)
+            end = node_lost(claim.node, self._identity.title, self._times.lost_after)
             await store_end(client, job, end, seconds=_CLAIM_SECONDS)
             self._log("lost", job=job.job, node=claim.node)
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is None:

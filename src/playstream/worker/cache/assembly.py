@@ -24,13 +24,12 @@ from playstream.pipeline.tree.paths import printable
 from playstream.pipeline.tree.short_listings import SHORT, expand
 from playstream.pipeline.tree.unpack import Unpacker
 from playstream.worker.cache.known import KnownListings
-from playstream.worker.cache.reuse import ReadyTrees, Reuse
+from playstream.worker.cache.reuse import READABLE, ReadyTrees, Reuse, is_closed
 
 _MAX_SINCE = 64
 """Number of earlier trees of an offer that are looked for."""
 _STOP_ENTRIES = 64
 """Number of entries after which a request to stop is looked for."""
-_READABLE = 0o400
 _ROOT = FileEntry(b"", FileType.DIRECTORY, 0o700, 0)
 
 
@@ -206,7 +205,7 @@ class Assembly:
                         return
                     self._reuse.note(entry)
                     writing.pass_(_opened(entry))
-                    self._has_closed = self._has_closed or _is_closed(entry)
+                    self._has_closed = self._has_closed or is_closed(entry)
                     has_it = self._reuse.has(entry.path)
                     if not (has_it or size or (entry.type is FileType.HARDLINK and entry.link in links)):
                         self._put(writing, entry)
@@ -278,7 +277,7 @@ class Assembly:
                 if isinstance(item, FileEntry):
                     entry = item
                     writing.pass_(entry)
-                    if _is_closed(entry) or (entry.type is FileType.HARDLINK and entry.link in links):
+                    if is_closed(entry) or (entry.type is FileType.HARDLINK and entry.link in links):
                         self._put(writing, entry)
                     continue
                 parts = list(split(item, size))
@@ -403,14 +402,9 @@ class _Writing:
         self._unpacker.receive(TreeEnd(self._entries, self._size))
 
 
-def _is_closed(entry: FileEntry) -> bool:
-    """Return whether an entry is a directory whose owner cannot open it."""
-    return entry.type is FileType.DIRECTORY and not entry.mode & _READABLE
-
-
 def _opened(entry: FileEntry) -> FileEntry:
     """Return an entry as it is written at first: a directory that can be opened once more."""
-    return replace(entry, mode=entry.mode | _READABLE) if _is_closed(entry) else entry
+    return replace(entry, mode=entry.mode | READABLE) if is_closed(entry) else entry
 
 
 def _root_of(text: str) -> bytes:

@@ -32,7 +32,7 @@ from playstream.worker.cache.place import (
     list_shards,
     scan,
 )
-from playstream.worker.cache.ready import list_ready, remove_leftovers, remove_ready
+from playstream.worker.cache.ready import ReadyTree, list_ready, remove_ready
 
 _SPARE = 0.1
 """The part of its size that a full cache gets free, so that not every job evicts."""
@@ -153,8 +153,7 @@ class _Ready:
 
     def __init__(self, place: int) -> None:
         self._place = place
-        remove_leftovers(place)
-        self._trees = list_ready(place)
+        self._trees = [tree for tree in list_ready(place) if tree.of_use or not self._remove(tree)]
         self.total = sum(tree.bytes for tree in self._trees)
         """What they take on the disk, in bytes."""
         self.removed = 0
@@ -165,10 +164,17 @@ class _Ready:
         for tree in self._trees:
             if excess <= self.removed:
                 break
-            with suppress(OSError):
-                remove_ready(self._place, tree.path)
+            if self._remove(tree):
                 self.removed += tree.bytes
                 self.total -= tree.bytes
+
+    def _remove(self, tree: ReadyTree) -> bool:
+        """Remove one; return False if something of it remains."""
+        try:
+            remove_ready(self._place, tree.path)
+        except OSError:
+            return False
+        return True
 
 
 class _Count:

@@ -28,6 +28,10 @@ VERSION = "1"
 LOCK, SIZE, JOBS, TREES = ".lock", ".size", ".jobs", "trees"
 DIRECTORY = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
 """Flags of open(2) for a directory that is not a link."""
+READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
+"""Those for a file that is read, and is not a link; a FIFO in its place does not block."""
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
+"""Those for a file that does not exist."""
 MAX_OBJECT_BYTES = 1 << 24
 """Size of the largest object that is kept, in bytes."""
 _BLOCK = 4096

@@ -19,9 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from playstream.pipeline.io import system
 from playstream.pipeline.tree.directories import make_directory, mode_of, remove
-from playstream.worker.cache.place import DIRECTORY, list_divisions, list_names
+from playstream.worker.cache.place import DIRECTORY, NEW, READ, list_divisions, list_names
 from playstream.worker.cache.written import Written, decode, restore
 
 READY = "ready"
@@ -30,8 +29,6 @@ MAX_READY = 4
 _TAKEN = "taken"
 """The directory in a spool of what was ready, which is removed with the spool if it is of no use."""
 _TREE, _WRITTEN = "tree", "written"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
-_READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 
 
 def take(objects: int, roots: Sequence[bytes], target: Path) -> Written | None:
@@ -77,7 +74,7 @@ def put_back(objects: int, written: Written, target: Path) -> bool:
     aside, name = target.parent / READY, written.root.hex()
     try:
         aside.mkdir(0o700)  # a job may have left a link there
-        with os.fdopen(os.open(aside / _WRITTEN, _NEW, 0o600), "wb") as file:
+        with os.fdopen(os.open(aside / _WRITTEN, NEW, 0o600), "wb") as file:
             file.write(written.encode())
         place = make_directory(objects, READY)
         try:
@@ -112,6 +109,8 @@ class ReadyTree(NamedTuple):
     """When it was put there, in nanoseconds since 1970."""
     bytes: int
     """What it takes on the disk."""
+    of_use: bool
+    """Whether a job could take it: nobody has begun to remove it, and it is neither damaged nor of before a restart."""
 
 
 def list_ready(place: int) -> list[ReadyTree]:
@@ -127,34 +126,15 @@ def list_ready(place: int) -> list[ReadyTree]:
 
 
 def _list_ready(place: int) -> Iterator[ReadyTree]:
-    for above, name in _names(place):
-        path = f"{above}/{name}"
-        with suppress(FileNotFoundError):  # a job has taken it
-            used_at = os.stat(path, dir_fd=place, follow_symlinks=False).st_mtime_ns
-            written = _read(f"{path}/{_WRITTEN}", place)
-            yield ReadyTree(path, used_at, 0 if written is None else written.cost)
-
-
-def _names(place: int) -> Iterator[tuple[str, str]]:
-    """Yield the directories of ready trees, and what is in them."""
     for sender, algorithm in list_divisions(place):
         above = f"{sender}/{algorithm}/{READY}"
-        yield from ((above, name) for name in list_names(place, above))
-
-
-def remove_leftovers(place: int) -> None:
-    """Remove what is of no use to any job: what a killed process has not removed, and trees of before a restart.
-
-    Args:
-        place: a descriptor of the place.
-
-    Raises:
-        OSError: the cache cannot be read.
-    """
-    for above, name in _names(place):
-        with suppress(OSError):
-            if name.startswith(".") or _read(f"{above}/{name}/{_WRITTEN}", place) is None:
-                remove_ready(place, f"{above}/{name}")
+        for name in list_names(place, above):
+            path = f"{above}/{name}"
+            with suppress(FileNotFoundError):  # a job has taken it
+                used_at = os.stat(path, dir_fd=place, follow_symlinks=False).st_mtime_ns
+                written = _read(f"{path}/{_WRITTEN}", place)
+                of_use = written is not None and not name.startswith(".")
+                yield ReadyTree(path, used_at, 0 if written is None else written.cost, of_use)
 
 
 def remove_ready(place: int, path: str) -> None:
@@ -184,7 +164,7 @@ def remove_ready(place: int, path: str) -> None:
 def _read(path: str | Path, place: int | None = None) -> Written | None:
     """Read what was written; return None if it is missing, damaged or of before a restart, or cannot be read."""
     try:
-        fd = os.open(path, _READ, dir_fd=place)
+        fd = os.open(path, READ, dir_fd=place)
     except OSError:
         return None
     try:

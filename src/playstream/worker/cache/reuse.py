@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +11,8 @@ from playstream.pipeline.protocol import FileEntry, FileType
 from playstream.worker.cache.known import KnownListings
 from playstream.worker.cache.written import MAX_ENTRIES, Look, Written, discard, examine, notices_changes
 
-_READABLE = 0o400
+READABLE = 0o400
+"""The permission without which the owner cannot open a directory."""
 
 
 class ReadyTrees(Protocol):
@@ -18,6 +20,9 @@ class ReadyTrees(Protocol):
 
     def is_near(self, target: Path, /) -> bool:
         """Return whether a directory can be moved there."""
+
+    def which_ready(self, roots: Sequence[bytes], /) -> list[bytes]:
+        """Return those of these trees that seem to be ready, in their order."""
 
     def take_ready(self, roots: Sequence[bytes], target: Path, /) -> Written | None:
         """Move the first of these trees that is ready to an empty directory."""
@@ -38,7 +43,7 @@ class Reuse:
     def __init__(self, ready: ReadyTrees, target: Path, *, private: bool) -> None:
         self._ready = ready
         self._target = target
-        self._active = private and ready.is_near(target) and _notices_changes(target.parent)
+        self._active = private and ready.is_near(target) and notices_changes(target.parent)
         self._taken: Written | None = None
         self._present: set[bytes] = set()
         self._paths: list[bytes] = []
@@ -72,9 +77,10 @@ class Reuse:
             LimitExceeded: the tree has too many entries.
             OSError: something cannot be removed.
         """
-        if self.any or not earlier:
+        if self.any or not self._active:
             return
-        taken = self._take([each for each in earlier if each != root and not known.find_missing(each)])
+        ready = self._ready.which_ready(earlier)  # so that the listings of the others are not read
+        taken = self._take([each for each in ready if each != root and not known.find_missing(each)])
         if taken is None:
             return
         found = known.compare(taken.root, root)
@@ -103,8 +109,7 @@ class Reuse:
         if entry.type is FileType.HARDLINK or entry.link:
             self._linked.add(entry.path.rpartition(b"/")[0])
             return
-        is_closed = entry.type is FileType.DIRECTORY and not entry.mode & _READABLE
-        if is_closed or len(self._paths) >= MAX_ENTRIES:
+        if is_closed(entry) or len(self._paths) >= MAX_ENTRIES:
             self._active = False
         else:
             self._paths.append(entry.path)
@@ -139,16 +144,14 @@ class Reuse:
             return
         objects = written.objects or sorted(known.objects(written.root) or ())
         if objects:
-            self._ready.keep_ready(written.of(objects), self._target)
+            self._ready.keep_ready(replace(written, objects=objects), self._target)
+
+
+def is_closed(entry: FileEntry) -> bool:
+    """Return whether an entry is a directory whose owner cannot open it."""
+    return entry.type is FileType.DIRECTORY and not entry.mode & READABLE
 
 
 def _as_changed(look: Look) -> Look:
     """Return what a directory looks like so that it counts as changed, and what is not known in it is removed."""
     return *look[:4], 0
-
-
-def _notices_changes(directory: Path) -> bool:
-    try:
-        return notices_changes(directory)
-    except OSError:
-        return False

@@ -26,14 +26,13 @@ from playstream.pipeline.io import system
 from playstream.pipeline.tree.creation import make_writable
 from playstream.pipeline.tree.digests import DEFAULT_ALGORITHM, DIGEST_SIZE, digest
 from playstream.pipeline.tree.directories import remove
-from playstream.worker.cache.place import cost
+from playstream.worker.cache.place import DIRECTORY, cost
 
 MAX_ENTRIES = 200_000
 """Number of entries of the largest tree that is kept so; what is known of one takes about 150 bytes of memory."""
 _MAGIC = b"PSWT2\n"
 _HEADER = struct.Struct(f"<{DIGEST_SIZE}s16sQQqII")
 _FIELDS = 5
-_DIRECTORY = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
 _PRIVATE = 0o700
 _Owned = tuple[int, int, dict[str, bytes]]
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -70,10 +69,6 @@ class Written:
     def cost(self) -> int:
         """What its files and directories take on the disk, in bytes."""
         return sum(cost(look[2]) for look in self.looks)
-
-    def of(self, objects: list[bytes]) -> Written:
-        """Return the same with the hashes of what the tree is made of."""
-        return replace(self, objects=objects)
 
     def encode(self) -> bytes:
         """Return the bytes from which `decode` reads it, until this host is started again."""
@@ -120,17 +115,18 @@ def decode(data: bytes) -> Written | None:
 def notices_changes(directory: Path) -> bool:
     """Return whether the file system of a directory notes each change of a file, also one through mmap(2).
 
-    That of memory (tmpfs) does not: what was read through a mapping is then written without a notice.
-
-    Raises:
-        OSError: nothing can be written there.
+    That of memory (tmpfs) does not: what was read through a mapping is then written without a notice. If nothing can be
+    written there, the answer is False.
     """
-    with tempfile.TemporaryFile(dir=directory) as file:
-        file.truncate(mmap.PAGESIZE)
-        os.utime(file.fileno(), ns=(0, 0))
-        with mmap.mmap(file.fileno(), mmap.PAGESIZE) as mapping:
-            mapping[0] += 1
-            return os.fstat(file.fileno()).st_mtime_ns != 0
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.truncate(mmap.PAGESIZE)
+            os.utime(file.fileno(), ns=(0, 0))
+            with mmap.mmap(file.fileno(), mmap.PAGESIZE) as mapping:
+                mapping[0] += 1
+                return os.fstat(file.fileno()).st_mtime_ns != 0
+    except OSError:
+        return False
 
 
 def examine(target: Path, paths: Sequence[bytes]) -> tuple[int, list[Look]]:
@@ -195,7 +191,7 @@ class _Walk:
     """
 
     def __init__(self, target: Path) -> None:
-        self._stack = [(b"", os.open(target, _DIRECTORY))]
+        self._stack = [(b"", os.open(target, DIRECTORY))]
 
     def __enter__(self) -> Self:
         return self
@@ -225,7 +221,7 @@ class _Walk:
         while b"/" in name:
             first, _, name = name.partition(b"/")
             prefix += first + b"/"
-            fd = os.open(first, _DIRECTORY, dir_fd=fd)
+            fd = os.open(first, DIRECTORY, dir_fd=fd)
             stack.append((prefix, fd))
         return fd, name
 
@@ -298,7 +294,7 @@ class _Restoration(_Walk):
 
     def _clean_below(self, fd: int, name: bytes, path: bytes) -> bool:
         """Remove what was not in a directory that has changed; return False if it is to be removed itself."""
-        below = os.open(name, _DIRECTORY, dir_fd=fd)
+        below = os.open(name, DIRECTORY, dir_fd=fd)
         try:
             if _owned(below) != self._common:
                 return False
@@ -328,7 +324,7 @@ class _Restoration(_Walk):
         numbers = {path: number for number, path in enumerate(left.paths) if path in self._changed}
         for path, number in reversed(numbers.items()):
             above, name = self.find(path)
-            fd = os.open(name, _DIRECTORY, dir_fd=above)
+            fd = os.open(name, DIRECTORY, dir_fd=above)
             try:
                 mode, _, _, mtime_ns, _ = looks[number]
                 system.fchmod(fd, stat.S_IMODE(mode))
