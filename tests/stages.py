@@ -123,6 +123,18 @@ class Stages:
         stdout, stderr = process.communicate(stdin, timeout=LIMIT_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
+    def type_in(self, command: str, home: Path) -> subprocess.CompletedProcess[str]:
+        """Run a command of a page as somebody types it in a home directory."""
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=home,
+            env={**self.env, "HOME": str(home)},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+
     def transmit(self, directory: Path, *words: str | Path) -> bytes:
         """A job stream; transmit must succeed."""
         done = self.call("transmit", directory, *words)

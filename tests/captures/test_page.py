@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.matrix.debian import ROOT
-from tests.stages import LIMIT_SECONDS, Stages
+from tests.stages import Stages
 
 PAGE = (ROOT / "docs" / "captures.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -22,15 +22,7 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples" / "demo", tmp_path / "demo", ignore=lambda *_: {"artifacts"})
     assert set(STATUSES) <= set(COMMANDS)
     for command in COMMANDS:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=tmp_path,
-            env={**stages.env, "HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_SECONDS,
-            check=False,
-        )
+        done = stages.type_in(command, tmp_path)
         assert done.returncode == STATUSES.get(command, 0), f"{command}: {done.stderr}"
     for program in PROGRAMS:
         done = subprocess.run(

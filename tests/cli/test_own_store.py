@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from playstream.pipeline.errors import LimitExceeded, StoreError
 from playstream.process.store import list_runs, open_store
 from tests.cli.test_stored import RECORDED
 from tests.matrix.debian import ROOT
-from tests.stages import LIMIT_SECONDS, Stages
+from tests.stages import Stages
 
 PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
@@ -123,15 +122,7 @@ def test_the_commands_of_the_page(stages: Stages, state: Path, tmp_path: Path) -
     commands = re.findall(r"^    (playstream (?:run demo .*--store user|runs|store .*))$", PAGE, re.MULTILINE)
     assert len(commands) == 5
     for command in commands:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=tmp_path,
-            env={**stages.env, "HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_SECONDS,
-            check=False,
-        )
+        done = stages.type_in(command, tmp_path)
         assert done.returncode == 0, f"{command}: {done.stderr}"
     with open_store(str(tmp_path / "runs.db")) as store:
         assert [run.status for run in list_runs(store)] == ["successful"]

@@ -56,19 +56,11 @@ class Shell:
         place.mkdir()
         shutil.copytree(ROOT / "examples" / "demo", place / "demo", ignore=lambda *_: {"artifacts"})
 
-    def _words(self, command: str) -> list[str]:
-        return ["sh", "-euc", command.replace("nats.example.com", f"localhost:{self._port}")]
+    def _here(self, command: str) -> str:
+        return command.replace("nats.example.com", f"localhost:{self._port}")
 
     def run(self, command: str) -> str:
-        done = subprocess.run(
-            self._words(command),
-            cwd=self.place,
-            env={**self._stages.env, "HOME": str(self.place)},
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_SECONDS,
-            check=False,
-        )
+        done = self._stages.type_in(self._here(command), self.place)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -78,7 +70,7 @@ class Shell:
         output = self.place / f"output-{len(list(self.place.iterdir()))}"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                self._words(f"exec {command}"),
+                ["sh", "-euc", f"exec {self._here(command)}"],
                 cwd=self.place / folder,
                 env={**self._stages.env, "HOME": str(self.place)},
                 stdin=subprocess.DEVNULL,

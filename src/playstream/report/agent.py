@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from itertools import starmap
 
-from playstream.report.collecting import Collector, RunEnd, explanation_of, headline
-from playstream.report.failures import Failure, name_of
+from playstream.report.collecting import RunEnd, ShortReport, explanation_of, headline
+from playstream.report.failures import Failure, first_of, name_of, place_of
 
 _MAX_GROUPS = 20
 """Number of different failures that are told."""
@@ -17,22 +17,12 @@ _MAX_SIZE = 24_000
 """Number of characters after which no other failure is told."""
 
 
-class AgentReport:
+class AgentReport(ShortReport):
     """The report as text. That of a run without failures has less than 2 KB, however many hosts and tasks it has."""
-
-    def __init__(self) -> None:
-        self._collector = Collector()
-
-    def add(self, event: Mapping[str, Any]) -> None:
-        """Take the next event."""
-        self._collector.add(event)
-
-    def close(self) -> None:
-        """Do nothing: little is held."""
 
     def pieces(self, end: RunEnd) -> Iterator[str]:
         """Yield the text."""
-        collector = self._collector
+        collector = self.collector
         counts = ", ".join(f"{name} {count}" for name, count in collector.total.items())
         yield f"{headline(collector, end)}\nhosts {len(collector.hosts)}, {counts}\n"
         explanation = explanation_of(end)
@@ -42,15 +32,9 @@ class AgentReport:
         groups: dict[Failure, list[str]] = {}
         for failure in failures:
             groups.setdefault(replace(failure, host=""), []).append(failure.host)
-        size = told = 0
-        for failure, hosts in groups.items():
-            if told == _MAX_GROUPS or size > _MAX_SIZE:
-                break
-            text = _tell(failure, hosts)
-            size += len(text)
-            told += 1
-            yield text
-        left = sum(map(len, list(groups.values())[told:])) + more
+        told = first_of(starmap(_tell, groups.items()), _MAX_GROUPS, _MAX_SIZE)
+        yield from told
+        left = sum(map(len, list(groups.values())[len(told) :])) + more
         if left:
             yield f"\nand {left} more failed results\n"
 
@@ -59,7 +43,7 @@ def _tell(failure: Failure, hosts: list[str]) -> str:
     names = list(dict.fromkeys(map(name_of, hosts)))
     others = f" and {len(names) - _SHOWN_HOSTS} more" if len(names) > _SHOWN_HOSTS else ""
     what = "UNREACHABLE" if failure.unreachable else "FAILED"
-    where = ", ".join(filter(None, (failure.action, failure.path)))
+    where = place_of(failure)
     lines = [f"{what} {', '.join(names[:_SHOWN_HOSTS])}{others}", f"task: {failure.task}{where and f' ({where})'}"]
     for name, text in failure.details:
         shown = text.replace("\n", "\n  ")

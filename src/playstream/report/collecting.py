@@ -117,6 +117,20 @@ class Collector:
         return Verdicts(self.hosts, self.failed)
 
 
+class ShortReport:
+    """A report that needs no more of a run than a Collector holds."""
+
+    def __init__(self) -> None:
+        self.collector = Collector()
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take the next event."""
+        self.collector.add(event)
+
+    def close(self) -> None:
+        """Do nothing: little is held."""
+
+
 class Verdicts:
     """Which failures count, according to Ansible's counts of each host.
 

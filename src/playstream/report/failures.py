@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from playstream.process.event_data import COLOUR
@@ -57,6 +58,29 @@ def name_of(text: str) -> str:
     """Return a name as one line of limited length."""
     name = " ".join(clean(text).split())
     return name if len(name) <= _MAX_NAME else name[:_MAX_NAME] + _CUT
+
+
+def place_of(failure: Failure) -> str:
+    """Return the module of a failed task and where the task is, as far as they are known."""
+    return ", ".join(filter(None, (failure.action, failure.path)))
+
+
+def first_of(texts: Iterable[str], most: int, most_size: int) -> list[str]:
+    """Return the first of some texts.
+
+    Args:
+        texts: the texts.
+        most: how many at most.
+        most_size: the number of characters after which no other one is taken.
+    """
+    found: list[str] = []
+    size = 0
+    for text in islice(texts, most):
+        found.append(text)
+        size += len(text)
+        if size > most_size:
+            break
+    return found
 
 
 def clean(text: str) -> str:

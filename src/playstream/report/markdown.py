@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from playstream.report.collecting import COUNTS, Collector, RunEnd, explanation_of, headline
-from playstream.report.failures import Failure, name_of
+from playstream.report.collecting import COUNTS, Collector, RunEnd, ShortReport, explanation_of, headline
+from playstream.report.failures import Failure, first_of, name_of, place_of
 
 _MAX_HOSTS = 50
 """Number of hosts in the table: first those that failed, then those that changed."""
@@ -19,37 +18,21 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@$-])")
 _HEADINGS = ("Host", *(name.capitalize() for name in COUNTS))
 
 
-class MarkdownReport:
+class MarkdownReport(ShortReport):
     """The report as Markdown in GitHub's flavour."""
-
-    def __init__(self) -> None:
-        self._collector = Collector()
-
-    def add(self, event: Mapping[str, Any]) -> None:
-        """Take the next event."""
-        self._collector.add(event)
-
-    def close(self) -> None:
-        """Do nothing: little is held."""
 
     def pieces(self, end: RunEnd) -> Iterator[str]:
         """Yield the text."""
-        collector = self._collector
+        collector = self.collector
         yield f"### {escape(headline(collector, end))}\n"
         explanation = explanation_of(end)
         if explanation:
             yield f"\n{escape(explanation[:2000])}\n"
         yield from _table(collector)
         failures, more = collector.failures()
-        size = told = 0
-        for failure in failures[:_MAX_FAILURES]:
-            if size > _MAX_SIZE:
-                break
-            text = _tell(failure)
-            size += len(text)
-            told += 1
-            yield text
-        left = len(failures) - told + more
+        told = first_of(map(_tell, failures), _MAX_FAILURES, _MAX_SIZE)
+        yield from told
+        left = len(failures) - len(told) + more
         if left:
             yield f"\nAnd {left} more failed results.\n"
 
@@ -73,7 +56,7 @@ def _weight(counts: Mapping[str, int]) -> int:
 
 def _tell(failure: Failure) -> str:
     what = "did not reach" if failure.unreachable else "failed on"
-    where = ", ".join(filter(None, (failure.action, failure.path)))
+    where = place_of(failure)
     head = f"\n**{escape(failure.task)}** {what} **{escape(name_of(failure.host))}**{where and f' ({escape(where)})'}\n"
     body = "\n".join(f"{name}: {text}" for name, text in failure.details)
     if not body:
