@@ -170,6 +170,7 @@ def test_runs_in_every_form(stages: Stages, demo: Path, runs: Path) -> None:
         done = stages.call("diff", before, after, "--store", runs / "runs.db", "--json")
         assert (done.returncode, done.stderr) == (0, b"")
         found = [json.loads(line) for line in done.stdout.splitlines()]
+        found = [each for each in found if each["change"] != "duration"]  # that of real tasks depends on the machine
         assert {(each["change"], each["host"]) for each in found} == {
             (change, host) for change in ("result", "facts") for host in ("node1", "node2")
         }
