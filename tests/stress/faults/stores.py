@@ -21,14 +21,13 @@ from playstream.pipeline.protocol import Content, Record
 from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.digests import digest
 from playstream.transmit.snapshot import NOTHING, Snapshot
-from playstream.worker.cache.eviction import evict, evicting
 from playstream.worker.cache.inspection import verify
 from playstream.worker.cache.place import JOBS, LOCK, SIZE
 from tests.pipeline.tree.conftest import take_snapshot
 from tests.stages import LIMIT_SECONDS, Stages
 from tests.stress.faults.report import Report
 from tests.stress.hostile.streams import JOB, native
-from tests.worker.cache.cached import LARGE, open_store, opened
+from tests.worker.cache.cached import LARGE, evict_to, open_store, opened
 from tests.worker.cache.offered import ALGORITHM, objects_of, send, take
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -116,9 +115,7 @@ def check_nothing_left(cache: Path) -> None:
     Raises:
         AssertionError: there is.
     """
-    with opened(cache) as place, evicting(place) as alone:
-        assert alone
-        evict(place, LARGE)
+    evict_to(cache, LARGE)
     hidden = {str(path.relative_to(cache)) for path in cache.rglob(".*")}
     assert hidden == {f"1/{name}" for name in (JOBS, LOCK, SIZE)}, hidden
     assert os.listdir(cache / "1" / JOBS) == []

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playstream.pipeline.tree.digests import digest
+from playstream.worker.cache.eviction import Evicted, evict, evicting
 from playstream.worker.cache.place import open_place
 from playstream.worker.cache.store import Store
 
@@ -48,3 +49,20 @@ def opened(place: Path) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def evict_to(place: Path, size: int, seconds: float | None = None) -> Evicted:
+    """Evict from a cache in which nobody else evicts, as if what is there now had been used a while ago."""
+    with opened(place) as fd, evicting(fd) as alone:
+        assert alone
+        _wait_for_the_next_tick(place)
+        return evict(fd, size, seconds=seconds)
+
+
+def _wait_for_the_next_tick(place: Path) -> None:
+    """Wait until the clock of the file system has moved: what was used in the same tick may belong to a new job."""
+    clock = place.parent / "clock"
+    clock.touch()
+    first = clock.stat().st_mtime_ns
+    while clock.stat().st_mtime_ns == first:
+        clock.touch()

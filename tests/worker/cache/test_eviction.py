@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from playstream.worker.cache import eviction
 from playstream.worker.cache.active import ActiveJob, oldest_start
-from playstream.worker.cache.eviction import evict, evicting
+from playstream.worker.cache.eviction import evicting
 from playstream.worker.cache.place import cost
 from tests.stages import LIMIT_SECONDS
-from tests.worker.cache.cached import ALGORITHM, DAY, LARGE, file_of, fill, hash_of, open_store, opened
+from tests.worker.cache.cached import ALGORITHM, DAY, LARGE, evict_to, file_of, fill, hash_of, open_store, opened
 
 BLOCK = 4096
 OBJECTS = [b"object %d" % number for number in range(10)]
@@ -45,22 +45,6 @@ def path_of(place: Path, data: bytes) -> Path:
 
 def left(place: Path) -> list[int]:
     return [number for number, data in enumerate(OBJECTS) if path_of(place, data).exists()]
-
-
-def evict_to(place: Path, size: int, seconds: float | None = None) -> eviction.Evicted:
-    with opened(place) as fd, evicting(fd) as alone:
-        assert alone
-        wait_for_the_next_tick(place)
-        return evict(fd, size, seconds=seconds)
-
-
-def wait_for_the_next_tick(place: Path) -> None:
-    """Wait until the clock of the file system has moved: what was used in the same tick may belong to a new job."""
-    clock = place.parent / "clock"
-    clock.touch()
-    first = clock.stat().st_mtime_ns
-    while clock.stat().st_mtime_ns == first:
-        clock.touch()
 
 
 def test_what_was_used_last_is_kept_whoever_has_sent_it(place: Path) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from playstream.worker.cache.eviction import evict, evicting
 from playstream.worker.cache.place import JOBS, LOCK, SIZE
 from tests.stages import LIMIT_SECONDS
-from tests.worker.cache.cached import file_of, hash_of, open_store, opened
+from tests.worker.cache.cached import evict_to, file_of, hash_of, open_store
 
 OBJECTS = 150
 ROUNDS = 40
@@ -60,9 +59,7 @@ def start(place: Path, seed: int) -> subprocess.Popen[str]:
 
 def check_place(place: Path) -> None:
     """Every object is what its name says, and after an eviction nothing else is left."""
-    with opened(place) as fd, evicting(fd) as alone:
-        assert alone
-        assert evict(fd, 60 * 4096).left <= 60 * 4096
+    assert evict_to(place, 60 * 4096).left <= 60 * 4096
     names = {hash_of(content(number)).hex() for number in range(OBJECTS)}
     inner = place / "1"
     assert {path.name for path in inner.glob(".*")} == {JOBS, LOCK, SIZE}

@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.worker.cache.eviction import evict, evicting
 from playstream.worker.cache.inspection import measure, verify
 from playstream.worker.cache.ready import MAX_READY, READY, list_ready
 from playstream.worker.cache.store import Store
 from tests.pipeline.tree.conftest import open_arena, take_snapshot
 from tests.pipeline.tree.test_tree_round_trip import TREES, Node, grow
-from tests.worker.cache.cached import ALGORITHM, LARGE, file_of, opened
+from tests.worker.cache.cached import ALGORITHM, LARGE, evict_to, file_of, opened
 from tests.worker.cache.jobs import Jobs, Ran
 from tests.worker.cache.offered import send, take
 
@@ -149,14 +148,9 @@ def test_it_counts_for_the_size_of_the_cache(jobs: Jobs, source: Path) -> None:
 @pytest.mark.parametrize("size", [3 << 20, 1 << 20, 0])
 def test_it_is_evicted_before_any_object(size: int, jobs: Jobs, source: Path) -> None:
     jobs.run(source)
-    for path in jobs.cache.rglob("*"):
-        if path.parent.parent.name == ALGORITHM:
-            os.utime(path, (0, 0))  # otherwise it may have been used at the moment of the eviction
     with opened(jobs.cache) as place:
         (division,) = measure(place)
-        with evicting(place) as alone:
-            assert alone
-            done = evict(place, size)
+        done = evict_to(jobs.cache, size)
         after = [(each.objects, each.ready) for each in measure(place)]
     assert jobs.ready() == []
     assert done.left <= size
@@ -190,9 +184,7 @@ def test_leftovers_are_removed(jobs: Jobs, source: Path) -> None:
     shutil.copytree(ready, ready.with_name(".0123456789abcdef"))
     shutil.copytree(ready, ready.with_name("00" * 32))
     (ready.with_name("00" * 32) / "written").write_bytes(b"damaged")
-    with opened(jobs.cache) as place, evicting(place) as alone:
-        assert alone
-        evict(place, LARGE)
+    evict_to(jobs.cache, LARGE)
     assert jobs.ready() == [ready.name]
 
 

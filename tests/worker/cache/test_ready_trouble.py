@@ -17,10 +17,9 @@ from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import Offer
 from playstream.pipeline.tree.digests import digest
 from playstream.worker.cache.assembly import Assembly
-from playstream.worker.cache.eviction import evict, evicting
 from playstream.worker.cache.inspection import measure, verify
 from playstream.worker.cache.ready import READY
-from tests.worker.cache.cached import ALGORITHM, LARGE, file_of, open_store, opened
+from tests.worker.cache.cached import ALGORITHM, LARGE, evict_to, file_of, open_store, opened
 from tests.worker.cache.jobs import Jobs
 from tests.worker.cache.offered import objects_of, take
 
@@ -189,9 +188,7 @@ def test_a_damaged_ready_tree_is_removed(damage: Callable[[Path], object], jobs:
     damage(ready)
     with opened(jobs.cache) as place:
         assert [division.objects > 0 for division in measure(place)] == [True]
-        with evicting(place) as alone:
-            assert alone
-            evict(place, LARGE)
+    evict_to(jobs.cache, LARGE)
     assert jobs.ready() == []
     jobs.run(source)
     assert len(jobs.ready()) == 1
