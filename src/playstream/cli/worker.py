@@ -88,6 +88,8 @@ def _serve_one(flags: argparse.Namespace) -> int:
         options, showing = replace(options, meter=meter), show_transfers(flags, [meter])
     warn = partial(print_message, "worker")
     output, cancellation = claim_output(), cancel_on_signals()
+    if flags.wait_on is not None and not _wait(flags, cancellation):
+        return 0
     with (
         silence_beside(output),
         showing,
@@ -96,6 +98,17 @@ def _serve_one(flags: argparse.Namespace) -> int:
         served = work(connection, options=options, cancellation=cancellation, poll=_clock(flags, cancellation))
         print_outcome("worker", served.status.value, served.explanation)
     return served.exit_status
+
+
+def _wait(flags: argparse.Namespace, cancellation: Cancellation) -> bool:
+    """Wait until the node of a mesh, which has started this worker, has a job for it; return whether it has one."""
+    from playstream.worker.readiness import Call, load_encryption, wait_for_job  # noqa: PLC0415 - only on a node
+
+    load_encryption()
+    call = wait_for_job(flags.wait_on, cancellation)
+    if call is Call.PLAIN:
+        flags.identity = flags.encrypt_to = None
+    return call is not None
 
 
 def _clock(flags: argparse.Namespace, cancellation: Cancellation) -> Callable[[], None] | None:

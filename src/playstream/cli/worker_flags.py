@@ -115,10 +115,12 @@ LISTENING: Group = (
 START: Group = (flag("--start-on", type=int, metavar="FD"),)
 """Internal flag: a listening worker passes it to the worker of a job that waits for a slot."""
 ALIVE: Group = (
+    flag("--wait-on", type=int, metavar="FD"),
     flag("--alive-on", type=int, metavar="FD"),
     flag("--alive-seconds", type=float, metavar="N"),
 )
-"""Internal flags: the node of a mesh passes them to its workers, which end their jobs when they hear nothing of it."""
+"""Internal flags: the node of a mesh passes them to its workers, which wait until it has a job for them, and end their
+jobs when they hear nothing of it."""
 CLEANUP: Group = (
     flag("--file-pattern", metavar="GLOB", help="remove directories whose paths match GLOB, except those in use"),
     flag(

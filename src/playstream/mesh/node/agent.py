@@ -32,6 +32,7 @@ from playstream.mesh.node.lines import KeptLines
 from playstream.mesh.node.looking import look_around
 from playstream.mesh.node.presence import Presence
 from playstream.mesh.node.process import WorkerProcess
+from playstream.mesh.node.ready import ReadyWorkers
 from playstream.mesh.node.running import RunningJob
 from playstream.mesh.signing import JobVerifier
 from playstream.mesh.subjects import LOGS, STATUS, JobSubjects, Streams
@@ -88,8 +89,7 @@ class Node:
         """Groups that had to give a job back, because one of another group has taken the slot. They are next."""
         self._jobs: set[asyncio.Task[None]] = set()
         self._workers: set[WorkerProcess] = set()
-        self._next: asyncio.Task[WorkerProcess] | None = None
-        """A worker that is started before there is a job for it."""
+        self._ready = ReadyWorkers(self._times.clock, options.worker_flags)
         self._running: set[str] = set()
         """The names of the jobs that run here."""
         self._running_in: dict[str, int] = {}
@@ -125,7 +125,7 @@ class Node:
         await self._presence.open()
         await self._handover.open()
         self._log("connected", server=client.server_version, groups=",".join(self._identity.groups))
-        self._next = asyncio.create_task(self._start_worker())
+        self._ready.keep(self._options.slots)
         pulls = [asyncio.create_task(self._pull(client, group)) for group in self._identity.groups]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
         announcing = asyncio.create_task(self._presence.run())
@@ -141,12 +141,9 @@ class Node:
                 task.cancel()
             await asyncio.gather(stopping, announcing, looking, *pulls, return_exceptions=True)
             await self._handover.close()
+            await self._ready.close()
             if self._jobs:
                 await asyncio.wait(set(self._jobs))
-            if self._next is not None:
-                await asyncio.gather(self._next, return_exceptions=True)
-                if self._next.exception() is None:
-                    await self._next.result().close()
             if self._stopping.is_set() and client.is_connected:
                 await self._presence.leave()
             await client.close()
@@ -209,14 +206,14 @@ class Node:
             self._room.set()
         else:
             self._room.clear()
+        if not self._stopping.is_set():
+            self._ready.keep(self._options.slots - self._taken)
 
     def _note_done(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)
         self._count(-1)
         if not self._stopping.is_set() and (offered := self._handover.next_offer()) is not None:
             self._take_offered(offered)
-        if self._next is None and not self._stopping.is_set():
-            self._next = asyncio.create_task(self._start_worker())
 
     async def _take(self, client: MeshClient, message: Message) -> None:
         """Take one message of a queue."""
@@ -305,12 +302,10 @@ class Node:
             PlaystreamError: it cannot be run, or its end cannot be stored.
         """
         own = MeshClient(self._identity.endpoint)  # a flood of one job must not hold up the others
-        plain = not order.recipient
-        worker = await (self._start_worker(plain=True) if plain else self._ready_worker())
+        worker = await self._ready.take()
         self._workers.add(worker)
         try:
-            if not plain:
-                worker.assign(order.recipient, [self._identity.secret_keys[job.group]])
+            worker.assign(order.recipient, [self._identity.secret_keys[job.group]])
             await own.connect()
             running = RunningJob(own, self._identity.name, job, order, message, worker, self._times, verifier)
             return await running.run()
@@ -318,22 +313,6 @@ class Node:
             self._workers.discard(worker)
             await worker.close()
             await own.close()
-
-    async def _ready_worker(self) -> WorkerProcess:
-        """Return a worker that has been started, and start the next one if there is a slot for it."""
-        starting, self._next = self._next, None
-        worker = await (starting or self._start_worker())
-        if not worker.is_running:  # somebody has ended it while it waited
-            await worker.close()
-            worker = await self._start_worker()
-        if self._room.is_set():
-            self._next = asyncio.create_task(self._start_worker())
-        return worker
-
-    async def _start_worker(self, *, plain: bool = False) -> WorkerProcess:
-        worker = WorkerProcess(self._times.clock, self._options.worker_flags, plain=plain)
-        await worker.start()
-        return worker
 
     def _note_running(self, job: JobSubjects, change: int) -> None:
         (self._running.add if change > 0 else self._running.discard)(job.job)

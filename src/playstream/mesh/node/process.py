@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from playstream.pipeline.errors import JobError
 from playstream.worker.clock import MOMENT
+from playstream.worker.readiness import Call
 
 _BUFFER = 1 << 18
 """Bytes of results that wait in this process before the worker's pipe is not read."""
@@ -18,20 +19,18 @@ _BUFFER = 1 << 18
 class WorkerProcess:
     """A worker. Call `start` first, then `assign`, and `close` at the end.
 
-    It is started before there is a job for it, and waits for its keys.
+    It is started before there is a job for it, and waits for that: `playstream.worker.readiness`.
 
     Args:
         clock_seconds: how long ago the last contact to the mesh may be.
         flags: further flags.
-        plain: whether the job and its results are not encrypted.
     """
 
-    def __init__(self, clock_seconds: float, flags: Sequence[str] = (), *, plain: bool = False) -> None:
-        self._plain = plain
+    def __init__(self, clock_seconds: float, flags: Sequence[str] = ()) -> None:
         self._clock_seconds = clock_seconds
         self._flags = flags
         self._process: asyncio.subprocess.Process | None = None
-        self._clock = self._keys = self._recipient = -1
+        self._clock = self._call = self._keys = self._recipient = -1
 
     async def start(self) -> None:
         """Start it.
@@ -39,15 +38,14 @@ class WorkerProcess:
         Raises:
             JobError: it cannot be started.
         """
-        pipes = [os.pipe() for _ in range(3)]
-        clock, keys, recipient = theirs = [reading for reading, _writing in pipes]
-        self._clock, self._keys, self._recipient = (writing for _reading, writing in pipes)
+        pipes = [os.pipe() for _ in range(4)]
+        clock, call, keys, recipient = theirs = [reading for reading, _writing in pipes]
+        self._clock, self._call, self._keys, self._recipient = (writing for _reading, writing in pipes)
         os.set_blocking(self._clock, False)
-        words = [*self._flags, "--liveness-seconds", "0", "--alive-on", str(clock)]
+        words = [*self._flags, "--liveness-seconds", "0", "--wait-on", str(call), "--alive-on", str(clock)]
         words += ["--alive-seconds", f"{self._clock_seconds:g}"]
         # Keys travel in a pipe, which holds far more than them, and are in no file and no command line.
-        if not self._plain:
-            words += ["--identity", f"/dev/fd/{keys}", "--encrypt-to", f"@/dev/fd/{recipient}"]
+        words += ["--identity", f"/dev/fd/{keys}", "--encrypt-to", f"@/dev/fd/{recipient}"]
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *[sys.executable, "-P", "-m", "playstream", "worker", *words],
@@ -66,19 +64,25 @@ class WorkerProcess:
                 os.close(fd)
 
     def assign(self, recipient: str, secret_keys: Sequence[str]) -> None:
-        """Give it what it waits for.
+        """Tell it that there is a job.
 
         Args:
-            recipient: the key to which it encrypts the results.
+            recipient: the key to which it encrypts the results; empty for a job that is not encrypted.
             secret_keys: the keys that decrypt the job.
         """
-        for fd, lines in ((self._keys, secret_keys), (self._recipient, [recipient])):
+        texts = [""] * 2 if not recipient else ["".join(f"{key}\n" for key in secret_keys), f"{recipient}\n"]
+        call = Call.ENCRYPTED if recipient else Call.PLAIN
+        for fd, data in (
+            (self._keys, texts[0].encode()),
+            (self._recipient, texts[1].encode()),
+            (self._call, call.value),
+        ):
             try:
-                os.write(fd, "".join(f"{line}\n" for line in lines).encode())
+                os.write(fd, data)
             except BrokenPipeError:
                 pass  # it has ended, which its output shows
             os.close(fd)
-        self._keys = self._recipient = -1
+        self._call = self._keys = self._recipient = -1
 
     @property
     def pid(self) -> int:
@@ -142,9 +146,9 @@ class WorkerProcess:
         self._close_pipes()
 
     def _close_pipes(self) -> None:
-        for fd in {self._clock, self._keys, self._recipient} - {-1}:
+        for fd in {self._clock, self._call, self._keys, self._recipient} - {-1}:
             os.close(fd)
-        self._clock = self._keys = self._recipient = -1
+        self._clock = self._call = self._keys = self._recipient = -1
 
     def _signal(self, number: signal.Signals) -> None:
         if self.is_running:
