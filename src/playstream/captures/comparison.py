@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from playstream.pipeline.host_order import sort_hosts
+
 SLOWER_SECONDS, SLOWER_SHARE = 1.0, 0.5
 """A duration has changed if it did by more than these seconds and by more than this share of the shorter one."""
 _VOLATILE = frozenset({"start", "end", "delta", "ansible_facts", "ansible_job_id", "invocation", "elapsed", "duration"})
@@ -186,11 +188,12 @@ def _different(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[
 
 
 def grouped(differences: Iterable[Difference]) -> Iterator[tuple[Difference, list[str]]]:
-    """Yield differences that are the same on several hosts once, each with its hosts."""
+    """Yield differences that are the same on several hosts once, each with its hosts, sorted by name."""
     groups: dict[tuple[object, ...], tuple[Difference, list[str]]] = {}
     for each in differences:
         key = (each.change, each.task, each.before, each.after)
         hosts = groups.setdefault(key, (each, []))[1]
         if each.host is not None:
             hosts.append(each.host)
-    yield from groups.values()
+    for each, hosts in groups.values():
+        yield each, sort_hosts(hosts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from playstream.pipeline.host_order import sort_hosts
 from playstream.process.event_data import (
     ERROR,
     ITEM_ENDS,
@@ -218,14 +219,15 @@ def _describe(unreachable: bool, task: str, reasons: Mapping[str, str]) -> str:
         task: name of the task; '' if it is not known.
         reasons: by host, why; '' if it is not known.
     """
-    names = [_name(host) for host in reasons][:_SHOWN_HOSTS]
+    hosts = sort_hosts(reasons)  # they end in any order
+    names = [_name(host) for host in hosts[:_SHOWN_HOSTS]]
     more = len(reasons) - len(names)
     if more:
         who = f"{', '.join(names)} and {more} other {_hosts(more)}"
     else:
         who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     what = f"{who} {'could not be reached' if unreachable else 'failed'}{f' at task {task!r}' if task else ''}"
-    first = next(iter(reasons.values()))
+    first = reasons[hosts[0]]
     if not first:
         return what
     return f"{what}: {first}" if len(set(reasons.values())) == 1 else f"{what}: on {names[0]}, {first}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import starmap
 
+from playstream.pipeline.host_order import sort_hosts
 from playstream.report.collecting import RunEnd, ShortReport, explanation_of, headline
 from playstream.report.failures import Failure, first_of, name_of, place_of
 
@@ -40,7 +41,7 @@ class AgentReport(ShortReport):
 
 
 def _tell(failure: Failure, hosts: list[str]) -> str:
-    names = list(dict.fromkeys(map(name_of, hosts)))
+    names = sort_hosts(set(map(name_of, hosts)))
     others = f" and {len(names) - _SHOWN_HOSTS} more" if len(names) > _SHOWN_HOSTS else ""
     what = "UNREACHABLE" if failure.unreachable else "FAILED"
     where = place_of(failure)
