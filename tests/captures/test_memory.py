@@ -17,7 +17,9 @@ from playstream.captures.stream import Stream
 from playstream.pipeline.limits import DEFAULT_LIMITS
 from playstream.pipeline.protocol import Sender, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
+from playstream.report.collecting import Report
 from playstream.report.junit import JunitReport
+from playstream.report.trace import TraceReport
 from tests.captures.reading import NOW, Source, an_event
 from tests.report.events import GOOD, render_pieces, result
 
@@ -104,9 +106,10 @@ def test_showing_a_run_again(tmp_path: Path) -> None:
     check(show)
 
 
-def test_a_report_for_ci() -> None:
+@pytest.mark.parametrize("make", [JunitReport, TraceReport])
+def test_a_report_of_every_result(make: Callable[[], Report]) -> None:
     def report(results: int) -> None:
-        size = sum(map(len, render_pieces(JunitReport(), (result("a", f"t{n}") for n in range(results)), GOOD)))
+        size = sum(map(len, render_pieces(make(), (result("a", f"t{n}") for n in range(results)), GOOD)))
         assert size > 60 * results
 
     check(report, 2 * MANY, SLACK_OF_A_REPORT)

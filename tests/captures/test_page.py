@@ -31,7 +31,7 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout.endswith("successful 0\n")
     artifacts = tmp_path / "demo" / "artifacts"
-    for name in ("again", "replayed", "nightly", "copied", "nightly-2", "change", "change-2"):
+    for name in ("again", "replayed", "nightly", "copied", "nightly-2", "nightly-3", "change", "change-2"):
         assert (artifacts / name / "status").read_text() == "successful"
     for place in (artifacts, tmp_path / "incident"):
         assert (place / "status").read_text() == "successful"

@@ -29,7 +29,7 @@ def test_run(stages: Stages, demo: Path) -> None:
     assert b"PLAY RECAP" in (demo / "artifacts" / "x" / "stdout").read_bytes()
 
 
-@pytest.mark.parametrize("word", ["junit", "markdown", "agent"])
+@pytest.mark.parametrize("word", ["junit", "markdown", "agent", "trace"])
 def test_process_says_the_same_as_run(stages: Stages, demo: Path, tmp_path: Path, word: str) -> None:
     file, report = tmp_path / "capture", tmp_path / "report"
     words = ("-p", "site.yml", "-i", "x", "--format", word, "-o", report, "--capture", file)

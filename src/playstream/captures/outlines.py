@@ -9,7 +9,7 @@ from playstream.captures.runs import RunAtRest
 from playstream.pipeline.protocol import Event, Status
 from playstream.process import store as stores  # each name is loaded when it is used
 from playstream.process.events import parse_event
-from playstream.process.task_results import TaskResult, make_result
+from playstream.process.task_results import make_result, result_outcome
 
 if TYPE_CHECKING:
     from playstream.process.store.engine import Store
@@ -33,19 +33,13 @@ def outline_of(run: RunAtRest) -> Outline:
                     result.role,
                     result.task,
                     result.action,
-                    outcome=_outcome_of(result),
+                    outcome=result_outcome(result),
                     seconds=result.duration,
                     res=None if result.truncated else result.res,
                 )
         elif isinstance(record, Status) and record.status.terminal:
             outline.status, outline.rc = record.status.value, record.rc
     return outline
-
-
-def _outcome_of(result: TaskResult) -> str:
-    if result.ignored:
-        return "ignored"
-    return "changed" if result.status == "ok" and result.changed else result.status
 
 
 def stored_outline(store: Store, found: RunDetail) -> Outline:

@@ -57,6 +57,10 @@ def make_report(word: str) -> Report:
         from playstream.report.markdown import MarkdownReport  # noqa: PLC0415
 
         return MarkdownReport()
+    if word == "trace":
+        from playstream.report.trace import TraceReport  # noqa: PLC0415
+
+        return TraceReport()
     from playstream.report.agent import AgentReport  # noqa: PLC0415
 
     return AgentReport()

@@ -12,6 +12,8 @@ from typing import Any, Literal
 PLAYBOOK_START = "playbook_on_start"
 PLAY_START = "playbook_on_play_start"
 TASK_START = "playbook_on_task_start"
+RUNNER_START = "runner_on_start"
+"""A task begins on a host."""
 NO_HOSTS_MATCHED = "playbook_on_no_hosts_matched"
 STATS = "playbook_on_stats"
 ERROR = "error"

@@ -17,6 +17,7 @@ from playstream.pipeline.errors import counted
 from playstream.process.event_data import (
     ITEM_ENDS,
     TASK_ENDS,
+    Outcome,
     TaskStatus,
     data_of,
     is_changed,
@@ -215,6 +216,13 @@ def make_result(event: Mapping[str, Any], *, items: tuple[ItemResult, ...] = ())
         items=items,
         task_uuid=_once(text_of(data, "task_uuid")),
     )
+
+
+def result_outcome(result: TaskResult) -> Outcome:
+    """Return how a task ended on a host, in one word."""
+    if result.ignored:
+        return "ignored"
+    return "changed" if result.status == "ok" and result.changed else result.status
 
 
 def _outcome_text(status: str, *, changed: bool, ignored: bool = False) -> str:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405 - nothing is parsed
 
-from playstream.pipeline.errors import JobError, remedy
 from playstream.process.task_results import TaskResult
 from playstream.report.collecting import Collector, RunEnd, Verdicts, explanation_of, headline
 from playstream.report.failures import make_failure, name_of, task_name
+from playstream.report.spool import Spool
 
-_IN_MEMORY = 1 << 20
-"""Bytes of results that are kept in memory; more are kept in a file without a name."""
 _WITHOUT_PLAY = "run"
 _RUN = "playstream"
 """The class of the case that tells an end of the run which no task explains."""
@@ -38,10 +35,8 @@ class JunitReport:
 
     def __init__(self) -> None:
         self._collector = Collector()
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+b")  # noqa: SIM115 - `close` does
-        self._end = 0
+        self._spool = Spool()
         self._suites: list[_Suite] = []
-        self._failure: OSError | None = None
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take the next event."""
@@ -49,20 +44,16 @@ class JunitReport:
         if result is None:
             return
         line = json.dumps(_case_of(result, self._collector.failed[result.host])).encode() + b"\n"
-        try:
-            if self._failure is None:
-                self._file.write(line)
-        except OSError as error:
-            self._failure = error
+        start = self._spool.size
+        self._spool.add(line)
         name = name_of(result.play or "") or _WITHOUT_PLAY
         if not self._suites or self._suites[-1].name != name:
-            self._suites.append(_Suite(name, self._end, self._end))
-        self._end += len(line)
-        self._suites[-1].end = self._end
+            self._suites.append(_Suite(name, start, start))
+        self._suites[-1].end = self._spool.size
 
     def close(self) -> None:
         """Discard the results."""
-        self._file.close()
+        self._spool.close()
 
     def pieces(self, end: RunEnd) -> Iterator[str]:
         """Yield the XML.
@@ -70,17 +61,6 @@ class JunitReport:
         Raises:
             JobError: when iterating: the results could not be stored.
         """
-        try:
-            if self._failure is not None:
-                raise self._failure
-            yield from self._write(end)
-        except OSError as error:
-            raise JobError(
-                f"the results for the report cannot be stored in {tempfile.gettempdir()!r}: {error.strerror}. "
-                f"{remedy(error)}, or set TMPDIR"
-            ) from None
-
-    def _write(self, end: RunEnd) -> Iterator[str]:
         verdicts = self._collector.verdicts()
         for suite in self._suites:
             for case in self._cases(suite):
@@ -101,12 +81,7 @@ class JunitReport:
         yield "</testsuites>\n"
 
     def _cases(self, suite: _Suite) -> Iterator[dict[str, Any]]:
-        self._file.seek(suite.start)
-        position = suite.start
-        while position < suite.end:
-            line = self._file.readline()
-            position += len(line)
-            yield json.loads(line)
+        return map(json.loads, self._spool.lines(suite.start, suite.end))
 
 
 def _case_of(result: TaskResult, number: int) -> dict[str, Any]:
