@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playstream.captures.pacing import Pace, check_speed, moment_of, read_start
+from playstream.captures.pacing import Pace, check_speed, read_start
 from playstream.pipeline.errors import ConfigurationError
+from playstream.process.event_data import moment_of
 
 MOMENTS = st.lists(st.floats(0, 10_000), min_size=1, max_size=20).map(sorted)
 SPEEDS = st.sampled_from([0.25, 0.5, 1.0, 2.0, 8.0])

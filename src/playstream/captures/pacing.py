@@ -100,17 +100,6 @@ class Pace:
         return then + (now - due) * (1.0 if self.speed is None else self.speed)
 
 
-def moment_of(text: object) -> float | None:
-    """Return a time as the events have it, in seconds since 1970; None if it is not one."""
-    if not isinstance(text, str):
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time.timestamp() if time.tzinfo is not None else None
-
-
 def read_start(text: str, source: str) -> timedelta | datetime:
     """Read where in a run to begin: a time since its beginning (`90`, `1:30`, `1:00:00`), or a date and a time.
 

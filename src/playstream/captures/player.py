@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from playstream.captures.pacing import Pace, moment_of
+from playstream.captures.pacing import Pace
 from playstream.captures.pieces import Lack
 from playstream.captures.runs import RunAtRest
 from playstream.pipeline.protocol import Event, Log, Noise, Record, Status
-from playstream.process.event_data import PLAY_START, PLAYBOOK_START, STATS, TASK_START, data_of, text_of
+from playstream.process.event_data import PLAY_START, PLAYBOOK_START, STATS, TASK_START, data_of, moment_of, text_of
 from playstream.process.events import parse_event
 
 _FRAMES = frozenset((PLAYBOOK_START, PLAY_START, STATS))

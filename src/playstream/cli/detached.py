@@ -21,6 +21,7 @@ _OF_RESULTS = (
     "summary",
     "store",
     "label",
+    "store_events",
     "capture",
     "force",
     "format",

@@ -200,6 +200,12 @@ STORE: Group = (
         metavar="NAME",
         help="what you call this kind of run in the store, for diff --against last-success",
     ),
+    flag(
+        "--store-events",
+        own=True,
+        action="store_true",
+        help="keep the events in the store too, compressed, so that the run can be replayed from it",
+    ),
 )
 FORCE = flag(
     "--force",

@@ -52,6 +52,8 @@ def run(flags: argparse.Namespace) -> int:
         options["store"] = store
     if flags.label is not None:
         options["label"] = flags.label
+    if flags.store_events:
+        options["store_events"] = True
 
     def make(options: dict[str, Any], cancellation: Cancellation, *_: object) -> Runner:
         return make_attached_runner(flags.job, options, cancellation)

@@ -174,12 +174,14 @@ def _open_store_observer(
 ) -> AbstractContextManager[StoreObserver | None]:
     """Return a context that collects the run for the store and closes it; None in it without a URL."""
     url = named_store(flags.store)
-    if url is None and flags.label is None:
+    if url is None and flags.label is None and not flags.store_events:
         return nullcontext()
-    from playstream.interface.store_observer import StoreObserver, check_label  # noqa: PLC0415 - seldom asked for
+    from playstream.interface.store_observer import StoreObserver, check_store  # noqa: PLC0415 - seldom asked for
 
-    check_label(flags.label, url)
-    return closing(StoreObserver(url or "", inner, cancellation, label=flags.label, directory=flags.private_data_dir))
+    check_store(url, label=flags.label, store_events=flags.store_events)
+    warn = partial(print_message, "process") if flags.store_events else None
+    directory = flags.private_data_dir
+    return closing(StoreObserver(url or "", inner, cancellation, label=flags.label, directory=directory, warn=warn))
 
 
 def _open_summary(flags: argparse.Namespace, inner: Observer) -> AbstractContextManager[SummaryObserver | None]:

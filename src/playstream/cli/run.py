@@ -86,6 +86,7 @@ def run(flags: argparse.Namespace) -> int:
             ("rotate_artifacts", flags.rotate_artifacts),
             ("store", named_store(flags.store)),
             ("label", flags.label),
+            ("store_events", flags.store_events or None),
             ("capture", flags.capture),
             ("force", flags.force or None),
         )

@@ -26,6 +26,7 @@ HANDLER_OPTIONS = (
     "finished_callback",
     "store",
     "label",
+    "store_events",
     "capture",
     "force",
 )

@@ -44,6 +44,8 @@ class HandlerOptions(TypedDict, total=False):
     """URL of a store to write the run to when it ends: `sqlite:///runs.db`, `postgresql://…`."""
     label: Name | None
     """What you call this kind of run in the store, for `diff --against last-success`."""
+    store_events: bool
+    """Keep the events in the store too, so that the run can be replayed from it alone."""
     capture: StrPath | None
     """A new file for a capture of the results, which are encoded in playstream's own protocol."""
     force: bool

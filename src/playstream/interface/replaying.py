@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from playstream.captures.artifacts import find_artifacts
-from playstream.captures.pacing import Pace, check_speed, moment_of
+from playstream.captures.pacing import Pace, check_speed
 from playstream.captures.pieces import Lack
 from playstream.captures.runs import RunAtRest, open_run
 from playstream.interface.config import RunnerConfig
@@ -32,7 +32,7 @@ from playstream.pipeline.job.options import StrPath
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import Event, Noise, Record, Status
 from playstream.process import Processor
-from playstream.process.event_data import text_of
+from playstream.process.event_data import moment_of, text_of
 
 _LOGGER = logging.getLogger("playstream")
 

@@ -131,6 +131,7 @@ class Runner(Results):
         finished_callback: called with this object at the end.
         store: URL of a store to write the run to when it ends.
         label: the label of the run in the store.
+        store_events: keep the events in the store too.
         capture: a new file for a capture of the results; None for none.
         force: replace that file if it exists.
         cancellation: a request to cancel the job, like `cancel`; None creates one.
@@ -164,6 +165,7 @@ class Runner(Results):
         finished_callback: FinishedCallback | None = None,
         store: str | None = None,
         label: str | None = None,
+        store_events: bool = False,
         capture: StrPath | None = None,
         force: bool = False,
         cancellation: Cancellation | None = None,
@@ -172,7 +174,13 @@ class Runner(Results):
         super().__init__(config)
         handlers = Handlers(event_handler, status_handler, cancel_callback, artifacts_handler, finished_callback)
         self._work = work or WatchedRun(
-            local_records(config), handlers, store, label=label, capture=capture, force=force
+            local_records(config),
+            handlers,
+            store,
+            label=label,
+            store_events=store_events,
+            capture=capture,
+            force=force,
         )
         self.status: str = StatusName.UNSTARTED.value
         self.rc: int | None = None

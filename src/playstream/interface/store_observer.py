@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError
 from playstream.pipeline.io.cancellation import Cancellation
+from playstream.pipeline.io.json_text import dump_json
 from playstream.pipeline.job.options import StrPath
-from playstream.pipeline.protocol import Status, StatusName
+from playstream.pipeline.protocol import Event, Log, LogLevel, Status, StatusName
 from playstream.process import ForwardingObserver, Observer
 from playstream.process.event_data import text_of
 
 
-def check_label(label: str | None, store: str | None) -> None:
-    """Check that there is a store for the label of a run.
+def check_store(store: str | None, *, label: str | None, store_events: bool) -> None:
+    """Check that there is a store for the label and the events of a run.
 
     Raises:
         ConfigurationError: there is none.
     """
     if label is not None and store is None:
         raise ConfigurationError("label: expected a store too, in which the run has it: pass store, or omit it")
+    if store_events and store is None:
+        raise ConfigurationError("store_events: expected a store too, which keeps the events: pass store, or omit it")
 
 
 class StoreObserver(ForwardingObserver):
@@ -33,6 +38,7 @@ class StoreObserver(ForwardingObserver):
         cancellation: a request that stops waiting for the store within seconds; None for none.
         label: what the user calls runs that are compared.
         directory: the private data directory; None if there is none.
+        warn: called with a warning if the store cannot keep the events of the run; None to keep none.
 
     Raises:
         ConfigurationError: the URL is invalid, or the packages for it are not installed.
@@ -47,12 +53,14 @@ class StoreObserver(ForwardingObserver):
         *,
         label: str | None = None,
         directory: StrPath | None = None,
+        warn: Callable[[str], object] | None = None,
     ) -> None:
-        from playstream.process.store import RunWriter, open_store  # noqa: PLC0415 - SQLAlchemy is an extra
+        from playstream.process.store import EventKeeper, RunWriter, open_store  # noqa: PLC0415 - an extra
 
         super().__init__(inner)
         self._store = open_store(url, cancellation=cancellation)
         self._writer = RunWriter(self._store)
+        self._keeper = None if warn is None else EventKeeper(self._store, warn)
         self._started: str | None = None
         self._ident = ""
         self._label = label
@@ -61,9 +69,19 @@ class StoreObserver(ForwardingObserver):
     def event(self, event: dict[str, Any]) -> bool:
         self._ident = self._ident or text_of(event, "runner_ident")
         self._writer.take(event)
+        if self._keeper is not None:
+            # Before a handler changes it.
+            self._keeper.take(Event(event["counter"], dump_json(event).encode()), event)
         return super().event(event)
 
+    def log(self, level: LogLevel, message: str) -> None:
+        if self._keeper is not None:
+            self._keeper.take(Log(level, message))
+        super().log(level, message)
+
     def status(self, status: Status) -> None:
+        if self._keeper is not None:
+            self._keeper.take(status)
         if status.status is StatusName.STARTING:
             self._started = status.created
         super().status(status)
@@ -85,6 +103,10 @@ class StoreObserver(ForwardingObserver):
             store does not contain the run, or the KeyboardInterrupt that ended the wait for it.
         """
         try:
+            kept = None
+            if self._keeper is not None:
+                now = datetime.now(UTC).isoformat()
+                kept = self._keeper.finish(Status(StatusName(status), now, rc=rc, explanation=explanation))
             self._writer.save(
                 ident or self._ident,
                 status,
@@ -93,7 +115,10 @@ class StoreObserver(ForwardingObserver):
                 started=self._started,
                 label=self._label,
                 directory=self._directory,
+                kept=kept,
             )
+            if self._keeper is not None:
+                self._keeper.note_saved(has_events=self._writer.has_kept)
         except StoreError as error:
             return StoreError(f"{error}. The artifacts are kept in {str(artifact_dir)!r}")
         except PlaystreamError as error:
@@ -107,5 +132,7 @@ class StoreObserver(ForwardingObserver):
 
     def close(self) -> None:
         """Close the store."""
+        if self._keeper is not None:
+            self._keeper.close()
         self._writer.close()
         self._store.close()

@@ -15,7 +15,7 @@ from playstream.interface.display import choose_output, make_display
 from playstream.interface.handlers import CancelPoll, Handlers, as_result
 from playstream.interface.observer import ObserverFrom, RunObserver
 from playstream.interface.rotation import rotate
-from playstream.interface.store_observer import StoreObserver, check_label
+from playstream.interface.store_observer import StoreObserver, check_store
 from playstream.pipeline.errors import CallbackError, IncompleteStream, LinkError, ProtocolError, UnsafePath
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.liveness import check_delivery
@@ -62,11 +62,12 @@ class WatchedRun:
         handlers: the caller's functions.
         store: URL of a store to write the run to when it ends; None for none.
         label: the label of the run in the store.
+        store_events: keep the events in the store too.
         capture: a new file for a capture of the results; None for none.
         force: replace that file if it exists.
 
     Raises:
-        ConfigurationError: there is a label but no store.
+        ConfigurationError: there is no store for the label or the events.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class WatchedRun:
         store: str | None = None,
         *,
         label: str | None = None,
+        store_events: bool = False,
         capture: StrPath | None = None,
         force: bool = False,
     ) -> None:
@@ -83,7 +85,8 @@ class WatchedRun:
         self._handlers = handlers
         self._store = store
         self._label = label
-        check_label(label, store)
+        self._store_events = store_events
+        check_store(store, label=label, store_events=store_events)
         self._capture = capture
         self._force = force
 
@@ -105,8 +108,9 @@ class WatchedRun:
             self._receive(runner, cancellation, observer, taker, None, make_processor)
             return
         directory = runner.config.private_data_dir
+        warn = _logger.warning if self._store_events else None
         with closing(
-            StoreObserver(self._store, taker, cancellation, label=self._label, directory=directory)
+            StoreObserver(self._store, taker, cancellation, label=self._label, directory=directory, warn=warn)
         ) as store_observer:
             self._receive(runner, cancellation, observer, store_observer, store_observer, make_processor)
 
@@ -198,7 +202,9 @@ def make_watched_run(source: RecordSource, options: Mapping[str, Any]) -> Watche
         options: as returned by `take_handlers`.
     """
     handlers = dict(options)
-    kept = {name: handlers.pop(name) for name in ("store", "label", "capture", "force") if name in handlers}
+    kept = {
+        name: handlers.pop(name) for name in ("store", "label", "store_events", "capture", "force") if name in handlers
+    }
     return WatchedRun(source, Handlers(**handlers), **kept)
 
 

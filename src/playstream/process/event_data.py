@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 PLAYBOOK_START = "playbook_on_start"
@@ -60,6 +61,17 @@ _PRIVATE = "_ansible_"
 def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an event's `event_data`; empty if it is not a mapping."""
     return mapping_of(event, "event_data")
+
+
+def moment_of(text: object) -> float | None:
+    """Return a time as the events have it, in seconds since 1970; None if it is not one."""
+    if not isinstance(text, str):
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time.timestamp() if time.tzinfo is not None else None
 
 
 def res_of(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection, text
+
 from playstream.process.store import RunWriter, Store
 
 Event = dict[str, Any]
@@ -118,6 +120,17 @@ def deployment(ident: str = "nightly", start: datetime = FIRST) -> Script:
         ignored={"web1": 1},
         rescued={},
     )
+
+
+def go_back_to_version_2(connection: Connection) -> None:
+    """Leave the tables as the version before events were kept has made them."""
+    for statement in (
+        "DROP TABLE event_blocks",
+        "DROP TABLE event_sets",
+        "ALTER TABLE runs DROP COLUMN kept_events",
+        "UPDATE playstream_store SET version = 2",
+    ):
+        connection.execute(text(statement))
 
 
 def many_results(hosts: int, tasks: int, res: Event, ident: str = "large") -> Iterator[Event]:

@@ -141,7 +141,7 @@ def test_lines_in_another_place_are_refused(lines: Lines, empty: Store) -> None:
     assert "another line" in refused(empty, [*lines, lines[-1]])
     assert "number of parts" in refused(empty, [*lines[:-1], {"end": 1}])
     assert "not a run" in refused(empty, lines[1:])
-    assert "version 2" in refused(empty, [{**lines[0], "playstream_run": 2}, *lines[1:]])
+    assert "version 3" in refused(empty, [{**lines[0], "playstream_run": 3}, *lines[1:]])
 
 
 def test_the_limits(lines: Lines, empty: Store) -> None:

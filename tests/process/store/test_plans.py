@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Select, text
 
-from playstream.process.store import Store, exporting, list_runs, open_store, pruning, query, schema
+from playstream.process.store import (
+    Store,
+    event_reader,
+    event_writer,
+    exporting,
+    list_runs,
+    open_store,
+    pruning,
+    query,
+    schema,
+)
 from playstream.process.store.pages import Question
 from tests.process.store.postgresql import Postgresql
 
@@ -47,7 +57,12 @@ FROM {numbers} AS a, (SELECT 1 AS k UNION SELECT 2 UNION SELECT 3) AS b;
 INSERT INTO results (run_id, task, host, number, outcome, ended, truncated)
 SELECT n, k, 'host' || (n % 500) || '.' || k, k, CASE n % 3 WHEN 0 THEN 'failed' WHEN 1 THEN 'changed' ELSE 'ok' END,
     {time}, false
-FROM {numbers} AS a, (SELECT 1 AS k UNION SELECT 2) AS b
+FROM {numbers} AS a, (SELECT 1 AS k UNION SELECT 2) AS b;
+
+INSERT INTO event_sets (id, run_id, touched) SELECT n, CASE WHEN n % 1000 > 0 THEN n END, {time} FROM {numbers} AS a;
+
+INSERT INTO event_blocks (set_id, number, events, last, tasks, size, data)
+SELECT n, k, 9, 9 * k, '', 9, CAST('x' AS {binary}) FROM {numbers} AS a, (SELECT 1 AS k UNION SELECT 2) AS b
 """
 
 
@@ -64,7 +79,8 @@ def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         with store.write() as connection:
             numbers = _NUMBERS[kind].format(runs=RUNS)
             for statement in _FILL.split(";"):
-                connection.execute(text(statement.format(time=_TIMES[kind], numbers=numbers)))
+                of_kind = {"time": _TIMES[kind], "binary": "BLOB" if kind == "sqlite" else "BYTEA"}
+                connection.execute(text(statement.format(numbers=numbers, **of_kind)))
         if kind == "postgresql":
             with store.read() as connection:
                 connection.execute(text("ANALYZE"))
@@ -118,7 +134,11 @@ def questions_of_care(run_id: int) -> Iterator[tuple[str, Question | Select[Any]
     for name in exporting.PARTS:
         yield f"export {name}", exporting.part_question(run_id, name)
     old = schema.runs.c.started < SINCE - timedelta(hours=RUNS - 24 * 14)
+    yield "blocks", event_reader.infos_question(run_id)
+    yield "events", event_reader.blocks_question(run_id, 1)
+    yield "abandoned", event_writer.abandoned_statement(SINCE)
     yield "prune", pruning.oldest_statement(old)
+    yield "prune, events", event_writer.sets_statement([run_id, run_id - 1])
     yield "prune, dry run", pruning.sum_statement(old)
 
 

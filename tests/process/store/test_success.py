@@ -7,18 +7,26 @@ from datetime import timedelta
 from sqlalchemy import inspect, text
 
 from playstream.process.store import RunWriter, Store, last_success, list_runs, open_store, show_run
-from tests.process.store.events import FIRST, deployment
+from tests.process.store.events import FIRST, deployment, go_back_to_version_2
 
 HOUR = timedelta(hours=1)
 
 
-def put(store: Store, ident: str, hour: int, *, status: str = "successful", **kind: str) -> None:
+def put(
+    store: Store,
+    ident: str,
+    hour: int,
+    *,
+    status: str = "successful",
+    label: str | None = None,
+    directory: str | None = None,
+) -> None:
     """A run that starts at this hour."""
     script = deployment(ident, FIRST + hour * HOUR)
     with RunWriter(store) as writer:
         for event in script.events:
             writer.take(event)
-        assert writer.save(ident, status, 0, **kind)
+        assert writer.save(ident, status, 0, label=label, directory=directory)
 
 
 def test_by_label_or_by_playbook_and_directory(store: Store) -> None:
@@ -45,6 +53,7 @@ def test_a_store_of_version_1_gets_the_columns(store_url: str) -> None:
     with open_store(store_url) as store:
         deployment("old").save(store)
         with store.write() as connection:
+            go_back_to_version_2(connection)
             for name in ("label", "directory"):
                 connection.execute(text(f"DROP INDEX runs_by_{name}"))
                 connection.execute(text(f"ALTER TABLE runs DROP COLUMN {name}"))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from playstream.process.store.address import hide_password as hide_password
     from playstream.process.store.engine import Store as Store
     from playstream.process.store.engine import open_store as open_store
+    from playstream.process.store.event_reader import read_infos as read_infos
+    from playstream.process.store.event_reader import read_records as read_records
+    from playstream.process.store.event_writer import EventKeeper as EventKeeper
+    from playstream.process.store.event_writer import KeptEvents as KeptEvents
     from playstream.process.store.exporting import export_run as export_run
     from playstream.process.store.importing import import_run as import_run
     from playstream.process.store.pruning import Pruned as Pruned
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "playstream.process.store.address": ("hide_password",),
     "playstream.process.store.engine": ("Store", "open_store"),
+    "playstream.process.store.event_reader": ("read_infos", "read_records"),
+    "playstream.process.store.event_writer": ("EventKeeper", "KeptEvents"),
     "playstream.process.store.exporting": ("export_run",),
     "playstream.process.store.importing": ("import_run",),
     "playstream.process.store.pruning": ("Pruned", "prune_runs"),

@@ -9,6 +9,7 @@ import shlex
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -81,6 +82,12 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({self.shown!r})"
+
+    def with_patience(self, patience: Patience) -> Store:
+        """Return the same store, for which another patience applies. It is closed by itself."""
+        address = self._address if self._file is None else replace(self._address, path=self._file.path)
+        engine, file = _make_engine(address, patience, writable=True)
+        return Store(engine, address, file, patience, self._cancellation)
 
     def session(self) -> Session:
         """Create a session, which limits the wait for one operation."""

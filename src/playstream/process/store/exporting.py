@@ -8,11 +8,15 @@ whole:
     {"task": {…}}
     {"host": {…}}
     {"result": {…}}
-    {"end": 4}
+    {"block": "…"}
+    {"end": 5}
+
+A block has events that are kept in the store, compressed, in Base64.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -22,17 +26,20 @@ from sqlalchemy import RowMapping, select
 from playstream.pipeline.errors import StoreError
 from playstream.process.store import schema
 from playstream.process.store.engine import Store
+from playstream.process.store.event_reader import read_blocks
 from playstream.process.store.pages import Question, stream
 from playstream.process.store.runs import as_json
 
-FORM = 1
-"""Version of the format."""
+FORM, FORM_WITH_EVENTS = 1, 2
+"""Versions of the format: the first one has no blocks, so that an older playstream can read it too."""
+BLOCK = "block"
+"""The name of the lines with events."""
 MARK = "playstream_run"
 """The name in the first line by which the format is recognized; its value is the version."""
 PARTS = {"play": schema.plays, "task": schema.tasks, "host": schema.hosts, "result": schema.results}
 """The tables of a run's parts by the names of their lines, in the order of the lines."""
-NUMBERS = frozenset({"id", "run_id"})
-"""Columns with numbers that another store chooses itself."""
+NUMBERS = frozenset({"id", "run_id", "kept_events"})
+"""Columns with numbers that another store sets itself."""
 _AT_ONCE = 100
 
 
@@ -54,12 +61,16 @@ def export_run(store: Store, run_id: int) -> Iterator[dict[str, Any]]:
     run = store.session().call(read)
     if run is None:
         raise StoreError(f"the run was removed from the store {store.shown} while it was read")
-    yield {MARK: FORM, "run": _values(run)}
+    has_events = run["kept_events"] is not None
+    yield {MARK: FORM_WITH_EVENTS if has_events else FORM, "run": _values(run)}
     count = 0
     for name in PARTS:
         for values in stream(store, part_question(run_id, name), _values):
             count += 1
             yield {name: values}
+    for block in read_blocks(store, run_id) if has_events else ():
+        count += 1
+        yield {BLOCK: base64.b64encode(block).decode()}
     yield {"end": count}
 
 

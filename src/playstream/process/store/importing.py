@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Table, insert
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, String, Table, insert, update
 
-from playstream.pipeline.errors import IncompleteStream, RemoteProtocolError, StoreError
+from playstream.pipeline.errors import IncompleteStream, LimitExceeded, RemoteProtocolError, StoreError
 from playstream.pipeline.limits import Limits, exceeded
+from playstream.pipeline.protocol import Event
+from playstream.process.events import parse_event
+from playstream.process.record_blocks import Block, BlockMaker, read_block
 from playstream.process.store import schema
 from playstream.process.store.engine import Store
-from playstream.process.store.exporting import FORM, MARK, NUMBERS, PARTS
+from playstream.process.store.event_writer import insert_block
+from playstream.process.store.exporting import BLOCK, FORM, FORM_WITH_EVENTS, MARK, NUMBERS, PARTS
 from playstream.process.store.result_json import encode_res
 from playstream.process.store.schema import UtcTime
 from playstream.process.store.values import as_seconds, as_text, as_time
@@ -48,10 +53,14 @@ class _Reader:
         self._task = 0
         self._of_task: dict[str, int] = {}
         self._ended = False
+        self._form = FORM
+        self._blocks = _Blocks(limits)
         self.run: Row = {}
+        self.kept_events: int | None = None
+        """Number of the events in the file; None if it has none."""
 
-    def rows(self, lines: Iterable[bytes]) -> Iterator[tuple[str, Row]]:
-        """Yield the rows of the parts with their names; `run` is set before the first.
+    def rows(self, lines: Iterable[bytes]) -> Iterator[tuple[str, Row | Block]]:
+        """Yield the rows of the parts with their names, and then the blocks of events; `run` is set before the first.
 
         Raises:
             IncompleteStream: the end is missing.
@@ -67,6 +76,9 @@ class _Reader:
                 self._take_run(values)
             elif set(values) == {"end"}:
                 self._check_end(values["end"])
+                yield from ((BLOCK, block) for block in self._blocks.finish())
+            elif self._form == FORM_WITH_EVENTS and set(values) == {BLOCK}:
+                yield from ((BLOCK, block) for block in self._take_block(values[BLOCK]))
             else:
                 yield self._take_part(values)
         if not self._ended:
@@ -92,11 +104,12 @@ class _Reader:
         form = values.get(MARK)
         if type(form) is not int or set(values) != {MARK, "run"}:
             raise self._damaged("the file is not a run that playstream store export has written")
-        if form != FORM:
+        if form not in {FORM, FORM_WITH_EVENTS}:
             raise RemoteProtocolError(
-                f"the file has version {form} of the format, and this playstream reads {FORM}: run pip "
-                "install --upgrade playstream"
+                f"the file has version {form} of the format, and this playstream reads {FORM} and {FORM_WITH_EVENTS}: "
+                "run pip install --upgrade playstream"
             )
+        self._form = form
         self.run = self._row(schema.runs, values["run"])
         if not _DIGEST.fullmatch(self.run["digest"]):
             raise self._damaged("digest: expected 64 hexadecimal digits")
@@ -109,6 +122,8 @@ class _Reader:
             raise self._damaged(f"expected one of {', '.join(PARTS)} or end, got {', '.join(values)[:_SHOWN]!r}")
         if any(self._counts[later] for later in _ORDER[_ORDER.index(name) + 1 :]):
             raise self._damaged(f"a {name} is in the wrong place: expected {', '.join(_ORDER)} in this order")
+        if self._blocks.count:
+            raise self._damaged(f"a {name} is in the wrong place: expected no more than blocks of events")
         row = self._row(PARTS[name], values[name])
         self._counts[name] += 1
         if name == "result":
@@ -147,8 +162,20 @@ class _Reader:
         if key not in self._seen[name]:
             raise self._damaged(f"there is no {name} {str(key)[:_SHOWN]!r} before")
 
+    def _take_block(self, text: object) -> Iterator[Block]:
+        """Take a block of events; yield those that are complete, which need not be the same."""
+        if not isinstance(text, str):
+            raise self._damaged(f"block: expected text, got {type(text).__name__}")
+        try:
+            yield from self._blocks.take(base64.b64decode(text, validate=True))
+        except LimitExceeded:
+            raise
+        except (ValueError, RemoteProtocolError) as error:
+            raise self._damaged(f"block: {error}") from None
+        self.kept_events = self._blocks.events if self._blocks.has_records else None
+
     def _check_end(self, count: object) -> None:
-        found = sum(self._counts.values())
+        found = sum(self._counts.values()) + self._blocks.count
         if count != found:
             raise self._damaged(f"the number of parts is not {found}, as the lines before have it")
         for name in ("host", "result"):
@@ -182,6 +209,58 @@ class _Reader:
 
     def _damaged(self, why: str) -> RemoteProtocolError:
         return RemoteProtocolError(f"line {self._number}: {why}")
+
+
+class _Blocks:
+    """Checks the blocks of events, and makes new ones of them.
+
+    Args:
+        limits: the limits of the records.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._maker = BlockMaker()
+        self._last = -1
+        self.count = 0
+        """Number of blocks."""
+        self.events = 0
+        """Number of events."""
+
+    def take(self, data: bytes) -> Iterator[Block]:
+        """Take a block; yield one that is complete.
+
+        Raises:
+            LimitExceeded: all events have too many bytes.
+            RemoteProtocolError: an event is not valid.
+            ValueError: the block is damaged.
+        """
+        self.count += 1
+        for record in read_block(data, self._limits.max_record_bytes):
+            event = self._check(record) if isinstance(record, Event) else None
+            block = self._maker.add(record, event)
+            if self._maker.total > self._limits.max_tree_bytes:
+                raise exceeded("the events have too many bytes", self._limits.max_tree_bytes, "max_tree_bytes")
+            if block is not None:
+                yield block
+
+    def _check(self, record: Event) -> Mapping[str, Any]:
+        if record.counter <= self._last:
+            raise ValueError(f"event {record.counter} follows event {self._last}")
+        self._last = record.counter
+        self.events += 1
+        return parse_event(record)[0]
+
+    @property
+    def has_records(self) -> bool:
+        """Whether there was any record."""
+        return self._maker.total > 0
+
+    def finish(self) -> Iterator[Block]:
+        """Yield the last block."""
+        block = self._maker.finish()
+        if block is not None:
+            yield block
 
 
 def _fit(column: Column[Any], value: object) -> Any:
@@ -234,16 +313,34 @@ def import_run(store: Store, source: Source, limits: Limits) -> tuple[str, bool]
             if run_id is None:
                 return False
             for name, group in groupby(rows, key=lambda row: row[0]):
-                batch: list[Row] = []
-                for _, row in group:
-                    batch.append({"run_id": run_id, **row})
-                    if len(batch) == _BATCH:
-                        connection.execute(insert(PARTS[name]), batch)
-                        batch = []
-                if batch:
-                    connection.execute(insert(PARTS[name]), batch)
-            if reader.run != checked.run:
+                if name == BLOCK:
+                    _insert_events(connection, run_id, (block for _, block in group if isinstance(block, Block)))
+                else:
+                    _insert(connection, PARTS[name], run_id, (row for _, row in group if not isinstance(row, Block)))
+            if reader.kept_events is not None:
+                connection.execute(
+                    update(schema.runs).where(schema.runs.c.id == run_id).values(kept_events=reader.kept_events)
+                )
+            if (reader.run, reader.kept_events) != (checked.run, checked.kept_events):
                 raise StoreError("the file was changed while it was read; nothing was written. Try again")
         return True
 
     return checked.run["ident"], store.session().call(write)
+
+
+def _insert(connection: Connection, table: Table, run_id: int, rows: Iterable[Row]) -> None:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append({"run_id": run_id, **row})
+        if len(batch) == _BATCH:
+            connection.execute(insert(table), batch)
+            batch = []
+    if batch:
+        connection.execute(insert(table), batch)
+
+
+def _insert_events(connection: Connection, run_id: int, blocks: Iterable[Block]) -> None:
+    values = {"run_id": run_id, "touched": datetime.now(UTC)}
+    key = connection.execute(insert(schema.event_sets).values(values)).inserted_primary_key
+    for number, block in enumerate(blocks, 1):
+        insert_block(connection, 0 if key is None else int(key[0]), number, block)

@@ -23,7 +23,28 @@ def _add_label_and_directory(connection: Connection) -> None:
         connection.execute(text(f"CREATE INDEX runs_by_{name} ON runs ({name}, status, started)"))
 
 
-STEPS: Mapping[int, Step] = {1: _add_label_and_directory}
+def _add_events(connection: Connection) -> None:
+    postgresql = connection.dialect.name == "postgresql"
+    key, reference = ("BIGSERIAL PRIMARY KEY", "BIGINT") if postgresql else ("INTEGER NOT NULL PRIMARY KEY", "INTEGER")
+    time, number, data = ("TIMESTAMPTZ", "FLOAT", "BYTEA") if postgresql else ("DATETIME", "FLOAT", "BLOB")
+    connection.execute(text("ALTER TABLE runs ADD COLUMN kept_events BIGINT"))
+    connection.execute(
+        text(
+            f"CREATE TABLE event_sets (id {key}, run_id {reference} UNIQUE REFERENCES runs (id) ON DELETE CASCADE, "
+            f"touched {time} NOT NULL)"
+        )
+    )
+    connection.execute(
+        text(
+            f"CREATE TABLE event_blocks (set_id {reference} NOT NULL REFERENCES event_sets (id) ON DELETE CASCADE, "
+            f"number INTEGER NOT NULL, events INTEGER NOT NULL, last BIGINT NOT NULL, first_moment {number}, "
+            f"last_moment {number}, tasks TEXT NOT NULL, size BIGINT NOT NULL, data {data} NOT NULL, "
+            "PRIMARY KEY (set_id, number))"
+        )
+    )
+
+
+STEPS: Mapping[int, Step] = {1: _add_label_and_directory, 2: _add_events}
 """The step from each version to the next. A step names tables and columns itself, because `schema` changes."""
 
 _WHAT_NOW = "Restore it from a backup, or start a new one"

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, false, f
 
 from playstream.pipeline.errors import ConfigurationError
 from playstream.process.store.engine import Store
+from playstream.process.store.event_writer import remove_sets, sets_statement
 from playstream.process.store.schema import hosts, plays, results, runs, tasks
 
 _AT_ONCE = 20
@@ -70,6 +71,7 @@ def prune_runs(
             if not found:
                 return None
             numbers = [row.id for row in found]
+            remove_sets(connection, list(connection.execute(sets_statement(numbers)).scalars()))
             for table in _PARTS:
                 connection.execute(delete(table).where(table.c.run_id.in_(numbers)))
             connection.execute(delete(runs).where(runs.c.id.in_(numbers)))

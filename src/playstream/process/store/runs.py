@@ -40,6 +40,8 @@ class StoredRun:
     ended: datetime
     events: int
     """Number of events."""
+    kept_events: int | None
+    """How many of them are in the store, so that the run can be replayed from it; None for none."""
     results: int
     """Number of results in the store."""
     hosts: int

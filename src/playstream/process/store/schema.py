@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -28,7 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 2
+VERSION = 3
 """Version of the schema. Increment it when a table changes, and add a step in `migrate`."""
 
 IDENT, HOST, ACTION, LABEL, DIRECTORY, NAME, PATH, EXPLANATION = 255, 255, 255, 255, 255, 500, 1000, 10_000
@@ -65,6 +66,10 @@ def _counts(names: tuple[str, ...]) -> list[Column[int]]:
     return [Column(name, Integer, nullable=False) for name in names]
 
 
+def _number() -> Column[int]:
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
 def _run() -> Column[int]:
     return Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
 
@@ -75,7 +80,7 @@ version = Table("playstream_store", metadata, Column("version", Integer, nullabl
 runs = Table(
     "runs",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _number(),
     Column("ident", String(IDENT), nullable=False),
     Column("digest", String(64), nullable=False, comment="SHA-256 of what tells the run's events from others"),
     Column("status", String(32), nullable=False),
@@ -87,6 +92,7 @@ runs = Table(
     Column("started", UtcTime, nullable=False),
     Column("ended", UtcTime, nullable=False),
     Column("events", BigInteger, nullable=False),
+    Column("kept_events", BigInteger, comment="how many of them are in event_blocks; null for none"),
     Column("results", BigInteger, nullable=False),
     Column("hosts", Integer, nullable=False),
     *_counts(HOST_COUNTS),
@@ -151,3 +157,32 @@ results = Table(
     ForeignKeyConstraint(["run_id", "host"], ["hosts.run_id", "hosts.name"], ondelete="CASCADE"),
     Index("results_by_host", "host", "outcome", "ended"),
 )
+
+event_sets = Table(
+    "event_sets",
+    metadata,
+    _number(),
+    Column(
+        "run_id",
+        ForeignKey("runs.id", ondelete="CASCADE"),
+        unique=True,
+        comment="null while the run is active, because it has no row yet",
+    ),
+    Column("touched", UtcTime, nullable=False, comment="when a block was last added"),
+)
+"""The events of a run that are kept. The blocks of an active run are written before it has a row in `runs`."""
+
+event_blocks = Table(
+    "event_blocks",
+    metadata,
+    Column("set_id", ForeignKey("event_sets.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="from 1, in the order of the events"),
+    Column("events", Integer, nullable=False),
+    Column("last", BigInteger, nullable=False, comment="the highest counter of an event in the block"),
+    Column("first_moment", Float, comment="time of the first event, in seconds since 1970"),
+    Column("last_moment", Float, comment="latest time of an event; null if every reader needs the block"),
+    Column("tasks", Text, nullable=False, comment="counters of the events that begin a task, separated by spaces"),
+    Column("size", BigInteger, nullable=False, comment="bytes, decompressed"),
+    Column("data", LargeBinary, nullable=False, comment="records as in a stream, in one frame of zstd"),
+)
+"""Which blocks a reader needs is in the columns before `data`, the last one, which SQLite then does not read."""

@@ -35,7 +35,7 @@ class SqliteFile:
     """
 
     def __init__(self, path: Path, shown: str, *, lock_seconds: float, writable: bool) -> None:
-        self._path = path if path.is_absolute() else Path(current_directory()) / path
+        self.path = path if path.is_absolute() else Path(current_directory()) / path
         self._shown = shown
         self._lock_seconds = lock_seconds
         self._writable = writable
@@ -58,7 +58,7 @@ class SqliteFile:
             if self._writable:
                 self._make()
             # An existing file is never opened here: closing it would release all locks of this process on it.
-            if not stat.S_ISREG(self._path.stat().st_mode):
+            if not stat.S_ISREG(self.path.stat().st_mode):
                 raise StoreError(f"the store {self._shown} cannot be used: it is not a file")
         except FileNotFoundError:
             if self._writable:
@@ -71,7 +71,7 @@ class SqliteFile:
 
     def _make(self) -> None:
         with contextlib.suppress(FileExistsError):
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | system.O_CLOEXEC, 0o600)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | system.O_CLOEXEC, 0o600)
             try:
                 system.fchmod(fd, 0o600)  # regardless of the umask
             finally:
@@ -94,7 +94,7 @@ class SqliteFile:
         state = self._look()
         if state[-1]:
             raise StoreError(
-                f"the store {self._shown} cannot be read where it is: its newest runs are in {self._path.name}-wal, "
+                f"the store {self._shown} cannot be read where it is: its newest runs are in {self.path.name}-wal, "
                 "which requires a writable directory. Copy both files to one, and read the copy"
             )
         connection = self._connect("mode=ro&immutable=1")
@@ -103,9 +103,9 @@ class SqliteFile:
 
     def _look(self) -> State:
         """Return values that change when a process writes; the last one is the size of the log next to the file."""
-        found = self._path.stat()
+        found = self.path.stat()
         try:
-            log = self._path.with_name(f"{self._path.name}-wal").stat().st_size
+            log = self.path.with_name(f"{self.path.name}-wal").stat().st_size
         except FileNotFoundError:
             log = 0
         return found.st_ino, found.st_size, found.st_mtime_ns, log
@@ -126,7 +126,7 @@ class SqliteFile:
     def _connect(self, mode: str) -> sqlite3.Connection:
         # Transactions are begun explicitly, because sqlite3 would run CREATE TABLE outside of them.
         connection = sqlite3.connect(
-            f"{self._path.as_uri()}?{mode}",
+            f"{self.path.as_uri()}?{mode}",
             timeout=self._lock_seconds,
             isolation_level=None,
             check_same_thread=False,

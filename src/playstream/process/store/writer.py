@@ -15,6 +15,7 @@ from playstream.pipeline.errors import ConfigurationError, StoreError
 from playstream.process.store import schema
 from playstream.process.store.collector import RESULT_COLUMNS, TIMES, Collector
 from playstream.process.store.engine import Store
+from playstream.process.store.event_writer import KeptEvents, attach
 from playstream.process.store.result_json import MAX_RES
 from playstream.process.store.values import as_rc, as_text, as_time
 
@@ -45,6 +46,8 @@ class RunWriter:
     def __init__(self, store: Store, *, max_res: int = MAX_RES) -> None:
         self._store = store
         self._collected = Collector(max_res)
+        self.has_kept = False
+        """Whether the saved run has the events that were passed to `save`."""
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take the next event, before a handler changes it. Never raise, whatever the event contains."""
@@ -61,6 +64,7 @@ class RunWriter:
         ended: datetime | str | None = None,
         label: str | None = None,
         directory: str | None = None,
+        kept: KeptEvents | None = None,
     ) -> bool:
         """Write the run, in one transaction. May be called again after an error.
 
@@ -74,10 +78,12 @@ class RunWriter:
             ended: when it ended. By default the time of its last event, or now if there is none.
             label: what the user calls runs that are compared.
             directory: name of the private data directory, without its path.
+            kept: the run's events, which an EventKeeper has written to this store.
 
         Returns:
             True if something was written; False if the store has the run already. A stored run without a return code,
-            because its stream was cut off after its last event, gets the outcome of this one. A run without events and
+            because its stream was cut off after its last event, gets the outcome of this one, and one without its
+            events gets `kept`. A run without events and
             without `started` cannot be distinguished from others and is always written.
 
         Raises:
@@ -104,7 +110,7 @@ class RunWriter:
         }
         session = self._store.session()
         try:
-            return session.call(lambda: self._write(run, outcome))
+            return session.call(lambda: self._write(run, outcome, kept))
         except StoreError as error:
             if session.uncertain:
                 what = "The run may or may not have been saved; saving it again is safe"
@@ -112,13 +118,18 @@ class RunWriter:
                 what = "The run was not saved"
             raise StoreError(f"{error}. {what}") from None
 
-    def _write(self, run: Mapping[str, Any], outcome: Mapping[str, Any]) -> bool:
+    def _write(self, run: Mapping[str, Any], outcome: Mapping[str, Any], kept: KeptEvents | None) -> bool:
         with self._store.write() as connection:
             run_id = insert_run(connection, run)
-            if run_id is None:
-                return _complete(connection, run, outcome)
-            self._write_parts(connection, run_id, run["ended"])
-        return True
+            is_new = run_id is not None
+            if run_id is not None:
+                self._write_parts(connection, run_id, run["ended"])
+            elif kept is not None:
+                run_id = connection.execute(select(schema.runs.c.id).where(*_same(run))).scalar_one()
+            has_kept = run_id is not None and kept is not None and attach(connection, run_id, kept)
+            changed = is_new or _complete(connection, run, outcome) or has_kept
+        self.has_kept = has_kept
+        return changed
 
     def _digest(self, outcome: Mapping[str, Any], started: datetime | str | None) -> str:
         if self._collected.events:
