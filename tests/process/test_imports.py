@@ -20,7 +20,7 @@ import json
 print(json.dumps(sorted(set(sys.modules) - before)))
 sys.exit(status)
 """
-MOST = 133
+MOST = 134
 """The number with Python 3.11; other versions divide their standard library differently."""
 OTHERS = {
     "pathspec",
