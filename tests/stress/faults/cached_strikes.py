@@ -38,6 +38,8 @@ _RUN_SECONDS = 3.0
 """How long a job takes, with others beside it."""
 _TOGETHER = 4
 _NEVER = LinkFault(Fault(Kind.DRIBBLE, 1 << 30), UP)
+HALF = LinkFault(Fault(Kind.STALL, 1 << 20), UP)
+"""A link that brings the small files and a part of the large one, and then nothing more."""
 _ALIVE = ("--liveness-seconds", "4", "--keepalive-seconds", "0.2")
 _ENDS = {130, 254}
 _TERMINAL = {"successful", "failed", "canceled", "error"}
@@ -59,10 +61,12 @@ class LinkJobs:
     Args:
         directory: an empty one.
         count: files of the project.
+        fault: that of the link of the job that is struck.
     """
 
-    def __init__(self, directory: Path, count: int = _FILES) -> None:
+    def __init__(self, directory: Path, count: int = _FILES, fault: LinkFault = _NEVER) -> None:
         self.directory = directory
+        self._fault = fault
         self.cache = directory / "cache"
         self._demo = directory / "demo"
         (self._demo / "project").mkdir(parents=True)
@@ -75,11 +79,11 @@ class LinkJobs:
         self.stages.path_before.append(FAKES)
         self.stages.variables["XDG_CACHE_HOME"] = str(directory / "remembered")
 
-    def start(self, ident: str) -> subprocess.Popen[bytes]:
+    def start(self, ident: str, fault: LinkFault = _NEVER) -> subprocess.Popen[bytes]:
         """Start a job. Its streams, and the number of its worker, go to `notes(ident)`."""
         self.notes(ident).mkdir()
         worker = (sys.executable, "-m", "playstream", "worker", f"--cache={self.cache}", *_ALIVE)
-        link = "exec:" + shlex.join(_NEVER.words(self.notes(ident), *worker))
+        link = "exec:" + shlex.join(fault.words(self.notes(ident), *worker))
         words = ("-p", "short.yml", "-i", ident, "-q", "--on", link, *_ALIVE)
         return self.stages.start("run", self._demo, *words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
@@ -107,7 +111,7 @@ class LinkJobs:
         Raises:
             AssertionError: a promise is broken.
         """
-        job = self.start("struck")
+        job = self.start("struck", self._fault)
         wait()
         pid = job.pid if target == "run" else self.worker("struck")
         moment = None if pid is None else look(pid)
