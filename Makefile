@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client iproute2 openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo nats-server
+DEBIAN_PACKAGES := openssh-server openssh-client iproute2 iptables openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo nats-server
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, with prompts,

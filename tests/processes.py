@@ -85,6 +85,18 @@ def children(pid: int | None = None) -> list[int]:
     return found
 
 
+def descendants(pid: int) -> set[int]:
+    """The processes that a living one has started, and those that they have."""
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        with suppress(OSError):  # it has ended
+            started = set(children(waiting.pop())) - found
+            found |= started
+            waiting += started
+    return found
+
+
 def command_line(pid: int) -> bytes:
     """The words of a process, with a NUL after each; nothing if it has ended."""
     try:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from playstream.mesh.client import MeshClient
@@ -27,13 +28,23 @@ def free_port() -> int:
 
 
 class Mesh:
-    """The directory of a mesh, and its server."""
+    """The directory of a mesh, and its server.
 
-    def __init__(self, which: str, directory: Path, *, lost_after: float = 6.0) -> None:
+    Args:
+        which: which nats-server.
+        directory: the directory to make.
+        lost_after: seconds after which a node counts as lost.
+        servers: the servers; None for one on this host.
+    """
+
+    def __init__(
+        self, which: str, directory: Path, *, lost_after: float = 6.0, servers: Sequence[Server] | None = None
+    ) -> None:
         self._binary = find_server(which)
         self.directory = directory
-        self.port = free_port()
-        make_mesh(directory, [Server("localhost", self.port)], listen="127.0.0.1", lost_after=lost_after)
+        self.port = servers[0].port if servers else free_port()
+        here = [Server("localhost", self.port)]
+        make_mesh(directory, servers or here, listen=None if servers else "127.0.0.1", lost_after=lost_after)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Mesh:

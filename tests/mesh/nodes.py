@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +15,34 @@ from playstream.mesh.directory import add_member
 from playstream.mesh.identity import Kind
 from playstream.mesh.messages import JobEnd, Outcome, decode
 from playstream.mesh.streams import Sizes, make_all, make_streams
+from playstream.mesh.subjects import Streams
 from tests.mesh.meshes import Mesh
 from tests.processes import children, marked_processes, wait_until
 from tests.stages import LIMIT_SECONDS, Stages
 
+SUBMITTER = "laptop"
+NODES = {"node1": "web", "node2": "web", "node3": "db"}
 SIZES = Sizes(queue_bytes=1 << 20, input_bytes=1 << 26, output_bytes=1 << 28, state_bytes=1 << 22)
 
 
 class NodeProcess:
     """`playstream node`, until `close`."""
 
-    def __init__(self, stages: Stages, mesh: Mesh, name: str, log: Path, *flags: str) -> None:
+    def __init__(
+        self, stages: Stages, identity: Path, name: str, log: Path, *flags: str, prefix: tuple[str, ...] = ()
+    ) -> None:
         self.log = log
         self.name = name
         with log.open("wb") as stderr:
             self.process = stages.start(
                 "node",
                 "--identity",
-                mesh.path(name),
+                identity,
                 *("--log-format", "json", *flags),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
+                prefix=prefix,
             )
         self.wait_for("connected")
 
@@ -68,23 +74,43 @@ class NodeProcess:
 
 
 class World:
-    """A mesh with the groups web and db, the nodes node1 (web), node2 (web) and node3 (db), and the submitter ann."""
+    """A mesh with nodes that have not been started, and the submitter ann.
 
-    def __init__(self, mesh: Mesh, stages: Stages, folder: Path) -> None:
+    Args:
+        mesh: the mesh.
+        stages: starts nodes and submitters.
+        folder: for the logs of nodes.
+        nodes: their names, each with its group.
+        sizes: the limits of groups.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        stages: Stages,
+        folder: Path,
+        nodes: Mapping[str, str] = NODES,
+        sizes: Sizes = SIZES,
+    ) -> None:
         self.mesh = mesh
         self.stages = stages
         self._folder = folder
         self._nodes: list[NodeProcess] = []
         self._jobs: list[subprocess.Popen[bytes]] = []
-        for name, group in (("node1", "web"), ("node2", "web"), ("node3", "db")):
+        for name, group in nodes.items():
             add_member(mesh.directory, Kind.NODE, name, [group])
         add_member(mesh.directory, Kind.SUBMITTER, "ann")
         mesh.reload()
 
         async def make(client: MeshClient) -> None:
-            await make_all(client, mesh.identity("admin"), SIZES)
+            await make_all(client, mesh.identity("admin"), sizes)
 
         self.as_operator(make)
+
+    def prefix(self, host: str) -> tuple[str, ...]:
+        """Return the words before a command that is to run on a host, which all are this one."""
+        del host
+        return ()
 
     def as_operator(self, body: Callable[[MeshClient], Coroutine[Any, Any, Any]]) -> Any:
         async def run() -> Any:
@@ -111,25 +137,25 @@ class World:
 
     def node(self, name: str, *flags: str) -> NodeProcess:
         log = self._folder / f"{name}-{len(self._nodes)}.log"
-        self._nodes.append(NodeProcess(self.stages, self.mesh, name, log, *flags))
+        identity = self.mesh.path(name)
+        self._nodes.append(NodeProcess(self.stages, identity, name, log, *flags, prefix=self.prefix(name)))
         return self._nodes[-1]
 
-    def start(self, directory: Path, playbook: str, *flags: str, group: str = "web") -> subprocess.Popen[bytes]:
+    def start(
+        self, directory: Path, playbook: str, *flags: str, group: str = "web", host: str = SUBMITTER
+    ) -> subprocess.Popen[bytes]:
         """Start a run over the mesh."""
-        self._jobs.append(
-            self.stages.start(
-                "run", directory, *("-p", playbook, "--on", self.link(group), *flags), stdin=subprocess.DEVNULL
-            )
-        )
+        words: list[str | Path] = ["run", directory, "-p", playbook, "--on", self.link(group), *flags]
+        self._jobs.append(self.stages.start(*words, stdin=subprocess.DEVNULL, prefix=self.prefix(host)))
         return self._jobs[-1]
 
     def run(self, directory: Path, playbook: str, *flags: str, group: str = "web") -> tuple[int, str, str]:
         return self.finish(self.start(directory, playbook, *flags, group=group))
 
-    def attach(self, job: str, *words: str | Path) -> subprocess.Popen[bytes]:
+    def attach(self, job: str, *words: str | Path, host: str = SUBMITTER) -> subprocess.Popen[bytes]:
         """Start to follow a job, as its submitter."""
         words = ("mesh", "attach", job, *words, "--identity", self.mesh.path("ann"))
-        self._jobs.append(self.stages.start(*words, stdin=subprocess.DEVNULL))
+        self._jobs.append(self.stages.start(*words, stdin=subprocess.DEVNULL, prefix=self.prefix(host)))
         return self._jobs[-1]
 
     @staticmethod
@@ -139,13 +165,14 @@ class World:
         assert b"Traceback" not in stderr, stderr.decode()
         return process.returncode, stdout.decode(), " ".join(stderr.decode().split())
 
-    def ends(self) -> list[JobEnd]:
-        """Return the ends of all jobs of the group web."""
+    def ends(self, group: str = "web") -> list[JobEnd]:
+        """Return the ends of all jobs of a group."""
+        state = Streams(group).state
 
         async def read(client: MeshClient) -> list[JobEnd]:
-            found = await client.administer("STREAM.INFO.STATE_web", {"subjects_filter": "end.>"})
+            found = await client.administer(f"STREAM.INFO.{state}", {"subjects_filter": "end.>"})
             subjects = found["state"].get("subjects") or {}
-            messages = [await client.find("STATE_web", subject, seconds=10) for subject in subjects]
+            messages = [await client.find(state, subject, seconds=10) for subject in subjects]
             return [decode(JobEnd, message.data) for message in messages if message is not None]
 
         return list(self.as_operator(read))

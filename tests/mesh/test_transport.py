@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.connection import Message, NoAnswer, NobodyThere
 from playstream.mesh.refusals import Endpoint
 from tests.mesh.meshes import Mesh
 from tests.mesh.servers import CURRENT, NatsServer
@@ -33,6 +33,9 @@ class Between:
         """What the next connections get, which are then closed."""
         self.heard = bytearray()
         """What clients have said."""
+        self.flowing = asyncio.Event()
+        """Set while clients get what the server says."""
+        self.flowing.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.greetings:
@@ -41,16 +44,24 @@ class Between:
             return
         self._clients.append(writer)
         theirs, to_server = await asyncio.open_connection("127.0.0.1", self._port)
-        for source, sink, heard in ((reader, to_server, self.heard), (theirs, writer, bytearray())):
-            task = asyncio.create_task(self._pass_on(source, sink, heard))
+        always = asyncio.Event()
+        always.set()
+        for source, sink, heard, flowing in (
+            (reader, to_server, self.heard, always),
+            (theirs, writer, bytearray(), self.flowing),
+        ):
+            task = asyncio.create_task(self._pass_on(source, sink, heard, flowing))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     @staticmethod
-    async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter, heard: bytearray) -> None:
+    async def _pass_on(
+        source: asyncio.StreamReader, sink: asyncio.StreamWriter, heard: bytearray, flowing: asyncio.Event
+    ) -> None:
         try:
             while data := await source.read(1 << 16):
                 heard += data
+                await flowing.wait()
                 sink.write(data)
                 await sink.drain()
         except ConnectionError:
@@ -150,6 +161,29 @@ def test_a_flush_waits_for_what_was_sent_before(server: NatsServer) -> None:
             words = bytes(between.heard[before:]).split()
             assert words.index(b"SUB") < words.index(b"PING")
             await client.close()
+
+    asyncio.run(asyncio.wait_for(run(), SECONDS))
+
+
+def test_a_server_that_answers_too_late_is_heard_again(server: NatsServer) -> None:
+    """The library stops to read when the answer to its own flush comes after that was given up."""
+
+    async def run() -> None:
+        between = Between(server.port)
+        async with between.listening() as url:
+            client = MeshClient(Endpoint([url], "test"))
+            await client.connect()
+            between.flowing.clear()
+            with pytest.raises(NoAnswer):
+                await client.flush(0.1)
+            between.flowing.set()
+            await client.flush(SECONDS)
+            with pytest.raises(NobodyThere):
+                await client.request("nobody", seconds=SECONDS)
+            assert client.connections == 1
+            await client.close()
+            with pytest.raises(NoAnswer):
+                await client.flush(SECONDS)
 
     asyncio.run(asyncio.wait_for(run(), SECONDS))
 

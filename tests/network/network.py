@@ -11,20 +11,24 @@ A host is a network namespace: what runs there sees the files and processes of t
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pytest
 
 from tests.network.wires import Counts
 
+T = TypeVar("T")
 _FIRST = IPv4Address("10.0.0.1")
 _ROOM = 250
 _ROOT = Path(__file__).parents[2]
@@ -92,11 +96,29 @@ class Network:
         """Return the address of a host."""
         return str(_FIRST + self._numbers[host])
 
+    def namespace(self, host: str) -> str:
+        """Return the file that stands for the network of a host."""
+        return f"/proc/{self.relay}/fd/{self._namespaces[self._numbers[host]]}"
+
     def inside(self, host: str) -> tuple[str, ...]:
         """Return the words before a command that is to run on a host."""
-        relay = f"/proc/{self.relay}"
-        user = () if self._is_root else (f"--user={relay}/ns/user", "--preserve-credentials")
-        return ("nsenter", *user, f"--net={relay}/fd/{self._namespaces[self._numbers[host]]}")
+        user = () if self._is_root else (f"--user=/proc/{self.relay}/ns/user", "--preserve-credentials")
+        return ("nsenter", *user, f"--net={self.namespace(host)}")
+
+    def call(self, host: str, function: Callable[[], T]) -> T:
+        """Call a function in a thread on a host: the sockets that it makes are of its network. Only for root."""
+
+        def enter() -> T:
+            fd = os.open(self.namespace(host), os.O_RDONLY)
+            try:
+                if ctypes.CDLL(None, use_errno=True).setns(fd, 0) != 0:
+                    raise OSError(ctypes.get_errno(), f"the network of {host} cannot be entered")
+            finally:
+                os.close(fd)
+            return function()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(enter).result()
 
     def shape(
         self,

@@ -29,6 +29,8 @@ _HANDSHAKE_SECONDS = 5
 """How long one server may take to accept a connection, and then to complete the handshake."""
 _WRITE_SECONDS = 0.001
 """How often to look whether the library has written what it was told to send."""
+_ANSWER_SECONDS = 60
+"""How long the library waits for an answer to a ping: far longer than a connection lasts on which there is none."""
 _RECONNECT_SECONDS = 0.1
 """Time between two attempts to reconnect."""
 _PING_SECONDS = 2
@@ -100,6 +102,8 @@ class Connection:
         self._subscriptions: set[Subscription] = set()
         self._reviving: asyncio.Task[None] | None = None
         """Makes a new client of the library; None while that connects by itself."""
+        self._asking: set[asyncio.Future[None]] = set()
+        """Questions whether the server has seen everything, which it has not answered."""
         self._is_closing = False
         self._connected = asyncio.Event()
         self._dropped = asyncio.Event()
@@ -195,6 +199,8 @@ class Connection:
         if self._reviving is not None:
             await _abandon(self._reviving)
         await _end(self._client)
+        for asking in list(self._asking):
+            await _abandon(asking)
 
     async def wait_connected(self, seconds: float) -> bool:
         """Wait until there is a connection. Return whether there is one.
@@ -283,9 +289,28 @@ class Connection:
             NoAnswer: it did not answer.
         """
         try:
-            await _flush(self._client, seconds)
+            await self._flush(self._client, seconds)
         except (self._nats.errors.Error, TimeoutError, OSError) as error:
             raise NoAnswer(f"the server does not answer: {error or type(error).__name__}") from None
+
+    async def _flush(self, client: Any, seconds: float) -> None:
+        """Wait until the server has seen what a client of the library was told to send.
+
+        The library asks it with a ping, which overtakes what the library has not written yet. And it stops to read from
+        the connection when the answer comes after it has given that up, which it therefore does not do.
+        """
+        async with asyncio.timeout(seconds):
+            while client.pending_data_size:
+                await asyncio.sleep(_WRITE_SECONDS)
+            asking = asyncio.ensure_future(client.flush(timeout=_ANSWER_SECONDS))
+            self._asking.add(asking)
+            asking.add_done_callback(self._note_asked)
+            await asyncio.shield(asking)
+
+    def _note_asked(self, asking: asyncio.Future[None]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # whoever has waited for it knows
 
     def new_inbox(self) -> str:
         """Return a subject on which only this identity can get an answer."""
@@ -343,7 +368,7 @@ class Connection:
                 self._client = client
                 for subscription in list(self._subscriptions):
                     await subscription.open(client)
-                await _flush(client, ATTEMPT_SECONDS)
+                await self._flush(client, ATTEMPT_SECONDS)
             except Exception as error:  # noqa: BLE001 - it is not known which errors the library does not expect
                 await self._note_error(error)
                 await _end(client)
@@ -369,17 +394,6 @@ class Connection:
 def _message(inner: Any) -> Message:
     headers = {str(getattr(key, "value", key)): str(value) for key, value in (inner.headers or {}).items()}
     return Message(inner.subject, bytes(inner.data), headers, inner.reply or "")
-
-
-async def _flush(client: Any, seconds: float) -> None:
-    """Wait until the server has seen what a client of the library was told to send.
-
-    The library asks it with a ping, which overtakes what the library has not written yet.
-    """
-    async with asyncio.timeout(seconds):
-        while client.pending_data_size:
-            await asyncio.sleep(_WRITE_SECONDS)
-        await client.flush(timeout=seconds)
 
 
 async def _end(client: Any) -> None:

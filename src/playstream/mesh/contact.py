@@ -33,6 +33,8 @@ class Contact:
         self._heard = time.monotonic()
         self._nobody_since: float | None = None
         """Since when nobody has subscribed, after the node had answered."""
+        self._deaf = self._heard
+        """When the server, too, has last not answered: then this side may be the one that is cut off."""
         self.answered = False
         """Whether the node has answered at all."""
 
@@ -52,10 +54,17 @@ class Contact:
                 self._nobody_since = time.monotonic()
         except (NoAnswer, RemoteProtocolError):
             self._nobody_since = None
+            await self._check_server()
         else:
             self._heard, self._nobody_since, self.answered = time.monotonic(), None, True
             return positions
         return None
+
+    async def _check_server(self) -> None:
+        try:
+            await self._client.flush(self._times.question)
+        except NoAnswer:
+            self._deaf = time.monotonic()
 
     @property
     def is_lost(self) -> bool:
@@ -68,4 +77,4 @@ class Contact:
             return False
         if self._nobody_since is not None and now - max(self._nobody_since, up_since) > self._times.lost_after / 2:
             return True
-        return now - max(self._heard, up_since) > self._times.silence
+        return now - max(self._heard, self._deaf, up_since) > self._times.silence
