@@ -33,8 +33,22 @@ def accept_all(network: Network, *hosts: str) -> None:
         _iptables(network, host, "--flush", "INPUT")
 
 
-def _iptables(network: Network, host: str, *words: str) -> None:
+def _iptables(network: Network, host: str, *words: str) -> str:
     program = shutil.which("iptables", path=_PATH)
     if program is None:
         pytest.fail("iptables is missing; apt-get install iptables")
-    subprocess.run([*network.inside(host), program, "--wait", *words], check=True, timeout=60)
+    command = [*network.inside(host), program, "--wait", *words]
+    return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout
+
+
+def reset_some(network: Network, source: str, target: str, part: float) -> None:
+    """Let a host reset connections of another one: each packet resets its connection with this probability."""
+    chance = ["--match", "statistic", "--mode", "random", "--probability", str(part)]
+    words = ["--protocol", "tcp", *chance, "--jump", "REJECT", "--reject-with", "tcp-reset"]
+    _iptables(network, target, "--append", "INPUT", "--source", network.address(source), *words)
+
+
+def count_resets(network: Network, source: str, target: str) -> int:
+    """Return how many packets of another host have reset their connection."""
+    lines = _iptables(network, target, "--list", "INPUT", "--verbose", "--exact", "--numeric").splitlines()
+    return sum(int(line.split()[0]) for line in lines if "REJECT" in line and network.address(source) in line.split())
