@@ -10,7 +10,7 @@ import pytest
 
 from playstream.captures.extraction import extract
 from playstream.captures.stream import Stream
-from playstream.pipeline.errors import ConfigurationError, IncompleteStream, PlaystreamError, UnsafePath
+from playstream.pipeline.errors import ConfigurationError, IncompleteStream, PlaystreamError, UnsafePath, WorkerError
 from playstream.pipeline.limits import DEFAULT_LIMITS, Limits
 from playstream.pipeline.protocol import (
     Failure,
@@ -18,7 +18,6 @@ from playstream.pipeline.protocol import (
     FileEntry,
     FileType,
     Job,
-    Offer,
     Record,
     TreeEnd,
 )
@@ -64,6 +63,13 @@ def test_a_run(target: Path) -> None:
     assert len(list((target / "job_events").iterdir())) == 2
 
 
+def test_a_job_whose_sender_has_failed(target: Path) -> None:
+    data = encode([Job("x", tree=True), *TREE, Failure("JobError", "a file cannot be read")], Direction.JOB)
+    with pytest.raises(WorkerError, match="transmit failed, so the job is not whole: a file cannot be read"):
+        unpack(data, target)
+    assert (target / "project" / "site.yml").read_bytes() == b"abc"
+
+
 def test_what_came_before_damage(target: Path) -> None:
     with pytest.raises(IncompleteStream):
         unpack(a_run(an_event(1), an_event(2))[:-150], target)
@@ -99,7 +105,6 @@ def test_a_directory_that_is_not_empty(target: Path) -> None:
     ("data", "message"),
     [
         (a_job(), "the job has no tree"),
-        (a_job(Offer(bytes(32), "blake2b", 3, 3), TreeEnd(3, 3)), "was offered by its hash"),
         (encode([Failure("JobError", "no")], Direction.RESULT), "its worker failed before it began"),
     ],
 )

@@ -19,6 +19,7 @@ STATUSES = {"playstream inspect cut.playstream": 75}
 
 
 def test_the_commands(stages: Stages, tmp_path: Path) -> None:
+    stages.variables["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     shutil.copytree(ROOT / "examples" / "demo", tmp_path / "demo", ignore=lambda *_: {"artifacts"})
     assert set(STATUSES) <= set(COMMANDS)
     for command in COMMANDS:
@@ -35,6 +36,7 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
         assert (artifacts / name / "status").read_text() == "successful"
     for place in (artifacts, tmp_path / "incident"):
         assert (place / "status").read_text() == "successful"
-    assert (tmp_path / "job" / "project" / "site.yml").read_bytes() == (
-        ROOT / "examples" / "demo" / "project" / "site.yml"
-    ).read_bytes()
+    for name in ("job", "whole"):
+        assert (tmp_path / name / "project" / "site.yml").read_bytes() == (
+            ROOT / "examples" / "demo" / "project" / "site.yml"
+        ).read_bytes()

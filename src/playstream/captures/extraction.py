@@ -10,13 +10,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from playstream.captures.offered import OfferedTree, check_algorithm
 from playstream.captures.pieces import FileItem, Format, Item
 from playstream.captures.stream import Stream
-from playstream.pipeline.errors import ConfigurationError, PlaystreamError, remedy
+from playstream.pipeline.errors import ConfigurationError, PlaystreamError, WorkerError, remedy
 from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import (
     Content,
     Event,
+    Failure,
     FileData,
     FileEntry,
     Listing,
@@ -59,6 +61,7 @@ def extract(stream: Stream, target: Path, observer: Observer, limits: Limits) ->
     Raises:
         ConfigurationError: the target is not empty, or the stream has nothing to unpack.
         UnsafePath: an entry would leave the target.
+        IncompleteTree: the stream does not have the whole tree of its job; what it has was unpacked.
         PlaystreamError: the stream is damaged; what came before was unpacked. Or it cannot be written.
     """
     _check_empty(target)
@@ -102,6 +105,7 @@ class _Extractor:
         self._observer = observer
         self._limits = limits
         self._unpacker: Unpacker | None = None
+        self._offered: OfferedTree | None = None
         self._processor: Processor | None = None
         self._end: TreeEnd | None = None
 
@@ -128,22 +132,29 @@ class _Extractor:
             self._observer.log(item.level, item.message)
 
     def _take_of_job(self, item: Item) -> None:
-        if isinstance(item, (Offer, Listing, Content)):
+        if isinstance(item, Offer):
+            check_algorithm(item)
+            self._make_target()
+            self._offered = OfferedTree(item, self._target, self._limits)
+        elif self._offered is not None and isinstance(item, (Listing, Content, TreeEnd)):
+            self._offered.receive(item)
+        elif isinstance(item, (FileEntry, FileData, TreeEnd)):
+            if self._unpacker is None:
+                self._make_target()
+                self._unpacker = Unpacker(self._target, trusted=False, limits=self._limits)
+            self._unpacker.receive(item)
+        elif isinstance(item, Failure):
+            raise WorkerError(f"transmit failed, so the job is not whole: {item.message}. What came before is unpacked")
+        elif isinstance(item, Log):
+            self._observer.log(item.level, item.message)
+
+    def _make_target(self) -> None:
+        try:
+            make_private(self._target)
+        except OSError as error:
             raise ConfigurationError(
-                "the tree of this job was offered by its hash, so the stream only has what the worker lacked. Expected "
-                "a job that has its whole tree: capture it with transmit, without --since"
-            )
-        if not isinstance(item, (FileEntry, FileData, TreeEnd)):
-            return
-        if self._unpacker is None:
-            try:
-                make_private(self._target)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"{str(self._target)!r} cannot be made: {error.strerror}. {remedy(error)}"
-                ) from None
-            self._unpacker = Unpacker(self._target, trusted=False, limits=self._limits)
-        self._unpacker.receive(item)
+                f"{str(self._target)!r} cannot be made: {error.strerror}. {remedy(error)}"
+            ) from None
 
     def finish(self, error: PlaystreamError | None, *, interrupted: str | None = None) -> Extracted:
         """Complete what was unpacked.
@@ -154,8 +165,15 @@ class _Extractor:
 
         Raises:
             ConfigurationError: there was nothing to unpack, and the stream is whole.
+            IncompleteTree: the stream is whole, but does not have the whole tree.
+            PlaystreamError: what came cannot be unpacked.
         """
         status = explanation = None
+        if self._offered is not None and interrupted is None:
+            written = self._offered.write()
+            if error is None:
+                self._offered.check(written)
+            return Extracted(written.entries, written.size, None, None)
         if self._processor is not None:
             result = self._processor.finish(error, interrupted=interrupted)
             status, explanation = result.status.value, result.explanation
@@ -177,3 +195,5 @@ class _Extractor:
         """Close what is open."""
         if self._unpacker is not None:
             self._unpacker.close()
+        if self._offered is not None:
+            self._offered.close()

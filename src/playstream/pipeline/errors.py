@@ -167,6 +167,12 @@ class JobRefused(LinkError):
     exit_status = 95
 
 
+class IncompleteTree(PlaystreamError):
+    """A captured job does not have its whole tree, because its worker had parts of it. What it has was unpacked."""
+
+    exit_status = 96
+
+
 class LimitExceeded(RemoteProtocolError):
     """The stream exceeds a limit of this side; the message names the limit and its flag."""
 

@@ -150,12 +150,17 @@ class Memory:
         rows: list[tuple[object]] = self._try(lambda: database.execute(query, key).fetchall(), [])
         return [root for (root,) in rows if isinstance(root, bytes) and len(root) == DIGEST_SIZE]
 
-    def objects(self, directory: Path, root: bytes) -> TreeObjects | None:
-        """Return what a tree that was offered before consists of; None if it is not known."""
+    def objects(self, directory: Path | None, root: bytes) -> TreeObjects | None:
+        """Return what a tree that was offered before consists of; None if it is not known.
+
+        Args:
+            directory: the directory of the tree; None for any.
+            root: the hash of its root.
+        """
         if (database := self._database) is None:
             return None
-        query = "SELECT listings, contents FROM trees WHERE directory = ? AND algorithm = ? AND root = ?"
-        key = (os.fsencode(directory), self._algorithm, root)
+        query = "SELECT listings, contents FROM trees WHERE ? IN (directory, x'') AND algorithm = ? AND root = ?"
+        key = (b"" if directory is None else os.fsencode(directory), self._algorithm, root)
         row = self._try(lambda: database.execute(query, key).fetchone(), None)
         if row is None or not all(isinstance(names, bytes) for names in row):
             return None

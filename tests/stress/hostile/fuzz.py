@@ -44,7 +44,13 @@ PROPERTIES = {
         "test_any_byte_of_a_recording_may_be_another",
     ),
     "tests.captures.test_player": ("test_any_keys",),
+    "tests.captures.test_offered": (
+        "test_any_tree_with_parts_lost",
+        "test_any_tree_of_hostile_listings",
+        "test_any_stream_with_an_offer",
+    ),
     "tests.report.test_formats": ("test_any_events",),
+    "tests.report.test_trace": ("test_any_events",),
     "tests.pipeline.tree.test_tree_hostile": ("test_any_records", "test_any_beginning"),
     "tests.stress.hostile.test_any_input": (
         "test_any_first_bytes",

@@ -6,7 +6,7 @@ import atexit
 import os
 import shutil
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,11 +16,13 @@ from tempfile import mkdtemp
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, DrawFn
 
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.errors import PlaystreamError, RemoteProtocolError
 from playstream.pipeline.limits import Limits
 from playstream.pipeline.protocol import Content, FileType, Listing, Offer, Record, TreeEnd, Want
 from playstream.pipeline.protocol.order import Direction
-from playstream.pipeline.tree.digests import digest
+from playstream.pipeline.tree.digests import DIGEST_SIZE, digest
+from playstream.pipeline.tree.listings import Hashed, read_directory, references, walk
+from playstream.pipeline.tree.short_listings import shorten
 from playstream.transmit.snapshot import NOTHING, Snapshot, TreeObjects
 from playstream.worker.cache.assembly import Assembly
 from tests.pipeline.protocol.strategies import mutations
@@ -220,6 +222,52 @@ def hostile_objects(draw: DrawFn) -> list[bytes]:
             body = b"".join(draw(st.sampled_from(hashes)) for _ in range(count)) * draw(st.sampled_from([1, 1, 17]))
         made.append(kind + body)
     return made
+
+
+def order_of(root: bytes, found: Mapping[bytes, bytes], limits: Limits) -> tuple[list[bytes], list[bytes], int, int]:
+    """What a sender would send of a tree of any objects: its listings, and the names of its contents.
+
+    Args:
+        root: the name of the root.
+        found: the objects by their names.
+        limits: where the sender stops.
+
+    Returns:
+        Both in their order, and the numbers of entries and bytes.
+    """
+    listings: dict[bytes, bytes] = {}
+    open_ = [root]
+    while open_:
+        name = open_.pop()
+        if name in found and name not in listings:
+            listings[name] = found[name]
+            try:
+                open_.extend(references(found[name]))
+            except RemoteProtocolError:
+                break
+    contents: dict[bytes, None] = {}
+    count, size = 1, 0
+    try:
+        for item in walk(root, lambda name: found.get(name, b""), limits.max_tree_entries):
+            if isinstance(item, Hashed):
+                step = DIGEST_SIZE
+                contents.update((item.digests[at : at + step], None) for at in range(0, len(item.digests), step))
+            else:
+                count, size = count + 1, size + item.size
+                if size > limits.max_tree_bytes:
+                    break
+    except PlaystreamError:
+        pass
+    return list(listings.values()), list(contents), count, size
+
+
+def shortened(data: bytes) -> bytes:
+    """The short form of these bytes, if they are the listing of a directory."""
+    try:
+        is_directory = bool(data) and sum(1 for _ in read_directory(data)) >= 0
+    except RemoteProtocolError:
+        return data
+    return shorten(data, {}) if is_directory else data
 
 
 @cache

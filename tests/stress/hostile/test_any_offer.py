@@ -23,7 +23,6 @@ from playstream.pipeline.protocol.order import Direction
 from playstream.pipeline.tree.digests import DIGEST_SIZE, digest
 from playstream.pipeline.tree.listings import (
     MAX_WHOLE,
-    Hashed,
     part_count,
     read_content,
     read_directory,
@@ -49,6 +48,8 @@ from tests.stress.hostile.offers import (
     objects,
     offer_streams,
     offered,
+    order_of,
+    shortened,
     source,
 )
 from tests.stress.hostile.place import call_worker, open_place
@@ -164,42 +165,12 @@ def test_any_answers_to_a_worker(data: DataObject, asks: bool, builds: bool, los
     store.check(frozenset(damaged))
 
 
-def is_directory(data: bytes) -> bool:
-    """Whether these bytes have a short form."""
-    try:
-        return bool(data) and sum(1 for _ in read_directory(data)) >= 0
-    except RemoteProtocolError:
-        return False
-
-
 @given(hostile_objects(), st.booleans(), st.booleans(), st.integers(0, 3), st.booleans())
 def test_any_tree_for_a_worker(made: list[bytes], asks: bool, cached: bool, since: int, short: bool) -> None:
     """Of which each listing has its hash, whatever it says. All that it names is sent."""
     found = {digest(data, ALGORITHM): data for data in made}
     root = digest(made[-1], ALGORITHM)
-    order: dict[bytes, bytes] = {}
-    open_ = [root]
-    while open_:
-        name = open_.pop()
-        if name in found and name not in order:
-            order[name] = found[name]
-            try:
-                open_.extend(references(found[name]))
-            except RemoteProtocolError:
-                break
-    contents: dict[bytes, None] = {}
-    count, size = 1, 0
-    try:
-        for item in walk(root, lambda name: found.get(name, b""), FEW.max_tree_entries):
-            if isinstance(item, Hashed):
-                step = DIGEST_SIZE
-                contents.update((item.digests[at : at + step], None) for at in range(0, len(item.digests), step))
-            else:
-                count, size = count + 1, size + item.size
-                if size > FEW.max_tree_bytes:
-                    break
-    except PlaystreamError:
-        pass
+    listings, contents, count, size = order_of(root, found, FEW)
     store = Lossy(found if cached else {})
     earlier = tuple(digest(data, ALGORITHM).hex() for data in made[-since:]) if since else ()
     offer = Offer(root, ALGORITHM, count, size, earlier, asks)
@@ -209,8 +180,8 @@ def test_any_tree_for_a_worker(made: list[bytes], asks: bool, cached: bool, sinc
         with closing(assembly):
             try:
                 assembly.begin()
-                for data in order.values() if asked else ():
-                    assembly.receive(Listing(shorten(data, {}) if short and is_directory(data) else data))
+                for data in listings if asked else ():
+                    assembly.receive(Listing(shortened(data) if short else data))
                 for name in contents:
                     assembly.receive(Content(found.get(name, b"hello")))
             except PlaystreamError as error:
@@ -273,7 +244,7 @@ class Remembering(Forgetful):
     def trees(self, _directory: Path) -> list[bytes]:
         return [offered().root]
 
-    def objects(self, _directory: Path, root: bytes) -> TreeObjects | None:
+    def objects(self, _directory: Path | None, root: bytes) -> TreeObjects | None:
         return offered().objects if root == offered().root else None
 
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.limits import exceeded
@@ -33,6 +34,8 @@ _MAX_MODE = 0o7777
 
 Fetch = Callable[[bytes], bytes]
 """Returns the listing with a hash."""
+Find = Callable[[bytes], bytes | None]
+"""Returns the listing with a hash; None if it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,14 @@ class Hashed:
     """One hash of the whole, or of more than MAX_WHOLE bytes one of each block, one after another."""
     place: Place | None = None
     """Where it is; None if that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What is in a directory, or the names of the parts of a large file, of which the listing is missing.
+
+    In a walk over a tree it follows its FileEntry; that of the root directory comes first.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +248,23 @@ def read_content(name: bytes, size: int, fetch: Fetch) -> Hashed:
     Raises:
         RemoteProtocolError: its listings do not have the parts that its size requires.
     """
+    return cast("Hashed", _find_content(name, size, fetch))  # nothing is absent
+
+
+def _find_content(name: bytes, size: int, find: Find) -> Hashed | Absent:
+    """Return a content as `read_content` does; Absent if a listing of it is missing."""
     if size <= MAX_WHOLE:
         return Hashed(name)
+    listing = find(name)
+    if listing is None:
+        return Absent()
     left = part_count(size)
     digests = []
-    for group in read_groups(fetch(name), size):
-        digests.append(read_blocks(fetch(group), min(left, GROUP_BLOCKS)))
+    for group in read_groups(listing, size):
+        blocks = find(group)
+        if blocks is None:
+            return Absent()
+        digests.append(read_blocks(blocks, min(left, GROUP_BLOCKS)))
         left -= GROUP_BLOCKS
     return Hashed(b"".join(digests))
 
@@ -259,8 +281,27 @@ def walk(root: bytes, fetch: Fetch, max_entries: int) -> Iterator[FileEntry | Ha
         RemoteProtocolError: a listing is not valid, or the tree is too deep.
         LimitExceeded: it has too many entries.
     """
+    return cast("Iterator[FileEntry | Hashed]", walk_known(root, fetch, max_entries))  # nothing is absent
+
+
+def walk_known(root: bytes, find: Find, max_entries: int) -> Iterator[FileEntry | Hashed | Absent]:
+    """Yield a tree as `walk` does, with an Absent in place of each part whose listing is missing.
+
+    Args:
+        root: as for `walk`.
+        find: returns a listing; None if it is missing.
+        max_entries: as for `walk`.
+
+    Raises:
+        RemoteProtocolError: as `walk`.
+        LimitExceeded: as `walk`.
+    """
     count = 1
-    open_ = [read_directory(fetch(root))]
+    listing = find(root)
+    if listing is None:
+        yield Absent()
+        return
+    open_ = [read_directory(listing)]
     while open_:
         for entry, name in open_[-1]:
             count += 1
@@ -271,10 +312,13 @@ def walk(root: bytes, fetch: Fetch, max_entries: int) -> Iterator[FileEntry | Ha
                 raise _broken(f"{printable(path)} is too long or too deep")
             yield entry
             if entry.type is FileType.DIRECTORY:
-                open_.append(read_directory(fetch(name), path + b"/"))
-                break
-            if name:
-                yield read_content(name, entry.size, fetch)
+                listing = find(name)
+                if listing is not None:
+                    open_.append(read_directory(listing, path + b"/"))
+                    break
+                yield Absent()
+            elif name:
+                yield _find_content(name, entry.size, find)
         else:
             open_.pop()
 

@@ -7,16 +7,18 @@ perhaps by many jobs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from playstream.pipeline.errors import RemoteProtocolError
 from playstream.pipeline.limits import Limits, exceeded
 from playstream.pipeline.protocol import FileEntry
-from playstream.pipeline.tree.listings import MAX_WHOLE, Hashed, references, split, walk
+from playstream.pipeline.tree.listings import MAX_WHOLE, Absent, Hashed, references, split, walk, walk_known
 from playstream.worker.cache.difference import Difference, compare
 
 MAX_LISTING_BYTES = 1 << 28
 """Maximum size of all listings that arrive for a tree, in bytes, and of those that are read from the cache for it. A
 million entries take about half."""
+_Item = TypeVar("_Item", bound=FileEntry | Hashed | Absent)
 _FILE_LISTINGS = 3
 """Number of listings that MAX_WHOLE bytes of a large file need at most."""
 
@@ -145,8 +147,20 @@ class KnownListings:
             RemoteProtocolError: a listing is not valid, or the tree is too deep.
             LimitExceeded: it has too many entries or bytes. A file that is too large is noticed before its blocks.
         """
+        return self._measured(walk(root, self.listing, self._limits.max_tree_entries))
+
+    def walk_known(self, root: bytes) -> Iterator[tuple[FileEntry | Hashed | Absent, int]]:
+        """Yield the same of a tree of which listings may be missing, with an Absent in place of each.
+
+        Raises:
+            RemoteProtocolError: as `walk`.
+            LimitExceeded: as `walk`.
+        """
+        return self._measured(walk_known(root, self._listings.get, self._limits.max_tree_entries))
+
+    def _measured(self, items: Iterator[_Item]) -> Iterator[tuple[_Item, int]]:
         size = total = 0
-        for item in walk(root, self.listing, self._limits.max_tree_entries):
+        for item in items:
             if isinstance(item, FileEntry):
                 size = item.size
                 total += size
