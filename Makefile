@@ -36,7 +36,7 @@ FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/s
 # Those of what the extras age, store, postgresql and ui install.
 EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py tests/cli/test_transfers.py
 
-.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache bench-mesh soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -148,6 +148,10 @@ bench-cache: DEBIAN_PACKAGES += rsync git
 bench-cache: $(VENV)/installed packages  ## Figures of a worker's cache beside rsync; they are kept in .cache/bench/cache.json
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m benchmarks --rows cache
+
+bench-mesh: $(VENV)/installed packages $(BIN)/nats-server  ## Figures of the mesh beside ssh and Receptor; those of idle nodes are kept in .cache/bench/mesh.json
+	$(BIN)/python -m compileall -q src
+	$(BIN)/python -m benchmarks --rows mesh mesh-jobs mesh-idle
 
 soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 300 runs in one program; 4 to 10 minutes
 	$(BIN)/python -m compileall -q src

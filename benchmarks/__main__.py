@@ -22,6 +22,8 @@ from benchmarks.rows_history import history_rows
 from benchmarks.rows_import import import_rows
 from benchmarks.rows_links import link_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
+from benchmarks.rows_mesh import mesh_jobs_rows, mesh_rows
+from benchmarks.rows_mesh_idle import mesh_idle_rows
 from benchmarks.rows_store import store_rows
 from benchmarks.rows_tree import transmit_rows, unpack_rows, worker_rows
 from benchmarks.storage import default_scratch, file_system_of
@@ -47,12 +49,15 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "store": (store_rows, _DEFAULT_RUNS),
     "history": (history_rows, _DEFAULT_RUNS),
     "links": (link_rows, _DEFAULT_RUNS),
+    "mesh": (mesh_rows, _DEFAULT_RUNS),
+    "mesh-jobs": (mesh_jobs_rows, _FEWER_RUNS),
+    "mesh-idle": (mesh_idle_rows, _FEWER_RUNS),
     "cache": (cache_rows, _FEWER_RUNS),
     "fast": (fast_rows, _DEFAULT_RUNS),
     "fast-corpus": (fast_corpus_rows, _FEWER_RUNS),
 }
-LONG_ROWS = ("history", "cache", "fast", "fast-corpus")
-"""Rows that take the better part of an hour: they are only measured when they are named."""
+LONG_ROWS = ("history", "mesh", "mesh-jobs", "mesh-idle", "cache", "fast", "fast-corpus")
+"""Rows that take the better part of an hour, or other programs: they are only measured when they are named."""
 ROUND_TRIPS = (0.0, 80.0)
 """Milliseconds to the host of a worker with a cache and back."""
 
@@ -75,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help=f"runs of each row; when left out {_DEFAULT_RUNS}, {_MORE_RUNS} of import, "
-        f"{_FEWER_RUNS} of memory, run, cache and fast-corpus",
+        f"{_FEWER_RUNS} of memory, run, mesh-jobs, mesh-idle, cache and fast-corpus",
     )
     parser.add_argument("--large", action="store_true", help="peak memory on a tree with 1 GiB more, too")
     parser.add_argument(
@@ -99,6 +104,13 @@ def make_parser() -> argparse.ArgumentParser:
         default=CACHE_FIGURES,
         metavar="FILE",
         help="where the row cache keeps each figure as soon as it is taken (%(default)s)",
+    )
+    parser.add_argument(
+        "--mesh-figures",
+        type=Path,
+        default=CACHE / "mesh.json",
+        metavar="FILE",
+        help="where the row mesh-idle keeps each figure as soon as it is taken (%(default)s)",
     )
     names = [change.name for change in CHANGES]
     parser.add_argument(
@@ -162,7 +174,14 @@ def _measure(options: argparse.Namespace, work: Path, scratch: Path) -> list[Row
     if "run" in options.rows:
         find_parent()  # it may be missing, which is said before anything is measured
     cache = CacheOptions(options.cache_figures, options.changes, options.round_trips)
-    inputs = Inputs(make_toolbox(scratch, options.runner_venv), work, options.scale, options.fast_figures, cache)
+    inputs = Inputs(
+        make_toolbox(scratch, options.runner_venv),
+        work,
+        options.scale,
+        options.fast_figures,
+        cache,
+        options.mesh_figures,
+    )
     rows: list[Row] = []
     for name in options.rows:
         measure, runs = ROWS[name]

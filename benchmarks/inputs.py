@@ -104,7 +104,15 @@ class CacheOptions:
 class Inputs:
     """All of them, in one directory."""
 
-    def __init__(self, toolbox: Toolbox, work: Path, scale: float, fast_figures: Path, cache: CacheOptions) -> None:
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        work: Path,
+        scale: float,
+        fast_figures: Path,
+        cache: CacheOptions,
+        mesh_figures: Path,
+    ) -> None:
         self.toolbox = toolbox
         self.work = work
         """Where the inputs are; what programs unpack goes to the toolbox's `scratch`."""
@@ -112,6 +120,8 @@ class Inputs:
         self.fast_figures = fast_figures
         """The file that the rows on `--fast` keep their figures in."""
         self.cache = cache
+        self.mesh_figures = mesh_figures
+        """The file that the rows on idle nodes keep their figures in."""
 
     @cached_property
     def tree(self) -> Tree:

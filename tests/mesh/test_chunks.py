@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playstream.mesh import chunks
-from playstream.mesh.chunks import LAST, WINDOW_BYTES, ChunkReader, ChunkWriter
+from playstream.mesh.chunks import CHUNK_BYTES, LAST, WINDOW_BYTES, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Message, NoAnswer
 from playstream.pipeline.errors import LinkError
@@ -125,6 +125,30 @@ def test_a_writer_waits_for_its_reader(server: NatsServer) -> None:
         await waiting
         assert writer.number == full + 1
         await writer.flush()
+
+    with_client(server, body)
+
+
+def test_a_reader_has_room_for_all_that_its_writer_sends_ahead(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is dropped has to be fetched, which a reader that is slow did again and again."""
+
+    async def body(client: MeshClient) -> None:
+        job = some_job()
+        writer, reader = ChunkWriter(client, job.input, seconds=SECONDS), ChunkReader(client, "IN_web", job.input)
+        await reader.open()
+        await client.flush()
+        piece = bytes(CHUNK_BYTES + 300)  # as it is when it is encrypted
+        while not writer.is_blocked:
+            await writer.write(piece)
+        await writer.flush()
+        monkeypatch.setattr(client, "fetch", None)
+        while len(reader._held) < writer.number:
+            await reader._arrived.wait()
+            await asyncio.sleep(0.01)
+        found = [await reader.read() for _ in range(writer.number)]
+        assert [chunk.number for chunk in found] == list(range(writer.number))
 
     with_client(server, body)
 

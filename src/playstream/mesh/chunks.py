@@ -18,7 +18,7 @@ from playstream.pipeline.errors import LinkError, RemoteProtocolError
 
 CHUNK_BYTES: Final = 1 << 18
 """Bytes of the largest message that is made of a stream of bytes."""
-WINDOW_BYTES: Final = 1 << 24
+WINDOW_BYTES: Final = 1 << 23
 """How far a writer may be ahead of its reader."""
 LAST: Final = "Playstream-Last"
 """The header of the last message of a direction."""
@@ -30,8 +30,9 @@ _ON_THEIR_WAY = 4
 """Messages that wait for the answer of the server at the same time."""
 _NEVER_YET = 2 * _ON_THEIR_WAY
 """A message with this distance is only sent after the earlier one was stored."""
-_HELD_BYTES = 1 << 22
-"""Bytes of messages that arrived before their turn, or faster than they are read."""
+_HELD_BYTES = WINDOW_BYTES + 2 * CHUNK_BYTES
+"""Bytes of messages that arrived before their turn, or faster than they are read. A writer with a window is never
+further ahead: with less room, what it has sent would be dropped, and fetched."""
 _IDLE_SECONDS = 1.0
 """Time without a message after which to look whether one was missed."""
 _AHEAD = 15
@@ -281,6 +282,7 @@ class ChunkReader:
         number = self.number
         was_stored = any(later >= number + _NEVER_YET for later in self._held)
         wanted = [number, *(later for later in range(number + 1, number + 1 + self._ahead) if later not in self._held)]
+        wanted = wanted[: 1 + max(0, _HELD_BYTES - self._held_bytes) // CHUNK_BYTES]
         fetching = [self._client.fetch(self._stream, f"{self._subject}.{each}") for each in wanted]
         found = await asyncio.gather(*fetching, return_exceptions=True)
         for each in found:
