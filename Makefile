@@ -126,7 +126,7 @@ test-matrix: DEBIAN_PACKAGES += $(if $(filter 0,$(shell id -u)),debootstrap)
 test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
 	$(BIN)/python -m tests.matrix --packages '$(filter-out debootstrap,$(DEBIAN_PACKAGES))'
 
-test-versions: $(VENV)/installed  ## This version's stages beside those of earlier versions, in every combination
+test-versions: $(VENV)/installed $(BIN)/nats-server  ## This version's stages, and a mesh, beside those of earlier versions
 	$(BIN)/python -m tests.versions
 
 test-peer: $(VENV)/installed  ## ansible-runner's own integration tests, on ansible-runner and on playstream

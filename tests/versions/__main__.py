@@ -3,8 +3,9 @@
     python -m tests.versions
 
 The earlier ones are the commits before the protocol's minor versions 1 and 2, each built as a wheel from this
-repository and installed in a virtual environment of its own. Prints one line for each combination; the exit status is 1
-when a run differs from one with the three stages of this version.
+repository and installed in a virtual environment of its own. Jobs are run on a mesh too, whose parts are of this
+version and of the first one that had its messages (`mesh.py`). Prints one line for each combination; the exit status is
+1 when a run differs from one with the three stages of this version.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 import pexpect
 
 from tests.matrix.debian import ROOT, Unprepared, do
+from tests.versions import mesh
 
 EARLIER = {
     "minor version 0": "f9b32ed9c0ae64f6fd2d120d451c6cff2b1f281f",
@@ -63,10 +65,11 @@ def main() -> int:
     """Run all combinations; return the exit status."""
     try:
         programs = {name: [str(_install(commit)), "-m", "playstream"] for name, commit in EARLIER.items()}
+        nodes = {name: [str(_install(commit, "[mesh]")), "-m", "playstream"] for name, commit in mesh.EARLIER.items()}
     except Unprepared as error:
         print(error, file=sys.stderr)
         return 1
-    programs[THIS] = [sys.executable, "-m", "playstream"]
+    programs[THIS] = nodes[THIS] = [sys.executable, "-m", "playstream"]
     combinations = dict.fromkeys(stages for name in EARLIER for stages in itertools.product((THIS, name), repeat=3))
     with tempfile.TemporaryDirectory(prefix="versions-") as directory:
         place = Path(directory)
@@ -83,6 +86,9 @@ def main() -> int:
         runs["run --on a worker of minor version 0 on a terminal"] = _run_on_a_terminal(
             place / "terminal", programs[THIS], link
         )
+        for number, (name, parts) in enumerate(mesh.combinations(THIS).items()):
+            maker, submitter, node = (nodes[part] for part in parts)
+            runs[name] = _run_on_a_mesh(place / f"mesh-{number}", maker, submitter, node)
     expected = next(iter(runs.values()))
     good = expected.exit_status == 0 and bool(expected.events)
     for name, outcome in runs.items():
@@ -94,8 +100,8 @@ def main() -> int:
     return 0 if good else 1
 
 
-def _install(commit: str) -> Path:
-    """Install an earlier version; return its Python.
+def _install(commit: str, extras: str = "") -> Path:
+    """Install an earlier version, with extras as pip wants them; return its Python.
 
     Raises:
         Unprepared: this is not a repository with that commit, or it cannot be built.
@@ -113,7 +119,7 @@ def _install(commit: str) -> Path:
         do(["tar", "--extract", "--file", str(archive), "--directory", str(source)], "tar cannot unpack the archive")
         do([sys.executable, "-m", "venv", str(CACHE / commit)], f"cannot make {CACHE / commit}")
         core = do([sys.executable, "-c", "import ansible.release as r; print(r.__version__)"], "Ansible is missing")
-        words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(source)]
+        words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{source}{extras}"]
         try:
             do([str(python), *words, f"ansible-core=={core.strip()}"], "pip cannot install the earlier version")
         except Unprepared:
@@ -160,6 +166,14 @@ def _run_on(place: Path, program: Sequence[str], link: str) -> Outcome:
         [*program, *words], stdout=subprocess.PIPE, env=env, cwd=place, timeout=LIMIT_SECONDS, check=False
     )
     return _outcome(done.returncode, directory / "artifacts" / "x")
+
+
+def _run_on_a_mesh(place: Path, maker: Sequence[str], submitter: Sequence[str], node: Sequence[str]) -> Outcome:
+    mixed = mesh.MixedMesh(place, maker, node)
+    try:
+        return _run_on(place / "run", submitter, mixed.link)
+    finally:
+        mixed.close()
 
 
 def _run_on_a_terminal(place: Path, program: Sequence[str], link: str) -> Outcome:
