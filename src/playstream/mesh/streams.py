@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import CONNECT_SECONDS, Message
 from playstream.mesh.identity import Identity
 from playstream.mesh.signing import read_submitters
-from playstream.mesh.subjects import MESH_STREAM, SUBMITTERS, SUBMITTERS_STREAM, Streams, announcement, list_of
+from playstream.mesh.subjects import (
+    MESH_STREAM,
+    SUBMITTERS,
+    SUBMITTERS_STREAM,
+    Streams,
+    announcement,
+    is_own_group,
+    list_of,
+)
 from playstream.pipeline.errors import JobError, RemoteProtocolError
 
 _NANOSECONDS = 1_000_000_000
@@ -19,6 +27,9 @@ _DAY = 86_400
 _EXISTS = frozenset({10058, 10065})
 """Numbers of JetStream for a stream of this name with other settings, and for subjects that overlap."""
 _NO_STREAM, _NO_CONSUMER = 10059, 10014
+_PART, _LEAST = 16, 1 << 24
+"""What the group of one node gets: a sixteenth, at least so many bytes. Else a disk would do for few nodes, because
+the server reserves for each group."""
 _MESSAGES = 1 << 20
 """Bytes of the largest message of a queue."""
 
@@ -45,12 +56,21 @@ class Sizes:
     """On how many servers of a cluster."""
 
 
+def sizes_of(group: str, sizes: Sizes) -> Sizes:
+    """Return the limits of a group: a part of those given if it is that of one node, of which a mesh has many."""
+    if not is_own_group(group):
+        return sizes
+    names = ("queue_bytes", "input_bytes", "output_bytes", "state_bytes")
+    limits = {name: getattr(sizes, name) for name in names}
+    return replace(sizes, **{name: min(limit, max(limit // _PART, _LEAST)) for name, limit in limits.items()})
+
+
 async def make_all(client: MeshClient, operator: Identity, sizes: Sizes) -> list[str]:
     """Create what the server lacks for the groups and submitters that an operator knows. As `make_streams`."""
     made = await make_mesh_stream(client, sizes)
     made += await publish_submitters(client, operator, sizes)
     for group in operator.groups:
-        made += await make_streams(client, group, sizes, lost_after=operator.lost_after)
+        made += await make_streams(client, group, sizes_of(group, sizes), lost_after=operator.lost_after)
     for submitter in operator.submitters:
         made += await make_list(client, submitter, sizes)
     return made

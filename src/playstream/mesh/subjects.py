@@ -55,6 +55,11 @@ def own_group(node: str) -> str:
     return _OWN_GROUP + node
 
 
+def is_own_group(group: str) -> bool:
+    """Return whether only one node is in a group."""
+    return group.startswith(_OWN_GROUP)
+
+
 MESH_STREAM: Final = "MESH"
 """The stream that all groups share: what nodes announce."""
 
