@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from playstream.captures.pieces import Lack
 from playstream.captures.player import Command, Player, Screen, Selection
-from playstream.captures.runs import RunAtRest
-from playstream.pipeline.protocol import Log, LogLevel, Noise, Record, Status, StatusName
+from playstream.captures.runs import Blocks, RunAtRest
+from playstream.pipeline.protocol import Event, Log, LogLevel, Noise, Record, Status, StatusName
+from playstream.process.record_blocks import BlockMaker, BlockRecord, is_kept
 from tests.captures.reading import an_event
 
 BEGIN = datetime(2026, 11, 30, 10, tzinfo=UTC)
@@ -44,12 +46,18 @@ class Kept:
 
     what = "a run"
 
-    def __init__(self, records: list[Record], lacks: frozenset[Lack] = frozenset()) -> None:
+    def __init__(
+        self, records: list[Record], lacks: frozenset[Lack] = frozenset(), blocks: Blocks | None = None
+    ) -> None:
         self._records = records
+        self._blocks = blocks
         self.lacks = lacks
 
     def records(self) -> Iterator[Record | Noise]:
         yield from self._records
+
+    def blocks(self) -> Blocks | None:
+        return self._blocks
 
 
 class Script(Screen):
@@ -97,12 +105,13 @@ def play(
     selection: Selection = Selection(),  # noqa: B008 - it is frozen
     speed: float | None = 1.0,
     lacks: frozenset[Lack] = frozenset(),
+    blocks: Blocks | None = None,
 ) -> tuple[Script, bool]:
     screen = Script(commands or {})
 
     @contextmanager
     def open_run() -> Iterator[RunAtRest]:
-        yield Kept(records, lacks)
+        yield Kept(records, lacks, blocks)
 
     return screen, Player(open_run, screen, selection, speed, lambda: screen.now).play()
 
@@ -203,6 +212,53 @@ def test_quit() -> None:
 def test_next_while_paused_stops_at_the_next_task() -> None:
     screen, _ = play(make_run(2), {0.5: Command.PAUSE, 1.0: Command.NEXT, 50.0: Command.PAUSE})
     assert (50, "task_start t1") in screen.shown
+
+
+def test_messages_before_the_start_are_not_shown() -> None:
+    screen, _ = play(make_run(2), selection=Selection(start=timedelta(seconds=11)))
+    assert screen.said == []
+
+
+def in_blocks(records: list[Record], of_each: int) -> Blocks:
+    """The run in blocks of at most so many records."""
+    kept: list[list[BlockRecord]] = [[]]
+    for record in filter(is_kept, records):
+        if len(kept[-1]) == of_each:
+            kept.append([])
+        kept[-1].append(record)
+    infos = []
+    for part in kept:
+        maker = BlockMaker()
+        assert not any(map(maker.add, part))
+        block = maker.finish()
+        assert block is not None
+        infos.append(block.info)
+    return Blocks(infos, lambda first: chain.from_iterable(kept[first:]))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 60), st.sampled_from(Command)), max_size=8).map(dict),
+    st.integers(0, 5),
+    st.integers(1, 6),
+    st.none() | st.integers(-5, 60).map(lambda seconds: timedelta(seconds=seconds)),
+    st.lists(st.integers(-30, 30), max_size=4),
+)
+def test_blocks_change_nothing(
+    commands: dict[float, Command], tasks: int, of_each: int, start: timedelta | None, jumps: list[int]
+) -> None:
+    """Whatever is typed and wherever it begins, the same is shown as without blocks, also if the clock was set back."""
+    records = make_run(tasks)
+    for place, seconds in enumerate(jumps):
+        counter = place * 3 + 2
+        if counter < len(records) and isinstance(record := records[counter], Event):
+            records[counter] = Event(record.counter, record.json.replace(b"T10:00:", b"T10:%02d:" % abs(seconds)))
+    keys = {**commands, 1e6: Command.PAUSE, 2e6: Command.PAUSE}
+    without = play(records, keys, Selection(start=start))
+    found = play(records, keys, Selection(start=start), blocks=in_blocks(records, of_each))
+    assert [(each.shown, each.told, each.said, each.last) for each, _ in (without, found)] == [
+        (without[0].shown, without[0].told, without[0].said, without[0].last)
+    ] * 2
+    assert found[1] == without[1]
 
 
 @given(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from playstream.pipeline.errors import ConfigurationError
+from playstream.captures.runs import RunAtRest, open_run
+from playstream.captures.stored import StoredEvents
+from playstream.pipeline.errors import ConfigurationError, StoreError
+from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import StatusName
 from playstream.process import store as stores  # each name is loaded when it is used
 
@@ -41,6 +46,67 @@ def find_place(name: str, store_url: str | None) -> Path | None:
         f"there is no file and no directory {name!r}. To name a run in a store, pass --store URL too or set "
         "PLAYSTREAM_STORE; playstream run --store user creates a store of your own"
     )
+
+
+def find_run(name: str, store_url: str | None) -> NamedRun:
+    """Return the run that a user names: a file or a directory, or else a run in a store.
+
+    Args:
+        name: what the user has given.
+        store_url: URL of the store; None if none is known.
+
+    Raises:
+        ConfigurationError: there is none, or several names start so; the message lists them.
+        StoreError: the store cannot be read.
+    """
+    path = find_place(name, store_url)
+    if path is not None:
+        return NamedRun(path, "", "", 0)
+    with stores.open_store(store_url or "", writable=False) as store:
+        try:
+            run = find_stored(store, name).run
+        except ConfigurationError as error:
+            raise ConfigurationError(f"there is no file and no directory {name!r}, and {error}") from None
+    return NamedRun(None, store_url or "", run.ident, run.id)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRun:
+    """A run at rest that a user has named. In a store it stays the same, whatever is added there."""
+
+    path: Path | None
+    """The file or directory; None if it is in a store."""
+    store_url: str
+    """URL of the store."""
+    ident: str
+    """Name of the run in the store."""
+    run_id: int
+    """`StoredRun.id`."""
+
+    @contextmanager
+    def open(
+        self, options: Mapping[str, Any], warn: Callable[[str], object], *, indexed: bool = False
+    ) -> Iterator[RunAtRest]:
+        """Open the run, any number of times.
+
+        Args:
+            options: flags or keyword arguments; only `identity` and the limits are read.
+            warn: called with messages for the user.
+            indexed: whether a capture has an index, or gets one when all of it is read.
+
+        Raises:
+            ConfigurationError: it cannot be opened, has no results of a run, or is in a store without its events.
+            PlaystreamError: the beginning of the file, or the store, cannot be read.
+        """
+        if self.path is not None:
+            with open_run(self.path, options, warn, indexed=indexed) as opened:
+                yield opened
+            return
+        with stores.open_store(self.store_url, writable=False) as store:
+            found = stores.show_run(store, self.ident, run_id=self.run_id)
+            if found is None:
+                raise StoreError(f"the run {self.ident!r} was removed from the store {store.shown}")
+            yield StoredEvents(store, found.run, limits_of(options).max_record_bytes)
 
 
 def find_stored(store: Store, name: str) -> RunDetail:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import takewhile
 from typing import Any
 
 from playstream.captures.pacing import Pace
@@ -120,6 +121,8 @@ class Player:
         """Whether events are left out up to the next task."""
         self._first: float | None = None
         """The moment of the first event."""
+        self._begun = selection.start is None
+        """Whether the event at which to begin has come."""
 
     def play(self) -> bool:
         """Show the run to its end.
@@ -147,7 +150,7 @@ class Player:
             The counter to continue at after a jump back; QUIT; None at the end.
         """
         dated = Lack.TIMES_OF_STATUSES not in run.lacks
-        for record in run.records():
+        for record in self._records_from(run, begin):
             if isinstance(record, Event):
                 event, _ = parse_event(record)
                 jump = self._take_event(event, record.counter, begin)
@@ -157,15 +160,39 @@ class Player:
                 return jump
         return None
 
+    def _records_from(self, run: RunAtRest, begin: int) -> Iterator[Record | Noise]:
+        """Yield the records from which the run is shown, and perhaps some before them.
+
+        Args:
+            run: the run.
+            begin: the counter of the event to show first; 0 for where the selection begins.
+        """
+        blocks = run.blocks() if begin or self._selection.start is not None else None
+        if blocks is None:
+            return run.records()
+        infos = blocks.infos
+        first = next((info.first_moment for info in infos if info.first_moment is not None), None)
+        self._first = first if self._first is None else self._first
+        for info in infos:
+            for counter in info.tasks:
+                self._note_task(counter)
+        moment = None if self._first is None else self._selection.begins_at(self._first)
+        return blocks.read(sum(1 for _ in takewhile(lambda info: info.is_before(begin, moment), infos)))
+
+    def _note_task(self, counter: int) -> None:
+        if not self._tasks or counter > self._tasks[-1]:
+            self._tasks.append(counter)
+
     def _take_event(self, event: dict[str, Any], counter: int, begin: int) -> int | Command | None:
         is_task = event.get("event") == TASK_START
-        if is_task and (not self._tasks or counter > self._tasks[-1]):
-            self._tasks.append(counter)
+        if is_task:
+            self._note_task(counter)
         moment = moment_of(event.get("created"))
         if self._first is None:
             self._first = moment
         if counter < begin or self._is_before_start(moment):
             return None
+        self._begun = True
         if self._skipping and not is_task:
             return None
         self._skipping = False
@@ -185,7 +212,7 @@ class Player:
             if jump is None:
                 self._screen.end(record)
             return jump
-        if isinstance(record, (Log, Noise)) and not begin:
+        if isinstance(record, (Log, Noise)) and self._begun and not begin:
             self._screen.say(record)
         return None
 

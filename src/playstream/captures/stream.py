@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playstream.captures.native import NativeWalker
 from playstream.captures.pieces import Piece, Walker
@@ -16,7 +17,12 @@ from playstream.pipeline.errors import ConfigurationError, remedy
 from playstream.pipeline.io import system
 from playstream.pipeline.io.stdio import InputLayer, connect, read_some
 from playstream.pipeline.limits import Limits, limits_of
+from playstream.pipeline.protocol.order import Direction
 from playstream.process.receiving import is_recording
+
+if TYPE_CHECKING:
+    from playstream.captures.index import Index
+    from playstream.captures.index_cache import IndexMaker
 
 
 class Stream:
@@ -25,10 +31,15 @@ class Stream:
     Args:
         source: where to read it: a descriptor, or a layer such as decryption.
         limits: limits of the stream.
+        capture: the open file, if the stream has an index, or gets one when it is read to its end; None for none.
     """
 
-    def __init__(self, source: int | InputLayer, limits: Limits) -> None:
+    def __init__(self, source: int | InputLayer, limits: Limits, capture: int | None = None) -> None:
         self._source = source
+        self._capture = capture
+        self._index: IndexMaker | None = None
+        self._found: Index | None = None
+        self._has_looked = False
         self._limits = limits
         self.size = 0
         """Bytes that were read, decrypted."""
@@ -48,11 +59,18 @@ class Stream:
         Raises:
             PlaystreamError: when iterating: the stream is damaged, incomplete, encrypted or not one; `offset` is where.
         """
+        self._index = self._make_index()
+        with closing(self._index) if self._index is not None else nullcontext():
+            yield from self._pieces()
+
+    def _pieces(self) -> Iterator[Piece]:
         data, walker = self._choose()
         with closing(walker):
             while True:
                 walker.receive_data(data)
                 while (piece := walker.next_piece()) is not None:
+                    if self._index is not None:
+                        self._index.take(piece.item)
                     yield piece
                 if walker.closed:
                     break
@@ -60,10 +78,43 @@ class Stream:
             self.behind_end = walker.unread
         while data := self._read():
             self.behind_end += len(data)
+        if self._index is not None and walker.direction is Direction.RESULT:
+            self._index.finish()
+
+    def find_index(self) -> Index | None:
+        """Return the index of the file, open until `close`; None if it has none."""
+        if self._capture is not None and not self._has_looked:
+            from playstream.captures.index_cache import find_index  # noqa: PLC0415 - only if it is asked for
+
+            self._has_looked = True
+            self._found = find_index(self._capture)
+        return self._found
+
+    def discard_index(self) -> None:
+        """Remove the index of the file, which is damaged. The next reading of all of it makes another one."""
+        if self._capture is not None:
+            from playstream.captures.index_cache import discard_index  # noqa: PLC0415 - seldom needed
+
+            discard_index(self._capture)
+
+    def close(self) -> None:
+        """Close the index."""
+        if self._found is not None:
+            self._found.close()
+
+    def _make_index(self) -> IndexMaker | None:
+        """Return what makes an index while the file is read; None if it has one or gets none."""
+        if self._capture is None or self.find_index() is not None:
+            return None
+        from playstream.captures.index_cache import IndexMaker  # noqa: PLC0415 - as above
+
+        return IndexMaker(self._capture)
 
     def _read(self) -> bytes:
         data = read_some(self._source)
         self.size += len(data)
+        if self._index is not None:
+            self._index.receive_data(data)
         return data
 
     def _choose(self) -> tuple[bytes, Walker]:
@@ -98,13 +149,16 @@ class Stream:
 
 
 @contextmanager
-def open_stream(path: Path, options: Mapping[str, Any], warn: Callable[[str], object]) -> Iterator[Stream]:
+def open_stream(
+    path: Path, options: Mapping[str, Any], warn: Callable[[str], object], *, indexed: bool = False
+) -> Iterator[Stream]:
     """Open a file that holds a stream.
 
     Args:
         path: the file.
         options: flags or keyword arguments; only `identity` and the limits are read.
         warn: called with messages for the user.
+        indexed: whether it has an index, or gets one when all of it is read. An encrypted file has none.
 
     Raises:
         ConfigurationError: it cannot be opened, or is a directory; or a key is not valid.
@@ -120,6 +174,8 @@ def open_stream(path: Path, options: Mapping[str, Any], warn: Callable[[str], ob
                 "run, use playstream show"
             )
         with connect({"identity": options.get("identity")}, warn, reader=fd) as connection:
-            yield Stream(connection.reader, limits_of(options))
+            has_index = indexed and connection.reader == fd and stat.S_ISREG(os.fstat(fd).st_mode)
+            with closing(Stream(connection.reader, limits_of(options), fd if has_index else None)) as stream:
+                yield stream
     finally:
         os.close(fd)

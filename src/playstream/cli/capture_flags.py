@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playstream.cli.flags import DECRYPTION, LIMITS, LOGGING, RAW, STORED, Groups, flag
+from playstream.cli.flags import DECRYPTION, LIMITS, LOGGING, RAW, STORED, STORED_IN, Groups, flag
 
 CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
     "inspect": (
@@ -67,6 +67,7 @@ CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
                 ),
             ),
         ),
+        ("store", STORED_IN),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),
         ("output", RAW),

@@ -43,7 +43,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Show the file; return the exit status."""
-    with open_stream(flags.file, vars(flags), partial(print_message, "inspect")) as stream:
+    with open_stream(flags.file, vars(flags), partial(print_message, "inspect"), indexed=True) as stream:
         inspection = Inspection(stream)
         if flags.json:
             for piece, description in inspection.pieces():

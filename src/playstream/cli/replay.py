@@ -7,15 +7,15 @@ import sys
 import time
 from contextlib import closing, nullcontext
 from functools import partial
-from pathlib import Path
 
+from playstream.captures.finding import find_run
 from playstream.captures.pacing import check_speed, read_start
 from playstream.captures.player import Player, Selection
-from playstream.captures.runs import open_run
 from playstream.cli.output import print_message, print_outcome, shows_colours
 from playstream.cli.parser import Parser
 from playstream.cli.replay_screen import ReplayScreen
 from playstream.cli.signals import cancel_on_signals
+from playstream.cli.stored import readable_store
 from playstream.interface.display import Display, write_standard_output
 from playstream.interface.terminal_text import choose_form, make_plain
 from playstream.pipeline.errors import CANCELED_EXIT_STATUS
@@ -24,17 +24,17 @@ from playstream.worker.user_terminal import find_user_terminal
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
-    parser.usage = "%(prog)s (FILE | DIR) [FLAGS]"
+    parser.usage = "%(prog)s (FILE | DIR | IDENT) [FLAGS]"
     parser.description = (
         "Show Ansible's output of a run that is kept, with the timing of its events. On a terminal, space pauses, the "
         "arrow keys skip a task back and forth, + and - change the speed, and q ends. Nothing is run. The exit status "
-        "is 0 if the whole run was shown or q was typed, whatever the run's was."
+        "is 0 if the whole run was shown or q was typed, whatever the run's was. IDENT is the name of a run in a store "
+        "that has its events, its beginning, last or last-failed; a file or directory of that name wins."
     )
     parser.add_argument(
         "run_at_rest",
-        metavar="FILE",
-        type=Path,
-        help="a capture, a recording of the plugin, or the directory of a run's artifacts",
+        metavar="RUN",
+        help="a capture, a recording of the plugin, the directory of a run's artifacts, or a run in a store",
     )
     parser.add_flags("replay")
 
@@ -48,7 +48,8 @@ def run(flags: argparse.Namespace) -> int:
     form = choose_form(raw=flags.raw_output, json=False)
     plain = not flags.raw_output and not shows_colours(sys.stdout)
     display = Display(write_standard_output, make_plain if plain else form)
-    opened = partial(open_run, flags.run_at_rest, vars(flags), partial(print_message, "replay"))
+    found = find_run(flags.run_at_rest, readable_store(flags.store))
+    opened = partial(found.open, vars(flags), partial(print_message, "replay"), indexed=True)
     with closing(terminal) if terminal is not None else nullcontext():
         screen = ReplayScreen(display, terminal if terminal is not None and terminal.takes_keys else None, cancellation)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from playstream.captures.artifacts import find_artifacts
+from playstream.captures.finding import NamedRun, find_run
 from playstream.captures.pacing import Pace, check_speed
 from playstream.captures.pieces import Lack
-from playstream.captures.runs import RunAtRest, open_run
+from playstream.captures.runs import RunAtRest
 from playstream.interface.config import RunnerConfig
 from playstream.interface.event_handler import expand_handler
 from playstream.interface.handlers import check_kept, take_handlers
@@ -28,7 +30,7 @@ from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.stdio import wait_for
 from playstream.pipeline.job.checks import check_options, refuse_empty
 from playstream.pipeline.job.ident import check_ident
-from playstream.pipeline.job.options import StrPath
+from playstream.pipeline.job.options import Name, StrPath
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import Event, Noise, Record, Status
 from playstream.process import Processor
@@ -44,6 +46,8 @@ class ReplayOptions(HandlerOptions, total=False):
     """How much faster than the run; `max` waits for nothing (default: 1)."""
     quiet: bool
     """Do not show Ansible's output."""
+    from_store: Name | None
+    """URL of a store that has the run with its events: `run` is then its name, unless there is such a file."""
     identity: StrPath | Sequence[StrPath] | None
     """Files with secret keys of age or SSH, for an encrypted capture."""
     max_tree_bytes: int | None
@@ -60,14 +64,16 @@ def replay(run: StrPath, **options: Unpack[ReplayOptions]) -> Runner:
     Without `private_data_dir` the artifacts are rebuilt in a temporary directory, which is removed with the Runner.
 
     Args:
-        run: a capture, a recording of the callback plugin, or the directory of a run's artifacts.
-        options: the handlers of run(), `speed`, `quiet`, and for a capture `identity` and limits.
+        run: a capture, a recording of the callback plugin, the directory of a run's artifacts, or with `from_store` the
+            name of a run, its beginning, `last` or `last-failed`.
+        options: the handlers of run(), `speed`, `quiet`, `from_store`, and for a capture `identity` and limits.
 
     Returns:
         The run, as run() has returned it.
 
     Raises:
         ConfigurationError: an option is invalid, or there is no run that can be read.
+        StoreError: the store cannot be read.
         RemoteProtocolError: the beginning of the capture is damaged. Later damage ends the run with the status `error`.
         CallbackError: a handler raised an exception.
 
@@ -80,21 +86,36 @@ def replay(run: StrPath, **options: Unpack[ReplayOptions]) -> Runner:
     given = check_options(options, ReplayOptions, "replay")
     check_kept(given, None)
     speed = check_speed(given.get("speed", 1.0))
-    path = Path(run)
-    if not (path.is_file() or path.is_dir()):
-        raise ConfigurationError(f"{str(path)!r} is neither a file nor a directory: expected a capture or artifacts")
+    found = _find(run, given.get("from_store"))
     expand_handler(given)
     handlers = take_handlers(given)
     set_up_logging(given)
     with naming_parameters():
-        ident = _read_ident(path, given)
-        source = _replayed_records(path, given, speed)
+        ident = _read_ident(found, given)
+        source = _replayed_records(found, given, speed)
     config = RunnerConfig(given.get("private_data_dir"), quiet=given.get("quiet", False))
     config.ident = ident or config.ident
     runner = Runner(config, work=make_watched_run(source, handlers))
-    _refuse_to_replace(path, runner.artifact_path)
+    if found.path is not None:
+        _refuse_to_replace(found.path, runner.artifact_path)
     runner.run()
     return runner
+
+
+def _find(run: StrPath, store_url: str | None) -> NamedRun:
+    """Return the run to replay.
+
+    Raises:
+        ConfigurationError: there is none.
+        StoreError: the store cannot be read.
+    """
+    path = Path(run)
+    if store_url is None and not (path.is_file() or path.is_dir()):
+        raise ConfigurationError(
+            f"{str(path)!r} is neither a file nor a directory: expected a capture or artifacts. For a run in a store, "
+            "pass from_store too"
+        )
+    return find_run(os.fspath(run), store_url)
 
 
 def _refuse_to_replace(path: Path, artifact_dir: Path) -> None:
@@ -110,9 +131,9 @@ def _refuse_to_replace(path: Path, artifact_dir: Path) -> None:
         )
 
 
-def _read_ident(path: Path, options: Mapping[str, Any]) -> str | None:
+def _read_ident(found: NamedRun, options: Mapping[str, Any]) -> str | None:
     """Return the name of the run in its first event; None if it has none that can name a directory."""
-    with open_run(path, options, _LOGGER.warning) as run:
+    with found.open(options, _LOGGER.warning) as run:
         first = next((record for record in run.records() if isinstance(record, Event)), None)
     event = {} if first is None else _load(first)
     try:
@@ -130,7 +151,7 @@ def _load(record: Event) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _replayed_records(path: Path, options: Mapping[str, Any], speed: float | None) -> RecordSource:
+def _replayed_records(found: NamedRun, options: Mapping[str, Any], speed: float | None) -> RecordSource:
     """Return the source of the records of a run at rest.
 
     Raises:
@@ -139,7 +160,7 @@ def _replayed_records(path: Path, options: Mapping[str, Any], speed: float | Non
 
     @contextmanager
     def open_source(cancellation: Cancellation) -> Iterator[Drive]:
-        with open_run(path, options, _LOGGER.warning) as run:
+        with found.open(options, _LOGGER.warning) as run:
 
             def drive(processor: Processor, poll: Poll) -> BaseException | None:
                 try:

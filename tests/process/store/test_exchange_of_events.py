@@ -23,12 +23,22 @@ from tests.process.store.test_exchange import Lines, exported, put
 from tests.process.store.test_kept_events import keep, long_run, rows
 
 
-@pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> Lines:
+def make_lines(directory: Path) -> Lines:
     """Those of a run with its events."""
-    with open_store(str(tmp_path_factory.mktemp("lines") / "runs.db")) as store:
+    with open_store(str(directory / "lines.db")) as store:
         keep(store, deployment())
         return exported(store)
+
+
+def make_exchange(directory: Path) -> dict[str, Any]:
+    """The arguments of the properties here."""
+    return {"lines": make_lines(directory), "empty": open_store(str(directory / "empty.db"))}
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Lines:
+    """The lines of a run with its events."""
+    return make_lines(tmp_path_factory.mktemp("lines"))
 
 
 @pytest.fixture(scope="module")
