@@ -33,8 +33,9 @@ PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/store process/test_explanation.py \
 	process/test_recording.py process/test_seed_gathering.py process/test_summary.py process/test_task_results.py \
 	pipeline/job/test_roles.py)
-# Those of what the extras age, store, postgresql and ui install.
-EXTRAS_TESTS := tests/e2e/age tests/process/store tests/cli/test_progress.py tests/cli/test_transfers.py
+# Those of what the extras age, report, store, postgresql and ui install.
+EXTRAS_TESTS := tests/e2e/age tests/report/test_comparison.py tests/process/store tests/cli/test_progress.py \
+	tests/cli/test_transfers.py
 
 .PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache bench-mesh soak faults fuzz clean packages
 

@@ -15,7 +15,7 @@ from tests.release import environments
 
 _TOOLS = {"hypothesis", "pyte", "pytest", "pytest-timeout", "pytest-xdist"}
 """What these tests need of the extra dev."""
-_USERS_EXTRAS = ("ansible", "ui", "age", "store", "postgresql", "mesh")
+_USERS_EXTRAS = ("ansible", "ui", "age", "report", "store", "postgresql", "mesh")
 
 
 def lowest(folder: Path, wheel: Path) -> Path:

@@ -104,9 +104,9 @@ def test_categories() -> None:
     assert categories == {
         "plays": [],
         "tasks": [],
-        "a": ["handled", "ignored"],
-        "b": ["handled", "failed", "skipped"],
-        "c": ["handled"],
+        "a": ["rescued", "ignored"],
+        "b": ["rescued", "failed", "skipped"],
+        "c": ["ignored"],
         "d": ["unreachable"],
     }
     colours = {each["cat"]: each["cname"] for slices in trace.slices.values() for each in slices}
@@ -232,7 +232,7 @@ def test_a_real_run(stages: Stages, traced: Path, tmp_path: Path) -> None:
             ("debug", "ok"),
             ("command", "changed"),
             ("fail", "ignored"),
-            ("fail", "handled"),
+            ("fail", "rescued"),
             ("debug", "ok"),
             ("fail", "failed"),
         ]

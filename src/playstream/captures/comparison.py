@@ -121,7 +121,7 @@ class Difference:
 
 def compare(first: Outline, second: Outline) -> Iterator[Difference]:
     """Yield the differences between two runs: those of outcomes before the others, each in the order of the runs."""
-    before, after = _end_of(first), _end_of(second)
+    before, after = end_of(first), end_of(second)
     if before != after:
         yield Difference(Change.STATUS, None, None, before, after)
     for compared in (_outcomes, _durations, _results):
@@ -129,7 +129,8 @@ def compare(first: Outline, second: Outline) -> Iterator[Difference]:
     yield from _facts(first, second)
 
 
-def _end_of(outline: Outline) -> str:
+def end_of(outline: Outline) -> str:
+    """Return how a run has ended, in a few words."""
     return outline.status if outline.rc is None else f"{outline.status}, return code {outline.rc}"
 
 

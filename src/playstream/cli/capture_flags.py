@@ -40,6 +40,18 @@ CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
                 ),
             ),
         ),
+        (
+            "page",
+            (
+                flag(
+                    "--html",
+                    own=True,
+                    action="store_true",
+                    help="write a page for a browser, one file without scripts, instead of a table",
+                ),
+                flag("-o", "--output", own=True, metavar="FILE", help="write the page of --html to FILE"),
+            ),
+        ),
         ("store", STORED),
         ("encryption", DECRYPTION),
         ("limits", LIMITS),

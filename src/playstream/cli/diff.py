@@ -12,7 +12,9 @@ from playstream.captures.runs import open_run
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.cli.stored import find_store, readable_store
+from playstream.cli.summary import check_writable
 from playstream.cli.tables import Column, print_table, terminal_width
+from playstream.cli.written import write_pieces
 from playstream.interface.terminal_text import make_safe_json
 from playstream.pipeline.errors import DIFFERENT_EXIT_STATUS, ConfigurationError
 from playstream.pipeline.io.json_text import dump_json
@@ -34,7 +36,8 @@ def set_up(parser: Parser) -> None:
         "Show what differs between two runs: the outcome, the duration and the result of each task on each host, tasks "
         "that came or went, and facts. RUN is a capture, a recording, a directory of artifacts, or with a store the "
         "name of a run, its beginning, last or last-failed; a file or directory of that name wins. With --against RUN "
-        "is in a store (default: last). The exit status is 3 if the outcomes differ, else 0."
+        "is in a store (default: last). --html writes a page for a browser. The exit status is 3 if the outcomes "
+        "differ, else 0."
     )
     parser.add_argument("runs", metavar="RUN", nargs="*", help="the first run, and the second")
     parser.add_flags("diff")
@@ -42,8 +45,14 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Show the differences; return the exit status."""
-    differences = list(compare(*_read_both(flags)))
-    if flags.json:
+    _check_output(flags)
+    names, outlines = _read_both(flags)
+    differences = list(compare(*outlines))
+    if flags.html:
+        from playstream.cli.comparison import make_page  # noqa: PLC0415 - an extra
+
+        write_pieces("the page", flags.output, make_page(names, outlines, differences))
+    elif flags.json:
         for each in differences:
             print(_as_json(each))
     elif differences:
@@ -55,8 +64,28 @@ def run(flags: argparse.Namespace) -> int:
     return DIFFERENT_EXIT_STATUS if any(each.change in OF_OUTCOMES for each in differences) else 0
 
 
-def _read_both(flags: argparse.Namespace) -> tuple[Outline, Outline]:
-    """Return what is compared of the two runs, the earlier one first.
+def _check_output(flags: argparse.Namespace) -> None:
+    """Check before the runs are read that the page can be written.
+
+    Raises:
+        ConfigurationError: it cannot, or the flags contradict each other.
+        JobError: what it requires is not installed.
+    """
+    if not flags.html:
+        if flags.output is not None:
+            raise ConfigurationError("--output: concerns the page of --html: pass --html too, or omit it")
+        return
+    if flags.json:
+        raise ConfigurationError("--html: cannot be combined with --json: choose one of them")
+    from playstream.report.comparison.rendering import load_template  # noqa: PLC0415 - an extra
+
+    load_template()
+    if flags.output is not None:
+        check_writable(flags, "--output", flags.output)
+
+
+def _read_both(flags: argparse.Namespace) -> tuple[tuple[str, str], tuple[Outline, Outline]]:
+    """Return the names of the two runs and what is compared of them, the earlier one first.
 
     Raises:
         PlaystreamError: the flags name something else, or a run cannot be found or read to its end.
@@ -65,13 +94,13 @@ def _read_both(flags: argparse.Namespace) -> tuple[Outline, Outline]:
     if flags.against is None:
         if len(names) != 2:
             raise ConfigurationError(f"expected two runs, or one and --against last-success; got {len(names)}")
-        return _read(flags, names[0]), _read(flags, names[1])
+        return (names[0], names[1]), (_read(flags, names[0]), _read(flags, names[1]))
     if len(names) > 1:
         raise ConfigurationError(f"--against: expected at most one run beside it, got {len(names)}")
     with stores.open_store(find_store(flags.store), writable=False) as store:
         after = find_stored(store, names[0] if names else "last")
         before = find_success(store, after.run)
-        return stored_outline(store, before), stored_outline(store, after)
+        return (before.run.ident, after.run.ident), (stored_outline(store, before), stored_outline(store, after))
 
 
 def _read(flags: argparse.Namespace, name: str) -> Outline:

@@ -52,7 +52,7 @@ def check_writable(flags: argparse.Namespace, name: str, target: str) -> None:
     if os.path.isdir(path):
         reason = f"{os.strerror(errno.EISDIR)}. Name a file"
     elif not os.path.exists(place):
-        artifacts = flags.artifact_dir or (
+        artifacts = getattr(flags, "artifact_dir", None) or (
             Path(flags.private_data_dir, "artifacts") if hasattr(flags, "private_data_dir") else None
         )
         if artifacts is not None and Path(absolute_path(place)).is_relative_to(absolute_path(artifacts)):

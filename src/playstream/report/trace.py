@@ -28,14 +28,13 @@ _PLAYS, _TASKS = 1, 2
 _WITHOUT_NAME = "(no name)"
 _OPEN = b"?"
 """The first byte of a line with a failure: whether it counts is only known at the end."""
-_HANDLED = "handled"
 _COLOURS = {
     "ok": "good",
     "changed": "yellow",
     "failed": "terrible",
     "unreachable": "cq_build_attempt_failed",
     "ignored": "olive",
-    _HANDLED: "bad",
+    "rescued": "bad",
     "skipped": "grey",
 }
 """The categories of slices, and the names that the format has for their colours."""
@@ -219,8 +218,10 @@ def _settle(line: bytes, verdicts: Verdicts) -> str:
         return line.decode().rstrip("\n")
     failure = json.loads(line[len(_OPEN) :])
     slice_ = failure["slice"]
-    if not verdicts.counts(failure["host"], failure["number"], unreachable=slice_["cat"] == "unreachable"):
-        slice_.update(cat=_HANDLED, cname=_COLOURS[_HANDLED])
+    unreachable = slice_["cat"] == "unreachable"
+    if not verdicts.counts(failure["host"], failure["number"], unreachable=unreachable):
+        handled = "ignored" if unreachable else "rescued"
+        slice_.update(cat=handled, cname=_COLOURS[handled])
     return _dump(slice_)
 
 

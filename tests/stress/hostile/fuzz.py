@@ -59,6 +59,7 @@ PROPERTIES = {
         "test_any_stream_with_an_offer",
     ),
     "tests.report.test_formats": ("test_any_events",),
+    "tests.report.test_comparison": ("test_any_runs",),
     "tests.report.test_trace": ("test_any_events",),
     "tests.pipeline.tree.test_tree_hostile": ("test_any_records", "test_any_beginning"),
     "tests.stress.hostile.test_any_input": (
