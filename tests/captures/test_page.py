@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.matrix.debian import ROOT
 from tests.stages import Stages
 
@@ -18,6 +20,7 @@ STATUSES = {"playstream inspect cut.playstream": 75}
 """The exit statuses that are not 0."""
 
 
+@pytest.mark.timeout(600)
 def test_the_commands(stages: Stages, tmp_path: Path) -> None:
     stages.variables["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     shutil.copytree(ROOT / "examples" / "demo", tmp_path / "demo", ignore=lambda *_: {"artifacts"})
