@@ -122,13 +122,11 @@ def render(
         sections: the differences by kind; those without rows are left out.
         verdict: whether the runs differ.
     """
-    from markupsafe import Markup  # noqa: PLC0415 - comes with Jinja2
-
     styles = files(__package__ or "").joinpath(_STYLES).read_text(encoding="utf-8")
     shown = [(section, [_cells_of(row) for row in section.rows]) for section in sections if section.rows]
     yield from template.generate(
         policy=_policy_of(styles),
-        styles=Markup(styles),  # noqa: S704 - a file of this package
+        styles=styles,
         sides=[
             (kind, name_of(side.name), name_of(side.end), side)
             for kind, side in zip(("Before", "After"), sides, strict=True)
