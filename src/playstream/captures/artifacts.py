@@ -6,6 +6,7 @@ They may be those of a worker that is not trusted, and be damaged: nothing is re
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError, IncompleteStream, RemoteProtocolError, remedy
-from playstream.pipeline.job.ident import ARTIFACTS
+from playstream.pipeline.io import system
+from playstream.pipeline.job.ident import ARTIFACTS, EVENT_FILES
 from playstream.pipeline.protocol import Event, Record, Status, StatusName
 from playstream.process.kept_runs import artifact_time, is_run, list_directories, read_artifact, read_event_texts
 
@@ -55,6 +57,7 @@ def artifact_records(path: Path) -> Iterator[Record]:
         path: the directory.
 
     Raises:
+        ConfigurationError: when iterating: the directory of the events cannot be read.
         RemoteProtocolError: when iterating: a file is damaged.
         IncompleteStream: when iterating, at the end: the run has not ended.
     """
@@ -62,10 +65,11 @@ def artifact_records(path: Path) -> Iterator[Record]:
     if command is not None:
         yield command
     yield Status(StatusName.RUNNING, _time(path, "command"))
+    _check_events(path)
     for counter, text in read_event_texts(path):
         if text is None:
             raise RemoteProtocolError(
-                f"event {counter} in {str(path)!r} cannot be read: its file is damaged or too large"
+                f"event {counter} in {str(path)!r} cannot be read: its file is damaged, too large, or of another user"
             )
         yield Event(counter, text)
     word = _read_word(path, "status")
@@ -78,6 +82,23 @@ def artifact_records(path: Path) -> Iterator[Record]:
             f"{str(path)!r} does not say how the run has ended: it is active, or what wrote the artifacts was killed"
         )
     yield Status(status, _time(path, "status"), rc=_read_rc(path))
+
+
+def _check_events(path: Path) -> None:
+    """Check that the events can be read; a run may have none.
+
+    Raises:
+        ConfigurationError: they cannot.
+    """
+    try:
+        os.close(os.open(path / EVENT_FILES, os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"the events in {str(path / EVENT_FILES)!r} cannot be read: {error.strerror}. Expected a directory of this "
+            "user, and not a link to one"
+        ) from None
 
 
 def _read_command(path: Path) -> Status | None:

@@ -5,6 +5,7 @@ The sender of the stream is not trusted: nothing is written outside of the targe
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -155,6 +156,9 @@ class _Extractor:
             raise ConfigurationError(
                 f"{str(self._target)!r} cannot be made: {error.strerror}. {remedy(error)}"
             ) from None
+        if not os.access(self._target, os.W_OK | os.X_OK):
+            denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            raise ConfigurationError(f"{str(self._target)!r} cannot be written: {denied.strerror}. {remedy(denied)}")
 
     def finish(self, error: PlaystreamError | None, *, interrupted: str | None = None) -> Extracted:
         """Complete what was unpacked.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from playstream.captures.runs import RunAtRest, open_run
 from playstream.captures.stored import StoredEvents
-from playstream.pipeline.errors import ConfigurationError, StoreError
+from playstream.pipeline.errors import ConfigurationError, StoreError, remedy
 from playstream.pipeline.limits import limits_of
 from playstream.pipeline.protocol import StatusName
 from playstream.process import store as stores  # each name is loaded when it is used
@@ -36,10 +36,16 @@ def find_place(name: str, store_url: str | None) -> Path | None:
         store_url: URL of the store; None if none is known.
 
     Raises:
-        ConfigurationError: nothing has this name, and there is no store.
+        ConfigurationError: nothing has this name, and there is no store; or it is in a directory that cannot be read.
     """
-    if os.path.lexists(name):
+    try:
+        os.lstat(name)
         return Path(name)
+    except PermissionError as error:
+        if os.sep in name:  # the name of a run has none
+            raise ConfigurationError(f"{name!r} cannot be read: {error.strerror}. {remedy(error)}") from None
+    except (OSError, ValueError):
+        pass  # nothing can be called so
     if store_url is not None:
         return None
     raise ConfigurationError(

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playstream.captures.foreign import check_foreign
 from playstream.captures.native import NativeWalker
 from playstream.captures.pieces import Piece, Walker
 from playstream.captures.recording import RecordingWalker
@@ -121,7 +122,7 @@ class Stream:
         """Read until the format is known; return all data so far, and what converts it.
 
         Raises:
-            RemoteProtocolError: the stream is encrypted, or a terminal has changed it.
+            RemoteProtocolError: the stream is encrypted, a terminal has changed it, or the file is of another kind.
         """
         head, first = b"", FirstBytes()
         recording: bool | None = None
@@ -129,6 +130,7 @@ class Stream:
             data = self._read()
             at_end = not data
             head += data
+            check_foreign(head)
             if recording is None:
                 recording = is_recording(head)
                 if recording is None and not at_end:

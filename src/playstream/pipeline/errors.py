@@ -31,6 +31,8 @@ _REMEDIES = {
     errno.EACCES: "Check its owner and mode, and those of its parent directories",
     errno.EPERM: "Check its owner and mode, and those of its parent directories",
     errno.ENOENT: "Check its path, and that its directory exists",
+    errno.ELOOP: "Check its path: a link in it leads back to itself",
+    errno.ENXIO: "Check its path: it is a socket, or a device that is not there",
     errno.ENOTDIR: "Check its path: a part of it is not a directory",
     errno.ENAMETOOLONG: "Choose a shorter name",
     errno.EROFS: "Its file system is read-only: make it writable",
