@@ -15,6 +15,7 @@ from benchmarks.figures import Row
 from benchmarks.inputs import CacheOptions, Inputs
 from benchmarks.report import describe_machine, format_table, write_json
 from benchmarks.rows_cache import cache_rows
+from benchmarks.rows_captures import capture_rows
 from benchmarks.rows_events import process_rows, run_rows
 from benchmarks.rows_fast import fast_rows
 from benchmarks.rows_fast_corpus import fast_corpus_rows
@@ -48,6 +49,7 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "run": (run_rows, _FEWER_RUNS),
     "store": (store_rows, _DEFAULT_RUNS),
     "history": (history_rows, _DEFAULT_RUNS),
+    "captures": (capture_rows, _FEWER_RUNS),
     "links": (link_rows, _DEFAULT_RUNS),
     "mesh": (mesh_rows, _DEFAULT_RUNS),
     "mesh-jobs": (mesh_jobs_rows, _FEWER_RUNS),
@@ -56,7 +58,7 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "fast": (fast_rows, _DEFAULT_RUNS),
     "fast-corpus": (fast_corpus_rows, _FEWER_RUNS),
 }
-LONG_ROWS = ("history", "mesh", "mesh-jobs", "mesh-idle", "cache", "fast", "fast-corpus")
+LONG_ROWS = ("history", "captures", "mesh", "mesh-jobs", "mesh-idle", "cache", "fast", "fast-corpus")
 """Rows that take the better part of an hour, or other programs: they are only measured when they are named."""
 ROUND_TRIPS = (0.0, 80.0)
 """Milliseconds to the host of a worker with a cache and back."""

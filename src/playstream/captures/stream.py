@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -176,7 +177,8 @@ def open_stream(
                 "run, use playstream show"
             )
         with connect({"identity": options.get("identity")}, warn, reader=fd) as connection:
-            has_index = indexed and connection.reader == fd and stat.S_ISREG(os.fstat(fd).st_mode)
+            is_plain = connection.reader == fd and stat.S_ISREG(os.fstat(fd).st_mode)
+            has_index = indexed and is_plain and sys.platform != "win32"
             with closing(Stream(connection.reader, limits_of(options), fd if has_index else None)) as stream:
                 yield stream
     finally:

@@ -22,7 +22,7 @@ from playstream.process.store.session import Patience
 
 ABANDONED = timedelta(days=30)
 """After this time without a new block, the events of no run belong to a process that was killed."""
-_PATIENCE = Patience(connect=5, lock=10.0, statement=10.0, silence=15.0, canceled=1.0)
+_PATIENCE = Patience(connect=5, lock=10.0, statement=10.0, silence=15.0)
 """A run waits for its events to be written, so it does not wait long."""
 _AT_ONCE = 20
 _LARGEST = 2**63 - 1
