@@ -22,8 +22,9 @@ from playstream.process.store.session import Patience
 
 ABANDONED = timedelta(days=30)
 """After this time without a new block, the events of no run belong to a process that was killed."""
-_PATIENCE = Patience(connect=5, lock=10.0, statement=10.0, silence=15.0)
-"""A run waits for its events to be written, so it does not wait long."""
+_PATIENCE = Patience(connect=5, lock=30.0, statement=30.0, silence=35.0)
+"""A run waits for its events to be written: less than the time after which a worker counts its reader as lost, and long
+enough for another process to write a large run."""
 _AT_ONCE = 20
 _LARGEST = 2**63 - 1
 
