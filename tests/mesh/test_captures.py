@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from playstream.captures.finding import find_run
 from playstream.pipeline.protocol import Event, Status
 from tests.captures.reading import read
 from tests.mesh.nodes import World
@@ -19,7 +22,9 @@ def test_a_job_that_was_left_to_the_mesh(world: World, directory: Path, tmp_path
     job = stdout.strip()
     world.node("node1").wait_for("ended", job=job)
     file, results = tmp_path / "run.playstream", tmp_path / "results"
-    following = world.attach(job, results, "--capture", file, "--format", "agent")
+    store = str(tmp_path / "runs.db")
+    kept = ("--capture", file, "--store", store, "--store-events")
+    following = world.attach(job, results, *kept, "--format", "agent")
     status, stdout, stderr = world.finish(following)
     assert status == 0, stderr
     assert stdout.startswith("site.yml successful, return code 0, ")
@@ -29,3 +34,5 @@ def test_a_job_that_was_left_to_the_mesh(world: World, directory: Path, tmp_path
     events = [record.counter for record in records if isinstance(record, Event)]
     assert events == [event["counter"] for event in read_events(results / "artifacts" / job)]
     assert [record.status.value for record in records if isinstance(record, Status)][-1] == "successful"
+    with find_run(job, store).open({}, pytest.fail) as run:
+        assert [record.counter for record in run.records() if isinstance(record, Event)] == events
