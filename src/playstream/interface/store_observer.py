@@ -10,9 +10,8 @@ from typing import Any
 
 from playstream.pipeline.errors import ConfigurationError, PlaystreamError, StoreError
 from playstream.pipeline.io.cancellation import Cancellation
-from playstream.pipeline.io.json_text import dump_json
 from playstream.pipeline.job.options import StrPath
-from playstream.pipeline.protocol import Event, Log, LogLevel, Status, StatusName
+from playstream.pipeline.protocol import Log, LogLevel, Status, StatusName
 from playstream.process import ForwardingObserver, Observer
 from playstream.process.event_data import text_of
 
@@ -70,8 +69,7 @@ class StoreObserver(ForwardingObserver):
         self._ident = self._ident or text_of(event, "runner_ident")
         self._writer.take(event)
         if self._keeper is not None:
-            # Before a handler changes it.
-            self._keeper.take(Event(event["counter"], dump_json(event).encode()), event)
+            self._keeper.take_event(event)  # before a handler changes it
         return super().event(event)
 
     def log(self, level: LogLevel, message: str) -> None:

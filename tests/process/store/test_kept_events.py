@@ -167,6 +167,19 @@ def test_an_event_that_no_record_can_have_ends_the_keeping(store: Store) -> None
     assert len(said) == 1
 
 
+def test_an_event_that_is_nested_too_deep_ends_the_keeping(store: Store) -> None:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    said: list[str] = []
+    keeper = EventKeeper(store, said.append)
+    keeper.take_event({"counter": 1, "event_data": nested})
+    keeper.take_event({"counter": 2})
+    assert keeper.finish(END) is None
+    keeper.close()
+    assert len(said) == 1
+
+
 def test_any_counter_of_a_stream_can_be_kept(store: Store) -> None:
     keeper = EventKeeper(store, pytest.fail)
     keeper.take(Event(2**64 - 1, b"{}"), {"event": "playbook_on_task_start"})

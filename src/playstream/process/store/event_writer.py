@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 
-from playstream.pipeline.errors import LocalProtocolError, PlaystreamError, StoreError
-from playstream.pipeline.protocol import Status
+from playstream.pipeline.errors import PlaystreamError, StoreError
+from playstream.pipeline.io.json_text import dump_json
+from playstream.pipeline.protocol import Event, Status
 from playstream.process.record_blocks import Block, BlockMaker, BlockRecord
 from playstream.process.store.engine import Store
 from playstream.process.store.schema import event_blocks, event_sets, runs
@@ -77,6 +78,17 @@ class EventKeeper:
         except (PlaystreamError, OverflowError) as error:
             self._fail(error)
 
+    def take_event(self, event: Mapping[str, Any]) -> None:
+        """Take the next event as it was parsed. Nothing is raised, however deep it is nested."""
+        if self._failed:
+            return
+        try:
+            record = Event(event["counter"], dump_json(event).encode())
+        except (TypeError, ValueError, RecursionError) as error:
+            self._fail(error)
+        else:
+            self.take(record, event)
+
     def finish(self, end: Status) -> KeptEvents | None:
         """Write what is left; return what was kept, or None if it could not be kept.
 
@@ -120,7 +132,7 @@ class EventKeeper:
     def _fail(self, error: Exception) -> None:
         self._failed = True
         self._maker = BlockMaker()
-        what = "an event" if isinstance(error, (LocalProtocolError, OverflowError)) else "the store"
+        what = "an event" if not isinstance(error, StoreError) else "the store"
         self._warn(f"the events of the run are not kept in the store, because of {what}: {error}. The run continues")
 
     def close(self) -> None:
