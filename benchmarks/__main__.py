@@ -25,6 +25,7 @@ from benchmarks.rows_links import link_rows
 from benchmarks.rows_memory import large_memory_rows, memory_rows
 from benchmarks.rows_mesh import mesh_jobs_rows, mesh_rows
 from benchmarks.rows_mesh_idle import mesh_idle_rows
+from benchmarks.rows_report import report_rows
 from benchmarks.rows_store import store_rows
 from benchmarks.rows_tree import transmit_rows, unpack_rows, worker_rows
 from benchmarks.storage import default_scratch, file_system_of
@@ -48,6 +49,7 @@ ROWS: dict[str, tuple[Callable[[Inputs, int], list[Row]], int]] = {
     "process": (process_rows, _DEFAULT_RUNS),
     "run": (run_rows, _FEWER_RUNS),
     "store": (store_rows, _DEFAULT_RUNS),
+    "report": (report_rows, _FEWER_RUNS),
     "history": (history_rows, _DEFAULT_RUNS),
     "captures": (capture_rows, _FEWER_RUNS),
     "links": (link_rows, _DEFAULT_RUNS),
@@ -82,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help=f"runs of each row; when left out {_DEFAULT_RUNS}, {_MORE_RUNS} of import, "
-        f"{_FEWER_RUNS} of memory, run, mesh-jobs, mesh-idle, cache and fast-corpus",
+        f"{_FEWER_RUNS} of memory, run, report, mesh-jobs, mesh-idle, cache and fast-corpus",
     )
     parser.add_argument("--large", action="store_true", help="peak memory on a tree with 1 GiB more, too")
     parser.add_argument(

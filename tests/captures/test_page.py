@@ -37,6 +37,8 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
     artifacts = tmp_path / "demo" / "artifacts"
     for name in ("again", "replayed", "nightly", "copied", "nightly-2", "nightly-3", "change", "change-2"):
         assert (artifacts / name / "status").read_text() == "successful"
+    for name in ("run", "again", "last"):
+        assert (tmp_path / f"{name}.html").read_text().startswith("<!DOCTYPE html>")
     for place in (artifacts, tmp_path / "incident"):
         assert (place / "status").read_text() == "successful"
     for name in ("job", "whole"):

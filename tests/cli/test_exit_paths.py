@@ -105,6 +105,7 @@ def test_every_way_to_end_is_known() -> None:
         "node",
         "inspect",
         "extract",
+        "report",
     }
 
 
@@ -152,6 +153,8 @@ ENDS: dict[str, tuple[Sequence[str], bytes, int]] = {
     "replay, a file that is no capture": (("replay", __file__), b"", 75),
     "diff, no such run": (("diff", "DIR/none", "DIR/none"), b"", 1),
     "diff, a directory without runs": (("diff", "DIR", "DIR"), b"", 1),
+    "report, no such run": (("report", "DIR/none", "-o", "DIR/x.html"), b"", 1),
+    "report, a file that is no capture": (("report", __file__, "-o", "DIR/x.html"), b"", 75),
     "extract, no such file": (("extract", "DIR/none", "DIR/x"), b"", 1),
     "extract, a directory that is not empty": (("extract", __file__, "DIR"), b"", 1),
     "show, a store that is not there": (("show", "x", "--store", "sqlite:////nowhere/x.db"), b"", 69),

@@ -29,7 +29,7 @@ def test_run(stages: Stages, demo: Path) -> None:
     assert b"PLAY RECAP" in (demo / "artifacts" / "x" / "stdout").read_bytes()
 
 
-@pytest.mark.parametrize("word", ["junit", "markdown", "agent", "trace"])
+@pytest.mark.parametrize("word", ["html", "junit", "markdown", "agent", "trace"])
 def test_process_says_the_same_as_run(stages: Stages, demo: Path, tmp_path: Path, word: str) -> None:
     file, report = tmp_path / "capture", tmp_path / "report"
     words = ("-p", "site.yml", "-i", "x", "--format", word, "-o", report, "--capture", file)
@@ -62,7 +62,7 @@ def test_without_a_directory(stages: Stages, demo: Path) -> None:
         (("--format", "agent", "-j"), b"--format: cannot be combined with --json"),
         (("--format", "agent", "--summary", "-"), b"--format: cannot be combined with --summary"),
         (("--format", "agent", "-o", "/nowhere/x"), b"--output: '/nowhere/x' cannot be written"),
-        (("--format", "html"), b"invalid choice: 'html'"),
+        (("--format", "pdf"), b"invalid choice: 'pdf'"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_the_run(

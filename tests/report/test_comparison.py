@@ -202,7 +202,7 @@ def test_without_jinja2(stages: Stages, tmp_path: Path) -> None:
     assert stages.call("diff", run, run).returncode == 0
     done = stages.call("diff", run, run, "--html")
     assert (done.returncode, done.stdout) == (71, b"")
-    assert b"a comparison as HTML requires Jinja2, which is not installed: run " in done.stderr
+    assert b"HTML requires Jinja2, which is not installed: run " in done.stderr
     assert b"-m pip install 'playstream[report]'" in done.stderr
 
 

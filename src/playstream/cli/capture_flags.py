@@ -85,5 +85,36 @@ CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
         ("output", RAW),
         LOGGING,
     ),
+    "report": (
+        (
+            "report",
+            (
+                flag(
+                    "--format",
+                    own=True,
+                    choices=["html", "junit", "markdown", "agent", "trace"],
+                    help="html for a browser, junit for CI systems, markdown for a comment, agent with failures and "
+                    "little else, trace for Perfetto (default: that of FILE's name)",
+                ),
+                flag(
+                    "-o",
+                    "--output",
+                    own=True,
+                    metavar="FILE",
+                    help="write it to FILE, which only this user can read; without it to standard output",
+                ),
+                flag(
+                    "--hide-hosts",
+                    own=True,
+                    action="store_true",
+                    help="html: replace the names of hosts everywhere, also in results",
+                ),
+            ),
+        ),
+        ("store", STORED_IN),
+        ("encryption", DECRYPTION),
+        ("limits", LIMITS),
+        LOGGING,
+    ),
     "extract": (("encryption", DECRYPTION), ("limits", LIMITS), LOGGING),
 }

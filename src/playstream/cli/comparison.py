@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from playstream.captures.comparison import OF_OUTCOMES, Change, Difference, Outline, end_of, grouped
 from playstream.pipeline.protocol import StatusName
-from playstream.report.comparison.rendering import Columns, Row, Section, Side, Verdict, load_template, render
+from playstream.report.comparison.rendering import Columns, Row, Section, Side, Verdict, load_page, render
 
 _SECTIONS = (
     ("outcomes", "Outcomes", "How a task ended on a host.", {Change.OUTCOME}, Columns.VALUES),
@@ -48,7 +48,7 @@ def make_page(
     Raises:
         JobError: when iterating: Jinja2 is not installed.
     """
-    template = load_template()
+    template = load_page()
     before, after = (_side_of(name, outline) for name, outline in zip(names, outlines, strict=True))
     sections = [
         Section(name, title, about, _rows_of([each for each in differences if each.change in kinds]), columns)

@@ -77,9 +77,9 @@ def _check_output(flags: argparse.Namespace) -> None:
         return
     if flags.json:
         raise ConfigurationError("--html: cannot be combined with --json: choose one of them")
-    from playstream.report.comparison.rendering import load_template  # noqa: PLC0415 - an extra
+    from playstream.report.comparison.rendering import load_page  # noqa: PLC0415 - an extra
 
-    load_template()
+    load_page()
     if flags.output is not None:
         check_writable(flags, "--output", flags.output)
 

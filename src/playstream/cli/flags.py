@@ -235,9 +235,10 @@ FORMAT: Group = (
     flag(
         "--format",
         own=True,
-        choices=["junit", "markdown", "agent", "trace"],
-        help="write a report to standard output when the run has ended, with Ansible's output on standard error: "
-        "junit for CI systems, markdown for a comment, agent with failures and little else, trace for Perfetto",
+        choices=["html", "junit", "markdown", "agent", "trace"],
+        help="write a report to standard output when the run has ended, with Ansible's output on standard error: html "
+        "for a browser, junit for CI systems, markdown for a comment, agent with failures and little else, "
+        "trace for Perfetto",
     ),
     flag("-o", "--output", own=True, metavar="FILE", help="write the report of --format to FILE"),
 )

@@ -12,6 +12,7 @@ from playstream.cli.output import STANDARD_OUTPUT, PlainOutput, shows_colours
 from playstream.cli.summary import check_writable
 from playstream.cli.written import write_pieces
 from playstream.pipeline.errors import ConfigurationError
+from playstream.pipeline.protocol import Status
 from playstream.process import ForwardingObserver, Observer, Result
 from playstream.process.event_data import text_of
 from playstream.report.collecting import Report, RunEnd
@@ -30,11 +31,16 @@ def check_format(flags: argparse.Namespace) -> None:
 
     Raises:
         ConfigurationError: it cannot, or the flags contradict each other.
+        JobError: what it requires is not installed.
     """
     if flags.format is None:
         if flags.output is not None:
             raise ConfigurationError("--output: concerns the report of --format: pass --format WORD too, or omit it")
         return
+    if flags.format == "html":
+        from playstream.report.page.rendering import load_page  # noqa: PLC0415 - seldom asked for
+
+        load_page()
     if wants_output(flags):
         for name in ("json", "summary"):
             if getattr(flags, name, None) in {True, STANDARD_OUTPUT}:
@@ -47,7 +53,11 @@ def check_format(flags: argparse.Namespace) -> None:
 
 
 def make_report(word: str) -> Report:
-    """Return an empty report in a format."""
+    """Return an empty report in a format.
+
+    Raises:
+        JobError: what it requires is not installed.
+    """
     # Each is loaded only if it is asked for.
     if word == "junit":
         from playstream.report.junit import JunitReport  # noqa: PLC0415
@@ -61,6 +71,10 @@ def make_report(word: str) -> Report:
         from playstream.report.trace import TraceReport  # noqa: PLC0415
 
         return TraceReport()
+    if word == "html":
+        from playstream.report.page.collecting import PageReport  # noqa: PLC0415
+
+        return PageReport()
     from playstream.report.agent import AgentReport  # noqa: PLC0415
 
     return AgentReport()
@@ -84,6 +98,11 @@ class ReportObserver(ForwardingObserver):
         super().__init__(inner)
         self._report = report
         self._ident = ""
+
+    def status(self, record: Status) -> None:
+        if record.command is not None:
+            self._report.start(record.cwd or "", record.env or {})
+        super().status(record)
 
     def kept(self, name: str, event: dict[str, Any]) -> None:
         self._ident = self._ident or text_of(event, "runner_ident")
@@ -112,6 +131,7 @@ def write_report(flags: argparse.Namespace, runner: Runner) -> None:
     """
     report = make_report(flags.format)
     try:
+        report.start(str(runner.config.cwd or ""), runner.config.env or {})
         events: Iterable[Mapping[str, Any]] = runner.events
         for event in events:
             report.add(event)

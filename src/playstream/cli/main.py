@@ -36,6 +36,7 @@ COMMANDS = {
     "store": "remove old runs from a store, or move a run to another one",
     "inspect": "show what is in a capture or a recording, and whether it is whole",
     "replay": "show a run again that is kept in a capture, a recording or a directory",
+    "report": "write a report of a run that is kept, such as a page for a browser",
     "diff": "show what differs between two runs",
     "extract": "unpack the tree of a captured job, or the artifacts of a captured run",
     "plugin-path": "print the directory of the callback plugin, for use without playstream",

@@ -37,6 +37,9 @@ class RunEnd:
 class Report(Protocol):
     """Takes the events of a run, and returns its text at the end."""
 
+    def start(self, cwd: str, env: Mapping[str, str]) -> None:
+        """Take how the run was started: the directory in which Ansible ran, and its environment."""
+
     def add(self, event: Mapping[str, Any]) -> None:
         """Take the next event."""
 
@@ -122,6 +125,9 @@ class ShortReport:
 
     def __init__(self) -> None:
         self.collector = Collector()
+
+    def start(self, cwd: str, env: Mapping[str, str]) -> None:
+        """Do nothing: it is not told."""
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take the next event."""

@@ -86,7 +86,7 @@ def first_of(texts: Iterable[str], most: int, most_size: int) -> list[str]:
 def clean(text: str) -> str:
     """Return a text without colours, and with escapes for characters that cannot be printed, except line ends."""
     text = COLOUR.sub("", text).replace("\r\n", "\n")
-    if text.isprintable():
+    if text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return "".join(char if char.isprintable() or char in "\n\t" else _escape(char) for char in text)
 

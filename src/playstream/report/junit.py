@@ -38,6 +38,9 @@ class JunitReport:
         self._spool = Spool()
         self._suites: list[_Suite] = []
 
+    def start(self, cwd: str, env: Mapping[str, str]) -> None:
+        """Do nothing: it is not told."""
+
     def add(self, event: Mapping[str, Any]) -> None:
         """Take the next event."""
         result = self._collector.add(event)

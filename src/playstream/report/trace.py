@@ -80,6 +80,9 @@ class TraceReport:
         self._active: set[str] = set()
         """The hosts on which a task runs, each in a fork of its own."""
 
+    def start(self, cwd: str, env: Mapping[str, str]) -> None:
+        """Do nothing: it is not told."""
+
     def add(self, event: Mapping[str, Any]) -> None:
         """Take the next event."""
         result = self._collector.add(event)

@@ -24,6 +24,9 @@ from playstream.process.explanation import Explainer
 from playstream.process.store.collector import Collector
 from playstream.process.summary import summarize
 from playstream.process.task_results import TaskResults
+from playstream.report.collecting import RunEnd
+from playstream.report.page.collecting import PageReport
+from tests.report.page.reading import read_page
 from tests.stress.hostile.streams import ENDED, STARTING, event_json, native
 from tests.stress.hostile.test_any_input import VALUES, with_values
 
@@ -109,14 +112,16 @@ def test_any_event_for_any_consumer(events: list[dict[str, Any]]) -> None:
     strict(json.dumps(summary, indent=2))
     results = TaskResults(given_)
     assert len(results) == sum(len(found) for found in results.by_host.values())
-    collector, handler, explainer = Collector(), _Handler(), Explainer()
+    collector, handler, explainer, page = Collector(), _Handler(), Explainer(), PageReport()
     with Progress(io.StringIO(), None) as progress:
         for event in given_:
             collector.take(event)
             explainer.event(event)
+            page.add(event)
             assert progress.event(event)
             assert handler(event)
     explainer.explain(successful=False, rc=2)
+    strict(json.dumps(read_page("".join(page.pieces(RunEnd("a", "failed", 2, None)))).blocks))
     for row in collector.results:
         strict(json.dumps(row))
     collector.results.close()

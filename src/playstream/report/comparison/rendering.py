@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, get_args
 
-from playstream.pipeline.errors import JobError
-from playstream.pipeline.io.interpreter import pip_install
 from playstream.process.event_data import Outcome
 from playstream.report.failures import clean, name_of
+from playstream.report.templates import load_template, read_part, source_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -93,22 +88,13 @@ class _Cells:
     """Whether the hosts are in a list that has to be opened."""
 
 
-@cache
-def load_template() -> Template:
+def load_page() -> Template:
     """Return the template.
 
     Raises:
         JobError: Jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise JobError(
-            f"a comparison as HTML requires Jinja2, which is not installed: run {pip_install('report')}"
-        ) from None
-    loader = PackageLoader(__package__ or "", "")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.get_template(_TEMPLATE)
+    return load_template(__package__ or "", _TEMPLATE)
 
 
 def render(
@@ -117,12 +103,12 @@ def render(
     """Yield the page.
 
     Args:
-        template: as `load_template` returns it.
+        template: as `load_page` returns it.
         sides: the first run, and the second one.
         sections: the differences by kind; those without rows are left out.
         verdict: whether the runs differ.
     """
-    styles = files(__package__ or "").joinpath(_STYLES).read_text(encoding="utf-8")
+    styles = read_part(__package__ or "", _STYLES)
     shown = [(section, [_cells_of(row) for row in section.rows]) for section in sections if section.rows]
     yield from template.generate(
         policy=_policy_of(styles),
@@ -145,5 +131,4 @@ def _cells_of(row: Row) -> _Cells:
 
 def _policy_of(styles: str) -> str:
     """Return the Content-Security-Policy: these styles, and nothing else; no script at all."""
-    name = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{name}'; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; style-src {source_of(styles)}; base-uri 'none'; form-action 'none'"

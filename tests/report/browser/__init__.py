@@ -1,0 +1,1 @@
+"""The report as a page in Debian's Chromium."""
