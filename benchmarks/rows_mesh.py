@@ -39,7 +39,7 @@ from benchmarks.mesh_hosts import GROUP, SUBMITTER, BenchMesh, Receptor, hosts
 from benchmarks.programs import time_pipeline
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Message
-from playstream.mesh.submission import Submission
+from playstream.mesh.submission import Addressee, Submission
 from playstream.mesh.terms import Terms
 from tests.release.readme import a_host
 
@@ -203,7 +203,8 @@ async def _take(mesh: BenchMesh, job: bytes, *, encrypted: bool) -> float:
         source.feed_data(job)
         source.feed_eof()
         await asyncio.sleep(_PAUSE_SECONDS)
-        submission = Submission(client, identity, GROUP, "benchmark", Terms(encrypted=encrypted))
+        to = Addressee(GROUP, identity.groups[GROUP])
+        submission = Submission(client, identity, to, "benchmark", Terms(encrypted=encrypted))
         await submission.run(source, _Sink())
         if submission.failure is not None:
             raise BenchmarkError(str(submission.failure))

@@ -15,7 +15,7 @@ from playstream.mesh.directory import add_member
 from playstream.mesh.identity import Kind
 from playstream.mesh.messages import JobEnd, Outcome, decode
 from playstream.mesh.streams import make_all
-from playstream.mesh.submission import Submission
+from playstream.mesh.submission import Addressee, Submission
 from playstream.pipeline.errors import NodeLost, PlaystreamError
 from tests.mesh.nodes import SIZES, NodeProcess, World
 from tests.stages import read_records
@@ -92,7 +92,7 @@ async def submit(world: World, name: str, job: bytes) -> Result:
         source, sink = asyncio.StreamReader(), _Sink()
         source.feed_data(job)
         source.feed_eof()
-        submission = Submission(client, identity, "web", "nats:///web")
+        submission = Submission(client, identity, Addressee("web", identity.groups["web"]), "nats:///web")
         await submission.run(source, sink)
         return Result(name, submission.failure, bytes(sink.data))
     finally:

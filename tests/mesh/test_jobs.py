@@ -131,7 +131,7 @@ def test_a_node_can_be_checked(world: World, directory: Path) -> None:
 def test_a_group_that_is_not_known_is_an_error(world: World, directory: Path) -> None:
     status, _stdout, stderr = world.run(directory, "site.yml", group="wob")
     assert status == 1
-    assert "knows no group 'wob'; did you mean 'web'?" in stderr
+    assert "the mesh has no group 'wob'; did you mean 'web'? (it has web, db)" in stderr
 
 
 def test_a_mesh_that_does_not_answer_is_an_error(world: World, directory: Path) -> None:

@@ -26,9 +26,10 @@ from playstream.mesh.signing import (
     SLACK_SECONDS,
     JobSigner,
     JobVerifier,
+    ListKind,
     make_signing_keys,
-    read_submitters,
-    sign_submitters,
+    read_list,
+    sign_list,
 )
 from playstream.mesh.streams import make_all
 from playstream.mesh.subjects import SUBMITTERS, JobSubjects, new_job
@@ -66,7 +67,7 @@ def make_order(world: World, job: JobSubjects, key: str | None = None, **changes
     """Return a signed order for a job of ann, or of whoever has a key."""
     ann = world.mesh.identity("ann")
     signer = JobSigner(key or ann.signing_key, new_job())
-    order = Order("1", ann.public_key, None, (), signer.nonce, time.time() + 60)
+    order = Order("1", ann.public_key, None, (), ann.groups["web"], signer.nonce, time.time() + 60)
     order = replace(order, **changes)
     return replace(order, signature=signer.sign_order(job.queued, order))
 
@@ -295,7 +296,7 @@ def test_submitters_come_and_go_while_nodes_run(signed: World, directory: Path) 
     wait_until(lambda: len(node.events("submitters")) == 3)
 
     async def replay(client: MeshClient) -> None:
-        for data in (old, "{}", sign_submitters(make_authority("x"), 99, {"carl": "x"})):
+        for data in (old, "{}", sign_list(make_authority("x"), ListKind.SUBMITTERS, 99, {"carl": "x"})):
             await client.store(SUBMITTERS, data.encode(), seconds=20, message_id=new_job())
 
     signed.as_operator(replay)
@@ -316,7 +317,7 @@ def test_two_nodes_do_not_share_what_they_remember(signed: World) -> None:
     assert b"another node uses" in done.stderr
 
 
-ORDER = Order("1", "age1x", 5.0, ("podman",), "n" * 26, 1e9)
+ORDER = Order("1", "age1x", 5.0, ("podman",), "age1y", "n" * 26, 1e9)
 KEYS = make_signing_keys()
 
 
@@ -367,19 +368,19 @@ AUTHORITY = make_authority("mesh")
 @given(st.binary(max_size=60) | st.text(max_size=60))
 def test_other_lists_are_refused(data: bytes | str) -> None:
     with pytest.raises(RemoteProtocolError, match="not one that the CA of this mesh has signed"):
-        read_submitters(data, AUTHORITY.certificate)
+        read_list(data, ListKind.SUBMITTERS, AUTHORITY.certificate)
 
 
 def test_a_list_that_was_changed_is_refused() -> None:
-    text = sign_submitters(AUTHORITY, 3, {"ann": KEYS.public})
-    assert read_submitters(text, AUTHORITY.certificate).serial == 3
+    text = sign_list(AUTHORITY, ListKind.SUBMITTERS, 3, {"ann": KEYS.public})
+    assert read_list(text, ListKind.SUBMITTERS, AUTHORITY.certificate).serial == 3
     found = json.loads(text)
     others: list[dict[str, Any]] = [{"serial": 4}, {"serial": True}, {"keys": {}}, {"keys": {"bob": KEYS.public}}]
     for changes in (*others, {"signature": ""}):
         with pytest.raises(RemoteProtocolError):
-            read_submitters(json.dumps({**found, **changes}), AUTHORITY.certificate)
+            read_list(json.dumps({**found, **changes}), ListKind.SUBMITTERS, AUTHORITY.certificate)
     with pytest.raises(RemoteProtocolError):
-        read_submitters(text, make_authority("mesh").certificate)
+        read_list(text, ListKind.SUBMITTERS, make_authority("mesh").certificate)
 
 
 def test_nonces_are_on_the_disk(tmp_path: Path) -> None:

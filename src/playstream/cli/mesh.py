@@ -13,6 +13,7 @@ _COMMANDS = {
     "init": "make a mesh: the configuration of its servers, certificates and keys",
     "add": "add a node, a submitter or an operator",
     "remove": "remove one",
+    "renew": "make new certificates before they expire",
     "status": "show the server, the nodes and the queues",
     "logs": "show the log of a node",
     "check": "check the servers of a mesh, and create what they lack",

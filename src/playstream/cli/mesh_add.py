@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from playstream.cli.parser import Parser
@@ -36,17 +37,24 @@ def run(flags: argparse.Namespace) -> int:
     kind, directory = Kind(flags.kind), Path(flags.directory)
     written = add_member(directory, kind, flags.member, flags.group or ())
     print(f"Wrote {written[0]}: copy it to the host of the {kind.value}, readable by its user only")
+    if kind is Kind.NODE:
+        print(f"  playstream node --identity {written[0].name}")
     if len(written) > 1:
-        names = ", ".join(path.name for path in written[1:])
-        print(f"Copy again to where it is used, because the content has changed: {names}")
+        show_changed(written[1:])
     show_reload(directory)
     if kind is Kind.NODE:
-        print("If the mesh had no such groups before: playstream mesh check as an operator creates their streams")
+        print("Then playstream mesh check as an operator creates the streams of groups that are new")
     elif kind is Kind.SUBMITTER:
         print(
             "Then playstream mesh check as an operator creates the list of its jobs, and publishes that of submitters"
         )
     return 0
+
+
+def show_changed(files: Sequence[Path]) -> None:
+    """Say which files of others have changed."""
+    names = ", ".join(path.name for path in files)
+    print(f"If it is used elsewhere than in this directory, copy again, because the content has changed: {names}")
 
 
 def show_reload(directory: Path) -> None:

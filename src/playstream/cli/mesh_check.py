@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 
 from playstream.cli.mesh import identity_of
 from playstream.cli.output import print_message
 from playstream.cli.parser import Parser
 from playstream.mesh.client import MeshClient
+from playstream.mesh.expiry import explain_expiries, explain_server
 from playstream.mesh.identity import Identity, Kind
 from playstream.mesh.streams import Sizes, change_streams, find_kept, make_all
 from playstream.mesh.versions import explain_version
@@ -18,15 +20,28 @@ from playstream.pipeline.errors import ConfigurationError, counted
 
 _SHORTEST, _LONGEST = 3600.0, 366 * 86_400.0
 _LEAST_BYTES = 1 << 20
+_REPLICAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    version: str
+    """That of the server."""
+    made: list[str]
+    """The names of what was created or published."""
+    changed: list[str]
+    """The names of what was changed."""
+    advice: list[str]
+    """What to do about certificates."""
 
 
 def set_up(parser: Parser) -> None:
     """Add the arguments of the subcommand."""
     parser.usage = "%(prog)s [--identity FILE] [FLAGS]"
     parser.description = (
-        "Connect to a mesh as an operator, say which version its server has, and create the streams of groups and "
-        "submitters that have none yet. Run it after the servers were started for the first time, and after a group or "
-        "a submitter was added."
+        "Connect to a mesh as an operator, say which version its server has and which certificates expire within 30 "
+        "days, create the streams of groups and submitters that have none yet, and publish who belongs to the mesh. "
+        "Run it after the servers were started for the first time, and whenever something was added or removed."
     )
     parser.add_flags("mesh check")
 
@@ -39,13 +54,15 @@ def run(flags: argparse.Namespace) -> int:
             f"--max-result-bytes: expected a number of bytes, {_LEAST_BYTES:,} or more, got {flags.max_result_bytes}"
         )
     identity = identity_of(flags, Kind.OPERATOR)
-    version, made, changed = asyncio.run(_check(identity, flags.replicas, keep_seconds, flags.max_result_bytes))
-    print(f"nats-server {version}, {counted(len(identity.groups), 'group')}")
-    print(f"Created: {', '.join(made)}" if made else "All streams are there")
-    if changed:
-        print(f"Changed: {', '.join(changed)}")
-    if (advice := explain_version(version)) is not None:
-        print_message("mesh check", advice)
+    replicas = flags.replicas or min(len(identity.urls), _REPLICAS)
+    found = asyncio.run(_check(identity, replicas, keep_seconds, flags.max_result_bytes))
+    print(f"nats-server {found.version}, {counted(len(identity.groups), 'group')}")
+    print(f"Created: {', '.join(found.made)}" if found.made else "All streams are there")
+    if found.changed:
+        print(f"Changed: {', '.join(found.changed)}")
+    for advice in (*found.advice, explain_version(found.version)):
+        if advice is not None:
+            print_message("mesh check", advice)
     return 0
 
 
@@ -64,10 +81,7 @@ def _parse_keep(text: str) -> float:
     return seconds
 
 
-async def _check(
-    identity: Identity, replicas: int, keep_seconds: float | None, output_bytes: int | None
-) -> tuple[str, list[str], list[str]]:
-    """Return the version of the server, and the names of what was created and what was changed."""
+async def _check(identity: Identity, replicas: int, keep_seconds: float | None, output_bytes: int | None) -> _Found:
     client = MeshClient(identity.endpoint)
     await client.connect()
     try:
@@ -76,6 +90,10 @@ async def _check(
         sizes = Sizes(replicas=replicas, keep_seconds=kept)
         if output_bytes is not None:
             sizes = replace(sizes, output_bytes=output_bytes)
-        return client.server_version, await make_all(client, identity, sizes), changed
+        made = await make_all(client, identity, sizes)
+        now = time.time()
+        advice = explain_expiries(identity.expiries, identity.ca, now)
+        advice += explain_server(client.server_expiry, now, client.server_url)
+        return _Found(client.server_version, made, changed, advice)
     finally:
         await client.close()

@@ -70,7 +70,11 @@ GROUPS: Group = (
 )
 STREAMS: Group = (
     flag(
-        "--replicas", own=True, type=int, metavar="N", default=1, help="servers that keep each new stream (default: 1)"
+        "--replicas",
+        own=True,
+        type=int,
+        metavar="N",
+        help="servers that keep each new stream (default: 3 of a cluster)",
     ),
     flag(
         "--keep",
@@ -161,6 +165,7 @@ MESH_COMMAND_FLAGS: dict[str, Groups] = {
     "mesh init": (("servers", SERVERS), LOGGING),
     "mesh add": (("mesh", (*DIRECTORY, *GROUPS)), LOGGING),
     "mesh remove": (("mesh", DIRECTORY), LOGGING),
+    "mesh renew": (("mesh", DIRECTORY), LOGGING),
     "node": (("node", NODE), ("limits", (*LIMITS, *MAX_JOB)), LOGGING),
     "mesh status": (("mesh", MESH_IDENTITY), ("output", STATUS), LOGGING),
     "mesh logs": (("mesh", MESH_IDENTITY), LOGGING),

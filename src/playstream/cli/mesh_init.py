@@ -10,7 +10,8 @@ from pathlib import Path
 from playstream.cli.parser import Parser
 from playstream.mesh.directory import FIRST_OPERATOR, make_mesh
 from playstream.mesh.identity import SUFFIX
-from playstream.mesh.server_config import DEFAULT_PORT, Server
+from playstream.mesh.registry import server_name
+from playstream.mesh.server_config import DEFAULT_PORT, USERS, Server
 from playstream.pipeline.errors import ConfigurationError
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
@@ -42,10 +43,12 @@ def run(flags: argparse.Namespace) -> int:
         )
     directory = Path(flags.mesh_directory)
     make_mesh(directory, servers, listen=flags.listen, lost_after=flags.lost_after)
-    print(f"The mesh is in {directory}. Next, on each of its servers, with this directory:")
+    print(f"The mesh is in {directory}. Next, copy to a directory of the host of each server, and start it there:")
     for number, server in enumerate(servers, 1):
-        print(f"  {server.host}: cd {directory} && nats-server -c server{number}.conf")
-    print(f"and then: playstream mesh check --identity {directory / (FIRST_OPERATOR + SUFFIX)}")
+        name = server_name(number)
+        print(f"  {server.host}: ca.pem {USERS} {name}.conf {name}.pem {name}.key")
+        print(f"    nats-server -c {name}.conf")
+    print(f"and then, here: playstream mesh check --identity {directory / (FIRST_OPERATOR + SUFFIX)}")
     return 0
 
 

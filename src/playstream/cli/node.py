@@ -6,12 +6,15 @@ import argparse
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 from playstream.cli.flags import LIMITS
 from playstream.cli.mesh import identity_of
 from playstream.cli.parser import Parser
 from playstream.cli.worker_flags import MAX_JOB
+from playstream.mesh.authority import expiry_of
+from playstream.mesh.expiry import SOON_DAYS, days_left
 from playstream.mesh.features import check_feature
 from playstream.mesh.identity import VARIABLE, Identity, Kind
 from playstream.mesh.node.agent import Node, NodeOptions
@@ -23,6 +26,8 @@ from playstream.pipeline.tree.user_cache import state_place
 from playstream.worker.listen.event_log import TEXT, EventLog
 from playstream.worker.listen.service import VARIABLES, Service
 from playstream.worker.listen.units import print_node_unit
+
+_DAY = 86_400.0
 
 
 def set_up(parser: Parser) -> None:
@@ -113,11 +118,12 @@ async def run_node(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    beating = asyncio.create_task(_beat(service))
+    besides = [asyncio.create_task(_beat(service)), asyncio.create_task(_watch_certificate(identity, log))]
     try:
         await node.run()
     finally:
-        beating.cancel()
+        for task in besides:
+            task.cancel()
 
 
 async def _beat(service: Service | None) -> None:
@@ -125,6 +131,15 @@ async def _beat(service: Service | None) -> None:
     while service is not None and service.interval is not None:
         service.beat()
         await asyncio.sleep(service.interval)
+
+
+async def _watch_certificate(identity: Identity, log: EventLog) -> None:
+    """Log each day that the certificate expires soon."""
+    expiry = expiry_of(identity.certificate).timestamp()
+    while True:
+        if (days := days_left(expiry, time.time())) < SOON_DAYS:
+            log.write("certificate", expires_in_days=days)
+        await asyncio.sleep(_DAY)
 
 
 def _unit_words(flags: argparse.Namespace) -> list[str]:

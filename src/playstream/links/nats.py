@@ -12,9 +12,10 @@ from playstream.links.link import OpenLink
 from playstream.links.mesh_thread import OpenMesh
 from playstream.mesh.client import MeshClient
 from playstream.mesh.identity import VARIABLE, Identity, Kind, read_identity
+from playstream.mesh.publishing import find_group_key
 from playstream.mesh.server_config import DEFAULT_PORT, Server
 from playstream.mesh.subjects import own_group
-from playstream.mesh.submission import DetachedSubmission, Submission
+from playstream.mesh.submission import Addressee, DetachedSubmission, Submission
 from playstream.mesh.terms import Terms
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation, check_canceled
@@ -73,7 +74,7 @@ class NatsLink:
         env: the environment, which may name the file of the identity.
 
     Raises:
-        ConfigurationError: there is no identity of a submitter, or the mesh has no such group.
+        ConfigurationError: there is no identity of a submitter.
     """
 
     def __init__(self, address: NatsAddress, env: Mapping[str, str]) -> None:
@@ -87,12 +88,6 @@ class NatsLink:
                 f"variable {VARIABLE}. playstream mesh add submitter NAME makes one"
             )
         identity = read_identity(Path(file).expanduser(), Kind.SUBMITTER)
-        if address.group not in identity.groups:
-            raise ConfigurationError(
-                f"link {self.name}: the identity {identity.name!r} knows no group {address.group!r}"
-                f"{did_you_mean(address.group, identity.groups)} (it knows {', '.join(identity.groups) or 'none'}). "
-                "After a group was added to the mesh, copy the file of the identity again"
-            )
         if address.server is not None:
             identity = replace(identity, urls=[address.server.url])
         self._identity = identity
@@ -102,6 +97,7 @@ class NatsLink:
         """Connect to a server of the mesh.
 
         Raises:
+            ConfigurationError: the mesh has no such group.
             LinkError: no server answers, or none accepts the identity.
         """
         return OpenMesh(self.name, self._identity, self._make)
@@ -113,12 +109,14 @@ class NatsLink:
             max_bytes: how many bytes it may have, as it is sent.
 
         Raises:
+            ConfigurationError: the mesh has no such group.
             LinkError: no server answers, or none accepts the identity.
         """
         return OpenDetached(self.name, self._identity, self._group, self.terms, max_bytes)
 
     async def _make(self, client: MeshClient) -> Submission:
-        submission = Submission(client, self._identity, self._group, self.name, self.terms)
+        to = await _find_addressee(client, self._identity, self._group, self.name)
+        submission = Submission(client, self._identity, to, self.name, self.terms)
         await submission.check_needs()
         return submission
 
@@ -130,7 +128,8 @@ class OpenDetached(OpenMesh):
         self._submission: DetachedSubmission | None = None
 
         async def make(client: MeshClient) -> DetachedSubmission:
-            submission = self._submission = DetachedSubmission(client, identity, group, name, terms, max_bytes)
+            to = await _find_addressee(client, identity, group, name)
+            submission = self._submission = DetachedSubmission(client, identity, to, name, terms, max_bytes)
             await submission.check_needs()
             return submission
 
@@ -159,6 +158,10 @@ class OpenDetached(OpenMesh):
             raise submission.failure
         check_canceled(cancellation)
         return submission.job.job
+
+
+async def _find_addressee(client: MeshClient, identity: Identity, group: str, name: str) -> Addressee:
+    return Addressee(group, await find_group_key(client, identity, group, name))
 
 
 def find_nats_link(url: str) -> NatsLink:

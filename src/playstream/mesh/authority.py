@@ -49,13 +49,14 @@ def make_authority(name: str) -> Pair:
     return _pair(builder, key, key)
 
 
-def issue(authority: Pair, name: str, unit: str, hosts: Sequence[str] = ()) -> Pair:
+def issue(authority: Pair, name: str, unit: str, *, mark: str = "", hosts: Sequence[str] = ()) -> Pair:
     """Make a certificate.
 
     Args:
         authority: the CA.
         name: its common name.
         unit: its organizational unit.
+        mark: its organization; empty for none.
         hosts: the names and addresses of a server; none for a client.
     """
     from cryptography import x509  # noqa: PLC0415 - an extra
@@ -72,7 +73,7 @@ def issue(authority: Pair, name: str, unit: str, hosts: Sequence[str] = ()) -> P
     if hosts:
         purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)  # servers of a cluster are clients of each other
     builder = (
-        _builder(_subject(name, unit), ca.subject, key, _DAYS)
+        _builder(_subject(name, unit, mark), ca.subject, key, _DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -84,6 +85,26 @@ def issue(authority: Pair, name: str, unit: str, hosts: Sequence[str] = ()) -> P
     return _pair(builder, key, ca_key)
 
 
+def expiry_of(certificate: str) -> datetime:
+    """Return until when a certificate in PEM format is valid.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    import_cryptography()
+    from cryptography import x509  # noqa: PLC0415 - an extra
+
+    return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
+
+
+def start_of(certificate: str) -> datetime:
+    """Return from when on a certificate in PEM format is valid. As `expiry_of`."""
+    import_cryptography()
+    from cryptography import x509  # noqa: PLC0415 - an extra
+
+    return x509.load_pem_x509_certificate(certificate.encode()).not_valid_before_utc
+
+
 def _general_name(host: str) -> x509.GeneralName:
     from cryptography import x509  # noqa: PLC0415 - an extra
 
@@ -93,12 +114,13 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _subject(name: str, unit: str) -> x509.Name:
+def _subject(name: str, unit: str, mark: str = "") -> x509.Name:
     from cryptography import x509  # noqa: PLC0415 - an extra
     from cryptography.x509.oid import NameOID  # noqa: PLC0415
 
     return x509.Name(
         [
+            *([x509.NameAttribute(NameOID.ORGANIZATION_NAME, mark)] if mark else []),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit),
             x509.NameAttribute(NameOID.COMMON_NAME, name),
         ]

@@ -187,10 +187,12 @@ class MeshClient(Connection):
             try:
                 if await self.wait_connected(until - time.monotonic()):
                     return await self.fetch(stream, subject)
-            except NoAnswer:
+            except NoAnswer as error:
                 if time.monotonic() + _PAUSE_SECONDS < until:
                     await asyncio.sleep(_PAUSE_SECONDS)
                     continue
+                if isinstance(error, NobodyThere):
+                    raise NobodyThere(f"the server has no stream {stream}, or is recovering it") from None
             raise NoAnswer(f"the server has not answered for {subject!r}: the connection to the mesh is lost")
 
     async def pull(self, stream: str, consumer: str, *, seconds: float) -> Message | None:

@@ -128,9 +128,20 @@ class Connection:
         return f"{found.major}.{found.minor}.{found.patch}"
 
     @property
+    def server_url(self) -> str:
+        """The address of the server."""
+        return str(self._client.connected_url.netloc)
+
+    @property
     def max_payload(self) -> int:
         """The largest message that the server takes, in bytes."""
         return int(self._client.max_payload)
+
+    @property
+    def server_expiry(self) -> float | None:
+        """When the certificate of the server expires, in seconds since the epoch; None without TLS."""
+        expiry: float | None = self._client._transport.server_expiry
+        return expiry
 
     @property
     def is_connected(self) -> bool:

@@ -1,26 +1,37 @@
-"""The directory of a mesh: `mesh init` makes it, `mesh add` and `mesh remove` change it."""
+"""The directory of a mesh: `mesh init` makes it; `mesh add`, `mesh remove` and `mesh renew` change it."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from playstream.mesh.authority import issue, make_authority
-from playstream.mesh.identity import SUFFIX, Kind, write_identity, write_private
-from playstream.mesh.registry import DEFAULT_LOST_AFTER, FILE, Member, Registry, make_keys
+from playstream.mesh.authority import make_authority
+from playstream.mesh.identity import SUFFIX, Identity, Kind, write_identity, write_private
+from playstream.mesh.registry import DEFAULT_LOST_AFTER, FILE, Member, Registry, server_name
 from playstream.mesh.server_config import USERS, Server, server_config, users_config
-from playstream.mesh.signing import make_signing_keys
-from playstream.mesh.subjects import check_group, check_name, own_group
+from playstream.mesh.subjects import check_group, check_name
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
 from playstream.pipeline.io import system
 
 FIRST_OPERATOR: Final = "admin"
 """The operator that a new mesh has."""
 _LOCK = ".lock"
+_SERVER = re.compile(r"server[0-9]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What has become of an identity that was removed."""
+
+    member: Member
+    changed: list[Path]
+    """The files of others that have to be copied again."""
 
 
 def make_mesh(
@@ -53,13 +64,10 @@ def make_mesh(
     with _locked(directory):
         write_private(directory / "ca.pem", registry.authority.certificate)
         for number, server in enumerate(servers, 1):
-            names = list(dict.fromkeys([server.host, "localhost", "127.0.0.1"]))
-            pair = issue(registry.authority, f"server{number}", "server", names)
-            write_private(directory / f"server{number}.pem", pair.certificate)
-            write_private(directory / f"server{number}.key", pair.key)
+            _write_server_pair(registry, directory, number)
             config = server_config(server, number, servers, listen=listen, storage=storage)
-            write_private(directory / f"server{number}.conf", config)
-        _add(registry, Kind.OPERATOR, FIRST_OPERATOR, ())
+            write_private(directory / f"{server_name(number)}.conf", config)
+        registry.add(Kind.OPERATOR, FIRST_OPERATOR, ())
         _write(registry, directory)
 
 
@@ -73,13 +81,15 @@ def add_member(directory: Path, kind: Kind, name: str, groups: Sequence[str] = (
         groups: the groups of a node; those that are new are created.
 
     Returns:
-        The files of identities that were written: the new one first, then those of others that have changed.
+        The files of identities that were written: the new one first, then those of others that have to be copied again.
 
     Raises:
         ConfigurationError: the name is taken or not valid, or there is no mesh in the directory.
         OSError: the directory cannot be written.
     """
     check_name(kind.value, name)
+    if _SERVER.fullmatch(name):
+        raise ConfigurationError(f"{kind.value} {name!r}: the servers of the mesh have such names. Choose another one")
     for group in groups:
         check_group(group)
     if groups and kind is not Kind.NODE:
@@ -91,15 +101,14 @@ def add_member(directory: Path, kind: Kind, name: str, groups: Sequence[str] = (
                 f"the mesh has {registry.members[name].kind} {name!r} already. Choose another name, or remove "
                 f"it: playstream mesh remove {name}"
             )
-        before = {each.name: registry.identity(each) for each in registry.members.values()}
-        _add(registry, kind, name, groups)
+        before = _copied(registry)
+        registry.add(kind, name, groups)
         _write(registry, directory)
-    changed = [each for each in before if registry.identity(registry.members[each]) != before[each]]
-    return [directory / f"{each}{SUFFIX}" for each in (name, *changed)]
+    return [directory / f"{name}{SUFFIX}", *_changed(registry, before, directory)]
 
 
-def remove_member(directory: Path, name: str) -> Member:
-    """Remove an identity from a mesh, and return it. Its groups and their jobs remain.
+def remove_member(directory: Path, name: str) -> Removed:
+    """Remove an identity from a mesh. The groups of a node and their jobs remain, and get new keys.
 
     Raises:
         ConfigurationError: there is none of this name.
@@ -107,18 +116,78 @@ def remove_member(directory: Path, name: str) -> Member:
     """
     with _locked(directory):
         registry = Registry.read(directory)
-        if name not in registry.members:
-            known = ", ".join(registry.members)
-            raise ConfigurationError(
-                f"the mesh has no node, submitter or operator {name!r}{did_you_mean(name, registry.members)} (it has "
-                f"{known})"
-            )
-        member = registry.members.pop(name)
-        if member.kind is Kind.SUBMITTER:
-            registry.sign_submitters()
+        _check_known(name, registry.members, "node, submitter or operator")
+        before = _copied(registry)
+        member = registry.remove(name)
         _write(registry, directory)
         (directory / f"{name}{SUFFIX}").unlink(missing_ok=True)
-    return member
+    return Removed(member, _changed(registry, before, directory))
+
+
+def renew(directory: Path, names: Sequence[str]) -> dict[str, list[Path]]:
+    """Make new certificates, and keys for them. Those that were used until now are valid still.
+
+    Args:
+        directory: the directory of the mesh.
+        names: the names of identities, or `server1` and so on.
+
+    Returns:
+        The files that have to be copied, by the names; those of others by an empty name.
+
+    Raises:
+        ConfigurationError: there is none of a name.
+        OSError: the directory cannot be written.
+    """
+    files = {}
+    with _locked(directory):
+        registry = Registry.read(directory)
+        before = _copied(registry)
+        servers = {server_name(number): number for number in range(1, len(registry.servers) + 1)}
+        for name in names:
+            _check_known(name, [*servers, *registry.members], "server, node, submitter or operator")
+        for name in dict.fromkeys(names):
+            if name in servers:
+                files[name] = _write_server_pair(registry, directory, servers[name])
+            else:
+                registry.renew(name)
+                files[name] = [directory / f"{name}{SUFFIX}"]
+        _write(registry, directory)
+    others = [path for path in _changed(registry, before, directory) if [path] not in files.values()]
+    return {**files, "": others}
+
+
+def _check_known(name: str, known: Collection[str], what: str) -> None:
+    if name not in known:
+        raise ConfigurationError(
+            f"the mesh has no {what} {name!r}{did_you_mean(name, known)} (it has {', '.join(known)})"
+        )
+
+
+def _copied(registry: Registry) -> dict[str, Identity]:
+    """Return the identities whose files have to be copied when they change: those of operators.
+
+    Others get what changes from the server, but not in a mesh of an earlier version that has no list of groups.
+    """
+    return {
+        each.name: registry.identity(each)
+        for each in registry.members.values()
+        if each.kind is Kind.OPERATOR or not registry.groups_serial
+    }
+
+
+def _changed(registry: Registry, before: Mapping[str, Identity], directory: Path) -> list[Path]:
+    """Return the files whose content has changed, of the identities before."""
+    left = [registry.members[name] for name in before if name in registry.members]
+    return [directory / f"{each.name}{SUFFIX}" for each in left if registry.identity(each) != before[each.name]]
+
+
+def _write_server_pair(registry: Registry, directory: Path, number: int) -> list[Path]:
+    """Make the certificate of a server, and return the files that have it."""
+    pair = registry.server_pair(number)
+    files = {f"{server_name(number)}.pem": pair.certificate, f"{server_name(number)}.key": pair.key}
+    for name, text in files.items():
+        write_private(directory / name, text)
+    return [directory / name for name in files]
 
 
 def reload_servers(directory: Path) -> int:
@@ -146,21 +215,6 @@ def running_servers(directory: Path) -> list[int]:
         if b"nats-server" in command.partition(b"\0")[0]:
             found.append(pid)
     return found
-
-
-def _add(registry: Registry, kind: Kind, name: str, groups: Sequence[str]) -> Member:
-    pair = issue(registry.authority, name, kind.value)
-    is_submitter = kind is Kind.SUBMITTER
-    keys = make_keys() if is_submitter else None
-    signing = make_signing_keys() if is_submitter else None
-    member = registry.members[name] = Member(kind, name, pair, tuple(dict.fromkeys(groups)), keys, signing)
-    if is_submitter:
-        registry.sign_submitters()
-    needed = [*member.groups, own_group(name)] if kind is Kind.NODE else []
-    for group in needed:
-        if group not in registry.groups:
-            registry.groups[group] = make_keys()
-    return member
 
 
 def _write(registry: Registry, directory: Path) -> None:

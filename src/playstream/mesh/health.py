@@ -15,6 +15,7 @@ from playstream.mesh.connection import ATTEMPT_SECONDS, NoAnswer
 from playstream.mesh.identity import Identity, Kind
 from playstream.mesh.messages import Announcement, Condition, decode
 from playstream.mesh.nodes import find_announcements
+from playstream.mesh.publishing import find_groups
 from playstream.mesh.subjects import STATUS, Streams, own_group, question
 from playstream.pipeline.errors import RemoteProtocolError
 
@@ -97,7 +98,7 @@ async def read_status(client: MeshClient, identity: Identity) -> MeshStatus:
         async with at_once:
             return GroupStatus(group, ready, *await _queue(client, group, known))
 
-    groups = await asyncio.gather(*map(look_at, sorted(identity.groups)))
+    groups = await asyncio.gather(*map(look_at, sorted(await find_groups(client, identity))))
     return MeshStatus(client.server_version, nodes, groups)
 
 

@@ -7,7 +7,7 @@ import os
 import ssl
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -23,8 +23,9 @@ VARIABLE: Final = "PLAYSTREAM_MESH"
 SUFFIX: Final = ".playstream"
 """The end of the names of identity files."""
 _FORMAT = 1
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 24
 _OTHERS = 0o077
+_TEXTS = ("ca", "certificate", "key", "public_key", "signing_key", "signed_submitters")
 
 
 class Kind(Enum):
@@ -66,6 +67,16 @@ class Identity:
     """The key with which a submitter signs its jobs."""
     signed_submitters: str = ""
     """For an operator, the signed list of submitters, which nodes believe."""
+    retired_keys: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    """Earlier secret keys of a node's groups, which jobs that wait may need."""
+    serial: int = 0
+    """The number of the list of groups; 0 if the mesh has none."""
+    signed_groups: str = ""
+    """For an operator, that list, signed, which submitters believe."""
+    sealed_keys: Mapping[str, str] = field(default_factory=dict)
+    """For an operator, by the names of nodes, keys of groups that were changed, encrypted to each node and signed."""
+    expiries: Mapping[str, float] = field(default_factory=dict)
+    """For an operator, when certificates of the mesh expire, in seconds since the epoch, by the names of owners."""
 
     @property
     def title(self) -> str:
@@ -79,7 +90,7 @@ class Identity:
         Raises:
             ConfigurationError: the certificates in the file are damaged.
         """
-        return Endpoint(self.urls, self.title, inbox(self.kind, self.name), self._context())
+        return Endpoint(self.urls, self.title, inbox(self.kind, self.name), self._context(), self.certificate)
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -215,11 +226,12 @@ def _identity(content: Mapping[str, Any]) -> Identity:
     lost_after = content["lost_after"]
     if not isinstance(lost_after, (int, float)) or not 1 <= lost_after <= 3600:
         raise ValueError("lost_after")
-    texts = {
-        name: content[name] for name in ("ca", "certificate", "key", "public_key", "signing_key", "signed_submitters")
-    }
+    texts = {name: content[name] for name in _TEXTS} | {"signed_groups": content.get("signed_groups", "")}
     if not all(isinstance(text, str) for text in texts.values()):
         raise TypeError("expected texts")
+    serial = content.get("serial", 0)
+    if type(serial) is not int:
+        raise TypeError("serial")
     urls = _texts(content["urls"])
     if not urls:
         raise TypeError("urls")
@@ -231,6 +243,10 @@ def _identity(content: Mapping[str, Any]) -> Identity:
         groups=_keys(content["groups"]),
         secret_keys=_keys(content["secret_keys"]),
         submitters=[check_name("submitter", name) for name in _texts(content["submitters"])],
+        serial=serial,
+        retired_keys={check_name("group", name): _texts(each) for name, each in _later(content, "retired_keys")},
+        sealed_keys=_keys(content.get("sealed_keys", {})),
+        expiries={check_name("name", name): float(at) for name, at in _later(content, "expiries")},
         **texts,
     )
 
@@ -242,6 +258,17 @@ def _texts(given: Any) -> list[str]:
 
 
 def _keys(given: Any) -> dict[str, str]:
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+    if not all(isinstance(value, str) for value in _mapping(given).values()):
         raise TypeError("keys")
     return {check_name("group", name): value for name, value in given.items()}
+
+
+def _later(content: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:
+    """Return what a field has that the first versions with this format did not write."""
+    return _mapping(content.get(name, {})).items()
+
+
+def _mapping(given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise TypeError("expected a mapping")
+    return given

@@ -55,6 +55,9 @@ class Order(Content):
     """Seconds in the queue after which it is not started any more; None for no limit."""
     needs: tuple[str, ...] = ()
     """What the node must have, as in `features`."""
+    key: str = ""
+    """The public key of the group to which the job is encrypted; empty if that is not known. It is not signed: another
+    one only makes the job fail."""
     nonce: str = ""
     """A random word of the job; empty if it is not signed."""
     expires: float | None = None
@@ -198,19 +201,23 @@ def decode(kind: type[_Content], data: bytes) -> _Content:
             f"playstream understands {_FORMAT}: update the older side"
         )
     try:
-        return kind(**{name: _check(name, hint, found) for name, hint in _FIELDS[kind].items()})
+        fields = {name: hint for name, hint in _FIELDS[kind].items() if name in found or name not in _LATER}
+        return kind(**{name: _check(name, hint, found) for name, hint in fields.items()})
     except (KeyError, TypeError, ValueError):
         raise RemoteProtocolError(
             f"a message of the mesh ({kind.__name__}) is damaged or forged: {data[:80]!r}"
         ) from None
 
 
+_LATER = frozenset({"key"})
+"""Fields that the first versions with this format did not write."""
 _FIELDS: Mapping[Any, Mapping[str, str]] = {
     Order: {
         "version": "text",
         "recipient": "text",
         "start_within": "seconds",
         "needs": "texts",
+        "key": "text",
         "nonce": "text",
         "expires": "seconds",
         "signature": "text",

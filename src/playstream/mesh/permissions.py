@@ -7,7 +7,10 @@ from typing import Any
 
 from playstream.mesh.identity import Kind, inbox
 from playstream.mesh.subjects import (
+    GROUPS,
+    GROUPS_STREAM,
     MESH_STREAM,
+    SEALED_STREAM,
     STATUS,
     SUBMITTERS,
     SUBMITTERS_STREAM,
@@ -16,15 +19,23 @@ from playstream.mesh.subjects import (
     list_of,
     offers,
     question,
+    sealed_keys,
 )
 
 _ANSWERS = {"max": 1, "ttl": "10s"}
 """A node may answer a request once, within this time."""
 
 
-def user_of(kind: Kind, name: str) -> str:
-    """Return the name of an identity's user on the server: the subject of its certificate."""
-    return f"CN={name},OU={kind.value}"
+def user_of(kind: Kind, name: str, mark: str) -> str:
+    """Return the name of an identity's user on the server: the subject of its certificate.
+
+    Args:
+        kind: what it is.
+        name: its name.
+        mark: a word that an earlier identity of this name, whose certificate may be valid still, does not have; empty
+            for one that was made without.
+    """
+    return f"CN={name},OU={kind.value}" + (f",O={mark}" if mark else "")
 
 
 def permissions_of(kind: Kind, name: str, groups: Iterable[str]) -> dict[str, Any]:
@@ -61,6 +72,7 @@ def _submitter(name: str) -> dict[str, Any]:
                 f"ctl.*.*.{name}.*",
                 question("*", STATUS),
                 f"$JS.API.DIRECT.GET.{MESH_STREAM}",
+                f"$JS.API.DIRECT.GET.{GROUPS_STREAM}.{GROUPS}",
                 *(f"{get}.{subject}" for subject in (*readable.values(), f"end.*.{name}.*", f"beat.*.*.{name}.*")),
             ]
         },
@@ -75,8 +87,9 @@ def _submitter(name: str) -> dict[str, Any]:
 
 
 def _node(name: str, groups: Iterable[str]) -> dict[str, Any]:
-    publish = [f"$JS.API.DIRECT.GET.{SUBMITTERS_STREAM}.{SUBMITTERS}"]
-    subscribe = [f"{inbox(Kind.NODE, name)}.>", question(name, "*"), SUBMITTERS]
+    lists = {SUBMITTERS_STREAM: SUBMITTERS, SEALED_STREAM: sealed_keys(name)}
+    publish = [f"$JS.API.DIRECT.GET.{stream}.{subject}" for stream, subject in lists.items()]
+    subscribe = [f"{inbox(Kind.NODE, name)}.>", question(name, "*"), *lists.values()]
     for group in groups:
         streams = Streams(group)
         get = "$JS.API.DIRECT.GET"

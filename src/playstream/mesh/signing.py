@@ -1,4 +1,4 @@
-"""Signatures: of jobs by their submitters, with Ed25519, and of the list of submitters by the CA of the mesh.
+"""Signatures: of jobs by their submitters, with Ed25519, and of lists of keys by the CA of the mesh.
 
 A signature is over a word for what is signed, and everything that it has to fit to, so that it is worth nothing
 elsewhere.
@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from playstream.mesh.authority import Pair
@@ -23,7 +24,7 @@ VALID_SECONDS: Final = 7 * 86_400.0
 """How long the signature of a job is valid that has no other limit: as long as the queue keeps it."""
 SLACK_SECONDS: Final = 300.0
 """How much the clocks of submitters and nodes may differ."""
-_JOB, _CHUNK, _LIST = b"playstream job 1\n", b"playstream chunk 1\n", b"playstream submitters 1\n"
+_JOB, _CHUNK = b"playstream job 1\n", b"playstream chunk 1\n"
 _MAX_LIST = 1 << 20
 
 
@@ -38,14 +39,25 @@ class SigningKeys:
         return f"SigningKeys({self.public!r})"
 
 
+class ListKind(Enum):
+    """What a list is about."""
+
+    SUBMITTERS = "submitters"
+    """The submitters whose jobs nodes may run: their public keys, by name."""
+    GROUPS = "groups"
+    """The groups to which submitters may send jobs: their public keys, by name."""
+    SEALED = "keys"
+    """The secret keys of the groups of one node, encrypted to the node, by its name."""
+
+
 @dataclass(frozen=True, slots=True)
-class SubmitterList:
-    """The submitters of a mesh whose jobs nodes may run."""
+class KeyList:
+    """A list of keys that the CA of a mesh has signed."""
 
     serial: int
     """Each list has a higher number than those before."""
     keys: Mapping[str, str]
-    """Public keys by the names of the submitters."""
+    """Keys by names."""
 
 
 def make_signing_keys() -> SigningKeys:
@@ -120,13 +132,14 @@ class JobVerifier:
             )
 
 
-def sign_submitters(authority: Pair, serial: int, keys: Mapping[str, str]) -> str:
-    """Return the signed list of submitters.
+def sign_list(authority: Pair, kind: ListKind, serial: int, keys: Mapping[str, str]) -> str:
+    """Return a signed list.
 
     Args:
         authority: the CA.
+        kind: what it is about.
         serial: its number.
-        keys: the public keys by the names of the submitters.
+        keys: the keys by names.
     """
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
@@ -135,15 +148,16 @@ def sign_submitters(authority: Pair, serial: int, keys: Mapping[str, str]) -> st
     key = load_pem_private_key(authority.key.encode(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("the key of the CA is of another type than make_authority makes")
-    signature = key.sign(_list_content(serial, keys), ec.ECDSA(SHA256()))
+    signature = key.sign(_list_content(kind, serial, keys), ec.ECDSA(SHA256()))
     return json.dumps({"serial": serial, "keys": dict(keys), "signature": _text(signature)})
 
 
-def read_submitters(text: str | bytes, ca: str) -> SubmitterList:
-    """Return the list of submitters.
+def read_list(text: str | bytes, kind: ListKind, ca: str) -> KeyList:
+    """Return a list.
 
     Args:
         text: the signed list.
+        kind: what it has to be about.
         ca: the certificate of the CA, in PEM format.
 
     Raises:
@@ -153,16 +167,16 @@ def read_submitters(text: str | bytes, ca: str) -> SubmitterList:
 
     try:
         found, signature = _parse_list(text)
-        _check_list(found, signature, ca)
+        _check_list(found, kind, signature, ca)
     except (InvalidSignature, KeyError, TypeError, ValueError, RecursionError):
         raise RemoteProtocolError(
-            "the list of submitters on the server is not one that the CA of this mesh has signed: it was changed or "
-            "forged there. Run playstream mesh check as an operator"
+            f"the list of {kind.value} on the server is not one that the CA of this mesh has signed: it was changed "
+            "or forged there. Run playstream mesh check as an operator"
         ) from None
     return found
 
 
-def _parse_list(text: str | bytes) -> tuple[SubmitterList, bytes]:
+def _parse_list(text: str | bytes) -> tuple[KeyList, bytes]:
     """Return what a list says, and its signature, which has not been checked."""
     if len(text) > _MAX_LIST:
         raise ValueError("too long")
@@ -172,10 +186,10 @@ def _parse_list(text: str | bytes) -> tuple[SubmitterList, bytes]:
         raise TypeError("serial")
     if not all(is_name(name) and isinstance(key, str) for name, key in keys.items()):
         raise TypeError("keys")
-    return SubmitterList(serial, keys), base64.b64decode(found["signature"], validate=True)
+    return KeyList(serial, keys), base64.b64decode(found["signature"], validate=True)
 
 
-def _check_list(found: SubmitterList, signature: bytes, ca: str) -> None:
+def _check_list(found: KeyList, kind: ListKind, signature: bytes, ca: str) -> None:
     from cryptography import x509  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
@@ -183,7 +197,7 @@ def _check_list(found: SubmitterList, signature: bytes, ca: str) -> None:
     public = x509.load_pem_x509_certificate(ca.encode()).public_key()
     if not isinstance(public, ec.EllipticCurvePublicKey):
         raise TypeError("the key of the CA is of another type than make_authority makes")
-    public.verify(signature, _list_content(found.serial, found.keys), ec.ECDSA(SHA256()))
+    public.verify(signature, _list_content(kind, found.serial, found.keys), ec.ECDSA(SHA256()))
 
 
 def _fits(public: str, signature: str, content: bytes) -> bool:
@@ -216,8 +230,8 @@ def _chunk_content(subject: str, data: bytes, marks: Sequence[str], nonce: str) 
     return _CHUNK + _canonical({"part": subject, "nonce": nonce, "marks": sorted(marks), "sha256": digest})
 
 
-def _list_content(serial: int, keys: Mapping[str, str]) -> bytes:
-    return _LIST + _canonical({"serial": serial, "keys": dict(keys)})
+def _list_content(kind: ListKind, serial: int, keys: Mapping[str, str]) -> bytes:
+    return f"playstream {kind.value} 1\n".encode() + _canonical({"serial": serial, "keys": dict(keys)})
 
 
 def _canonical(fields: Mapping[str, Any]) -> bytes:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
+import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import CONNECT_SECONDS, Message
 from playstream.mesh.identity import Identity
-from playstream.mesh.signing import read_submitters
+from playstream.mesh.publishing import publish_list
+from playstream.mesh.server_config import CLUSTER_PORT
+from playstream.mesh.signing import ListKind
 from playstream.mesh.subjects import (
+    GROUPS,
+    GROUPS_STREAM,
     MESH_STREAM,
+    SEALED_STREAM,
     SUBMITTERS,
     SUBMITTERS_STREAM,
     Streams,
     announcement,
     is_own_group,
     list_of,
+    sealed_keys,
 )
-from playstream.pipeline.errors import JobError, RemoteProtocolError
+from playstream.pipeline.errors import JobError
 
 _NANOSECONDS = 1_000_000_000
 _DAY = 86_400
@@ -30,6 +36,12 @@ _NO_STREAM, _NO_CONSUMER = 10059, 10014
 _PART, _LEAST = 16, 1 << 24
 """What the group of one node gets: a sixteenth, at least so many bytes. Else a disk would do for few nodes, because
 the server reserves for each group."""
+_NO_PEERS = 10005
+"""Number of JetStream for a cluster of too few servers. They find each other within seconds."""
+_CLUSTER_SECONDS = 15.0
+_CLUSTER_PAUSE_SECONDS = 0.5
+_LISTS = {SUBMITTERS_STREAM: SUBMITTERS, SEALED_STREAM: sealed_keys("*"), GROUPS_STREAM: GROUPS}
+"""The streams that have signed lists, and their subjects."""
 _MESSAGES = 1 << 20
 """Bytes of the largest message of a queue."""
 
@@ -47,7 +59,7 @@ class Sizes:
     state_bytes: int = 1 << 26
     """Of claims, beats and ends."""
     mesh_bytes: int = 1 << 24
-    """Of what nodes announce, for the whole mesh."""
+    """Of what nodes announce, for the whole mesh, and of each kind of signed lists."""
     list_bytes: int = 1 << 22
     """Of the list of a submitter's jobs."""
     keep_seconds: float = 7 * _DAY
@@ -68,47 +80,37 @@ def sizes_of(group: str, sizes: Sizes) -> Sizes:
 async def make_all(client: MeshClient, operator: Identity, sizes: Sizes) -> list[str]:
     """Create what the server lacks for the groups and submitters that an operator knows. As `make_streams`."""
     made = await make_mesh_stream(client, sizes)
-    made += await publish_submitters(client, operator, sizes)
+    for stream, subject in _LISTS.items():
+        made += await _make_list_stream(client, stream, subject, sizes)
+    ca = operator.ca
+    made += await publish_list(
+        client, SUBMITTERS_STREAM, SUBMITTERS, ListKind.SUBMITTERS, operator.signed_submitters, ca
+    )
+    for node, text in operator.sealed_keys.items():
+        made += await publish_list(client, SEALED_STREAM, sealed_keys(node), ListKind.SEALED, text, ca)
     for group in operator.groups:
         made += await make_streams(client, group, sizes_of(group, sizes), lost_after=operator.lost_after)
     for submitter in operator.submitters:
         made += await make_list(client, submitter, sizes)
-    return made
+    # The last one: submitters use a group, and its new key, from now on.
+    return made + await publish_list(client, GROUPS_STREAM, GROUPS, ListKind.GROUPS, operator.signed_groups, ca)
 
 
-async def publish_submitters(client: MeshClient, operator: Identity, sizes: Sizes) -> list[str]:
-    """Publish the signed list of submitters, unless the server has it, and create its stream. As `make_streams`."""
-    made = []
-    if await _is_missing(client, f"STREAM.INFO.{SUBMITTERS_STREAM}", _NO_STREAM):
-        settings = {
-            **_usual(sizes),
-            "retention": "limits",
-            "discard": "old",
-            "subjects": [SUBMITTERS],
-            "max_msgs_per_subject": 1,
-            "max_bytes": sizes.list_bytes,
-            "max_age": 0,
-        }
-        await _create(client, f"STREAM.CREATE.{SUBMITTERS_STREAM}", {"name": SUBMITTERS_STREAM, **settings})
-        made.append(SUBMITTERS_STREAM)
-    if not operator.signed_submitters:
-        return made
-    own = read_submitters(operator.signed_submitters, operator.ca)
-    found = await client.find(SUBMITTERS_STREAM, SUBMITTERS, seconds=CONNECT_SECONDS)
-    if found is None or own.serial > _serial_of(found, operator.ca):
-        data = operator.signed_submitters.encode()
-        identifier = f"{SUBMITTERS} {own.serial} {secrets.token_hex(8)}"
-        await client.store(SUBMITTERS, data, seconds=CONNECT_SECONDS, message_id=identifier)
-        made.append(f"{SUBMITTERS} (list {own.serial})")
-    return made
-
-
-def _serial_of(message: Message, ca: str) -> int:
-    """Return the number of a list on the server; -1 if the CA has not signed it."""
-    try:
-        return read_submitters(message.data, ca).serial
-    except RemoteProtocolError:
-        return -1
+async def _make_list_stream(client: MeshClient, name: str, subject: str, sizes: Sizes) -> list[str]:
+    """Create a stream that has signed lists if the server lacks it. As `make_streams`."""
+    if not await _is_missing(client, f"STREAM.INFO.{name}", _NO_STREAM):
+        return []
+    settings = {
+        **_usual(sizes),
+        "retention": "limits",
+        "discard": "old",
+        "subjects": [subject],
+        "max_msgs_per_subject": 1,
+        "max_bytes": sizes.mesh_bytes,
+        "max_age": 0,
+    }
+    await _create(client, f"STREAM.CREATE.{name}", {"name": name, **settings})
+    return [name]
 
 
 async def find_kept(client: MeshClient, operator: Identity) -> float:
@@ -278,13 +280,24 @@ async def _is_missing(client: MeshClient, name: str, code: int) -> bool:
 
 
 async def _create(client: MeshClient, name: str, body: Mapping[str, Any]) -> None:
-    error = (await client.administer(name, body)).get("error")
-    if error is not None and error.get("err_code") not in _EXISTS:
-        raise _refused(name, error)
+    until = time.monotonic() + _CLUSTER_SECONDS
+    while True:
+        error = (await client.administer(name, body)).get("error")
+        if error is None or error.get("err_code") in _EXISTS:
+            return
+        if error.get("err_code") != _NO_PEERS or time.monotonic() > until:
+            raise _refused(name, error)
+        await asyncio.sleep(_CLUSTER_PAUSE_SECONDS)
 
 
 def _refused(name: str, error: Mapping[str, Any]) -> JobError:
     what = name.rpartition(".")[2]
+    if error.get("err_code") == _NO_PEERS:
+        return JobError(
+            f"the server of the mesh does not create {what}: {error.get('description')}. Its cluster has fewer servers "
+            "than are to keep the stream (--replicas), or they lack storage: see their logs, and whether they reach "
+            f"each other on port {CLUSTER_PORT}"
+        )
     return JobError(
         f"the server of the mesh does not create or change {what}: {error.get('description', 'no reason given')}. "
         "If it lacks storage, raise max_file_store in its configuration, or make the limits of the group smaller"

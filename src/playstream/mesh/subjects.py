@@ -60,6 +60,11 @@ def is_own_group(group: str) -> bool:
     return group.startswith(_OWN_GROUP)
 
 
+def node_of(group: str) -> str | None:
+    """Return the node that is alone in a group; None for a group of several."""
+    return group.removeprefix(_OWN_GROUP) if group.startswith(_OWN_GROUP) else None
+
+
 MESH_STREAM: Final = "MESH"
 """The stream that all groups share: what nodes announce."""
 
@@ -68,12 +73,23 @@ SUBMITTERS_STREAM: Final = "SUBMITTERS"
 """The stream with the signed list of submitters."""
 SUBMITTERS: Final = "submitters"
 """The subject of that list."""
+GROUPS_STREAM: Final = "GROUPS"
+"""The stream with the signed list of groups."""
+GROUPS: Final = "groups"
+"""The subject of that list."""
+SEALED_STREAM: Final = "KEYS"
+"""The stream with the keys of groups, encrypted to each node."""
 STATUS: Final = "status"
 """What a submitter may ask a node, too."""
 
 
 LOGS: Final = "logs"
 """What only an operator may ask a node."""
+
+
+def sealed_keys(node: str) -> str:
+    """Return where the keys of a node are; the name may be `*`."""
+    return f"keys.{node}"
 
 
 def announcement(group: str, node: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from playstream._version import __version__
@@ -32,28 +32,38 @@ _LIST_SECONDS = 15.0
 _logger = logging.getLogger("playstream")
 
 
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Who runs a job."""
+
+    group: str
+    key: str
+    """The public key of the group."""
+
+
 class Submission:
     """A job. Call `run` once.
 
     Args:
         client: a connection of this job alone.
         identity: the submitter.
-        group: who runs the job.
+        to: who runs the job, and the key to which it is encrypted.
         name: the name of the link, for messages.
         terms: what is asked of the mesh.
     """
 
     def __init__(
-        self, client: MeshClient, identity: Identity, group: str, name: str, terms: Terms | None = None
+        self, client: MeshClient, identity: Identity, to: Addressee, name: str, terms: Terms | None = None
     ) -> None:
         self._client = client
         self._identity = identity
         self._name = name
         self._me = identity.title
         self._terms = terms or Terms()
-        self.job = JobSubjects(group, identity.name, new_job())
-        key = import_pyrage().x25519.Recipient.from_str(identity.groups[group])
-        self._encrypt = BatchWriter([key]) if self._terms.encrypted else None
+        self.job = JobSubjects(to.group, identity.name, new_job())
+        self._key = to.key if self._terms.encrypted else ""
+        recipient = import_pyrage().x25519.Recipient.from_str(to.key)
+        self._encrypt = BatchWriter([recipient]) if self._terms.encrypted else None
         self._signer = JobSigner(identity.signing_key, new_job()) if identity.signing_key else None
         self._writer = ChunkWriter(
             client,
@@ -162,7 +172,7 @@ class Submission:
         listed = encode(Listed(self._terms.encrypted))
         await asyncio.gather(self._client.store(self.job.listed, listed, seconds=_LIST_SECONDS), self._writer.flush())
         recipient = self._identity.public_key if self._terms.encrypted else ""
-        order = self._signed(Order(__version__, recipient, self._terms.start_within, self._terms.needs))
+        order = self._signed(Order(__version__, recipient, self._terms.start_within, self._terms.needs, self._key))
         await self._client.store(self.job.queued, encode(order), seconds=STORE_SECONDS)
         self._posted.set()
 
@@ -238,16 +248,16 @@ class DetachedSubmission(Submission):
     Args:
         client: a connection of this job alone.
         identity: the submitter.
-        group: who runs the job.
+        to: who runs the job, and the key to which it is encrypted.
         name: the name of the link, for messages.
         terms: what is asked of the mesh.
         max_bytes: how many bytes the job may have, as it is sent.
     """
 
     def __init__(
-        self, client: MeshClient, identity: Identity, group: str, name: str, terms: Terms, max_bytes: int
+        self, client: MeshClient, identity: Identity, to: Addressee, name: str, terms: Terms, max_bytes: int
     ) -> None:
-        super().__init__(client, identity, group, name, terms)
+        super().__init__(client, identity, to, name, terms)
         self._writer.stop_limiting()
         self._max_bytes = max_bytes
         self._committed = False

@@ -97,6 +97,12 @@ class StreamTransport(Transport):
         return True
 
     @property
+    def server_expiry(self) -> float | None:
+        """When the certificate of the server expires, in seconds since the epoch; None without TLS."""
+        found = None if self._writer is None else self._writer.get_extra_info("peercert")
+        return ssl.cert_time_to_seconds(found["notAfter"]) if found else None
+
+    @property
     def _open(self) -> Any:
         if self._writer is None:
             raise ConnectionResetError("there is no connection to the server")

@@ -25,16 +25,16 @@ from playstream.mesh.features import Features
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Announcement, Claim, Condition, JobEnd, LogQuestion, Order, Outcome, decode, encode
-from playstream.mesh.node.admission import Admission
+from playstream.mesh.node.admission import Admission, Admitted
 from playstream.mesh.node.gate import Gate
 from playstream.mesh.node.handover import Handover, Offered
+from playstream.mesh.node.keyring import Keyring
 from playstream.mesh.node.lines import KeptLines
 from playstream.mesh.node.looking import look_around
 from playstream.mesh.node.presence import Presence
 from playstream.mesh.node.process import WorkerProcess
 from playstream.mesh.node.ready import ReadyWorkers
 from playstream.mesh.node.running import RunningJob
-from playstream.mesh.signing import JobVerifier
 from playstream.mesh.subjects import LOGS, STATUS, JobSubjects, Streams
 from playstream.pipeline.errors import JobError, JobExpired, JobRefused, PlaystreamError, RemoteProtocolError
 
@@ -97,10 +97,8 @@ class Node:
         self._stopping = asyncio.Event()
         self._client = MeshClient(identity.endpoint)
         first = Announcement(identity.name, tuple(identity.groups), options.slots, {}, ())
-        self._gate = (
-            None if options.state is None else Gate(self._client, identity.ca, options.state, self._lines.write)
-        )
-        self._admission = Admission(self._gate, plain=options.plain)
+        gate = None if options.state is None else Gate(self._client, identity.ca, options.state, self._log)
+        self._admission = Admission(Keyring(self._client, identity, self._log), gate, plain=options.plain)
         answers = {STATUS: self._condition, LOGS: self._log_lines}
         self._presence = Presence(self._client, first, self._look_around, answers, self._log)
         self._handover = Handover(self._client, identity.groups, identity.lost_after, self._can_run, self._take_offered)
@@ -120,8 +118,7 @@ class Node:
         """
         client = self._client
         await client.connect()
-        if self._gate is not None:
-            await self._gate.open()
+        await self._admission.open()
         await self._presence.open()
         await self._handover.open()
         self._log("connected", server=client.server_version, groups=",".join(self._identity.groups))
@@ -129,7 +126,7 @@ class Node:
         pulls = [asyncio.create_task(self._pull(client, group)) for group in self._identity.groups]
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
         announcing = asyncio.create_task(self._presence.run())
-        looking = asyncio.create_task(self._gate.run() if self._gate is not None else self._stopping.wait())
+        looking = asyncio.create_task(self._admission.run())
         try:
             await asyncio.wait({stopping, announcing, *pulls}, return_when=asyncio.FIRST_COMPLETED)
             for task in (announcing, *pulls):
@@ -147,8 +144,7 @@ class Node:
             if self._stopping.is_set() and client.is_connected:
                 await self._presence.leave()
             await client.close()
-            if self._gate is not None:
-                self._gate.close()
+            self._admission.close()
 
     def _look_around(self) -> Features:
         return look_around(self._options.features, plain=self._options.plain)
@@ -265,13 +261,13 @@ class Node:
         if await find_end(client, job, seconds=_CLAIM_SECONDS) is not None:
             await self._remove(client, job, message)  # it was given up while it waited
             return
-        verifier = None
+        admitted: Admitted | None = None
         if order is not None:
             try:
-                verifier = await self._admission.admit(client, job, order, message)
+                admitted = await self._admission.admit(client, job, order, message)
             except (JobExpired, JobRefused, JobError, RemoteProtocolError) as error:
                 problem = error
-        if order is None or problem is not None:
+        if order is None or admitted is None:
             await self._end_by(client, job, message, problem)
             self._log("refused", job=job.job, submitter=job.submitter, reason=str(problem))
             return
@@ -279,7 +275,7 @@ class Node:
         began = time.monotonic()
         self._note_running(job, +1)
         try:
-            end = await self._run(job, order, message, verifier)
+            end = await self._run(job, order, message, admitted)
         except PlaystreamError as error:
             end = await self._end_by(client, job, message, error)
         finally:
@@ -295,7 +291,7 @@ class Node:
         await self._remove(client, job, message)
         return end
 
-    async def _run(self, job: JobSubjects, order: Order, message: Message, verifier: JobVerifier | None) -> JobEnd:
+    async def _run(self, job: JobSubjects, order: Order, message: Message, admitted: Admitted) -> JobEnd:
         """Run a job that this node has claimed, and return its end.
 
         Raises:
@@ -305,10 +301,10 @@ class Node:
         worker = await self._ready.take()
         self._workers.add(worker)
         try:
-            worker.assign(order.recipient, [self._identity.secret_keys[job.group]])
+            worker.assign(order.recipient, admitted.secret_keys)
             await own.connect()
-            running = RunningJob(own, self._identity.name, job, order, message, worker, self._times, verifier)
-            return await running.run()
+            name, verifier = self._identity.name, admitted.verifier
+            return await RunningJob(own, name, job, order, message, worker, self._times, verifier).run()
         finally:
             self._workers.discard(worker)
             await worker.close()

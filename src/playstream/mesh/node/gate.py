@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -10,17 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
 from playstream.mesh.identity import write_private
 from playstream.mesh.messages import Order
 from playstream.mesh.node.nonces import Nonces
-from playstream.mesh.signing import SLACK_SECONDS, VALID_SECONDS, JobVerifier, SubmitterList, read_submitters
+from playstream.mesh.node.watching import Watch
+from playstream.mesh.signing import SLACK_SECONDS, VALID_SECONDS, JobVerifier, KeyList, ListKind
 from playstream.mesh.subjects import SUBMITTERS, SUBMITTERS_STREAM, JobSubjects
-from playstream.pipeline.errors import JobRefused, LinkError, RemoteProtocolError
+from playstream.pipeline.errors import JobRefused, RemoteProtocolError
 
 _FILE: Final = "submitters"
-_LOOK_SECONDS = 60.0
-_FETCH_SECONDS = 10.0
 _NONCE = re.compile(r"[a-z0-9]{16,64}", re.ASCII)
 
 
@@ -38,12 +35,11 @@ class Gate:
     """
 
     def __init__(self, client: MeshClient, ca: str, directory: Path, log: Callable[..., None]) -> None:
-        self._client = client
-        self._ca = ca
+        self._watch = Watch(client, ListKind.SUBMITTERS, SUBMITTERS_STREAM, SUBMITTERS, ca, self._take, log)
         self._nonces = Nonces(directory)
         self._path = directory / _FILE
         self._log = log
-        self._list = SubmitterList(-1, {})
+        self._list = KeyList(-1, {})
 
     def close(self) -> None:
         """Close the files."""
@@ -52,47 +48,26 @@ class Gate:
     async def open(self) -> None:
         """Read the list that was seen last, and look for a newer one on the server."""
         try:
-            self._set(read_submitters(self._path.read_text(encoding="utf-8"), self._ca))
+            self._watch.read(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             pass
         except (OSError, ValueError, RemoteProtocolError) as error:
             self._log("error", reason=f"{self._path}: {error}")
-        await self._client.subscribe(SUBMITTERS, self._take)
-        await self._fetch()
+        await self._watch.open()
+        await self._watch.fetch()
 
     async def run(self) -> None:
         """Look for newer lists, in case one was not delivered."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self._fetch()
+        await self._watch.run()
 
-    async def _fetch(self) -> None:
-        try:
-            message = await self._client.find(SUBMITTERS_STREAM, SUBMITTERS, seconds=_FETCH_SECONDS)
-        except LinkError as error:
-            self._log("error", reason=f"the list of submitters cannot be read: {error}")
-            return
-        if message is not None:
-            await self._take(message)
-
-    async def _take(self, message: Message) -> None:
-        """Take a list, unless a newer one was seen before."""
-        try:
-            found = read_submitters(message.data, self._ca)
-        except RemoteProtocolError as error:
-            self._log("error", reason=str(error))
-            return
-        if found.serial <= self._list.serial:
-            return
-        self._set(found)
-        try:
-            write_private(self._path, message.data.decode())
-        except (OSError, ValueError) as error:
-            self._log("error", reason=f"{self._path}: {error}")
-
-    def _set(self, found: SubmitterList) -> None:
+    def _take(self, found: KeyList, text: bytes) -> None:
+        """Take a list, and remember that it was seen."""
         self._list = found
         self._log("submitters", list=found.serial, number=len(found.keys))
+        try:
+            write_private(self._path, text.decode())
+        except (OSError, ValueError) as error:
+            self._log("error", reason=f"{self._path}: {error}")
 
     def check(self, job: JobSubjects, order: Order) -> JobVerifier:
         """Check the signature of a job, and return what checks its parts.
