@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pyrage
 import pytest
@@ -21,7 +23,7 @@ from tests.links.certificates import Authority
 from tests.links.conftest import Listen
 from tests.links.listening import finish
 from tests.processes import wait_until
-from tests.stages import PLAYSTREAM, Stages
+from tests.stages import LIMIT_SECONDS, PLAYSTREAM, Stages
 
 
 def need(program: str) -> str:
@@ -32,19 +34,27 @@ def need(program: str) -> str:
 
 
 class Manager:
-    """A NOTIFY_SOCKET, and what it has received."""
+    """A NOTIFY_SOCKET, and what it has received. It is read all the time, because the system keeps few messages."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
-        self._socket.settimeout(60)
+        self._messages: SimpleQueue[bytes] = SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while message := self._socket.recv(4096):
+            self._messages.put(message)
 
     def receive(self) -> list[str]:
         """The lines of the next message."""
-        return self._socket.recv(4096).decode().splitlines()
+        return self._messages.get(timeout=LIMIT_SECONDS).decode().splitlines()
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RD)
+        self._reader.join()
         self._socket.close()
 
 

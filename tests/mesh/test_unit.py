@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,14 @@ def test_a_unit_is_accepted_and_has_all_flags(stages: Stages, place: Path, tmp_p
     assert "TimeoutStopSec=110\n" in unit(stages, place, "--drain-seconds", "90")
 
 
-def test_the_service_manager_is_told(world: World, hanging: Path, tmp_path: Path) -> None:
-    manager = Manager(tmp_path / "notify")
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(tmp_path / "notify")
+    yield made
+    made.close()
+
+
+def test_the_service_manager_is_told(world: World, hanging: Path, manager: Manager) -> None:
     world.stages.variables = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "200000"}
     node = world.node("node1", "--drain-seconds", "1")
     world.stages.variables = {}
@@ -62,4 +69,3 @@ def test_the_service_manager_is_told(world: World, hanging: Path, tmp_path: Path
     wait_until(lambda: manager.receive() == ["STOPPING=1", "STATUS=waiting for 1 job"])
     assert world.finish(run)[0] == 254
     assert node.process.wait(60) == 0
-    manager.close()
