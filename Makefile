@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := openssh-server openssh-client iproute2 iptables openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo nats-server chromium
+DEBIAN_PACKAGES := openssh-server openssh-client iproute2 iptables openssl sshpass zstd podman uidmap runc bubblewrap postgresql age systemd libfaketime locales zsh fish man-db sudo nats-server
 DEMO := examples/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # Whole runs: over pipes, sockets and ssh, encrypted, in containers and sandboxes, on a user's terminal, with prompts,
@@ -39,7 +39,7 @@ FAST_TESTS := tests/pipeline tests/process $(addprefix --ignore=tests/,process/s
 EXTRAS_TESTS := tests/e2e/age tests/report/test_comparison.py tests/report/page tests/process/store tests/cli/test_progress.py \
 	tests/cli/test_transfers.py
 
-.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-report test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache bench-mesh vendor docs-pictures soak faults fuzz clean packages
+.PHONY: help demo test test-e2e test-compat test-stress test-links test-fast-mode test-mesh test-report test-fast lint check-types check-imports audit pytest test-matrix test-peer test-versions release-check bench bench-fast bench-cache bench-mesh vendor docs-pictures soak faults fuzz clean packages browser
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -56,13 +56,21 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ansible,dev]'
 	touch $@
 
-packages:
-	@missing=$$(for package in $(DEBIAN_PACKAGES); do \
+define install_packages
+	@missing=$$(for package in $(1); do \
 		dpkg-query --show --showformat='$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || echo $$package; done); \
 	if [ -n "$$missing" ]; then \
 		echo "installing from Debian: $$missing"; \
 		apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $$missing >/dev/null; \
 	fi
+endef
+
+packages:
+	$(call install_packages,$(DEBIAN_PACKAGES))
+
+# Only the tests of pages need it, and it is large.
+browser:
+	$(call install_packages,chromium)
 
 demo: $(VENV)/runs  ## Run the pipeline on examples/demo and show its result
 	@echo 'playstream transmit $(DEMO) -p site.yml | playstream worker | \'; echo '    playstream process $(DEMO)'
@@ -120,7 +128,7 @@ test-mesh: $(VENV)/installed packages $(BIN)/nats-server  ## Jobs on the nodes o
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(MESH_TESTS)
 
-test-report: $(VENV)/installed packages  ## The page of a report in Chromium: what it shows, its bounds, hostile values
+test-report: $(VENV)/installed packages browser  ## The page of a report in Chromium: what it shows, its bounds, hostile values
 	$(BIN)/python -m compileall -q src
 	$(PYTEST) $(REPORT_TESTS)
 
@@ -164,7 +172,7 @@ vendor: DEBIAN_PACKAGES += npm
 vendor: $(VENV)/installed packages  ## The libraries in the page of a report, again from npm
 	$(BIN)/python -m tests.report.page.vendor
 
-docs-pictures: $(VENV)/installed packages  ## The pictures in docs/, of real runs
+docs-pictures: $(VENV)/installed packages browser  ## The pictures in docs/, of real runs
 	$(BIN)/python docs/generate_picture.py
 	$(BIN)/python docs/generate_report_pictures.py
 

@@ -87,3 +87,8 @@ def test_paths_of_a_directory_that_everybody_has() -> None:
     paths = Paths("/")
     paths.start("/", {"HOME": "/tmp"})
     assert paths.hide("/tmp/x /etc/y") == "/tmp/x /etc/y"
+
+
+def test_names_that_begin_with_one_another() -> None:
+    names = names_of(*({"event": "runner_on_ok", "event_data": {"host": "a" * size}} for size in range(1, 2000)))
+    assert names.hide()(f"{'a' * 1500} {'a' * 2000} aaa") == f"host-1500 {'a' * 2000} host-3"

@@ -14,6 +14,8 @@ _MIN_SHORT_NAME = 3
 _COMMON = frozenset({"localhost", "localhost.localdomain", "127.0.0.1", "::1", ""})
 """Names that every host has. They are only hidden as names of the inventory."""
 _FACTS = ("hostname", "fqdn", "nodename")
+_MAX_DEPTH = 100
+"""How deep groups of a regular expression may be; Python compiles them recursively."""
 _PATH_ENDS = r"(?=$|[/:\s'\"`)\],;])"
 
 Hide = Callable[[str], str]
@@ -92,19 +94,24 @@ def _replace_at(text: str, places: Iterable[tuple[int, int, str]]) -> str:
 
 
 def _alternatives(names: Iterable[str]) -> str:
-    """Return a regular expression that finds the longest of many names in the time of one: a tree of their letters."""
+    """Return a regular expression that finds the longest of many names in the time of one: a tree of their letters.
+
+    Names each of which begins with many others would make a tree that is too deep for Python. They are tried in turn.
+    """
+    names = list(names)
     root: dict[str, Any] = {}
     for name in names:
         node = root
         for char in name:
             node = node.setdefault(char, {})
         node[""] = {}
-    return _pattern_of(root)
+    pattern, depth = _pattern_of(root)
+    return pattern if depth <= _MAX_DEPTH else "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
 
 
-def _pattern_of(root: dict[str, Any]) -> str:
-    """Return the expression of a tree. It does not recurse: a name may be long."""
-    done: dict[int, str] = {}
+def _pattern_of(root: dict[str, Any]) -> tuple[str, int]:
+    """Return the expression of a tree, and how deep its groups are. It does not recurse: a name may be long."""
+    done: dict[int, tuple[str, int]] = {}
     waiting = [(root, False)]
     while waiting:
         node, visited = waiting.pop()
@@ -112,13 +119,14 @@ def _pattern_of(root: dict[str, Any]) -> str:
             waiting.append((node, True))
             waiting += [(child, False) for char, child in node.items() if char]
             continue
-        branches = [re.escape(char) + done[id(child)] for char, child in sorted(node.items()) if char]
+        branches = [re.escape(char) + done[id(child)][0] for char, child in sorted(node.items()) if char]
+        depth = max((done[id(child)][1] for char, child in node.items() if char), default=0)
         if not branches:
-            done[id(node)] = ""
+            done[id(node)] = "", 0
         elif len(branches) == 1 and "" not in node:
-            done[id(node)] = branches[0]
+            done[id(node)] = branches[0], depth
         else:
-            done[id(node)] = f"(?:{'|'.join(branches)}){'?' if '' in node else ''}"
+            done[id(node)] = f"(?:{'|'.join(branches)}){'?' if '' in node else ''}", depth + 1
     return done[id(root)]
 
 
