@@ -18,7 +18,7 @@ DOCS = ROOT / "docs"
 RUN = ROOT / "docs" / "report-run"
 """The playbook and the hosts of the run."""
 CHROMIUM = "/usr/bin/chromium"
-_COLOURS = 128
+_COLOURS = 256
 
 
 class Picture(NamedTuple):
@@ -55,8 +55,9 @@ def make_page(directory: Path) -> Path:
 def take(page: Page, picture: Picture) -> None:
     """Show what a picture shows, and write it."""
     if picture.part == "#result":
-        page.locator("#changed summary").first.click()
-        page.locator("#changed h4 a").first.click()
+        task = page.locator("#changed li").filter(has_text="Raise the number of workers")
+        task.locator("summary").click()
+        task.locator("h3 a").first.click()
         page.locator("dialog .body > .tree").wait_for()
     elif picture.part:
         page.locator(picture.part).scroll_into_view_if_needed()
