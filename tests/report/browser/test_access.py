@@ -59,6 +59,7 @@ def test_the_table_says_what_the_timeline_shows(browser: Browser, file: Path) ->
         page.get_by_text("The timeline as a table").click()
         table = page.get_by_role("grid", name="Timeline")
         row = table.get_by_role("row").filter(has_text="Configure")
+        expect(row).to_be_visible()
         assert row.get_by_role("gridcell").all_inner_texts() == [
             "Configure",
             "0:02",
