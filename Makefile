@@ -139,7 +139,7 @@ test-fast: $(VENV)/installed packages  ## Unit and property tests: an answer in 
 # Only root can use debootstrap.
 test-matrix: DEBIAN_PACKAGES += $(if $(filter 0,$(shell id -u)),debootstrap)
 test-matrix: $(VENV)/installed packages  ## The plugin and the worker on every supported ansible-core
-	$(BIN)/python -m tests.matrix --packages '$(filter-out debootstrap,$(DEBIAN_PACKAGES))'
+	$(BIN)/python -m tests.matrix --packages '$(filter-out debootstrap chromium,$(DEBIAN_PACKAGES))'
 
 test-versions: $(VENV)/installed $(BIN)/nats-server  ## This version's stages, and a mesh, beside those of earlier versions
 	$(BIN)/python -m tests.versions
