@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Row, Samples, interleave
 from benchmarks.inputs import Inputs
-from playstream.process.store import RunWriter, open_store
-from tests.process.store.events import many_results
+from playstream.pipeline.protocol import Status, StatusName
+from playstream.process.store import EventKeeper, RunWriter, open_store
+from tests.process.store.events import FIRST, many_results
 from tests.process.store.postgresql import Postgresql
 
 HOSTS, TASKS = 200, 50
@@ -29,7 +30,7 @@ _S = "s"
 
 
 def store_rows(inputs: Inputs, runs: int) -> list[Row]:
-    """Writing to both databases, which sync what they write, and taking the events before."""
+    """Writing to both databases, which sync what they write, and taking and keeping the events before."""
     hosts = max(1, round(HOSTS * inputs.scale))
     events = list(many_results(hosts, TASKS, RES))
     folder = inputs.work / "store"
@@ -43,6 +44,7 @@ def store_rows(inputs: Inputs, runs: int) -> list[Row]:
         found = interleave(
             {
                 "take": lambda: _measure_take(str(folder / "taken.db"), events),
+                "keep": lambda: _measure_keep(str(folder / "kept.db"), events),
                 "SQLite": lambda: _measure_save(next(files), events),
                 "PostgreSQL": lambda: _measure_save(server.url(server.make_database()), events),
             },
@@ -54,6 +56,7 @@ def store_rows(inputs: Inputs, runs: int) -> list[Row]:
     what = f"store, {hosts * TASKS:,} results"
     return [
         Row(f"{what}: taking their events", found["take"], None, None, ""),
+        Row(f"{what}: keeping their events in SQLite", found["keep"], None, None, ""),
         _under(f"{what} into SQLite", found["SQLite"]),
         Row(f"{what} into PostgreSQL", found["PostgreSQL"], None, None, ""),
     ]
@@ -66,6 +69,24 @@ def _under(stage: str, own: Samples) -> Row:
 def _measure_take(url: str, events: list[dict[str, Any]]) -> float:
     with open_store(url) as store, RunWriter(store) as writer:
         return _time(lambda: _take(writer, events))
+
+
+def _measure_keep(url: str, events: list[dict[str, Any]]) -> float:
+    with open_store(url) as store:
+        keeper = EventKeeper(store, _fail)
+        seconds = _time(lambda: _keep(keeper, events))
+        keeper.close()
+        return seconds
+
+
+def _fail(warning: str) -> None:
+    raise BenchmarkError(warning)
+
+
+def _keep(keeper: EventKeeper, events: list[dict[str, Any]]) -> None:
+    for event in events:
+        keeper.take_event(event)
+    keeper.finish(Status(StatusName.SUCCESSFUL, FIRST.isoformat(), rc=0))
 
 
 def _measure_save(url: str, events: list[dict[str, Any]]) -> float:
