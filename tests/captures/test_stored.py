@@ -66,6 +66,15 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
     assert b"pass --store URL too" in done.stderr
 
 
+@pytest.mark.parametrize("word", ["junit", "markdown", "agent", "trace"])
+def test_reports_are_those_of_the_capture(stages: Stages, demo: Path, tmp_path: Path, word: str) -> None:
+    capture, store = tmp_path / "capture", ("--store", tmp_path / "runs.db")
+    stages.call("run", demo, "-p", "site.yml", "-i", "kept", "--capture", capture, *store, "--store-events")
+    expected = stages.call("report", capture, "--format", word)
+    assert expected.returncode == 0, expected.stderr
+    assert stages.call("report", "kept", *store, "--format", word).stdout == expected.stdout
+
+
 def test_a_place_wins_over_a_name(stages: Stages, tmp_path: Path) -> None:
     (tmp_path / "kept").write_bytes(a_run(an_event(1)))
     store = str(tmp_path / "runs.db")
