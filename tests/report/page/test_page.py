@@ -177,8 +177,8 @@ def test_no_environment_and_no_private_path() -> None:
 
 
 def test_a_playbook_elsewhere_is_the_start_of_paths() -> None:
-    start = {**START, "event_data": {"playbook": "/work/plays/site.yml"}}
-    page = page_of([start, result("a", task_path="/work/plays/tasks/x.yml:1")])
+    start = {**START, "event_data": {"playbook": "/srv/plays/site.yml"}}
+    page = page_of([start, result("a", task_path="/srv/plays/tasks/x.yml:1")])
     assert page.head["tasks"][0][2] == "tasks/x.yml:1"
     assert page.head["title"] == "site.yml"
 
