@@ -172,6 +172,23 @@ def test_invalid_flags(stages: Stages, tmp_path: Path, words: tuple[str, str], e
     assert expected in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--host", "web1"), b"the run has nothing of the host 'web1': "),
+        (("--task", "One", "--host", "b"), b"the run has nothing of the host 'b' and the task 'One': "),
+        (("--host", "a"), b""),
+        ((), b""),
+    ],
+)
+def test_a_selection_of_nothing_is_told(stages: Stages, tmp_path: Path, words: tuple[str, ...], message: bytes) -> None:
+    (tmp_path / "run").write_bytes(a_run(an_event(1, "runner_on_ok", event_data={"host": "a", "task": "One"})))
+    done = stages.call("replay", tmp_path / "run", *words)
+    assert done.returncode == 0
+    assert message in done.stderr
+    assert bool(message) == (b"nothing of" in done.stderr)
+
+
 def test_a_damaged_capture(stages: Stages, tmp_path: Path) -> None:
     file = tmp_path / "run"
     file.write_bytes(a_run(an_event(1, stdout="shown", end_line=1), an_event(2))[:-120])

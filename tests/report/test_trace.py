@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playstream.report.collecting import RunEnd
+from playstream.report.page.hiding import Names
 from playstream.report.trace import TraceReport
 from tests.conftest import MakeDir
 from tests.report.events import BAD, GOOD, START, render, result, stats
@@ -241,3 +242,32 @@ def test_a_real_run(stages: Stages, traced: Path, tmp_path: Path) -> None:
         assert command["args"]["source"].endswith("site.yml:6")
     assert max(used for _, used in trace.forks) == 2
     assert trace.forks[-1][1] == 0
+
+
+def test_hosts_can_be_hidden() -> None:
+    """Their names are in no text of the trace; Perfetto still tells them apart."""
+    events = [*RUN[:-2], ended("web1", 6, 7, "failed", res={"msg": "web1 says no"}, task="Stop web2"), RUN[-1]]
+    names = Names()
+    for event in events:
+        names.add(event)
+    text = render(TraceReport(names.hide()), events, BAD)
+    trace = read_trace(text)
+    assert list(trace.slices) == ["plays", "tasks", "host-1", "host-2"]
+    assert "web1" not in text
+    assert "web2" not in text
+    assert trace.slices["host-1"][1]["name"] == "Stop host-2"
+    assert trace.slices["host-1"][1]["args"]["msg"] == "host-1 says no"
+    assert trace.about["explanation"] == "host-1 failed at task 'Start': no"
+
+
+def test_a_report_of_a_kept_run(stages: Stages, traced: Path, tmp_path: Path) -> None:
+    file, kept = tmp_path / "run.json", tmp_path / "kept.json"
+    capture = tmp_path / "capture"
+    words = ("-p", "site.yml", "-i", "x", "-q", "--format", "trace", "-o", file, "--capture", capture)
+    assert stages.call("run", traced, *words).returncode == 2
+    assert stages.call("report", capture, "-o", kept).returncode == 0
+    shown, again = read_trace(file.read_text()), read_trace(kept.read_text())
+    assert again.slices == shown.slices
+    assert stages.call("report", capture, "-o", kept, "--hide-hosts").returncode == 0
+    assert sorted(read_trace(kept.read_text()).slices) == ["host-1", "host-2", "plays", "tasks"]
+    assert "alpha" not in kept.read_text()

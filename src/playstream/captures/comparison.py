@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from playstream.pipeline.host_order import sort_hosts
+from playstream.pipeline.protocol import StatusName
 
 SLOWER_SECONDS, SLOWER_SHARE = 1.0, 0.5
 """A duration has changed if it did by more than these seconds and by more than this share of the shorter one."""
@@ -131,7 +132,8 @@ def compare(first: Outline, second: Outline) -> Iterator[Difference]:
 
 def end_of(outline: Outline) -> str:
     """Return how a run has ended, in a few words."""
-    return outline.status if outline.rc is None else f"{outline.status}, return code {outline.rc}"
+    is_told = outline.rc is None or (outline.status == StatusName.SUCCESSFUL.value and outline.rc == 0)
+    return outline.status if is_told else f"{outline.status}, return code {outline.rc}"
 
 
 def _both(first: Outline, second: Outline) -> Iterator[tuple[Key, TaskOutcome, TaskOutcome]]:

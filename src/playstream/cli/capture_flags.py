@@ -107,7 +107,7 @@ CAPTURE_COMMAND_FLAGS: dict[str, Groups] = {
                     "--hide-hosts",
                     own=True,
                     action="store_true",
-                    help="html: replace the names of hosts everywhere, also in results",
+                    help="html and trace: replace the names of hosts everywhere, also in results",
                 ),
             ),
         ),

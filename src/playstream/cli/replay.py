@@ -61,6 +61,11 @@ def run(flags: argparse.Namespace) -> int:
         return CANCELED_EXIT_STATUS
     if display.error is not None:
         raise display.error
+    if whole and not screen.has_hosts and flags.start is None and (flags.host is not None or flags.task is not None):
+        wanted = " and ".join(
+            f"the {kind} {name!r}" for kind, name in (("host", flags.host), ("task", flags.task)) if name is not None
+        )
+        print_message("replay", f"the run has nothing of {wanted}: playstream inspect and show tell the names it has")
     if whole and screen.last is not None:
         print_outcome("replay", screen.last.status.value, screen.last.explanation)
     return 0

@@ -12,6 +12,7 @@ from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.pipeline.io.stdio import as_milliseconds
 from playstream.pipeline.protocol import KeyMode, Log, Noise, Status
+from playstream.process.event_data import data_of, text_of
 from playstream.process.events import displayed_text
 from playstream.worker.user_terminal import UserTerminal
 
@@ -53,8 +54,11 @@ class ReplayScreen(Screen):
             self._poll.register(terminal.fileno(), system.POLLIN)
         self.last: Status | None = None
         """The last status of the run; None before it."""
+        self.has_hosts = False
+        """Whether an event of a host was shown."""
 
     def show(self, event: dict[str, Any]) -> None:
+        self.has_hosts = self.has_hosts or bool(text_of(data_of(event), "host"))
         text = displayed_text(event)
         if text is not None:
             self._display.show(text)

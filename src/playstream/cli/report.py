@@ -25,6 +25,8 @@ from playstream.report.collecting import Report, RunEnd
 
 _ENDINGS = {".html": "html", ".htm": "html", ".xml": "junit", ".md": "markdown", ".json": "trace"}
 """By the end of the name of the file, the format."""
+_HIDING = frozenset({"html", "trace"})
+"""The formats that can hide the names of hosts."""
 _Reading = Callable[[Callable[[Status], object], Callable[[Mapping[str, Any]], object]], Told]
 """Reads the run: takes what to call with its start and with each event. It can be called again."""
 
@@ -46,8 +48,8 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Write the report; return the exit status."""
     word = _format_of(flags)
-    if flags.hide_hosts and word != "html":
-        raise ConfigurationError(f"--hide-hosts: concerns the format html, and this one is {word}: omit it")
+    if flags.hide_hosts and word not in _HIDING:
+        raise ConfigurationError(f"--hide-hosts: concerns the formats html and trace, and this one is {word}: omit it")
     if flags.output not in {None, STANDARD_OUTPUT}:
         check_writable(flags, "--output", flags.output)
     read = partial(_read, find_run(flags.run_at_rest, readable_store(flags.store)), flags)
@@ -80,11 +82,16 @@ def _make(word: str, read: _Reading | None) -> Report:
     """
     if read is None:
         return make_report(word)
-    from playstream.report.page.collecting import PageReport  # noqa: PLC0415 - loads Jinja2
-    from playstream.report.page.hiding import Names  # noqa: PLC0415
+    from playstream.report.page.hiding import Names  # noqa: PLC0415 - seldom asked for
 
     names = Names()
     read(lambda _: None, names.add)
+    if word == "trace":
+        from playstream.report.trace import TraceReport  # noqa: PLC0415 - as above
+
+        return TraceReport(names.hide())
+    from playstream.report.page.collecting import PageReport  # noqa: PLC0415 - loads Jinja2
+
     return PageReport(names.hide())
 
 

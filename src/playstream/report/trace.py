@@ -7,7 +7,7 @@ after the end of the one before it on the same track, whatever the events say.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,9 +67,14 @@ class _Begun:
 
 
 class TraceReport:
-    """The report as JSON. Memory grows with the number of hosts, and not with that of results."""
+    """The report as JSON. Memory grows with the number of hosts, and not with that of results.
 
-    def __init__(self) -> None:
+    Args:
+        hide: returns a text without what is not to be shown, such as the names of hosts.
+    """
+
+    def __init__(self, hide: Callable[[str], str] = lambda text: text) -> None:
+        self._hide = hide
         self._collector = Collector()
         self._spool = Spool()
         self._clock = _Clock()
@@ -118,13 +123,13 @@ class TraceReport:
             "ident": name_of(end.ident),
             "status": end.status,
             "rc": end.rc,
-            "explanation": explanation_of(end) or None,
+            "explanation": self._hide(explanation_of(end)) or None,
             "started": self._clock.origin_text,
         }
         yield f'{{"displayTimeUnit":"ms","otherData":{_dump(about)},"traceEvents":[\n'
         yield _dump(_named("process_name", 0, self._collector.playbook or "run"))
         for name, track in (("plays", self._plays), ("tasks", self._tasks), *self._hosts.items()):
-            yield f",\n{_dump(_named('thread_name', track.number, name_of(name)))}"
+            yield f",\n{_dump(_named('thread_name', track.number, self._hide(name_of(name))))}"
         verdicts = self._collector.verdicts()
         for line in self._spool.lines():
             yield f",\n{_settle(line, verdicts)}"
@@ -141,7 +146,7 @@ class TraceReport:
         if failed:
             args.update((name, name_of(text)) for name, text in make_failure(result).details[:1])
         track = self._track_of(result.host)
-        slice_ = _slice(track, task_name(result), result_outcome(result), start, end, args)
+        slice_ = self._hidden(_slice(track, task_name(result), result_outcome(result), start, end, args))
         if failed and not result.ignored:
             number = self._collector.failed[result.host]
             self._keep(_OPEN + _dump({"host": result.host, "number": number, "slice": slice_}).encode())
@@ -178,7 +183,13 @@ class TraceReport:
         """Note that a play or a task has ended with its last result, or without one now."""
         if begun is not None:
             end = now if begun.last is None else begun.last
-            self._keep(_dump(_slice(track, begun.name, kind, begun.start, end, begun.args)).encode())
+            slice_ = _slice(track, begun.name, kind, begun.start, end, begun.args)
+            self._keep(_dump(self._hidden(slice_)).encode())
+
+    def _hidden(self, slice_: dict[str, Any]) -> dict[str, Any]:
+        """Return a slice without what is not to be shown."""
+        args = {name: self._hide(value) for name, value in slice_["args"].items()}
+        return {**slice_, "name": self._hide(slice_["name"]), "args": args}
 
     def _keep(self, line: bytes) -> None:
         self._spool.add(line + b"\n")

@@ -138,7 +138,7 @@ def test_a_damaged_run_is_reported_up_to_the_damage(stages: Stages, kept: Path) 
         (("one", "-o", "r.pdf"), b"expected --format, or -o with a file"),
         (("nothing", "-o", "r.html"), b"there is no file and no directory 'nothing'"),
         (("one", "-o", "/nowhere/r.html"), b"--output: '/nowhere/r.html' cannot be written"),
-        (("one", "--format", "agent", "--hide-hosts"), b"--hide-hosts: concerns the format html"),
+        (("one", "--format", "agent", "--hide-hosts"), b"--hide-hosts: concerns the formats html and trace"),
         (("one", "-o", ".", "--format", "html"), b"--output: '.' cannot be written"),
     ],
 )
