@@ -82,6 +82,8 @@ def test_a_cluster_has_a_configuration_for_each_server(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         text = (tmp_path / f"mesh/server{number}.conf").read_text()
         assert text.count("nats://") == 2
+        assert text.count("_advertise") == 1
+        assert text.count('"advertise"') == 1
         assert "leafnodes" not in text
         assert "websocket" not in text
     urls = read_identity(tmp_path / "mesh/admin.playstream").urls

@@ -21,6 +21,7 @@ from tests.mesh.test_page import INIT as MAKE_MESH
 from tests.mesh.test_page import WEB1 as ADD_WEB1
 from tests.mesh.test_page import WEB2 as ADD_WEB2
 from tests.network.network import NEEDS_TUN, Network
+from tests.processes import wait_until
 from tests.stages import Stages
 
 pytestmark = NEEDS_TUN
@@ -59,7 +60,8 @@ WAIT = """- hosts: all
     - wait_for: {path: '{{ gate }}', timeout: 90, sleep: 1}
     - debug: {msg: ends}
 """
-LOST, ENDED_BY_SIGNAL = 91, 0
+LOST = 91
+RUN_ANYWHERE = "playstream run demo -p site.yml --on nats:///web"
 
 
 @pytest.fixture
@@ -233,15 +235,34 @@ def test_a_lost_node(hosts: Hosts) -> None:
         assert not gate.exists()
 
 
-def test_three_servers(hosts: Hosts) -> None:
+def test_three_servers_are_replaced_one_after_the_other(hosts: Hosts) -> None:
     assert [command.partition(" ")[2].partition(" ")[0] for command in SERVERS] == NATS
-    for command in (THREE, MAKE_PLACES, COPY_SERVERS):
+    hosts.run(THREE)
+    for command in (ADD_WEB1, ADD_ANN):
+        hosts.run(command.replace("--directory mesh", "--directory mesh3"))
+    for command in (MAKE_PLACES, COPY_SERVERS, COPY_NODE.replace("mesh/", "mesh3/")):
         hosts.run(command)
     with ExitStack() as running:
         started = [running.enter_context(hosts.running(SERVERS[0], "Listening for client connections"))]
         started += [running.enter_context(hosts.running(command, "Server is ready")) for command in SERVERS[1:]]
-        assert "JetStream" not in hosts.run(CHECK_THREE)
-        hosts.run("playstream mesh add submitter ann --directory mesh3")
+        assert "Created: MESH" in hosts.run(CHECK_THREE)
+        node = running.enter_context(hosts.running(NODE, "connected"))
+        command, gate = waiting_job(hosts)
+        job = running.enter_context(hosts.running(command.replace("mesh/ann", "mesh3/ann"), "begins"))
+        for number, command in enumerate(SERVERS):
+            started[number].end()
+            said = " ".join(hosts.type_in(CHECK_THREE).stderr.split())
+            assert f"until they have caught up: server{number + 1} (" in said
+            assert "web1  ready" in hosts.run(STATUS.replace("mesh/", "mesh3/"))
+            started[number] = running.enter_context(hosts.running(command, "Server is ready"))
+            wait_until(lambda: "caught up" not in hosts.type_in(CHECK_THREE).stderr, 60)
+        gate.touch()
+        assert job.wait() == 0, job.text
+        assert "ends" in job.text
+        assert "alpha runs" in hosts.run(f"{EXPORT.replace('mesh/', 'mesh3/')}; {RUN_ANYWHERE}")
+        assert "lost" not in node.text
+        assert all("handshake error" not in server.text for server in started)
+        assert "nats-server 2.15" in hosts.run(STATUS.replace("mesh/", "mesh3/"))
 
 
 def test_the_unit_of_a_server_is_valid(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from playstream.cli.parser import Parser
 from playstream.mesh.client import MeshClient
 from playstream.mesh.expiry import explain_expiries, explain_server
 from playstream.mesh.identity import Identity, Kind
+from playstream.mesh.replicas import explain_behind, find_behind
 from playstream.mesh.streams import Sizes, change_streams, find_kept, make_all
 from playstream.mesh.versions import explain_version
 from playstream.pipeline.durations import parse_duration
@@ -32,7 +33,7 @@ class _Found:
     changed: list[str]
     """The names of what was changed."""
     advice: list[str]
-    """What to do about certificates."""
+    """What to do about certificates and servers."""
 
 
 def set_up(parser: Parser) -> None:
@@ -93,6 +94,7 @@ async def _check(identity: Identity, replicas: int, keep_seconds: float | None, 
         made = await make_all(client, identity, sizes)
         now = time.time()
         advice = explain_expiries(identity.expiries, identity.ca, now)
+        advice += explain_behind(await find_behind(client))
         advice += explain_server(client.server_expiry, now, client.server_url)
         return _Found(client.server_version, made, changed, advice)
     finally:

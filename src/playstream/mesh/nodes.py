@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import NobodyThere
 from playstream.mesh.features import Features
@@ -10,6 +13,7 @@ from playstream.mesh.subjects import MESH_STREAM, announcement
 from playstream.pipeline.errors import LinkError, RemoteProtocolError
 
 _SECONDS = 10.0
+_PAUSE_SECONDS = 0.2
 
 
 async def find_announcements(client: MeshClient, group: str = "*") -> list[Announcement]:
@@ -22,13 +26,18 @@ async def find_announcements(client: MeshClient, group: str = "*") -> list[Annou
     Raises:
         LinkError: there is no answer.
     """
-    try:
-        messages = await client.fetch_all(MESH_STREAM, announcement(group, "*"), seconds=_SECONDS)
-    except NobodyThere:
-        raise LinkError(
-            f"the server has no stream {MESH_STREAM}, in which nodes announce themselves. Run playstream mesh check as "
-            "an operator"
-        ) from None
+    until = time.monotonic() + _SECONDS
+    while True:
+        try:
+            messages = await client.fetch_all(MESH_STREAM, announcement(group, "*"), seconds=_SECONDS)
+            break
+        except NobodyThere:  # also for a moment after a server of a cluster has ended
+            if time.monotonic() > until:
+                raise LinkError(
+                    f"the server has no stream {MESH_STREAM}, in which nodes announce themselves, or is recovering it. "
+                    "Run playstream mesh check as an operator"
+                ) from None
+        await asyncio.sleep(_PAUSE_SECONDS)
     found = []
     for message in messages:
         try:

@@ -55,8 +55,11 @@ def server_config(server: Server, number: int, servers: Sequence[Server], *, lis
         "jetstream": {"store_dir": storage},
     }
     if len(servers) > 1:
+        # Servers tell each other and clients where they are: by default their addresses, which certificates lack.
+        content["client_advertise"] = host_and_port(server.host, server.port)
         content["cluster"] = {
             "name": "playstream",
+            "advertise": host_and_port(server.host, CLUSTER_PORT),
             "listen": _listen_on(listen, CLUSTER_PORT),
             "tls": {**tls, "verify": True},
             "routes": [f"nats://{other.host}:{CLUSTER_PORT}" for other in servers if other != server],
