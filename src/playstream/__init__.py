@@ -49,6 +49,7 @@ _PLACES = {
         "GalaxyError",
         "HostKeyRejected",
         "IncompleteStream",
+        "IncompleteTree",
         "IsolationError",
         "JobError",
         "JobExpired",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from playstream.pipeline.errors import ExecutableNotFound as ExecutableNotFound
     from playstream.pipeline.errors import HostKeyRejected as HostKeyRejected
     from playstream.pipeline.errors import IncompleteStream as IncompleteStream
+    from playstream.pipeline.errors import IncompleteTree as IncompleteTree
     from playstream.pipeline.errors import IsolationError as IsolationError
     from playstream.pipeline.errors import JobError as JobError
     from playstream.pipeline.errors import JobExpired as JobExpired
