@@ -86,7 +86,8 @@ def backends(server: Postgresql, database: str) -> int:
 
 
 def backend_of(server: Postgresql, database: str) -> int:
-    """The pid of the one backend that playstream has."""
+    """The pid of the one backend that playstream has, once the server has ended those of closed connections."""
+    wait_until(lambda: backends(server, database) == 1)
     (pid,) = _pids(server, database)
     return pid
 
