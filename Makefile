@@ -176,7 +176,7 @@ docs-pictures: $(VENV)/installed packages browser  ## The pictures in docs/, of 
 	$(BIN)/python docs/generate_picture.py
 	$(BIN)/python docs/generate_report_pictures.py
 
-soak: $(VENV)/installed packages  ## 200 pipelines at once, a million events, 300 runs in one program; 4 to 10 minutes
+soak: $(VENV)/installed packages $(BIN)/nats-server  ## 200 pipelines at once, a million events, 300 runs in one program, crowds on a mesh; 15 to 30 minutes
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.stress.load
 

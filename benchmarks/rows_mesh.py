@@ -192,8 +192,9 @@ async def _take(mesh: BenchMesh, job: bytes, *, encrypted: bool) -> float:
     """Submit a job to an idle node, and return the milliseconds that it takes."""
     watcher = await mesh.mesh.connect("admin")
     identity = mesh.mesh.identity(SUBMITTER)
-    client = MeshClient(identity.endpoint)
+    client, own = (MeshClient(identity.endpoint) for _ in range(2))
     await client.connect()
+    await own.connect()
     try:
         moments = _Moments()
         for word in ("job", "out"):
@@ -204,14 +205,14 @@ async def _take(mesh: BenchMesh, job: bytes, *, encrypted: bool) -> float:
         source.feed_eof()
         await asyncio.sleep(_PAUSE_SECONDS)
         to = Addressee(GROUP, identity.groups[GROUP])
-        submission = Submission(client, identity, to, "benchmark", Terms(encrypted=encrypted))
+        submission = Submission(client, own, identity, to, "benchmark", Terms(encrypted=encrypted))
         await submission.run(source, _Sink())
         if submission.failure is not None:
             raise BenchmarkError(str(submission.failure))
         return (moments.seen["out"] - moments.seen["job"]) * 1000
     finally:
-        await client.close()
-        await watcher.close()
+        for each in (client, own, watcher):
+            await each.close()
 
 
 def _directory(place: Path) -> Path:

@@ -46,11 +46,13 @@ class Mesh:
         here = [Server("localhost", self.port)]
         make_mesh(directory, servers or here, listen=None if servers else "127.0.0.1", lost_after=lost_after)
         self._process: subprocess.Popen[bytes] | None = None
+        self.prefix: tuple[str, ...] = ()
+        """Words before the command of the server."""
 
     def start(self) -> Mesh:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, "-c", "server1.conf"], cwd=self.directory, stdout=log, stderr=log
+                [*self.prefix, self._binary, "-c", "server1.conf"], cwd=self.directory, stdout=log, stderr=log
             )
         until = time.monotonic() + _SECONDS
         while not self._answers():

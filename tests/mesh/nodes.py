@@ -159,9 +159,9 @@ class World:
         return self._jobs[-1]
 
     @staticmethod
-    def finish(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
-        """Wait for a run; return its exit status and what it has printed."""
-        stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
+    def finish(process: subprocess.Popen[bytes], seconds: float | None = LIMIT_SECONDS) -> tuple[int, str, str]:
+        """Wait for a run, at most for some seconds; return its exit status and what it has printed."""
+        stdout, stderr = process.communicate(timeout=seconds)
         assert b"Traceback" not in stderr, stderr.decode()
         return process.returncode, stdout.decode(), " ".join(stderr.decode().split())
 

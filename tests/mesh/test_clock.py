@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playstream.pipeline.errors import NodeLost
 from playstream.pipeline.io.cancellation import Cancellation
 from playstream.worker import clock
 from playstream.worker.clock import MOMENT, DeadMansClock
@@ -44,6 +45,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 def reason(watched: DeadMansClock) -> str | None:
     with closing(Cancellation()) as cancellation:
         watched.check(cancellation)
+        assert (cancellation.reason is None) == (cancellation.error is None)
+        assert cancellation.error is None or isinstance(cancellation.error, NodeLost)
         return cancellation.reason
 
 
@@ -60,7 +63,7 @@ def test_a_job_ends_when_the_node_has_no_contact(host: Host) -> None:
     host.now += SECONDS
     assert reason(watched) is None
     host.now += 0.5
-    assert reason(watched) == "the node has had no contact to the mesh for 4.5 seconds, or is frozen"
+    assert str(reason(watched)).startswith("the node has had no contact to the mesh for 4.5 seconds, or is frozen")
 
 
 def test_it_counts_from_the_contact_and_not_from_when_the_worker_hears_of_it(host: Host) -> None:
@@ -82,7 +85,7 @@ def test_a_node_that_dies_ends_its_jobs(host: Host) -> None:
     watched = DeadMansClock(host.reading_end, SECONDS)
     os.close(host.writing_end)
     host.writing_end = -1
-    assert reason(watched) == "the node of the mesh was killed"
+    assert reason(watched) == "the node of the mesh was killed, so its worker has ended the job"
 
 
 def test_the_pipe_is_for_the_worker_alone(host: Host) -> None:

@@ -107,6 +107,7 @@ def test_a_cluster_has_a_configuration_for_each_server(tmp_path: Path) -> None:
         (["remove", "admn", "--directory", "DIR"], "did you mean 'admin'? (it has admin)"),
         (["check", "--keep", "long"], "--keep: expected a duration such as 90s, 30m, 12h or 7d, got 'long'"),
         (["check", "--keep", "1m"], "--keep: expected a duration from 1h to 366d, got 1m"),
+        (["check", "--max-waiting-bytes", "7"], "--max-waiting-bytes: expected a number of bytes, 1,048,576 or more"),
         (["check", "--max-result-bytes", "7"], "--max-result-bytes: expected a number of bytes, 1,048,576 or more"),
         (["check"], "expected the file of an identity: --identity NAME.playstream, or PLAYSTREAM_MESH"),
     ],
@@ -162,7 +163,9 @@ def test_what_is_kept_is_one_value_for_a_mesh(mesh: Mesh, capsys: pytest.Capture
     assert main(words) == 0
     assert "Changed" not in capsys.readouterr().out
     assert (limits()["OUT_web"], limits()["LIST_ann"][0]) == ((7 * days, 4 * gib), 7 * days)
-    assert main([*words, "--keep", "36h", "--max-result-bytes", str(gib)]) == 0
+    assert limits()["IN_web"][1] == 5 * gib // 4
+    assert main([*words, "--keep", "36h", "--max-result-bytes", str(gib), "--max-waiting-bytes", str(2 * gib)]) == 0
+    assert limits()["IN_web"] == (1.5 * days, 2 * gib)
     assert "Changed: JOBS_web, IN_web, OUT_web, STATE_web, JOBS_node_node1" in capsys.readouterr().out
     assert (limits()["OUT_web"], limits()["LIST_ann"][0]) == ((1.5 * days, gib), 1.5 * days)
     for member in (["node", "node2", "--group", "db"], ["submitter", "bob"]):

@@ -147,6 +147,18 @@ def test_a_job_survives_a_server_that_is_away_for_some_time(
     assert len(patient.ends()) == 1
 
 
+def test_a_job_that_its_worker_has_ended_without_contact_is_lost_and_not_canceled(world: World, hanging: Path) -> None:
+    node = world.node("node1")
+    run, _found = begun(world, hanging, node)
+    world.mesh.signal(signal.SIGSTOP)
+    wait_until(lambda: world.processes() == [])
+    world.mesh.signal(signal.SIGCONT)
+    status, _stdout, stderr = world.finish(run)  # type: ignore[arg-type]
+    assert (status, "node1" in stderr or "its worker has ended the job" in stderr) == (LOST, True), stderr
+    node.wait_for("ended", outcome="lost")
+    assert outcomes(world.ends()) == [Outcome.LOST]
+
+
 def test_a_job_ends_when_the_server_does_not_come_back(world: World, hanging: Path) -> None:
     node = world.node("node1")
     _run, _found = begun(world, hanging, node)

@@ -211,6 +211,35 @@ def test_a_job_runs_on_when_who_has_followed_it_slowly_is_gone(
     run.kill()
 
 
+def test_a_full_stream_of_waiting_jobs_is_an_error(world: World, directory: Path) -> None:
+    """Several jobs that are left to the mesh wait, and no node reads them."""
+    (directory / "project" / "large").write_bytes(os.urandom(800_000))
+
+    async def shrink(client: MeshClient) -> None:
+        config = (await client.administer("STREAM.INFO.IN_web"))["config"]
+        assert "error" not in await client.administer("STREAM.UPDATE.IN_web", {**config, "max_bytes": 1 << 20})
+
+    world.as_operator(shrink)
+    status, first, stderr = detach(world, directory)
+    assert status == 0, stderr
+    status, stdout, stderr = detach(world, directory)
+    assert (status, stdout) == (LINK_ERROR, "")
+    assert "the server has no room for in.web.ann." in stderr
+    assert "Jobs that wait for nodes take it: start more nodes, cancel jobs" in stderr
+    node = world.node("node1")
+    node.wait_for("ended", outcome="worker", job=first.strip())
+    wait_until(lambda: world.queued() == 0, 60)
+    assert sorted(outcome.value for outcome in outcomes(world.ends())) == ["canceled", "worker"]
+    assert detach(world, directory)[0] == 0
+
+
+def test_the_largest_job_and_what_encryption_adds_fit_into_a_new_group() -> None:
+    from playstream.mesh.streams import Sizes  # noqa: PLC0415
+    from playstream.mesh.submission import DEFAULT_JOB_BYTES  # noqa: PLC0415
+
+    assert Sizes().input_bytes >= DEFAULT_JOB_BYTES * 1.05
+
+
 def detach(world: World, directory: Path, *words: str) -> tuple[int, str, str]:
     return world.run(directory, "site.yml", "--detach", *words)
 

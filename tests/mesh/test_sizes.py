@@ -25,5 +25,5 @@ def test_the_group_of_one_node_gets_a_part() -> None:
     sizes = Sizes(queue_bytes=1 << 20, output_bytes=1 << 32, keep_seconds=5.0)
     assert sizes_of("web", sizes) == sizes
     own = sizes_of(own_group("node1"), sizes)
-    assert (own.queue_bytes, own.output_bytes, own.input_bytes) == (1 << 20, 1 << 28, 1 << 26)
+    assert (own.queue_bytes, own.output_bytes, own.input_bytes) == (1 << 20, 1 << 28, 5 << 24)
     assert own.keep_seconds == 5.0

@@ -50,13 +50,15 @@ def set_up(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Check the servers; return the exit status."""
     keep_seconds = None if flags.keep is None else _parse_keep(flags.keep)
-    if flags.max_result_bytes is not None and flags.max_result_bytes < _LEAST_BYTES:
-        raise ConfigurationError(
-            f"--max-result-bytes: expected a number of bytes, {_LEAST_BYTES:,} or more, got {flags.max_result_bytes}"
-        )
+    rooms = {"input_bytes": flags.max_waiting_bytes, "output_bytes": flags.max_result_bytes}
+    for name, given in (("waiting", flags.max_waiting_bytes), ("result", flags.max_result_bytes)):
+        if given is not None and given < _LEAST_BYTES:
+            raise ConfigurationError(
+                f"--max-{name}-bytes: expected a number of bytes, {_LEAST_BYTES:,} or more, got {given}"
+            )
     identity = identity_of(flags, Kind.OPERATOR)
     replicas = flags.replicas or min(len(identity.urls), _REPLICAS)
-    found = asyncio.run(_check(identity, replicas, keep_seconds, flags.max_result_bytes))
+    found = asyncio.run(_check(identity, replicas, keep_seconds, rooms))
     print(f"nats-server {found.version}, {counted(len(identity.groups), 'group')}")
     print(f"Created: {', '.join(found.made)}" if found.made else "All streams are there")
     if found.changed:
@@ -82,15 +84,14 @@ def _parse_keep(text: str) -> float:
     return seconds
 
 
-async def _check(identity: Identity, replicas: int, keep_seconds: float | None, output_bytes: int | None) -> _Found:
+async def _check(identity: Identity, replicas: int, keep_seconds: float | None, rooms: dict[str, int | None]) -> _Found:
     client = MeshClient(identity.endpoint)
     await client.connect()
     try:
-        changed = await change_streams(client, identity, keep_seconds=keep_seconds, output_bytes=output_bytes)
+        changed = await change_streams(client, identity, keep_seconds=keep_seconds, **rooms)
         kept = await find_kept(client, identity) if keep_seconds is None else keep_seconds
         sizes = Sizes(replicas=replicas, keep_seconds=kept)
-        if output_bytes is not None:
-            sizes = replace(sizes, output_bytes=output_bytes)
+        sizes = replace(sizes, **{name: room for name, room in rooms.items() if room is not None})
         made = await make_all(client, identity, sizes)
         now = time.time()
         advice = explain_expiries(identity.expiries, identity.ca, now)

@@ -84,6 +84,14 @@ STREAMS: Group = (
         "all groups (default: as before; 7d in a new mesh)",
     ),
     flag(
+        "--max-waiting-bytes",
+        own=True,
+        type=int,
+        metavar="N",
+        help="room for what the jobs of each group consist of that no node has read yet (default: as before; 1.25 GiB "
+        "for a new group)",
+    ),
+    flag(
         "--max-result-bytes",
         own=True,
         type=int,

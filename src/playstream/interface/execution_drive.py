@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from playstream.interface.watched_run import INTERRUPTED_REASON, STREAM_ERRORS, Poll
-from playstream.pipeline.errors import JobError, PlaystreamError, as_error
+from playstream.pipeline.errors import JobError, PlaystreamError, as_error, name_of
 from playstream.pipeline.io.cancellation import DELIVERY_SECONDS, LOOK_SECONDS, Cancellation, DeliveryTime
 from playstream.pipeline.io.mailbox import CLOSED, EMPTY, Mailbox, ToShow
 from playstream.pipeline.protocol import Failure, Noise, Record, Status
@@ -116,10 +116,10 @@ class ExecutionDrive:
         try:
             error = self._execution()
             if error is not None:
-                self._mailbox.put(Failure(type(error).__name__, str(error)))
+                self._mailbox.put(Failure(name_of(error), str(error)))
         except (PlaystreamError, OSError) as caught:
             failed = as_error(caught)
-            self._mailbox.put(Failure(type(failed).__name__, str(failed)))
+            self._mailbox.put(Failure(name_of(failed), str(failed)))
         except BaseException as defect:  # noqa: BLE001 - raised in the caller's thread
             self._crash = defect
         finally:

@@ -38,10 +38,10 @@ class AttachedLink:
         """
         return OpenMesh(self.name, self._identity, self._make)
 
-    async def _make(self, client: MeshClient) -> _Attachment:
+    async def _make(self, client: MeshClient, own: MeshClient) -> _Attachment:
         job = await find_job(client, self._identity, self._job)
         listed = await find_listed(client, job)
-        follower = Follower(client, self._identity, job, self.name, encrypted=listed.encrypted, is_late=True)
+        follower = Follower(client, own, self._identity, job, self.name, encrypted=listed.encrypted, is_late=True)
         self._attachment = _Attachment(follower)
         return self._attachment
 

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Protocol
 
@@ -46,13 +47,15 @@ class OpenMesh(OpenSocket):
     Args:
         name: the name of the link, for messages.
         identity: who connects.
-        make: makes the work, with a connection of its own.
+        make: makes the work, with two connections of its own: for what is short and urgent, and for the bytes.
 
     Raises:
         PlaystreamError: there is no connection, or the work cannot be made.
     """
 
-    def __init__(self, name: str, identity: Identity, make: Callable[[MeshClient], Awaitable[Work]]) -> None:
+    def __init__(
+        self, name: str, identity: Identity, make: Callable[[MeshClient, MeshClient], Awaitable[Work]]
+    ) -> None:
         ours, self._theirs = socket.socketpair()
         super().__init__(name, ours)
         self._identity = identity
@@ -130,15 +133,17 @@ class OpenMesh(OpenSocket):
             self._ready.set()
 
     async def _main(self) -> None:
-        client = MeshClient(self._identity.endpoint)
-        await client.connect()
-        try:
-            self._work = await self._make(client)
+        async with AsyncExitStack() as connections:
+            clients = [MeshClient(self._identity.endpoint) for _ in range(2)]
+            for client in clients:
+                connections.push_async_callback(client.close)
+            for failure in await asyncio.gather(*(client.connect() for client in clients), return_exceptions=True):
+                if failure is not None:
+                    raise failure
+            self._work = await self._make(*clients)
             source, sink = await asyncio.open_connection(sock=self._theirs)
             self._loop = asyncio.get_running_loop()
             self._task = asyncio.create_task(self._work.run(source, sink))
             self._ready.set()
             await asyncio.gather(self._task, return_exceptions=True)
             sink.close()
-        finally:
-            await client.close()

@@ -114,9 +114,9 @@ class NatsLink:
         """
         return OpenDetached(self.name, self._identity, self._group, self.terms, max_bytes)
 
-    async def _make(self, client: MeshClient) -> Submission:
+    async def _make(self, client: MeshClient, own: MeshClient) -> Submission:
         to = await _find_addressee(client, self._identity, self._group, self.name)
-        submission = Submission(client, self._identity, to, self.name, self.terms)
+        submission = Submission(client, own, self._identity, to, self.name, self.terms)
         await submission.check_needs()
         return submission
 
@@ -127,9 +127,9 @@ class OpenDetached(OpenMesh):
     def __init__(self, name: str, identity: Identity, group: str, terms: Terms, max_bytes: int) -> None:
         self._submission: DetachedSubmission | None = None
 
-        async def make(client: MeshClient) -> DetachedSubmission:
+        async def make(client: MeshClient, own: MeshClient) -> DetachedSubmission:
             to = await _find_addressee(client, identity, group, name)
-            submission = self._submission = DetachedSubmission(client, identity, to, name, terms, max_bytes)
+            submission = self._submission = DetachedSubmission(client, own, identity, to, name, terms, max_bytes)
             await submission.check_needs()
             return submission
 

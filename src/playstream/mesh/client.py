@@ -8,22 +8,46 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from playstream.mesh.connection import ATTEMPT_SECONDS, CONNECT_SECONDS, Connection, Message, NoAnswer, NobodyThere
+from playstream.mesh.connection import (
+    ATTEMPT_SECONDS,
+    CONNECT_SECONDS,
+    DROP_SECONDS,
+    Connection,
+    Message,
+    NoAnswer,
+    NobodyThere,
+)
 from playstream.pipeline.errors import LinkError, PlaystreamError, RemoteProtocolError
 
 _LONGEST_SECONDS: Final = 15.0
 """How long the server may take to answer a request that was repeated several times."""
+_STUCK_SECONDS = 25.0
+"""How long a server that answers otherwise may take to store a message: that of a full disk never says so."""
 _PAUSE_SECONDS = 0.1
 """Time before a request that the server has refused for lack of room is repeated."""
 _NANOSECONDS = 1_000_000_000
 _TIME_PLACES = {9: 7, 12: 9}
 """Where the time is in the subject for an acknowledgement, by the number of its words; JetStream has two forms."""
+_DISK_SECONDS = 10.0
+"""How long to try while the disk is full, which only somebody there can change."""
 _FULL = frozenset({10023, 10047, 10077})
 """Numbers of JetStream for a lack of room: resources, storage, the size of a stream."""
+_NO_SPACE = "no space left on device"
+_ADVICE = defaultdict(
+    lambda: "Free space there, or let an operator raise the limit of the stream",
+    {
+        "in": "Jobs that wait for nodes take it: start more nodes, cancel jobs (playstream mesh jobs, mesh cancel), or "
+        "let an operator give jobs more room: playstream mesh check --max-waiting-bytes N",
+        "out": "Let an operator give results more room or keep them for less time: playstream mesh check "
+        "--max-result-bytes N --keep DURATION",
+    },
+)
+"""What to do when a stream is full, by the first word of its subjects."""
 _NOT_FIRST = 10071
 """Number of JetStream for a message that is not the first one of its subject."""
 
@@ -34,6 +58,14 @@ class AlreadyStored(PlaystreamError):
 
 class NoRoom(LinkError):
     """The server has no room for a message: a stream or a disk is full."""
+
+
+class DiskFull(NoRoom):
+    """The disk of the server is full, and not only a stream."""
+
+
+class NotStored(NoAnswer):
+    """The server is there, and has not answered that it has stored a message."""
 
 
 class MeshClient(Connection):
@@ -67,6 +99,7 @@ class MeshClient(Connection):
         Raises:
             AlreadyStored: the subject has a message; with `only_first`, it may be this one.
             NoRoom: the stream, or the disk of the server, is full.
+            NotStored: the same, if the server does not say so.
             NoAnswer: there was no connection, or no answer.
             AuthenticationFailed: this identity may not publish to the subject.
         """
@@ -78,37 +111,82 @@ class MeshClient(Connection):
         while True:
             try:
                 return await self._store_once(subject, data, given, until)
-            except NoRoom:
+            except NoRoom as error:
                 full_since = full_since or time.monotonic()
-                room_until = until if room_seconds is None else full_since + room_seconds
+                patience = _DISK_SECONDS if isinstance(error, DiskFull) else room_seconds
+                room_until = until if patience is None else full_since + patience
                 if time.monotonic() + _PAUSE_SECONDS >= min(until, room_until):
                     raise
             except NobodyThere:
                 if time.monotonic() + _PAUSE_SECONDS >= until:
                     raise LinkError(
                         f"no stream of the mesh takes {subject!r}: the server does not know the group or the submitter "
-                        "yet, or is recovering its streams. Run playstream mesh check as an operator"
+                        "yet, is recovering its streams, or has disabled JetStream because its disk is full. Run "
+                        "playstream mesh check as an operator, and look into the log of nats-server"
                     ) from None
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _store_once(self, subject: str, data: bytes, headers: Mapping[str, str], until: float) -> int:
-        answer = await self.ask(subject, data, until=until, headers=headers)
-        found = _parse(answer)
+        found = _parse(await self._ask_to_store(subject, data, headers, until))
         error = found.get("error")
         if error is None:
             return 0 if found.get("duplicate") else int(found.get("seq", 0))
         number, text = error.get("err_code"), error.get("description", "no reason given")
         if number == _NOT_FIRST:
             raise AlreadyStored(f"{subject}: {text}")
-        if number in _FULL:
-            raise NoRoom(
-                f"the server has no room for {subject}: {text}. Free space there, or let an operator give results more "
-                "room or keep them for less time: playstream mesh check --max-result-bytes N --keep DURATION"
+        if _NO_SPACE in text:
+            raise DiskFull(
+                f"the disk of the server is full, so it does not store {subject}: {text}. Free space there, and then "
+                "restart nats-server, which may store nothing more until then"
             )
+        if number in _FULL:
+            raise NoRoom(f"the server has no room for {subject}: {text}. {_ADVICE[subject.partition('.')[0]]}")
         raise LinkError(f"the server does not store {subject}: {text} (JetStream error {number})")
 
+    async def _ask_to_store(self, subject: str, data: bytes, headers: Mapping[str, str], until: float) -> Message:
+        """Do as `ask`; give up earlier if the server is there and does not answer."""
+        stuck_since: float | None = None
+
+        async def missed(began: float) -> None:
+            nonlocal stuck_since
+            stuck_since = (stuck_since or began) if await self._is_there(until) else None
+            if stuck_since is None:
+                return
+            seconds = time.monotonic() - stuck_since
+            if seconds >= min(_STUCK_SECONDS, until - stuck_since):
+                raise NotStored(
+                    f"the server is there, but has not stored {subject} for {seconds:.0f} seconds: its disk is full or "
+                    "very slow, or most servers of its cluster are missing. Look into the log of nats-server. After a "
+                    "disk was full, free space there and restart nats-server, which may store nothing more until then"
+                )
+
+        return await self.ask(subject, data, until=until, headers=headers, missed=missed)
+
+    async def _is_there(self, until: float) -> bool:
+        """Return whether the server answers. A connection that hangs with one of its streams is replaced before."""
+        while True:
+            left = max(_PAUSE_SECONDS, until - time.monotonic())
+            dropped = self.dropped
+            if not await self.wait_connected(min(ATTEMPT_SECONDS, left)):
+                return False
+            try:
+                await self.flush(min(ATTEMPT_SECONDS, left))
+            except NoAnswer:
+                try:
+                    await asyncio.wait_for(dropped.wait(), min(DROP_SECONDS, max(0.0, until - time.monotonic())))
+                except TimeoutError:
+                    return False
+            else:
+                return True
+
     async def ask(
-        self, subject: str, data: bytes, *, until: float, headers: Mapping[str, str] | None = None
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        until: float,
+        headers: Mapping[str, str] | None = None,
+        missed: Callable[[float], Coroutine[Any, Any, None]] | None = None,
     ) -> Message:
         """Send a request until it is answered; the other side may get it several times.
 
@@ -117,6 +195,7 @@ class MeshClient(Connection):
             data: the content.
             until: when to give up, on the monotonic clock.
             headers: headers.
+            missed: called when an attempt has had no answer, with the moment at which it was sent. It may raise.
 
         Raises:
             NobodyThere: nobody has subscribed.
@@ -127,12 +206,15 @@ class MeshClient(Connection):
         while (left := until - time.monotonic()) > 0:
             if not await self.wait_connected(left):
                 break
+            began = time.monotonic()
             try:
                 return await self.request(subject, data, seconds=min(patience, left), headers=headers)
             except NobodyThere:
                 raise
             except NoAnswer:
                 patience = min(2 * patience, _LONGEST_SECONDS)  # a busy server must not get more and more requests
+            if missed is not None:
+                await missed(began)
         raise NoAnswer(f"the server has not answered {subject!r}: the connection to the mesh is lost, or it hangs")
 
     async def fetch(self, stream: str, subject: str, *, seconds: float = ATTEMPT_SECONDS) -> Message | None:

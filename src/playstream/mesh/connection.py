@@ -16,10 +16,7 @@ from typing import Any, Final
 
 from playstream.mesh.library import import_nats
 from playstream.mesh.refusals import Endpoint, explain, is_final, is_refusal
-from playstream.pipeline.errors import (
-    AuthenticationFailed,
-    LinkError,
-)
+from playstream.pipeline.errors import AuthenticationFailed, LinkError
 
 CONNECT_SECONDS: Final = 10.0
 """How long the first connection may take."""
@@ -36,6 +33,8 @@ _RECONNECT_SECONDS = 0.1
 _PING_SECONDS = 2
 _PINGS = 2
 """A connection on which two pings were not answered is lost."""
+DROP_SECONDS: Final = _PING_SECONDS * (_PINGS + 2.0)
+"""After how long it is lost at the latest."""
 _logger = logging.getLogger("playstream")
 
 Take = Callable[["Message"], Coroutine[Any, Any, None]]

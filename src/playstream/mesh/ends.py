@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import time
 from typing import Final
@@ -17,11 +18,13 @@ from playstream.mesh.client import AlreadyStored, MeshClient, queued_at, stored_
 from playstream.mesh.connection import Message, NoAnswer
 from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
 from playstream.mesh.subjects import JobSubjects
-from playstream.pipeline.errors import JobExpired, JobRefused, PlaystreamError, RemoteProtocolError
+from playstream.pipeline.errors import JobExpired, JobRefused, LinkError, NodeLost, PlaystreamError, RemoteProtocolError
 
+_PURGE_SECONDS: Final = 5.0
 _HINTED_LOOKS: Final = 10
 _HINTED_SECONDS: Final = 0.02
 """How often, and after which time, to look again for what was delivered and may not be stored yet."""
+_logger = logging.getLogger("playstream")
 
 
 async def claim_job(client: MeshClient, job: JobSubjects, node: str, *, seconds: float) -> Claim | None:
@@ -119,14 +122,14 @@ async def store_end(client: MeshClient, job: JobSubjects, end: JobEnd, *, second
     return end
 
 
-async def purge_input(client: MeshClient, job: JobSubjects, *, seconds: float) -> None:
-    """Remove what a job consists of from the server, because it has ended.
-
-    Raises:
-        LinkError: there is no answer.
-    """
+async def purge_input(client: MeshClient, job: JobSubjects) -> None:
+    """Remove from the server what a job consists of that has ended. What remains, because this fails, expires."""
     body = json.dumps({"filter": f"{job.input}.*"}).encode()
-    await client.ask(f"$JS.API.STREAM.PURGE.{job.streams.input}", body, until=time.monotonic() + seconds)
+    until = time.monotonic() + _PURGE_SECONDS
+    try:
+        await client.ask(f"$JS.API.STREAM.PURGE.{job.streams.input}", body, until=until)
+    except LinkError as error:
+        _logger.debug("job %s: %s", job.job, error)
 
 
 def not_started(group: str, limit: float) -> str:
@@ -161,7 +164,7 @@ async def queue_seconds(client: MeshClient, job: JobSubjects, message: Message, 
 
 def outcome_of(error: PlaystreamError | None) -> Outcome:
     """Return how a job has ended that a node did not run, or could not run to its end."""
-    kinds = {JobExpired: Outcome.EXPIRED, JobRefused: Outcome.REFUSED}
+    kinds = {JobExpired: Outcome.EXPIRED, JobRefused: Outcome.REFUSED, NodeLost: Outcome.LOST}
     return next((outcome for kind, outcome in kinds.items() if isinstance(error, kind)), Outcome.FAILED)
 
 

@@ -23,6 +23,8 @@ from playstream.pipeline.io.age_keys import import_pyrage
 
 STORE_SECONDS: Final = 60.0
 """How long a message is tried to be stored."""
+_REST_SECONDS = 10.0
+"""How long to try to read the last results of a job that has failed."""
 _NOTICE_SECONDS = 5.0
 """How long a job waits for a node before the user is told."""
 _logger = logging.getLogger("playstream")
@@ -42,7 +44,8 @@ class Follower:
     """Follows a job that is in the queue, runs, or has ended. Call `run` once.
 
     Args:
-        client: a connection of this job alone.
+        client: a connection of this job alone, for what is short and urgent.
+        own: another one, for the results: a server that cannot read or write them may hold up all of a connection.
         identity: its submitter.
         job: the job.
         name: what messages call it.
@@ -54,6 +57,7 @@ class Follower:
     def __init__(
         self,
         client: MeshClient,
+        own: MeshClient,
         identity: Identity,
         job: JobSubjects,
         name: str,
@@ -63,6 +67,7 @@ class Follower:
         is_late: bool = False,
     ) -> None:
         self._client = client
+        self._own = own
         self._name = name
         self._me = identity.title
         self._job = job
@@ -85,7 +90,7 @@ class Follower:
         """The bytes of results that were read when the node was told."""
         self._got = 0
         """The bytes of results that were read."""
-        self._complete = False
+        self.is_complete = False
         """Whether the last message of the results was read."""
         self.end: JobEnd | None = None
         """The end of the job; None while it has none."""
@@ -111,7 +116,7 @@ class Follower:
             if self._claim is None:  # it may have been claimed and ended before this side heard of either
                 self._claim = await find_claim(self._client, self._job, seconds=STORE_SECONDS)
             if self._claim is not None:
-                reader = ChunkReader(self._client, self._job.streams.output, self._job.output(self._claim.node))
+                reader = ChunkReader(self._own, self._job.streams.output, self._job.output(self._claim.node))
                 self._reader = reader
                 await reader.open()
                 tasks.append(asyncio.create_task(self._ask(self._claim.node)))
@@ -126,7 +131,7 @@ class Follower:
 
     async def _take(self, reader: ChunkReader, sink: Sink, tasks: list[asyncio.Task[None]]) -> None:
         """Take results until the last one, or until another end of the job."""
-        while not self._complete:
+        while not self.is_complete:
             reading = asyncio.ensure_future(reader.read())
             ending = asyncio.ensure_future(self._ended.wait())
             try:
@@ -139,12 +144,21 @@ class Follower:
             if not reading.cancelled():  # a message may have arrived in the instant in which it was canceled
                 chunk: Chunk | None = reading.result()
             else:
-                # After the end no more will come, but what was stored before can still be fetched.
-                chunk = await reader.read_stored(seconds=STORE_SECONDS)
+                chunk = await self._read_rest(reader)
             if chunk is None:
                 return
             await self._deliver(chunk.data, sink)
-            self._complete = chunk.is_last
+            self.is_complete = chunk.is_last
+
+    async def _read_rest(self, reader: ChunkReader) -> Chunk | None:
+        """Read what was stored before the end; None if there is no more. A failed job does not wait for it."""
+        has_failed = self.end is not None and self.end.outcome is not Outcome.WORKER
+        try:
+            return await reader.read_stored(seconds=_REST_SECONDS if has_failed else STORE_SECONDS)
+        except NoAnswer:
+            if has_failed:
+                return None
+            raise
 
     async def _deliver(self, data: bytes, sink: Sink) -> None:
         self._got += len(data)
@@ -191,7 +205,7 @@ class Follower:
                 self._told = told
                 if self._writer is not None:
                     self._writer.note_read(positions.read)
-            if contact.is_lost and not self._complete:
+            if contact.is_lost and not self.is_complete:
                 lost = node_lost(node, self._me, self._times.lost_after)
                 self._set_end(await store_end(self._client, self._job, lost, seconds=STORE_SECONDS))
                 return
@@ -211,7 +225,7 @@ class Follower:
             await _first(self._ended.wait(), seconds=STORE_SECONDS)
         if self.end is None:
             raise LinkError(f"{self._name}: all results have arrived, but the node does not say that the job has ended")
-        if self._complete and self.end.outcome is Outcome.WORKER:
+        if self.is_complete and self.end.outcome is Outcome.WORKER:
             if self._decrypt is not None:
                 self._decrypt.receive_eof()
             return

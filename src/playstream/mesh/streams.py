@@ -52,8 +52,8 @@ class Sizes:
 
     queue_bytes: int = 1 << 26
     """Of jobs that wait for a node."""
-    input_bytes: int = 1 << 30
-    """Of what jobs consist of and nodes have not read yet."""
+    input_bytes: int = (1 << 30) + (1 << 28)
+    """Of what jobs consist of and nodes have not read yet: one of the largest size, and what encryption adds to it."""
     output_bytes: int = 1 << 32
     """Of results; when there is no room for new ones, their jobs end in an error."""
     state_bytes: int = 1 << 26
@@ -127,7 +127,12 @@ async def find_kept(client: MeshClient, operator: Identity) -> float:
 
 
 async def change_streams(
-    client: MeshClient, operator: Identity, *, keep_seconds: float | None = None, output_bytes: int | None = None
+    client: MeshClient,
+    operator: Identity,
+    *,
+    keep_seconds: float | None = None,
+    input_bytes: int | None = None,
+    output_bytes: int | None = None,
 ) -> list[str]:
     """Change what the streams keep that there are already.
 
@@ -135,6 +140,7 @@ async def change_streams(
         client: the connection of an operator.
         operator: the operator.
         keep_seconds: for how long they keep jobs and results; None for no change.
+        input_bytes: the room for what the waiting jobs of each group consist of; None for no change.
         output_bytes: the room for the results of each group; None for no change.
 
     Returns:
@@ -145,7 +151,8 @@ async def change_streams(
         LinkError: there is no answer.
     """
     changed = []
-    outputs = {Streams(group).output for group in operator.groups}
+    rooms = {Streams(group).output: output_bytes for group in operator.groups}
+    rooms |= {Streams(group).input: input_bytes for group in operator.groups}
     names = [name for group in operator.groups for name in _settings(group, Sizes())]
     for name in (*names, *map(list_of, operator.submitters)):
         config = (await client.administer(f"STREAM.INFO.{name}")).get("config")
@@ -154,8 +161,8 @@ async def change_streams(
         wanted = dict(config)
         if keep_seconds is not None:
             wanted["max_age"] = int(keep_seconds * _NANOSECONDS)
-        if output_bytes is not None and name in outputs:
-            wanted["max_bytes"] = output_bytes
+        if (room := rooms.get(name)) is not None:
+            wanted["max_bytes"] = room
         if wanted != config:
             await _create(client, f"STREAM.UPDATE.{name}", wanted)
             changed.append(name)

@@ -46,6 +46,7 @@ class Submission:
 
     Args:
         client: a connection of this job alone.
+        own: another one, for what it consists of and its results.
         identity: the submitter.
         to: who runs the job, and the key to which it is encrypted.
         name: the name of the link, for messages.
@@ -53,7 +54,13 @@ class Submission:
     """
 
     def __init__(
-        self, client: MeshClient, identity: Identity, to: Addressee, name: str, terms: Terms | None = None
+        self,
+        client: MeshClient,
+        own: MeshClient,
+        identity: Identity,
+        to: Addressee,
+        name: str,
+        terms: Terms | None = None,
     ) -> None:
         self._client = client
         self._identity = identity
@@ -66,12 +73,14 @@ class Submission:
         self._encrypt = BatchWriter([recipient]) if self._terms.encrypted else None
         self._signer = JobSigner(identity.signing_key, new_job()) if identity.signing_key else None
         self._writer = ChunkWriter(
-            client,
+            own,
             self.job.input,
             seconds=STORE_SECONDS,
             sign=None if self._signer is None else self._signer.sign_chunk,
         )
-        self._follower = Follower(client, identity, self.job, name, self._writer, encrypted=self._terms.encrypted)
+        self._follower = Follower(client, own, identity, self.job, name, self._writer, encrypted=self._terms.encrypted)
+        self._is_listed = False
+        """Whether the list of the submitter's jobs may have it."""
         self._posted = asyncio.Event()
         self._taken = 0
         """The bytes of the job that were written."""
@@ -169,6 +178,7 @@ class Submission:
 
     async def _post(self) -> None:
         """Put the job into the queue, after its first bytes are stored and the submitter's list has it."""
+        self._is_listed = True
         listed = encode(Listed(self._terms.encrypted))
         await asyncio.gather(self._client.store(self.job.listed, listed, seconds=_LIST_SECONDS), self._writer.flush())
         recipient = self._identity.public_key if self._terms.encrypted else ""
@@ -229,11 +239,16 @@ class Submission:
             _logger.debug("%s: %s", self._name, error)  # a node that claims the job finds out itself
 
     async def _give_up(self) -> None:
-        """End a job that has no end, so that no node starts it, and the one that runs it stops."""
-        self._has_ended = not self._posted.is_set() or self._follower.end is not None
+        """End a job that has no end, so that no node starts it, and the one that runs it stops.
+
+        One of which all results have arrived is ended by its node.
+        """
+        follower = self._follower
+        self._has_ended = not self._is_listed or follower.end is not None or follower.is_complete
         if self._has_ended:
             return
-        end = JobEnd(Outcome.CANCELED, self._me, "the submitter has given the job up")
+        why = "" if self.failure is None else f": {self.failure}"
+        end = JobEnd(Outcome.CANCELED, self._me, f"the submitter has given the job up{why}"[:2000])
         try:
             await store_end(self._client, self.job, end, seconds=Times(self._identity.lost_after).beat * 2)
             self._has_ended = True
@@ -247,6 +262,7 @@ class DetachedSubmission(Submission):
 
     Args:
         client: a connection of this job alone.
+        own: another one, for what it consists of.
         identity: the submitter.
         to: who runs the job, and the key to which it is encrypted.
         name: the name of the link, for messages.
@@ -255,9 +271,16 @@ class DetachedSubmission(Submission):
     """
 
     def __init__(
-        self, client: MeshClient, identity: Identity, to: Addressee, name: str, terms: Terms, max_bytes: int
+        self,
+        client: MeshClient,
+        own: MeshClient,
+        identity: Identity,
+        to: Addressee,
+        name: str,
+        terms: Terms,
+        max_bytes: int,
     ) -> None:
-        super().__init__(client, identity, to, name, terms)
+        super().__init__(client, own, identity, to, name, terms)
         self._writer.stop_limiting()
         self._max_bytes = max_bytes
         self._committed = False

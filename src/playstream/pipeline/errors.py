@@ -284,3 +284,9 @@ def error_classes() -> list[type[PlaystreamError]]:
     for cls in found:
         found.extend(kind for kind in cls.__subclasses__() if kind.__module__ == __name__)
     return found
+
+
+def name_of(error: BaseException) -> str:
+    """Return the name of an error's class, for another process: of the nearest one of this module, which it knows."""
+    known = error_classes()
+    return next((cls.__name__ for cls in type(error).__mro__ if cls in known), PlaystreamError.__name__)

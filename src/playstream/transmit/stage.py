@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from playstream.pipeline.errors import ConfigurationError, PlaystreamError
+from playstream.pipeline.errors import ConfigurationError, PlaystreamError, name_of
 from playstream.pipeline.io.system import check_system
 from playstream.pipeline.job.galaxy import PLACE, Installed, find_variables
 from playstream.pipeline.job.inputs import ENV_FILES
@@ -163,7 +163,7 @@ def _reporting(records: Iterator[_T]) -> Iterator[_T | Failure]:
     try:
         yield from records
     except PlaystreamError as error:
-        yield Failure(type(error).__name__, str(error))
+        yield Failure(name_of(error), str(error))
         raise
 
 

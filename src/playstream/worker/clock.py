@@ -11,6 +11,7 @@ import struct
 import time
 from typing import Final
 
+from playstream.pipeline.errors import NodeLost
 from playstream.pipeline.io import system
 from playstream.pipeline.io.cancellation import Cancellation
 
@@ -42,9 +43,10 @@ class DeadMansClock:
         self._rest = b""
 
     def check(self, cancellation: Cancellation) -> None:
-        """Request the end of the job if the node has no contact any more."""
+        """Request the end of the job, as NodeLost, if the node has no contact any more."""
         if cancellation.reason is None and (reason := self._read()) is not None:
-            cancellation.request(reason)
+            reason += ", so its worker has ended the job"
+            cancellation.request(reason, NodeLost(reason))
 
     def _read(self) -> str | None:
         try:

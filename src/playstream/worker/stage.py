@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error
+from playstream.pipeline.errors import CANCELED_EXIT_STATUS, PlaystreamError, as_error, name_of
 from playstream.pipeline.io.cancellation import LOOK_SECONDS, Cancellation
 from playstream.pipeline.io.liveness import DEFAULT_KEEPALIVE_SECONDS, DEFAULT_LIVENESS_SECONDS
 from playstream.pipeline.io.mailbox import Mailbox
@@ -137,7 +137,7 @@ class Worker:
             explanation = self._options.explain(error)
             if explanation is not None:
                 put_status(self._mailbox, StatusName.ERROR, explanation=explanation, traceback=str(error))
-            self._mailbox.put(Failure(type(error).__name__, str(error)))
+            self._mailbox.put(Failure(name_of(error), str(error)))
             self._outbox.close()
             raise error from None
         self._outbox.close()
@@ -178,6 +178,8 @@ class Worker:
                     job = self._receive(intake)
                 finally:
                     self._release_store()
+                if job is None and self._cancellation.error is not None:
+                    raise self._cancellation.error
                 if job is None:
                     put_status(self._mailbox, StatusName.CANCELED, explanation=self._cancellation.reason)
                     return WorkResult(StatusName.CANCELED, CANCELED_EXIT_STATUS, self._cancellation.reason)

@@ -147,7 +147,9 @@ class Watch:
         if around.mailbox.full:
             self.last_output = now  # the output is not read, so it is unknown whether anything is printed
         if around.cancellation.reason is not None:
-            self.end(StatusName.CANCELED, around.cancellation.reason)
+            error = around.cancellation.error
+            status = StatusName.CANCELED if error is None else StatusName.ERROR
+            self.end(status, around.cancellation.reason, error)
         elif around.mailbox.error is not None:
             self.end(StatusName.CANCELED, f"results could not be delivered: {around.mailbox.error}")
         elif self._job_limit is not None and now >= around.began + self._job_limit.seconds:

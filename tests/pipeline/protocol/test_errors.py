@@ -82,3 +82,12 @@ def test_an_error_of_the_system_names_its_own_remedy(number: int, expected: str,
     told = str(errors.as_error(caught))
     assert os.strerror(number) in told
     assert (f"'/x/file' cannot be used: {os.strerror(number)}. {errors.remedy(caught)}" in told) is bool(name)
+
+
+def test_an_error_is_named_so_that_another_process_knows_it() -> None:
+    class Inner(errors.SilentPeer):
+        """Known in this process only."""
+
+    assert errors.name_of(errors.NodeLost("lost")) == "NodeLost"
+    assert errors.name_of(Inner("silent")) == "SilentPeer"
+    assert errors.name_of(ValueError("defect")) == "PlaystreamError"

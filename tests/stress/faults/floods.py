@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 from tests.processes import Repeating
 from tests.stress.faults.flooding import FAKES, flooded
 from tests.stress.faults.report import Report
+from tests.stress.load.measure import peak_of
 
 MIB = 1 << 20
 Peaks = dict[str, int]
@@ -43,15 +43,6 @@ AnsibleModule({}).exit_json(changed=True, %s=("x" * 1023 + "\\n") * (%d // 1024)
 """
 
 
-def _peak(pid: int) -> int:
-    """The most memory that a process has had, in bytes; 0 for one that has ended."""
-    try:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) << 10 if found else 0
-
-
 class _Watch(Repeating):
     """Asks for the peaks of processes again and again in a thread of its own, for ended ones have none."""
 
@@ -62,7 +53,7 @@ class _Watch(Repeating):
 
     def _look(self) -> None:
         for name, process in self._processes.items():
-            self.peaks[name] = max(self.peaks[name], _peak(process.pid))
+            self.peaks[name] = max(self.peaks[name], peak_of(process.pid))
 
 
 def run_stages(

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.stress.load.crowds import carry_volume, run_seed
 from tests.stress.load.events import hand_events, keep_events
 from tests.stress.load.measure import Row, SoakError, format_rows
 from tests.stress.load.pipelines import run_pipelines
@@ -21,12 +22,14 @@ def main() -> int:
     parser.add_argument("--real", type=int, default=20, metavar="N", help="of these with Ansible itself (%(default)s)")
     parser.add_argument("--events", type=int, default=1_000_000, metavar="N", help="through one stage (%(default)s)")
     parser.add_argument("--runs", type=int, default=300, metavar="N", help="in one program (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="crowds on a mesh (%(default)s)")
+    parser.add_argument("--volume", type=int, default=1024, metavar="MIB", help="over a mesh (%(default)s)")
     parser.add_argument(
         "--scratch",
         type=Path,
         default=Path("/dev/shm"),
         metavar="DIR",
-        help="where there is memory for 5 GiB of small files (%(default)s)",
+        help="where there is memory for 7 GiB of files (%(default)s)",
     )
     options = parser.parse_args()
     rows: list[Row] = []
@@ -44,6 +47,8 @@ def main() -> int:
                 (f"files, {dialect}", lambda dialect=dialect: keep_events(scratch, dialect, options.events))
                 for dialect in ("playstream", "runner")
             ),
+            *((f"crowd {seed}", lambda seed=seed: run_seed(scratch, seed)) for seed in range(1, options.seeds + 1)),
+            *([("volume", lambda: carry_volume(scratch, options.volume))] if options.volume else []),
         ]
         for what, part in parts:
             try:

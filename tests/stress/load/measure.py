@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,15 @@ def figures_of(pid: int) -> Figures:
         return Figures(1, len(os.listdir(place / "fd")), len(os.listdir(place / "task")), resident)
     except OSError:
         return Figures()
+
+
+def peak_of(pid: int) -> int:
+    """The most memory that a process has had, in bytes; 0 for one that has ended."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) << 10 if found else 0
 
 
 def figures_with_children(pid: int) -> Figures:

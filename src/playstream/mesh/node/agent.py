@@ -303,8 +303,8 @@ class Node:
         try:
             worker.assign(order.recipient, admitted.secret_keys)
             await own.connect()
-            name, verifier = self._identity.name, admitted.verifier
-            return await RunningJob(own, name, job, order, message, worker, self._times, verifier).run()
+            given = (job, order, message, worker, self._times, admitted.verifier)
+            return await RunningJob(self._client, own, self._identity.name, *given).run()
         finally:
             self._workers.discard(worker)
             await worker.close()
@@ -350,7 +350,7 @@ class Node:
     async def _remove(self, client: MeshClient, job: JobSubjects, message: Message) -> None:
         """Remove a job that has ended from the queue, and what it consists of."""
         await client.acknowledge(message, seconds=_CLAIM_SECONDS)
-        await purge_input(client, job, seconds=_CLAIM_SECONDS)
+        await purge_input(client, job)
 
     async def _is_silent(self, client: MeshClient, job: JobSubjects, message: Message, node: str) -> bool:
         """Return whether a node stores no sign of life for as long as it takes to count as lost."""

@@ -18,7 +18,7 @@ from playstream.mesh.messages import CancelRequest, JobEnd, Order, Outcome, Posi
 from playstream.mesh.node.process import WorkerProcess
 from playstream.mesh.signing import JobVerifier
 from playstream.mesh.subjects import JobSubjects
-from playstream.pipeline.errors import JobError, LinkError, PlaystreamError, RemoteProtocolError
+from playstream.pipeline.errors import JobError, LinkError, NodeLost, PlaystreamError, RemoteProtocolError
 from playstream.worker.clock import now
 
 STORE_SECONDS: Final = 60.0
@@ -34,7 +34,8 @@ class RunningJob:
     """A job that this node has claimed.
 
     Args:
-        client: a connection of this job alone.
+        client: the connection of the node, for what is short and urgent.
+        own: a connection of this job alone, for what it consists of and its results.
         node: the name of the node.
         job: the job.
         order: its message in the queue.
@@ -47,6 +48,7 @@ class RunningJob:
     def __init__(
         self,
         client: MeshClient,
+        own: MeshClient,
         node: str,
         job: JobSubjects,
         order: Order,
@@ -57,15 +59,16 @@ class RunningJob:
     ) -> None:
         self._verifier = verifier
         self._client = client
+        self._own = own
         self._node = node
         self.job = job
         self.order = order
         self._message = message
         self._worker = worker
         self._times = times
-        self._reader = ChunkReader(client, job.streams.input, job.input)
+        self._reader = ChunkReader(own, job.streams.input, job.input)
         self._writer = ChunkWriter(
-            client, job.output(node), seconds=STORE_SECONDS, room_seconds=_ROOM_SECONDS, limited=False
+            own, job.output(node), seconds=STORE_SECONDS, room_seconds=_ROOM_SECONDS, limited=False
         )
         self._confirmed = now()
         """When the last beat was sent that the server has stored."""
@@ -145,13 +148,24 @@ class RunningJob:
             await self._writer.write(data)
         status = await self._worker.wait()
         self._status = status if status >= 0 else None
-        if self._writer.number == 0:
+        if status == NodeLost.exit_status:
+            self._fail(self._lost_contact())  # the results are stored nevertheless
+        elif self._writer.number == 0:
             raise JobError(
                 f"the worker on the node {self._node} has ended with exit status {status} before it said anything. Try "
                 "playstream worker there by hand, with the Python that runs the node"
             )
         await self._writer.write(_EMPTY, last=True)
         await self._writer.flush()
+
+    def _lost_contact(self) -> NodeLost:
+        """Return why the job has ended, although this node has contact again to say so."""
+        return NodeLost(
+            f"the node {self._node} had no contact to the mesh for {self._times.clock:g} seconds or more, and has "
+            "ended the job: the server or the network was away, the disk of the server is full, or a host is too busy. "
+            "Results received before are kept. If a network is often away, a mesh can wait for longer (playstream mesh "
+            "init --lost-after N)"
+        )
 
     async def _take_input(self) -> None:
         while True:
@@ -178,7 +192,7 @@ class RunningJob:
     async def _purge(self, subject: str) -> None:
         body = b'{"filter": "' + subject.encode() + b'"}'
         try:
-            await self._client.request(f"$JS.API.STREAM.PURGE.{self.job.streams.input}", body, seconds=5.0)
+            await self._own.request(f"$JS.API.STREAM.PURGE.{self.job.streams.input}", body, seconds=5.0)
         except LinkError:
             pass  # see above
 
@@ -213,7 +227,7 @@ class RunningJob:
         while True:
             await asyncio.sleep(self._times.beat / 2)
             if now() - self._confirmed > self._times.lost_after:
-                self._failure = JobEnd(Outcome.LOST, f"node {self._node}", "the node has lost the mesh")
+                self._fail(self._lost_contact())
                 self._worker.kill()  # its own clock has ended the job before, unless it hangs
             elif self._submitter_is_gone():
                 self._failure = self._failure or JobEnd(
@@ -290,5 +304,5 @@ class RunningJob:
         else:
             end = await store_end(self._client, self.job, own, seconds=STORE_SECONDS)
         await self._client.acknowledge(self._message, seconds=STORE_SECONDS)
-        await purge_input(self._client, self.job, seconds=STORE_SECONDS)
+        await purge_input(self._own, self.job)
         return end

@@ -8,6 +8,7 @@ from _thread import RLock
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from playstream.pipeline.errors import PlaystreamError
 from playstream.pipeline.io import system
 
 LOOK_SECONDS = 0.25
@@ -86,17 +87,25 @@ class Cancellation(Waker):
         """The reason, for messages; None while there is no request."""
         self.requested_at: float | None = None
         """When the request was made, on the monotonic clock."""
+        self.error: PlaystreamError | None = None
+        """What a job that was requested to stop has failed with; None if it was canceled."""
 
     @property
     def overdue(self) -> bool:
         """Whether the time for delivery after a request is over."""
         return self.requested_at is not None and time.monotonic() >= self.requested_at + DELIVERY_SECONDS
 
-    def request(self, reason: str) -> None:
-        """Request the stage to stop; the first reason is kept."""
+    def request(self, reason: str, error: PlaystreamError | None = None) -> None:
+        """Request the stage to stop; the first reason is kept.
+
+        Args:
+            reason: for messages.
+            error: what the job has failed with; None if it is canceled.
+        """
         with self._lock:  # otherwise the pipe could be closed, and its number reused, before `wake` writes
             if self.reason is None:
                 self.requested_at = time.monotonic()
+                self.error = error
                 self.reason = reason
             self.wake()
 

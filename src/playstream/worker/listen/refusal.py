@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playstream.pipeline.dialect import Dialect
-from playstream.pipeline.errors import PlaystreamError
+from playstream.pipeline.errors import PlaystreamError, name_of
 from playstream.pipeline.outbox import outgoing_in
 from playstream.pipeline.protocol import Failure, Record
 from playstream.pipeline.protocol.order import Direction
@@ -20,7 +20,7 @@ def refusal(error: PlaystreamError, dialect: Dialect | None, greeting: Greeting,
         greeted: whether the other side has got those already.
     """
     outgoing = outgoing_in(dialect or Dialect.PLAYSTREAM, Direction.RESULT)
-    records: list[Record] = [greeting.hello, Failure(type(error).__name__, str(error))]
+    records: list[Record] = [greeting.hello, Failure(name_of(error), str(error))]
     pieces = [piece for record in records for piece in outgoing.send(record, flush=True)]
     data = b"".join([*pieces, *outgoing.end()])
     return data.removeprefix(greeting.data) if greeted else data

@@ -1,0 +1,73 @@
+"""A slow handler slows Ansible down over a mesh, as over a pipe."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from playstream.mesh.chunks import WINDOW_BYTES
+from playstream.mesh.client import MeshClient
+from tests.conftest import MakeDir
+from tests.mesh.nodes import World
+from tests.processes import wait_until
+
+_PROGRAM = """\
+import sys, time
+from pathlib import Path
+import playstream
+
+directory, link, gate, counted = sys.argv[1:]
+events = 0
+
+
+def take(event):
+    global events
+    events += 1
+    while events > 100 and not Path(gate).exists():
+        time.sleep(0.05)
+    return True
+
+
+playstream.run(private_data_dir=directory, playbook="volume.yml", on=link, ident="one", event_handler=take, quiet=True)
+Path(counted).write_text(str(events))
+"""
+_SIZE = 8 * WINDOW_BYTES
+_BETWEEN = WINDOW_BYTES + (24 << 20)
+"""What may have been printed: the window, and what worker, node, submitter and its process stage hold."""
+FAKES = Path(__file__).parent / "fakes"
+
+
+def test_a_slow_handler_stops_ansible_until_it_goes_on(
+    patient: World, private_data_dir: MakeDir, tmp_path: Path
+) -> None:
+    patient.stages.path_before.append(FAKES)
+    place, gate, counted = (tmp_path / name for name in ("place", "gate", "counted"))
+    printed = place / "printed"
+    place.mkdir()
+    made = private_data_dir({"volume.yml": "[]\n", "large": ""})
+    (made / "env").mkdir()
+    (made / "env" / "envvars").write_text(f"VOLUME_PLACE: {place}\nVOLUME_BYTES: '{_SIZE}'\n")
+    patient.node("node1")
+    words = [sys.executable, "-c", _PROGRAM, str(made), patient.link(), str(gate), str(counted)]
+    program = subprocess.Popen(words, env=patient.stages.env, stderr=subprocess.PIPE)
+
+    async def stored(client: MeshClient) -> int:
+        return int((await client.administer("STREAM.INFO.OUT_web"))["state"]["bytes"])
+
+    def stands() -> bool:
+        """Return whether nothing was printed or stored while the server was asked ten times."""
+        looks = [(patient.as_operator(stored), printed.read_text() if printed.exists() else "") for _ in range(10)]
+        return looks[0][0] > WINDOW_BYTES and all(each == looks[0] for each in looks)
+
+    try:
+        wait_until(lambda: stands() or program.poll() is not None, 90)
+        assert program.poll() is None, program.communicate()
+        assert int(printed.read_text()) < _BETWEEN, printed.read_text()
+        gate.touch()
+        assert program.wait(90) == 0, program.communicate()
+        assert (place / "out").exists()
+        assert int(counted.read_text()) > 0
+    finally:
+        program.kill()
+        program.communicate()
