@@ -32,8 +32,8 @@ def take(event):
 playstream.run(private_data_dir=directory, playbook="volume.yml", on=link, ident="one", event_handler=take, quiet=True)
 Path(counted).write_text(str(events))
 """
-_SIZE = 8 * WINDOW_BYTES
-_BETWEEN = WINDOW_BYTES + (24 << 20)
+_SIZE = 16 * WINDOW_BYTES
+_BETWEEN = WINDOW_BYTES + (48 << 20)
 """What may have been printed: the window, and what worker, node, submitter and its process stage hold."""
 FAKES = Path(__file__).parent / "fakes"
 
