@@ -13,7 +13,7 @@ from playstream.captures.pieces import ArchiveStart, Arguments, Format, LastLine
 from playstream.pipeline.errors import IncompleteStream, PlaystreamError
 from playstream.pipeline.protocol import Event, FileEntry, Heartbeat, Noise, Status, StatusName
 from playstream.pipeline.protocol.order import Direction
-from tests.captures.reading import an_event, read
+from tests.captures.reading import Source, an_event, read
 from tests.pipeline.protocol.strategies import CHUNK_SIZES
 from tests.pipeline.runner_dialect.wire import take
 
@@ -61,6 +61,20 @@ def test_a_cut(size: int, sizes: list[int]) -> None:
     for piece, other in zip(done.pieces, whole, strict=False):
         if not isinstance(piece.item, Status):  # its time is that of its arrival, and at a cut it waits no longer
             assert piece == other
+
+
+@pytest.mark.parametrize("data", [b"", b"{", RECORDING[:5]])
+def test_what_ends_before_its_kind_is_known(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = 0
+
+    def count(source: Source) -> bytes:
+        nonlocal reads
+        reads += 1
+        assert reads <= 3, "it does not wait for more at the end"
+        return next(source._data, b"")
+
+    monkeypatch.setattr(Source, "read", count)
+    assert read(data).error is not None
 
 
 @given(st.data(), CHUNK_SIZES)

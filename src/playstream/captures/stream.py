@@ -139,7 +139,11 @@ class Stream:
                 data = head
             if recording:
                 self.walker = RecordingWalker(self._limits.max_record_bytes)
-            elif (detected := first.receive_data(data)) is not None:
+                continue
+            detected = first.receive_data(data)
+            if detected is None and at_end:
+                detected = first.receive_data(b"")
+            if detected is not None:
                 self.walker = self._walker_of(detected[0])
         return head, self.walker
 

@@ -201,7 +201,7 @@ def test_with_little_time_a_part_is_evicted_and_the_rest_inferred(place: Path) -
     fill(place, *objects)
     whole = evict_to(place, LARGE)
     part = evict_to(place, whole.left // 2, seconds=0)
-    assert 0 < part.objects < 200  # one shard of several hundred, of which half may stay
+    assert part.objects < 200  # of one shard of several hundred, which may have few
     for _ in range(1000):  # of 256 shards, each takes one at random
         evict_to(place, whole.left // 2, seconds=0)
     assert whole.left // 3 < evict_to(place, LARGE).left < whole.left * 2 // 3
