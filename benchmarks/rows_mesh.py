@@ -38,7 +38,7 @@ from benchmarks.link_ends import (
 from benchmarks.mesh_hosts import GROUP, SUBMITTER, BenchMesh, Receptor, hosts
 from benchmarks.programs import time_pipeline
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.submission import Addressee, Submission
 from playstream.mesh.terms import Terms
 from tests.release.readme import a_host

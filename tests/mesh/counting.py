@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 from tests.conftest import MakeDir
 from tests.processes import wait_until
+from tests.stages import LIMIT_SECONDS
 
 
 def counting(private_data_dir: MakeDir, name: str) -> tuple[Path, Path]:
@@ -22,10 +24,11 @@ def numbers(stdout: Path) -> list[int]:
     return [int(number) for number in re.findall(r"number (\d+)\r?\n", stdout.read_text())] if stdout.exists() else []
 
 
-def wait_for_more(stdout: Path, more: int = 20) -> None:
+def wait_for_more(run: subprocess.Popen[bytes], stdout: Path, more: int = 20) -> None:
     """Wait until a job that counts shows more than it has shown before."""
-    before = len(numbers(stdout))
-    wait_until(lambda: len(numbers(stdout)) >= before + more, 60)
+    wanted = len(numbers(stdout)) + more
+    wait_until(lambda: run.poll() is not None or len(numbers(stdout)) >= wanted, LIMIT_SECONDS)
+    assert run.poll() is None, run.communicate()
 
 
 def check_count(stdout: Path) -> None:

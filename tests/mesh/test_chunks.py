@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from playstream.mesh import chunks
 from playstream.mesh.chunks import CHUNK_BYTES, LAST, WINDOW_BYTES, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message, NoAnswer
+from playstream.mesh.delivery import Message, NoAnswer
 from playstream.pipeline.errors import LinkError
 from tests.mesh.servers import NatsServer
 from tests.mesh.test_client import SECONDS, connected, some_job, with_client

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from playstream.mesh.client import AlreadyStored, MeshClient, NoRoom
-from playstream.mesh.connection import Connection, Message, NoAnswer, NobodyThere
+from playstream.mesh.connection import Connection
+from playstream.mesh.delivery import Message, NoAnswer, NobodyThere
 from playstream.mesh.refusals import Endpoint
 from playstream.mesh.streams import Sizes, make_streams
 from playstream.mesh.subjects import JobSubjects, new_job

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from playstream.mesh.client import MeshClient, queued_at, stored_at
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.messages import Order, Outcome, encode
 from playstream.mesh.subjects import JobSubjects, new_job
 from playstream.pipeline.errors import RemoteProtocolError

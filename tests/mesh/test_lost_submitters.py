@@ -48,14 +48,14 @@ def test_a_submitter_that_was_cut_off_follows_on(
         }
         shown = {way: directory / "artifacts/one/stdout" for way, (directory, _gate) in made.items()}
         for way in WAYS:
-            wait_for_more(shown[way])
+            wait_for_more(runs[way], shown[way])
         before = {way: len(numbers(shown[way])) for way in WAYS}
         for way in WAYS:
             cut(world, way)
         time.sleep(CUT_SECONDS)  # what is tested is that nothing happens in this time
         accept_all(world.network, SERVER, *WAYS)
         for way in WAYS:
-            wait_for_more(shown[way])
+            wait_for_more(runs[way], shown[way])
             assert len(numbers(shown[way])) > before[way]
             made[way][1].touch()
         for way in WAYS:
@@ -74,7 +74,7 @@ def test_another_host_replaces_a_submitter_that_was_killed(
     with on_hosts(CURRENT, fakes, tmp_path, {"node1": "web"}, submitters=("laptop", "other")) as world:
         world.node("node1")
         run = world.start(directory, "count.yml", "-q", "-i", "one")
-        wait_for_more(directory / "artifacts/one/stdout")
+        wait_for_more(run, directory / "artifacts/one/stdout")
         run.send_signal(signal.SIGKILL)
         run.wait(60)
         part(world.network, "laptop", SERVER)
@@ -85,7 +85,7 @@ def test_another_host_replaces_a_submitter_that_was_killed(
         (job,) = re.findall(rb'"job": ?"([a-z0-9]{26})"', listed)
         attached = world.attach(job.decode(), tmp_path / "there", host="other")
         shown = tmp_path / "there/artifacts" / job.decode() / "stdout"
-        wait_for_more(shown)
+        wait_for_more(attached, shown)
         gate.touch()
         status, _stdout, stderr = world.finish(attached)
         assert status == 0, stderr

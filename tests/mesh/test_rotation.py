@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.directory import add_member, remove_member
 from playstream.mesh.group_keys import LONGEST_SECONDS, Group, Retired, make_keys, open_keys, public_of, seal_keys
 from playstream.mesh.identity import Identity, Kind

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from playstream.mesh.authority import make_authority
 from playstream.mesh.chunks import LAST
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.directory import add_member, remove_member
 from playstream.mesh.identity import Kind, write_identity
 from playstream.mesh.messages import Order, Outcome, decode, encode

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message, NoAnswer, NobodyThere
+from playstream.mesh.delivery import Message, NoAnswer, NobodyThere
 from playstream.mesh.refusals import Endpoint
 from tests.mesh.meshes import Mesh
 from tests.mesh.servers import CURRENT, NatsServer

@@ -55,8 +55,8 @@ SERVERS: Group = (
         own=True,
         type=float,
         metavar="N",
-        default=6.0,
-        help="a node counts as lost, and ends its jobs, after N seconds without the mesh, from 3 to 600 (default: 6)",
+        help="a node counts as lost, and ends its jobs, after N seconds without the mesh, from 3 to 600 (default: 6, "
+        "or 20 with several servers, which need up to 10 to go on without one of them)",
     ),
 )
 GROUPS: Group = (

@@ -31,7 +31,7 @@ def set_up(parser: Parser) -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Make the mesh; return the exit status."""
-    if not _SHORTEST <= flags.lost_after <= _LONGEST:
+    if flags.lost_after is not None and not _SHORTEST <= flags.lost_after <= _LONGEST:
         raise ConfigurationError(
             f"--lost-after: expected a number of seconds from {_SHORTEST:g} to {_LONGEST:g}, got {flags.lost_after:g}"
         )

@@ -13,7 +13,7 @@ from playstream.cli.parser import Parser
 from playstream.cli.tables import Column, Piece, age, fitted_lines, print_pieces, print_table, terminal_width
 from playstream.interface.terminal_text import make_safe_json
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import NoAnswer
+from playstream.mesh.delivery import NoAnswer
 from playstream.mesh.health import MeshStatus, NodeState, read_status
 from playstream.mesh.identity import Identity, Kind
 from playstream.pipeline.errors import ConfigurationError, counted

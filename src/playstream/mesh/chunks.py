@@ -7,13 +7,14 @@ in which messages were stored.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message, NoAnswer, Subscription
+from playstream.mesh.delivery import Message, NoAnswer, Subscription
 from playstream.pipeline.errors import LinkError, RemoteProtocolError
 
 CHUNK_BYTES: Final = 1 << 18
@@ -33,6 +34,8 @@ _NEVER_YET = 2 * _ON_THEIR_WAY
 _HELD_BYTES = WINDOW_BYTES + 2 * CHUNK_BYTES
 """Bytes of messages that arrived before their turn, or faster than they are read. A writer with a window is never
 further ahead: with less room, what it has sent would be dropped, and fetched."""
+LAG_SECONDS: Final = 3.0
+"""How much later than others a server of a cluster may return a message that is stored."""
 _IDLE_SECONDS = 1.0
 """Time without a message after which to look whether one was missed."""
 _AHEAD = 15
@@ -211,6 +214,8 @@ class ChunkReader:
         self._connections = 0
         self._may_be_stored = True
         """Whether the next message may be stored already, and not be delivered again."""
+        self._missing_since: float | None = None
+        """Since when the next message was stored and is not returned; None if that is not so."""
         self._ahead = 0
         """How many are fetched together with it."""
         self.number = first
@@ -252,11 +257,12 @@ class ChunkReader:
             pause = min(2 * pause, _IDLE_SECONDS)
         return self._pass_on(chunk)
 
-    async def read_stored(self, *, seconds: float) -> Chunk | None:
+    async def read_stored(self, *, seconds: float, lag: float = 0.0) -> Chunk | None:
         """Return the next message if it has arrived or is stored; None if it is not there now.
 
         Args:
             seconds: how long to try to find out.
+            lag: how long to wait for one that a server does not return.
 
         Raises:
             LinkError: it is not known.
@@ -265,9 +271,14 @@ class ChunkReader:
             await self._fetch()
         if (chunk := self._held.pop(self.number, None)) is not None:
             return self._pass_on(chunk)
-        message = await self._client.find(self._stream, f"{self._subject}.{self.number}", seconds=seconds)
-        if message is None:
-            return None
+        until = time.monotonic() + lag
+        while True:
+            message = await self._client.find(self._stream, f"{self._subject}.{self.number}", seconds=seconds)
+            if message is not None:
+                break
+            if time.monotonic() >= until:
+                return None
+            await asyncio.sleep(_GAP_SECONDS)
         chunk = _chunk(message, self._subject)
         self._held_bytes += len(chunk.data)
         return self._pass_on(chunk)
@@ -294,12 +305,17 @@ class ChunkReader:
         if isinstance(message, BaseException):
             raise message
         self._ahead = 0 if message is None else min(2 * self._ahead + 1, _AHEAD)
-        if message is None and was_stored and number not in self._held:
+        if message is not None or not was_stored or number in self._held:
+            self._missing_since = None
+            return message is not None
+        now = time.monotonic()
+        self._missing_since = now if self._missing_since is None else self._missing_since
+        if now - self._missing_since > LAG_SECONDS:
             raise LinkError(
                 f"the server has dropped message {number} of the job before it was read: the stream {self._stream} is "
                 "too small for all that is read slowly at the same time"
             )
-        return message is not None
+        return True
 
     async def _take(self, message: Message) -> None:
         try:

@@ -13,17 +13,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from playstream.mesh.connection import (
-    ATTEMPT_SECONDS,
-    CONNECT_SECONDS,
-    DROP_SECONDS,
-    Connection,
-    Message,
-    NoAnswer,
-    NobodyThere,
-)
+from playstream.mesh.connection import ATTEMPT_SECONDS, CONNECT_SECONDS, DROP_SECONDS, Connection
+from playstream.mesh.delivery import Message, NoAnswer, NobodyThere
+from playstream.mesh.refusals import Endpoint
 from playstream.pipeline.errors import LinkError, PlaystreamError, RemoteProtocolError
 
+_MOVE_SECONDS = 4.0
+"""How long a server may reach no leader of what is asked for until this side tries another server."""
 _LONGEST_SECONDS: Final = 15.0
 """How long the server may take to answer a request that was repeated several times."""
 _STUCK_SECONDS = 25.0
@@ -31,6 +27,8 @@ _STUCK_SECONDS = 25.0
 _PAUSE_SECONDS = 0.1
 """Time before a request that the server has refused for lack of room is repeated."""
 _NANOSECONDS = 1_000_000_000
+_NOBODY = "503"
+"""The status of a request for a message if its queue has no leader."""
 _TIME_PLACES = {9: 7, 12: 9}
 """Where the time is in the subject for an acknowledgement, by the number of its words; JetStream has two forms."""
 _DISK_SECONDS = 10.0
@@ -48,6 +46,8 @@ _ADVICE = defaultdict(
     },
 )
 """What to do when a stream is full, by the first word of its subjects."""
+_UNSETTLED = frozenset({10005, 10008, 10009})
+"""Numbers of JetStream for a cluster some of whose servers, or whose leader, are not there at the moment."""
 _NOT_FIRST = 10071
 """Number of JetStream for a message that is not the first one of its subject."""
 
@@ -69,7 +69,48 @@ class NotStored(NoAnswer):
 
 
 class MeshClient(Connection):
-    """A connection to the mesh with JetStream. Call `connect` first, and `close` at the end."""
+    """A connection to the mesh with JetStream. Call `connect` first, and `close` at the end.
+
+    Args:
+        endpoint: where to connect, and as whom.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        self._silent_since: float | None = None
+        """Since when nothing was answered for which a leader is needed; None if it was."""
+
+    async def attempt(
+        self, subject: str, data: bytes, *, seconds: float, headers: Mapping[str, str] | None = None
+    ) -> Message:
+        """Send once a request that the leader of a stream answers.
+
+        If there was no answer for some time, this side connects to another server: a server that is cut off from the
+        others of its cluster does not say so.
+
+        Raises:
+            NobodyThere: nobody has subscribed.
+            NoAnswer: there was no answer in time, or the connection was lost meanwhile.
+            AuthenticationFailed: this identity may not publish to the subject.
+        """
+        began = time.monotonic()
+        try:
+            answer = await self.request(subject, data, seconds=seconds, headers=headers)
+        except NoAnswer:
+            self._note_silence(began)
+            raise
+        self._silent_since = None
+        return answer
+
+    def _note_silence(self, began: float) -> None:
+        """Note that a request had no answer."""
+        if not self.is_connected:
+            self._silent_since = None
+            return
+        self._silent_since = began if self._silent_since is None else self._silent_since
+        if time.monotonic() - self._silent_since > _MOVE_SECONDS:
+            self._silent_since = None
+            self.move()
 
     async def store(
         self,
@@ -132,6 +173,8 @@ class MeshClient(Connection):
         if error is None:
             return 0 if found.get("duplicate") else int(found.get("seq", 0))
         number, text = error.get("err_code"), error.get("description", "no reason given")
+        if number in _UNSETTLED:
+            raise NobodyThere(f"{subject}: {text}")
         if number == _NOT_FIRST:
             raise AlreadyStored(f"{subject}: {text}")
         if _NO_SPACE in text:
@@ -208,7 +251,7 @@ class MeshClient(Connection):
                 break
             began = time.monotonic()
             try:
-                return await self.request(subject, data, seconds=min(patience, left), headers=headers)
+                return await self.attempt(subject, data, seconds=min(patience, left), headers=headers)
             except NobodyThere:
                 raise
             except NoAnswer:
@@ -300,6 +343,7 @@ class MeshClient(Connection):
         dropped = asyncio.ensure_future(self.dropped.wait())
         waiting: set[asyncio.Future[Any]] = {got, dropped}
         subscription = await self.subscribe(inbox, take)
+        began = time.monotonic()
         request = {"batch": 1, "expires": int(seconds * _NANOSECONDS)}
         try:
             await self.publish(
@@ -309,8 +353,11 @@ class MeshClient(Connection):
         finally:
             dropped.cancel()
             await subscription.close()
-        if not got.done():
+        if not got.done() or got.result().headers.get("Status") == _NOBODY:
+            self._note_silence(began)
+            await asyncio.sleep(_PAUSE_SECONDS if got.done() else 0)
             return None
+        self._silent_since = None
         message = got.result()
         return None if "Status" in message.headers else message
 
@@ -351,11 +398,15 @@ class MeshClient(Connection):
         data = b"" if body is None else json.dumps(body).encode()
         until = time.monotonic() + CONNECT_SECONDS
         while True:
+            is_late = time.monotonic() + _PAUSE_SECONDS >= until
             try:
-                return _parse(await self.ask(f"$JS.API.{name}", data, until=until))
+                found = _parse(await self.ask(f"$JS.API.{name}", data, until=until))
             except NobodyThere:  # a server accepts connections before it has recovered its streams
-                if time.monotonic() + _PAUSE_SECONDS >= until:
+                if is_late:
                     raise
+            else:
+                if is_late or found.get("error", {}).get("err_code") not in _UNSETTLED:
+                    return found
             await asyncio.sleep(_PAUSE_SECONDS)
 
 

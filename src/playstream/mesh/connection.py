@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
+from playstream.mesh.delivery import Message, NoAnswer, NobodyThere, Subscription, Take, to_message
 from playstream.mesh.library import import_nats
 from playstream.mesh.refusals import Endpoint, explain, is_final, is_refusal
 from playstream.pipeline.errors import AuthenticationFailed, LinkError
@@ -36,55 +37,6 @@ _PINGS = 2
 DROP_SECONDS: Final = _PING_SECONDS * (_PINGS + 2.0)
 """After how long it is lost at the latest."""
 _logger = logging.getLogger("playstream")
-
-Take = Callable[["Message"], Coroutine[Any, Any, None]]
-"""Takes a message of a subscription."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message from the mesh."""
-
-    subject: str
-    data: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    reply: str = ""
-    """The subject for the answer; empty if none is expected."""
-
-
-class NoAnswer(LinkError):
-    """A request was not answered in time, because the connection is lost or the other side hangs."""
-
-
-class NobodyThere(NoAnswer):
-    """Nobody has subscribed to the subject of a request."""
-
-
-class Subscription:
-    """A subscription; made by `Connection.subscribe`."""
-
-    def __init__(self, subject: str, take: Take, max_bytes: int, closed: Callable[[Subscription], None]) -> None:
-        self._subject = subject
-        self._take = take
-        self._max_bytes = max_bytes
-        self._closed = closed
-        self._inner: Any = None
-
-    async def open(self, client: Any) -> None:
-        """Subscribe on a client of the library."""
-        self._inner = await client.subscribe(self._subject, cb=self._call, pending_bytes_limit=self._max_bytes)
-
-    async def close(self) -> None:
-        """End the subscription."""
-        self._closed(self)
-        try:
-            if self._inner is not None:
-                await self._inner.unsubscribe()
-        except Exception as error:  # noqa: BLE001 - a lost connection has no subscriptions
-            _logger.debug("unsubscribing: %s", error)
-
-    async def _call(self, message: Any) -> None:
-        await self._take(_message(message))
 
 
 class Connection:
@@ -115,6 +67,8 @@ class Connection:
         """Set when a subject was denied."""
         self._trouble: BaseException | None = None
         """The last error of connecting."""
+        self._kept_since: float | None = None
+        """Since when the connection was there that is replaced by one to another server; None if it was lost."""
         self.up_since: float | None = None
         """When the connection was made, on the monotonic clock; None while there is none."""
         self.connections = 0
@@ -159,9 +113,12 @@ class Connection:
         client._transport = StreamTransport()
         return client
 
-    async def _open(self, client: Any) -> None:
+    async def _open(self, client: Any, avoid: str = "") -> None:
+        """Connect a client of the library to one of the servers, and to the one to avoid only if there is no other."""
+        urls = random.sample(list(self._endpoint.urls), len(self._endpoint.urls))
         await client.connect(
-            servers=list(self._endpoint.urls),
+            servers=sorted(urls, key=lambda url: url.endswith(f"//{avoid}")),
+            dont_randomize=True,
             name=self._endpoint.name,
             tls=self._endpoint.tls,
             inbox_prefix=self._endpoint.inbox,
@@ -261,7 +218,7 @@ class Connection:
                     news = self._news
                     others[1].cancel()
                     others[1] = asyncio.ensure_future(news.wait())
-            return _message(asked.result())
+            return to_message(asked.result())
         except self._nats.errors.NoRespondersError:
             raise NobodyThere(f"nobody answers {subject!r}") from None
         except (self._nats.errors.Error, TimeoutError, OSError) as error:
@@ -346,10 +303,13 @@ class Connection:
             self._trouble = error
             self._refused.set()
 
-    async def _note_lost(self) -> None:
+    def _lose(self) -> None:
         self._connected.clear()
         self.up_since = None
         self._dropped.set()
+
+    async def _note_lost(self) -> None:
+        self._lose()
         task = asyncio.current_task()
         if task is not None and self.connections and self._reviving is None and not self._is_closing:
             task.add_done_callback(self._note_end)  # it is the one in which the library connects again
@@ -364,17 +324,29 @@ class Connection:
         await self._note_lost()
         self._revive()
 
+    def move(self) -> None:
+        """Connect to another server if the mesh has several, because this one may be cut off from the others.
+
+        A connection that was made at once counts as the same one in `up_since`.
+        """
+        if len(self._endpoint.urls) > 1 and self.is_connected and self._reviving is None and not self._is_closing:
+            _logger.debug("connecting to another server of the mesh")
+            self._kept_since = self.up_since
+            url = self._client.connected_url
+            self._reviving = asyncio.create_task(self._replace(avoid="" if url is None else url.netloc))
+            self._lose()
+
     def _revive(self) -> None:
         if self.connections and not self._is_closing and self._reviving is None:
             self._reviving = asyncio.create_task(self._replace())
 
-    async def _replace(self) -> None:
+    async def _replace(self, avoid: str = "") -> None:
         """Connect with a new client of the library, because the one that was used does not connect any more."""
         await _end(self._client)
         while True:
             client = self._new_client()
             try:
-                await self._open(client)
+                await self._open(client, avoid)
                 self._client = client
                 for subscription in list(self._subscriptions):
                     await subscription.open(client)
@@ -382,6 +354,7 @@ class Connection:
             except Exception as error:  # noqa: BLE001 - it is not known which errors the library does not expect
                 await self._note_error(error)
                 await _end(client)
+                self._kept_since = None
                 await asyncio.sleep(_RECONNECT_SECONDS)
             except BaseException:
                 await _end(client)
@@ -394,16 +367,11 @@ class Connection:
     async def _note_connected(self) -> None:
         self.connections += 1
         self._dropped = asyncio.Event()
-        self.up_since = time.monotonic()
+        self.up_since, self._kept_since = self._kept_since or time.monotonic(), None
         self._connected.set()
 
     def _explain(self) -> LinkError:
         return explain(self._endpoint, self._trouble)
-
-
-def _message(inner: Any) -> Message:
-    headers = {str(getattr(key, "value", key)): str(value) for key, value in (inner.headers or {}).items()}
-    return Message(inner.subject, bytes(inner.data), headers, inner.reply or "")
 
 
 async def _end(client: Any) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import NoAnswer, NobodyThere
+from playstream.mesh.delivery import NoAnswer, NobodyThere
 from playstream.mesh.liveness import Times
 from playstream.mesh.messages import Positions, decode
 from playstream.mesh.subjects import JobSubjects
@@ -35,6 +35,8 @@ class Contact:
         """Since when nobody has subscribed, after the node had answered."""
         self._deaf = self._heard
         """When the server, too, has last not answered: then this side may be the one that is cut off."""
+        self._moves = 0
+        """How often another server was tried since then."""
         self.answered = False
         """Whether the node has answered at all."""
 
@@ -57,8 +59,17 @@ class Contact:
             await self._check_server()
         else:
             self._heard, self._nobody_since, self.answered = time.monotonic(), None, True
+            self._moves = 0
             return positions
+        self._try_another_server()
         return None
+
+    def _try_another_server(self) -> None:
+        """Connect to another server after each third of the time: this one may be cut off from that of the node."""
+        silence = time.monotonic() - max(self._heard, self._client.up_since or self._heard)
+        if silence > (self._moves + 1) * self._times.lost_after / 3:
+            self._moves += 1
+            self._client.move()
 
     async def _check_server(self) -> None:
         try:

@@ -13,7 +13,7 @@ from typing import Final
 
 from playstream.mesh.authority import make_authority
 from playstream.mesh.identity import SUFFIX, Identity, Kind, write_identity, write_private
-from playstream.mesh.registry import DEFAULT_LOST_AFTER, FILE, Member, Registry, server_name
+from playstream.mesh.registry import CLUSTER_LOST_AFTER, DEFAULT_LOST_AFTER, FILE, Member, Registry, server_name
 from playstream.mesh.server_config import USERS, Server, server_config, users_config
 from playstream.mesh.subjects import check_group, check_name
 from playstream.pipeline.errors import ConfigurationError, did_you_mean
@@ -39,7 +39,7 @@ def make_mesh(
     servers: Sequence[Server],
     *,
     listen: str | None = None,
-    lost_after: float = DEFAULT_LOST_AFTER,
+    lost_after: float | None = None,
 ) -> None:
     """Make the directory of a new mesh: the configuration of its servers, a CA and the identity of an operator.
 
@@ -47,7 +47,7 @@ def make_mesh(
         directory: is created if it does not exist, for this user only.
         servers: the servers.
         listen: the address that they listen on; None for all of the host. Both sides show certificates.
-        lost_after: seconds after which a node counts as lost.
+        lost_after: seconds after which a node counts as lost; None for 6, or 20 with several servers.
 
     Raises:
         ConfigurationError: there is a mesh in it, or a library is not installed.
@@ -58,6 +58,8 @@ def make_mesh(
             f"{str(directory)!r} is the directory of a mesh already. To add to it: playstream mesh add; for another "
             "mesh name another directory"
         )
+    if lost_after is None:
+        lost_after = DEFAULT_LOST_AFTER if len(servers) == 1 else CLUSTER_LOST_AFTER
     registry = Registry(make_authority(f"playstream {servers[0].host}"), list(servers), lost_after)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     storage = "storage"

@@ -15,7 +15,7 @@ from typing import Final
 
 from playstream._version import __version__
 from playstream.mesh.client import AlreadyStored, MeshClient, queued_at, stored_at
-from playstream.mesh.connection import Message, NoAnswer
+from playstream.mesh.delivery import Message, NoAnswer
 from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
 from playstream.mesh.subjects import JobSubjects
 from playstream.pipeline.errors import JobExpired, JobRefused, LinkError, NodeLost, PlaystreamError, RemoteProtocolError
@@ -47,11 +47,25 @@ async def claim_job(client: MeshClient, job: JobSubjects, node: str, *, seconds:
     try:
         await client.store(job.claim, encode(claim), message_id=word, only_first=True, seconds=seconds)
     except AlreadyStored:
-        found = await find_claim(client, job, seconds=seconds)
-        if found is None:
-            raise NoAnswer(f"the claim of job {job.job} cannot be read") from None
+        found = decode(Claim, (await _find_stored(client, job, job.claim, seconds=seconds)).data)
         return None if found.word == word else found
     return None
+
+
+async def _find_stored(client: MeshClient, job: JobSubjects, subject: str, *, seconds: float) -> Message:
+    """Return the claim or the end of a job that has one. Some servers of a cluster hear of it later than others.
+
+    Raises:
+        NoAnswer: it cannot be read.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        message = await client.find(job.streams.state, subject, seconds=seconds)
+        if message is not None:
+            return message
+        if time.monotonic() > until:
+            raise NoAnswer(f"the server has {subject!r}, and does not return it")
+        await asyncio.sleep(_HINTED_SECONDS)
 
 
 async def find_claim(client: MeshClient, job: JobSubjects, *, seconds: float) -> Claim | None:
@@ -117,8 +131,8 @@ async def store_end(client: MeshClient, job: JobSubjects, end: JobEnd, *, second
     try:
         await client.store(job.end, encode(end), message_id=identifier, only_first=True, seconds=seconds)
     except AlreadyStored:
-        found = await find_end(client, job, seconds=max(1.0, until - time.monotonic()))
-        return found or end
+        left = max(1.0, until - time.monotonic())
+        return decode(JobEnd, (await _find_stored(client, job, job.end, seconds=left)).data)
     return end
 
 
@@ -152,14 +166,7 @@ async def queue_seconds(client: MeshClient, job: JobSubjects, message: Message, 
     Raises:
         LinkError: it cannot be found out.
     """
-    until = time.monotonic() + seconds
-    while True:
-        claim = await client.find(job.streams.state, job.claim, seconds=seconds)
-        if claim is not None:
-            return stored_at(claim) - queued_at(message)
-        if time.monotonic() > until:
-            raise NoAnswer(f"the claim of job {job.job} cannot be read")
-        await asyncio.sleep(_HINTED_SECONDS)
+    return stored_at(await _find_stored(client, job, job.claim, seconds=seconds)) - queued_at(message)
 
 
 def outcome_of(error: PlaystreamError | None) -> Outcome:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
-from playstream.mesh.chunks import WINDOW_BYTES, Chunk, ChunkReader, ChunkWriter
+from playstream.mesh.chunks import LAG_SECONDS, WINDOW_BYTES, Chunk, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message, NoAnswer
 from playstream.mesh.contact import BUSY_SECONDS, Contact
+from playstream.mesh.delivery import Message, NoAnswer
 from playstream.mesh.ends import find_claim, node_lost, store_end, watch_end
 from playstream.mesh.identity import Identity
 from playstream.mesh.liveness import Times
@@ -154,11 +154,18 @@ class Follower:
         """Read what was stored before the end; None if there is no more. A failed job does not wait for it."""
         has_failed = self.end is not None and self.end.outcome is not Outcome.WORKER
         try:
-            return await reader.read_stored(seconds=_REST_SECONDS if has_failed else STORE_SECONDS)
+            seconds = _REST_SECONDS if has_failed else STORE_SECONDS
+            return await reader.read_stored(seconds=seconds, lag=self._lag)
         except NoAnswer:
             if has_failed:
                 return None
             raise
+
+    @property
+    def _lag(self) -> float:
+        """How long to wait for results that are stored, and that a server of a cluster may return later than others."""
+        whole = self.end is not None and self.end.outcome in {Outcome.WORKER, Outcome.CANCELED}
+        return LAG_SECONDS if whole else 0.0
 
     async def _deliver(self, data: bytes, sink: Sink) -> None:
         self._got += len(data)

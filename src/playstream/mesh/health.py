@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import ATTEMPT_SECONDS, NoAnswer
+from playstream.mesh.connection import ATTEMPT_SECONDS
+from playstream.mesh.delivery import NoAnswer
 from playstream.mesh.identity import Identity, Kind
 from playstream.mesh.messages import Announcement, Condition, decode
 from playstream.mesh.nodes import find_announcements

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import ATTEMPT_SECONDS, NoAnswer
+from playstream.mesh.connection import ATTEMPT_SECONDS
+from playstream.mesh.delivery import NoAnswer
 from playstream.mesh.messages import LogLines, LogQuestion, decode, encode
 from playstream.mesh.nodes import find_announcements
 from playstream.mesh.subjects import LOGS, check_name, question

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import NobodyThere
+from playstream.mesh.delivery import NobodyThere
 from playstream.mesh.features import Features
 from playstream.mesh.messages import Announcement, decode
 from playstream.mesh.subjects import MESH_STREAM, announcement

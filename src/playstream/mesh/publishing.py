@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import CONNECT_SECONDS, NoAnswer
+from playstream.mesh.connection import CONNECT_SECONDS
+from playstream.mesh.delivery import NoAnswer
 from playstream.mesh.identity import Identity
 from playstream.mesh.signing import KeyList, ListKind, read_list
 from playstream.mesh.subjects import GROUPS, GROUPS_STREAM, node_of

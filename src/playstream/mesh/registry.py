@@ -21,6 +21,8 @@ from playstream.pipeline.errors import ConfigurationError
 
 FILE: Final = "mesh.json"
 DEFAULT_LOST_AFTER: Final = 6.0
+CLUSTER_LOST_AFTER: Final = 20.0
+"""Servers take 4 to 9 seconds to elect another leader, and a client up to 11 to leave a host that is cut off."""
 _FORMAT = 1
 _MARK_BYTES = 8
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.ends import not_started, queue_seconds
 from playstream.mesh.messages import Order
 from playstream.mesh.node.gate import Gate

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message, NoAnswer
+from playstream.mesh.delivery import Message, NoAnswer
 from playstream.mesh.ends import (
     claim_job,
     find_claim,

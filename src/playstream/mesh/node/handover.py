@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.ends import find_claim, find_end
 from playstream.mesh.messages import JobOffer, decode, encode
 from playstream.mesh.subjects import JobSubjects, Streams, offers

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.features import Features
 from playstream.mesh.messages import Announcement, encode
 from playstream.mesh.subjects import announcement, question

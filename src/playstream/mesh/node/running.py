@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from playstream.mesh.chunks import CHUNK_BYTES, ChunkReader, ChunkWriter
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message, NoAnswer, Subscription
+from playstream.mesh.delivery import Message, NoAnswer, Subscription
 from playstream.mesh.ends import find_end, outcome_of, purge_input, store_end, watch_end
 from playstream.mesh.identity import Kind, inbox
 from playstream.mesh.liveness import Times
@@ -209,7 +209,7 @@ class RunningJob:
         subject = self.job.beat(self._node)
         headers = {"Nats-Msg-Id": f"{subject} {number}"}
         try:
-            answer = await self._client.request(subject, b"", seconds=self._times.lost_after / 4, headers=headers)
+            answer = await self._client.attempt(subject, b"", seconds=self._times.lost_after / 4, headers=headers)
         except NoAnswer:
             await asyncio.sleep(_RETRY_SECONDS)
             return False

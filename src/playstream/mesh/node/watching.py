@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from playstream.mesh.client import MeshClient
-from playstream.mesh.connection import Message
+from playstream.mesh.delivery import Message
 from playstream.mesh.signing import KeyList, ListKind, read_list
 from playstream.pipeline.errors import LinkError, RemoteProtocolError
 

@@ -1,0 +1,96 @@
+"""A cluster of three servers that loses the leader of everything: killed, or cut off from the two others."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playstream.mesh.client import MeshClient
+from playstream.mesh.messages import Outcome
+from playstream.mesh.registry import CLUSTER_LOST_AFTER
+from playstream.mesh.server_config import CLUSTER_PORT, DEFAULT_PORT
+from playstream.mesh.subjects import Streams
+from tests.conftest import MakeDir
+from tests.mesh.counting import check_count, counting, wait_for_more
+from tests.mesh.hosts import HostWorld, on_hosts
+from tests.mesh.nodes import outcomes
+from tests.mesh.servers import CURRENT, OLDEST
+from tests.network.firewall import NEEDS_FIREWALL, accept_all, part
+from tests.processes import wait_until
+from tests.stages import Stages
+
+pytestmark = NEEDS_FIREWALL
+OF_A_JOB = [Streams("web").state, Streams("web").output, Streams("web").input, Streams("web").jobs]
+
+
+@pytest.fixture(params=[OLDEST, CURRENT])
+def cluster(request: pytest.FixtureRequest, fakes: Stages, tmp_path: Path) -> Iterator[HostWorld]:
+    """A cluster of three servers, each with a host of its own."""
+    with on_hosts(request.param, fakes, tmp_path, {"node1": "web"}, servers=3, lost_after=CLUSTER_LOST_AFTER) as world:
+        yield world
+
+
+async def describe(client: MeshClient) -> dict[str, Any]:
+    """Return how the servers keep the streams of a job."""
+    return {name: (await client.administer(f"STREAM.INFO.{name}")).get("cluster", {}) for name in OF_A_JOB}
+
+
+def wait_for_replicas(world: HostWorld) -> None:
+    """Wait until all servers have all of each stream."""
+
+    def are_current() -> bool:
+        found = world.as_operator(describe)
+        return all(
+            each.get("leader") and [replica["current"] for replica in each.get("replicas", [])] == [True, True]
+            for each in found.values()
+        )
+
+    wait_until(are_current, 90)
+
+
+def leader_of(world: HostWorld, stream: str) -> str:
+    """Return the server that leads a stream."""
+    return str(world.as_operator(describe)[stream]["leader"])
+
+
+def test_a_job_survives_the_end_of_any_leader(cluster: HostWorld, private_data_dir: MakeDir) -> None:
+    directory, gate = counting(private_data_dir, "count")
+    node = cluster.node("node1")
+    run = cluster.start(directory, "count.yml", "-q", "-i", "one")
+    shown = directory / "artifacts/one/stdout"
+    wait_for_more(run, shown)
+    lead_of_all = cluster.mesh.leader_known_to("server1")
+    for victim in (leader_of(cluster, Streams("web").state), lead_of_all):
+        assert victim is not None
+        wait_for_replicas(cluster)
+        times = cluster.mesh.log_of(victim).count("Server is ready")
+        cluster.mesh.kill_server(victim)
+        wait_for_more(run, shown, 500)
+        cluster.mesh.start_server(victim)
+        cluster.mesh.wait_for_server(victim, times + 1)
+    wait_for_replicas(cluster)
+    leader = leader_of(cluster, Streams("web").state)
+    others = [name for name in cluster.mesh.names if name != leader]
+    part(cluster.network, leader, *others)
+    wait_for_more(run, shown, 1000)
+    accept_all(cluster.network, *cluster.mesh.names)
+    wait_for_more(run, shown)
+    gate.touch()
+    status, _stdout, stderr = cluster.finish(run)
+    assert status == 0, stderr
+    check_count(shown)
+    # A server that was away may be asked, and not have the last messages yet.
+    wait_until(lambda: outcomes(cluster.ends()) == [Outcome.WORKER], 60)
+    assert len(node.events("started")) == 1
+
+
+def test_a_cluster_as_it_is_made_keeps_streams_on_three_servers_and_opens_two_ports(cluster: HostWorld) -> None:
+    wait_for_replicas(cluster)
+    for name in cluster.mesh.names:
+        words = [*cluster.network.inside(name), "ss", "-Hltn"]
+        listening = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+        assert {int(line.split()[3].rpartition(":")[2]) for line in listening} == {DEFAULT_PORT, CLUSTER_PORT}
