@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,12 @@ from playstream.mesh.server_config import CLUSTER_PORT, DEFAULT_PORT
 from playstream.mesh.subjects import Streams
 from tests.conftest import MakeDir
 from tests.mesh.counting import check_count, counting, wait_for_more
-from tests.mesh.hosts import HostWorld, on_hosts
+from tests.mesh.hosts import OPERATOR, HostWorld, on_hosts
 from tests.mesh.nodes import outcomes
 from tests.mesh.servers import CURRENT, OLDEST
 from tests.network.firewall import NEEDS_FIREWALL, accept_all, part
 from tests.processes import wait_until
-from tests.stages import Stages
+from tests.stages import LIMIT_SECONDS, Stages
 
 pytestmark = NEEDS_FIREWALL
 OF_A_JOB = [Streams("web").state, Streams("web").output, Streams("web").input, Streams("web").jobs]
@@ -88,9 +91,45 @@ def test_a_job_survives_the_end_of_any_leader(cluster: HostWorld, private_data_d
     assert len(node.events("started")) == 1
 
 
+def is_greeted(address: str, directory: Path, name: str | None) -> bool:
+    """Return whether a server speaks to another one, which shows the certificate with a name, or none."""
+    context = ssl.create_default_context(cafile=directory / "ca.pem")
+    if name is not None:
+        context.load_cert_chain(directory / f"{name}.pem", directory / f"{name}.key")
+    with socket.create_connection((address, CLUSTER_PORT), 20) as connection:
+        try:
+            with context.wrap_socket(connection, server_hostname=address) as encrypted:
+                return encrypted.recv(4096).startswith(b"INFO ")
+        except ssl.SSLError as error:
+            assert "CERTIFICATE_REQUIRED" in str(error.reason) or "BAD_CERTIFICATE" in str(error.reason), error
+            return False
+
+
 def test_a_cluster_as_it_is_made_keeps_streams_on_three_servers_and_opens_two_ports(cluster: HostWorld) -> None:
+    """Streams are those that `mesh check` creates; servers show each other certificates."""
+
+    async def delete(client: MeshClient) -> None:
+        for name in OF_A_JOB:
+            assert (await client.administer(f"STREAM.DELETE.{name}"))["success"]
+
+    cluster.as_operator(delete)
+    check: list[str | Path] = [
+        "mesh",
+        "check",
+        "--identity",
+        cluster.mesh.path("admin"),
+        "--max-result-bytes",
+        str(1 << 20),
+    ]
+    checking = cluster.stages.start(*check, prefix=cluster.prefix(OPERATOR))
+    stdout, stderr = checking.communicate(timeout=LIMIT_SECONDS)
+    assert checking.returncode == 0, stderr
+    assert all(name in stdout.decode() for name in OF_A_JOB)
     wait_for_replicas(cluster)
     for name in cluster.mesh.names:
+        for shown in ("server1", None):
+            ask = partial(is_greeted, cluster.network.address(name), cluster.mesh.directory, shown)
+            assert cluster.network.call(OPERATOR, ask) == (shown is not None)
         words = [*cluster.network.inside(name), "ss", "-Hltn"]
         listening = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
         assert {int(line.split()[3].rpartition(":")[2]) for line in listening} == {DEFAULT_PORT, CLUSTER_PORT}

@@ -19,7 +19,7 @@ from tests.stages import Stages
 
 pytestmark = NEEDS_FIREWALL
 DELAY, LOSS = 0.04, 0.01
-RESETS = 0.01
+RESETS = 0.002
 """Of the packets that the server gets, the part that resets its connection."""
 HOSTS = (SUBMITTER, "node1")
 ENOUGH = 3

@@ -236,6 +236,51 @@ def test_another_server_is_used_although_a_frozen_one_takes_no_more_bytes(tmp_pa
             server.kill()
 
 
+def test_another_server_is_tried_although_this_one_answers(tmp_path: Path) -> None:
+    """One of a cluster that is cut off from the others does. A connection that is made at once counts as the same."""
+    servers = [NatsServer(CURRENT, tmp_path / name).start() for name in ("first", "second")]
+
+    async def run() -> None:
+        client = MeshClient(Endpoint([each.url for each in servers], "test"))
+        alone = MeshClient(Endpoint([servers[0].url], "alone"))
+        others = [MeshClient(Endpoint([each.url], "other")) for each in servers]
+        for each in (client, alone, *others):
+            await each.connect()
+        got: asyncio.Queue[str] = asyncio.Queue()
+
+        async def take(message: Message) -> None:
+            await got.put(message.data.decode())
+
+        await client.subscribe("where", take)
+
+        async def place() -> str:
+            """Return the number of the server to which the client is connected."""
+            await client.flush()
+            for number, other in enumerate(others):
+                await other.publish("where", str(number).encode())
+            return await asyncio.wait_for(got.get(), SECONDS)
+
+        places, since = [await place()], client.up_since
+        for number in range(1, 4):
+            client.move()
+            client.move()  # it moves already
+            while client.connections == number:
+                await asyncio.sleep(0.01)
+            assert client.up_since == since
+            places.append(await place())
+        assert places in (["0", "1", "0", "1"], ["1", "0", "1", "0"])
+        alone.move()
+        assert alone.is_connected
+        for each in (client, alone, *others):
+            await each.close()
+
+    try:
+        asyncio.run(asyncio.wait_for(run(), 2 * SECONDS))
+    finally:
+        for server in servers:
+            server.kill()
+
+
 def test_the_end_of_tls_is_no_warning(mesh: Mesh, caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         client = await mesh.connect("admin")
