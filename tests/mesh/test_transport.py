@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 
 from playstream.mesh.client import MeshClient
 from playstream.mesh.delivery import Message, NoAnswer, NobodyThere
 from playstream.mesh.refusals import Endpoint
+from playstream.mesh.transport import StreamTransport
 from tests.mesh.meshes import Mesh
 from tests.mesh.servers import CURRENT, NatsServer
 
@@ -279,6 +282,27 @@ def test_another_server_is_tried_although_this_one_answers(tmp_path: Path) -> No
     finally:
         for server in servers:
             server.kill()
+
+
+def test_a_connection_is_closed_while_tls_is_started() -> None:
+    async def run() -> None:
+        async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(keep, "127.0.0.1", 0)
+        url = urlparse(f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        transport = StreamTransport()
+        await transport.connect(url, 1 << 16, SECONDS)
+        starting = asyncio.create_task(transport.connect_tls("x", ssl.create_default_context(), 1 << 16, SECONDS))
+        await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait({starting})
+        transport.close()
+        await transport.wait_closed()
+        server.close()
+
+    asyncio.run(asyncio.wait_for(run(), SECONDS))
 
 
 def test_the_end_of_tls_is_no_warning(mesh: Mesh, caplog: pytest.LogCaptureFixture) -> None:

@@ -78,15 +78,22 @@ class StreamTransport(Transport):
             self._writer.close()
 
     async def wait_closed(self) -> None:
-        """Wait until it is closed, and do not wait for a server that takes no more bytes."""
+        """Wait until it is closed, and do not wait for a server that takes no more bytes.
+
+        asyncio does not say at all that a connection has ended on which TLS was still being started.
+        """
         if self._writer is None:
             return
         closing = asyncio.ensure_future(self._writer.wait_closed())
         try:
             await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
+            self._writer.transport.abort()
+            await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
         finally:
             self._writer.transport.abort()
-        await closing
+            closing.cancel()
+        if closing.done():
+            closing.result()
 
     def at_eof(self) -> bool:
         """Return whether the server has closed the connection, and all was read."""
