@@ -46,8 +46,9 @@ _ADVICE = defaultdict(
     },
 )
 """What to do when a stream is full, by the first word of its subjects."""
-_UNSETTLED = frozenset({10005, 10008, 10009})
-"""Numbers of JetStream for a cluster some of whose servers, or whose leader, are not there at the moment."""
+_UNSETTLED = frozenset({10005, 10008, 10009, 10158})
+"""Numbers of JetStream for a cluster some of whose servers, or whose leader, are not there at the moment, or which has
+not decided yet whether an earlier attempt to store the same message was stored."""
 _NOT_FIRST = 10071
 """Number of JetStream for a message that is not the first one of its subject."""
 

@@ -67,6 +67,8 @@ class Connection:
         """Set when a subject was denied."""
         self._trouble: BaseException | None = None
         """The last error of connecting."""
+        self._left: dict[str, float] = {}
+        """When servers were left, on the monotonic clock, by their addresses."""
         self._kept_since: float | None = None
         """Since when the connection was there that is replaced by one to another server; None if it was lost."""
         self.up_since: float | None = None
@@ -113,11 +115,11 @@ class Connection:
         client._transport = StreamTransport()
         return client
 
-    async def _open(self, client: Any, avoid: str = "") -> None:
-        """Connect a client of the library to one of the servers, and to the one to avoid only if there is no other."""
+    async def _open(self, client: Any) -> None:
+        """Connect a client of the library to one of the servers: to the one that was left the longest ago, or never."""
         urls = random.sample(list(self._endpoint.urls), len(self._endpoint.urls))
         await client.connect(
-            servers=sorted(urls, key=lambda url: url.endswith(f"//{avoid}")),
+            servers=sorted(urls, key=lambda url: self._left.get(url.partition("//")[2], 0.0)),
             dont_randomize=True,
             name=self._endpoint.name,
             tls=self._endpoint.tls,
@@ -332,21 +334,22 @@ class Connection:
         if len(self._endpoint.urls) > 1 and self.is_connected and self._reviving is None and not self._is_closing:
             _logger.debug("connecting to another server of the mesh")
             self._kept_since = self.up_since
-            url = self._client.connected_url
-            self._reviving = asyncio.create_task(self._replace(avoid="" if url is None else url.netloc))
+            if self._client.connected_url is not None:
+                self._left[self._client.connected_url.netloc] = time.monotonic()
+            self._reviving = asyncio.create_task(self._replace())
             self._lose()
 
     def _revive(self) -> None:
         if self.connections and not self._is_closing and self._reviving is None:
             self._reviving = asyncio.create_task(self._replace())
 
-    async def _replace(self, avoid: str = "") -> None:
+    async def _replace(self) -> None:
         """Connect with a new client of the library, because the one that was used does not connect any more."""
         await _end(self._client)
         while True:
             client = self._new_client()
             try:
-                await self._open(client, avoid)
+                await self._open(client)
                 self._client = client
                 for subscription in list(self._subscriptions):
                     await subscription.open(client)
