@@ -91,7 +91,7 @@ def _check_events(path: Path) -> None:
         ConfigurationError: they cannot.
     """
     try:
-        os.close(os.open(path / EVENT_FILES, os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC))
+        os.close(os.open(path / EVENT_FILES, system.READ_DIRECTORY))
     except FileNotFoundError:
         pass
     except OSError as error:

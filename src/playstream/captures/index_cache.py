@@ -59,7 +59,7 @@ def find_index(fd: int) -> Index | None:
             if not is_private(place):
                 return None
             path = place / _name_of(fd, os.fstat(fd).st_size)
-            file = os.open(path, os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC)
+            file = os.open(path, system.READ_FILE)
             opened.callback(os.close, file)
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != system.geteuid():
@@ -204,7 +204,7 @@ def evict(place: Path, max_bytes: int) -> None:
 
 def _remove_leftover(path: Path) -> None:
     """Remove an index that a killed process has begun."""
-    fd = os.open(path, os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC)
+    fd = os.open(path, system.READ_FILE)
     try:
         if try_lock(fd):
             path.unlink()

@@ -118,9 +118,7 @@ class IncomingTree:
     @contextmanager
     def _open(self) -> Iterator[int]:
         """Open the directory of the received tree."""
-        fd = os.open(
-            _INCOMING, os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC, dir_fd=self._root
-        )
+        fd = os.open(_INCOMING, system.READ_DIRECTORY, dir_fd=self._root)
         try:
             yield fd
         finally:

@@ -37,7 +37,6 @@ _MAX_WORD = 64
 _MAX_EVENT = 16 << 20
 """Maximum number of bytes of an event that are read."""
 _STATUSES = frozenset(name.value for name in StatusName)
-_READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +215,7 @@ def _opened(path: Path | str, parent: int | None = None) -> Iterator[int | None]
         yield None
         return
     try:
-        fd = os.open(path, _READ | system.O_DIRECTORY, dir_fd=parent)
+        fd = os.open(path, system.READ_FILE | system.O_DIRECTORY, dir_fd=parent)
     except OSError:
         yield None
         return
@@ -231,7 +230,7 @@ def _read(directory: int | None, name: str, limit: int) -> bytes | None:
     if directory is None:
         return None
     try:
-        fd = os.open(name, _READ, dir_fd=directory)
+        fd = os.open(name, system.READ_FILE, dir_fd=directory)
     except OSError:
         return None
     try:

@@ -64,6 +64,13 @@ else:
 O_PATH: int = getattr(os, "O_PATH", 0)
 O_TMPFILE: int = getattr(os, "O_TMPFILE", 0)
 
+READ_DIRECTORY = os.O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+"""Flags of open(2) for a directory that is not a link."""
+READ_FILE = os.O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+"""Those for a file that is read, and is not a link; a FIFO in its place does not block."""
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_NOFOLLOW | O_CLOEXEC
+"""Those for a file that does not exist."""
+
 
 def check_system() -> None:
     """Check that stages can run on this system.

@@ -17,10 +17,6 @@ from playstream.pipeline.errors import JobError, RemoteProtocolError, UnsafePath
 from playstream.pipeline.io import system
 from playstream.pipeline.tree.paths import printable
 
-FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
-
-_DIRECTORY_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
-
 # Opening an entry of a directory requires no permission to list it.
 _PASSAGE_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
 
@@ -66,7 +62,7 @@ def kept_permissions(fd: int) -> int:
 
 def create_file(fd: int, name: bytes, path: bytes, mode: int, replace: bool) -> int:
     """Create an empty file and return a descriptor for writing. `path` is the entry's, for error messages."""
-    return _create(fd, name, path, replace, lambda: os.open(name, FILE_FLAGS, mode, dir_fd=fd))
+    return _create(fd, name, path, replace, lambda: os.open(name, system.NEW_FILE, mode, dir_fd=fd))
 
 
 def create_symlink(fd: int, name: bytes, path: bytes, target: bytes, mtime_ns: int, replace: bool) -> None:
@@ -88,7 +84,7 @@ def create_directory(fd: int, name: bytes, path: bytes, replace: bool) -> int:
             raise _duplicate(path) from error
         existed = True
     try:
-        directory = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
+        directory = os.open(name, system.READ_DIRECTORY, dir_fd=fd)
     except OSError as error:
         if existed and not _is(stat.S_ISDIR, fd, name):
             raise _conflict(path, "a directory", "something else") from error

@@ -22,7 +22,6 @@ _IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST)
 """Errors if an entry cannot replace another one because one of the two is a directory."""
 _MAX_STEPS = 10_000
 """Maximum number of names on the way to a path, because links may be circular."""
-_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
 
 
 def make_directory(fd: int, name: str) -> int:
@@ -35,9 +34,9 @@ def make_directory(fd: int, name: str) -> int:
     try:
         os.mkdir(name, 0o700, dir_fd=fd)
     except FileExistsError:
-        return os.open(name, _FLAGS, dir_fd=fd)
+        return os.open(name, system.READ_DIRECTORY, dir_fd=fd)
     os.chmod(name, 0o700, dir_fd=fd)  # the umask or an ACL of the parent may have changed it
-    return os.open(name, _FLAGS, dir_fd=fd)
+    return os.open(name, system.READ_DIRECTORY, dir_fd=fd)
 
 
 def make_private(path: Path) -> None:

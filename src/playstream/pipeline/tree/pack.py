@@ -17,7 +17,7 @@ from playstream.pipeline.protocol.records import FileData, FileEntry, FileType, 
 from playstream.pipeline.tree.ignore import Ignore
 from playstream.pipeline.tree.listings import Hashed, Place
 from playstream.pipeline.tree.paths import MAX_DEPTH, MAX_PATH, printable, target_stays
-from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, FILE_FLAGS, open_root, unreadable
+from playstream.pipeline.tree.readable import open_root, unreadable
 
 SORTED_ENTRIES = 50_000
 """Maximum number of entries of one directory that are sorted. They are held in memory, about 300 bytes each."""
@@ -177,7 +177,7 @@ class _Packer:
 
     def _subdirectory(self, directory_fd: int, name: bytes, path: bytes) -> FileEntry | Log:
         try:
-            return self._enter(os.open(name, DIRECTORY_FLAGS, dir_fd=directory_fd), path)
+            return self._enter(os.open(name, system.READ_DIRECTORY, dir_fd=directory_fd), path)
         except OSError as error:
             return self._not_opened(path, error)
 
@@ -200,7 +200,7 @@ class _Packer:
                 yield from known
                 return
         try:
-            fd = os.open(name, FILE_FLAGS, dir_fd=directory_fd)
+            fd = os.open(name, system.READ_FILE, dir_fd=directory_fd)
         except OSError as error:
             yield self._not_opened(path, error)
             return

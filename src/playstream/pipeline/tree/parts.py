@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from playstream.pipeline.io import system
 from playstream.pipeline.tree.listings import Part, Place
-from playstream.pipeline.tree.readable import DIRECTORY_FLAGS, FILE_FLAGS, ROOT_FLAGS
+from playstream.pipeline.tree.readable import ROOT_FLAGS
 
 
 def read_part(place: Place, part: Part) -> bytes:
@@ -19,9 +19,9 @@ def read_part(place: Place, part: Part) -> bytes:
             handles.callback(os.close, fd)
             *parents, name = place.path.split(b"/")
             for parent in parents:
-                fd = os.open(parent, DIRECTORY_FLAGS, dir_fd=fd)
+                fd = os.open(parent, system.READ_DIRECTORY, dir_fd=fd)
                 handles.callback(os.close, fd)
-            fd = os.open(name, FILE_FLAGS, dir_fd=fd)
+            fd = os.open(name, system.READ_FILE, dir_fd=fd)
             handles.callback(os.close, fd)
             while len(data) < part.size:
                 more = system.pread(fd, part.size - len(data), part.offset + len(data))

@@ -13,11 +13,6 @@ from playstream.pipeline.tree.paths import printable
 ROOT_FLAGS = os.O_RDONLY | system.O_DIRECTORY | system.O_CLOEXEC
 """Flags for opening the root, which may be a symlink because the user names it."""
 
-DIRECTORY_FLAGS = ROOT_FLAGS | system.O_NOFOLLOW
-
-# O_NONBLOCK: a FIFO that has replaced a file must not block the run.
-FILE_FLAGS = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
-
 
 def open_root(root: Path) -> int:
     """Open the directory that is packed. Raises ConfigurationError if there is none that can be read."""
@@ -59,7 +54,7 @@ def _check_below(root: Path, root_fd: int, ignore: Ignore | None) -> None:
     while directories:
         path = directories.pop()
         try:
-            fd = os.open(path, DIRECTORY_FLAGS, dir_fd=root_fd)
+            fd = os.open(path, system.READ_DIRECTORY, dir_fd=root_fd)
         except FileNotFoundError:
             continue
         except OSError as error:

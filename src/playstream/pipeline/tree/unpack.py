@@ -225,7 +225,7 @@ class Unpacker:
             self._announce_link(entry)
         mode = self._file_mode_of(entry.mode)
         try:
-            self._file = os.open(name, creation.FILE_FLAGS, mode & 0o777, dir_fd=fd)
+            self._file = os.open(name, system.NEW_FILE, mode & 0o777, dir_fd=fd)
         except FileExistsError:
             self._file = creation.create_file(fd, name, entry.path, mode & 0o777, self._replace)
         self._file_mode = mode if mode & ~self._kept else 0

@@ -13,7 +13,7 @@ from playstream.pipeline.io import system
 from playstream.pipeline.io.locks import try_lock
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.tree.directories import make_directory
-from playstream.worker.cache.place import JOBS, READ
+from playstream.worker.cache.place import JOBS
 
 _ATTEMPTS = 10
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
@@ -83,7 +83,7 @@ def oldest_start(place: int) -> int | None:
 def _start_of(jobs: int, name: str) -> int | None:
     """Return when a job was started; None if it is not active."""
     try:
-        fd = os.open(name, READ, dir_fd=jobs)
+        fd = os.open(name, system.READ_FILE, dir_fd=jobs)
     except FileNotFoundError:
         return None
     try:

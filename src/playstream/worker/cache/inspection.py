@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from playstream.pipeline.io import system
 from playstream.pipeline.tree.digests import algorithms, digest
 from playstream.pipeline.tree.directories import remove
 from playstream.worker.cache.place import (
-    READ,
     TREES,
     Shard,
     cost,
@@ -135,7 +135,7 @@ def _is_intact(place: int, path: str, expected: bytes, algorithm: str) -> bool |
         OSError: this process, or the system, can open no more files.
     """
     try:
-        fd = os.open(path, READ, dir_fd=place)
+        fd = os.open(path, system.READ_FILE, dir_fd=place)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -26,12 +26,6 @@ from playstream.pipeline.tree.user_cache import cache_place, is_private
 
 VERSION = "1"
 LOCK, SIZE, JOBS, TREES = ".lock", ".size", ".jobs", "trees"
-DIRECTORY = os.O_RDONLY | system.O_DIRECTORY | system.O_NOFOLLOW | system.O_CLOEXEC
-"""Flags of open(2) for a directory that is not a link."""
-READ = os.O_RDONLY | system.O_NOFOLLOW | system.O_NONBLOCK | system.O_CLOEXEC
-"""Those for a file that is read, and is not a link; a FIFO in its place does not block."""
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.O_NOFOLLOW | system.O_CLOEXEC
-"""Those for a file that does not exist."""
 MAX_OBJECT_BYTES = 1 << 24
 """Size of the largest object that is kept, in bytes."""
 _BLOCK = 4096
@@ -110,7 +104,7 @@ def _open_version(outer: int, *, make: bool) -> int | None:
     if make:
         return make_directory(outer, VERSION)
     try:
-        return os.open(VERSION, DIRECTORY, dir_fd=outer)
+        return os.open(VERSION, system.READ_DIRECTORY, dir_fd=outer)
     except FileNotFoundError:
         return None
 
@@ -169,7 +163,7 @@ def list_names(place: int, path: str) -> list[str]:
         OSError: it cannot be read.
     """
     try:
-        fd = os.open(path, DIRECTORY, dir_fd=place)
+        fd = os.open(path, system.READ_DIRECTORY, dir_fd=place)
     except (FileNotFoundError, NotADirectoryError):
         return []
     try:
@@ -185,7 +179,7 @@ def scan(place: int, shard: Shard) -> Iterator[tuple[str, os.stat_result]]:
         OSError: it cannot be read.
     """
     try:
-        fd = os.open(shard.path, DIRECTORY, dir_fd=place)
+        fd = os.open(shard.path, system.READ_DIRECTORY, dir_fd=place)
     except (FileNotFoundError, NotADirectoryError):
         return
     try:

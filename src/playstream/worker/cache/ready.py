@@ -19,8 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from playstream.pipeline.io import system
 from playstream.pipeline.tree.directories import make_directory, mode_of, remove
-from playstream.worker.cache.place import DIRECTORY, NEW, READ, list_divisions, list_names
+from playstream.worker.cache.place import list_divisions, list_names
 from playstream.worker.cache.written import Written, decode, restore
 
 READY = "ready"
@@ -74,7 +75,7 @@ def put_back(objects: int, written: Written, target: Path) -> bool:
     aside, name = target.parent / READY, written.root.hex()
     try:
         aside.mkdir(0o700)  # a job may have left a link there
-        with os.fdopen(os.open(aside / _WRITTEN, NEW, 0o600), "wb") as file:
+        with os.fdopen(os.open(aside / _WRITTEN, system.NEW_FILE, 0o600), "wb") as file:
             file.write(written.encode())
         place = make_directory(objects, READY)
         try:
@@ -149,7 +150,7 @@ def remove_ready(place: int, path: str) -> None:
     """
     above, name = path.rsplit("/", 1)
     try:
-        fd = os.open(above, DIRECTORY, dir_fd=place)
+        fd = os.open(above, system.READ_DIRECTORY, dir_fd=place)
     except FileNotFoundError:
         return
     try:
@@ -164,7 +165,7 @@ def remove_ready(place: int, path: str) -> None:
 def _read(path: str | Path, place: int | None = None) -> Written | None:
     """Read what was written; return None if it is missing, damaged or of before a restart, or cannot be read."""
     try:
-        fd = os.open(path, READ, dir_fd=place)
+        fd = os.open(path, system.READ_FILE, dir_fd=place)
     except OSError:
         return None
     try:

@@ -16,13 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from playstream.pipeline.io import system
 from playstream.pipeline.io.owned import close_owned, own_descriptor
 from playstream.pipeline.tree.digests import DIGEST_SIZE, algorithms
 from playstream.pipeline.tree.digests import digest as digest_of
 from playstream.pipeline.tree.directories import make_directory, mode_of, remove
 from playstream.pipeline.tree.user_cache import is_private
 from playstream.worker.cache.active import ActiveJob
-from playstream.worker.cache.place import MAX_OBJECT_BYTES, NEW, READ, TREES, cost, list_names, object_path, open_place
+from playstream.worker.cache.place import MAX_OBJECT_BYTES, TREES, cost, list_names, object_path, open_place
 from playstream.worker.cache.ready import READY, put_back, take
 from playstream.worker.cache.senders import check_sender
 from playstream.worker.cache.written import Written, restore
@@ -120,7 +121,7 @@ class Store:
             return None
         path = object_path(digest)
         try:
-            fd = os.open(path, READ, dir_fd=self._objects)
+            fd = os.open(path, system.READ_FILE, dir_fd=self._objects)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -186,7 +187,7 @@ class Store:
         try:
             trees = make_directory(self._objects, TREES)
             try:
-                os.close(os.open(root.hex(), NEW & ~os.O_EXCL, 0o600, dir_fd=trees))
+                os.close(os.open(root.hex(), system.NEW_FILE & ~os.O_EXCL, 0o600, dir_fd=trees))
                 os.utime(root.hex(), dir_fd=trees, follow_symlinks=False)
             finally:
                 os.close(trees)
@@ -372,12 +373,12 @@ def _create(objects: int, shard: str, path: str) -> int:
     """Create a file in a shard, which is made if it is missing or something else is in its place."""
     for _ in range(_ATTEMPTS):
         with suppress(FileNotFoundError, NotADirectoryError):
-            return os.open(path, NEW, 0o600, dir_fd=objects)
+            return os.open(path, system.NEW_FILE, 0o600, dir_fd=objects)
         if not stat.S_ISDIR(mode_of(objects, shard) or stat.S_IFDIR):
             remove(objects, shard)
         with suppress(FileNotFoundError):  # an eviction may remove the empty shard at once
             os.close(make_directory(objects, shard))
-    return os.open(path, NEW, 0o600, dir_fd=objects)
+    return os.open(path, system.NEW_FILE, 0o600, dir_fd=objects)
 
 
 def _free_room(place: int, max_bytes: int) -> int:

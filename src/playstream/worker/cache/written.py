@@ -26,7 +26,7 @@ from playstream.pipeline.io import system
 from playstream.pipeline.tree.creation import make_writable
 from playstream.pipeline.tree.digests import DEFAULT_ALGORITHM, DIGEST_SIZE, digest
 from playstream.pipeline.tree.directories import remove
-from playstream.worker.cache.place import DIRECTORY, cost
+from playstream.worker.cache.place import cost
 
 MAX_ENTRIES = 200_000
 """Number of entries of the largest tree that is kept so; what is known of one takes about 150 bytes of memory."""
@@ -191,7 +191,7 @@ class _Walk:
     """
 
     def __init__(self, target: Path) -> None:
-        self._stack = [(b"", os.open(target, DIRECTORY))]
+        self._stack = [(b"", os.open(target, system.READ_DIRECTORY))]
 
     def __enter__(self) -> Self:
         return self
@@ -221,7 +221,7 @@ class _Walk:
         while b"/" in name:
             first, _, name = name.partition(b"/")
             prefix += first + b"/"
-            fd = os.open(first, DIRECTORY, dir_fd=fd)
+            fd = os.open(first, system.READ_DIRECTORY, dir_fd=fd)
             stack.append((prefix, fd))
         return fd, name
 
@@ -294,7 +294,7 @@ class _Restoration(_Walk):
 
     def _clean_below(self, fd: int, name: bytes, path: bytes) -> bool:
         """Remove what was not in a directory that has changed; return False if it is to be removed itself."""
-        below = os.open(name, DIRECTORY, dir_fd=fd)
+        below = os.open(name, system.READ_DIRECTORY, dir_fd=fd)
         try:
             if _owned(below) != self._common:
                 return False
@@ -324,7 +324,7 @@ class _Restoration(_Walk):
         numbers = {path: number for number, path in enumerate(left.paths) if path in self._changed}
         for path, number in reversed(numbers.items()):
             above, name = self.find(path)
-            fd = os.open(name, DIRECTORY, dir_fd=above)
+            fd = os.open(name, system.READ_DIRECTORY, dir_fd=above)
             try:
                 mode, _, _, mtime_ns, _ = looks[number]
                 system.fchmod(fd, stat.S_IMODE(mode))
