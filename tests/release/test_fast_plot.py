@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import re
-import runpy
-from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.release.plots import check_kept, load_program, texts
+
 pytestmark = pytest.mark.keeps_descriptors("matplotlib keeps the files of fonts open")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def program() -> dict[str, Any]:
     """The names of the program that draws it."""
-    return runpy.run_path(str(ROOT / "docs" / "generate_plot.py"))
-
-
-def texts(svg: str) -> list[str]:
-    """The texts of a picture."""
-    return [unescape(text) for text in re.findall(r"<text [^>]*>([^<]*)</text>", svg)]
+    return load_program("generate_plot.py")
 
 
 def test_the_plot_shows_the_figures(program: dict[str, Any]) -> None:
-    kept = program["PLOT"].read_text(encoding="utf-8")
-    assert len(kept) < 60_000
-    assert 'href="http' not in kept
-    section = json.loads(program["FIGURES"].read_text(encoding="utf-8"))["sections"][program["SECTION"]]
+    section = check_kept(program)
     assert (section["tasks"], section["hosts"]) == (20, 5)
     assert list(section["seconds"]) == ["0", "20", "80"]
-    assert texts(program["draw"](section)) == texts(kept)
 
 
 def test_several_runs_are_a_median_and_a_range(program: dict[str, Any]) -> None:
