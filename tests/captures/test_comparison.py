@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,27 +16,10 @@ from playstream.captures.comparison import OF_OUTCOMES, Change, Difference, Outl
 from playstream.captures.finding import find_stored
 from playstream.pipeline.errors import ConfigurationError
 from playstream.process import store as stores
+from tests.captures.outlines import outline
 from tests.captures.reading import a_run, an_event
 from tests.conftest import MakeDir
 from tests.stages import Stages
-
-
-def outline(*results: tuple[str, str, str], status: str = "successful", **more: Any) -> Outline:
-    """A run with results: host, task, outcome. The same `seconds` and `res` are those of each."""
-    found = Outline()
-    found.status, found.rc = status, 0 if status == "successful" else 2
-    for host, task, outcome in results:
-        found.add(
-            host,
-            more.get("role"),
-            task,
-            more.get("action", "command"),
-            outcome=outcome,
-            seconds=more.get("seconds"),
-            res=more.get("res", {}),
-        )
-    return found
-
 
 RUN = [("a", "One", "ok"), ("b", "One", "changed"), ("a", "Two", "ok"), ("a", "Two", "changed")]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from playstream.captures.comparison import Difference, Outline, compare
 from playstream.cli.comparison import make_page
 from playstream.report.failures import clean, name_of
+from tests.captures import outlines
 from tests.captures.reading import a_run, an_event
 from tests.report.pages import Element, read_page
 from tests.stages import Stages
@@ -39,21 +40,8 @@ HOSTILE = [
 ANY_TEXT = st.sampled_from(HOSTILE) | st.text(max_size=20)
 
 
-def outline(*results: tuple[str, str, str], status: str = "successful", **more: Any) -> Outline:
-    """A run with results: host, task, outcome."""
-    found = Outline()
-    found.status, found.rc = status, 0 if status == "successful" else 2
-    for host, task, outcome in results:
-        found.add(
-            host,
-            more.get("role"),
-            task,
-            "command",
-            outcome=outcome,
-            seconds=more.get("seconds", 1.0),
-            res=more.get("res", {}),
-        )
-    return found
+outline = partial(outlines.outline, seconds=1.0)
+"""A run whose results took a second each."""
 
 
 def page_of(before: Outline, after: Outline, names: tuple[str, str] = ("monday", "tuesday")) -> Element:
