@@ -167,6 +167,20 @@ def objects(root: bytes) -> TreeObjects:
     return TreeObjects(frozenset((root, bytes(32))), {bytes([number]) * 32: number for number in (0, 1, 2)})
 
 
+def test_a_tree_of_a_directory_is_found_without_a_scan(memory: Memory, tmp_path: Path) -> None:
+    root = digest(b"tree", ALGORITHM)
+    memory.keep(tmp_path, root, objects(root))
+    database = memory._database
+    assert database is not None
+    asked: list[str] = []
+    database.set_trace_callback(asked.append)
+    assert memory.objects(tmp_path, root) == objects(root)
+    assert memory.objects(None, root) == objects(root)
+    database.set_trace_callback(None)
+    plan = database.execute(f"EXPLAIN QUERY PLAN {asked[0]}").fetchone()[3]
+    assert plan.startswith("SEARCH trees USING PRIMARY KEY")
+
+
 def test_trees_are_remembered_for_each_directory(memory: Memory, tmp_path: Path) -> None:
     roots = [bytes([number]) * 32 for number in range(MAX_TREES + 3)]
     for number, root in enumerate(roots):
