@@ -162,7 +162,8 @@ class Memory:
         query = "SELECT listings, contents FROM trees WHERE algorithm = ? AND root = ?"
         key: tuple[object, ...] = (self._algorithm, root)
         if directory is not None:  # the tree is then found by the primary key
-            query, key = f"{query} AND directory = ?", (*key, os.fsencode(directory))
+            query += " AND directory = ?"
+            key += (os.fsencode(directory),)
         row = self._try(lambda: database.execute(query, key).fetchone(), None)
         if row is None or not all(isinstance(names, bytes) for names in row):
             return None
