@@ -179,6 +179,31 @@ def test_what_cannot_be_understood(words: tuple[str, ...], expected: str, capsys
     assert expected in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("short", "internal", "command"),
+    [
+        ("--wait", "--wait-on", ["worker"]),
+        ("--start-o", "--start-on", ["worker"]),
+        ("--cache-sende", "--cache-sender", ["worker"]),
+        ("--report-t", "--report-to", ["run", "DIR"]),
+        ("--answers-form", "--answers-from", ["run", "DIR"]),
+    ],
+)
+def test_nothing_is_short_for_an_internal_flag(
+    short: str, internal: str, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse([*command, short, "3"])
+    shown = capsys.readouterr().err
+    assert f"unrecognized arguments: {short}" in shown
+    assert internal not in shown
+
+
+def test_an_internal_flag_leaves_the_abbreviations_of_others() -> None:
+    assert parse(["worker", "--w"]).worker_info
+    assert parse(["worker", "--wait-on", "3", "--w"]).wait_on == 3
+
+
 def test_a_value_may_look_like_a_flag() -> None:
     found = parse(["run", "DIR", "-m", "command", "-a", "--nonsense and more", "--cmdline", "--nonsense"])
     assert (found.module_args, found.cmdline) == ("--nonsense and more", "--nonsense")

@@ -108,6 +108,8 @@ class Parser(argparse.ArgumentParser):
         """What the subcommand does, in one line."""
         self.positionals: list[argparse.Action] = []
         """Arguments that are not flags."""
+        self._internal: set[argparse.Action] = set()
+        """Flags that other processes of playstream pass; no abbreviation or hint names them."""
 
     def set_up(self) -> None:
         """Add the arguments of the subcommand, unless they were added before."""
@@ -150,9 +152,16 @@ class Parser(argparse.ArgumentParser):
             name = word.partition("=")[0]
             is_flag = name.startswith("--") and " " not in name
             is_value = before is not None and before.nargs is None
-            if is_flag and not is_value and not any(known.startswith(name) for known in self._option_string_actions):
+            is_known = name in self._option_string_actions or any(
+                known.startswith(name) for known in self._shown_flags()
+            )
+            if is_flag and not is_value and not is_known:
                 self.error(f"unrecognized arguments: {word}{self._hint(name)}")
             before = self._option_string_actions.get(word)
+
+    def _shown_flags(self) -> list[str]:
+        """Return the names of all flags that are not internal."""
+        return [name for name, action in self._option_string_actions.items() if action not in self._internal]
 
     def _without_separate_values(self, words: Sequence[str]) -> list[str]:
         """Return the words, in which a flag with an optional value has one only after an equals sign.
@@ -188,7 +197,7 @@ class Parser(argparse.ArgumentParser):
         knowing = [command for command in list_commands() if any(name in item.names for item in flags_of(command))]
         if knowing:
             return f" ({name} is a flag of {', '.join(knowing)})"
-        guess = did_you_mean(name, self._option_string_actions) if name.startswith("--") else ""
+        guess = did_you_mean(name, self._shown_flags()) if name.startswith("--") else ""
         if name in PASSED_ON and "--cmdline" in self._option_string_actions:
             return f" ({name} is an option of Ansible: pass it in --cmdline '{name} …')"
         return guess
@@ -220,9 +229,10 @@ class Parser(argparse.ArgumentParser):
     def _get_option_tuples(self, option_string: str) -> Any:
         """Return the flags that match an abbreviation.
 
-        Unlike in the base class, flags that ansible-runner has take precedence, so that its abbreviations keep working.
+        Unlike in the base class, flags that ansible-runner has take precedence, so that its abbreviations keep working,
+        and internal flags have none.
         """
-        found: list[Any] = super()._get_option_tuples(option_string)
+        found: list[Any] = [item for item in super()._get_option_tuples(option_string) if item[0] not in self._internal]
         known = [item for item in found if not is_own(self.command or "", item[1])]
         return [item for item in known if not isinstance(item[0], _Forward)] or known or found
 
@@ -278,6 +288,11 @@ class Parser(argparse.ArgumentParser):
                     changes["default"] = argparse.SUPPRESS  # keep the value of the parent parser
                 place.add_argument(*definition.names, **{**definition.words, **changes})
         self.add_version()
+
+    def add_internal_flags(self, definitions: Iterable[Flag]) -> None:
+        """Add flags that other processes of playstream pass. The help does not show them."""
+        for definition in definitions:
+            self._internal.add(self.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS))
 
     def add_version(self) -> None:
         """Add the flag that shows the version."""

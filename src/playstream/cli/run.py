@@ -38,8 +38,7 @@ def set_up(parser: Parser) -> None:
     )
     parser.suggest = suggest_what
     parser.add_flags("run")
-    for definition in REPORT:
-        parser.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS)
+    parser.add_internal_flags(REPORT)
 
 
 def run(flags: argparse.Namespace) -> int:

@@ -38,8 +38,7 @@ def set_up(parser: Parser) -> None:
     )
     parser.usage = "%(prog)s [FLAGS]\n       %(prog)s cleanup [FLAGS]"
     parser.add_flags("worker")
-    for definition in (*START, *ALIVE, *CACHE_SENDER):
-        parser.add_argument(*definition.names, **definition.words, help=argparse.SUPPRESS)
+    parser.add_internal_flags((*START, *ALIVE, *CACHE_SENDER))
     parser.forward(flags_of("worker cleanup"))
     cleanup = ("cleanup", "remove directories left by jobs, and container images", set_up_subcommand("worker cleanup"))
     parser.add_commands([cleanup], required=False)
