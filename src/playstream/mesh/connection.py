@@ -63,8 +63,8 @@ class Connection:
         """Set when the servers do not know this identity any more."""
         self._denied: set[str] = set()
         """Subjects to which this identity may not publish, in lower case."""
-        self._news = asyncio.Event()
-        """Set when a subject was denied."""
+        self._requests: dict[asyncio.Future[None], str] = {}
+        """The subjects of requests, each by what it waits for: its answer, or that there cannot be one."""
         self._trouble: BaseException | None = None
         """The last error of connecting."""
         self._left: dict[str, float] = {}
@@ -178,7 +178,8 @@ class Connection:
             AuthenticationFailed: this identity was removed.
         """
         until = time.monotonic() + seconds
-        while True:
+        # Each message that is stored asks this first, so that it costs no task while there is a connection.
+        while self._refused.is_set() or not self._connected.is_set():
             events = [asyncio.ensure_future(event.wait()) for event in (self._connected, self._refused)]
             try:
                 left = max(0.0, until - time.monotonic())
@@ -189,8 +190,9 @@ class Connection:
             if self._refused.is_set():
                 raise self._explain()
             # A connection may be lost again before this side is resumed; then it waits for the next one.
-            if self._connected.is_set() or time.monotonic() >= until:
-                return self._connected.is_set()
+            if time.monotonic() >= until:
+                break
+        return self._connected.is_set()
 
     async def request(
         self, subject: str, data: bytes = b"", *, seconds: float, headers: Mapping[str, str] | None = None
@@ -205,29 +207,25 @@ class Connection:
         self._check_denied(subject)
         if not self._connected.is_set():
             raise NoAnswer("there is no connection to the mesh")
-        asked = asyncio.ensure_future(
+        asked: asyncio.Future[Any] = asyncio.ensure_future(
             self._client.request(subject, data, timeout=seconds, headers=dict(headers) if headers else None)
         )
-        dropped, news = self._dropped, self._news
-        others = [asyncio.ensure_future(dropped.wait()), asyncio.ensure_future(news.wait())]
+        decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asked.add_done_callback(lambda _asked: _decide(decided))
+        self._requests[decided] = subject.lower()
         try:
-            while not asked.done():
-                await asyncio.wait({asked, *others}, return_when=asyncio.FIRST_COMPLETED)
-                if not asked.done() and dropped.is_set():
-                    raise NoAnswer("the connection to the mesh was lost")
-                if not asked.done():
-                    self._check_denied(subject)
-                    news = self._news
-                    others[1].cancel()
-                    others[1] = asyncio.ensure_future(news.wait())
+            await decided
+            if not asked.done():
+                self._check_denied(subject)
+                raise NoAnswer("the connection to the mesh was lost")
             return to_message(asked.result())
         except self._nats.errors.NoRespondersError:
             raise NobodyThere(f"nobody answers {subject!r}") from None
         except (self._nats.errors.Error, TimeoutError, OSError) as error:
             raise NoAnswer(f"no answer to {subject!r}: {error or type(error).__name__}") from None
         finally:
-            for task in (asked, *others):
-                task.cancel()
+            del self._requests[decided]
+            asked.cancel()
 
     async def publish(self, subject: str, data: bytes, *, reply: str = "") -> None:
         """Publish a message that is not stored and may be lost."""
@@ -296,9 +294,11 @@ class Connection:
         _logger.debug("connection to the mesh: %s", error)
         text = str(error)
         if "permissions violation for publish" in text.lower():
-            self._denied.add(text.partition('"')[2].rpartition('"')[0].lower())
-            news, self._news = self._news, asyncio.Event()
-            news.set()
+            denied = text.partition('"')[2].rpartition('"')[0].lower()
+            self._denied.add(denied)
+            for decided, subject in self._requests.items():
+                if subject == denied:
+                    _decide(decided)
         elif not self._connected.is_set():
             self._trouble = error
         if self.connections and is_refusal(error):
@@ -309,6 +309,8 @@ class Connection:
         self._connected.clear()
         self.up_since = None
         self._dropped.set()
+        for decided in self._requests:
+            _decide(decided)
 
     async def _note_lost(self) -> None:
         self._lose()
@@ -375,6 +377,11 @@ class Connection:
 
     def _explain(self) -> LinkError:
         return explain(self._endpoint, self._trouble)
+
+
+def _decide(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def _end(client: Any) -> None:
