@@ -11,6 +11,26 @@ from tests.mesh.nodes import World
 from tests.mesh.servers import CURRENT, OLDEST, NatsServer
 from tests.stages import Stages
 
+_LONGEST = (
+    "test_life.py",
+    "test_cluster.py",
+    "test_full_disk.py",
+    "test_operations_page.py",
+    "test_deaths.py",
+    "test_crowd.py",
+    "test_needs.py",
+    "test_distance.py",
+    "test_lost_nodes.py",
+    "test_listing.py",
+)
+"""The files that take the longest, which are begun first: the last one would be waited for alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    ranks = {here / name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
 
 @pytest.fixture(params=[OLDEST, CURRENT])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServer]:

@@ -22,7 +22,7 @@ from tests.stages import Stages
 OPERATOR = "operator"
 SERVER = "server1"
 _READY = "Server is ready"
-_LEADER = re.compile(r"(Self) is new JetStream cluster metadata leader|new metadata leader: (\w+)/")
+_LEADS = re.compile(r"\] (\S+ \S+) \[INF\] Self is new JetStream cluster metadata leader")
 
 
 class HostMesh(Mesh):
@@ -54,7 +54,7 @@ class HostMesh(Mesh):
         for name in self.names:
             self.wait_for_server(name)
         if len(self.names) > 1:
-            wait_until(lambda: all(self.leader_known_to(name) for name in self.names), 60)
+            wait_until(self.leader, 60)
 
     def start_server(self, name: str) -> None:
         """Start a server."""
@@ -68,10 +68,11 @@ class HostMesh(Mesh):
         wait_until(lambda: self.log_of(name).count(_READY) == times or self._servers[name].poll() is not None, 60)
         assert self._servers[name].poll() is None, self.log_of(name)
 
-    def leader_known_to(self, name: str) -> str | None:
-        """Return the leader of JetStream that a server has learnt of last."""
-        found = _LEADER.findall(self.log_of(name))
-        return (found[-1][1] or name) if found else None
+    def leader(self) -> str | None:
+        """Return the server that was the last to become the leader of JetStream. Old ones do not always log another."""
+        times = {name: max(_LEADS.findall(self.log_of(name)), default="") for name in self.names}
+        last = max(times, key=lambda name: times[name])
+        return last if times[last] else None
 
     def kill_server(self, name: str) -> None:
         """Kill a server."""

@@ -66,7 +66,7 @@ def test_a_job_survives_the_end_of_any_leader(cluster: HostWorld, private_data_d
     run = cluster.start(directory, "count.yml", "-q", "-i", "one")
     shown = directory / "artifacts/one/stdout"
     wait_for_more(run, shown)
-    lead_of_all = cluster.mesh.leader_known_to("server1")
+    lead_of_all = cluster.mesh.leader()
     for victim in (leader_of(cluster, Streams("web").state), lead_of_all):
         assert victim is not None
         wait_for_replicas(cluster)
