@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from playstream.mesh.client import AlreadyStored, MeshClient, NoRoom
+from playstream.mesh.client import MeshClient
 from playstream.mesh.connection import Connection
 from playstream.mesh.delivery import Message, NoAnswer, NobodyThere
 from playstream.mesh.refusals import Endpoint
+from playstream.mesh.storing import AlreadyStored, NoRoom
 from playstream.mesh.streams import Sizes, make_streams
 from playstream.mesh.subjects import JobSubjects, new_job
 from playstream.pipeline.errors import LinkError, UnreachableHost

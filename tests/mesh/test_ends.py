@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from playstream.mesh.client import AlreadyStored, MeshClient
+from playstream.mesh.client import MeshClient
 from playstream.mesh.ends import claim_job, find_claim, find_end, store_end, watch_end
 from playstream.mesh.messages import JobEnd, Outcome, encode
+from playstream.mesh.storing import AlreadyStored
 from tests.mesh.servers import NatsServer
 from tests.mesh.test_client import SECONDS, connected, some_job, with_client
 

@@ -14,9 +14,10 @@ import time
 from typing import Final
 
 from playstream._version import __version__
-from playstream.mesh.client import AlreadyStored, MeshClient, queued_at, stored_at
+from playstream.mesh.client import MeshClient, queued_at, stored_at
 from playstream.mesh.delivery import Message, NoAnswer
 from playstream.mesh.messages import Claim, JobEnd, Outcome, decode, encode
+from playstream.mesh.storing import AlreadyStored
 from playstream.mesh.subjects import JobSubjects
 from playstream.pipeline.errors import JobExpired, JobRefused, LinkError, NodeLost, PlaystreamError, RemoteProtocolError
 
