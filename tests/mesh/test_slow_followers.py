@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from playstream.mesh.chunks import WINDOW_BYTES
 from playstream.mesh.client import MeshClient
+from playstream.mesh.ends import store_end
+from playstream.mesh.messages import JobEnd, Outcome
+from playstream.mesh.subjects import JobSubjects
 from tests.conftest import MakeDir
-from tests.mesh.nodes import World
+from tests.mesh.nodes import World, outcomes
 from tests.processes import wait_until
 
 _PROGRAM = """\
@@ -71,3 +75,45 @@ def test_a_slow_handler_stops_ansible_until_it_goes_on(
     finally:
         program.kill()
         program.communicate()
+
+
+def test_a_job_that_nobody_follows_is_not_stopped(world: World, private_data_dir: MakeDir, tmp_path: Path) -> None:
+    world.stages.path_before.append(FAKES)
+    made = private_data_dir({"volume.yml": "[]\n", "large": ""})
+    (made / "env").mkdir()
+    (made / "env" / "envvars").write_text(f"VOLUME_PLACE: {tmp_path}\nVOLUME_BYTES: '{3 * WINDOW_BYTES}'\n")
+    node = world.node("node1")
+    status, _stdout, stderr = world.run(made, "volume.yml", "--detach")
+    assert status == 0, stderr
+    node.wait_for("ended", outcome="worker")
+    assert (tmp_path / "out").exists()
+
+
+def test_a_job_that_somebody_ends_does_not_wait_for_who_follows_it_slowly(
+    patient: World, private_data_dir: MakeDir, fakes: object
+) -> None:
+    """The mesh would wait for a silent submitter for 150 seconds."""
+    made = private_data_dir({"flood-for-ever.yml": "[]\n"})
+    node = patient.node("node1")
+    run = patient.start(made, "flood-for-ever.yml", "-i", "one", "-q")
+    shown = made / "artifacts/one/stdout"
+    wait_until(lambda: shown.exists() and shown.stat().st_size > WINDOW_BYTES // 2, 60)  # the node has heard of it
+    run.send_signal(signal.SIGSTOP)
+    job = JobSubjects("web", "ann", node.wait_for("started")["job"])
+
+    async def stored(client: MeshClient) -> int:
+        return int((await client.administer("STREAM.INFO.OUT_web"))["state"]["bytes"])
+
+    async def end(client: MeshClient) -> JobEnd:
+        return await store_end(client, job, JobEnd(Outcome.CANCELED, "ann"), seconds=20)
+
+    def stands() -> bool:
+        looks = {patient.as_operator(stored) for _ in range(10)}
+        return len(looks) == 1 and min(looks) > WINDOW_BYTES
+
+    wait_until(stands, 90)
+    patient.as_operator(end)
+    assert node.wait_for("ended")["outcome"] == "canceled"
+    assert outcomes(patient.ends()) == [Outcome.CANCELED]
+    assert patient.processes() == []
+    run.kill()

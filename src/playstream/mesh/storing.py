@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
@@ -24,7 +25,8 @@ _MOVE_SECONDS = 4.0
 _LONGEST_SECONDS: Final = 15.0
 """How long the server may take to answer a request that was repeated several times."""
 _STUCK_SECONDS = 25.0
-"""How long a server that answers otherwise may take to store a message: that of a full disk never says so."""
+"""How long a server that answers otherwise may take to store a message: that of a full disk never says so. A cluster
+that elects a leader may take as long, so it has all the time that there is."""
 _DISK_SECONDS = 10.0
 """How long to try while the disk is full, which only somebody there can change."""
 _FULL = frozenset({10023, 10047, 10077})
@@ -71,6 +73,7 @@ class StoringConnection(Connection):
         super().__init__(endpoint)
         self._silent_since: float | None = None
         """Since when nothing was answered for which a leader is needed; None if it was."""
+        self._stuck_seconds = _STUCK_SECONDS if len(endpoint.urls) == 1 else math.inf
 
     async def attempt(
         self, subject: str, data: bytes, *, seconds: float, headers: Mapping[str, str] | None = None
@@ -192,7 +195,7 @@ class StoringConnection(Connection):
             if stuck_since is None:
                 return
             seconds = time.monotonic() - stuck_since
-            if seconds >= min(_STUCK_SECONDS, until - stuck_since):
+            if seconds >= min(self._stuck_seconds, until - stuck_since):
                 raise NotStored(
                     f"the server is there, but has not stored {subject} for {seconds:.0f} seconds: its disk is full or "
                     "very slow, or most servers of its cluster are missing. Look into the log of nats-server. After a "

@@ -100,7 +100,7 @@ def test_a_directory_that_another_process_removes_meanwhile(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does that after this process has found out that it is a directory, and before it removes it."""
-    (tmp_path / "directory" / "below").mkdir(parents=True)
+    make_private(tmp_path / "directory" / "below")
     original = getattr(os, call)
 
     def late(name: str, *, dir_fd: int) -> None:

@@ -67,15 +67,15 @@ class RunningJob:
         self._worker = worker
         self._times = times
         self._reader = ChunkReader(own, job.streams.input, job.input)
-        self._writer = ChunkWriter(
-            own, job.output(node), seconds=STORE_SECONDS, room_seconds=_ROOM_SECONDS, limited=False
-        )
+        self._writer = ChunkWriter(own, job.output(node), seconds=STORE_SECONDS, room_seconds=_ROOM_SECONDS)
         self._confirmed = now()
         """When the last beat was sent that the server has stored."""
         self._asked = time.monotonic()
         """When the submitter, who has the rest of the job, has last asked."""
         self._followed = time.monotonic()
         """When somebody has last asked who reads the results as they come."""
+        self._has_reader = False
+        """Whether anybody has. A submitter that follows its job asks at once, and one that has detached never does."""
         self._whole = False
         """Whether the job is whole, so that it does not need its submitter."""
         self._starving: float | None = None
@@ -239,7 +239,8 @@ class RunningJob:
                 self._writer.stop_limiting()
                 self._worker.kill()  # it has not begun the job, and would only say that it was canceled
                 return
-            if self._writer.limited and time.monotonic() - self._followed > self._times.patience:
+            patience = self._times.patience if self._has_reader else self._times.lost_after
+            if self._writer.limited and time.monotonic() - self._followed > patience:
                 self._writer.stop_limiting()
 
     def _submitter_is_gone(self) -> bool:
@@ -276,7 +277,7 @@ class RunningJob:
         if asked.written:
             self._asked = moment
         if self._writer.note_read(asked.read):
-            self._followed, self._writer.limited = moment, True
+            self._followed, self._has_reader, self._writer.limited = moment, True, True
 
     def _cancel(self, request: CancelRequest) -> None:
         """Let the worker end the job, and report that."""
@@ -289,8 +290,9 @@ class RunningJob:
         self._hint.set()
 
     async def _watch_end(self) -> None:
-        """Kill the worker when somebody else has ended the job."""
+        """Kill the worker when somebody else has ended the job. Its last results wait for no reader."""
         self._foreign = await watch_end(self._client, self.job, self._hint, look_seconds=self._times.lost_after)
+        self._writer.stop_limiting()
         self._worker.kill()
 
     def _fail(self, error: PlaystreamError) -> None:
