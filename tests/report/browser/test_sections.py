@@ -165,3 +165,15 @@ def test_a_run_without_anything(browser: Browser, tmp_path: Path) -> None:
 def test_a_browser_that_is_too_old_is_told_so(browser: Browser, file: Path) -> None:
     with opened(browser, file, ready=False, before="delete window.DecompressionStream;") as found:
         expect(found.page.get_by_role("status").first).to_contain_text("the browser is too old")
+
+
+def test_a_part_that_the_browser_cannot_show_leaves_the_others(browser: Browser, file: Path) -> None:
+    """The charts ask for the language of the browser, which has another form in some of them when LANG is C."""
+    before = "Object.defineProperty(navigator, 'language', {get: () => 'C'});"
+    with opened(browser, file, before=before) as found:
+        assert found.page.locator("#timeline summary").inner_text() == "The timeline as a table"
+        expect(found.page.locator("#hosts")).to_be_visible()
+        expect(found.page.locator("#results")).to_be_visible()
+        assert found.page.locator(".note.bad").count() == 1
+        assert found.texts(".note.bad")[0].startswith("This browser cannot show all of the part above")
+        assert found.violations() == []

@@ -2,6 +2,16 @@
 
 // Opens the run, and shows what its address asks for.
 
+/** Show a part of the page. One that the browser cannot show leaves a notice, and the others as they are. */
+function attempt(show, run) {
+  try {
+    show(run);
+  } catch (error) {
+    console.error(error);
+    document.getElementById("main").append(make("p.note.bad", { role: "status" }, `This browser cannot show all of the part above: ${error.message}`));
+  }
+}
+
 async function main() {
   const loading = document.getElementById("loading");
   let run;
@@ -13,12 +23,7 @@ async function main() {
     throw error;
   }
   loading.remove();
-  showSummary(run);
-  showFailures(run);
-  showChanges(run);
-  showPace(run);
-  showTimeline(run);
-  showHosts(run);
+  for (const show of [showSummary, showFailures, showChanges, showPace, showTimeline, showHosts]) attempt(show, run);
   const results = new Results(run);
   const detail = new Detail(run);
   const follow = (event) => {
