@@ -33,9 +33,9 @@ def reading(file: IO[bytes]) -> Iterator[int]:
     try:
         yield reading_end
     finally:
-        # The thread may wait in the file's own read for input that never comes, so it is not joined.
+        # The thread may wait in the file's own read for input that never comes; then it is not joined.
         close_owned(reading_end)
-        if direct is not None:
+        if direct is not None or isinstance(file, io.BytesIO):
             thread.join()
 
 
