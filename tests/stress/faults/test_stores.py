@@ -28,11 +28,19 @@ def test_a_worker_that_dies_leaves_an_intact_cache(stored: Stored, tmp_path: Pat
     places = {kind: [place for place, each in enumerate(kinds) if each == kind] for kind in kinds}
     halves = {found[len(found) // 2] for found in places.values()}
     steps = sorted(halves | set(range(0, len(kinds), len(kinds) // PARTS)) | {len(kinds) - 1})
-    brought = [die_at(tmp_path / f"step-{step}", stored, step + 1) for step in steps]
-    assert None not in brought
+    brought = [_die_near(tmp_path / f"step-{step}", stored, step + 1) for step in steps]
     assert brought[0] == len(stored.contents), "nothing is kept at the first step"
     assert brought[-1] == 0, "everything is kept at the last one"
     assert len(set(brought)) > 3
+
+
+def _die_near(directory: Path, stored: Stored, step: int) -> int:
+    """Let a worker die at a step, or a little before: it takes fewer steps where more of its input comes at once."""
+    for number in range(step, max(0, step - PARTS), -1):
+        count = die_at(directory / str(number), stored, number)
+        if count is not None:
+            return count
+    raise AssertionError(f"the worker had ended before step {step - PARTS}")
 
 
 @pytest.mark.parametrize("senders", [["user"] * 3, ["user", "cert-a", "user"]], ids=["one sender", "two senders"])
