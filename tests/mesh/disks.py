@@ -50,7 +50,8 @@ class Disk:
 
     def resize(self, size: int) -> None:
         """Give it another size, in bytes."""
-        words = ("mount", "-o", f"remount,size={size}", str(self._directory))
+        # With both names, mount(8) does not repeat the options that it has: an ordinary user may not give its owner.
+        words = ("mount", "-o", f"remount,size={size}", "tmpfs", str(self._directory))
         subprocess.run([*self.prefix(Path("/")), *words], check=True)
 
     def close(self) -> None:

@@ -326,3 +326,38 @@ def test_loggers_of_others_are_not_changed() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout == "[]\n"
+
+
+def test_a_connection_is_closed_once() -> None:
+    """The library closes it more than once, after which TLS of Python 3.11.2 cannot be aborted any more."""
+
+    class Inner(asyncio.Transport):
+        closed = aborted = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+        def is_closing(self) -> bool:
+            return self.closed > 0
+
+        def abort(self) -> None:
+            self.aborted += 1
+            if self.closed > 1:
+                raise AttributeError("'NoneType' object has no attribute '_abort'")
+
+    async def body() -> tuple[int, int]:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        inner = Inner()
+        protocol.connection_made(inner)
+        protocol.connection_lost(None)
+        transport = StreamTransport()
+        transport._writer = asyncio.StreamWriter(inner, protocol, reader, asyncio.get_running_loop())
+        transport.close()
+        transport.close()
+        await transport.wait_closed()
+        return inner.closed, inner.aborted
+
+    closed, aborted = asyncio.run(body())
+    assert closed == 1
+    assert aborted > 0
