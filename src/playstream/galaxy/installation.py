@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,35 +143,50 @@ class _Run:
         self._cancellation = cancellation
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._rest = b""
+        self._words, self._cwd, self._env = words, cwd, env
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: Exception | None = None
+        # Ctrl-C in the middle of a start would lose the process, so it happens in a thread that gets no signals.
+        self._starter = threading.Thread(target=self._open, name="playstream-galaxy", daemon=True)
+
+    def _open(self) -> None:
         try:
             self._process = subprocess.Popen(
-                words,
-                cwd=cwd,
-                env=env,
+                self._words,
+                cwd=self._cwd,
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 umask=_UMASK,
             )
-        except OSError as error:
-            raise GalaxyError(f"{words[0]!r} cannot be started: {error.strerror}. Nothing was run or sent") from None
+        except Exception as error:  # noqa: BLE001 - it is raised by `finish`
+            self._error = error
 
     def finish(self) -> tuple[int, list[str]]:
-        """Wait for the end; return the exit status and the last lines of the output.
+        """Start it, and wait for the end; return the exit status and the last lines of the output.
 
         Raises:
+            GalaxyError: it cannot be started.
             Canceled: a stop was requested. All processes have ended.
         """
         try:
-            self._read_all()
+            self._starter.start()
+            self._starter.join()
+            if isinstance(self._error, OSError):
+                why = self._error.strerror
+                raise GalaxyError(f"{self._words[0]!r} cannot be started: {why}. Nothing was run or sent") from None
+            if self._process is None:
+                raise self._error or AssertionError("it was started, or there is an error")
+            self._read_all(self._process)
             return self._process.wait(), list(self._lines)
         finally:
             self._end()
 
-    def _read_all(self) -> None:
+    def _read_all(self, process: subprocess.Popen[bytes]) -> None:
         """Read the output until the program has ended; a process that it has left may hold the pipe."""
-        output = self._output
+        output = process.stdout.fileno() if process.stdout is not None else -1
         poll = select.poll()
         poll.register(output, select.POLLIN)
         ended = False
@@ -184,12 +200,8 @@ class _Run:
                 self._take(data)
             elif ended:
                 break
-            ended = self._process.poll() is not None
+            ended = process.poll() is not None
         self._take(b"\n")
-
-    @property
-    def _output(self) -> int:
-        return self._process.stdout.fileno() if self._process.stdout is not None else -1
 
     def _take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -202,13 +214,18 @@ class _Run:
 
     def _end(self) -> None:
         """End every process of the session, if the program has not ended by itself."""
+        if self._starter.ident is not None:
+            self._starter.join()
+        process = self._process
+        if process is None:
+            return
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 break
-            os.killpg(self._process.pid, number)
+            os.killpg(process.pid, number)
             try:
-                self._process.wait(_END_SECONDS)
+                process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
                 continue
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
