@@ -100,7 +100,7 @@ def test_who_detaches_lets_the_job_go_on(world: World, hanging: Path, tmp_path: 
     node = world.node("node1")
     job = orphaned(world, hanging, node)
     attached = world.attach(job, tmp_path / "here")
-    wait_for(attached, tmp_path / f"here/artifacts/{job}/stdout")
+    wait_for_text(tmp_path / "here", "waiting")
     attached.send_signal(signal.SIGINT)
     status, _stdout, stderr = world.finish(attached)
     assert status == DETACHED
