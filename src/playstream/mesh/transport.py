@@ -37,7 +37,7 @@ class StreamTransport(Transport):
     ) -> None:
         """Connect to a server without TLS, which its first line asks for. An earlier connection ends."""
         if self._writer is not None:
-            _abort(self._writer)  # the library leaves one open whose handshake has failed
+            self._writer.transport.abort()  # the library leaves one open whose handshake has failed
         opening = asyncio.open_connection(uri.hostname, uri.port, limit=_READ_BYTES)
         self._reader, self._writer = await asyncio.wait_for(opening, connect_timeout)
 
@@ -73,7 +73,10 @@ class StreamTransport(Transport):
         await self._open.drain()
 
     def close(self) -> None:
-        """Begin to close the connection. The library does that more than once."""
+        """Begin to close the connection.
+
+        The library calls this more than once, after which Python 3.11.2 could not abort a connection with TLS.
+        """
         if self._writer is not None and not self._writer.is_closing():
             self._writer.close()
 
@@ -87,10 +90,10 @@ class StreamTransport(Transport):
         closing = asyncio.ensure_future(self._writer.wait_closed())
         try:
             await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
-            _abort(self._writer)
+            self._writer.transport.abort()
             await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
         finally:
-            _abort(self._writer)
+            self._writer.transport.abort()
             closing.cancel()
         if closing.done():
             closing.result()
@@ -114,14 +117,3 @@ class StreamTransport(Transport):
         if self._writer is None:
             raise ConnectionResetError("there is no connection to the server")
         return self._writer
-
-
-def _abort(writer: asyncio.StreamWriter) -> None:
-    """End a connection at once.
-
-    In Python 3.11.2, TLS that was closed twice has no connection any more, and aborting it is an error.
-    """
-    try:
-        writer.transport.abort()
-    except AttributeError:
-        pass
