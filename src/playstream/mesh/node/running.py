@@ -72,10 +72,9 @@ class RunningJob:
         """When the last beat was sent that the server has stored."""
         self._asked = time.monotonic()
         """When the submitter, who has the rest of the job, has last asked."""
-        self._followed = time.monotonic()
-        """When somebody has last asked who reads the results as they come."""
-        self._has_reader = False
-        """Whether anybody has. A submitter that follows its job asks at once, and one that has detached never does."""
+        self._waits_until = time.monotonic() + times.lost_after
+        """Until when the results wait for somebody who reads them as they come, and asks again and again. A submitter
+        that follows its job asks at once, and one that has detached never does."""
         self._whole = False
         """Whether the job is whole, so that it does not need its submitter."""
         self._starving: float | None = None
@@ -239,8 +238,7 @@ class RunningJob:
                 self._writer.stop_limiting()
                 self._worker.kill()  # it has not begun the job, and would only say that it was canceled
                 return
-            patience = self._times.patience if self._has_reader else self._times.lost_after
-            if self._writer.limited and time.monotonic() - self._followed > patience:
+            if self._writer.limited and time.monotonic() > self._waits_until:
                 self._writer.stop_limiting()
 
     def _submitter_is_gone(self) -> bool:
@@ -277,7 +275,7 @@ class RunningJob:
         if asked.written:
             self._asked = moment
         if self._writer.note_read(asked.read):
-            self._followed, self._has_reader, self._writer.limited = moment, True, True
+            self._waits_until, self._writer.limited = moment + self._times.patience, True
 
     def _cancel(self, request: CancelRequest) -> None:
         """Let the worker end the job, and report that."""
