@@ -185,6 +185,14 @@ class World:
 
         return int(self.as_operator(count))
 
+    def result_bytes(self, group: str = "web") -> int:
+        """Return how many bytes of results of a group are stored."""
+
+        async def count(client: MeshClient) -> int:
+            return int((await client.administer(f"STREAM.INFO.{Streams(group).output}"))["state"]["bytes"])
+
+        return int(self.as_operator(count))
+
     def processes(self) -> list[int]:
         """Return the processes of jobs."""
         return marked_processes(self.stages.temporary)

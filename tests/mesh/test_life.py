@@ -7,7 +7,6 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -203,11 +202,8 @@ def test_a_job_runs_on_when_who_has_followed_it_slowly_is_gone(
     wait_until(lambda: shown.exists() and shown.stat().st_size > WINDOW_BYTES, 60)  # the node has heard of it by then
     run.send_signal(signal.SIGSTOP)
 
-    async def stored(client: MeshClient) -> Any:
-        return (await client.administer("STREAM.INFO.OUT_web"))["state"]["bytes"]
-
-    enough = world.as_operator(stored) + 2 * WINDOW_BYTES
-    wait_until(lambda: world.as_operator(stored) > enough, 90)
+    enough = world.result_bytes() + 2 * WINDOW_BYTES
+    wait_until(lambda: world.result_bytes() > enough, 90)
     run.kill()
 
 

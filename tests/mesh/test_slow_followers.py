@@ -14,6 +14,7 @@ from playstream.mesh.messages import JobEnd, Outcome
 from playstream.mesh.subjects import JobSubjects
 from tests.conftest import MakeDir
 from tests.mesh.nodes import World, outcomes
+from tests.mesh.volume import FAKES, ask_for
 from tests.processes import wait_until
 
 _PROGRAM = """\
@@ -39,7 +40,6 @@ Path(counted).write_text(str(events))
 _SIZE = 16 * WINDOW_BYTES
 _BETWEEN = WINDOW_BYTES + (48 << 20)
 """What may have been printed: the window, and what worker, node, submitter and its process stage hold."""
-FAKES = Path(__file__).parent / "fakes"
 
 
 def test_a_slow_handler_stops_ansible_until_it_goes_on(
@@ -50,18 +50,14 @@ def test_a_slow_handler_stops_ansible_until_it_goes_on(
     printed = place / "printed"
     place.mkdir()
     made = private_data_dir({"volume.yml": "[]\n", "large": ""})
-    (made / "env").mkdir()
-    (made / "env" / "envvars").write_text(f"VOLUME_PLACE: {place}\nVOLUME_BYTES: '{_SIZE}'\n")
+    ask_for(made, place, _SIZE)
     patient.node("node1")
     words = [sys.executable, "-c", _PROGRAM, str(made), patient.link(), str(gate), str(counted)]
     program = subprocess.Popen(words, env=patient.stages.env, stderr=subprocess.PIPE)
 
-    async def stored(client: MeshClient) -> int:
-        return int((await client.administer("STREAM.INFO.OUT_web"))["state"]["bytes"])
-
     def stands() -> bool:
         """Return whether nothing was printed or stored while the server was asked ten times."""
-        looks = [(patient.as_operator(stored), printed.read_text() if printed.exists() else "") for _ in range(10)]
+        looks = [(patient.result_bytes(), printed.read_text() if printed.exists() else "") for _ in range(10)]
         return looks[0][0] > WINDOW_BYTES and all(each == looks[0] for each in looks)
 
     try:
@@ -80,8 +76,7 @@ def test_a_slow_handler_stops_ansible_until_it_goes_on(
 def test_a_job_that_nobody_follows_is_not_stopped(world: World, private_data_dir: MakeDir, tmp_path: Path) -> None:
     world.stages.path_before.append(FAKES)
     made = private_data_dir({"volume.yml": "[]\n", "large": ""})
-    (made / "env").mkdir()
-    (made / "env" / "envvars").write_text(f"VOLUME_PLACE: {tmp_path}\nVOLUME_BYTES: '{3 * WINDOW_BYTES}'\n")
+    ask_for(made, tmp_path, 3 * WINDOW_BYTES)
     node = world.node("node1")
     status, _stdout, stderr = world.run(made, "volume.yml", "--detach")
     assert status == 0, stderr
@@ -101,14 +96,11 @@ def test_a_job_that_somebody_ends_does_not_wait_for_who_follows_it_slowly(
     run.send_signal(signal.SIGSTOP)
     job = JobSubjects("web", "ann", node.wait_for("started")["job"])
 
-    async def stored(client: MeshClient) -> int:
-        return int((await client.administer("STREAM.INFO.OUT_web"))["state"]["bytes"])
-
     async def end(client: MeshClient) -> JobEnd:
         return await store_end(client, job, JobEnd(Outcome.CANCELED, "ann"), seconds=20)
 
     def stands() -> bool:
-        looks = {patient.as_operator(stored) for _ in range(10)}
+        looks = {patient.result_bytes() for _ in range(10)}
         return len(looks) == 1 and min(looks) > WINDOW_BYTES
 
     wait_until(stands, 90)
@@ -116,4 +108,3 @@ def test_a_job_that_somebody_ends_does_not_wait_for_who_follows_it_slowly(
     assert node.wait_for("ended")["outcome"] == "canceled"
     assert outcomes(patient.ends()) == [Outcome.CANCELED]
     assert patient.processes() == []
-    run.kill()

@@ -72,8 +72,7 @@ def carry(stages: Stages, folder: Path, size: int, *flags: str) -> Carried:
         path.mkdir(parents=True)
     (demo / "project" / "volume.yml").write_text("[]\n")
     sent = _write_random(demo / "project" / "large", size)
-    (demo / "env").mkdir()
-    (demo / "env" / "envvars").write_text(f"VOLUME_PLACE: {place}\nVOLUME_BYTES: '{size}'\n")
+    ask_for(demo, place, size)
     mesh = Mesh(CURRENT, folder / "mesh", lost_after=30.0).start()
     try:
         world = World(mesh, stages, folder, sizes=_SIZES)
@@ -95,6 +94,12 @@ def carry(stages: Stages, folder: Path, size: int, *flags: str) -> Carried:
         peak = watch.peaks.get(name, 0)
         assert 0 < peak < MOST_MEMORY, f"{name} held {peak / MIB:.0f} MiB"
     return Carried(watch.peaks, seconds)
+
+
+def ask_for(directory: Path, place: Path, size: int) -> None:
+    """Let the stand-in print so many bytes in a job, and write what it has done into another directory."""
+    (directory / "env").mkdir()
+    (directory / "env" / "envvars").write_text(f"VOLUME_PLACE: {place}\nVOLUME_BYTES: '{size}'\n")
 
 
 def _write_random(path: Path, size: int) -> str:

@@ -176,7 +176,7 @@ class _Run:
             self._starter.join()
             if isinstance(self._error, OSError):
                 why = self._error.strerror
-                raise GalaxyError(f"{self._words[0]!r} cannot be started: {why}. Nothing was run or sent") from None
+                raise GalaxyError(f"{self._words[0]!r} cannot be started: {why}. Nothing was run or sent")
             if self._process is None:
                 raise self._error or AssertionError("it was started, or there is an error")
             self._read_all(self._process)
